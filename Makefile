@@ -1,0 +1,104 @@
+# The front door: `make help`. Needs Python 3.11 to 3.14 and make, nothing else.
+
+PYTHON_CANDIDATES = $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
+WORKERS = 2
+PY = .venv/bin/python
+PIP = $(PY) -m pip --disable-pip-version-check --quiet install
+# The folders with our code, for the tools that must be told.
+CODE = broadcast cli coordination models producer simulator wechat worker
+
+# An environment does not survive a move of the checkout, so its place is part of the stamp's name.
+empty =
+place = $(subst /,-,$(subst $(empty) ,-,$(CURDIR)))
+MADE = .venv/.made-in$(place)
+APP = .venv/.app
+DEV = .venv/.dev
+
+.DEFAULT_GOAL = help
+.PHONY: help setup demo test prove check bench lint types imports migrations-in-step unit-tests \
+	format catalogue lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' Makefile | \
+	  while IFS='|' read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
+
+# The main doors
+
+setup: $(DEV)  ## the environment in .venv, complete
+	@echo "Ready. Next: make demo, make test, or .venv/bin/broadcast --help"
+
+demo: $(APP)  ## a whole broadcast against the simulator, in this terminal
+	@.venv/bin/broadcast demo
+
+test: $(DEV)  ## every test but the long proofs
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+prove: $(DEV)  ## the long proofs: chaos, fuzz, soak, browser, compose
+	@$(PY) -m pytest -m prove $(ARGS)
+
+check: $(DEV)  ## lint, types, import rules, migrations in step, unit tests: under a minute
+	@$(MAKE) --no-print-directory -j$(WORKERS) types lint imports migrations-in-step unit-tests
+	@echo "check: all good"
+
+bench: $(DEV)  ## the benchmarks
+	@$(PY) -m benchmarks $(ARGS)
+
+# Their parts
+
+lint: $(DEV)  ## ruff, its formatter, spelling
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --quiet --check . || \
+	  { echo "The formatter would change files: make format"; exit 1; }
+	@.venv/bin/codespell
+
+types: $(DEV)  ## mypy, strict
+	@.venv/bin/mypy --no-error-summary
+
+imports: $(DEV)  ## who may import whom
+	@.venv/bin/lint-imports --no-logo > .venv/.imports.log 2>&1 || \
+	  { cat .venv/.imports.log; exit 1; }
+
+migrations-in-step: $(DEV)  ## a database made by the migrations has the tables of models/
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	  export DATABASE_URL="sqlite:///$$folder/check.sqlite" && \
+	  { .venv/bin/alembic upgrade head && .venv/bin/alembic check; } > "$$folder/log" 2>&1 || \
+	  { cat "$$folder/log"; echo "models/ and migrations/ differ: alembic revision --autogenerate"; \
+	    exit 1; }
+
+unit-tests: $(DEV)  ## the tests that need no server
+	@$(PY) -m pytest -q tests/unit $(ARGS)
+
+format: $(DEV)  ## let ruff mend what it can
+	@.venv/bin/ruff check --quiet --fix-only .
+	@.venv/bin/ruff format --quiet .
+
+catalogue: $(DEV)  ## compile the texts of broadcast/locale
+	@.venv/bin/pybabel --quiet compile --domain broadcast --directory broadcast/locale --statistics
+
+lock: $(DEV)  ## requirements/*.txt from pyproject.toml; newer versions with UPGRADE=--upgrade
+	@$(PY) tools/lock.py $(UPGRADE)
+
+clean:  ## remove the environment and the caches; var/, your data, stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find $(CODE) migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment
+
+.venv/bin/python:
+	@sh tools/make-venv.sh $(PYTHON_CANDIDATES)
+	@touch $(MADE)
+
+$(MADE): .venv/bin/python
+	@test -e $@ || { sh tools/make-venv.sh $(PYTHON_CANDIDATES) && touch $@; }
+
+$(APP): requirements/app.txt pyproject.toml $(MADE)
+	@echo "Installing what the demo needs into .venv (the first time about 75 MB to download) ..."
+	@$(PIP) --require-hashes -r requirements/app.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements/dev.txt pyproject.toml $(MADE)
+	@echo "Installing everything into .venv (the first time about 150 MB to download) ..."
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $(APP) $@

@@ -1,0 +1,108 @@
+"""Accounts: who sends, with which AppSecret, at which pace."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from broadcast import redaction
+from broadcast.errors import SettingsError
+
+DEFAULT = "default"
+API_BASE = "https://api.weixin.qq.com"
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+
+
+class AccountKind(StrEnum):
+    """What WeChat lets the account do (WeChat page Batch_Sends)."""
+
+    SERVICE = "service"  #: verified service account: about 100 mass/send calls a day
+    SUBSCRIPTION = "subscription"  #: one sendall a day, no mass/send
+    TEST = "test"  #: 测试号: small tests by OpenID
+
+
+class Account(BaseModel):
+    """One official account. Its AppSecret prints as asterisks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    appid: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{6,64}$")]
+    appsecret: Annotated[SecretStr, Field(min_length=6, max_length=256)]
+    account_kind: AccountKind = AccountKind.SERVICE
+    api_base: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")] = API_BASE
+    token_mode: Literal["stable", "classic"] = "stable"
+    calls_per_minute: Annotated[int, Field(ge=0, le=6000)] = 60
+    callback_token: SecretStr | None = None
+    encoding_aes_key: SecretStr | None = None
+
+
+def make(name: str, **values: object) -> Account:
+    """Build an account from raw values; raise :class:`SettingsError` naming the wrong one."""
+    if not NAME.match(name):
+        raise SettingsError("error.settings.account_name", name=name)
+    file = values.pop("appsecret_file", None)
+    if values.get("appsecret") is None and file is not None:
+        values["appsecret"] = _secret_file(Path(str(file)))
+    given = {key: value for key, value in values.items() if value is not None}
+    try:
+        account = Account.model_validate({"name": name, **given})
+    except ValidationError as error:
+        wrong = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
+    else:
+        redaction.remember(account.appsecret.get_secret_value())
+        return account
+    raise SettingsError("error.settings.account_value", account=name, name=wrong)
+
+
+def from_file(path: Path) -> dict[str, Account]:
+    """Read ``[accounts.NAME]`` tables; keys are the environment's without ``WECHAT_``."""
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file).get("accounts")
+    except OSError:
+        tables = None
+        problem = SettingsError("error.settings.accounts_file_missing", path=path)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        # The parser's own words can quote the line, and the line can be a secret.
+        tables = None
+        problem = SettingsError("error.settings.accounts_file_toml", path=path)
+    else:
+        problem = SettingsError("error.settings.accounts_file_empty", path=path)
+    if not isinstance(tables, dict) or not all(isinstance(v, dict) for v in tables.values()):
+        raise problem
+    if not tables:
+        raise problem
+    return {name: make(name, **values) for name, values in tables.items()}
+
+
+def choose(accounts: Mapping[str, Account], name: str | None) -> Account:
+    """Return the account called *name*, or the only one there is."""
+    if not accounts:
+        raise SettingsError("error.settings.no_account")
+    if name is None and len(accounts) == 1:
+        return next(iter(accounts.values()))
+    names = ", ".join(sorted(accounts))
+    if name is None:
+        raise SettingsError("error.settings.which_account", names=names)
+    if name not in accounts:
+        near = difflib.get_close_matches(name, accounts, n=1)
+        raise SettingsError(
+            "error.settings.unknown_account", account=name, names=near[0] if near else names
+        )
+    return accounts[name]
+
+
+def _secret_file(path: Path) -> SecretStr:
+    try:
+        return SecretStr(path.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError):
+        problem = SettingsError("error.settings.secret_file", path=path)
+    raise problem

@@ -1,0 +1,84 @@
+"""The facts of one call, and the words for whom and why something waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from broadcast.outcomes import MAYBE_SENT, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One call of a batch, as the ledger has it. ``outcome`` None: claimed, nothing recorded."""
+
+    number: int
+    outcome: Outcome | None
+    started_at: datetime
+    ended_at: datetime | None = None
+    errcode: int | None = None
+    msg_id: int | None = None
+    #: mass/get knows this msg_id (True), said 40059 (False), or was not asked (None).
+    confirmed: bool | None = None
+    #: Another batch of the account owns this msg_id.
+    owned_elsewhere: bool = False
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether WeChat may have taken the batch in this attempt, for all we know."""
+        return self.outcome is None or self.outcome in MAYBE_SENT
+
+
+class Scope(StrEnum):
+    """Whom a stop or a wait concerns beside the batch."""
+
+    BATCH = "batch"
+    BROADCAST = "broadcast"
+    ACCOUNT = "account"
+
+
+class Reason(StrEnum):
+    """Why a batch, a broadcast or an account waits or stands still; each has its text."""
+
+    NONE = ""
+    REPEAT_UNKNOWN = "repeat_unknown"
+    THROTTLED = "throttled"
+    WECHAT_NOT_READY = "wechat_not_ready"
+    QUOTA_TODAY = "quota_today"
+    QUOTA_MONTH = "quota_month"
+    CONTENT_REFUSED = "content_refused"
+    ACCOUNT_STOPPED = "account_stopped"
+    TOKEN_REFUSED = "token_refused"
+    RECIPIENTS_REFUSED = "recipients_refused"
+    TWO_MSG_IDS = "two_msg_ids"
+    FOREIGN_MSG_ID = "foreign_msg_id"
+    UNPROVED_ACCEPTANCE = "unproved_acceptance"
+    WINDOW_CLOSED = "window_closed"
+    TOO_OFTEN_UNKNOWN = "too_often_unknown"
+    REFUSED_AFTER_UNKNOWN = "refused_after_unknown"
+    STOPPED_WHILE_UNKNOWN = "stopped_while_unknown"
+    REVIEW_REFUSED = "review_refused"
+    PLAN_DOES_NOT_FIT = "plan_does_not_fit"
+    BY_HAND = "by_hand"
+
+
+def tokens_in_a_row(history: Sequence[Attempt]) -> int:
+    """Count how many of the last calls ended in a token error."""
+    row = 0
+    for attempt in reversed([a for a in history if a.outcome is not Outcome.NOT_CALLED]):
+        if attempt.outcome is not Outcome.TOKEN:
+            break
+        row += 1
+    return row
+
+
+def same_in_a_row(history: Sequence[Attempt]) -> int:
+    """Count how many of the last attempts ended like the last one."""
+    last, row = history[-1].outcome, 0
+    for attempt in reversed(history):
+        if attempt.outcome != last:
+            break
+        row += 1
+    return row

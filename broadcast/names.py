@@ -1,0 +1,22 @@
+"""Names that other programs rely on: tasks, queues, events. Fixed strings, never module paths.
+
+A message in the broker outlives the code that wrote it, so moving a function must not change what
+it is called.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ENQUEUE: Final = "broadcast.enqueue"
+PLAN: Final = "broadcast.plan"
+SEND_BATCH: Final = "broadcast.send_batch"
+SETTLE: Final = "broadcast.settle"
+REFRESH_TOKEN: Final = "broadcast.refresh_token"  # noqa: S105 - a task's name
+SWEEP: Final = "broadcast.sweep"
+LAUNCH_DUE: Final = "broadcast.launch_due"
+POLL_RESULTS: Final = "broadcast.poll_results"
+
+QUEUE: Final = "broadcast"
+ENQUEUE_QUEUE: Final = "broadcast.enqueue"
+EVENT_BATCH: Final = "broadcast-batch"

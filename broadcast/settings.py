@@ -1,0 +1,163 @@
+"""The settings of `contract`: the only reader of the environment, ``.env`` and the accounts file.
+
+Every wrong value is reported by its name with what is allowed; a secret is never echoed.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from broadcast import accounts
+from broadcast.accounts import Account, AccountKind
+from broadcast.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parent.parent
+VAR = ROOT / "var"
+
+DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps", "pyamqp")
+
+
+class PoolKind(StrEnum):
+    """How the worker runs its tasks (Celery's own names)."""
+
+    THREADS = "threads"
+    PREFORK = "prefork"
+
+
+def _env(name: str) -> AliasChoices:
+    return AliasChoices(name, name.lower())
+
+
+class Settings(BaseSettings):
+    """What a process needs to know, read once where it is wired."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True,
+        case_sensitive=False, env_ignore_empty=True,
+    )
+
+    appid: str | None = Field(None, validation_alias=_env("WECHAT_APPID"))
+    appsecret: SecretStr | None = Field(None, validation_alias=_env("WECHAT_APPSECRET"))
+    appsecret_file: Path | None = Field(None, validation_alias=_env("WECHAT_APPSECRET_FILE"))
+    account_kind: AccountKind = Field(
+        AccountKind.SERVICE, validation_alias=_env("WECHAT_ACCOUNT_KIND")
+    )
+    api_base: str = Field(accounts.API_BASE, validation_alias=_env("WECHAT_API_BASE"))
+    token_mode: Literal["stable", "classic"] = Field(
+        "stable", validation_alias=_env("WECHAT_TOKEN_MODE")
+    )
+    calls_per_minute: Annotated[int, Field(ge=0, le=6000)] = Field(
+        60, validation_alias=_env("WECHAT_CALLS_PER_MINUTE")
+    )
+    accounts_file: Path | None = Field(None, validation_alias=_env("BROADCAST_ACCOUNTS_FILE"))
+    batch_size: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        10_000, validation_alias=_env("BROADCAST_BATCH_SIZE")
+    )
+    database_url: SecretStr = Field(
+        SecretStr(f"sqlite:///{VAR / 'broadcast.db'}"), validation_alias=_env("DATABASE_URL")
+    )
+    redis_url: SecretStr = Field(
+        SecretStr("redis://localhost:6379/0"), validation_alias=_env("REDIS_URL")
+    )
+    broker_url: SecretStr | None = Field(None, validation_alias=_env("CELERY_BROKER_URL"))
+    redis_prefix: str = Field("", max_length=40, validation_alias=_env("BROADCAST_REDIS_PREFIX"))
+    #: Longest text of a mass send in characters: 45002 above 600, the console's help says 300.
+    text_limit: Annotated[int, Field(ge=1, le=20_000)] = Field(
+        600, validation_alias=_env("BROADCAST_TEXT_LIMIT")
+    )
+    #: Multiplies every wait of ours, for trials against the simulator: 60 s become 1 s at 0.0167.
+    wait_scale: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, validation_alias=_env("BROADCAST_WAIT_SCALE")
+    )
+    #: How often a batch refused for its recipients is halved to find the bad one (each costs calls).
+    split_depth: Annotated[int, Field(ge=0, le=13)] = Field(
+        4, validation_alias=_env("BROADCAST_SPLIT_DEPTH")
+    )
+    #: Most tasks at once in one worker process; each lane that is sending takes one.
+    concurrency: Annotated[int, Field(ge=1, le=512)] = Field(
+        64, validation_alias=_env("BROADCAST_CONCURRENCY")
+    )
+
+    @field_validator("api_base")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+            raise ValueError("api_base")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, value: SecretStr) -> SecretStr:
+        return _checked_url(value, DATABASE_SCHEMES)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr) -> SecretStr:
+        return _checked_url(value, REDIS_SCHEMES)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_broker(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and _checked_url(value, BROKER_SCHEMES)
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment and ``.env``; raise :class:`SettingsError` naming a wrong value."""
+        try:
+            return cls()
+        except ValidationError as error:
+            problem = _named(error)
+        raise problem
+
+    @property
+    def celery_broker_url(self) -> str:
+        """The broker's URL with its password, for Celery alone."""
+        return (self.broker_url or self.redis_url).get_secret_value()
+
+    def accounts(self) -> dict[str, Account]:
+        """Return the accounts by name; raise :class:`SettingsError` on a wrong file or secret."""
+        if self.accounts_file is not None:
+            return accounts.from_file(self.accounts_file)
+        if self.appid is None and self.appsecret is None and self.appsecret_file is None:
+            return {}
+        return {
+            accounts.DEFAULT: accounts.make(
+                accounts.DEFAULT,
+                appid=self.appid,
+                appsecret=self.appsecret,
+                appsecret_file=self.appsecret_file,
+                account_kind=self.account_kind,
+                api_base=self.api_base,
+                token_mode=self.token_mode,
+                calls_per_minute=self.calls_per_minute,
+            )
+        }
+
+    def account(self, name: str | None) -> Account:
+        """Return the account called *name*; with one account the name may be left out."""
+        return accounts.choose(self.accounts(), name)
+
+
+def _checked_url(value: SecretStr, schemes: tuple[str, ...]) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    scheme = parts.scheme.partition("+")[0]
+    parts.port  # noqa: B018 - the property raises ValueError on a port that is no number
+    local = scheme in {"sqlite", "unix"}
+    if scheme not in schemes or not (local or parts.hostname or parts.query):
+        raise ValueError(scheme)
+    return value
+
+
+def _named(error: ValidationError) -> SettingsError:
+    """Tell the first wrong value by the name that the person wrote."""
+    name = str(error.errors(include_url=False, include_input=False)[0]["loc"][0]).upper()
+    return SettingsError(f"error.settings.{name}", name=name)

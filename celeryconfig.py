@@ -1,0 +1,105 @@
+"""Celery's settings, read by ``app.config_from_object("celeryconfig")``; each with its reason.
+
+The broker is a doorbell: it may lose, repeat and reorder messages, and the database decides.
+"""
+
+from __future__ import annotations
+
+from kombu import Queue as _Queue
+
+from broadcast import names as _names
+from broadcast.settings import VAR as _VAR
+from broadcast.settings import Settings as _Settings
+
+_settings = _Settings.load()
+
+#: How long a message may lie unacknowledged: far above a slice of a lane (10 s and one call).
+_VISIBILITY_S = 600
+_MINUTE_S = 60
+
+broker_url = _settings.celery_broker_url
+# The worker's tasks, and the producer's tasks that other programs enqueue.
+imports = ("worker.tasks",)
+
+# The database holds results; nothing may pile up in Redis.
+task_ignore_result = True
+# Other languages enqueue too, and pickle runs code.
+task_serializer = "json"
+accept_content = ["json"]
+# A worker that dies leaves its ring in the broker.
+task_acks_late = True
+# A child that dies gives the ring back in 0.04 s instead of after the visibility time-out.
+task_reject_on_worker_lost = True
+# Nothing is parked behind a slow lane.
+worker_prefetch_multiplier = 1
+# One process drives many lanes, which wait for WeChat: see docs/decisions/0003-threads-pool.md.
+worker_pool = "threads"
+worker_concurrency = _settings.concurrency
+# The redis transport: a dead broker costs seconds, half-open sockets are found, and lost rings come
+# back by themselves although the sweep is the real recovery. RabbitMQ ignores all but the last.
+broker_transport_options = {
+    "visibility_timeout": _VISIBILITY_S,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+    "max_retries": 0,
+    "global_keyprefix": _settings.redis_prefix,
+    "confirm_publish": True,
+}
+# A publish fails at once: the row is committed, and the sweep rings later.
+task_publish_retry_policy = {"max_retries": 0}
+# Workers wait for the broker, for as long as it takes.
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
+# Every lane may publish at the end of its slice.
+broker_pool_limit = 10
+# A hiccup of the broker must not cut a call to WeChat: that makes an unknown outcome.
+worker_cancel_long_running_tasks_on_connection_loss = False
+# A queue that is not listed is not read, whatever the routes say.
+task_default_queue = _names.QUEUE
+task_queues = [_Queue(_names.QUEUE), _Queue(_names.ENQUEUE_QUEUE)]
+task_routes = {_names.ENQUEUE: {"queue": _names.ENQUEUE_QUEUE}}
+# Last resort in the prefork pool, above every time-out of ours; the threads pool has none.
+task_soft_time_limit = 120
+task_time_limit = 180
+# A guard against leaks in the prefork pool.
+worker_max_tasks_per_child = 1000
+# The pace is the account's, across all workers; Celery's is one worker's.
+worker_disable_rate_limits = True
+# Flower lives on events.
+worker_send_task_events = True
+task_send_sent_event = False
+# Our own logging, which masks secrets.
+worker_hijack_root_logger = False
+worker_redirect_stdouts = False
+# The account's day.
+timezone = "Asia/Shanghai"
+enable_utc = True
+# Losing it costs one ring of each entry.
+beat_schedule_filename = str(_VAR / "celerybeat-schedule")
+
+
+def _every(seconds: float, task: str, **kwargs: object) -> dict[str, object]:
+    # A ring older than its period is dropped: a night without workers does not end in a flood.
+    return {
+        "task": task,
+        "schedule": seconds,
+        "kwargs": kwargs,
+        "options": {"expires": seconds},
+    }
+
+
+# Any number of beats is harmless: each entry only rings, and the database decides.
+beat_schedule = {
+    # WeChat's token lives 7,200 s.
+    "refresh-token": _every(100 * _MINUTE_S, _names.REFRESH_TOKEN),
+    # stable_token gives the same token until its last five minutes, so those are looked for too.
+    "keep-token": _every(_MINUTE_S, _names.REFRESH_TOKEN, only_expiring=True),
+    # A lane left behind goes on within: lease 6 s + this.
+    "sweep": _every(3, _names.SWEEP),
+    "launch-due": _every(5, _names.LAUNCH_DUE),
+    "poll-results": _every(30, _names.POLL_RESULTS),
+}

@@ -1,0 +1,154 @@
+"""The engine: one way to open each database, so that nothing but the URL tells them apart.
+
+SQLite begins every writing transaction with ``BEGIN IMMEDIATE``: a read that becomes a write fails
+at once there, whatever the time-out, and the driver as it comes loses updates in silence.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from broadcast.errors import DatabaseAwayError, SettingsError
+from models.types import Moment
+
+BUSY_TIMEOUT_S = 30
+CONNECT_TIMEOUT_S = 5
+
+
+class database_now(FunctionElement[datetime]):  # noqa: N801 - SQLAlchemy's way for functions
+    """The database's clock. Decisions never use a worker's."""
+
+    type = Moment()
+    inherit_cache = True
+    name = "database_now"
+
+
+@compiles(database_now, "sqlite")
+def _sqlite_now(*_: Any, **__: Any) -> str:  # noqa: ANN401
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+
+
+@compiles(database_now, "postgresql")
+def _postgresql_now(*_: Any, **__: Any) -> str:  # noqa: ANN401
+    return "clock_timestamp()"
+
+
+@compiles(database_now, "mysql")
+@compiles(database_now, "mariadb")
+def _mysql_now(*_: Any, **__: Any) -> str:  # noqa: ANN401
+    return "utc_timestamp(6)"
+
+
+def now(connection: Connection) -> datetime:
+    """Return the database's present moment, aware UTC."""
+    return connection.scalar(select(database_now())) or _impossible()
+
+
+def _impossible() -> datetime:
+    raise RuntimeError("the database has no clock")
+
+
+def parse(url: str) -> URL:
+    """Return *url* with the driver we ship; raise :class:`SettingsError` if it cannot be read."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    drivers = {
+        "postgresql": "postgresql+psycopg",
+        "postgres": "postgresql+psycopg",
+        "mysql": "mysql+pymysql",
+        "mariadb": "mysql+pymysql",
+        "sqlite": "sqlite",
+    }
+    base = parsed.drivername.partition("+")[0] if parsed else ""
+    if parsed is None or base not in drivers:
+        raise SettingsError("error.settings.DATABASE_URL", name="DATABASE_URL")
+    parsed = parsed.set(drivername=drivers[base])
+    if base in {"mysql", "mariadb"} and "charset" not in parsed.query:
+        parsed = parsed.update_query_dict({"charset": "utf8mb4"})
+    return parsed
+
+
+def open_engine(url: str, *, pool_size: int = 5) -> Engine:
+    """Return an engine for *url*; nothing is connected yet."""
+    parsed = parse(url)
+    options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
+    match parsed.get_backend_name():
+        case "sqlite":
+            if parsed.database:
+                Path(parsed.database).absolute().parent.mkdir(parents=True, exist_ok=True)
+            # The ping asks nothing of a local file.
+            options |= {"pool_pre_ping": False, "connect_args": {"timeout": BUSY_TIMEOUT_S}}
+        case "postgresql":
+            options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_S}
+        case _:
+            options |= {
+                "pool_recycle": 1800,
+                # REPEATABLE READ would let a claim decide on an old snapshot.
+                "isolation_level": "READ COMMITTED",
+                "connect_args": {"connect_timeout": CONNECT_TIMEOUT_S},
+            }
+    engine = create_engine(
+        parsed, pool_size=pool_size, max_overflow=pool_size, **options
+    )
+    if parsed.get_backend_name() == "sqlite":
+        _prepare_sqlite(engine)
+    return engine
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401
+        dbapi.isolation_level = None  # the driver shall not begin transactions by itself
+        cursor = dbapi.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_S * 1000}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(
+            connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE")
+        )
+
+
+def reader(engine: Engine) -> Engine:
+    """Return *engine* for reading alone: it never waits for a writer, nor makes one wait."""
+    return engine.execution_options(sqlite_begin="BEGIN")
+
+
+@contextmanager
+def reachable(where: str = "") -> Iterator[None]:
+    """Turn a driver's "cannot reach it" into :class:`DatabaseAwayError`, without its URL."""
+    try:
+        yield
+    except DBAPIError as error:
+        # The driver's first line names host and cause; psycopg and PyMySQL keep passwords out.
+        cause = str(error.orig).strip().splitlines()[0] if str(error.orig) else type(error).__name__
+        problem = DatabaseAwayError("error.database.away", cause=cause, where=where)
+    else:
+        return
+    raise problem
+
+
+@functools.cache
+def dialect_of(url: str) -> str:
+    """Return ``sqlite``, ``postgresql`` or ``mysql``."""
+    return parse(url).get_backend_name()

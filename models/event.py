@@ -1,0 +1,30 @@
+"""What happened, in order: every move of a state, every word of a human, every notice."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+from models.types import BigId, LongText, ascii_string, text_string
+
+
+class Event(Base):
+    """One line of the history."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    at: Mapped[datetime]
+    account: Mapped[str | None] = mapped_column(ascii_string(64))
+    broadcast_id: Mapped[str | None] = mapped_column(ascii_string(32))
+    batch_id: Mapped[int | None] = mapped_column(BigInteger)
+    #: ``batch.move``, ``broadcast.move``, ``lane.stop``, ``token.drift`` …
+    kind: Mapped[str] = mapped_column(ascii_string(32))
+    who: Mapped[str] = mapped_column(text_string(128))
+    #: JSON object.
+    detail: Mapped[str] = mapped_column(LongText)
+
+    __table_args__ = (Index("ix_events_broadcast_id_id", "broadcast_id", "id"),)

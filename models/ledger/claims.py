@@ -1,0 +1,234 @@
+"""Claims: a call is written down and committed before it is made.
+
+The claim reads, in the one transaction that writes it, everything that could forbid the call:
+lease and fence, halt and stop, the broadcast's state. What was claimed and has no recorded outcome
+is *unknown*, never "not called"; only the claimer itself, who knows that it did not call, may give
+a claim back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, func, insert, select, update
+
+from broadcast.attempts import Reason
+from broadcast.errors import DatabaseAwayError
+from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
+from models.account import Lane
+from models.attempt import AttemptRow
+from models.batch import Batch, Pack
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.ledger import moves, records
+from models.ledger.lanes import LEASE, Held
+from models.ledger.transaction import read, write
+
+
+class Kind(StrEnum):
+    """What a lane does next."""
+
+    CALL = "call"
+    VERIFY = "verify"  #: ask mass/get about the msg_id of a 45065 that nothing explains
+    WAIT = "wait"
+    REST = "rest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a lane does next, with the batch as it stood when it was read."""
+
+    kind: Kind
+    until: datetime | None = None
+    #: The database's moment of the reading.
+    now: datetime | None = None
+    batch_id: int = 0
+    broadcast_id: str = ""
+    n: int = 0
+    state: BatchState = BatchState.PLANNED
+    attempts: int = 0
+    pack_id: int = 0
+    clientmsgid: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A call that may be made now, and only now."""
+
+    attempt_id: int
+    claim: str
+    number: int
+
+
+def next_work(engine: Engine, held: Held) -> Work:
+    """Return what the lane does next: a doubtful batch before all, then by priority and age."""
+    with read(engine) as connection:
+        moment = now(connection)
+        lane = connection.execute(
+            select(Lane.halted_at, Lane.stopped_at, Lane.not_before).where(
+                Lane.account == held.account
+            )
+        ).one()
+        if lane.halted_at or lane.stopped_at:
+            return Work(kind=Kind.REST, now=moment)
+        doubtful = connection.execute(_doubtful(held.account)).first()
+        batch = doubtful or connection.execute(_planned(held.account, moment)).first()
+        if batch is None:
+            return _until_due(connection, held.account, moment)
+        if doubtful and doubtful.reason == Reason.UNPROVED_ACCEPTANCE:
+            return _work(Kind.VERIFY, batch, moment, batch.not_before)
+        return _work(Kind.CALL, batch, moment, _later(batch.not_before, lane.not_before))
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((m for m in (one, other) if m is not None), default=None)
+
+
+def _work(kind: Kind, batch: Row[Any], moment: datetime, until: datetime | None) -> Work:
+    due = until is None or until <= moment
+    return Work(
+        kind=kind if due else Kind.WAIT,
+        until=until,
+        now=moment,
+        batch_id=batch.id,
+        broadcast_id=batch.broadcast_id,
+        n=batch.n,
+        state=batch.state,
+        attempts=batch.attempts,
+        pack_id=batch.pack_id,
+        clientmsgid=batch.clientmsgid,
+    )
+
+
+def _batches(account: str) -> Select[Any]:
+    return (
+        select(
+            Batch.id, Batch.broadcast_id, Batch.n, Batch.state, Batch.attempts, Batch.pack_id,
+            Batch.clientmsgid, Batch.not_before, Batch.reason,
+        )
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+        .where(Batch.account == account, BroadcastRow.state.in_(BROADCAST_RUNNING))
+        .limit(1)
+    )  # fmt: skip
+
+
+def _doubtful(account: str) -> Select[Any]:
+    """A batch that may have been sent goes first, and no other starts before it is settled."""
+    return _batches(account).where(Batch.state == BatchState.UNKNOWN).order_by(
+        Batch.not_before, Batch.id
+    )
+
+
+def _planned(account: str, moment: datetime) -> Select[Any]:
+    return (
+        _batches(account)
+        .where(Batch.state == BatchState.PLANNED)
+        .where(Batch.not_before.is_(None) | (Batch.not_before <= moment))
+        .order_by(BroadcastRow.priority.desc(), BroadcastRow.published_at, BroadcastRow.id, Batch.n)
+    )
+
+
+def _until_due(connection: Connection, account: str, moment: datetime) -> Work:
+    soonest = connection.scalar(
+        select(func.min(Batch.not_before))
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+        .where(Batch.account == account, BroadcastRow.state.in_(BROADCAST_RUNNING))
+        .where(Batch.state == BatchState.PLANNED)
+    )
+    if soonest is None:
+        return Work(kind=Kind.REST, now=moment)
+    return Work(kind=Kind.WAIT, until=soonest, now=moment)
+
+
+def openids(engine: Engine, pack_id: int) -> bytes:
+    """Return the packed OpenIDs of a batch."""
+    with read(engine) as connection:
+        return connection.execute(select(Pack.openids).where(Pack.id == pack_id)).scalar_one()
+
+
+def content(engine: Engine, broadcast_id: str) -> str:
+    """Return a broadcast's content, canonical JSON."""
+    with read(engine) as connection:
+        return connection.execute(
+            select(BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
+        ).scalar_one()
+
+
+def said_msg_id(engine: Engine, batch_id: int) -> int | None:
+    """Return the msg_id that a reply named for a batch, if one did."""
+    with read(engine) as connection:
+        return connection.scalar(
+            select(func.min(AttemptRow.msg_id)).where(AttemptRow.batch_id == batch_id)
+        )
+
+
+def claim(engine: Engine, held: Held, work: Work) -> Claim | None:
+    """Write the call down and commit; return None where something forbids it by now.
+
+    The name of the claim is made here, so that after a commit whose answer was lost
+    :func:`~models.ledger.records.give_back` can find it.
+    """
+    name = secrets.token_hex(12)
+    try:
+        return write(engine, lambda connection: _claim(connection, held, work, name))
+    except BaseException:
+        # Nothing was called. Whether the claim was committed is not known, so it is given back by
+        # its name; if that fails too, the batch is unknown to whoever takes the lane over.
+        with contextlib.suppress(DatabaseAwayError):
+            records.give_back(engine, name)
+        raise
+
+
+def _claim(connection: Connection, held: Held, work: Work, name: str) -> Claim | None:
+    moment = now(connection)
+    if not _may_call(connection, held, work, moment):
+        return None
+    values = {"state": BatchState.CALLING, "attempts": work.attempts + 1, "not_before": None}
+    moved = connection.execute(
+        update(Batch)
+        .where(Batch.id == work.batch_id, Batch.state == work.state)
+        .where(Batch.attempts == work.attempts)
+        .values(first_called_at=func.coalesce(Batch.first_called_at, moment), **values)
+    )
+    if moved.rowcount != 1:
+        return None
+    number = work.attempts + 1
+    attempt_id = connection.execute(
+        insert(AttemptRow).values(
+            claim=name, batch_id=work.batch_id, number=number, account=held.account,
+            fence=held.fence, owner=held.owner, clientmsgid=work.clientmsgid, started_at=moment,
+        )
+    ).inserted_primary_key  # fmt: skip
+    connection.execute(
+        update(Lane).where(Lane.account == held.account).values(leased_until=moment + LEASE)
+    )
+    return Claim(attempt_id=attempt_id[0] if attempt_id else 0, claim=name, number=number)
+
+
+def _may_call(connection: Connection, held: Held, work: Work, moment: datetime) -> bool:
+    """Read everything that forbids a call, under the locks that hold it still until the commit."""
+    lane = connection.execute(
+        select(Lane.fence, Lane.leased_until, Lane.halted_at, Lane.stopped_at, Lane.not_before)
+        .where(Lane.account == held.account)
+        .with_for_update()
+    ).one()
+    ours = lane.fence == held.fence and lane.leased_until and lane.leased_until > moment
+    closed = lane.halted_at or lane.stopped_at or (lane.not_before and lane.not_before > moment)
+    if not ours or closed:
+        return False
+    state = connection.execute(
+        select(BroadcastRow.state).where(BroadcastRow.id == work.broadcast_id).with_for_update()
+    ).scalar_one()
+    if state not in BROADCAST_RUNNING:
+        return False
+    if state is BroadcastState.WAITING:
+        moves.move_broadcast(
+            connection, work.broadcast_id, BroadcastState.SENDING,
+            started_at=func.coalesce(BroadcastRow.started_at, moment),
+        )  # fmt: skip
+    return True

@@ -1,0 +1,180 @@
+"""Leases of lanes: one driver an account, and what the lane waits for.
+
+The lease is short and lives in the database, so that a driver who died is replaced in seconds. The
+fence guards claims: it grows with each change of driver, and a claim that names an old one fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Engine, insert, or_, select, update
+
+from broadcast.accounts import Account
+from broadcast.attempts import Reason
+from broadcast.states import BatchState
+from models.account import AccountRow, Lane
+from models.batch import Batch
+from models.engine import now
+from models.ledger import moves
+from models.ledger.transaction import note, write
+
+LEASE = timedelta(seconds=6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A lease: whose lane, and the fence that its claims name."""
+
+    account: str
+    owner: str
+    fence: int
+
+
+def know(connection: Connection, account: Account) -> None:
+    """Make sure that the account and its lane have a row."""
+    seen = connection.scalar(select(AccountRow.name).where(AccountRow.name == account.name))
+    if seen is None:
+        connection.execute(
+            insert(AccountRow).values(
+                name=account.name,
+                appid=account.appid,
+                kind=account.account_kind,
+                created_at=now(connection),
+            )
+        )
+        connection.execute(insert(Lane).values(account=account.name, fence=0))
+
+
+def acquire(engine: Engine, account: str, owner: str) -> Held | None:
+    """Lease the lane, or return None while another driver's lease lives.
+
+    Batches that the former driver left without a recorded outcome become *unknown*: they may have
+    been sent, and the new driver repeats them before anything else.
+    """
+
+    def work(connection: Connection) -> Held | None:
+        moment = now(connection)
+        fence = connection.scalar(
+            select(Lane.fence)
+            .where(Lane.account == account)
+            .where(or_(Lane.leased_until.is_(None), Lane.leased_until <= moment))
+            .with_for_update()
+        )
+        if fence is None:
+            return None
+        taken = connection.execute(
+            update(Lane)
+            .where(Lane.account == account, Lane.fence == fence)
+            .where(or_(Lane.leased_until.is_(None), Lane.leased_until <= moment))
+            .values(fence=fence + 1, owner=owner, leased_until=moment + LEASE)
+        )
+        if taken.rowcount != 1:
+            return None
+        _adopt_orphans(connection, account, moment)
+        return Held(account=account, owner=owner, fence=fence + 1)
+
+    return write(engine, work)
+
+
+def _adopt_orphans(connection: Connection, account: str, moment: datetime) -> None:
+    orphans = connection.execute(
+        select(Batch.id, Batch.broadcast_id, Batch.state)
+        .where(Batch.account == account, Batch.state == BatchState.CALLING)
+    ).all()
+    for batch in orphans:
+        moves.move_batch(
+            connection, batch, BatchState.UNKNOWN, reason=Reason.REPEAT_UNKNOWN, not_before=moment
+        )
+        moves.rest(connection, batch.broadcast_id)
+
+
+def renew(engine: Engine, held: Iterable[Held]) -> set[str]:
+    """Renew leases in one transaction; return the accounts whose lane is no longer ours.
+
+    A lease that ran out is not renewed even if nobody took the lane: what its driver knows is old.
+    """
+    lanes = list(held)
+
+    def work(connection: Connection) -> set[str]:
+        moment = now(connection)
+        lost = set()
+        for lane in lanes:
+            renewed = connection.execute(
+                update(Lane)
+                .where(Lane.account == lane.account, Lane.fence == lane.fence)
+                .where(Lane.leased_until > moment)
+                .values(leased_until=moment + LEASE)
+            )
+            if renewed.rowcount != 1:
+                lost.add(lane.account)
+        return lost
+
+    return write(engine, work) if lanes else set()
+
+
+def release(engine: Engine, held: Held) -> None:
+    """Give the lane back, unless it is somebody else's by now."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(Lane)
+            .where(Lane.account == held.account, Lane.fence == held.fence)
+            .values(leased_until=None, owner=None)
+        )
+
+    write(engine, work)
+
+
+def wait(
+    connection: Connection, account: str, *, until: datetime, reason: Reason
+) -> None:
+    """Let the lane wait; never shorten a wait that is already there."""
+    connection.execute(
+        update(Lane)
+        .where(Lane.account == account)
+        .where(or_(Lane.not_before.is_(None), Lane.not_before < until))
+        .values(not_before=until, wait_reason=reason)
+    )
+
+
+def flow(connection: Connection, account: str) -> None:
+    """Forget the lane's wait: WeChat took a batch."""
+    connection.execute(
+        update(Lane)
+        .where(Lane.account == account, Lane.not_before.is_not(None))
+        .values(not_before=None, wait_reason=None)
+    )
+
+
+def stop(
+    connection: Connection, account: str, *, reason: Reason, errcode: int | None, errmsg: str | None
+) -> None:
+    """Stand the lane still until a human lifts it."""
+    stopped = connection.execute(
+        update(Lane)
+        .where(Lane.account == account, Lane.stopped_at.is_(None))
+        .values(
+            stopped_at=now(connection),
+            stop_reason=reason,
+            stop_errcode=errcode,
+            stop_errmsg=errmsg,
+        )
+    )
+    if stopped.rowcount == 1:
+        note(connection, "lane.stop", who="worker", account=account, reason=reason, errcode=errcode)
+
+
+def rung(engine: Engine, account: str) -> None:
+    """Remember that a driver was rung for."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(Lane).where(Lane.account == account).values(rung_at=now(connection))
+        )
+
+    write(engine, work)
+
+

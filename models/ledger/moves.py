@@ -1,0 +1,119 @@
+"""Moves of states: the only place where a state is written, always by the table of legal moves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, func, select, update
+
+from broadcast.attempts import Reason
+from broadcast.states import (
+    BATCH_MOVES,
+    BROADCAST_MOVES,
+    BatchState,
+    BroadcastState,
+    move,
+    resting_state,
+)
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.ledger.transaction import note
+
+
+class StandingBatch(Protocol):
+    """What a move needs to know of a batch as it stands."""
+
+    @property
+    def id(self) -> int:
+        """Its row."""
+
+    @property
+    def broadcast_id(self) -> str:
+        """Its broadcast."""
+
+    @property
+    def state(self) -> BatchState:
+        """Where it stands."""
+
+
+def move_batch(
+    connection: Connection, batch: StandingBatch | Any, state: BatchState, **values: Any  # noqa: ANN401
+) -> bool:
+    """Move a batch that still stands where *batch* says; return whether it did.
+
+    Raises :class:`~broadcast.errors.IllegalMoveError` where the table does not lead.
+    """
+    move(BATCH_MOVES, batch.state, state)
+    moved = connection.execute(
+        update(Batch)
+        .where(Batch.id == batch.id, Batch.state == batch.state)
+        .values(state=state, **values)
+    )
+    if moved.rowcount == 1 and state != batch.state:
+        note(
+            connection, "batch.move", who="worker", broadcast_id=batch.broadcast_id,
+            batch_id=batch.id, old=batch.state, new=state, reason=values.get("reason"),
+        )  # fmt: skip
+    return moved.rowcount == 1
+
+
+def move_broadcast(
+    connection: Connection, broadcast_id: str, state: BroadcastState, *, who: str = "worker",
+    **values: Any,  # noqa: ANN401
+) -> BroadcastState:
+    """Move a broadcast from where it stands, under its row's lock; return where it stood."""
+    old = connection.execute(
+        select(BroadcastRow.state).where(BroadcastRow.id == broadcast_id).with_for_update()
+    ).scalar_one()
+    move(BROADCAST_MOVES, old, state)
+    connection.execute(
+        update(BroadcastRow)
+        .where(BroadcastRow.id == broadcast_id)
+        .values(state=state, **values)
+    )
+    if old != state:
+        note(
+            connection, "broadcast.move", who=who, broadcast_id=broadcast_id, old=old, new=state,
+            reason=values.get("reason"),
+        )  # fmt: skip
+    return old
+
+
+def counts(connection: Connection, broadcast_id: str) -> dict[BatchState, int]:
+    """Count the batches of a broadcast in each state."""
+    rows = connection.execute(
+        select(Batch.state, func.count())
+        .where(Batch.broadcast_id == broadcast_id)
+        .group_by(Batch.state)
+    )
+    return {state: count for state, count in rows}  # noqa: C416 - rows are not pairs to mypy
+
+
+def rest(connection: Connection, broadcast_id: str) -> None:
+    """Settle the broadcast if every batch is at rest, or settle it anew after a late fact."""
+    state = resting_state(counts(connection, broadcast_id))
+    if state is None:
+        return
+    values: dict[str, Any] = {"finished_at": now(connection)}
+    if state is BroadcastState.COMPLETED:
+        values |= {"reason": None, "reason_errcode": None, "reason_errmsg": None}
+    move_broadcast(connection, broadcast_id, state, **values)
+
+
+def pause(
+    connection: Connection, broadcast_id: str, *, reason: Reason, errcode: int | None,
+    errmsg: str | None,
+) -> None:
+    """Pause a running broadcast because of a refusal that concerns all its batches."""
+    state = connection.execute(
+        select(BroadcastRow.state).where(BroadcastRow.id == broadcast_id).with_for_update()
+    ).scalar_one()
+    if state in {BroadcastState.WAITING, BroadcastState.SENDING}:
+        move_broadcast(
+            connection, broadcast_id, BroadcastState.PAUSED,
+            reason=reason, reason_errcode=errcode, reason_errmsg=errmsg,
+        )  # fmt: skip
+
+

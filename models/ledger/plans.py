@@ -1,0 +1,129 @@
+"""Plans: a published audience becomes batches, each with its clientmsgid, before any call.
+
+The work is cut into short transactions and can be begun again at any point: a batch that is there
+already has the same OpenIDs and therefore the same clientmsgid.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, insert, select, update
+
+from broadcast import clientmsgid, plan
+from broadcast.accounts import Account
+from broadcast.attempts import Reason
+from broadcast.states import BatchState, BroadcastState
+from models.batch import Batch, Pack
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.ledger import moves, submits
+from models.ledger.transaction import read, write
+
+BATCHES_AT_ONCE = 50
+
+
+def to_plan(engine: Engine, broadcast_id: str) -> Row[Any] | None:
+    """Return a broadcast that waits for its plan, or None if it does not (any more)."""
+    with read(engine) as connection:
+        return connection.execute(
+            select(
+                BroadcastRow.id, BroadcastRow.account, BroadcastRow.key, BroadcastRow.content,
+                BroadcastRow.planned, BroadcastRow.calls_planned, BroadcastRow.spread_days,
+                BroadcastRow.scheduled_at,
+            ).where(
+                BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.PLANNING
+            )
+        ).first()  # fmt: skip
+
+
+def add_batches(engine: Engine, broadcast: Row[Any], account: Account) -> int:
+    """Make the batches that are missing; return how many there are."""
+    after = 0
+    while True:
+        with read(engine) as connection:
+            packs = connection.execute(
+                select(Pack.id, Pack.n, Pack.size, Pack.openids)
+                .where(Pack.broadcast_id == broadcast.id, Pack.n > after)
+                .order_by(Pack.n)
+                .limit(BATCHES_AT_ONCE)
+            ).all()
+        if not packs:
+            return after
+        write(engine, lambda c, packs=packs: _add_missing(c, broadcast, account, packs))
+        after = packs[-1].n
+
+
+def _add_missing(
+    connection: Connection, broadcast: Row[Any], account: Account, packs: list[Row[Any]]
+) -> None:
+    there = set(
+        connection.scalars(
+            select(Batch.n).where(
+                Batch.broadcast_id == broadcast.id, Batch.n.in_([pack.n for pack in packs])
+            )
+        )
+    )
+    rows = [
+        {
+            "broadcast_id": broadcast.id, "account": broadcast.account, "n": pack.n,
+            "size": pack.size, "pack_id": pack.id, "depth": 0, "attempts": 0, "polls": 0,
+            "state": BatchState.PLANNED,
+            "clientmsgid": clientmsgid.derive(
+                appid=account.appid, key=broadcast.key, content=broadcast.content,
+                packed=pack.openids,
+            ),
+        }
+        for pack in packs
+        if pack.n not in there
+    ]  # fmt: skip
+    if rows:
+        connection.execute(insert(Batch), rows)
+
+
+def open_for_calls(
+    engine: Engine, broadcast: Row[Any], account: Account, quota: plan.Quota | None
+) -> plan.Proof | None:
+    """Prove the plan once more and let the lane begin, or hold the broadcast with the reason.
+
+    Returns None if the broadcast left the planning state meanwhile (paused, cancelled).
+    """
+
+    def work(connection: Connection) -> plan.Proof | None:
+        connection.execute(
+            select(submits.Lane.fence)
+            .where(submits.Lane.account == account.name)
+            .with_for_update()
+        )
+        state = connection.execute(
+            select(BroadcastRow.state).where(BroadcastRow.id == broadcast.id).with_for_update()
+        ).scalar_one()
+        if state is not BroadcastState.PLANNING:
+            return None
+        taken = submits.reserved(connection, account.name, but=broadcast.id)
+        proof = plan.prove(
+            calls=broadcast.calls_planned, quota=quota, reserved=taken,
+            spread=broadcast.spread_days,
+        )  # fmt: skip
+        if proof.fit is plan.Fit.TOO_MANY:
+            moves.move_broadcast(
+                connection, broadcast.id, BroadcastState.HELD, reason=Reason.PLAN_DOES_NOT_FIT
+            )
+        else:
+            moves.move_broadcast(connection, broadcast.id, BroadcastState.WAITING, reason=None)
+        return proof
+
+    return write(engine, work)
+
+
+def rung(engine: Engine, broadcast_id: str) -> None:
+    """Remember that the planning of a broadcast was rung for."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(BroadcastRow)
+            .where(BroadcastRow.id == broadcast_id)
+            .values(rung_at=now(connection))
+        )
+
+    write(engine, work)

@@ -1,0 +1,102 @@
+"""Polls: what mass/get says of accepted batches, asked with growing pauses for up to 48 hours."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, select, update
+
+from broadcast.attempts import Reason
+from broadcast.states import BatchState
+from broadcast.waits import Waits
+from models.account import Lane
+from models.batch import Batch
+from models.engine import now
+from models.ledger import moves
+from models.ledger.transaction import read, write
+
+PAUSES = tuple(timedelta(minutes=m) for m in (3, 10, 15, 30, 60, 120, 240))
+MOST_POLLS = 24
+#: What mass/get says of a job that ended. DELETE is also seen when nobody was left to send to.
+ENDED = frozenset({"SEND_SUCCESS", "DELETE"})
+FAILED = "SEND_FAIL"
+
+
+def due_accounts(engine: Engine) -> list[str]:
+    """Return the accounts that have a batch whose result is to be asked for now."""
+    with read(engine) as connection:
+        return list(
+            connection.scalars(
+                select(Batch.account)
+                .join(Lane, Lane.account == Batch.account)
+                .where(Batch.poll_at <= now(connection), Lane.stopped_at.is_(None))
+                .distinct()
+            )
+        )
+
+
+def due_batches(engine: Engine, account: str, most: int) -> list[Row[Any]]:
+    """Take up to *most* due batches; their next poll is moved on, so two pollers share the work."""
+
+    def work(connection: Connection) -> list[Row[Any]]:
+        moment = now(connection)
+        rows = connection.execute(
+            select(Batch.id, Batch.broadcast_id, Batch.msg_id, Batch.polls, Batch.poll_at)
+            .where(Batch.account == account, Batch.poll_at <= moment, Batch.msg_id.is_not(None))
+            .order_by(Batch.poll_at)
+            .limit(most)
+        ).all()
+        return [row for row in rows if _take(connection, row, moment)]
+
+    return write(engine, work)
+
+
+def _take(connection: Connection, row: Row[Any], moment: Any) -> bool:  # noqa: ANN401
+    taken = connection.execute(
+        update(Batch)
+        .where(Batch.id == row.id, Batch.poll_at == row.poll_at)
+        .values(poll_at=moment + timedelta(minutes=1))
+    )
+    return taken.rowcount == 1
+
+
+def heard(engine: Engine, batch_id: int, status: str | None, waits: Waits) -> None:
+    """Store what mass/get said (None: 40059, not known yet) and close the batch if it ended."""
+
+    def work(connection: Connection) -> None:
+        batch = connection.execute(
+            select(Batch.id, Batch.broadcast_id, Batch.state, Batch.polls, Batch.msg_status)
+            .where(Batch.id == batch_id)
+            .with_for_update()
+        ).one()
+        if batch.state not in {BatchState.ACCEPTED, BatchState.FINISHED}:
+            return
+        if status in ENDED:
+            moves.move_batch(
+                connection, batch, BatchState.FINISHED, poll_at=None, msg_status=status
+            )
+        elif status == FAILED:
+            moves.move_batch(
+                connection, batch, BatchState.REFUSED, poll_at=None, msg_status=status,
+                reason=Reason.REVIEW_REFUSED,
+            )  # fmt: skip
+        else:
+            _ask_again(connection, batch, status, waits)
+        moves.rest(connection, batch.broadcast_id)
+
+    write(engine, work)
+
+
+def _ask_again(connection: Connection, batch: Row[Any], status: str | None, waits: Waits) -> None:
+    polls = batch.polls + 1
+    pause = waits.scaled(PAUSES[min(polls, len(PAUSES)) - 1])
+    connection.execute(
+        update(Batch)
+        .where(Batch.id == batch.id)
+        .values(
+            polls=polls,
+            msg_status=status or batch.msg_status,
+            poll_at=now(connection) + pause if polls < MOST_POLLS else None,
+        )
+    )

@@ -1,0 +1,285 @@
+"""Reports: where a broadcast stands, added up from its batches at the moment of asking."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, func, select
+
+from broadcast.attempts import Reason
+from broadcast.errors import UnknownIdError
+from broadcast.outcomes import Outcome
+from broadcast.states import BatchState, BroadcastState
+from models.account import Lane
+from models.attempt import AttemptRow
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.ledger.transaction import read
+from models.skipped import Skipped
+
+_SET_OF = {
+    BatchState.PLANNED: "waiting",
+    BatchState.CALLING: "waiting",
+    BatchState.UNKNOWN: "waiting",
+    BatchState.ACCEPTED: "accepted",
+    BatchState.FINISHED: "accepted",
+    BatchState.REFUSED: "refused",
+    BatchState.CANCELLED: "cancelled",
+    BatchState.IN_DOUBT: "in_doubt",
+}
+SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")
+SKIPS = (
+    "malformed", "duplicate", "suppressed", "excluded", "unsubscribed", "capped", "sampled_out",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLine:
+    """One batch in a report."""
+
+    n: int
+    size: int
+    state: BatchState
+    reason: Reason | None
+    errcode: int | None
+    errmsg: str | None
+    msg_id: int | None
+    attempts: int
+    not_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """A call that was not the batch's last: why it had to be asked again."""
+
+    n: int
+    number: int
+    outcome: Outcome | None
+    errcode: int | None
+    transport: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneView:
+    """What the account's lane waits for."""
+
+    not_before: datetime | None
+    wait_reason: Reason | None
+    stopped_at: datetime | None
+    stop_reason: Reason | None
+    stop_errcode: int | None
+    stop_errmsg: str | None
+    halted_at: datetime | None
+    halted_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A broadcast as it stands. ``state`` is what a person is told: a stopped lane holds it."""
+
+    id: str
+    account: str
+    key: str
+    state: BroadcastState
+    reason: Reason | None
+    reason_errcode: int | None
+    reason_errmsg: str | None
+    audience: dict[str, int]
+    recipients: dict[str, int]
+    batches: dict[str, int]
+    batch_list: Sequence[BatchLine]
+    calls: int
+    lane: LaneView
+    created_at: datetime
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    now: datetime
+
+
+def report(engine: Engine, broadcast_id: str, *, batch_list: bool = True) -> Report:
+    """Return the report of a broadcast. Raises UnknownIdError, naming near ids."""
+    with read(engine) as connection:
+        row = connection.execute(
+            select(BroadcastRow.__table__).where(  # type: ignore[arg-type]
+                BroadcastRow.id == broadcast_id,
+                BroadcastRow.state != BroadcastState.UPLOADING,
+            )
+        ).first()
+        if row is None:
+            raise _unknown(connection, broadcast_id)
+        return _report(connection, row, batch_list=batch_list)
+
+
+def reports(engine: Engine, *, account: str | None = None, most: int = 50) -> list[Report]:
+    """Return the newest broadcasts, without their batch lists."""
+    with read(engine) as connection:
+        query = (
+            select(BroadcastRow.__table__)  # type: ignore[arg-type]
+            .where(BroadcastRow.state != BroadcastState.UPLOADING)
+            .order_by(BroadcastRow.created_at.desc(), BroadcastRow.id.desc())
+            .limit(most)
+        )
+        if account is not None:
+            query = query.where(BroadcastRow.account == account)
+        return [_report(connection, row, batch_list=False) for row in connection.execute(query)]
+
+
+def _unknown(connection: Connection, broadcast_id: str) -> UnknownIdError:
+    ids = connection.scalars(
+        select(BroadcastRow.id).order_by(BroadcastRow.created_at.desc()).limit(500)
+    ).all()
+    near = difflib.get_close_matches(broadcast_id, ids, n=3, cutoff=0.6)
+    if near:
+        return UnknownIdError("error.broadcast.unknown_near", id=broadcast_id, near=", ".join(near))
+    return UnknownIdError("error.broadcast.unknown", id=broadcast_id)
+
+
+def _report(connection: Connection, row: Row[Any], *, batch_list: bool) -> Report:
+    recipients, batches, calls = _sums(connection, row.id)
+    if not batches["total"]:
+        # Published and not cut yet, or cancelled before: all of them wait, or none was called.
+        lost = row.state is BroadcastState.CANCELLED
+        recipients["cancelled" if lost else "waiting"] = row.planned
+    lane = _lane(connection, row.account)
+    return Report(
+        id=row.id,
+        account=row.account,
+        key=row.key,
+        state=_shown_state(row.state, lane),
+        reason=row.reason,
+        reason_errcode=row.reason_errcode,
+        reason_errmsg=row.reason_errmsg,
+        audience={"read": row.read}
+        | {name: getattr(row, name) for name in SKIPS}
+        | {"planned": row.planned},
+        recipients=recipients,
+        batches=batches,
+        batch_list=_lines(connection, row.id) if batch_list else (),
+        calls=calls,
+        lane=lane,
+        created_at=row.created_at,
+        scheduled_at=row.scheduled_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        now=now(connection),
+    )
+
+
+def _shown_state(state: BroadcastState, lane: LaneView) -> BroadcastState:
+    running = {BroadcastState.PLANNING, BroadcastState.WAITING, BroadcastState.SENDING}
+    if state in running and (lane.stopped_at or lane.halted_at):
+        return BroadcastState.HELD
+    return state
+
+
+def _sums(
+    connection: Connection, broadcast_id: str
+) -> tuple[dict[str, int], dict[str, int], int]:
+    recipients = dict.fromkeys(SETS, 0)
+    batches = dict.fromkeys(("total", "accepted", "finished", *SETS[1:]), 0)
+    calls = connection.scalar(
+        select(func.count())
+        .select_from(AttemptRow)
+        .join(Batch, Batch.id == AttemptRow.batch_id)
+        .where(Batch.broadcast_id == broadcast_id)
+        .where(AttemptRow.outcome.is_(None) | (AttemptRow.outcome != Outcome.NOT_CALLED))
+    )
+    rows = connection.execute(
+        select(Batch.state, func.count(), func.sum(Batch.size))
+        .where(Batch.broadcast_id == broadcast_id)
+        .group_by(Batch.state)
+    )
+    for state, count, size in rows:
+        if state is BatchState.SPLIT:
+            continue
+        recipients[_SET_OF[state]] += int(size)
+        batches["total"] += count
+        batches[_SET_OF[state]] += count
+        if state is BatchState.FINISHED:
+            batches["finished"] += count
+    return recipients, batches, calls or 0
+
+
+def _lines(connection: Connection, broadcast_id: str) -> list[BatchLine]:
+    rows = connection.execute(
+        select(
+            Batch.n, Batch.size, Batch.state, Batch.reason, Batch.errcode, Batch.errmsg,
+            Batch.msg_id, Batch.attempts, Batch.not_before,
+        )
+        .where(Batch.broadcast_id == broadcast_id)
+        .order_by(Batch.n)
+    )  # fmt: skip
+    return [BatchLine(**dict(row)) for row in rows.mappings()]
+
+
+def _lane(connection: Connection, account: str) -> LaneView:
+    row = connection.execute(
+        select(
+            Lane.not_before, Lane.wait_reason, Lane.stopped_at, Lane.stop_reason,
+            Lane.stop_errcode, Lane.stop_errmsg, Lane.halted_at, Lane.halted_by,
+        ).where(Lane.account == account)
+    ).mappings().one()  # fmt: skip
+    return LaneView(**dict(row))
+
+
+def repeats(engine: Engine, broadcast_id: str) -> list[Repeat]:
+    """Return the calls that had to be made again, and what each of them ended as."""
+    with read(engine) as connection:
+        rows = connection.execute(
+            select(
+                Batch.n, AttemptRow.number, AttemptRow.outcome, AttemptRow.errcode,
+                AttemptRow.transport,
+            )
+            .join(Batch, Batch.id == AttemptRow.batch_id)
+            .where(Batch.broadcast_id == broadcast_id, AttemptRow.number < Batch.attempts)
+            .order_by(Batch.n, AttemptRow.number)
+        )  # fmt: skip
+        return [Repeat(**dict(row)) for row in rows.mappings()]
+
+
+def skipped(engine: Engine, broadcast_id: str) -> dict[str, list[tuple[int, str]]]:
+    """Return the first skipped lines of a broadcast by reason, with their line numbers."""
+    with read(engine) as connection:
+        rows = connection.execute(
+            select(Skipped.reason, Skipped.sample).where(Skipped.broadcast_id == broadcast_id)
+        )
+        return {reason: [(line, text) for line, text in json.loads(sample)]
+                for reason, sample in rows}  # fmt: skip
+
+
+def as_json(told: Report, *, error: str | None = None) -> dict[str, Any]:
+    """Return the object of ``--json`` and of the HTTP API: moments in UTC, counts as numbers."""
+    return {
+        "id": told.id,
+        "state": told.state.value,
+        "account": told.account,
+        "key": told.key,
+        "audience": told.audience,
+        "recipients": told.recipients,
+        "batches": told.batches,
+        "batch_list": [
+            {
+                "n": line.n, "size": line.size, "state": line.state.value, "msg_id": line.msg_id,
+                "attempts": line.attempts, "errcode": line.errcode,
+            }
+            for line in told.batch_list
+        ],
+        "calls": told.calls,
+        "delivered": {"total": None, "eligible": None, "sent": None, "errors": None},
+        "created_at": _utc(told.created_at),
+        "scheduled_at": _utc(told.scheduled_at),
+        "started_at": _utc(told.started_at),
+        "finished_at": _utc(told.finished_at),
+        "error": error,
+    }  # fmt: skip
+
+
+def _utc(value: datetime | None) -> str | None:
+    return None if value is None else f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03}Z"

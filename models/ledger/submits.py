@@ -1,0 +1,355 @@
+"""Submits: an audience is stored in chunks that nobody sees, then published by one flip.
+
+The flip is one transaction under the account's lane: it looks for the same send under another key,
+holds the plan against the calls that are free, and makes the broadcast visible. Until then nothing
+was promised, and an upload that died is taken over or swept.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from broadcast import day, plan
+from broadcast.accounts import Account
+from broadcast.errors import ConflictError, InputError, PlanError, RepeatedSendError
+from broadcast.states import BATCH_AT_REST, BROADCAST_AT_REST, BroadcastState
+from models.account import Lane, QuotaDay
+from models.batch import Batch, Pack
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.ledger import lanes, moves
+from models.ledger.transaction import read, write
+from models.skipped import Skipped
+
+#: An upload shows its beat this often; one that was silent for longer has died.
+UPLOAD_BEAT_S = 5
+UPLOAD_DEAD = timedelta(seconds=60)
+#: Packs per transaction, so that no write on SQLite holds others up for over 100 ms.
+PACKS_AT_ONCE = 20
+REPEAT_WITHIN = timedelta(hours=24)
+#: Letters without those that are mistaken for each other when an id is read out.
+_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+
+
+class PackLike(Protocol):
+    """The OpenIDs of one batch."""
+
+    @property
+    def n(self) -> int:
+        """Its number, from 1."""
+
+    @property
+    def size(self) -> int:
+        """How many OpenIDs it has."""
+
+    @property
+    def first(self) -> str:
+        """Its first OpenID."""
+
+    @property
+    def last(self) -> str:
+        """Its last OpenID."""
+
+    @property
+    def packed(self) -> bytes:
+        """Its OpenIDs, 21 bytes each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What a broadcast says and to whom: what "the same body" compares."""
+
+    account: Account
+    key: str
+    content: str
+    content_digest: str
+    msgtype: str
+    audience_digest: str
+    scheduled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What was read: the sum of all but ``read`` is ``read``."""
+
+    read: int
+    malformed: int
+    duplicate: int
+    planned: int
+    calls: int
+    #: By reason: (count, [(line, text), …] of the first).
+    samples: Mapping[str, tuple[int, Sequence[tuple[int, str]]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the person allowed."""
+
+    who: str
+    again: bool = False
+    spread_days: bool = False
+    priority: int = 0
+
+
+def find(engine: Engine, body: Body) -> str | None:
+    """Return the id of the broadcast that has this key and this body, if there is one.
+
+    Raises ConflictError when the key is taken by another body, and InputError while another
+    process is uploading under it.
+    """
+    with read(engine) as connection:
+        return _same(connection, body)
+
+
+def _same(connection: Connection, body: Body) -> str | None:
+    row = connection.execute(
+        select(
+            BroadcastRow.id, BroadcastRow.account, BroadcastRow.state, BroadcastRow.content_digest,
+            BroadcastRow.audience_digest, BroadcastRow.uploading_at,
+        ).where(BroadcastRow.key == body.key)
+    ).first()  # fmt: skip
+    if row is None:
+        return None
+    if row.state is BroadcastState.UPLOADING:
+        if row.uploading_at and row.uploading_at > now(connection) - UPLOAD_DEAD:
+            raise InputError("error.submit.uploading", key=body.key, id=row.id)
+        return None
+    theirs = (row.account, row.content_digest, row.audience_digest)
+    if theirs != (body.account.name, body.content_digest, body.audience_digest):
+        raise ConflictError("error.submit.key_taken", key=body.key, id=row.id)
+    return str(row.id)
+
+
+def begin(engine: Engine, body: Body, *, who: str) -> str:
+    """Open an upload and return its id; a dead upload under the same key is cleared away."""
+
+    def work(connection: Connection) -> str:
+        lanes.know(connection, body.account)
+        for dead in connection.scalars(
+            select(BroadcastRow.id).where(
+                BroadcastRow.key == body.key, BroadcastRow.state == BroadcastState.UPLOADING
+            )
+        ).all():
+            clear(connection, dead)
+        moment = now(connection)
+        broadcast_id = _new_id(moment)
+        connection.execute(
+            insert(BroadcastRow).values(
+                id=broadcast_id, account=body.account.name, key=body.key, created_by=who,
+                state=BroadcastState.UPLOADING, msgtype=body.msgtype, content=body.content,
+                content_digest=body.content_digest, audience_digest=body.audience_digest,
+                scheduled_at=body.scheduled_at, created_at=moment, uploading_at=moment,
+            )
+        )  # fmt: skip
+        return broadcast_id
+
+    try:
+        return write(engine, work)
+    except IntegrityError:
+        # Somebody else began under this key between our look and our insert.
+        problem = InputError("error.submit.uploading", key=body.key, id="?")
+    raise problem
+
+
+def _new_id(moment: datetime) -> str:
+    date = moment.astimezone(day.SHANGHAI).strftime("%Y%m%d")
+    return f"{date}-{''.join(secrets.choice(_LETTERS) for _ in range(6))}"
+
+
+def clear(connection: Connection, broadcast_id: str) -> None:
+    """Remove an upload and all it stored; a published broadcast is never removed here."""
+    connection.execute(delete(Pack).where(Pack.broadcast_id == broadcast_id))
+    connection.execute(delete(Skipped).where(Skipped.broadcast_id == broadcast_id))
+    connection.execute(
+        delete(BroadcastRow).where(
+            BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.UPLOADING
+        )
+    )
+
+
+def add_packs(engine: Engine, broadcast_id: str, packs: Iterable[PackLike]) -> None:
+    """Store packs in short transactions, each of which shows that the upload lives.
+
+    Raises InputError if the upload was taken over meanwhile.
+    """
+    rest = iter(packs)
+    while some := list(islice(rest, PACKS_AT_ONCE)):
+        rows = [
+            {
+                "broadcast_id": broadcast_id, "n": pack.n, "size": pack.size,
+                "first_openid": pack.first, "last_openid": pack.last, "openids": pack.packed,
+            }
+            for pack in some
+        ]  # fmt: skip
+
+        def work(connection: Connection, rows: list[dict[str, Any]] = rows) -> None:
+            alive(connection, broadcast_id)
+            connection.execute(insert(Pack), rows)
+
+        write(engine, work)
+
+
+def alive(connection: Connection, broadcast_id: str) -> None:
+    """Show that the upload lives; raise InputError if it is not ours any more."""
+    kept = connection.execute(
+        update(BroadcastRow)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.UPLOADING)
+        .values(uploading_at=now(connection))
+    )
+    if kept.rowcount != 1:
+        raise InputError("error.submit.taken_over", id=broadcast_id)
+
+
+def abandon(engine: Engine, broadcast_id: str) -> None:
+    """Forget an upload that was not published: nothing stays half stored."""
+    write(engine, lambda connection: clear(connection, broadcast_id))
+
+
+def publish(
+    engine: Engine, broadcast_id: str, body: Body, figures: Figures, terms: Terms,
+    quota: plan.Quota | None,
+) -> plan.Proof:
+    """Flip the upload into sight, or raise what refuses it; the caller then abandons it.
+
+    Raises RepeatedSendError (the same send within 24 h under another key) and PlanError.
+    """
+
+    def work(connection: Connection) -> plan.Proof:
+        _hold_lane(connection, body.account.name)
+        alive(connection, broadcast_id)
+        if not terms.again:
+            _refuse_repeated(connection, body)
+        proof = prove(connection, body, calls=figures.calls, spread=terms.spread_days, quota=quota)
+        if proof.fit is plan.Fit.TOO_MANY:
+            raise _too_many(proof)
+        _store_skipped(connection, broadcast_id, figures)
+        later = body.scheduled_at is not None and body.scheduled_at > now(connection)
+        moves.move_broadcast(
+            connection, broadcast_id,
+            BroadcastState.SCHEDULED if later else BroadcastState.PLANNING,
+            who=terms.who, published_at=now(connection), uploading_at=None,
+            read=figures.read, malformed=figures.malformed, duplicate=figures.duplicate,
+            planned=figures.planned, calls_planned=figures.calls,
+            spread_days=terms.spread_days, priority=terms.priority,
+        )  # fmt: skip
+        return proof
+
+    return write(engine, work)
+
+
+def _hold_lane(connection: Connection, account: str) -> None:
+    """Take the lane's row, so that two plans cannot both see the last calls free."""
+    connection.execute(select(Lane.fence).where(Lane.account == account).with_for_update())
+
+
+def _refuse_repeated(connection: Connection, body: Body) -> None:
+    earlier = connection.execute(
+        select(BroadcastRow.id, BroadcastRow.created_at)
+        .where(
+            BroadcastRow.account == body.account.name,
+            BroadcastRow.content_digest == body.content_digest,
+            BroadcastRow.audience_digest == body.audience_digest,
+            BroadcastRow.state.not_in([BroadcastState.UPLOADING, BroadcastState.CANCELLED]),
+            BroadcastRow.created_at > now(connection) - REPEAT_WITHIN,
+        )
+        .order_by(BroadcastRow.created_at.desc())
+    ).first()
+    if earlier is not None:
+        at = earlier.created_at.astimezone(day.SHANGHAI).strftime("%Y-%m-%d %H:%M")
+        raise RepeatedSendError("error.submit.repeated", id=earlier.id, at=at)
+
+
+def prove(
+    connection: Connection, body: Body, *, calls: int, spread: bool, quota: plan.Quota | None,
+    own_id: str | None = None,
+) -> plan.Proof:
+    """Hold *calls* against the day in which the broadcast starts."""
+    if quota is not None and _another_day(connection, body.scheduled_at):
+        # What is used today says nothing about that day; only its size is known.
+        limit = quota.daily_limit
+        quota = plan.Quota(daily_limit=limit, used=0, remain=limit)
+        return plan.prove(calls=calls, quota=quota, reserved=0, spread=spread)
+    taken = reserved(connection, body.account.name, but=own_id)
+    return plan.prove(calls=calls, quota=quota, reserved=taken, spread=spread)
+
+
+def _another_day(connection: Connection, scheduled_at: datetime | None) -> bool:
+    return scheduled_at is not None and scheduled_at >= day.turn(now(connection))
+
+
+def reserved(connection: Connection, account: str, *, but: str | None) -> int:
+    """Count the calls of today that other published broadcasts still need."""
+    today_ends = day.turn(now(connection))
+    told = (
+        select(func.count())
+        .select_from(Batch)
+        .where(Batch.broadcast_id == BroadcastRow.id, Batch.state.in_(list(BATCH_AT_REST)))
+        .scalar_subquery()
+    )
+    rows = connection.execute(
+        select(BroadcastRow.calls_planned, told.label("told"), BroadcastRow.scheduled_at)
+        .where(BroadcastRow.account == account, BroadcastRow.id != (but or ""))
+        .where(BroadcastRow.state.not_in([BroadcastState.UPLOADING, *BROADCAST_AT_REST]))
+    )
+    return sum(
+        max(0, row.calls_planned - row.told)
+        for row in rows
+        if row.scheduled_at is None or row.scheduled_at < today_ends
+    )
+
+
+def _too_many(proof: plan.Proof) -> PlanError:
+    return PlanError(
+        "error.plan.too_many", calls=proof.calls, free=proof.free, short=proof.short,
+        days=proof.days,
+    )  # fmt: skip
+
+
+def _store_skipped(connection: Connection, broadcast_id: str, figures: Figures) -> None:
+    for reason, (count, sample) in figures.samples.items():
+        if count:
+            connection.execute(
+                insert(Skipped).values(
+                    broadcast_id=broadcast_id, reason=reason, count=count,
+                    sample=json.dumps(list(sample), ensure_ascii=False),
+                )
+            )  # fmt: skip
+
+
+def remember_quota(engine: Engine, account: Account, quota: plan.Quota) -> None:
+    """Keep the newest answer of quota/get for this Shanghai day."""
+
+    def work(connection: Connection) -> None:
+        lanes.know(connection, account)
+        moment = now(connection)
+        today = moment.astimezone(day.SHANGHAI).date().isoformat()
+        key = (QuotaDay.account == account.name, QuotaDay.day == today)
+        connection.execute(delete(QuotaDay).where(*key))
+        connection.execute(
+            insert(QuotaDay).values(
+                account=account.name, day=today, daily_limit=quota.daily_limit, used=quota.used,
+                remain=quota.remain, asked_at=moment,
+            )
+        )  # fmt: skip
+
+    write(engine, work)
+
+
+def dry_run(
+    engine: Engine, body: Body, *, calls: int, terms: Terms, quota: plan.Quota | None
+) -> plan.Proof:
+    """Prove the plan without storing anything. Raises what :func:`publish` would, but PlanError."""
+    with read(engine) as connection:
+        if not terms.again:
+            _refuse_repeated(connection, body)
+        return prove(connection, body, calls=calls, spread=terms.spread_days, quota=quota)
+

@@ -1,0 +1,72 @@
+"""Transactions: begin, commit, and again from the start when two of them met."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from models import engine as engines
+from models.event import Event
+
+T = TypeVar("T")
+
+#: PostgreSQL: serialization failure, deadlock. MySQL: lock wait time-out, deadlock.
+_MET_SQLSTATES = {"40001", "40P01"}
+_MET_ERRNOS = {1205, 1213}
+
+
+def _met(error: BaseException) -> bool:
+    """Tell whether the server rolled the transaction back because it met another one."""
+    if not isinstance(error, DBAPIError):
+        return False
+    first = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return getattr(error.orig, "sqlstate", None) in _MET_SQLSTATES or first in _MET_ERRNOS
+
+
+def write(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Run *work* in one transaction and commit; run it again from its start after a deadlock.
+
+    *work* must hold nothing but statements: never a call to WeChat. Raises
+    :class:`~broadcast.errors.DatabaseAwayError` when the database cannot be reached; whether the
+    commit arrived is then unknown, and the caller looks it up.
+    """
+    tries = Retrying(
+        retry=retry_if_exception(_met),
+        stop=stop_after_attempt(8),
+        wait=wait_random_exponential(multiplier=0.02, max=1),
+        reraise=True,
+    )
+    with engines.reachable():
+        return tries(_once, engine, work)
+
+
+def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that only reads."""
+    with engines.reachable(), engines.reader(engine).begin() as connection:
+        yield connection
+
+
+def note(connection: Connection, kind: str, *, who: str, **facts: object) -> None:
+    """Write one line of history. *facts* named like a column go there, the rest into the detail."""
+    columns = {key: facts.pop(key, None) for key in ("account", "broadcast_id", "batch_id")}
+    detail = json.dumps(facts, ensure_ascii=False, sort_keys=True, default=str)
+    connection.execute(
+        Event.__table__.insert().values(  # type: ignore[attr-defined]
+            at=engines.now(connection), kind=kind, who=who, detail=detail, **columns
+        )
+    )
+
+
+__all__ = ["OperationalError", "note", "read", "write"]

@@ -1,0 +1,98 @@
+"""Column types that mean the same on SQLite, PostgreSQL and MySQL/MariaDB."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar, cast
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String, Text
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+E = TypeVar("E", bound=StrEnum)
+
+#: Packed OpenIDs: MySQL's plain BLOB ends at 64 KiB, and 10,000 OpenIDs are 210 kB.
+Packed = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+#: JSON and other long text. MySQL's plain TEXT ends at 64 KiB too.
+LongText = Text().with_variant(
+    mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+)
+#: BIGINT that still numbers itself on SQLite. msg_id exceeds 32 bits.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def ascii_string(length: int) -> TypeEngine[str]:
+    """Return a case-sensitive string type: MySQL's default collation compares without case."""
+    return (
+        String(length)
+        .with_variant(mysql.VARCHAR(length, charset="ascii", collation="ascii_bin"), "mysql",
+                      "mariadb")
+        .with_variant(postgresql.VARCHAR(length, collation="C"), "postgresql")
+    )  # fmt: skip
+
+
+def text_string(length: int) -> TypeEngine[str]:
+    """Return a string type for words of people, emoji included, compared byte by byte."""
+    return String(length).with_variant(
+        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+    )
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC moment with microseconds.
+
+    ``DateTime(timezone=True)`` comes back naive from SQLite and MySQL, with the local wall time;
+    here a naive value is refused, everything is stored in UTC, and UTC is attached on the way back.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Give MySQL its fraction of a second."""
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to UTC; raise ValueError on a naive moment."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone")
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401
+        """Attach UTC."""
+        if value is None:
+            return None
+        if isinstance(value, str):  # SQLite's own functions return text
+            value = datetime.fromisoformat(value)
+        value = cast("datetime", value)
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class EnumText(TypeDecorator[E], Generic[E]):
+    """A StrEnum stored by its value, as text: a new member needs no migration."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def __init__(self, enum: type[E]) -> None:
+        """Take the enum."""
+        super().__init__()
+        self.enum = enum
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Store plain ASCII."""
+        return dialect.type_descriptor(ascii_string(32))
+
+    def process_bind_param(self, value: E | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write the value."""
+        return None if value is None else self.enum(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:  # noqa: ARG002
+        """Read the member."""
+        return None if value is None else self.enum(value)

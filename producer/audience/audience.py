@@ -1,0 +1,102 @@
+"""An audience that has been read: its figures, and its OpenIDs cut into packs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from broadcast import openid
+
+
+class SortedOpenIDs(Protocol):
+    """Where the sorted OpenIDs of an audience lie."""
+
+    def slice(self, start: int, count: int) -> bytes:
+        """Return *count* OpenIDs from number *start* on, one behind the other."""
+
+    def close(self) -> None:
+        """Give the room back; closing twice is harmless."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many lines were left out, and the first of them."""
+
+    count: int
+    #: Line number in the source (from 1; rows of a workbook, items of an iterable) and its text.
+    sample: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """The OpenIDs of one batch, packed."""
+
+    #: Number of the pack, from 1.
+    n: int
+    #: How many OpenIDs.
+    size: int
+    first: str
+    last: str
+    #: The OpenIDs by ``broadcast.openid.pack``, 21 bytes each.
+    packed: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """A list of OpenIDs in ASCII order, each once: ``read = malformed + duplicate + planned``."""
+
+    #: Lines that are neither blank nor the header.
+    read: int
+    malformed: Tally
+    #: Each later line of an OpenID that an earlier line already gave.
+    duplicate: Tally
+    planned: int
+    #: SHA-256 in hex over the sorted OpenIDs, one behind the other.
+    digest: str
+    openids: SortedOpenIDs = field(repr=False, compare=False)
+
+    def packs(self, sizes: Iterable[int]) -> Iterator[Pack]:
+        """Cut the sorted audience into packs of *sizes*; may be called again.
+
+        Raises ``ValueError`` when the sizes do not add up to ``planned``: a follower who is in no
+        pack would be forgotten without a word.
+        """
+        start = 0
+        for n, size in enumerate(sizes, 1):
+            if size < 1 or start + size > self.planned:
+                msg = f"pack {n} of {size} does not fit: {self.planned - start} OpenIDs are left"
+                raise ValueError(msg)
+            yield self._pack(n, start=start, size=size)
+            start += size
+        if start != self.planned:
+            msg = f"the packs hold {start} of {self.planned} OpenIDs"
+            raise ValueError(msg)
+
+    def _pack(self, n: int, *, start: int, size: int) -> Pack:
+        ids = self.openids.slice(start, size)
+        return Pack(
+            n=n,
+            size=size,
+            first=ids[: openid.LENGTH].decode("ascii"),
+            last=ids[-openid.LENGTH :].decode("ascii"),
+            packed=openid.pack(ids),
+        )
+
+    def close(self) -> None:
+        """Drop the temporary file; closing twice is harmless."""
+        self.openids.close()
+
+    def __enter__(self) -> Self:
+        """Return the audience itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the audience."""
+        self.close()

@@ -1,0 +1,112 @@
+"""Reading the rows of a workbook (XLSX, XLSB, XLS, ODS).
+
+Its library holds a sheet as a whole, which Excel limits to 1,048,576 rows.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    SheetTypeEnum,
+)
+
+from broadcast.errors import AudienceError
+from producer.audience.layout import (
+    HEAD_LINES,
+    Layout,
+    column_of_openid,
+    is_openid_text,
+    no_column,
+)
+from producer.audience.scan import SURROUNDING
+from producer.audience.source import Peeked
+from producer.audience.table import Portion
+
+_ROWS_AT_ONCE = 8192
+_COPIED_AT_ONCE = 1 << 20
+
+
+def rows_of_workbook(stream: Peeked) -> Iterator[tuple[Layout, Iterator[Portion]]]:
+    """Yield once: the layout and the rows of the one sheet of *stream* that holds OpenIDs.
+
+    Raises ``AudienceError`` when the workbook cannot be read, or no sheet or several hold OpenIDs.
+    """
+    try:
+        with _as_file(stream) as path, CalamineWorkbook.from_path(path) as book:
+            sheet, layout = _the_sheet(book, name=stream.name)
+            yield layout, _portions(sheet, layout)
+    except CalamineError as error:
+        raise AudienceError("error.audience.workbook", source=stream.name) from error
+
+
+@contextmanager
+def _as_file(stream: Peeked) -> Iterator[Path]:
+    if stream.path is not None:
+        yield stream.path
+        return
+    with tempfile.NamedTemporaryFile() as file:
+        while chunk := stream.read(_COPIED_AT_ONCE):
+            file.write(chunk)
+        file.flush()
+        yield Path(file.name)
+
+
+def _the_sheet(book: CalamineWorkbook, *, name: object) -> tuple[CalamineSheet, Layout]:
+    header: list[str] = []
+    found: list[tuple[CalamineSheet, Layout]] = []
+    for data in book.sheets_metadata:
+        if data.typ is not SheetTypeEnum.WorkSheet:
+            continue
+        sheet = book.get_sheet_by_name(data.name)
+        head = [_texts(row) for row in islice(sheet.iter_rows(), HEAD_LINES)]
+        layout = _layout_of_rows(head)
+        if layout is not None:
+            found.append((sheet, layout))
+        elif not header:
+            header = next((row for row in head if any(row)), [])
+    if len(found) > 1:
+        sheets = ", ".join(sheet.name for sheet, _ in found)
+        raise AudienceError("error.audience.sheets", source=name, sheets=sheets)
+    if not found:
+        raise no_column(header, name=name)
+    return found[0]
+
+
+def _layout_of_rows(rows: list[list[str]]) -> Layout | None:
+    """Return the layout of a sheet that begins with *rows*, None if it holds no OpenIDs."""
+    start = next((i for i, row in enumerate(rows) if any(row)), None)
+    if start is None:
+        return None
+    column = column_of_openid(rows[start])
+    if column is not None:
+        return Layout(header_lines=start + 1, column=column)
+    alone = (cells[0] for row in rows if len(cells := list(filter(None, row))) == 1)
+    return Layout() if any(map(is_openid_text, alone)) else None
+
+
+def _portions(sheet: CalamineSheet, layout: Layout) -> Iterator[Portion]:
+    rows = islice(sheet.iter_rows(), layout.header_lines, None)
+    number = layout.header_lines + 1
+    while portion := [_texts(row) for row in islice(rows, _ROWS_AT_ONCE)]:
+        if layout.column is None:
+            portion = [[",".join(filter(None, row))] for row in portion]
+        yield range(number, number + len(portion)), portion
+        number += len(portion)
+
+
+def _texts(row: Sequence[object]) -> list[str]:
+    return [cell if type(cell) is str else _text(cell) for cell in row]
+
+
+def _text(cell: object) -> str:
+    """Return a cell as Excel shows it: whole numbers without a fraction."""
+    whole = isinstance(cell, float) and cell.is_integer()
+    return f"{cell:.0f}" if whole else str(cell).strip(SURROUNDING)

@@ -1,0 +1,79 @@
+"""Ringing for a worker: a task by its name, never by its code.
+
+The app is built from the same ``celeryconfig`` as the worker's, but bounded in time: a producer
+must know within seconds that the broker is away, because what it submitted is safe already.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from broadcast import names
+from broadcast.errors import BrokerAwayError
+from broadcast.redaction import redact
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+#: Seconds to connect, and between two pieces of the broker's answer.
+CONNECT_TIMEOUT_S = 1
+SOCKET_TIMEOUT_S = 2
+
+_BOUNDED: dict[str, Any] = {
+    # With `retry=False` kombu falls back on its own steps of 2, 4 … s, so the retry is kept and
+    # its policy allows none.
+    "task_publish_retry": True,
+    "task_publish_retry_policy": {"max_retries": 0},
+    "broker_connection_timeout": SOCKET_TIMEOUT_S,
+}
+_REDIS_BOUNDS: dict[str, Any] = {
+    "max_retries": 0,
+    "socket_timeout": SOCKET_TIMEOUT_S,
+    "socket_connect_timeout": CONNECT_TIMEOUT_S,
+}
+_AMQP_BOUNDS: dict[str, Any] = {
+    "max_retries": 0,
+    "read_timeout": SOCKET_TIMEOUT_S,
+    "write_timeout": SOCKET_TIMEOUT_S,
+    # Without it a publish may be lost in silence.
+    "confirm_publish": True,
+}
+
+
+class CeleryBell:
+    """Rings through the broker. Nothing is connected, and Celery not imported, before the ring."""
+
+    def __init__(self, broker_url: str) -> None:
+        """Take the broker's URL, with its password."""
+        self._url = broker_url
+
+    def ring_plan(self, broadcast_id: str) -> None:
+        """Ask a worker to plan a broadcast. Raises BrokerAwayError; it may have rung even then."""
+        self._send(names.PLAN, [broadcast_id])
+
+    def _send(self, name: str, args: list[object]) -> None:
+        # Celery's own name for every failure of a broker.
+        from kombu.exceptions import OperationalError  # noqa: PLC0415 - 0.3 s at the start
+
+        try:
+            self._app.send_task(name, args=args, queue=names.QUEUE)
+        except OperationalError as error:
+            reason = redact(str(error.__cause__ or error)).strip() or type(error).__name__
+        else:
+            return
+        # Outside the handler: the library's frames hold the URL.
+        raise BrokerAwayError("error.broker.away", reason=reason.splitlines()[0])
+
+    @cached_property
+    def _app(self) -> Celery:
+        from celery import Celery  # noqa: PLC0415 - 0.3 s at the start of every command
+
+        app = Celery("producer", set_as_current=False)
+        app.config_from_object("celeryconfig")
+        app.conf.update(_BOUNDED, broker_url=self._url)
+        bounds = _AMQP_BOUNDS if "amqp" in self._url.partition("://")[0] else _REDIS_BOUNDS
+        app.conf.broker_transport_options = {
+            **(app.conf.broker_transport_options or {}), **bounds,
+        }  # fmt: skip
+        return app

@@ -1,0 +1,221 @@
+"""Submitting: an audience and a content become a broadcast, or nothing at all.
+
+:func:`prepare` looks (the key, the same send of yesterday, the calls that are left) and stores
+nothing. :func:`store` writes the audience in chunks that nobody sees, publishes them by one flip,
+and rings only after the commit: a broker that is away costs time, never a broadcast.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from broadcast import plan
+from broadcast.accounts import Account, AccountKind
+from broadcast.errors import (
+    BrokerAwayError,
+    DatabaseAwayError,
+    InputError,
+    OutOfReachError,
+    PlanError,
+)
+from broadcast.states import BroadcastState
+from models.ledger import reports, submits
+from producer.audience import Audience
+from producer.content import Content
+from producer.notice import Notice
+
+LONGEST_KEY = 128
+
+
+class QuotaSource(Protocol):
+    """Asks WeChat for the calls of mass/send that an account has left today."""
+
+    def quota(self, account: Account) -> plan.Quota | None:
+        """Return WeChat's answer, or None where none can be had now."""
+
+
+class Bell(Protocol):
+    """Calls a worker."""
+
+    def ring_plan(self, broadcast_id: str) -> None:
+        """Ask a worker to plan a broadcast. Raises BrokerAwayError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a person or a program asks for, beside the audience."""
+
+    account: Account
+    content: Content
+    key: str
+    terms: submits.Terms
+    scheduled_at: datetime | None = None
+    batch_size: int = plan.LARGEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An order held against the database and WeChat; nothing is stored yet."""
+
+    body: submits.Body
+    figures: submits.Figures
+    terms: submits.Terms
+    sizes: Sequence[int]
+    #: The broadcast that has this key and this body already.
+    existing: str | None
+    #: None where *existing* is given: it was proved in its time.
+    proof: plan.Proof | None
+    quota: plan.Quota | None
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """A broadcast that is stored."""
+
+    id: str
+    #: False where the same key and body had been submitted before.
+    created: bool
+    proof: plan.Proof | None
+    #: Whether a worker was rung for; if not, the sweep does it.
+    rung: bool
+    notices: tuple[Notice, ...]
+
+
+def new_key() -> str:
+    """Return a key for somebody who gave none."""
+    return f"auto-{secrets.token_hex(8)}"
+
+
+def checked_key(key: str) -> str:
+    """Return *key*. Raises InputError where it is empty, too long or unprintable."""
+    if not key.strip():
+        raise InputError("error.key.empty")
+    if len(key) > LONGEST_KEY:
+        raise InputError("error.key.too_long", length=len(key), most=LONGEST_KEY)
+    if not key.isprintable():
+        raise InputError("error.key.unprintable")
+    return key
+
+
+def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSource) -> Prepared:
+    """Hold an order against the ledger and WeChat's quota, storing nothing.
+
+    Raises RepeatedSendError, ConflictError, InputError (the key is being uploaded), PlanError (the
+    account's kind cannot send by OpenID) and DatabaseAwayError. A plan that does not fit is told
+    by ``proof``, and refused by :func:`store`.
+    """
+    if order.account.account_kind is AccountKind.SUBSCRIPTION:
+        raise PlanError("error.plan.account_kind", account=order.account.name)
+    body = _body(order, audience)
+    sizes = list(plan.cut(audience.planned, order.batch_size))
+    prepared = Prepared(
+        body=body, figures=_figures(audience, calls=len(sizes)), terms=order.terms, sizes=sizes,
+        existing=submits.find(engine, body), proof=None, quota=None,
+        notices=order.content.notices,
+    )  # fmt: skip
+    if prepared.existing is not None:
+        return prepared
+    answer = quota.quota(order.account)
+    proof = submits.dry_run(
+        engine, body, calls=len(sizes), terms=order.terms, quota=answer
+    )  # fmt: skip
+    notices = prepared.notices
+    if answer is None:
+        notices = (*notices, Notice(message_id="notice.plan.unproved"))
+    return replace(prepared, proof=proof, quota=answer, notices=notices)
+
+
+def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell) -> Submitted:
+    """Store and publish what was prepared, then ring.
+
+    Raises what refuses it (PlanError, RepeatedSendError …), and then nothing is stored. After a
+    DatabaseAwayError it may be stored all the same: the same key brings it to light.
+    """
+    if prepared.existing is not None:
+        return _again(prepared, prepared.existing, engine=engine, bell=bell)
+    broadcast_id = submits.begin(engine, prepared.body, who=prepared.terms.who)
+    with _all_or_nothing(engine, broadcast_id):
+        submits.add_packs(engine, broadcast_id, audience.packs(prepared.sizes))
+        proof = submits.publish(
+            engine, broadcast_id, prepared.body, prepared.figures, prepared.terms, prepared.quota
+        )
+    if prepared.quota is not None:
+        # Only a note for `quota` and the reports; the broadcast is stored with or without it.
+        with contextlib.suppress(OutOfReachError):
+            submits.remember_quota(engine, prepared.body.account, prepared.quota)
+    rung, notices = _ring(bell, broadcast_id, prepared.body)
+    return Submitted(
+        id=broadcast_id, created=True, proof=proof, rung=rung,
+        notices=(*prepared.notices, *notices),
+    )  # fmt: skip
+
+
+def submit(
+    order: Order, audience: Audience, *, engine: Engine, quota: QuotaSource, bell: Bell
+) -> Submitted:
+    """Prepare and store in one go, for those who have nobody to ask in between."""
+    prepared = prepare(order, audience, engine=engine, quota=quota)
+    return store(prepared, audience, engine=engine, bell=bell)
+
+
+@contextlib.contextmanager
+def _all_or_nothing(engine: Engine, broadcast_id: str) -> Iterator[None]:
+    """Forget the upload when anything stops it, Ctrl-C too; what was published stays."""
+    try:
+        yield
+    except BaseException:
+        # With the database away the sweep forgets it: an upload without a beat is dead.
+        with contextlib.suppress(DatabaseAwayError):
+            submits.abandon(engine, broadcast_id)
+        raise
+
+
+def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, bell: Bell) -> Submitted:
+    """Answer with the broadcast that is there; ring again if it still waits for its plan."""
+    waits = reports.report(engine, broadcast_id, batch_list=False).state
+    rung, notices = True, ()
+    if waits is BroadcastState.PLANNING:
+        rung, notices = _ring(bell, broadcast_id, prepared.body)
+    return Submitted(
+        id=broadcast_id, created=False, proof=None, rung=rung,
+        notices=(*prepared.notices, *notices),
+    )  # fmt: skip
+
+
+def _ring(bell: Bell, broadcast_id: str, body: submits.Body) -> tuple[bool, tuple[Notice, ...]]:
+    if body.scheduled_at is not None:
+        # Nothing to do before its time, and then beat launches it.
+        return True, ()
+    try:
+        bell.ring_plan(broadcast_id)
+    except BrokerAwayError as error:
+        facts = {"reason": error.facts.get("reason", "")}
+        return False, (Notice(message_id="notice.submit.not_rung", facts=facts),)
+    return True, ()
+
+
+def _body(order: Order, audience: Audience) -> submits.Body:
+    return submits.Body(
+        account=order.account, key=checked_key(order.key), content=order.content.canonical,
+        content_digest=order.content.digest, msgtype=order.content.msgtype,
+        audience_digest=audience.digest, scheduled_at=order.scheduled_at,
+    )  # fmt: skip
+
+
+def _figures(audience: Audience, *, calls: int) -> submits.Figures:
+    return submits.Figures(
+        read=audience.read, malformed=audience.malformed.count,
+        duplicate=audience.duplicate.count, planned=audience.planned, calls=calls,
+        samples={
+            "malformed": (audience.malformed.count, audience.malformed.sample),
+            "duplicate": (audience.duplicate.count, audience.duplicate.sample),
+        },
+    )  # fmt: skip

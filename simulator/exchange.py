@@ -1,0 +1,212 @@
+"""One call from its first byte to its last: journal, faults, handler, reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from simulator.errors import ALREADY_ACCEPTED, RefusalError
+from simulator.faults import Fault, When
+from simulator.journal import Journal, Record
+from simulator.replies import (
+    GARBAGE,
+    GATEWAY_PAGE,
+    Dripping,
+    Dropped,
+    Truncated,
+    client_left,
+    json_reply,
+    refusal_fields,
+    reply_of,
+)
+from simulator.world import Call, World
+
+Handler: TypeAlias = Callable[[World, Call], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A path of WeChat's API. `mass`: calls of one account must not overlap."""
+
+    path: str
+    handler: Handler
+    mass: bool = False
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A call that is being answered."""
+
+    world: World
+    endpoint: Endpoint
+    request: Request
+    record: Record
+    journal: Journal
+    busy: Counter[str]
+    worked: bool = False
+
+    async def response(self) -> Response:
+        """Return what goes back to the client."""
+        if fault := self._strike("before", unread=True):
+            return await self._spoilt(fault, None)
+        try:
+            body = await self.request.body()
+        except ClientDisconnect:
+            self.finish()
+            return Dropped()
+        self.record.appid = self.record.appid or _named_appid(body, self.request)
+        if (fault := self._strike("before")) and not await self._goes_on_after(fault):
+            return await self._spoilt(fault, None)
+        return await self._answered(self._call(body))
+
+    async def _answered(self, call: Call) -> Response:
+        try:
+            fields = await self.endpoint.handler(self.world, call)
+        except RefusalError as refusal:
+            await self._work()
+            self.record.errcode = refusal.errcode
+            return self._closed(self._refused(refusal))
+        self.record.errcode = fields.get("errcode", 0)
+        if fault := self._strike("after"):
+            return await self._spoilt(fault, reply_of(self.world, fields))
+        return self._closed(reply_of(self.world, fields))
+
+    def finish(self) -> None:
+        """Close the record: the last byte is about to leave, or the client is gone."""
+        self.journal.end(self.record)
+        if self.record.busy:
+            self.record.busy = False
+            self.busy[self.record.appid or ""] -= 1
+
+    def _call(self, body: bytes) -> Call:
+        request = self.request
+        return Call(
+            method=request.method,
+            path=self.endpoint.path,
+            query=request.query_params,
+            body=body,
+            ip=request.client.host if request.client else "",
+            record=self.record,
+            busy=self.busy,
+            work=self._work,
+        )
+
+    async def _work(self) -> None:
+        """Let WeChat's own time pass, once a call; a client that leaves does not stop it."""
+        seconds = self.world.switches.latency_ms / 1000
+        if seconds and not self.worked:
+            await self._wait(seconds, keep_on=True)
+        self.worked = True
+
+    async def _wait(self, seconds: float, *, keep_on: bool) -> bool:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        left = await client_left(self.request.receive, within_s=seconds)
+        if left:
+            self.journal.end(self.record, abandoned=True)
+            if keep_on:
+                await asyncio.sleep(max(0, end - loop.time()))
+        return left
+
+    def _strike(self, when: When, *, unread: bool = False) -> Fault | None:
+        fault = self.world.faults.strike(
+            when=when, appid=self.record.appid, path=self.endpoint.path, unread=unread
+        )
+        if fault is not None:
+            self.record.fault = fault.label
+        return fault
+
+    async def _goes_on_after(self, fault: Fault) -> bool:
+        """Say whether the call is executed although this fault hit it before."""
+        if fault.order.kind == "slow":
+            await self._wait(fault.order.seconds, keep_on=True)
+            return True
+        if fault.order.kind == "invalidate_token" and self.record.appid is not None:
+            self.world.tokens.invalidate(
+                self.record.appid, ("classic", "stable"), now=self.world.now(), sticky=False
+            )
+        return fault.order.kind == "invalidate_token"
+
+    async def _spoilt(self, fault: Fault, reply: Response | None) -> Response:
+        """Return the faulty reply in place of `reply`; None means the call was not executed."""
+        order = fault.order
+        whole = reply or self._refused(RefusalError(-1))
+        if order.kind == "slow":
+            await self._wait(order.seconds, keep_on=False)
+        if order.kind == "drip":
+            return Dripping(whole, pause_s=order.seconds, finish=self.finish)
+        return self._closed(self._broken(fault, whole))
+
+    def _broken(self, fault: Fault, whole: Response) -> Response:
+        order = fault.order
+        match order.kind:
+            case "drop" | "drop_unread":
+                return Dropped()
+            case "truncated":
+                return Truncated(whole.body, headers=dict(whole.headers))
+            case "garbage":
+                return Response(GARBAGE, headers=dict(content_type(whole)))
+            case "html":
+                page = GATEWAY_PAGE.format(status=order.status)
+                return Response(page, order.status, media_type="text/html")
+            case "errcode":
+                self.record.errcode = order.errcode
+                return self._refused(self._ordered_refusal(fault))
+            case _:
+                return whole
+
+    def _ordered_refusal(self, fault: Fault) -> RefusalError:
+        order = fault.order
+        assert order.errcode is not None
+        exists = order.errcode == ALREADY_ACCEPTED and self.record.msg_id is not None
+        fields = {"msg_id": self.record.msg_id} if exists else {}
+        return RefusalError(order.errcode, errmsg=order.errmsg, fields=fields)
+
+    def _refused(self, refusal: RefusalError) -> Response:
+        return json_reply(self.world, refusal_fields(self.world, refusal))
+
+    def _closed(self, response: Response) -> Response:
+        self.record.status = None if isinstance(response, Dropped) else response.status_code
+        self.finish()
+        return response
+
+
+def content_type(response: Response) -> dict[str, str]:
+    """Return the header that says what a reply pretends to be."""
+    return {"content-type": response.headers["content-type"]}
+
+
+async def exchanged(world: World, endpoint: Endpoint, request: Request) -> Response:
+    """Answer one call, and close its record whatever happens."""
+    token = request.query_params.get("access_token")
+    appid = world.tokens.owner(token) or request.query_params.get("appid")
+    record = world.journal.begin(
+        method=request.method, path=endpoint.path, mass=endpoint.mass, appid=appid
+    )
+    # A reset replaces journal and counter: this call goes on with those it began with.
+    exchange = Exchange(world, endpoint, request, record, world.journal, world.busy)
+    try:
+        response = await exchange.response()
+    except BaseException:
+        exchange.finish()
+        raise
+    return response
+
+
+def _named_appid(body: bytes, request: Request) -> str | None:
+    """Return the appid that a token call names in its body."""
+    if "access_token" in request.query_params or not body:
+        return None
+    try:
+        named = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    appid = named.get("appid") if isinstance(named, dict) else None
+    return appid if isinstance(appid, str) else None

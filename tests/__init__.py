@@ -1,0 +1,1 @@
+"""The tests: `unit` (no sockets), `integration` (one room), `acceptance` (the system)."""

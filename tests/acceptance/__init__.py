@@ -1,0 +1,1 @@
+"""Tests of the whole system: real servers, real workers, the simulator."""

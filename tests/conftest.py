@@ -1,0 +1,9 @@
+"""Puts the project's own pytest plugins together."""
+
+from __future__ import annotations
+
+pytest_plugins = (
+    "tests.servers.guards",
+    "tests.servers.proofs",
+    "tests.servers.fixtures",
+)

@@ -1,0 +1,1 @@
+"""Tests of `coordination` with a real Valkey."""

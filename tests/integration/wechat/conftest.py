@@ -1,0 +1,72 @@
+"""Servers, clients and calls for the tests of this room."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from broadcast import redaction
+from tests.integration.wechat.servers import APPSECRET, TOKEN, RawServer
+from wechat.client import WeChatClient
+from wechat.values import MassSend, Timeouts
+
+QUICK = Timeouts(connect_s=0.5, read_s=0.5, total_s=1.0)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The environment of whoever runs the tests decides nothing; no secret is known yet."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    redaction.forget_all()
+    yield
+    redaction.forget_all()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., RawServer]]:
+    with contextlib.ExitStack() as stack:
+        yield lambda script, **kwargs: stack.enter_context(RawServer(script, **kwargs).running())
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., WeChatClient]]:
+    with contextlib.ExitStack() as stack:
+
+        def connect(url: str, timeouts: Timeouts = QUICK, **kwargs: Any) -> WeChatClient:
+            client = WeChatClient(url, timeouts=timeouts, **kwargs)
+            stack.callback(client.close)
+            return client
+
+        yield connect
+
+
+def openids(count: int) -> bytes:
+    return b"".join(b"oTEST%023d" % number for number in range(count))
+
+
+def mass(count: int = 2) -> MassSend:
+    return MassSend(
+        openids=openids(count),
+        content={"msgtype": "text", "text": {"content": "您好"}},
+        clientmsgid="b-1",
+    )
+
+
+def send(client: WeChatClient, count: int = 2) -> Any:
+    return client.mass_send(SecretStr(TOKEN), mass(count))
+
+
+def fetch_token(client: WeChatClient) -> Any:
+    return client.token("wx1234567890abcdef", SecretStr(APPSECRET))
+
+
+def fetch_stable_token(client: WeChatClient) -> Any:
+    return client.stable_token("wx1234567890abcdef", SecretStr(APPSECRET))

@@ -1,0 +1,426 @@
+"""Every way a call can fail, driven for real."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from tests.integration.wechat.conftest import QUICK, fetch_token, mass, send
+from tests.integration.wechat.servers import (
+    ACCEPTED,
+    PASSWORD,
+    TOKEN,
+    RawServer,
+    closes,
+    drips,
+    http,
+    resets,
+    says,
+    says_nothing,
+    self_signed,
+    writes,
+)
+from tests.kit import wait
+from wechat.connections import resolve
+from wechat.errors import (
+    APIError,
+    InvalidRequestError,
+    NotSentError,
+    TransportError,
+    TransportKind,
+    UnknownOutcomeError,
+)
+from wechat.values import MassSend, Timeouts
+
+JSON = json.dumps(ACCEPTED).encode()
+
+
+def failure(client, call=send) -> TransportError:
+    with pytest.raises(TransportError) as caught:
+        call(client)
+    return caught.value
+
+
+def assert_not_sent(error: TransportError, kind: TransportKind) -> None:
+    assert error.kind is kind, str(error)
+    assert isinstance(error, NotSentError)
+    assert not error.sent
+
+
+def assert_unknown(error: TransportError, kind: TransportKind) -> None:
+    assert error.kind is kind, str(error)
+    assert isinstance(error, UnknownOutcomeError)
+    assert error.sent
+
+
+# Not sent -------------------------------------------------------------------------------------
+
+
+def test_a_name_without_address_is_not_sent(connect):
+    client = connect("http://no-such-host.invalid", Timeouts(connect_s=20, read_s=20, total_s=20))
+    assert_not_sent(failure(client), TransportKind.DNS)
+
+
+def test_a_resolver_that_never_answers_ends_with_the_time_to_connect():
+    answer = threading.Event()
+    try:
+        with pytest.raises(socket.gaierror, match="in time"):
+            resolve("host", 1, until=time.monotonic() + 0.1, lookup=lambda *_: [answer.wait()])
+    finally:
+        answer.set()
+
+
+def test_a_port_where_nothing_listens_is_not_sent(connect):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening
+        error = failure(connect(f"http://127.0.0.1:{taken.getsockname()[1]}"))
+    assert_not_sent(error, TransportKind.REFUSED)
+
+
+def test_a_host_that_does_not_answer_is_not_sent(connect):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        # Linux drops further SYNs once the queue of connections nobody accepts is full.
+        waiting = [socket.socket() for _ in range(8)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        error = failure(connect(f"http://127.0.0.1:{full.getsockname()[1]}"))
+        for each in waiting:
+            each.close()
+    assert_not_sent(error, TransportKind.CONNECT_TIMEOUT)
+    assert error.elapsed_ms < 1000
+
+
+def test_tls_against_a_plain_port_is_not_sent(serve, connect):
+    server = serve(says(ACCEPTED))
+    assert_not_sent(failure(connect(server.url(scheme="https"))), TransportKind.TLS)
+
+
+def test_a_certificate_nobody_vouches_for_is_not_sent(serve, connect, tmp_path: Path):
+    _, context = self_signed(tmp_path)
+    server = serve(says(ACCEPTED), tls=context)
+    error = failure(connect(server.url()))
+    assert_not_sent(error, TransportKind.TLS)
+    assert "self-signed" in error.detail
+    assert server.requests == []
+
+
+def test_a_reset_within_the_handshake_is_not_sent(connect):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reset_one() -> None:
+            connection, _ = listener.accept()
+            connection.recv(1)
+            resets(connection, None)
+
+        threading.Thread(target=reset_one, daemon=True).start()
+        error = failure(connect(f"https://127.0.0.1:{listener.getsockname()[1]}"))
+    assert_not_sent(error, TransportKind.TLS)
+
+
+def test_a_handshake_that_stalls_is_not_sent(serve, connect):
+    server = serve(says_nothing, reads=False)
+    error = failure(connect(server.url(scheme="https")))
+    assert_not_sent(error, TransportKind.CONNECT_TIMEOUT)
+
+
+def test_a_handshake_that_drips_ends_with_the_total_time_out(connect):
+    # A TLS record header that announces 16 kB, then one byte at a time.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            drips(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"\x00")(connection, None)
+
+        threading.Thread(target=lambda: _quietly(drip), daemon=True).start()
+        error = failure(connect(f"https://127.0.0.1:{listener.getsockname()[1]}"))
+    assert_not_sent(error, TransportKind.CONNECT_TIMEOUT)
+    assert error.elapsed_ms < 2000
+
+
+def _quietly(work) -> None:
+    try:
+        work()
+    except OSError:
+        return
+
+
+def test_a_proxy_that_refuses_the_tunnel_is_not_sent(serve, connect, monkeypatch):
+    proxy = serve(writes(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", then_closes=True))
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url(password=PASSWORD))
+    error = failure(connect("https://api.weixin.qq.com"))
+    assert_not_sent(error, TransportKind.PROXY)
+    assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT"]
+
+
+def test_a_proxy_out_of_reach_is_not_sent(connect, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        assert_not_sent(failure(connect("http://wechat.test")), TransportKind.PROXY)
+
+
+def test_a_busy_pool_is_not_sent(serve, connect):
+    server = serve(says_nothing)
+    client = connect(
+        server.url(), Timeouts(connect_s=0.2, read_s=1.5, total_s=1.5), pool_size=1
+    )
+    first = threading.Thread(target=failure, args=(client,))
+    first.start()
+    wait.until(lambda: server.requests, 5, "the first call")
+    assert_not_sent(failure(client), TransportKind.POOL_EXHAUSTED)
+    first.join()
+
+
+def test_a_closed_client_sends_nothing(serve, connect):
+    server = serve(says(ACCEPTED))
+    client = connect(server.url())
+    send(client)
+    client.close()
+    assert_not_sent(failure(client), TransportKind.CLOSED)
+    assert len(server.requests) == 1
+
+
+def test_a_missing_ca_bundle_is_not_sent(connect, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
+    assert_not_sent(failure(connect("https://127.0.0.1:1")), TransportKind.UNREACHABLE)
+
+
+# Sent, outcome unknown ------------------------------------------------------------------------
+
+
+def test_silence_is_unknown(serve, connect):
+    error = failure(connect(serve(says_nothing).url()))
+    assert_unknown(error, TransportKind.READ_TIMEOUT)
+    assert 450 <= error.elapsed_ms < 1000
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        drips(b"HTTP/1.1 200 OK\r\n", b"X"),
+        drips(b"", b"H"),
+        drips(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n", b"1"),
+        drips(b"HTTP/1.1 200 OK\r\n\r\n" + JSON, b" "),
+        drips(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + JSON, b" "),
+        drips(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["header", "status", "length", "no length", "close", "chunked", "100 for ever"],
+)
+def test_a_dripping_reply_does_not_outlive_the_total_time_out(serve, connect, script):
+    error = failure(connect(serve(script).url()))
+    assert_unknown(error, TransportKind.TOTAL_TIMEOUT)
+    assert 900 <= error.elapsed_ms < 2000
+
+
+def test_a_dripping_reply_over_tls_does_not_outlive_the_total_time_out(
+    serve, connect, tmp_path, monkeypatch
+):
+    bundle, context = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    for head in (b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n" + JSON):
+        error = failure(connect(serve(drips(head, b" "), tls=context).url()))
+        assert_unknown(error, TransportKind.TOTAL_TIMEOUT)
+        assert 900 <= error.elapsed_ms < 2000
+
+
+def test_a_server_that_never_reads_ends_the_call(serve, connect):
+    server = serve(says_nothing, reads=False, receive_buffer=4096)
+    error = failure(connect(server.url()), lambda client: send(client, 10_000))
+    assert_unknown(error, TransportKind.WRITE_FAILED)
+    assert error.elapsed_ms < 2000
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_server_that_reads_drop_by_drop_ends_with_the_total_time_out(
+    serve, connect, tmp_path, monkeypatch, tls
+):
+    bundle, context = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+
+    class SlowReader(RawServer):
+        def _serve(self, connection: socket.socket, number: int) -> None:
+            def read() -> None:
+                reader = context.wrap_socket(connection, server_side=True) if tls else connection
+                while reader.recv(200):
+                    time.sleep(0.02)
+
+            _quietly(read)
+
+    with SlowReader(says_nothing, receive_buffer=4096).running() as server:
+        client = connect(
+            server.url(scheme="https" if tls else "http"),
+            Timeouts(connect_s=1, read_s=20, total_s=1.5),
+        )
+        error = failure(client, lambda client: send(client, 10_000))
+    assert_unknown(error, TransportKind.TOTAL_TIMEOUT)
+    assert error.elapsed_ms < 2500
+
+
+def test_a_reset_after_the_body_is_unknown(serve, connect):
+    assert_unknown(failure(connect(serve(resets).url())), TransportKind.RESET)
+
+
+def test_a_close_without_a_reply_is_unknown(serve, connect):
+    assert_unknown(failure(connect(serve(closes).url())), TransportKind.RESET)
+
+
+def test_a_kept_alive_connection_that_breaks_is_unknown_and_not_repeated(serve, connect):
+    replies = iter([says(ACCEPTED), resets])
+    server = serve(lambda connection, request: next(replies)(connection, request))
+    client = connect(server.url())
+    send(client)
+    assert_unknown(failure(client), TransportKind.RESET)
+    assert len(server.requests) == 2
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + JSON,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n" + JSON,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(JSON), JSON),
+    ],
+    ids=["length", "chunk", "last chunk"],
+)
+def test_a_truncated_reply_is_unknown(serve, connect, reply):
+    error = failure(connect(serve(writes(reply, then_closes=True)).url()))
+    assert_unknown(error, TransportKind.TRUNCATED)
+
+
+def test_tls_that_breaks_after_the_request_is_unknown(serve, connect, tmp_path, monkeypatch):
+    bundle, context = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+
+    def garble(connection: socket.socket, _) -> None:
+        raw = socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+        raw.sendall(b"not a TLS record at all")
+        raw.close()
+
+    error = failure(connect(serve(garble, tls=context).url()))
+    assert_unknown(error, TransportKind.TLS_BROKEN)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"220 smtp.example ESMTP\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+    ],
+    ids=["another protocol", "200 headers", "long header", "not gzip"],
+)
+def test_a_reply_that_is_not_http_is_unknown(serve, connect, reply):
+    error = failure(connect(serve(writes(reply, then_closes=True)).url()))
+    assert_unknown(error, TransportKind.BAD_HTTP)
+
+
+@pytest.mark.parametrize(
+    "status", ["502 Bad Gateway", "504 Gateway Time-out", "413 Too Large", "204 No Content"]
+)
+def test_another_status_is_unknown(serve, connect, status):
+    page = b"" if status.startswith("204") else b"<html>nginx</html>"
+    error = failure(connect(serve(writes(http(page, status, "text/html"))).url()))
+    assert_unknown(error, TransportKind.HTTP_STATUS)
+    assert error.http_status == int(status[:3])
+    assert page.decode() in error.detail
+
+
+def test_an_errcode_under_another_status_is_unknown(serve, connect):
+    reply = http(b'{"errcode":45028,"errmsg":"has no masssend quota"}', "500 Oops")
+    assert_unknown(failure(connect(serve(writes(reply)).url())), TransportKind.HTTP_STATUS)
+
+
+def test_a_redirect_is_not_followed(serve, connect):
+    target = serve(says(ACCEPTED))
+    location = f"Location: {target.url()}/cgi-bin/message/mass/send\r\nContent-Length: 0\r\n\r\n"
+    server = serve(writes(b"HTTP/1.1 307 Temporary Redirect\r\n" + location.encode()))
+    assert_unknown(failure(connect(server.url())), TransportKind.HTTP_STATUS)
+    assert len(server.requests) == 1
+    assert target.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"<html>ok</html>", TransportKind.NOT_JSON),
+        (b"", TransportKind.NOT_JSON),
+        ('{"errcode":0,"errmsg":"成功"}'.encode("gbk"), TransportKind.NOT_JSON),
+        (b"[" * 500_000, TransportKind.NOT_JSON),
+        (b'{"errcode":0,"msg_id":' + b"9" * 5000 + b"}", TransportKind.NOT_JSON),
+        (b"[0]", TransportKind.GARBAGE),
+        (b"null", TransportKind.GARBAGE),
+        (b"{}", TransportKind.GARBAGE),
+        (b'{"errcode":"0","msg_id":1}', TransportKind.GARBAGE),
+        (b'{"errcode":true,"msg_id":1}', TransportKind.GARBAGE),
+        (b'{"errcode":0.0,"msg_id":1}', TransportKind.GARBAGE),
+        (b'{"errcode":null,"msg_id":1}', TransportKind.GARBAGE),
+        (b'{"errcode":99999999999999999999}', TransportKind.GARBAGE),
+    ],
+)
+def test_a_body_that_is_not_wechats_is_unknown(serve, connect, body, kind):
+    assert_unknown(failure(connect(serve(says(body)).url())), kind)
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 2000000\r\n", b""], ids=["length", "endless"])
+def test_a_huge_body_is_not_read(serve, connect, head):
+    reply = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + b"x" * 2_000_000
+    error = failure(connect(serve(writes(reply)).url()))
+    assert_unknown(error, TransportKind.TOO_LARGE)
+
+
+def test_a_failed_call_gives_its_place_in_the_pool_back(serve, connect):
+    scripts = [resets, closes, says(b"x" * 1_500_000), writes(b"junk\r\n\r\n", then_closes=True)]
+    rounds = iter(scripts * 5 + [says(ACCEPTED)])
+    server = serve(lambda connection, request: next(rounds)(connection, request))
+    client = connect(server.url(), pool_size=1)
+    for _ in range(len(scripts) * 5):
+        failure(client)
+    assert send(client).errcode == 0
+
+
+# Answers --------------------------------------------------------------------------------------
+
+
+def test_an_errcode_of_a_token_call_is_an_api_error(serve, connect):
+    reply = {"errcode": 40001, "errmsg": "invalid credential hint: [a_B-1] rid: 6949fe38-0a-0b"}
+    client = connect(serve(says(reply)).url())
+    with pytest.raises(APIError) as caught:
+        fetch_token(client)
+    error = caught.value
+    assert (error.errcode, error.errmsg) == (40001, "invalid credential")
+    assert (error.rid, error.hint) == ("6949fe38-0a-0b", "a_B-1")
+    assert error.endpoint == "GET /cgi-bin/token"
+
+
+def test_an_errcode_of_a_mass_send_is_a_reply(serve, connect):
+    reply = {"errcode": 45065, "errmsg": "clientmsgid exist", "msg_id": 3147494552}
+    answer = send(connect(serve(says(reply)).url()))
+    assert (answer.errcode, answer.msg_id, answer.msg_data_id) == (45065, 3147494552, None)
+
+
+def test_content_that_cannot_be_sent_costs_no_call(serve, connect):
+    server = serve(says(ACCEPTED))
+    client = connect(server.url())
+    bad = MassSend(
+        openids=mass().openids,
+        content={"msgtype": "text", "text": {"content": "half \ud83d"}},
+        clientmsgid="b-1",
+    )
+    with pytest.raises(InvalidRequestError, match="surrogate"):
+        client.mass_send(SecretStr(TOKEN), bad)
+    assert server.connections == 0
+
+
+def test_the_time_outs_are_those_of_the_test():
+    """Guards the bars above: they are relative to these."""
+    assert (QUICK.connect_s, QUICK.read_s, QUICK.total_s) == (0.5, 0.5, 1.0)

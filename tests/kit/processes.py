@@ -1,0 +1,172 @@
+"""Real processes for tests: each in a session of its own, with its output in a log file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+ROOT = Path(__file__).resolve().parents[2]
+LOG_TAIL_LINES = 40
+
+
+class RunningProcess:
+    """One command, started at once; `with` kills its whole group at the end.
+
+    `env` is added to the environment of the tests; a value of None removes a variable.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        env: Mapping[str, str | None] | None = None,
+        cwd: Path = ROOT,
+        user: str | None = None,
+    ) -> None:
+        self.command = [str(word) for word in command]
+        self.log = log
+        with log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=_environment(env or {}),
+                cwd=cwd,
+                user=user,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Self:
+        """Return the running process."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Kill what is left of the group."""
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is its group's and its session's id too."""
+        return self._popen.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """None while it runs; negative when a signal ended it."""
+        return self._popen.poll()
+
+    @property
+    def output(self) -> str:
+        """Everything that was printed up to now, standard output and error together."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def wait_for_line(self, text: str, *, timeout_s: float = 20, times: int = 1) -> None:
+        """Wait until `text` stands in the output, `times` times.
+
+        Raises:
+            AssertionError: the process ended or the time was up; the end of the log is shown.
+        """
+
+        def seen_or_ended() -> bool:
+            return self.output.count(text) >= times or self.exit_status is not None
+
+        with contextlib.suppress(AssertionError):
+            until(seen_or_ended, timeout_s, f"{text!r}")
+        if self.output.count(text) < times:
+            raise AssertionError(self._story(f"never printed {text!r} (within {timeout_s:g} s)"))
+
+    def wait(self, *, timeout_s: float = 20) -> int:
+        """Wait for the end and return the exit status.
+
+        Raises:
+            AssertionError: it still runs after `timeout_s` seconds.
+        """
+        try:
+            return self._popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            message = self._story(f"still runs after {timeout_s:g} s")
+            raise AssertionError(message) from None
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the process itself, as an operator or a container would."""
+        self._popen.terminate()
+
+    def stop(self, *, timeout_s: float = 20) -> int:
+        """SIGTERM, wait, kill what is left of the group; return the exit status.
+
+        Raises:
+            AssertionError: it did not end by itself within `timeout_s` seconds.
+        """
+        self.terminate()
+        try:
+            return self.wait(timeout_s=timeout_s)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group, and wait until the process itself is gone."""
+        self.signal_group(signal.SIGKILL)
+        self._popen.wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP to the whole group: nothing runs, every connection stays open."""
+        self.signal_group(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT to the whole group."""
+        self.signal_group(signal.SIGCONT)
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send a signal to the process and to all its children that stayed in its group."""
+        # A reaped leader's group may live on, so the group is asked, not the leader.
+        # macOS answers EPERM where a group holds only processes that have ended.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def family(self) -> list[psutil.Process]:
+        """The process and all its living descendants."""
+        try:
+            leader = psutil.Process(self.pid)
+            return [leader, *leader.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def _story(self, what: str) -> str:
+        tail = "\n".join(self.output.splitlines()[-LOG_TAIL_LINES:])
+        status = "runs" if self.exit_status is None else f"exit status {self.exit_status}"
+        return f"{' '.join(self.command)} {what}; {status}; the end of its output:\n{tail}"
+
+
+def python_module(module: str, *arguments: str) -> list[str]:
+    """`python -m MODULE ARGUMENTS` with the interpreter that runs the tests."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+def celery(program: str, *arguments: str) -> list[str]:
+    """`celery -A worker PROGRAM ARGUMENTS`: worker, beat, flower, inspect ..."""
+    return python_module("celery", "-A", "worker", program, *arguments)
+
+
+def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:
+    merged = {**os.environ, "PYTHONUNBUFFERED": "1", **changes}
+    return {name: value for name, value in merged.items() if value is not None}

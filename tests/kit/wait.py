@@ -1,0 +1,42 @@
+"""Waiting for something to become true, with a deadline."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FIRST_PAUSE_S = 0.005
+LONGEST_PAUSE_S = 0.1
+
+T = TypeVar("T")
+
+
+def until(predicate: Callable[[], T], timeout_s: float, what: str) -> T:
+    """Return the first truthy value of `predicate`; fail the test after `timeout_s` seconds.
+
+    `what` completes the sentence "Waited 5 s in vain for ...". What the predicate said last,
+    be it a value or an exception, is part of the failure: it is usually the explanation.
+    An exception counts as "not yet", because a server that is starting refuses connections.
+
+    Raises:
+        AssertionError: the deadline passed.
+    """
+    deadline = time.monotonic() + timeout_s
+    pause_s = FIRST_PAUSE_S
+    while True:
+        failure: Exception | None = None
+        try:
+            value = predicate()
+            if value:
+                return value
+            last = f"the last value was {value!r}"
+        except Exception as error:  # noqa: BLE001 - the deadline decides, and it is reported
+            failure, last = error, f"the last try raised {error!r}"
+        if time.monotonic() >= deadline:
+            message = f"Waited {timeout_s:g} s in vain for {what}; {last}"
+            raise AssertionError(message) from failure
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)

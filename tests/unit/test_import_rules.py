@@ -1,0 +1,97 @@
+"""The import rules of pyproject.toml bite: each forbidden arrow is planted and found."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = (
+    *("broadcast", "cli", "coordination", "models"),
+    *("producer", "simulator", "wechat", "worker"),
+)
+FORBIDDEN = {
+    "broadcast": (
+        *("celery", "redis", "requests", "sqlalchemy"),
+        *("cli", "coordination", "models", "producer", "simulator", "wechat", "worker"),
+    ),
+    "cli": ("simulator",),
+    "coordination": (
+        *("celery", "requests", "sqlalchemy"),
+        *("cli", "models", "producer", "simulator", "wechat", "worker"),
+    ),
+    "models": (
+        *("celery", "redis", "requests"),
+        *("cli", "coordination", "producer", "simulator", "wechat", "worker"),
+    ),
+    "producer": ("requests", "cli", "simulator", "wechat", "worker"),
+    "simulator": tuple(room for room in ROOMS if room != "simulator"),
+    "wechat": (
+        *("celery", "redis", "sqlalchemy", "broadcast.settings"),
+        *("cli", "coordination", "models", "producer", "simulator", "worker"),
+    ),
+    "worker": ("cli", "producer", "simulator"),
+}
+ARROWS = [(room, target) for room, targets in FORBIDDEN.items() for target in targets]
+LINT = ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What lint-imports says of a copy of the tree with every forbidden arrow in it."""
+    scratch = _copy_of_the_tree(tmp_path_factory.mktemp("planted"))
+    for room, targets in FORBIDDEN.items():
+        lines = "".join(f"import {target}\n" for target in targets)
+        (scratch / room / "planted.py").write_text(lines)
+    done = _lint(scratch)
+    assert done.returncode == 1, done.stdout + done.stderr
+    yield " ".join(done.stdout.split())
+    shutil.rmtree(scratch)
+
+
+def test_the_tree_keeps_the_rules(tmp_path: Path) -> None:
+    """Without a planted line the copy is clean, so the other tests see the planted ones only."""
+    done = _lint(_copy_of_the_tree(tmp_path))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("room", "target"), ARROWS, ids=lambda name: name)
+def test_forbidden_import_is_reported(room: str, target: str, report: str) -> None:
+    """The report names the planted line."""
+    line = FORBIDDEN[room].index(target) + 1
+
+    assert f"{room}.planted -> {target} (l.{line})" in report
+
+
+def test_every_room_is_under_the_rules() -> None:
+    """A new folder with code is added to the rules, or is no room."""
+    elsewhere = {"benchmarks", "docs", "examples", "migrations", "requirements", "tests", "tools"}
+    folders = {
+        path.name
+        for path in ROOT.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and list(path.glob("*.py"))
+    }
+
+    assert folders - elsewhere == set(ROOMS)
+
+
+def _copy_of_the_tree(folder: Path) -> Path:
+    for room in ROOMS:
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / room, folder / room, ignore=ignore)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def _lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *LINT, "--no-cache", "--no-logo"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -1,0 +1,228 @@
+"""Replies as values. Pure.
+
+WeChat's replies carry status 200 whatever happened, an inconsistent Content-Type, and ``errcode``
+only sometimes. So: bytes, UTF-8, JSON object, errcode; anything else is a reply of somebody else
+(a gateway, a proxy, a captive portal) and leaves the outcome unknown.
+
+The object of a token reply holds the token. It stays inside ``Payload``, which prints nothing, and
+errors are raised only in functions without a plain value among their variables.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from broadcast.redaction import redact, remember
+from wechat.errors import APIError, TransportError, TransportKind
+from wechat.values import MassReply, MassStatus, Quota, TokenReply
+
+LONGEST_TOKEN: Final = 1024  # "reserve at least 512"; twice that is stored
+LONGEST_ERRMSG: Final = 1000
+_EXCERPT_READ, _EXCERPT_SHOWN = 4096, 200  # bytes of a foreign reply, characters for the log
+_INT64_MAX: Final = 2**63 - 1
+
+_TAIL = re.compile(
+    r",?\s*(?:hint: \[(?P<hint>[^\]]*)\])?\s*(?:rid: (?P<rid>[0-9a-f-]+))?\s*\Z", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawReply:
+    """What came over the wire, before anyone asked what it means."""
+
+    endpoint: str
+    status: int
+    elapsed_ms: int
+    body: bytes = field(repr=False)
+
+    def error(self, kind: TransportKind, detail: str = "") -> TransportError:
+        """Return the error that says how this reply is not WeChat's."""
+        return TransportError.of(
+            kind,
+            endpoint=self.endpoint,
+            detail=detail or self.excerpt(),
+            elapsed_ms=self.elapsed_ms,
+            http_status=self.status,
+        )
+
+    def excerpt(self) -> str:
+        """Return the beginning of the body, on one line and without secrets."""
+        # Cleaned before it is cut: half a secret would not be recognised.
+        text = redact(self.body[:_EXCERPT_READ].decode("utf-8", "replace"))
+        text = " ".join(text.split())[:_EXCERPT_SHOWN]
+        return f"HTTP {self.status}, {len(self.body)} bytes: {text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errmsg:
+    """An errmsg taken apart."""
+
+    text: str
+    rid: str | None
+    hint: str | None
+
+
+def parse_errmsg(errmsg: str) -> Errmsg:
+    """Cut hint and rid, which differ with every call, from the end of an errmsg."""
+    errmsg = errmsg[-LONGEST_ERRMSG:]
+    tail = _TAIL.search(errmsg)
+    if tail is None:
+        return Errmsg(text=errmsg, rid=None, hint=None)
+    return Errmsg(text=errmsg[: tail.start()], rid=tail["rid"], hint=tail["hint"])
+
+
+class Payload:
+    """A reply's JSON object, read member by member; never shows its values.
+
+    A member of another type than asked for reads as ``None``: who asked raises, since a frame in
+    here would show the value.
+    """
+
+    __slots__ = ("_members",)
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        self._members = members
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members
+
+    def integer(self, name: str) -> int | None:
+        """Return a whole number that fits 64 bits; JSON's true and 1.0 are none."""
+        value = self._members.get(name)
+        if type(value) is not int or not -_INT64_MAX <= value <= _INT64_MAX:
+            return None
+        return value
+
+    def text(self, name: str) -> str | None:
+        """Return a text."""
+        value = self._members.get(name)
+        return value if isinstance(value, str) else None
+
+    def secret(self, name: str) -> SecretStr | None:
+        """Return a text that is masked everywhere from now on."""
+        value = self._members.get(name)
+        if not isinstance(value, str) or not value:
+            return None
+        remember(value)
+        return SecretStr(value)
+
+    def object(self, name: str) -> Payload | None:
+        """Return a member that is an object itself."""
+        value = self._members.get(name)
+        return Payload(value) if isinstance(value, dict) else None
+
+
+def _load(body: bytes) -> Payload | TransportKind:
+    # strict=False: a raw control character in an errmsg must not turn an answer into a doubt.
+    try:
+        members = json.loads(body.decode("utf-8"), strict=False)
+    except (ValueError, RecursionError):
+        return TransportKind.NOT_JSON
+    return Payload(members) if isinstance(members, dict) else TransportKind.GARBAGE
+
+
+def payload(raw: RawReply) -> Payload:
+    """Return the JSON object of a reply, whose errcode is a number or absent.
+
+    Raises ``UnknownOutcomeError``: another status than 200, not UTF-8, not JSON, no object, an
+    errcode that is no whole number.
+    """
+    if raw.status != HTTPStatus.OK:
+        raise raw.error(TransportKind.HTTP_STATUS)
+    loaded = _load(raw.body)
+    if isinstance(loaded, TransportKind):
+        raise raw.error(loaded)
+    if "errcode" in loaded and loaded.integer("errcode") is None:
+        raise raw.error(TransportKind.GARBAGE, "errcode is no whole number")
+    return loaded
+
+
+def _success(raw: RawReply) -> Payload:
+    """Return the object of a reply without an errcode, or with 0; raise ``APIError``."""
+    reply = payload(raw)
+    errcode = reply.integer("errcode") or 0
+    if errcode:
+        errmsg = parse_errmsg(reply.text("errmsg") or "")
+        raise APIError(
+            errcode=errcode,
+            errmsg=errmsg.text,
+            rid=errmsg.rid,
+            hint=errmsg.hint,
+            endpoint=raw.endpoint,
+        )
+    return reply
+
+
+def token(raw: RawReply) -> TokenReply:
+    """Read the reply of token and stable_token."""
+    reply = _success(raw)
+    access_token, expires_in = reply.secret("access_token"), reply.integer("expires_in")
+    if access_token is None or expires_in is None or expires_in <= 0:
+        raise raw.error(TransportKind.GARBAGE, "no access_token or no expires_in")
+    if len(access_token) > LONGEST_TOKEN:
+        problem = f"access_token of {len(access_token)} characters, {LONGEST_TOKEN} can be stored"
+        raise raw.error(TransportKind.GARBAGE, problem)
+    return TokenReply(access_token=access_token, expires_in=expires_in)
+
+
+def mass(raw: RawReply) -> MassReply:
+    """Read the reply of mass/send and mass/sendall; never raises for an errcode.
+
+    Elsewhere a missing errcode means 0. Here that would take any JSON object of a gateway for
+    "accepted", so a reply without errcode must at least carry a msg_id.
+    """
+    reply = payload(raw)
+    if "errcode" not in reply and reply.integer("msg_id") is None:
+        raise raw.error(TransportKind.GARBAGE, "neither errcode nor msg_id")
+    errmsg = parse_errmsg(reply.text("errmsg") or "")
+    return MassReply(
+        errcode=reply.integer("errcode") or 0,
+        errmsg=redact(errmsg.text),
+        rid=errmsg.rid,
+        hint=errmsg.hint,
+        msg_id=_message_id(reply, "msg_id"),
+        msg_data_id=_message_id(reply, "msg_data_id"),
+        http_status=raw.status,
+        elapsed_ms=raw.elapsed_ms,
+    )
+
+
+def _message_id(reply: Payload, name: str) -> int | None:
+    """Return an id, ``None`` when absent or unreadable: the errcode beside it is good evidence.
+
+    Documented as a number; a text of digits is read too, because the request of mass/get is
+    documented with one.
+    """
+    number = reply.integer(name)
+    if number is None:
+        digits = reply.text(name) or ""
+        readable = digits.isascii() and digits.isdigit() and len(digits) < len(str(_INT64_MAX))
+        number = int(digits) if readable else 0
+    return number if number > 0 else None
+
+
+def mass_status(raw: RawReply) -> MassStatus:
+    """Read the reply of mass/get."""
+    reply = _success(raw)
+    msg_id, msg_status = _message_id(reply, "msg_id"), reply.text("msg_status")
+    if msg_id is None or not msg_status:
+        raise raw.error(TransportKind.GARBAGE, "no msg_id or no msg_status")
+    return MassStatus(msg_id=msg_id, msg_status=msg_status)
+
+
+def quota(raw: RawReply) -> Quota:
+    """Read the reply of openapi/quota/get."""
+    figures = _success(raw).object("quota")
+    if figures is None:
+        raise raw.error(TransportKind.GARBAGE, "no quota")
+    daily_limit, used = figures.integer("daily_limit"), figures.integer("used")
+    remain = figures.integer("remain")
+    if daily_limit is None or used is None or remain is None:
+        raise raw.error(TransportKind.GARBAGE, "quota without daily_limit, used or remain")
+    return Quota(daily_limit=daily_limit, used=used, remain=remain)

@@ -1,0 +1,219 @@
+"""The only place that touches ``requests``: one call out, one reply or one error of ours back.
+
+``requests`` and urllib3 put the URL, and with it the token, into their messages, their objects and
+the local variables of their frames. So everything below ``_attempt`` is caught there, and what is
+raised is raised by ``call``: outside any ``except`` block (no context), without a frame of a
+library, and from functions whose own variables hold secrets only as ``SecretStr``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from urllib.parse import unquote, urlencode, urlsplit
+
+import requests
+from pydantic import SecretStr
+from requests.utils import get_environ_proxies
+
+from broadcast.redaction import guard, redact, remember
+from wechat.connections import WatchedAdapter
+from wechat.deadline import CURRENT, Exchange, Watchdog
+from wechat.errors import InvalidRequestError, TransportError, TransportKind
+from wechat.failures import describe
+from wechat.replies import RawReply
+from wechat.values import Timeouts
+
+# WeChat's replies are a few hundred bytes.
+LARGEST_REPLY_BYTES: Final = 1_000_000
+_PIECE_BYTES: Final = 16_384
+
+# The loggers below us that write URLs.
+_LOGGERS: Final = (
+    "urllib3.connectionpool",
+    "urllib3.connection",
+    "urllib3.poolmanager",
+    "urllib3.response",
+    "urllib3.util.retry",
+)
+
+_HEADERS: Final = {
+    "Accept": "application/json",
+    # A reply of 100 bytes gains nothing, and nothing can unfold beyond the bound.
+    "Accept-Encoding": "identity",
+    "User-Agent": "wechat-broadcast",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request. Secrets in *query* and *fields* stay wrapped until the last moment.
+
+    *body* is sent as it is, *fields* as a JSON object; at most one of the two is given.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    query: Mapping[str, str | SecretStr] = field(default_factory=dict)
+    body: bytes | None = field(default=None, repr=False)
+    fields: Mapping[str, Any] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """Return the name under which errors tell of this call."""
+        return f"{self.method} {self.path}"
+
+
+class Transport:
+    """Calls one host. Threads may share it; a forked process opens its own connections."""
+
+    def __init__(self, base_url: SecretStr, *, timeouts: Timeouts, pool_size: int) -> None:
+        """Prepare, without connecting; raise ``InvalidRequestError`` for a URL that is none."""
+        self._base_url = base_url
+        self._timeouts = timeouts
+        self._pool_size = pool_size
+        self._closed = False
+        _check_base_url(base_url)
+        guard(*_LOGGERS)
+        # Read once: requests would ask the environment again for every call.
+        self._proxies = {
+            scheme: SecretStr(proxy)
+            for scheme, proxy in get_environ_proxies(base_url.get_secret_value()).items()
+        }
+        for proxy in self._proxies.values():
+            _remember_password(proxy)
+        self._ca_bundle = (
+            os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        )
+        self._open()
+
+    def _open(self) -> None:
+        self._process_id = os.getpid()
+        self._adapter = WatchedAdapter(pool_size=self._pool_size)
+        self._watchdog = Watchdog()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({redact(self._base_url.get_secret_value())!r})"
+
+    def close(self) -> None:
+        """Close the idle connections and refuse further calls; a running call ends by itself."""
+        self._closed = True
+        self._adapter.close()
+
+    def call(self, call: Call) -> RawReply:
+        """Make *call* once and return the reply, whatever its status.
+
+        Raises ``NotSentError`` or ``UnknownOutcomeError``.
+        """
+        if self._closed:
+            raise TransportError.of(TransportKind.CLOSED, endpoint=call.endpoint)
+        if self._process_id != os.getpid():
+            # Two processes on one connection would read each other's replies.
+            self._open()
+        outcome = self._attempt(call)
+        if isinstance(outcome, RawReply):
+            return outcome
+        try:
+            raise outcome
+        finally:
+            # The error holds this frame: without this the two would keep each other alive.
+            del outcome
+
+    def _attempt(self, call: Call) -> RawReply | BaseException:
+        """Return the reply or what is to be raised; let nothing through."""
+        exchange = Exchange(self._timeouts)
+        current = CURRENT.set(exchange)
+        try:
+            self._watchdog.watch(exchange)
+            return self._exchange(call, exchange)
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C too would carry the URL in its frames
+            return describe(error, exchange, endpoint=call.endpoint)
+        finally:
+            self._watchdog.unwatch(exchange)
+            exchange.finish()
+            CURRENT.reset(current)
+
+    def _exchange(self, call: Call, exchange: Exchange) -> RawReply | TransportError:
+        response = self._adapter.send(
+            self._prepare(call),
+            stream=True,
+            timeout=(self._timeouts.connect_s, self._timeouts.read_s),
+            verify=self._ca_bundle,
+            proxies={name: proxy.get_secret_value() for name, proxy in self._proxies.items()},
+        )
+        with response:
+            body = _read(response)
+        facts: dict[str, Any] = {
+            "endpoint": call.endpoint,
+            "elapsed_ms": exchange.elapsed_ms,
+        }
+        if exchange.expired:
+            # Shut by the watchdog, a reply without a length looks complete.
+            return TransportError.of(TransportKind.TOTAL_TIMEOUT, **facts)
+        if body is None:
+            return TransportError.of(
+                TransportKind.TOO_LARGE, http_status=response.status_code, **facts
+            )
+        return RawReply(status=response.status_code, body=body, **facts)
+
+    def _prepare(self, call: Call) -> requests.PreparedRequest:
+        url = self._base_url.get_secret_value().rstrip("/") + call.path
+        if call.query:
+            url += "?" + urlencode({name: _plain(value) for name, value in call.query.items()})
+        headers, body = dict(_HEADERS), call.body
+        if call.fields is not None:
+            body = json.dumps(dict(call.fields), ensure_ascii=False, default=_plain).encode()
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return requests.Request(call.method, url, headers=headers, data=body).prepare()
+
+
+def _check_base_url(base_url: SecretStr) -> None:
+    """Raise unless *base_url* is one of HTTP; its password is masked everywhere from now on."""
+    _remember_password(base_url)
+    if problem := _url_problem(base_url.get_secret_value()):
+        raise InvalidRequestError(field="base_url", problem=problem)
+
+
+def _url_problem(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for a port that is no number
+    except ValueError:
+        return "is not a URL"
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return "must be an http:// or https:// URL with a host"
+    return "must have no query and no fragment" if parts.query or parts.fragment else None
+
+
+def _remember_password(url: SecretStr) -> None:
+    # Also of a URL that is none for urlsplit: its password is a secret all the same.
+    _, _, rest = url.get_secret_value().partition("://")
+    userinfo, at, _ = rest.rpartition("@")
+    _, _, password = userinfo.partition(":")
+    if at:
+        remember(unquote(password))
+        remember(password)
+
+
+def _plain(value: str | SecretStr) -> str:
+    """Return a secret for the wire, and mask it everywhere else from now on."""
+    if not isinstance(value, SecretStr):
+        return value
+    secret = value.get_secret_value()
+    remember(secret)
+    return secret
+
+
+def _read(response: requests.Response) -> bytes | None:
+    """Return the body, or ``None`` if it is larger than any reply of WeChat's."""
+    pieces, size = [], 0
+    for piece in response.iter_content(_PIECE_BYTES):
+        size += len(piece)
+        if size > LARGEST_REPLY_BYTES:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -1,0 +1,75 @@
+"""The Celery application and what happens around a worker's and a beat's life."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+
+from celery import Celery, signals
+
+from broadcast import names, redaction
+from broadcast.errors import BroadcastError
+
+log = logging.getLogger(__name__)
+
+
+@functools.cache
+def make() -> Celery:
+    """Return the one application of this process."""
+    app = Celery("broadcast")
+    app.config_from_object("celeryconfig")
+    return app
+
+
+@signals.setup_logging.connect
+def _set_up_logging(loglevel: int | None = None, **_: object) -> None:
+    """Log to standard error, with secrets masked whoever writes the record."""
+    logging.basicConfig(
+        level=loglevel or logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    redaction.install()
+
+
+@signals.worker_init.connect
+def _refuse_what_cannot_be_trusted(**_: object) -> None:
+    """Start only on a database of our schema whose commits are durable."""
+    from models import durability, schema  # noqa: PLC0415 - only a worker needs them
+    from worker.wiring import parts  # noqa: PLC0415
+
+    redaction.install()
+    try:
+        engine = parts().engine
+        schema.check(engine)
+        durability.check(engine)
+        parts().settings.accounts()
+    except BroadcastError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - before logging is set up
+        sys.exit(error.exit_status)
+
+
+@signals.worker_ready.connect
+def _ring_for_what_was_left(sender: object = None, **_: object) -> None:
+    """Sweep at once: after a crash nothing waits for the next beat."""
+    del sender
+    from worker import bell  # noqa: PLC0415
+
+    bell.ring(names.SWEEP)
+
+
+@signals.worker_shutting_down.connect
+def _let_slices_end(**_: object) -> None:
+    """Let each lane end after the call that is under way."""
+    from worker.wiring import stopping  # noqa: PLC0415
+
+    stopping.set()
+
+
+@signals.beat_init.connect
+def _refresh_at_start(**_: object) -> None:
+    """Have the token refreshed when beat starts: its schedule alone would wait 100 minutes."""
+    from worker import bell  # noqa: PLC0415
+
+    bell.ring(names.REFRESH_TOKEN)

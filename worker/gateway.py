@@ -1,0 +1,54 @@
+"""WeChat as a lane sees it: the client with every failure turned into a fact."""
+
+from __future__ import annotations
+
+from broadcast.plan import Quota
+from coordination.tokens import Token
+from models.ledger.records import Fact
+from wechat.client import WeChatClient
+from wechat.errors import APIError, InvalidRequestError, TransportError
+from wechat.values import MassSend
+from worker import translate
+from worker.ports import Message
+
+MASS_SEND = "/cgi-bin/message/mass/send"
+NOT_VISIBLE = 40059
+
+
+class WeChatGateway:
+    """:class:`worker.ports.Gateway` on the real client."""
+
+    def __init__(self, client: WeChatClient) -> None:
+        """Take the client of the account's API base."""
+        self._client = client
+
+    def send(self, token: Token, message: Message) -> Fact:
+        """Make the call and return what it ended as; raises nothing."""
+        try:
+            request = MassSend(
+                openids=message.openids, content=message.content, clientmsgid=message.clientmsgid
+            )
+            return translate.of_reply(self._client.mass_send(token.value, request))
+        except TransportError as error:
+            return translate.of_failure(error)
+        except InvalidRequestError as error:
+            return translate.of_invalid(error)
+
+    def status(self, token: Token, msg_id: int) -> str | None | Fact:
+        """Return mass/get's word, None for 40059, or the fact that kept it from answering."""
+        try:
+            return self._client.mass_get(token.value, msg_id).msg_status
+        except APIError as error:
+            return None if error.errcode == NOT_VISIBLE else translate.of_refusal(error)
+        except TransportError as error:
+            return translate.of_failure(error)
+
+    def quota(self, token: Token) -> Quota | Fact:
+        """Return today's calls of mass/send, or the fact that kept WeChat from answering."""
+        try:
+            said = self._client.quota(token.value, MASS_SEND)
+        except APIError as error:
+            return translate.of_refusal(error)
+        except TransportError as error:
+            return translate.of_failure(error)
+        return Quota(daily_limit=said.daily_limit, used=said.used, remain=said.remain)

@@ -1,0 +1,240 @@
+"""Driving a lane: one account's road to WeChat, one call at a time, for one slice.
+
+The order is the promise's: token ready, then the limiter's slot, then the claim, which is committed
+before the call and reads everything that could forbid it, then the call, then the record. What a
+slice leaves behind, the next one, here or on another machine, takes up from the database.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+from sqlalchemy import Engine
+
+from broadcast import openid
+from broadcast.accounts import Account
+from broadcast.decide import Decision
+from broadcast.errors import OutOfReachError
+from broadcast.outcomes import Outcome
+from coordination.tokens import Token
+from models.ledger import claims, lanes, records
+from models.ledger.claims import Kind, Work
+from models.ledger.records import Fact, Rules
+from worker import obstacles
+from worker.leases import Heartbeat, Lease
+from worker.ports import Gateway, Message, Pace, Tokens
+
+log = logging.getLogger(__name__)
+
+SLICE_S = 10.0
+#: A claim that could not be followed by its call within this is given back (design: 300 ms).
+CALL_WITHIN_S = 0.3
+#: Pause before a part that is out of reach is asked again.
+AWAY_PAUSE_S = 1.0
+#: How long a fact is offered to a database that is away before it is left as unknown.
+RECORD_FOR_S = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Road:
+    """What a lane drives with."""
+
+    engine: Engine
+    account: Account
+    gateway: Gateway
+    tokens: Tokens
+    pace: Pace
+    heartbeat: Heartbeat
+    rules: Rules
+    owner: str
+    #: Set when this process is asked to stop.
+    stopping: Event
+
+
+@dataclass(slots=True, kw_only=True)
+class Slice:
+    """What one slice did."""
+
+    #: One line a call: batch number, outcome, errcode, milliseconds.
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    #: There is more to do now, or soon: ring again.
+    again: bool = False
+    #: Somebody else is driving.
+    busy: bool = False
+
+
+def drive(road: Road, *, seconds: float = SLICE_S) -> Slice:
+    """Drive the lane of ``road.account`` for about *seconds*, or until there is nothing to do."""
+    done = Slice()
+    try:
+        held = lanes.acquire(road.engine, road.account.name, road.owner)
+    except OutOfReachError as error:
+        log.warning("lane of %s: %s", road.account.name, error)
+        road.stopping.wait(AWAY_PAUSE_S)
+        done.again = True
+        return done
+    if held is None:
+        done.busy = True
+        return done
+    with road.heartbeat.keep(held) as lease:
+        _Drive(road, lease, done, until=time.monotonic() + seconds).run()
+        # Inside the heartbeat, so that no beat renews what was given back.
+        _release(road, lease)
+    return done
+
+
+def _release(road: Road, lease: Lease) -> None:
+    try:
+        lanes.release(road.engine, lease.held)
+    except OutOfReachError as error:
+        log.warning("lane of %s runs out by itself: %s", road.account.name, error)
+
+
+class _Drive:
+    """One slice under way."""
+
+    def __init__(self, road: Road, lease: Lease, done: Slice, *, until: float) -> None:
+        self._road = road
+        self._lease = lease
+        self._done = done
+        self._until = until
+        self._contents: dict[str, Mapping[str, Any]] = {}
+
+    def run(self) -> None:
+        """Do one thing after the other until the slice is over; then say whether there is more."""
+        while not self._over():
+            try:
+                if not self._step():
+                    return
+            except OutOfReachError as error:
+                log.warning("lane of %s: %s", self._road.account.name, error)
+                self._sleep(AWAY_PAUSE_S)
+        self._done.again = True
+
+    def _over(self) -> bool:
+        return (
+            self._lease.lost or self._road.stopping.is_set() or time.monotonic() >= self._until
+        )
+
+    def _step(self) -> bool:
+        """Do the next thing; return False when there is nothing left for this slice."""
+        work = claims.next_work(self._road.engine, self._lease.held)
+        match work.kind:
+            case Kind.REST:
+                return False
+            case Kind.WAIT:
+                return self._wait(work)
+            case Kind.VERIFY:
+                return self._with_token(work, self._verify)
+            case Kind.CALL:
+                return self._with_token(work, self._call)
+
+    def _wait(self, work: Work) -> bool:
+        """Wait inside the slice for what is due in it; leave the rest to the sweep."""
+        wait_s = (work.until - work.now).total_seconds() if work.until and work.now else 0.0
+        if wait_s > self._until - time.monotonic():
+            return False
+        self._sleep(max(wait_s, 0.0))
+        return True
+
+    def _sleep(self, seconds: float) -> None:
+        self._road.stopping.wait(max(0.0, min(seconds, self._until - time.monotonic())))
+
+    def _with_token(self, work: Work, act: Any) -> bool:  # noqa: ANN401 - a bound method below
+        token = self._road.tokens.get()
+        if isinstance(token, Fact):
+            obstacles.meet(self._road.engine, self._road.account, token, self._road.rules.waits)
+            return True
+        act(work, token)
+        return True
+
+    def _verify(self, work: Work, token: Token) -> None:
+        """Ask mass/get about a 45065 that no attempt of ours explains."""
+        msg_id = claims.said_msg_id(self._road.engine, work.batch_id)
+        if msg_id is None:
+            raise RuntimeError(f"batch {work.batch_id} has no msg_id to verify")
+        said = self._road.gateway.status(token, msg_id)
+        if isinstance(said, Fact):
+            self._obstacle(said, token)
+            return
+        records.confirm(
+            self._road.engine, work.batch_id, msg_id, known=said is not None,
+            rules=self._road.rules,
+        )  # fmt: skip
+
+    def _obstacle(self, fact: Fact, token: Token) -> None:
+        if fact.outcome is Outcome.TOKEN:
+            self._replace(token)
+        else:
+            obstacles.meet(self._road.engine, self._road.account, fact, self._road.rules.waits)
+
+    def _replace(self, token: Token) -> None:
+        kept = self._road.tokens.replace(token)
+        if kept is not None:
+            obstacles.meet(self._road.engine, self._road.account, kept, self._road.rules.waits)
+
+    def _call(self, work: Work, token: Token) -> None:
+        road = self._road
+        wait_s = road.pace.take()
+        if wait_s > 0:
+            self._sleep(wait_s)
+            return
+        message = self._message(work)
+        begun = time.monotonic()
+        claim = claims.claim(road.engine, self._lease.held, work)
+        if claim is None:
+            return
+        if time.monotonic() - begun > CALL_WITHIN_S:
+            # Too much may have changed since the claim was read; nothing was called.
+            log.warning("batch %s of %s: claim came late", work.n, work.broadcast_id)
+            self._record(claim.attempt_id, Fact(outcome=Outcome.NOT_CALLED))
+            return
+        fact = road.gateway.send(token, message)
+        decision = self._record(claim.attempt_id, fact)
+        self._tell(work, claim.number, fact, decision)
+        if fact.outcome is Outcome.TOKEN:
+            self._replace(token)
+
+    def _message(self, work: Work) -> Message:
+        engine = self._road.engine
+        if work.broadcast_id not in self._contents:
+            said = claims.content(engine, work.broadcast_id)
+            self._contents[work.broadcast_id] = json.loads(said)
+        packed = claims.openids(engine, work.pack_id)
+        return Message(
+            openids=openid.unpack(packed),
+            content=self._contents[work.broadcast_id],
+            clientmsgid=work.clientmsgid,
+        )
+
+    def _record(self, attempt_id: int, fact: Fact) -> Decision | None:
+        """Store the fact, again and again while the database is away: nobody else knows it."""
+        give_up = time.monotonic() + RECORD_FOR_S
+        pause_s = 0.1
+        while True:
+            try:
+                return records.record(self._road.engine, attempt_id, fact, self._road.rules)
+            except OutOfReachError as error:
+                if time.monotonic() > give_up:
+                    log.critical("attempt %s stays unknown, ended %s", attempt_id, fact.outcome)
+                    raise
+                log.warning("attempt %s not recorded yet: %s", attempt_id, error)
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 2, 2.0)
+
+    def _tell(self, work: Work, number: int, fact: Fact, decision: Decision | None) -> None:
+        self._done.lines.append(
+            {
+                "broadcast": work.broadcast_id, "batch": work.n, "attempt": number,
+                "outcome": fact.outcome.value, "errcode": fact.errcode, "ms": fact.elapsed_ms,
+                "then": decision.move.value if decision else None,
+            }
+        )  # fmt: skip
+
+

@@ -1,0 +1,80 @@
+"""Heartbeat: one thread a process renews the leases of all lanes that it drives.
+
+A call may take longer than a lease; whoever drives it shows that he lives. A process that dies
+stops renewing, and its lanes are free within one lease.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+
+from broadcast.errors import BroadcastError
+from models.ledger import lanes
+from models.ledger.lanes import LEASE, Held
+
+log = logging.getLogger(__name__)
+
+BEAT_S = LEASE.total_seconds() / 4
+
+
+class Lease:
+    """A lane that is being kept. ``lost`` turns true when somebody else has it."""
+
+    def __init__(self, held: Held) -> None:
+        """Take what was acquired."""
+        self.held = held
+        self.lost = False
+
+
+class Heartbeat:
+    """Keeps leases alive while they are in use."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Take the database; the thread starts with the first lane."""
+        self._engine = engine
+        self._leases: set[Lease] = set()
+        self._guard = threading.Lock()
+        self._more = threading.Condition(self._guard)
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def keep(self, held: Held) -> Iterator[Lease]:
+        """Renew *held* until the block ends."""
+        lease = Lease(held)
+        with self._guard:
+            self._leases.add(lease)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+                self._thread.start()
+            self._more.notify()
+        try:
+            yield lease
+        finally:
+            with self._guard:
+                self._leases.discard(lease)
+
+    def _beat(self) -> None:
+        pause = threading.Event()
+        while True:
+            with self._guard:
+                while not self._leases:
+                    self._more.wait()
+            pause.wait(BEAT_S)
+            self.renew()
+
+    def renew(self) -> None:
+        """Renew all leases once; a database that is away is said, and tried again."""
+        with self._guard:
+            leases = list(self._leases)
+        try:
+            lost = lanes.renew(self._engine, [lease.held for lease in leases])
+        except BroadcastError as error:
+            log.warning("leases not renewed: %s", error)
+            return
+        for lease in leases:
+            lease.lost = lease.lost or lease.held.account in lost

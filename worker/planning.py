@@ -1,0 +1,76 @@
+"""Planning: batches are made, the plan is proved against the day, and the lane may begin."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from broadcast.errors import RedisAwayError
+from broadcast.outcomes import Outcome
+from broadcast.plan import Quota
+from models.ledger import plans, submits
+from models.ledger.records import Fact
+from worker import obstacles
+from worker.lane import Road
+
+log = logging.getLogger(__name__)
+
+#: quota/get was refused for itself: the plan goes on unproved, and 45009 will tell.
+_UNPROVABLE = {Outcome.STOP_BROADCAST, Outcome.QUOTA_TODAY, Outcome.UNLISTED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What planning came to; ``waits`` when WeChat could not be asked and the sweep rings again."""
+
+    batches: int
+    waits: bool = False
+    fit: str | None = None
+
+
+def plan(road: Road, broadcast_id: str) -> Planned | None:
+    """Plan a broadcast; return None if it does not wait for its plan (any more)."""
+    broadcast = plans.to_plan(road.engine, broadcast_id)
+    if broadcast is None:
+        return None
+    count = plans.add_batches(road.engine, broadcast, road.account)
+    said = ask_quota(road)
+    if isinstance(said, Fact):
+        if said.outcome not in _UNPROVABLE:
+            obstacles.meet(road.engine, road.account, said, road.rules.waits)
+            return Planned(batches=count, waits=True)
+        log.warning("quota of %s unproved: %s", road.account.name, said.errmsg)
+    quota = said if isinstance(said, Quota) else None
+    if quota is not None:
+        submits.remember_quota(road.engine, road.account, quota)
+    proof = plans.open_for_calls(road.engine, broadcast, road.account, quota)
+    return Planned(batches=count, fit=proof.fit.value if proof else None)
+
+
+def ask_quota(road: Road) -> Quota | Fact:
+    """Ask WeChat for today's calls, with one refresh if the token is refused."""
+    said: Quota | Fact = Fact(outcome=Outcome.WAIT)
+    for _ in range(2):
+        try:
+            token = road.tokens.get()
+            if isinstance(token, Fact):
+                return token
+            said = road.gateway.quota(token)
+            if not isinstance(said, Fact) or said.outcome is not Outcome.TOKEN:
+                return said
+            kept = road.tokens.replace(token)
+        except RedisAwayError as error:
+            return Fact(outcome=Outcome.WAIT, errmsg=str(error))
+        if kept is not None:
+            return kept
+    return said
+
+
+def account_of(engine: Engine, broadcast_id: str) -> str | None:
+    """Return the account of a broadcast that waits for its plan."""
+    broadcast = plans.to_plan(engine, broadcast_id)
+    return broadcast.account if broadcast else None
+
+

@@ -1,0 +1,50 @@
+"""What driving a lane needs from outside, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from broadcast.plan import Quota
+from coordination.tokens import Token
+from models.ledger.records import Fact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One call: to whom (28-byte OpenIDs without separators), what, and under which key."""
+
+    openids: bytes
+    content: Mapping[str, Any]
+    clientmsgid: str
+
+
+class Gateway(Protocol):
+    """WeChat, for one account; every answer and every failure is a value."""
+
+    def send(self, token: Token, message: Message) -> Fact:
+        """Make the call and return what it ended as; raises nothing."""
+
+    def status(self, token: Token, msg_id: int) -> str | None | Fact:
+        """Return mass/get's word, None for 40059, or the fact that kept it from answering."""
+
+    def quota(self, token: Token) -> Quota | Fact:
+        """Return today's calls of mass/send, or the fact that kept WeChat from answering."""
+
+
+class Tokens(Protocol):
+    """The shared access_token of one account."""
+
+    def get(self) -> Token | Fact:
+        """Return a token, or the fact that kept WeChat from giving one."""
+
+    def replace(self, failed: Token) -> Fact | None:
+        """Have a refused token replaced; return the fact that kept it from being so."""
+
+
+class Pace(Protocol):
+    """The pace of one account's calls."""
+
+    def take(self) -> float:
+        """Return 0 for a slot taken now, else the seconds to wait. Raises RedisAwayError."""

@@ -1,0 +1,124 @@
+"""The tasks: thin, ids only; each opens with the database, which says whether it may act.
+
+None of them retries or raises for what it met: rows and sweeps carry the work on.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import Task, shared_task
+
+from broadcast import names
+from broadcast.errors import OutOfReachError
+from broadcast.outcomes import Outcome
+from models.ledger import polls, sweeps
+from worker import lane, obstacles, planning, settling
+from worker.bell import ring
+from worker.lane import Slice
+from worker.tokens import refresh
+from worker.wiring import parts, stopping
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name=names.PLAN)
+def plan(broadcast_id: str) -> dict[str, Any] | None:
+    """Make the batches of a broadcast, prove the plan, ring for its lane."""
+    here = parts()
+    account = planning.account_of(here.engine, broadcast_id)
+    if account is None:
+        return None
+    planned = planning.plan(here.road(account), broadcast_id)
+    if planned is None:
+        return None
+    if not planned.waits:
+        ring(names.SEND_BATCH, account, broadcast_id)
+    return {"batches": planned.batches, "fit": planned.fit, "waits": planned.waits}
+
+
+@shared_task(name=names.SEND_BATCH, bind=True)
+def send_batch(self: Task[Any, Any], account: str, broadcast_id: str) -> dict[str, Any]:
+    """Drive one slice of an account's lane; *broadcast_id* only tells what it was rung for."""
+    road = parts().road(account)
+    while True:
+        done = lane.drive(road)
+        _tell(self, account, done)
+        # With the broker away nobody could be rung for: the lane is driven on here instead.
+        if not done.again or ring(names.SEND_BATCH, account, broadcast_id) or stopping.is_set():
+            return {"account": account, "busy": done.busy, "calls": done.lines}
+
+
+def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:
+    """Send one event a call, all at the end of the slice: a lane pays no broker trip per batch."""
+    try:
+        for line in done.lines:
+            task.send_event(names.EVENT_BATCH, retry=False, account=account, **line)
+    except OSError as error:
+        log.warning("events of %s not sent: %s", account, error)
+
+
+@shared_task(name=names.SETTLE)
+def settle(account: str) -> int:
+    """Ask mass/get for the end of an account's accepted batches."""
+    return settling.settle(parts().road(account))
+
+
+@shared_task(name=names.REFRESH_TOKEN)
+def refresh_token(*, only_expiring: bool = False) -> dict[str, str]:
+    """Refresh the access_token of every account, or only those in their last five minutes."""
+    here = parts()
+    told: dict[str, str] = {}
+    for name, account in here.accounts.items():
+        fact = refresh(here.tokens, account, only_expiring=only_expiring)
+        told[name] = "ok" if fact is None else fact.outcome.value
+        if fact is not None:
+            log.warning("access_token of %s: %s", name, fact.errmsg)
+            if fact.outcome is Outcome.STOP_ACCOUNT:
+                obstacles.meet(here.engine, account, fact, here.rules.waits)
+    return told
+
+
+@shared_task(name=names.SWEEP)
+def sweep() -> dict[str, int]:
+    """Ring for what was left behind."""
+    here = parts()
+    try:
+        rings = sweeps.due(here.engine)
+        sweeps.forget_uploads(here.engine)
+    except OutOfReachError as error:
+        log.warning("sweep: %s", error)
+        return {"plans": 0, "lanes": 0}
+    for broadcast_id in rings.plans:
+        ring(names.PLAN, broadcast_id)
+    for account, broadcast_id in rings.lanes:
+        if account in here.accounts:
+            ring(names.SEND_BATCH, account, broadcast_id)
+    return {"plans": len(rings.plans), "lanes": len(rings.lanes)}
+
+
+@shared_task(name=names.POLL_RESULTS)
+def poll_results() -> int:
+    """Ring for the accounts whose accepted batches are due to be asked about."""
+    here = parts()
+    try:
+        accounts = polls.due_accounts(here.engine)
+    except OutOfReachError as error:
+        log.warning("poll: %s", error)
+        return 0
+    return sum(ring(names.SETTLE, account) for account in accounts if account in here.accounts)
+
+
+@shared_task(name=names.LAUNCH_DUE)
+def launch_due() -> int:
+    """Send the broadcasts whose time has come on to planning."""
+    here = parts()
+    try:
+        due = sweeps.launch_due(here.engine)
+    except OutOfReachError as error:
+        log.warning("launch: %s", error)
+        return 0
+    return sum(ring(names.PLAN, broadcast_id) for broadcast_id in due)
+
+

@@ -1,0 +1,51 @@
+"""From what the client says to what the ledger stores: each reply and each failure is one outcome."""
+
+from __future__ import annotations
+
+from broadcast.outcomes import Outcome, of_errcode
+from models.ledger.records import Fact
+from wechat.errors import APIError, InvalidRequestError, TransportError
+from wechat.values import MassReply
+
+
+def of_reply(reply: MassReply) -> Fact:
+    """Return the fact of a JSON reply."""
+    return Fact(
+        outcome=of_errcode(reply.errcode, msg_id=reply.msg_id),
+        errcode=reply.errcode,
+        errmsg=reply.errmsg or None,
+        rid=reply.rid,
+        msg_id=reply.msg_id,
+        msg_data_id=reply.msg_data_id,
+        http_status=reply.http_status,
+        elapsed_ms=reply.elapsed_ms,
+    )
+
+
+def of_failure(error: TransportError) -> Fact:
+    """Return the fact of a call without an answer of WeChat's own.
+
+    Before the body left nothing was sent and the call waits; after it the outcome is unknown.
+    """
+    return Fact(
+        outcome=Outcome.UNKNOWN if error.sent else Outcome.WAIT,
+        errmsg=str(error),
+        transport=error.kind.value,
+        http_status=error.http_status,
+        elapsed_ms=error.elapsed_ms,
+    )
+
+
+def of_refusal(error: APIError) -> Fact:
+    """Return the fact of an errcode that another interface than mass/send answered."""
+    return Fact(
+        outcome=of_errcode(error.errcode, msg_id=0),
+        errcode=error.errcode,
+        errmsg=error.errmsg or None,
+        rid=error.rid,
+    )
+
+
+def of_invalid(error: InvalidRequestError) -> Fact:
+    """Return the fact of a request that the client refused before anything left."""
+    return Fact(outcome=Outcome.STOP_BROADCAST, errmsg=str(error))

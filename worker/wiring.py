@@ -1,0 +1,126 @@
+"""Wiring: the real parts, built once a process on first use; nothing else constructs them.
+
+Built lazily and by pid, because a connection that was opened before a fork is two processes' one.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import secrets
+import socket
+import threading
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from broadcast.accounts import Account
+from broadcast.errors import SettingsError
+from broadcast.settings import Settings
+from broadcast.text import t
+from broadcast.waits import Waits
+from coordination.connection import Connection, connect
+from coordination.keys import Keys
+from coordination.limiter import Limiter
+from coordination.tokens import TokenService
+from models.engine import open_engine
+from models.ledger.records import Rules
+from wechat.client import WeChatClient
+from worker.gateway import WeChatGateway
+from worker.lane import Road
+from worker.leases import Heartbeat
+from worker.tokens import AccountTokens, ClientTokenFetcher
+
+log = logging.getLogger(__name__)
+
+#: Set once this process is asked to stop.
+stopping = threading.Event()
+_building = threading.Lock()
+
+
+class AccountPace:
+    """:class:`worker.ports.Pace` on the shared limiter."""
+
+    def __init__(self, limiter: Limiter, account: Account) -> None:
+        """Take the limiter and whose pace this is."""
+        self._limiter = limiter
+        self._account = account
+
+    def take(self) -> float:
+        """Return 0 for a slot taken now, else the seconds to wait. Raises RedisAwayError."""
+        return self._limiter.take(self._account.appid, self._account.calls_per_minute)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The real parts of one process."""
+
+    settings: Settings
+    accounts: dict[str, Account]
+    engine: Engine
+    redis: Connection
+    tokens: TokenService
+    limiter: Limiter
+    clients: dict[str, WeChatClient]
+    heartbeat: Heartbeat
+    rules: Rules
+    owner: str
+
+    def road(self, name: str) -> Road:
+        """Return what the lane of account *name* drives with; raise SettingsError if unknown."""
+        account = self.accounts.get(name)
+        if account is None:
+            raise SettingsError(
+                "error.settings.unknown_account", account=name, names=", ".join(self.accounts)
+            )
+        return Road(
+            engine=self.engine,
+            account=account,
+            gateway=WeChatGateway(self.clients[account.appid]),
+            tokens=AccountTokens(self.tokens, account),
+            pace=AccountPace(self.limiter, account),
+            heartbeat=self.heartbeat,
+            rules=self.rules,
+            owner=self.owner,
+            stopping=stopping,
+        )
+
+
+def parts() -> Parts:
+    """Return this process's parts."""
+    with _building:
+        return _build(os.getpid())
+
+
+@functools.cache
+def _build(pid: int) -> Parts:
+    settings = Settings.load()
+    accounts = settings.accounts()
+    by_appid = {account.appid: account for account in accounts.values()}
+    by_base: dict[str, WeChatClient] = {
+        base: WeChatClient(base) for base in {account.api_base for account in by_appid.values()}
+    }
+    clients = {appid: by_base[account.api_base] for appid, account in by_appid.items()}
+    engine = open_engine(settings.database_url.get_secret_value(), pool_size=10)
+    redis = connect(settings.redis_url.get_secret_value())
+    keys = Keys(prefix=settings.redis_prefix)
+    return Parts(
+        settings=settings,
+        accounts=accounts,
+        engine=engine,
+        redis=redis,
+        tokens=TokenService(
+            redis, ClientTokenFetcher(by_appid, clients), keys=keys, on_drift=_tell_drift
+        ),
+        limiter=Limiter(redis, keys=keys),
+        clients=clients,
+        heartbeat=Heartbeat(engine),
+        rules=Rules(waits=Waits(settings.wait_scale), split_depth=settings.split_depth),
+        owner=f"{socket.gethostname()[:80]}:{pid}:{secrets.token_hex(4)}",
+    )
+
+
+def _tell_drift(appid: str) -> None:
+    """Tell the operator, once a token, that another program refreshes the account's token."""
+    log.warning("%s", t("token.drift", account=appid))
