@@ -14,6 +14,8 @@
     └── OutOfReachError          exit 3, HTTP 503: a part is away, nothing is lost
         ├── DatabaseAwayError
         ├── SchemaError          the database is older or newer than this program
+        ├── DurabilityError      the database may forget a commit that it confirmed
+        ├── DurabilityError      the database may forget a commit in a power cut
         ├── RedisAwayError
         ├── BrokerAwayError
         └── WeChatAwayError
@@ -92,6 +94,14 @@ class DatabaseAwayError(OutOfReachError):
 
 class SchemaError(OutOfReachError):
     """The database's schema is older or newer than this program."""
+
+
+class DurabilityError(OutOfReachError):
+    """The database is set to answer a commit before it is on the disk."""
+
+
+class DurabilityError(OutOfReachError):
+    """A commit of the database may not survive a power cut; the message names the setting."""
 
 
 class RedisAwayError(OutOfReachError):

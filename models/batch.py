@@ -70,4 +70,8 @@ class Batch(Base):
         Index("ix_batches_account_state", "account", "state"),
         Index("ix_batches_account_msg_id", "account", "msg_id"),
         Index("ix_batches_poll_at", "poll_at"),
+        # MySQL makes these two by itself; elsewhere the check of a foreign key would scan the table
+        # once for every pack of an upload that is cleared away.
+        Index("ix_batches_pack_id", "pack_id"),
+        Index("ix_batches_parent_id", "parent_id"),
     )

@@ -15,7 +15,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -75,6 +82,8 @@ def parse(url: str) -> URL:
     base = parsed.drivername.partition("+")[0] if parsed else ""
     if parsed is None or base not in drivers:
         raise SettingsError("error.settings.DATABASE_URL", name="DATABASE_URL")
+    if base == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise SettingsError("error.database.memory")
     parsed = parsed.set(drivername=drivers[base])
     if base in {"mysql", "mariadb"} and "charset" not in parsed.query:
         parsed = parsed.update_query_dict({"charset": "utf8mb4"})
@@ -87,8 +96,7 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
     options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
     match parsed.get_backend_name():
         case "sqlite":
-            if parsed.database:
-                Path(parsed.database).absolute().parent.mkdir(parents=True, exist_ok=True)
+            Path(parsed.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
             # The ping asks nothing of a local file.
             options |= {"pool_pre_ping": False, "connect_args": {"timeout": BUSY_TIMEOUT_S}}
         case "postgresql":
@@ -134,12 +142,18 @@ def reader(engine: Engine) -> Engine:
     return engine.execution_options(sqlite_begin="BEGIN")
 
 
+#: What the server answered to a statement of ours: it was reached, and asking again is no use.
+_OURS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
+
+
 @contextmanager
 def reachable(where: str = "") -> Iterator[None]:
     """Turn a driver's "cannot reach it" into :class:`DatabaseAwayError`, without its URL."""
     try:
         yield
     except DBAPIError as error:
+        if isinstance(error, _OURS) and not error.connection_invalidated:
+            raise
         # The driver's first line names host and cause; psycopg and PyMySQL keep passwords out.
         cause = str(error.orig).strip().splitlines()[0] if str(error.orig) else type(error).__name__
         problem = DatabaseAwayError("error.database.away", cause=cause, where=where)

@@ -1,3 +1,160 @@
 """The schema's version: what this program needs, what the database has, and the way from one to
 the other under a lock.
+
+Workers and commands look (:func:`check`) and refuse; only ``broadcast db upgrade`` migrates.
 """
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, column, inspect, select, table, text
+
+from broadcast.errors import SchemaError
+from models.engine import reachable, reader
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+#: The revisions in ``migrations/versions``, oldest first. Kept here as well, because a look at
+#: every start of a command must not cost the import of Alembic (a test holds the two together).
+REVISIONS = ("3f6a1c9d2b70",)
+HEAD = REVISIONS[-1]
+#: What a person types to get from an old schema to this one.
+COMMAND = "broadcast db upgrade"
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+#: How long one upgrade waits for another one.
+LOCK_WAIT_S = 600
+#: How long a statement of a migration waits for a table that is in use: everybody else queues up
+#: behind it meanwhile.
+TABLE_WAIT_S = 10
+_LOCK_NAME = "broadcast-migrate"
+_VERSION = table("alembic_version", column("version_num"))
+
+
+def check(engine: Engine) -> None:
+    """Raise SchemaError unless the database has exactly the schema of this program.
+
+    Raises DatabaseAwayError when the database cannot be reached.
+    """
+    with reachable(), reader(engine).begin() as connection:
+        found = current(connection)
+    if found is None:
+        raise SchemaError("error.schema.missing", command=COMMAND)
+    if found != HEAD:
+        age = "old" if found in REVISIONS else "new"
+        raise SchemaError(f"error.schema.{age}", found=found, wanted=HEAD, command=COMMAND)
+
+
+def current(connection: Connection) -> str | None:
+    """Return the database's revision, or None if it has no schema."""
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    found = connection.scalars(select(_VERSION.c.version_num)).all()
+    # Alembic itself keeps one row; several come from branches, which this program has none of.
+    return "+".join(sorted(found)) or None
+
+
+def upgrade(engine: Engine) -> tuple[str | None, str]:
+    """Migrate to the newest revision under a lock; return the revision before and after.
+
+    Of several processes at once one works, the others wait and find it done. Raises SchemaError
+    when the database is newer than this program, DatabaseAwayError when it cannot be reached.
+    """
+    from alembic import command  # noqa: PLC0415 - only a migration needs it; a start must be quick
+
+    with reachable(), locked(engine) as connection:
+        before = current(connection)
+        if before is not None and before not in REVISIONS:
+            raise SchemaError("error.schema.new", found=before, wanted=HEAD, command=COMMAND)
+        if engine.dialect.name != "sqlite":
+            # The look began a transaction; each revision shall have its own.
+            connection.commit()
+        command.upgrade(alembic_config(connection), "head")
+    return before, HEAD
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Return what Alembic's commands need to work on *connection*; no ``alembic.ini`` is read."""
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def locked(engine: Engine) -> Iterator[Connection]:
+    """Give a connection on which nobody else migrates meanwhile; what it did is committed."""
+    hold = {"sqlite": _on_sqlite, "postgresql": _on_postgresql}.get(engine.dialect.name, _on_mysql)
+    with engine.connect() as connection, hold(connection):
+        yield connection
+
+
+@contextmanager
+def _on_sqlite(connection: Connection) -> Iterator[None]:
+    """Hold the only writing transaction: it is the lock, and takes everything back if we die.
+
+    No lock file then lies beside the database, and no file system can misunderstand it.
+    """
+    driver = connection.connection.cursor()
+    # Batch mode drops the table that it has copied, which a foreign key would forbid; SQLite's
+    # switch for that works outside of a transaction only.
+    driver.execute("PRAGMA foreign_keys=OFF")
+    driver.execute(f"PRAGMA busy_timeout={LOCK_WAIT_S * 1000}")
+    try:
+        with connection.begin():
+            yield
+            _refuse_broken_references(connection)
+    finally:
+        connection.invalidate()  # the next user gets a connection with the settings of the engine
+
+
+def _refuse_broken_references(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise RuntimeError(f"the migration broke a foreign key of table {broken[0]}")
+
+
+@contextmanager
+def _on_postgresql(connection: Connection) -> Iterator[None]:
+    """Hold an advisory lock of the session: it outlives the transactions of the migration."""
+    key = {"key": int.from_bytes(hashlib.sha256(_LOCK_NAME.encode()).digest()[:7], "big")}
+    connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_WAIT_S}s'")
+    try:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
+        connection.commit()
+        connection.exec_driver_sql(f"SET lock_timeout = '{TABLE_WAIT_S}s'")
+        connection.commit()
+        yield
+        connection.commit()
+    finally:
+        connection.rollback()
+        # The end of the session lets the lock go, whatever state the transaction was left in.
+        connection.invalidate()
+
+
+@contextmanager
+def _on_mysql(connection: Connection) -> Iterator[None]:
+    """Hold a named lock of the session, with the database in its name: it counts server-wide."""
+    database = hashlib.sha256((connection.engine.url.database or "").encode()).hexdigest()[:16]
+    got = connection.scalar(
+        text("SELECT GET_LOCK(:name, :wait)"),
+        {"name": f"{_LOCK_NAME}-{database}", "wait": LOCK_WAIT_S},
+    )
+    if got != 1:
+        raise SchemaError("error.schema.busy", seconds=LOCK_WAIT_S)
+    try:
+        connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {TABLE_WAIT_S}")
+        connection.commit()
+        yield
+        connection.commit()
+    finally:
+        connection.rollback()
+        connection.invalidate()  # ends the session, and with it the lock

@@ -55,7 +55,11 @@ class WatchedHTTPConnection(HTTPConnection):
             raise NameResolutionError(self.host, self, error) from error
         try:
             opened = self._open(addresses, until=until)
-            exchange.attach(opened)
+            try:
+                exchange.attach(opened)
+            except BaseException:
+                opened.close()
+                raise
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"no connection to {self.host} in time") from error
         except OSError as error:

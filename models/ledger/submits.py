@@ -167,6 +167,14 @@ def _new_id(moment: datetime) -> str:
 
 def clear(connection: Connection, broadcast_id: str) -> None:
     """Remove an upload and all it stored; a published broadcast is never removed here."""
+    uploading = connection.scalar(
+        select(BroadcastRow.id)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.UPLOADING)
+        .with_for_update()
+    )
+    if uploading is None:
+        # Published by a commit whose answer was lost: its packs are what will be sent.
+        return
     connection.execute(delete(Pack).where(Pack.broadcast_id == broadcast_id))
     connection.execute(delete(Skipped).where(Skipped.broadcast_id == broadcast_id))
     connection.execute(

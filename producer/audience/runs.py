@@ -65,7 +65,8 @@ class FileOpenIDs:
 
 
 @contextmanager
-def _room_needed() -> Iterator[None]:
+def room_needed() -> Iterator[None]:
+    """Raise ``AudienceError`` when a temporary file cannot be made or filled inside."""
     try:
         yield
     except OSError as error:
@@ -83,12 +84,12 @@ class TemporaryFile:
     def __init__(self) -> None:
         """Make the file, empty."""
         self.size = 0
-        with _room_needed():
+        with room_needed():
             self._file: BinaryIO = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
 
     def append(self, data: memoryview) -> None:
         """Write the bytes *data* at the end."""
-        with _room_needed():
+        with room_needed():
             while data:
                 # An unbuffered file may take only a part at a time.
                 written = self._file.write(data)

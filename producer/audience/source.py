@@ -97,7 +97,9 @@ def opened(source: object) -> Iterator[Peeked]:
     """
     if isinstance(source, Path):
         with _file(source) as file:
-            yield _unpacked(Peeked(file, name=source, path=source))
+            # A pipe with a name, such as <(...) of a shell, can be read but once.
+            again = source if source.is_file() else None
+            yield _unpacked(Peeked(file, name=source, path=again))
     elif source == "-":
         yield _unpacked(Peeked(sys.stdin.buffer, name=STDIN))
     else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from producer.audience.layout import (
     is_openid_text,
     no_column,
 )
+from producer.audience.runs import room_needed
 from producer.audience.scan import SURROUNDING
 from producer.audience.source import Peeked
 from producer.audience.table import Portion
@@ -52,10 +53,14 @@ def _as_file(stream: Peeked) -> Iterator[Path]:
     if stream.path is not None:
         yield stream.path
         return
-    with tempfile.NamedTemporaryFile() as file:
+    with ExitStack() as stack:
+        with room_needed():
+            file = stack.enter_context(tempfile.NamedTemporaryFile())
         while chunk := stream.read(_COPIED_AT_ONCE):
-            file.write(chunk)
-        file.flush()
+            with room_needed():
+                file.write(chunk)
+        with room_needed():
+            file.flush()
         yield Path(file.name)
 
 

@@ -73,7 +73,7 @@ class Wire:
         query = {"access_token": self.token}
         return self.json("POST", path, params=query, data=content, **options)
 
-    def send(self, openids: Sequence[Any], text: str = "周五停机维护", **fields: Any) -> dict[str, Any]:
+    def send(self, openids: Sequence[Any], text: str = "周五停机维护", /, **fields: Any) -> dict[str, Any]:
         """POST message/mass/send with a text."""
         return self.post("message/mass/send", text_message(openids, text) | fields)
 

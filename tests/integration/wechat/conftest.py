@@ -14,6 +14,9 @@ from tests.integration.wechat.servers import APPSECRET, TOKEN, RawServer
 from wechat.client import WeChatClient
 from wechat.values import MassSend, Timeouts
 
+Serve = Callable[..., RawServer]
+Connect = Callable[..., WeChatClient]
+
 QUICK = Timeouts(connect_s=0.5, read_s=0.5, total_s=1.0)
 
 
@@ -31,13 +34,13 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., RawServer]]:
+def serve() -> Iterator[Serve]:
     with contextlib.ExitStack() as stack:
         yield lambda script, **kwargs: stack.enter_context(RawServer(script, **kwargs).running())
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[..., WeChatClient]]:
+def connect() -> Iterator[Connect]:
     with contextlib.ExitStack() as stack:
 
         def connect(url: str, timeouts: Timeouts = QUICK, **kwargs: Any) -> WeChatClient:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from io import BufferedReader
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -80,18 +81,20 @@ class RawServer:
             listener.listen(128)
             self.port = listener.getsockname()[1]
             self._open: list[socket.socket] = []
-            threads = [threading.Thread(target=self._accept, args=(listener,), daemon=True)]
-            threads[0].start()
+            self._serving: list[threading.Thread] = []
+            accepting = threading.Thread(target=self._accept, args=(listener,), daemon=True)
+            accepting.start()
             try:
                 yield self
             finally:
                 self.stopping.set()
                 with contextlib.suppress(OSError):
                     listener.shutdown(socket.SHUT_RDWR)
-                for each in self._open:
+                for connection in list(self._open):
                     with contextlib.suppress(OSError):
-                        each.shutdown(socket.SHUT_RDWR)
-                    each.close()
+                        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+                for thread in [accepting, *self._serving]:
+                    thread.join(5)
 
     def url(self, *, password: str = "", scheme: str = "") -> str:
         userinfo = f"user:{password}@" if password else ""
@@ -105,27 +108,31 @@ class RawServer:
             except OSError:
                 return
             self.connections += 1
-            self._open.append(connection)
             number = self.connections
-            threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(connection, number), daemon=True)
+            self._serving.append(thread)
+            thread.start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            if self.tls:
-                connection = self.tls.wrap_socket(connection, server_side=True)
-                self._open.append(connection)
-            if not self.reads:
-                self.stopping.wait()
+        with contextlib.suppress(OSError, ValueError), contextlib.closing(connection):
+            if self.tls is None:
+                self._talk(connection, number)
                 return
-            reader = connection.makefile("rb")
+            with self.tls.wrap_socket(connection, server_side=True) as wrapped:
+                self._talk(wrapped, number)
+
+    def _talk(self, connection: socket.socket, number: int) -> None:
+        self._open.append(connection)
+        if not self.reads:
+            self.stopping.wait()
+            return
+        with connection.makefile("rb") as reader:
             while request := read_request(reader, number):
                 self.requests.append(request)
                 self.script(connection, request)
-                if "close" in request.headers.get("connection", ""):
-                    return
 
 
-def read_request(reader: socket.SocketIO, connection: int) -> Request | None:
+def read_request(reader: BufferedReader, connection: int) -> Request | None:
     line = reader.readline()
     if not line:
         return None
@@ -148,6 +155,16 @@ def http(body: bytes, status: str = "200 OK", content_type: str = "text/plain") 
 def says(reply: object) -> Script:
     body = reply if isinstance(reply, bytes) else json.dumps(reply, ensure_ascii=False).encode()
     return lambda connection, _: connection.sendall(http(body))
+
+
+def in_turn(scripts: list[Script]) -> Script:
+    """Answer each request as the next of *scripts* does."""
+    rest = iter(scripts)
+
+    def script(connection: socket.socket, request: Request) -> None:
+        next(rest)(connection, request)
+
+    return script
 
 
 def writes(data: bytes, *, then_closes: bool = False) -> Script:
@@ -177,12 +194,11 @@ def drips(head: bytes, drop: bytes) -> Script:
     return script
 
 
-def resets(connection: socket.socket, _: Request) -> None:
+def resets(connection: socket.socket, _: Request | None = None) -> None:
     """Answer with RST."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    # The reader holds the descriptor too, so the reset needs both closed.
-    fd = connection.detach()
-    socket.close(fd)
+    # The reader of the connection holds it open, so its descriptor is closed under it.
+    socket.close(connection.detach())
 
 
 def closes(connection: socket.socket, _: Request) -> None:

@@ -6,20 +6,24 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from tests.integration.wechat.conftest import QUICK, fetch_token, mass, send
+from tests.integration.wechat.conftest import QUICK, Connect, Serve, fetch_token, mass, send
 from tests.integration.wechat.servers import (
     ACCEPTED,
     PASSWORD,
     TOKEN,
     RawServer,
+    Request,
+    Script,
     closes,
     drips,
     http,
+    in_turn,
     resets,
     says,
     says_nothing,
@@ -27,6 +31,7 @@ from tests.integration.wechat.servers import (
     writes,
 )
 from tests.kit import wait
+from wechat.client import WeChatClient
 from wechat.connections import resolve
 from wechat.errors import (
     APIError,
@@ -36,12 +41,14 @@ from wechat.errors import (
     TransportKind,
     UnknownOutcomeError,
 )
+from wechat.transport import Call
 from wechat.values import MassSend, Timeouts
 
+NO_REQUEST = Request(connection=1, line="", headers={}, body=b"")
 JSON = json.dumps(ACCEPTED).encode()
 
 
-def failure(client, call=send) -> TransportError:
+def failure(client: WeChatClient, call: Callable[[WeChatClient], object] = send) -> TransportError:
     with pytest.raises(TransportError) as caught:
         call(client)
     return caught.value
@@ -62,12 +69,12 @@ def assert_unknown(error: TransportError, kind: TransportKind) -> None:
 # Not sent -------------------------------------------------------------------------------------
 
 
-def test_a_name_without_address_is_not_sent(connect):
+def test_a_name_without_address_is_not_sent(connect: Connect) -> None:
     client = connect("http://no-such-host.invalid", Timeouts(connect_s=20, read_s=20, total_s=20))
     assert_not_sent(failure(client), TransportKind.DNS)
 
 
-def test_a_resolver_that_never_answers_ends_with_the_time_to_connect():
+def test_a_resolver_that_never_answers_ends_with_the_time_to_connect() -> None:
     answer = threading.Event()
     try:
         with pytest.raises(socket.gaierror, match="in time"):
@@ -76,14 +83,14 @@ def test_a_resolver_that_never_answers_ends_with_the_time_to_connect():
         answer.set()
 
 
-def test_a_port_where_nothing_listens_is_not_sent(connect):
+def test_a_port_where_nothing_listens_is_not_sent(connect: Connect) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening
         error = failure(connect(f"http://127.0.0.1:{taken.getsockname()[1]}"))
     assert_not_sent(error, TransportKind.REFUSED)
 
 
-def test_a_host_that_does_not_answer_is_not_sent(connect):
+def test_a_host_that_does_not_answer_is_not_sent(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         # Linux drops further SYNs once the queue of connections nobody accepts is full.
         waiting = [socket.socket() for _ in range(8)]
@@ -97,12 +104,14 @@ def test_a_host_that_does_not_answer_is_not_sent(connect):
     assert error.elapsed_ms < 1000
 
 
-def test_tls_against_a_plain_port_is_not_sent(serve, connect):
+def test_tls_against_a_plain_port_is_not_sent(serve: Serve, connect: Connect) -> None:
     server = serve(says(ACCEPTED))
     assert_not_sent(failure(connect(server.url(scheme="https"))), TransportKind.TLS)
 
 
-def test_a_certificate_nobody_vouches_for_is_not_sent(serve, connect, tmp_path: Path):
+def test_a_certificate_nobody_vouches_for_is_not_sent(
+    serve: Serve, connect: Connect, tmp_path: Path
+) -> None:
     _, context = self_signed(tmp_path)
     server = serve(says(ACCEPTED), tls=context)
     error = failure(connect(server.url()))
@@ -111,32 +120,33 @@ def test_a_certificate_nobody_vouches_for_is_not_sent(serve, connect, tmp_path: 
     assert server.requests == []
 
 
-def test_a_reset_within_the_handshake_is_not_sent(connect):
+def test_a_reset_within_the_handshake_is_not_sent(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def reset_one() -> None:
             connection, _ = listener.accept()
             connection.recv(1)
-            resets(connection, None)
+            resets(connection)  # closes it
 
         threading.Thread(target=reset_one, daemon=True).start()
         error = failure(connect(f"https://127.0.0.1:{listener.getsockname()[1]}"))
     assert_not_sent(error, TransportKind.TLS)
 
 
-def test_a_handshake_that_stalls_is_not_sent(serve, connect):
+def test_a_handshake_that_stalls_is_not_sent(serve: Serve, connect: Connect) -> None:
     server = serve(says_nothing, reads=False)
     error = failure(connect(server.url(scheme="https")))
     assert_not_sent(error, TransportKind.CONNECT_TIMEOUT)
 
 
-def test_a_handshake_that_drips_ends_with_the_total_time_out(connect):
+def test_a_handshake_that_drips_ends_with_the_total_time_out(connect: Connect) -> None:
     # A TLS record header that announces 16 kB, then one byte at a time.
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def drip() -> None:
             connection, _ = listener.accept()
-            drips(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"\x00")(connection, None)
+            with connection:
+                drips(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"\x00")(connection, NO_REQUEST)
 
         threading.Thread(target=lambda: _quietly(drip), daemon=True).start()
         error = failure(connect(f"https://127.0.0.1:{listener.getsockname()[1]}"))
@@ -144,14 +154,16 @@ def test_a_handshake_that_drips_ends_with_the_total_time_out(connect):
     assert error.elapsed_ms < 2000
 
 
-def _quietly(work) -> None:
+def _quietly(work: Callable[[], object]) -> None:
     try:
         work()
     except OSError:
         return
 
 
-def test_a_proxy_that_refuses_the_tunnel_is_not_sent(serve, connect, monkeypatch):
+def test_a_proxy_that_refuses_the_tunnel_is_not_sent(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proxy = serve(writes(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", then_closes=True))
     monkeypatch.setenv("HTTPS_PROXY", proxy.url(password=PASSWORD))
     error = failure(connect("https://api.weixin.qq.com"))
@@ -159,18 +171,18 @@ def test_a_proxy_that_refuses_the_tunnel_is_not_sent(serve, connect, monkeypatch
     assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT"]
 
 
-def test_a_proxy_out_of_reach_is_not_sent(connect, monkeypatch):
+def test_a_proxy_out_of_reach_is_not_sent(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{taken.getsockname()[1]}")
         assert_not_sent(failure(connect("http://wechat.test")), TransportKind.PROXY)
 
 
-def test_a_busy_pool_is_not_sent(serve, connect):
+def test_a_busy_pool_is_not_sent(serve: Serve, connect: Connect) -> None:
     server = serve(says_nothing)
-    client = connect(
-        server.url(), Timeouts(connect_s=0.2, read_s=1.5, total_s=1.5), pool_size=1
-    )
+    client = connect(server.url(), Timeouts(connect_s=0.2, read_s=1.5, total_s=1.5), pool_size=1)
     first = threading.Thread(target=failure, args=(client,))
     first.start()
     wait.until(lambda: server.requests, 5, "the first call")
@@ -178,7 +190,7 @@ def test_a_busy_pool_is_not_sent(serve, connect):
     first.join()
 
 
-def test_a_closed_client_sends_nothing(serve, connect):
+def test_a_closed_client_sends_nothing(serve: Serve, connect: Connect) -> None:
     server = serve(says(ACCEPTED))
     client = connect(server.url())
     send(client)
@@ -187,7 +199,7 @@ def test_a_closed_client_sends_nothing(serve, connect):
     assert len(server.requests) == 1
 
 
-def test_a_missing_ca_bundle_is_not_sent(connect, monkeypatch):
+def test_a_missing_ca_bundle_is_not_sent(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
     assert_not_sent(failure(connect("https://127.0.0.1:1")), TransportKind.UNREACHABLE)
 
@@ -195,7 +207,7 @@ def test_a_missing_ca_bundle_is_not_sent(connect, monkeypatch):
 # Sent, outcome unknown ------------------------------------------------------------------------
 
 
-def test_silence_is_unknown(serve, connect):
+def test_silence_is_unknown(serve: Serve, connect: Connect) -> None:
     error = failure(connect(serve(says_nothing).url()))
     assert_unknown(error, TransportKind.READ_TIMEOUT)
     assert 450 <= error.elapsed_ms < 1000
@@ -214,15 +226,17 @@ def test_silence_is_unknown(serve, connect):
     ],
     ids=["header", "status", "length", "no length", "close", "chunked", "100 for ever"],
 )
-def test_a_dripping_reply_does_not_outlive_the_total_time_out(serve, connect, script):
+def test_a_dripping_reply_does_not_outlive_the_total_time_out(
+    serve: Serve, connect: Connect, script: Script
+) -> None:
     error = failure(connect(serve(script).url()))
     assert_unknown(error, TransportKind.TOTAL_TIMEOUT)
     assert 900 <= error.elapsed_ms < 2000
 
 
 def test_a_dripping_reply_over_tls_does_not_outlive_the_total_time_out(
-    serve, connect, tmp_path, monkeypatch
-):
+    serve: Serve, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle, context = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     for head in (b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n" + JSON):
@@ -231,17 +245,30 @@ def test_a_dripping_reply_over_tls_does_not_outlive_the_total_time_out(
         assert 900 <= error.elapsed_ms < 2000
 
 
-def test_a_server_that_never_reads_ends_the_call(serve, connect):
+def test_a_server_that_never_reads_ends_the_call(serve: Serve, connect: Connect) -> None:
     server = serve(says_nothing, reads=False, receive_buffer=4096)
     error = failure(connect(server.url()), lambda client: send(client, 10_000))
-    assert_unknown(error, TransportKind.WRITE_FAILED)
+    # Whether 310 kB fit into the buffers of two kernels is theirs to say.
+    assert error.kind in {TransportKind.WRITE_FAILED, TransportKind.READ_TIMEOUT}
+    assert isinstance(error, UnknownOutcomeError)
     assert error.elapsed_ms < 2000
+
+
+def test_a_write_that_blocks_ends_with_the_time_to_write(serve: Serve, connect: Connect) -> None:
+    server = serve(says_nothing, reads=False, receive_buffer=4096)
+    error = failure(connect(server.url()), write_more_than_buffers_hold)
+    assert_unknown(error, TransportKind.WRITE_FAILED)
+    assert error.elapsed_ms < 1000
+
+
+def write_more_than_buffers_hold(client: WeChatClient) -> None:
+    client._transport.call(Call(method="POST", path="/", body=b" " * 16_000_000))
 
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_server_that_reads_drop_by_drop_ends_with_the_total_time_out(
-    serve, connect, tmp_path, monkeypatch, tls
-):
+    serve: Serve, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tls: bool
+) -> None:
     bundle, context = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
 
@@ -249,8 +276,9 @@ def test_a_server_that_reads_drop_by_drop_ends_with_the_total_time_out(
         def _serve(self, connection: socket.socket, number: int) -> None:
             def read() -> None:
                 reader = context.wrap_socket(connection, server_side=True) if tls else connection
-                while reader.recv(200):
-                    time.sleep(0.02)
+                with reader:
+                    while reader.recv(200):
+                        time.sleep(0.02)
 
             _quietly(read)
 
@@ -259,22 +287,23 @@ def test_a_server_that_reads_drop_by_drop_ends_with_the_total_time_out(
             server.url(scheme="https" if tls else "http"),
             Timeouts(connect_s=1, read_s=20, total_s=1.5),
         )
-        error = failure(client, lambda client: send(client, 10_000))
+        error = failure(client, write_more_than_buffers_hold)
     assert_unknown(error, TransportKind.TOTAL_TIMEOUT)
     assert error.elapsed_ms < 2500
 
 
-def test_a_reset_after_the_body_is_unknown(serve, connect):
+def test_a_reset_after_the_body_is_unknown(serve: Serve, connect: Connect) -> None:
     assert_unknown(failure(connect(serve(resets).url())), TransportKind.RESET)
 
 
-def test_a_close_without_a_reply_is_unknown(serve, connect):
+def test_a_close_without_a_reply_is_unknown(serve: Serve, connect: Connect) -> None:
     assert_unknown(failure(connect(serve(closes).url())), TransportKind.RESET)
 
 
-def test_a_kept_alive_connection_that_breaks_is_unknown_and_not_repeated(serve, connect):
-    replies = iter([says(ACCEPTED), resets])
-    server = serve(lambda connection, request: next(replies)(connection, request))
+def test_a_kept_alive_connection_that_breaks_is_unknown_and_not_repeated(
+    serve: Serve, connect: Connect
+) -> None:
+    server = serve(in_turn([says(ACCEPTED), resets]))
     client = connect(server.url())
     send(client)
     assert_unknown(failure(client), TransportKind.RESET)
@@ -291,16 +320,18 @@ def test_a_kept_alive_connection_that_breaks_is_unknown_and_not_repeated(serve, 
     ],
     ids=["length", "chunk", "last chunk"],
 )
-def test_a_truncated_reply_is_unknown(serve, connect, reply):
+def test_a_truncated_reply_is_unknown(serve: Serve, connect: Connect, reply: bytes) -> None:
     error = failure(connect(serve(writes(reply, then_closes=True)).url()))
     assert_unknown(error, TransportKind.TRUNCATED)
 
 
-def test_tls_that_breaks_after_the_request_is_unknown(serve, connect, tmp_path, monkeypatch):
+def test_tls_that_breaks_after_the_request_is_unknown(
+    serve: Serve, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle, context = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
 
-    def garble(connection: socket.socket, _) -> None:
+    def garble(connection: socket.socket, _: object) -> None:
         raw = socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
         raw.sendall(b"not a TLS record at all")
         raw.close()
@@ -319,7 +350,7 @@ def test_tls_that_breaks_after_the_request_is_unknown(serve, connect, tmp_path, 
     ],
     ids=["another protocol", "200 headers", "long header", "not gzip"],
 )
-def test_a_reply_that_is_not_http_is_unknown(serve, connect, reply):
+def test_a_reply_that_is_not_http_is_unknown(serve: Serve, connect: Connect, reply: bytes) -> None:
     error = failure(connect(serve(writes(reply, then_closes=True)).url()))
     assert_unknown(error, TransportKind.BAD_HTTP)
 
@@ -327,7 +358,7 @@ def test_a_reply_that_is_not_http_is_unknown(serve, connect, reply):
 @pytest.mark.parametrize(
     "status", ["502 Bad Gateway", "504 Gateway Time-out", "413 Too Large", "204 No Content"]
 )
-def test_another_status_is_unknown(serve, connect, status):
+def test_another_status_is_unknown(serve: Serve, connect: Connect, status: str) -> None:
     page = b"" if status.startswith("204") else b"<html>nginx</html>"
     error = failure(connect(serve(writes(http(page, status, "text/html"))).url()))
     assert_unknown(error, TransportKind.HTTP_STATUS)
@@ -335,12 +366,12 @@ def test_another_status_is_unknown(serve, connect, status):
     assert page.decode() in error.detail
 
 
-def test_an_errcode_under_another_status_is_unknown(serve, connect):
+def test_an_errcode_under_another_status_is_unknown(serve: Serve, connect: Connect) -> None:
     reply = http(b'{"errcode":45028,"errmsg":"has no masssend quota"}', "500 Oops")
     assert_unknown(failure(connect(serve(writes(reply)).url())), TransportKind.HTTP_STATUS)
 
 
-def test_a_redirect_is_not_followed(serve, connect):
+def test_a_redirect_is_not_followed(serve: Serve, connect: Connect) -> None:
     target = serve(says(ACCEPTED))
     location = f"Location: {target.url()}/cgi-bin/message/mass/send\r\nContent-Length: 0\r\n\r\n"
     server = serve(writes(b"HTTP/1.1 307 Temporary Redirect\r\n" + location.encode()))
@@ -367,21 +398,22 @@ def test_a_redirect_is_not_followed(serve, connect):
         (b'{"errcode":99999999999999999999}', TransportKind.GARBAGE),
     ],
 )
-def test_a_body_that_is_not_wechats_is_unknown(serve, connect, body, kind):
+def test_a_body_that_is_not_wechats_is_unknown(
+    serve: Serve, connect: Connect, body: bytes, kind: TransportKind
+) -> None:
     assert_unknown(failure(connect(serve(says(body)).url())), kind)
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 2000000\r\n", b""], ids=["length", "endless"])
-def test_a_huge_body_is_not_read(serve, connect, head):
+def test_a_huge_body_is_not_read(serve: Serve, connect: Connect, head: bytes) -> None:
     reply = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + b"x" * 2_000_000
     error = failure(connect(serve(writes(reply)).url()))
     assert_unknown(error, TransportKind.TOO_LARGE)
 
 
-def test_a_failed_call_gives_its_place_in_the_pool_back(serve, connect):
+def test_a_failed_call_gives_its_place_in_the_pool_back(serve: Serve, connect: Connect) -> None:
     scripts = [resets, closes, says(b"x" * 1_500_000), writes(b"junk\r\n\r\n", then_closes=True)]
-    rounds = iter(scripts * 5 + [says(ACCEPTED)])
-    server = serve(lambda connection, request: next(rounds)(connection, request))
+    server = serve(in_turn([*scripts * 5, says(ACCEPTED)]))
     client = connect(server.url(), pool_size=1)
     for _ in range(len(scripts) * 5):
         failure(client)
@@ -391,7 +423,7 @@ def test_a_failed_call_gives_its_place_in_the_pool_back(serve, connect):
 # Answers --------------------------------------------------------------------------------------
 
 
-def test_an_errcode_of_a_token_call_is_an_api_error(serve, connect):
+def test_an_errcode_of_a_token_call_is_an_api_error(serve: Serve, connect: Connect) -> None:
     reply = {"errcode": 40001, "errmsg": "invalid credential hint: [a_B-1] rid: 6949fe38-0a-0b"}
     client = connect(serve(says(reply)).url())
     with pytest.raises(APIError) as caught:
@@ -402,13 +434,13 @@ def test_an_errcode_of_a_token_call_is_an_api_error(serve, connect):
     assert error.endpoint == "GET /cgi-bin/token"
 
 
-def test_an_errcode_of_a_mass_send_is_a_reply(serve, connect):
+def test_an_errcode_of_a_mass_send_is_a_reply(serve: Serve, connect: Connect) -> None:
     reply = {"errcode": 45065, "errmsg": "clientmsgid exist", "msg_id": 3147494552}
     answer = send(connect(serve(says(reply)).url()))
     assert (answer.errcode, answer.msg_id, answer.msg_data_id) == (45065, 3147494552, None)
 
 
-def test_content_that_cannot_be_sent_costs_no_call(serve, connect):
+def test_content_that_cannot_be_sent_costs_no_call(serve: Serve, connect: Connect) -> None:
     server = serve(says(ACCEPTED))
     client = connect(server.url())
     bad = MassSend(
@@ -421,6 +453,6 @@ def test_content_that_cannot_be_sent_costs_no_call(serve, connect):
     assert server.connections == 0
 
 
-def test_the_time_outs_are_those_of_the_test():
+def test_the_time_outs_are_those_of_the_test() -> None:
     """Guards the bars above: they are relative to these."""
     assert (QUICK.connect_s, QUICK.read_s, QUICK.total_s) == (0.5, 0.5, 1.0)

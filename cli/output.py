@@ -1,0 +1,84 @@
+"""Where a command's words go: results to standard output, all else to standard error.
+
+With ``--json`` standard output gets one object as its last line and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from broadcast.redaction import redact
+from broadcast.text import t
+
+_json_expected = False
+
+
+def expect_json(expected: bool) -> None:  # noqa: FBT001 - a switch that was read, not a choice
+    """Keep standard output free for the object of ``--json``."""
+    global _json_expected  # noqa: PLW0603 - one process is one command
+    _json_expected = expected
+
+
+def say(text: str) -> None:
+    """Tell a result."""
+    _echo(text, err=_json_expected)
+
+
+def note(text: str) -> None:
+    """Tell what goes on beside the result."""
+    _echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """Tell a warning in one line."""
+    _echo(t("output.warning", text=one_line(text)), err=True)
+
+
+def show_json(value: Mapping[str, Any]) -> None:
+    """Print the object of ``--json``."""
+    _echo(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")), err=False)
+
+
+def fail(text: str, *, status: int) -> int:
+    """Tell an error in one line (what, where, how to mend) and return *status*."""
+    line = redact(one_line(text))
+    if _json_expected:
+        show_json({"id": None, "state": None, "error": line})
+    _echo(t("output.error", text=line), err=True)
+    return status
+
+
+def one_line(text: str) -> str:
+    """Return *text* without line breaks and other characters that would move the cursor."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def command_line(words: list[str]) -> str:
+    """Return *words* as one line that a shell reads back as them."""
+    return " ".join(_quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    # $'…' is what bash, zsh and ksh read line breaks from.
+    escaped = word.encode("unicode_escape").decode() if not word.isascii() else repr(word)[1:-1]
+    return f"$'{escaped}'"
+
+
+def is_terminal() -> bool:
+    """Tell whether a person sits there who can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _echo(text: str, *, err: bool) -> None:
+    # A terminal that cannot show a character gets a substitute, not a traceback.
+    stream = sys.stderr if err else sys.stdout
+    encoding = stream.encoding or "utf-8"
+    typer.echo(text.encode(encoding, "replace").decode(encoding), err=err)

@@ -1,0 +1,92 @@
+"""Runs migrations, and compares the models with the database for `alembic check`.
+
+The connection comes from ``config.attributes["connection"]`` where a caller brings its own (its
+transaction and its lock then hold around everything); else from ``DATABASE_URL``, under the lock.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import _repr_type
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Column, Connection
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from broadcast.settings import Settings
+from models import Base
+from models.engine import open_engine, reachable
+from models.schema import locked
+from models.types import EnumText, Moment, ascii_string
+
+
+def _differs(
+    migration: MigrationContext,
+    _inspected: Column[Any],
+    column: Column[Any],
+    found: TypeEngine[Any],
+    wanted: TypeEngine[Any],
+) -> bool | None:
+    """Compare what would be created with what is there; None leaves it to Alembic.
+
+    Alembic compares the general type of a column, without the variant for this engine, so MySQL's
+    MEDIUMBLOB would be reported as a change from LargeBinary for ever. The variant is what was
+    created, and it is compared by its own DDL; the collation stands apart in the inspected type.
+    """
+    if migration.dialect.name not in {"mysql", "mariadb"}:
+        return None
+    compiled = column.type.compile(dialect=migration.dialect)
+    kind = compiled.partition(" CHARACTER SET")[0]
+    present = found.compile(dialect=migration.dialect).partition(" CHARACTER SET")[0]
+    synonyms = {"BOOL": "TINYINT(1)", "BIGINT": "BIGINT(20)", "INTEGER": "INTEGER(11)"}
+    if synonyms.get(kind, kind) != synonyms.get(present, present):
+        return True
+    collation = getattr(wanted.dialect_impl(migration.dialect), "collation", None)
+    return collation is not None and collation != getattr(found, "collation", None)
+
+
+def _render(kind: str, item: object, autogen: AutogenContext) -> str | Literal[False]:
+    """Write our own types into a revision as what they are made of: revisions import no models."""
+    if kind != "type" or not isinstance(item, TypeDecorator):
+        return False
+    if isinstance(item, Moment):
+        autogen.imports.add("from sqlalchemy.dialects import mysql")
+        return "sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), 'mysql', 'mariadb')"
+    if isinstance(item, EnumText):
+        return _repr_type(ascii_string(32), autogen)
+    raise TypeError(f"migrations/env.py does not know how to write {item!r} into a revision")
+
+
+def _migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        compare_type=_differs,
+        compare_server_default=True,
+        transaction_per_migration=True,
+        # SQLite cannot alter a column: it copies the table and moves it into place.
+        render_as_batch=connection.dialect.name == "sqlite",
+        render_item=_render,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _online() -> None:
+    given = context.config.attributes.get("connection")
+    if given is not None:
+        _migrate(given)
+        return
+    engine = open_engine(Settings.load().database_url.get_secret_value(), pool_size=1)
+    try:
+        with reachable(), locked(engine) as connection:
+            _migrate(connection)
+    finally:
+        engine.dispose()
+
+
+if context.is_offline_mode():
+    raise SystemExit("Offline mode is not supported: SQLite's batch mode must read the table.")
+_online()

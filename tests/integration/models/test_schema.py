@@ -1,0 +1,241 @@
+"""Migrations and the models are in step on every engine; a start looks before it works."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, Inspector, create_engine, inspect, text
+
+from broadcast.errors import DatabaseAwayError, SchemaError
+from models import Base, schema
+from models.engine import open_engine
+from tests.kit.processes import ROOT
+from tests.servers.fixtures import Launch
+
+
+def alembic(engine: Engine, do: Any, *words: str) -> None:
+    """Run one of Alembic's commands in a transaction of its own."""
+    with engine.connect() as connection:
+        do(schema.alembic_config(connection), *words)
+        connection.commit()
+
+
+def test_upgrade_check_downgrade_and_upgrade_again(empty: Engine) -> None:
+    assert schema.upgrade(empty) == (None, schema.HEAD)
+    alembic(empty, command.check)
+    alembic(empty, command.downgrade, "base")
+    assert set(inspect(empty).get_table_names()) == {"alembic_version"}
+    assert schema.upgrade(empty) == (None, schema.HEAD)
+    assert schema.upgrade(empty) == (schema.HEAD, schema.HEAD)
+    alembic(empty, command.check)
+
+
+def test_migrated_schema_is_the_schema_of_the_models(empty: Engine) -> None:
+    schema.upgrade(empty)
+    migrated = _described(empty)
+    alembic(empty, command.downgrade, "base")
+    Base.metadata.create_all(empty)
+    assert migrated == _described(empty)
+
+
+def _described(engine: Engine) -> dict[str, Any]:
+    """Return everything that the engine itself says about each table."""
+    seen = inspect(engine)
+    with engine.connect() as connection:
+        return {
+            name: _columns_and_keys(seen, name) | {"ddl": _ddl(connection, name)}
+            for name in Base.metadata.tables
+        }
+
+
+def _ddl(connection: Connection, name: str) -> list[str]:
+    """Return MariaDB's own words; in what order keys were added makes no difference."""
+    if connection.dialect.name != "mysql":
+        return []
+    told: str = connection.exec_driver_sql(f"SHOW CREATE TABLE {name}").one()[1]
+    return sorted(line.rstrip(",") for line in told.splitlines())
+
+
+def _columns_and_keys(seen: Inspector, name: str) -> dict[str, Any]:
+    return {
+        "columns": [
+            (column["name"], repr(column["type"]), column["nullable"], column["default"])
+            for column in seen.get_columns(name)
+        ],
+        "primary key": seen.get_pk_constraint(name),
+        "foreign keys": sorted(map(str, seen.get_foreign_keys(name))),
+        "unique": sorted(map(str, seen.get_unique_constraints(name))),
+        "indexes": sorted(map(str, seen.get_indexes(name))),
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("openids MEDIUMBLOB NOT NULL", "openids BLOB NOT NULL"),
+        ("at DATETIME(6) NOT NULL", "at DATETIME NOT NULL"),
+        ("kind VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL",
+         "kind VARCHAR(32) CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL"),
+    ],
+)  # fmt: skip
+def test_check_sees_a_wrong_variant_on_mariadb(mariadb_url: str, before: str, after: str) -> None:
+    """The comparison silences false alarms only."""
+    engine = open_engine(mariadb_url)
+    schema.upgrade(engine)
+    name = "packs" if "openids" in before else "events"
+    alembic(engine, command.check)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {name} MODIFY COLUMN {after}")
+    with pytest.raises(Exception, match="New upgrade operations detected"):
+        alembic(engine, command.check)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE batches ADD COLUMN extra INTEGER",
+        "ALTER TABLE batches ALTER COLUMN priority SET DEFAULT 1",
+        "DROP INDEX ix_batches_poll_at",
+        "ALTER TABLE attempts ALTER COLUMN errcode TYPE BIGINT",
+    ],
+)
+def test_check_sees_a_difference_on_postgresql(postgresql_url: str, change: str) -> None:
+    engine = open_engine(postgresql_url)
+    schema.upgrade(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(change.replace("priority", "depth"))
+    with pytest.raises(Exception, match="New upgrade operations detected"):
+        alembic(engine, command.check)
+    engine.dispose()
+
+
+UPGRADE = """
+import sys
+from models import schema
+from models.engine import open_engine
+print("upgraded", *schema.upgrade(open_engine(sys.argv[1])))
+"""
+
+
+def test_of_several_upgrades_at_once_one_works_and_all_end_well(
+    empty: Engine, database_url: str, launch: Launch
+) -> None:
+    running = [launch([sys.executable, "-c", UPGRADE, database_url]) for _ in range(3)]
+    assert [process.wait(timeout_s=60) for process in running] == [0, 0, 0]
+    told = sorted(process.output.split("upgraded ")[1].split()[0] for process in running)
+    assert told == [schema.HEAD, schema.HEAD, "None"]
+    schema.check(empty)
+
+
+def test_upgrade_waits_for_the_lock(empty: Engine) -> None:
+    entered, ended = threading.Event(), threading.Event()
+
+    def other() -> None:
+        entered.set()
+        schema.upgrade(empty)
+        ended.set()
+
+    thread = threading.Thread(target=other)
+    with schema.locked(empty):
+        thread.start()
+        entered.wait()
+        assert not ended.wait(0.5)
+    thread.join(30)
+    assert ended.is_set()
+
+
+def test_upgrade_that_fails_leaves_sqlite_as_it_was(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(sqlite_url)
+
+    def fail(_connection: object) -> None:
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(schema, "_refuse_broken_references", fail)
+    with pytest.raises(RuntimeError, match="power cut"):
+        schema.upgrade(engine)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_check_tells_missing_old_and_new(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SchemaError, match="broadcast db upgrade") as caught:
+        schema.check(empty)
+    assert caught.value.message_id == "error.schema.missing"
+    schema.upgrade(empty)
+    schema.check(empty)
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'of the future'"))
+    with pytest.raises(SchemaError, match="broadcast db upgrade") as caught:
+        schema.check(empty)
+    assert caught.value.message_id == "error.schema.new"
+    with pytest.raises(SchemaError, match="of the future"):
+        schema.upgrade(empty)
+    with empty.begin() as connection:
+        connection.execute(
+            text("UPDATE alembic_version SET version_num = :old"), {"old": schema.HEAD}
+        )
+    monkeypatch.setattr(schema, "HEAD", "the next one")
+    with pytest.raises(SchemaError, match="broadcast db upgrade") as caught:
+        schema.check(empty)
+    assert caught.value.message_id == "error.schema.old"
+
+
+def test_check_is_quick_and_imports_no_alembic(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+        connection.execute(
+            text("INSERT INTO alembic_version VALUES (:head)"), {"head": schema.HEAD}
+        )
+    times = []
+    for _ in range(10):
+        began = time.perf_counter()
+        schema.check(engine)
+        times.append(time.perf_counter() - began)
+    assert min(times) < 0.02
+    asked = "import sys, models.schema; sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], cwd=ROOT, check=False).returncode == 0
+
+
+def test_check_of_an_absent_database_says_so() -> None:
+    with pytest.raises(DatabaseAwayError):
+        schema.check(open_engine("postgresql://nobody@127.0.0.1:1/none"))
+
+
+def test_revisions_are_those_of_the_folder() -> None:
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        scripts = ScriptDirectory.from_config(schema.alembic_config(connection))
+    known = [script.revision for script in scripts.walk_revisions()]
+    assert tuple(reversed(known)) == schema.REVISIONS
+    assert scripts.get_heads() == [schema.HEAD]
+
+
+def test_revisions_import_alembic_and_sqlalchemy_only() -> None:
+    for path in (schema.MIGRATIONS / "versions").glob("*.py"):
+        imported = re.findall(r"^(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
+        assert set(imported) <= {"__future__", "alembic", "sqlalchemy"}, path.name
+
+
+def test_alembic_command_works_from_any_directory(sqlite_url: str, launch: Launch) -> None:
+    """As developers and containers call it; it takes DATABASE_URL."""
+    program = Path(sys.executable).with_name("alembic")
+    for words in (("upgrade", "head"), ("check",), ("downgrade", "base"), ("upgrade", "head")):
+        process = launch(
+            [program, "-c", ROOT / "pyproject.toml", *words], env={"DATABASE_URL": sqlite_url}
+        )
+        assert process.wait(timeout_s=60) == 0, process.output
+    engine = open_engine(sqlite_url)
+    schema.check(engine)
+    engine.dispose()
