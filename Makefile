@@ -37,7 +37,7 @@ prove: $(DEV)  ## the long proofs: chaos, fuzz, soak, browser, compose
 	@$(PY) -m pytest -m prove $(ARGS)
 
 check: $(DEV)  ## lint, types, import rules, migrations in step, unit tests: under a minute
-	@$(MAKE) --no-print-directory -j$(WORKERS) types lint imports migrations-in-step unit-tests
+	@$(MAKE) --no-print-directory -k -j$(WORKERS) types lint imports migrations-in-step unit-tests
 	@echo "check: all good"
 
 bench: $(DEV)  ## the benchmarks

@@ -14,7 +14,6 @@
     └── OutOfReachError          exit 3, HTTP 503: a part is away, nothing is lost
         ├── DatabaseAwayError
         ├── SchemaError          the database is older or newer than this program
-        ├── DurabilityError      the database may forget a commit that it confirmed
         ├── DurabilityError      the database may forget a commit in a power cut
         ├── RedisAwayError
         ├── BrokerAwayError
@@ -94,10 +93,6 @@ class DatabaseAwayError(OutOfReachError):
 
 class SchemaError(OutOfReachError):
     """The database's schema is older or newer than this program."""
-
-
-class DurabilityError(OutOfReachError):
-    """The database is set to answer a commit before it is on the disk."""
 
 
 class DurabilityError(OutOfReachError):

@@ -68,8 +68,16 @@ def _quoted(word: str) -> str:
     if word.isprintable():
         return shlex.quote(word)
     # $'…' is what bash, zsh and ksh read line breaks from.
-    escaped = word.encode("unicode_escape").decode() if not word.isascii() else repr(word)[1:-1]
-    return f"$'{escaped}'"
+    return "$'" + "".join(map(_escaped, word)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in {"\\", "'"}:
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\U{code:08x}"  # noqa: PLR2004 - ASCII
 
 
 def is_terminal() -> bool:

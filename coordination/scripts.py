@@ -38,4 +38,7 @@ class Script:
         except RedisAwayError as error:
             away = error
         del args
+        # redis-py uploads a forgotten script inside a handler: the NOSCRIPT error that it handled
+        # hangs on this one as its context, and its frames hold the arguments too.
+        away.__context__ = None
         raise away.with_traceback(None)

@@ -52,10 +52,17 @@ def _postgresql(connection: Connection) -> None:
 
 
 def _mysql(connection: Connection) -> None:
-    """Demand that InnoDB writes and flushes its log at every commit."""
+    """Demand that InnoDB flushes its log at every commit, and the binary log too if there is one.
+
+    After a crash InnoDB takes back what it has prepared and the binary log does not have (MySQL
+    page "Binary Logging Options and Variables", sync_binlog).
+    """
     found = int(str(_value(connection, "SELECT @@innodb_flush_log_at_trx_commit")))
     if found != 1:
         raise DurabilityError("error.durability.innodb_flush_log_at_trx_commit", found=found)
+    found = int(str(_value(connection, "SELECT IF(@@log_bin, @@sync_binlog, 1)")))
+    if found != 1:
+        raise DurabilityError("error.durability.sync_binlog", found=found)
 
 
 def _value(connection: Connection, query: str) -> object:

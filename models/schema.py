@@ -1,5 +1,4 @@
-"""The schema's version: what this program needs, what the database has, and the way from one to
-the other under a lock.
+"""The schema's version: what this program needs and what the database has.
 
 Workers and commands look (:func:`check`) and refuse; only ``broadcast db upgrade`` migrates.
 """

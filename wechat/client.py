@@ -65,7 +65,8 @@ class WeChatClient:
         self._transport = Transport(secret_url, timeouts=timeouts, pool_size=pool_size)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._transport!r})"
+        # A traceback may draw a client whose making failed.
+        return f"{type(self).__name__}({getattr(self, '_transport', None)!r})"
 
     def close(self) -> None:
         """Close idle connections and refuse further calls."""
@@ -81,6 +82,7 @@ class WeChatClient:
             method="GET",
             path="/cgi-bin/token",
             query={"grant_type": _GRANT_TYPE, "appid": appid, "secret": secret},
+            confidential=True,
         )
         return replies.token(self._transport.call(call))
 
@@ -101,6 +103,7 @@ class WeChatClient:
                 "secret": secret,
                 "force_refresh": force_refresh,
             },
+            confidential=True,
         )
         return replies.token(self._transport.call(call))
 

@@ -24,6 +24,7 @@ from wechat.values import MassReply, MassStatus, Quota, TokenReply
 
 LONGEST_TOKEN: Final = 1024  # "reserve at least 512"; twice that is stored
 LONGEST_ERRMSG: Final = 1000
+_LONGEST_TAIL: Final = 200
 _EXCERPT_READ, _EXCERPT_SHOWN = 4096, 200  # bytes of a foreign reply, characters for the log
 _INT64_MAX: Final = 2**63 - 1
 
@@ -40,6 +41,7 @@ class RawReply:
     status: int
     elapsed_ms: int
     body: bytes = field(repr=False)
+    confidential: bool = False
 
     def error(self, kind: TransportKind, detail: str = "") -> TransportError:
         """Return the error that says how this reply is not WeChat's."""
@@ -52,11 +54,18 @@ class RawReply:
         )
 
     def excerpt(self) -> str:
-        """Return the beginning of the body, on one line and without secrets."""
+        """Return the beginning of the body, on one line and without secrets.
+
+        Nothing of a confidential reply: a new token that comes in a broken reply is known to no
+        registry, and in a broken form to no pattern.
+        """
+        size = f"HTTP {self.status}, {len(self.body)} bytes"
+        if self.confidential:
+            return size
         # Cleaned before it is cut: half a secret would not be recognised.
         text = redact(self.body[:_EXCERPT_READ].decode("utf-8", "replace"))
         text = " ".join(text.split())[:_EXCERPT_SHOWN]
-        return f"HTTP {self.status}, {len(self.body)} bytes: {text}"
+        return f"{size}: {text}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +78,14 @@ class Errmsg:
 
 
 def parse_errmsg(errmsg: str) -> Errmsg:
-    """Cut hint and rid, which differ with every call, from the end of an errmsg."""
-    errmsg = errmsg[-LONGEST_ERRMSG:]
-    tail = _TAIL.search(errmsg)
+    """Cut hint and rid, which differ with every call, from the end of an errmsg; mask secrets."""
+    # Cleaned before it is cut: half a secret would not be recognised.
+    errmsg = redact(errmsg).rstrip()
+    tail = _TAIL.search(errmsg, max(0, len(errmsg) - _LONGEST_TAIL))
     if tail is None:
-        return Errmsg(text=errmsg, rid=None, hint=None)
-    return Errmsg(text=errmsg[: tail.start()], rid=tail["rid"], hint=tail["hint"])
+        return Errmsg(text=errmsg[:LONGEST_ERRMSG], rid=None, hint=None)
+    text = errmsg[: tail.start()][:LONGEST_ERRMSG]
+    return Errmsg(text=text, rid=tail["rid"], hint=tail["hint"])
 
 
 class Payload:
@@ -148,7 +159,7 @@ def _success(raw: RawReply) -> Payload:
     reply = payload(raw)
     errcode = reply.integer("errcode") or 0
     if errcode:
-        errmsg = parse_errmsg(reply.text("errmsg") or "")
+        errmsg = _errmsg(reply)
         raise APIError(
             errcode=errcode,
             errmsg=errmsg.text,
@@ -157,6 +168,10 @@ def _success(raw: RawReply) -> Payload:
             endpoint=raw.endpoint,
         )
     return reply
+
+
+def _errmsg(reply: Payload) -> Errmsg:
+    return parse_errmsg(reply.text("errmsg") or "")
 
 
 def token(raw: RawReply) -> TokenReply:
@@ -180,10 +195,10 @@ def mass(raw: RawReply) -> MassReply:
     reply = payload(raw)
     if "errcode" not in reply and reply.integer("msg_id") is None:
         raise raw.error(TransportKind.GARBAGE, "neither errcode nor msg_id")
-    errmsg = parse_errmsg(reply.text("errmsg") or "")
+    errmsg = _errmsg(reply)
     return MassReply(
         errcode=reply.integer("errcode") or 0,
-        errmsg=redact(errmsg.text),
+        errmsg=errmsg.text,
         rid=errmsg.rid,
         hint=errmsg.hint,
         msg_id=_message_id(reply, "msg_id"),

@@ -53,6 +53,7 @@ class Call:
     """One request. Secrets in *query* and *fields* stay wrapped until the last moment.
 
     *body* is sent as it is, *fields* as a JSON object; at most one of the two is given.
+    *confidential*: the reply is a secret itself, so no part of it may be shown.
     """
 
     method: Literal["GET", "POST"]
@@ -60,6 +61,7 @@ class Call:
     query: Mapping[str, str | SecretStr] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
     fields: Mapping[str, Any] | None = None
+    confidential: bool = False
 
     @property
     def endpoint(self) -> str:
@@ -157,7 +159,9 @@ class Transport:
             return TransportError.of(
                 TransportKind.TOO_LARGE, http_status=response.status_code, **facts
             )
-        return RawReply(status=response.status_code, body=body, **facts)
+        return RawReply(
+            status=response.status_code, body=body, confidential=call.confidential, **facts
+        )
 
     def _prepare(self, call: Call) -> requests.PreparedRequest:
         url = self._base_url.get_secret_value().rstrip("/") + call.path

@@ -12,6 +12,7 @@ import requests
 
 from simulator.openid import generated_openids
 from tests.kit.processes import RunningProcess, python_module
+from tests.kit.wait import until
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -242,6 +243,27 @@ class Simulator:
     def mass_calls(self, **filters: Any) -> list[dict[str, Any]]:
         """Calls to mass/send and mass/sendall."""
         return [call for call in self.calls(**filters) if call["mass"]]
+
+    def wait_for_jobs(self, count: int, *, timeout_s: float = 20) -> list[dict[str, Any]]:
+        """Wait until at least `count` mass sends were accepted, and return them.
+
+        Raises:
+            AssertionError: the deadline passed.
+        """
+        until(lambda: len(self.jobs()) >= count, timeout_s, f"{count} accepted jobs")
+        return self.jobs()
+
+    def wait_for_mass_call(self, count: int = 1, *, timeout_s: float = 20) -> None:
+        """Wait until `count` mass calls have passed every check and are being executed.
+
+        Raises:
+            AssertionError: the deadline passed.
+        """
+
+        def executed() -> bool:
+            return sum(call["busy"] for call in self.mass_calls()) >= count
+
+        until(executed, timeout_s, f"{count} mass calls in execution")
 
     def state(self) -> dict[str, Any]:
         """Accounts, concurrency, clock and faults at one glance."""

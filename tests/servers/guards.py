@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import uuid
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from tests.servers.daemon import KEPT_PIDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import FrameType
 
 CONTRACT_NAMES = {"CELERY_BROKER_URL", "REDIS_URL", "DATABASE_URL"}
 CONTRACT_PREFIXES = ("WECHAT_", "BROADCAST_", "FLOWER_")
@@ -58,6 +61,22 @@ def pytest_configure(config: pytest.Config) -> None:
     # A developer's HTTP proxy must not stand between the tests and their own servers.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     config.stash[WATCH] = ProcessWatch()
+    _end_in_order_on_sigterm()
+
+
+def _end_in_order_on_sigterm() -> None:
+    """Let a run that is told to end stop its servers, which have sessions of their own."""
+    owner = os.getpid()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != owner:
+            # A fork of this process: it has no servers to stop.
+            os._exit(128 + signal.SIGTERM)
+        # As Ctrl-C does; code that catches every `Exception` does not stop this one.
+        raise KeyboardInterrupt("told to end by SIGTERM")
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
 
 
 @pytest.fixture(autouse=True)

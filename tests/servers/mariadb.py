@@ -26,6 +26,8 @@ class MariaDB(Daemon):
     """One MariaDB with its default durability (InnoDB flushes at every commit)."""
 
     name: ClassVar[str] = "mariadb"
+    #: More options, for a test that needs another server than the one of all tests.
+    options: ClassVar[tuple[str, ...]] = ()
 
     @property
     def url(self) -> str:
@@ -77,6 +79,7 @@ class MariaDB(Daemon):
             *(f"--pid-file={self.folder / 'pid'}", f"--user={getpass.getuser()}"),
             *(f"--init-file={self.folder / 'first.sql'}", "--skip-name-resolve"),
             *("--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M"),
+            *self.options,
         ]
         return RunningProcess(command, log=self.folder / "log")
 

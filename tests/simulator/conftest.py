@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -46,6 +47,13 @@ def wire_of(simulator: Simulator) -> Iterator[Callable[[SimulatedAccount], Wire]
     yield make
     for wire in wires:
         wire.close()
+
+
+@pytest.fixture
+def in_background() -> Iterator[Callable[..., Future[Any]]]:
+    """Run calls in threads: `in_background(wire.send, openids)` returns a future."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        yield pool.submit
 
 
 @pytest.fixture

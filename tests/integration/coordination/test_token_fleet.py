@@ -13,6 +13,7 @@ import pytest
 from broadcast.errors import RedisAwayError
 from coordination.errors import TokenFetchError, TokenWaitError
 from coordination.keys import Keys
+from coordination.token_store import TokenStore
 from coordination.tokens import Timing, TokenService
 from tests.integration.coordination.forks import Gate, answers_of, forked
 from tests.integration.coordination.twins import WeChatRefusesError, refusing, slow
@@ -258,3 +259,53 @@ class TestRedisAway:
         fetcher.before_reply = both
         with pytest.raises(WeChatRefusesError):
             service.refresh(ACCOUNT, reason="operator")
+
+
+class TestLostLease:
+    """A refresher that finds its lease gone makes no request, as it could replace a good token."""
+
+    @pytest.fixture
+    def store(self, connection: Connection) -> TokenStore:
+        return TokenStore(connection, keys=Keys(), timing=Timing())
+
+    def test_nothing_may_be_begun_or_forced(
+        self, connection: Connection, store: TokenStore
+    ) -> None:
+        seen = store.lock(ACCOUNT)
+        assert store.begin(ACCOUNT, seen.nonce)
+        connection.set(Keys().lock(ACCOUNT), "another-nonce", px=5000)
+        assert not store.begin(ACCOUNT, seen.nonce)
+        assert store.ask_force(ACCOUNT, seen.nonce) is None
+        assert not connection.exists(Keys().forced(ACCOUNT))
+
+    def test_another_ones_lock_is_not_freed(
+        self, connection: Connection, store: TokenStore
+    ) -> None:
+        seen = store.lock(ACCOUNT)
+        connection.set(Keys().lock(ACCOUNT), "another-nonce", px=5000)
+        store.release(ACCOUNT, seen.nonce, failure="{}")
+        assert connection.get(Keys().lock(ACCOUNT)) == b"another-nonce"
+        assert not connection.exists(Keys().failure(ACCOUNT))
+
+    @pytest.mark.parametrize("request_kind", ["normal", "forced"])
+    def test_each_request_begins_with_a_whole_lease(
+        self, connection: Connection, store: TokenStore, request_kind: str
+    ) -> None:
+        seen = store.lock(ACCOUNT)
+        lock = Keys().lock(ACCOUNT)
+        connection.pexpire(lock, 3000)
+        if request_kind == "normal":
+            assert store.begin(ACCOUNT, seen.nonce)
+        else:
+            assert store.ask_force(ACCOUNT, seen.nonce) == 0
+        left_ms = connection.pttl(lock)
+        assert isinstance(left_ms, int)
+        assert left_ms > 15_000
+
+    def test_a_lock_that_is_asked_for_again_after_a_lost_reply_is_held(
+        self, store: TokenStore
+    ) -> None:
+        """redis-py repeats the command with the same nonce, and Redis must know it again."""
+        assert store._seen(ACCOUNT, nonce="mine").held
+        assert store._seen(ACCOUNT, nonce="mine").held
+        assert not store._seen(ACCOUNT, nonce="another").held

@@ -83,9 +83,15 @@ def test_write_to_a_redis_that_froze(service: TokenService, vault: Vault, valkey
     assert SECRET not in story_of(lambda: service.get(ACCOUNT))
 
 
+@pytest.mark.parametrize("knows_the_script", [True, False])
 def test_write_to_a_redis_that_is_full(
-    service: TokenService, vault: Vault, connection: Connection
+    service: TokenService, vault: Vault, connection: Connection, *, knows_the_script: bool
 ) -> None:
+    """A script that Redis does not know yet fails inside redis-py's own handler."""
+    connection.script_flush()
+    if knows_the_script:
+        service.get(ACCOUNT)
+        connection.flushall()
     vault.meanwhile = lambda: connection.config_set("maxmemory", "1")
     try:
         story = story_of(lambda: service.get(ACCOUNT))

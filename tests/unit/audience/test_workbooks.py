@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,14 @@ def test_a_broken_workbook_is_no_list(data: bytes) -> None:
     with pytest.raises(AudienceError) as error:
         audience.read(io.BytesIO(data))
     assert error.value.message_id == "error.audience.workbook"
+
+
+def test_a_workbook_may_come_through_a_named_pipe(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    data = xlsx({"s": [["openid"], [A], [B]]})
+    writer = threading.Thread(target=path.write_bytes, args=(data,))
+    writer.start()
+    with audience.read(path) as found:
+        assert openids_of(found) == [A, B]
+    writer.join()

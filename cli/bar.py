@@ -1,0 +1,56 @@
+"""Progress as a bar, on a terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+
+from broadcast.text import t
+from cli import words
+from models.ledger.reports import Report
+
+
+class Bar:
+    """:class:`cli.following.Progress` as a bar on standard error."""
+
+    def __init__(self) -> None:
+        """Prepare; ``with`` shows it."""
+        self._bar = RichProgress(
+            TextColumn("{task.description}"), BarColumn(),
+            TextColumn("{task.fields[figures]}"), TimeElapsedColumn(),
+            console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=None, figures="")
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def show(self, told: Report) -> None:
+        """Move the bar to the recipients who are told."""
+        planned = told.audience["planned"]
+        figures = t(
+            "following.bar", accepted=f"{told.recipients['accepted']:,}", planned=f"{planned:,}",
+            done=told.batches["total"] - told.batches["waiting"], total=told.batches["total"],
+        )  # fmt: skip
+        self._bar.update(
+            self._task, total=planned, completed=planned - told.recipients["waiting"],
+            description=escape(words.broadcast_state(told.state)), figures=escape(figures),
+        )
+
+    def tell(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._bar.console.print(escape(text))

@@ -1,0 +1,200 @@
+"""Following a broadcast until it rests: cheap looks at the database, words when something changes.
+
+Nothing here steers: a follower that is interrupted, or loses the database for a while, leaves the
+broadcast running.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from broadcast import day
+from broadcast.attempts import Reason
+from broadcast.errors import DatabaseAwayError
+from broadcast.states import BROADCAST_AT_REST, BroadcastState
+from broadcast.text import t
+from cli import output, words
+from cli.report import lane_wait, lane_waits
+from models.ledger import reports
+from models.ledger.reports import Report
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 0.3
+#: A database that is away this long is given up on.
+DATABASE_PATIENCE_S = 60
+#: Without progress this long, the parts on the way are looked at.
+STALLED_S = 5
+NOBODY_S = 15
+
+
+class Until(StrEnum):
+    """What is waited for."""
+
+    ACCEPTED = "accepted"  #: WeChat took every batch
+    FINISHED = "finished"  #: and reported every job's end
+
+
+class Progress(Protocol):
+    """Shows how far it is."""
+
+    def show(self, told: Report) -> None:
+        """Show the figures of *told*."""
+
+    def tell(self, text: str) -> None:
+        """Say something beside them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """Where the following ended."""
+
+    told: Report
+    #: It is not at rest, but waits for another day.
+    another_day: bool
+
+    @property
+    def good(self) -> bool:
+        """Whether every batch was accepted."""
+        return self.told.state is BroadcastState.COMPLETED
+
+
+def follow(
+    engine: Engine, broadcast_id: str, *, until: Until, progress: Progress,
+    redis_problem: Callable[[], str | None],
+) -> Followed:
+    """Look until the broadcast rests, or waits for another day.
+
+    Raises UnknownIdError, and DatabaseAwayError after a minute without the database.
+    """
+    watch = _Watch(progress=progress, redis_problem=redis_problem)
+    pause_s = FIRST_PAUSE_S
+    while True:
+        told = watch.look(engine, broadcast_id)
+        if told is not None:
+            progress.show(told)
+            if _rests(told, until) or waits_for_another_day(told):
+                return Followed(told=_whole(engine, told), another_day=not _rests(told, until))
+            watch.say_what_waits(told)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
+
+
+def waits_for_another_day(told: Report) -> bool:
+    """Tell whether nothing happens before the account's day has turned."""
+    if told.state is BroadcastState.SCHEDULED and told.scheduled_at is not None:
+        return _day(told.scheduled_at) > _day(told.now)
+    quota = told.lane.wait_reason is Reason.QUOTA_TODAY and lane_waits(told)
+    until = told.lane.not_before
+    return quota and until is not None and _day(until) > _day(told.now)
+
+
+def _rests(told: Report, until: Until) -> bool:
+    if told.state not in BROADCAST_AT_REST:
+        return False
+    if told.state is BroadcastState.COMPLETED and until is Until.FINISHED:
+        return told.batches["finished"] == told.batches["total"]
+    return True
+
+
+def _whole(engine: Engine, told: Report) -> Report:
+    """Read it once more, with its batches."""
+    return reports.report(engine, told.id)
+
+
+def _day(moment: datetime) -> datetime:
+    return day.start(moment.astimezone(day.SHANGHAI))
+
+
+class _Watch:
+    """Notices what stands in the way, and says each thing once."""
+
+    def __init__(self, *, progress: Progress, redis_problem: Callable[[], str | None]) -> None:
+        self._progress = progress
+        self._redis_problem = redis_problem
+        self._said: set[str] = set()
+        self._away_since: float | None = None
+        self._moved_at = self._looked_at = time.monotonic()
+        self._figures: tuple[object, ...] = ()
+
+    def look(self, engine: Engine, broadcast_id: str) -> Report | None:
+        """Return the report, or None while the database is away."""
+        try:
+            told = reports.report(engine, broadcast_id, batch_list=False)
+        except DatabaseAwayError as error:
+            since = self._away_since = self._away_since or time.monotonic()
+            if time.monotonic() - since > DATABASE_PATIENCE_S:
+                raise
+            self._once("database", t("following.database_away", text=str(error)))
+            return None
+        if self._away_since is not None:
+            self._away_since = None
+            self._progress.tell(t("following.database_back"))
+            self._said.discard("database")
+        return told
+
+    def say_what_waits(self, told: Report) -> None:
+        """Say why nothing happens, once a cause."""
+        figures = (told.state, told.calls, *told.batches.values())
+        now = time.monotonic()
+        if figures != self._figures:
+            self._figures, self._moved_at = figures, now
+        if lane_waits(told):
+            self._once(f"lane {told.lane.wait_reason}", lane_wait(told))
+        elif told.state is BroadcastState.SCHEDULED and told.scheduled_at is not None:
+            at = words.moment(told.scheduled_at, told.now)
+            self._once("scheduled", t("following.scheduled", at=at))
+        elif now - self._moved_at > STALLED_S and now - self._looked_at > STALLED_S:
+            self._looked_at = now
+            self._look_around(told, stalled_s=now - self._moved_at)
+
+    def _look_around(self, told: Report, *, stalled_s: float) -> None:
+        problem = self._redis_problem()
+        if problem is not None:
+            self._once("redis", t("following.redis_away", text=problem))
+        elif told.state is BroadcastState.PLANNING and stalled_s > NOBODY_S:
+            self._once("nobody", t("following.nobody"))
+
+    def _once(self, what: str, text: str) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            self._progress.tell(text)
+
+
+class Lines:
+    """Progress as plain lines on standard error: for pipes and logs."""
+
+    #: Seconds between two lines, so that a log of a long broadcast stays readable.
+    EVERY_S = 1.0
+
+    def __init__(self) -> None:
+        """Start with nothing shown."""
+        self._shown = ""
+        self._shown_at = float("-inf")
+
+    def show(self, told: Report) -> None:
+        """Print a line when the figures moved, at most one a second."""
+        line = told.id and _line(told)
+        now = time.monotonic()
+        if line != self._shown and now - self._shown_at >= self.EVERY_S:
+            self._shown, self._shown_at = line, now
+            output.note(line)
+
+    def tell(self, text: str) -> None:
+        """Print a line."""
+        output.note(text)
+
+
+def _line(told: Report) -> str:
+    told_batches = told.batches["total"] - told.batches["waiting"]
+    return t(
+        "following.line", state=words.broadcast_state(told.state),
+        accepted=f"{told.recipients['accepted']:,}", planned=f"{told.audience['planned']:,}",
+        done=told_batches, total=told.batches["total"],
+    )  # fmt: skip

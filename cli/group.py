@@ -1,0 +1,77 @@
+"""Commands that are imported when they are called, with their help in the person's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final, cast
+
+import typer
+from typer import rich_utils
+from typer.core import TyperCommand, TyperGroup
+
+from broadcast.text import t
+
+#: Each module has a Typer ``app``: with one command it is that command, with more a group.
+COMMANDS: Final[Mapping[str, str]] = {
+    "send": "cli.commands.send",
+    "status": "cli.commands.status",
+    "watch": "cli.commands.watch",
+    "list": "cli.commands.listing",
+    "pause": "cli.commands.pause",
+    "resume": "cli.commands.resume",
+    "cancel": "cli.commands.cancel",
+    "halt": "cli.commands.halt",
+    "unhalt": "cli.commands.unhalt",
+    "token": "cli.commands.token",
+    "accounts": "cli.commands.accounts",
+    "quota": "cli.commands.quota",
+    "explain": "cli.commands.explain",
+    "db": "cli.commands.db",
+}
+
+
+class _Helpful:
+    """The words that Typer itself puts around a command's help."""
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Typer's own classes
+        pieces = " ".join(cast("Any", self).collect_usage_pieces(ctx))
+        formatter.write_usage(ctx.command_path, pieces, prefix=t("help.usage"))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        rich_utils.ARGUMENTS_PANEL_TITLE = t("help.panel.arguments")
+        rich_utils.OPTIONS_PANEL_TITLE = t("help.panel.options")
+        rich_utils.COMMANDS_PANEL_TITLE = t("help.panel.commands")
+        rich_utils.REQUIRED_LONG_STRING = t("help.required")
+        super().format_help(ctx, formatter)  # type: ignore[misc]
+
+    def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.help = t("help.help")
+        return option
+
+
+class Command(_Helpful, TyperCommand):
+    """A command; ``@app.command(cls=Command)``."""
+
+
+class Group(_Helpful, TyperGroup):
+    """A group of commands that are there."""
+
+
+class LazyGroup(Group):
+    """The root: knows every command by name, and imports the one that is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
+        """Return the names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+        """Import and return a command, or None if there is none of this name."""
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = typer.main.get_command(import_module(module).app)
+        command.name = cmd_name
+        return command

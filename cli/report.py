@@ -1,0 +1,158 @@
+"""A broadcast's report in words: what became of everybody, what waits, why, and what goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from broadcast.attempts import Reason
+from broadcast.states import BatchState, BroadcastState
+from broadcast.text import t
+from cli import words
+from models.ledger.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report
+
+#: Most lines, batches or repeats named one by one; the rest is counted.
+MOST_NAMED = 10
+
+Skipped = Mapping[str, Sequence[tuple[int, str]]]
+S = BroadcastState
+
+
+def lines(told: Report, repeats: Sequence[Repeat], skipped: Skipped) -> Iterator[str]:
+    """Yield the report line by line."""
+    yield t("report.title", id=told.id, account=told.account)
+    yield t("report.state", state=words.broadcast_state(told.state))
+    yield from standing(told)
+    yield _audience(told, skipped)
+    yield _batches(told)
+    yield _recipients(told)
+    yield from _repeats(repeats)
+    yield from _troubled(told.batch_list)
+    yield t("report.times", created=words.moment(told.created_at, told.now))
+
+
+def headline(told: Report) -> str:
+    """Return one line for a list."""
+    return t(
+        "report.headline", state=words.broadcast_state(told.state),
+        accepted=f"{told.recipients['accepted']:,}", planned=f"{told.audience['planned']:,}",
+    )  # fmt: skip
+
+
+def standing(told: Report) -> Iterator[str]:
+    """Yield why the broadcast waits or stands still, until when, and the command that goes on."""
+    lane = told.lane
+    runs = told.state in {S.PLANNING, S.WAITING, S.SENDING, S.HELD}
+    if runs and lane.halted_at is not None:
+        yield t(
+            "standing.halted", account=told.account, who=lane.halted_by or "?",
+            at=words.moment(lane.halted_at, told.now),
+        )  # fmt: skip
+    elif runs and lane.stopped_at is not None:
+        yield t(
+            "standing.stopped", account=told.account, reason=words.reason(lane.stop_reason),
+            code=words.code(lane.stop_errcode, lane.stop_errmsg),
+            at=words.moment(lane.stopped_at, told.now),
+        )  # fmt: skip
+    elif told.state in {S.PAUSED, S.HELD}:
+        yield _stopped(told)
+    elif told.state is S.SCHEDULED and told.scheduled_at is not None:
+        at = words.moment(told.scheduled_at, told.now)
+        yield t("standing.scheduled", at=at, id=told.id)
+    elif runs and lane_waits(told):
+        yield lane_wait(told)
+
+
+def lane_waits(told: Report) -> bool:
+    """Tell whether the account's lane waits for a moment to come."""
+    return told.lane.not_before is not None and told.lane.not_before > told.now
+
+
+def lane_wait(told: Report) -> str:
+    """Return what the lane waits for, and until when."""
+    lane: LaneView = told.lane
+    until = words.moment(lane.not_before or told.now, told.now)
+    return t("standing.waits", reason=words.reason(lane.wait_reason), until=until, id=told.id)
+
+
+def _stopped(told: Report) -> str:
+    code = words.code(told.reason_errcode, told.reason_errmsg)
+    if told.state is S.PAUSED:
+        return t("standing.paused", reason=words.reason(told.reason), code=code, id=told.id)
+    if told.reason is Reason.PLAN_DOES_NOT_FIT:
+        return t("standing.does_not_fit", id=told.id)
+    if told.batches["waiting"]:
+        return t("standing.held", reason=words.reason(told.reason), code=code, id=told.id)
+    return t("standing.in_doubt", n=told.batches["in_doubt"], id=told.id)
+
+
+def _audience(told: Report, skipped: Skipped) -> str:
+    figures = [t("report.read", n=f"{told.audience['read']:,}")]
+    for name in SKIPS:
+        count = told.audience[name]
+        if count or name in {"malformed", "duplicate"}:
+            figures.append(t(f"skip.{name}", n=f"{count:,}") + _where(skipped.get(name, ()), count))
+    figures.append(t("report.planned", n=f"{told.audience['planned']:,}"))
+    return t("report.audience", figures=t("separator").join(figures))
+
+
+def _where(sample: Sequence[tuple[int, str]], count: int) -> str:
+    """Name the first lines."""
+    if not sample:
+        return ""
+    numbers = ", ".join(str(line) for line, _ in sample[:MOST_NAMED])
+    return t("report.lines_more" if count > MOST_NAMED else "report.lines", numbers=numbers)
+
+
+def _batches(told: Report) -> str:
+    total = told.batches["total"]
+    if not total:
+        return t("report.not_cut")
+    sizes = [line.size for line in told.batch_list if line.state is not BatchState.SPLIT]
+    if not sizes:
+        return t("report.batches_bare", total=total, calls=told.calls)
+    return t(
+        "report.batches", total=total, smallest=f"{min(sizes):,}", largest=f"{max(sizes):,}",
+        calls=told.calls,
+    )  # fmt: skip
+
+
+def _recipients(told: Report) -> str:
+    figures = [
+        t(f"set.{name}", n=f"{told.recipients[name]:,}")
+        for name in SETS
+        if told.recipients[name] or name == "accepted"
+    ]
+    return t("report.recipients", figures=t("separator").join(figures))
+
+
+def _repeats(repeats: Sequence[Repeat]) -> Iterator[str]:
+    for repeat in repeats[:MOST_NAMED]:
+        why = t(f"transport.{repeat.transport}") if repeat.transport else ""
+        yield t(
+            "report.repeat", n=repeat.n, number=repeat.number,
+            outcome=words.outcome(repeat.outcome), why=why or words.code(repeat.errcode, None),
+        ).rstrip()  # fmt: skip
+    if len(repeats) > MOST_NAMED:
+        yield t("report.more_repeats", n=len(repeats) - MOST_NAMED)
+
+
+def _troubled(batches: Sequence[BatchLine]) -> Iterator[str]:
+    """Name the batches that were refused, cancelled, are in doubt, or asked again, by cause."""
+    odd = [b for b in batches if b.state in _TOLD or b.not_before is not None]
+    for (state, reason, code), group in groupby(sorted(odd, key=_cause), key=_cause):
+        there = list(group)
+        numbers = ", ".join(str(b.n) for b in there[:MOST_NAMED])
+        yield t(
+            "report.troubled_more" if len(there) > MOST_NAMED else "report.troubled",
+            numbers=numbers, count=len(there), state=words.batch_state(BatchState(state)),
+            reason=words.reason(Reason(reason)), code=code,
+        ).rstrip()  # fmt: skip
+
+
+_TOLD = frozenset({BatchState.REFUSED, BatchState.CANCELLED, BatchState.IN_DOUBT})
+
+
+def _cause(batch: BatchLine) -> tuple[str, str, str]:
+    told_code = words.code(batch.errcode, batch.errmsg)
+    return batch.state.value, (batch.reason or Reason.NONE).value, told_code

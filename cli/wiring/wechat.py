@@ -1,0 +1,113 @@
+"""WeChat and the shared access_token."""
+
+from __future__ import annotations
+
+import functools
+
+from broadcast import plan
+from broadcast.accounts import Account
+from broadcast.errors import BroadcastError, WeChatAwayError
+from broadcast.text import t
+from cli.wiring.database import settings
+from coordination.connection import Connection, connect
+from coordination.keys import Keys
+from coordination.tokens import TokenService, TokenView
+from wechat.client import WeChatClient
+from wechat.errors import APIError, TransportError, WeChatError
+from wechat.values import Timeouts
+from worker.gateway import MASS_SEND
+from worker.tokens import ClientTokenFetcher
+
+#: A person waits: shorter than the worker's.
+TIMEOUTS = Timeouts(connect_s=3, read_s=5, total_s=8)
+#: The token is refused: superseded, unknown, expired.
+TOKEN_ERRCODES = frozenset({40001, 40014, 42001})
+
+
+class WeChatRefusedError(BroadcastError):
+    """WeChat answered, and would not."""
+
+
+@functools.cache
+def redis() -> Connection:
+    """Return the connection to Redis; it connects when it is first used."""
+    return connect(settings().redis_url)
+
+
+@functools.cache
+def tokens() -> TokenService:
+    """Return the token service of all accounts."""
+    by_appid = {account.appid: account for account in settings().accounts().values()}
+    clients = {appid: _client(account.api_base) for appid, account in by_appid.items()}
+    fetcher = ClientTokenFetcher(by_appid, clients)
+    return TokenService(redis(), fetcher, keys=Keys(prefix=settings().redis_prefix))
+
+
+@functools.cache
+def _client(base: str) -> WeChatClient:
+    return WeChatClient(base, timeouts=TIMEOUTS, pool_size=2)
+
+
+class WeChatQuota:
+    """:class:`producer.submit.QuotaSource` on the real WeChat; remembers why it had no answer."""
+
+    def __init__(self) -> None:
+        """Start without a reason."""
+        self.why: BroadcastError | None = None
+
+    def quota(self, account: Account) -> plan.Quota | None:
+        """Return today's calls of mass/send, or None where WeChat gives no answer."""
+        try:
+            return ask_quota(account)
+        except BroadcastError as error:
+            self.why = error
+            return None
+
+
+def ask_quota(account: Account) -> plan.Quota:
+    """Ask WeChat for today's calls of mass/send, with one new token if the shared one is refused.
+
+    Raises WeChatAwayError, WeChatRefusedError, RedisAwayError, TokenRefusedError and alike.
+    """
+    client, service = _client(account.api_base), tokens()
+    try:
+        token = service.get(account.appid)
+        try:
+            said = client.quota(token.value, MASS_SEND)
+        except APIError as error:
+            if error.errcode not in TOKEN_ERRCODES:
+                raise
+            said = client.quota(service.replace(account.appid, token).value, MASS_SEND)
+    except WeChatError as error:
+        problem = _in_words(error, account)
+    else:
+        return plan.Quota(daily_limit=said.daily_limit, used=said.used, remain=said.remain)
+    raise problem
+
+
+def refresh_token(account: Account) -> None:
+    """Fetch the token now. Raises as :func:`ask_quota`."""
+    try:
+        tokens().refresh(account.appid, reason="by hand")
+    except WeChatError as error:
+        problem = _in_words(error, account)
+    else:
+        return
+    raise problem
+
+
+def view_token(account: Account) -> TokenView | None:
+    """Return what may be shown of the shared token. Raises RedisAwayError."""
+    return tokens().peek(account.appid)
+
+
+def _in_words(error: WeChatError, account: Account) -> BroadcastError:
+    if isinstance(error, TransportError):
+        reason = t(f"transport.{error.kind}")
+        return WeChatAwayError("error.wechat.away", address=account.api_base, reason=reason)
+    if isinstance(error, APIError):
+        return WeChatRefusedError(
+            "error.wechat.refused", account=account.name, endpoint=error.endpoint,
+            errcode=error.errcode, errmsg=error.errmsg, rid=error.rid or "-",
+        )  # fmt: skip
+    return WeChatAwayError("error.wechat.away", address=account.api_base, reason=str(error))

@@ -1,0 +1,79 @@
+"""Moments, numbers and names as a person reads them: Beijing time with the distance."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from broadcast import day
+from broadcast.attempts import Reason
+from broadcast.outcomes import Outcome
+from broadcast.states import BatchState, BroadcastState
+from broadcast.text import t
+
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
+
+
+def utc_now() -> datetime:
+    """Return this machine's present moment; what is decided goes by the database's."""
+    return datetime.now(UTC)
+
+
+def moment(when: datetime, now: datetime) -> str:
+    """Return *when* in Beijing with its weekday, and how far it is from *now*."""
+    local = when.astimezone(day.SHANGHAI)
+    weekday = t(f"weekday.{local.isoweekday()}")
+    return t(
+        "moment", weekday=weekday, date=f"{local:%Y-%m-%d}", time=f"{local:%H:%M}",
+        distance=distance(when - now),
+    )  # fmt: skip
+
+
+def distance(span: timedelta) -> str:
+    """Return how far a moment lies ahead, or back."""
+    seconds = round(abs(span).total_seconds())
+    far = _span(seconds)
+    if seconds < 1:
+        return t("distance.now")
+    return t("distance.ahead" if span > timedelta(0) else "distance.back", span=far)
+
+
+def _span(seconds: int) -> str:
+    if seconds < 2 * _MINUTE_S:
+        return t("span.seconds", n=seconds)
+    if seconds < 2 * _HOUR_S:
+        return t("span.minutes", n=round(seconds / _MINUTE_S))
+    if seconds < 2 * _DAY_S:
+        return t("span.hours", n=round(seconds / _HOUR_S))
+    return t("span.days", n=round(seconds / _DAY_S))
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time."""
+    return _span(round(length.total_seconds()))
+
+
+def reason(why: Reason | None) -> str:
+    """Return why something waits or stands still."""
+    return t(f"reason.{(why or Reason.NONE).name.lower()}")
+
+
+def broadcast_state(state: BroadcastState) -> str:
+    """Return where a broadcast stands."""
+    return t(f"state.broadcast.{state}")
+
+
+def batch_state(state: BatchState) -> str:
+    """Return where a batch stands."""
+    return t(f"state.batch.{state}")
+
+
+def outcome(ended: Outcome | None) -> str:
+    """Return what a call ended as; None is a call whose end nobody recorded."""
+    return t(f"outcome.{ended or Outcome.UNKNOWN}")
+
+
+def code(errcode: int | None, errmsg: str | None) -> str:
+    """Return WeChat's code and message in brackets, or nothing."""
+    if errcode is None:
+        return ""
+    return t("code", errcode=errcode, errmsg=errmsg) if errmsg else t("code.bare", errcode=errcode)

@@ -1,0 +1,41 @@
+"""Submitting without the command line, for tests about what comes after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from broadcast import plan
+from broadcast.accounts import Account
+from models.ledger import submits
+from producer import audience
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+def submit(
+    engine: Engine, account: Account, openids: Sequence[str], *, key: str, batch_size: int = 10_000,
+    text: str = "您好",
+) -> str:
+    """Store and publish a text for *openids*; ring for nobody. Return the broadcast's id."""
+    content = json.dumps({"msgtype": "text", "text": {"content": text}}, ensure_ascii=False)
+    with audience.read(list(openids)) as read:
+        body = submits.Body(
+            account=account, key=key, content=content, msgtype="text",
+            content_digest=hashlib.sha256(content.encode()).hexdigest(),
+            audience_digest=read.digest,
+        )  # fmt: skip
+        sizes = list(plan.cut(read.planned, batch_size))
+        broadcast_id = submits.begin(engine, body, who="test")
+        submits.add_packs(engine, broadcast_id, read.packs(sizes))
+        figures = submits.Figures(
+            read=read.read, malformed=0, duplicate=0, planned=read.planned, calls=len(sizes),
+            samples={},
+        )  # fmt: skip
+        submits.publish(
+            engine, broadcast_id, body, figures, submits.Terms(who="test", again=True), None
+        )
+    return broadcast_id

@@ -1,0 +1,162 @@
+"""The whole system for acceptance tests: real Valkey, database, simulator, workers and beat."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine
+
+from models import schema
+from models.engine import open_engine
+from models.ledger import reports
+from tests.kit.processes import RunningProcess, python_module
+from tests.kit.simulator import Simulator
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from tests.servers.valkey import Valkey
+
+WORKER = ("-A", "worker", "worker", "--without-gossip", "--without-mingle", "-l", "INFO")
+BEAT = ("-A", "worker", "beat", "-l", "INFO")
+
+
+class System:
+    """One installation on random ports; `with System(...)` cleans up every process it started."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        valkey: Valkey,
+        simulator: Simulator,
+        database_url: str | None = None,
+        calls_per_minute: int = 0,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.valkey = valkey
+        self.simulator = simulator
+        self.database_url = database_url or f"sqlite:///{folder / 'broadcast.db'}"
+        self.env = {
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": valkey.url,
+            "BROADCAST_ACCOUNTS_FILE": str(self._accounts_file(calls_per_minute)),
+            "BROADCAST_LANG": "en",
+            **(settings or {}),
+        }
+        self.processes: list[RunningProcess] = []
+        self.engine: Engine = open_engine(self.database_url)
+        schema.upgrade(self.engine)
+
+    def __enter__(self) -> Self:
+        """Return the system; nothing but its servers runs yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Kill every process, and show their logs when the test failed."""
+        for process in self.processes:
+            process.kill()
+        self.engine.dispose()
+        if kind is not None:
+            for process in self.processes:
+                print(f"--- {process.command}\n{process.output[-6000:]}")
+
+    def _accounts_file(self, calls_per_minute: int) -> Path:
+        file = self.folder / "accounts.toml"
+        file.write_text(
+            "".join(
+                f'[accounts.{account.name}]\nappid = "{account.appid}"\n'
+                f'appsecret = "{account.secret}"\naccount_kind = "{account.kind}"\n'
+                f'api_base = "{self.simulator.url}"\ncalls_per_minute = {calls_per_minute}\n'
+                for account in self.simulator.accounts
+            ),
+            encoding="utf-8",
+        )
+        return file
+
+    # Processes
+
+    def worker(self, *, ready: bool = True, **settings: str) -> RunningProcess:
+        """Start one more worker by its normal command line."""
+        name = f"worker{len(self.processes)}"
+        process = self._start(name, (*WORKER, "-n", f"{name}@test"), settings)
+        if ready:
+            process.wait_for_line(" ready.", timeout_s=30)
+        return process
+
+    def beat(self) -> RunningProcess:
+        """Start one more beat."""
+        name = f"beat{len(self.processes)}"
+        return self._start(name, (*BEAT, "-s", str(self.folder / name)), {})
+
+    def _start(
+        self, name: str, words: Sequence[str], settings: Mapping[str, str]
+    ) -> RunningProcess:
+        process = RunningProcess(
+            python_module("celery", *words),
+            log=self.folder / f"{name}.log",
+            env={**self.env, **settings},
+            cwd=self.folder,
+        )
+        self.processes.append(process)
+        return process
+
+    # The command line
+
+    def broadcast(
+        self, *words: str | Path, timeout_s: float = 60, status: int | None = 0
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `broadcast …` and return what it printed; `status` None accepts every exit status."""
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "broadcast"), *map(str, words)],
+            env={**os.environ, **self.env},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if status is not None:
+            assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def send(self, openids: Sequence[str], *words: str, status: int = 0) -> dict[str, Any]:
+        """`broadcast send --json` to these OpenIDs; return its object."""
+        file = self.folder / f"openids-{abs(hash(tuple(openids))) % 10**8}.txt"
+        file.write_text("\n".join(openids) + "\n", encoding="ascii")
+        text = () if "--text" in words or "--content" in words else ("--text", "您好，周五停机")
+        done = self.broadcast(
+            "send", "--openids", file, *text, *words, "--json", timeout_s=180, status=status
+        )
+        told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return told
+
+    # The truth
+
+    def report(self, broadcast_id: str) -> reports.Report:
+        """The report of a broadcast from the database."""
+        return reports.report(self.engine, broadcast_id)
+
+    def until_state(self, broadcast_id: str, *states: str, timeout_s: float = 60) -> reports.Report:
+        """Wait until a broadcast stands in one of these states; return its report."""
+        until(
+            lambda: self.report(broadcast_id).state in states,
+            timeout_s,
+            f"{broadcast_id} in {states}",
+        )
+        return self.report(broadcast_id)
