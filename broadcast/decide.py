@@ -125,7 +125,7 @@ def _by_unknown(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
     if len(counted) > waits.UNKNOWN_TRIES:
         return Decision(move=Move.DOUBT, reason=Reason.TOO_OFTEN_UNKNOWN)
     at, reason, scope = policy.waits.after(history, now)
-    if at >= _window_end(history, policy):
+    if at >= window_end(history, policy.waits):
         return Decision(move=Move.DOUBT, reason=Reason.WINDOW_CLOSED)
     return Decision(move=Move.REPEAT_UNKNOWN, reason=reason, not_before=at, scope=scope)
 
@@ -139,9 +139,10 @@ _NO_USE_TO_REPEAT = {
 }
 
 
-def _window_end(history: Sequence[Attempt], policy: Policy) -> datetime:
+def window_end(history: Sequence[Attempt], at_scale: Waits) -> datetime:
+    """Return from when on a batch may not be repeated any more: 23 h after its first call."""
     called = [a for a in history if a.outcome is not Outcome.NOT_CALLED]
-    return called[0].started_at + policy.waits.scaled(waits.REPEAT_WINDOW)
+    return called[0].started_at + at_scale.scaled(waits.REPEAT_WINDOW)
 
 
 def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> Decision:

@@ -19,6 +19,9 @@ from broadcast.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
+#: The folder of `broadcast up`, and where it leaves the URL of its embedded Valkey.
+UP = VAR / "up"
+UP_REDIS = UP / "redis.url"
 
 DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
@@ -65,7 +68,7 @@ class Settings(BaseSettings):
         SecretStr(f"sqlite:///{VAR / 'broadcast.db'}"), validation_alias=_env("DATABASE_URL")
     )
     redis_url: SecretStr = Field(
-        SecretStr("redis://localhost:6379/0"), validation_alias=_env("REDIS_URL")
+        default_factory=lambda: _default_redis(), validation_alias=_env("REDIS_URL")
     )
     broker_url: SecretStr | None = Field(None, validation_alias=_env("CELERY_BROKER_URL"))
     redis_prefix: str = Field("", max_length=40, validation_alias=_env("BROADCAST_REDIS_PREFIX"))
@@ -145,6 +148,14 @@ class Settings(BaseSettings):
     def account(self, name: str | None) -> Account:
         """Return the account called *name*; with one account the name may be left out."""
         return accounts.choose(self.accounts(), name)
+
+
+def _default_redis() -> SecretStr:
+    """Return the Valkey of a running `broadcast up`, else the usual place."""
+    try:
+        return SecretStr(UP_REDIS.read_text(encoding="ascii"))
+    except OSError:
+        return SecretStr("redis://localhost:6379/0")
 
 
 def _checked_url(value: SecretStr, schemes: tuple[str, ...]) -> SecretStr:

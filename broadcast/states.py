@@ -48,10 +48,16 @@ B = BatchState
 S = BroadcastState
 
 BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
-    B.PLANNED: frozenset({B.CALLING, B.CANCELLED, B.REFUSED, B.SPLIT, B.IN_DOUBT}),
+    # After a human's "not sent" and `retry`, a late reply of an earlier attempt still counts.
+    B.PLANNED: frozenset({
+        B.CALLING, B.CANCELLED, B.REFUSED, B.SPLIT, B.IN_DOUBT, B.ACCEPTED, B.UNKNOWN,
+    }),
     # A late reply of an earlier attempt can settle a batch that is being called again.
     B.CALLING: frozenset({B.PLANNED, B.UNKNOWN, B.ACCEPTED, B.REFUSED, B.IN_DOUBT, B.SPLIT}),
-    B.UNKNOWN: frozenset({B.CALLING, B.ACCEPTED, B.IN_DOUBT}),
+    # A driver who lost his lane may still bring the reply: then the attempt is unknown no more.
+    B.UNKNOWN: frozenset({
+        B.CALLING, B.ACCEPTED, B.IN_DOUBT, B.PLANNED, B.REFUSED, B.SPLIT,
+    }),
     B.ACCEPTED: frozenset({B.FINISHED, B.REFUSED, B.IN_DOUBT}),
     B.FINISHED: frozenset({B.REFUSED, B.IN_DOUBT}),
     # A refusal for a reason that passed may be tried again by a human (`retry`).
@@ -59,7 +65,7 @@ BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
     B.CANCELLED: frozenset({B.ACCEPTED, B.IN_DOUBT}),
     B.IN_DOUBT: frozenset({B.ACCEPTED, B.REFUSED}),
     B.SPLIT: frozenset(),
-}
+}  # fmt: skip
 
 #: States in which a batch needs nothing more from a lane.
 BATCH_AT_REST = frozenset({B.ACCEPTED, B.FINISHED, B.REFUSED, B.CANCELLED, B.IN_DOUBT, B.SPLIT})

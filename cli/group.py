@@ -28,6 +28,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "quota": "cli.commands.quota",
     "explain": "cli.commands.explain",
     "db": "cli.commands.db",
+    "up": "cli.commands.up",
+    "simulator": "cli.commands.simulator",
+    "demo": "cli.commands.demo",
 }
 
 

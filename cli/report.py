@@ -25,7 +25,7 @@ def lines(told: Report, repeats: Sequence[Repeat], skipped: Skipped) -> Iterator
     yield from standing(told)
     yield _audience(told, skipped)
     yield _batches(told)
-    yield _recipients(told)
+    yield recipients(told)
     yield from _repeats(repeats)
     yield from _troubled(told.batch_list)
     yield t("report.times", created=words.moment(told.created_at, told.now))
@@ -117,7 +117,8 @@ def _batches(told: Report) -> str:
     )  # fmt: skip
 
 
-def _recipients(told: Report) -> str:
+def recipients(told: Report) -> str:
+    """Return in which sets the recipients are."""
     figures = [
         t(f"set.{name}", n=f"{told.recipients[name]:,}")
         for name in SETS

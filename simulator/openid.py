@@ -37,6 +37,9 @@ _INVERSES = tuple(pow(factor, -1, 2**64) for factor in _FACTORS)
 class MalformedOpenIDError(ValueError):
     """At least one string is not 28 characters of `[A-Za-z0-9_-]`."""
 
+    def __init__(self) -> None:
+        super().__init__("an OpenID is 28 characters of [A-Za-z0-9_-]")
+
 
 def pack(openids: Sequence[object]) -> Rows:
     """Return one row of 21 bytes per OpenID, in order.

@@ -19,7 +19,7 @@ import requests
 from pydantic import SecretStr
 from requests.utils import get_environ_proxies
 
-from broadcast.redaction import guard, redact, remember
+from broadcast.redaction import guard, remember
 from wechat.connections import WatchedAdapter
 from wechat.deadline import CURRENT, Exchange, Watchdog
 from wechat.errors import InvalidRequestError, TransportError, TransportKind
@@ -98,7 +98,8 @@ class Transport:
         self._watchdog = Watchdog()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({redact(self._base_url.get_secret_value())!r})"
+        scheme, _, rest = self._base_url.get_secret_value().rpartition("://")
+        return f"{type(self).__name__}({scheme}://{rest.rpartition('@')[2]})"
 
     def close(self) -> None:
         """Close the idle connections and refuse further calls; a running call ends by itself."""
@@ -195,12 +196,10 @@ def _url_problem(url: str) -> str | None:
 
 def _remember_password(url: SecretStr) -> None:
     # Also of a URL that is none for urlsplit: its password is a secret all the same.
-    _, _, rest = url.get_secret_value().partition("://")
-    userinfo, at, _ = rest.rpartition("@")
-    _, _, password = userinfo.partition(":")
-    if at:
-        remember(unquote(password))
-        remember(password)
+    login, _, _ = url.get_secret_value().rpartition("@")
+    _, _, password = login.rpartition("://")[2].partition(":")
+    remember(unquote(password))
+    remember(password)
 
 
 def _plain(value: str | SecretStr) -> str:

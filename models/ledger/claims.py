@@ -13,9 +13,9 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Engine, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 
 from broadcast.attempts import Reason
 from broadcast.errors import DatabaseAwayError
@@ -27,7 +27,10 @@ from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import moves, records
 from models.ledger.lanes import LEASE, Held
-from models.ledger.transaction import read, write
+from models.ledger.transaction import AnyRow, read, write
+
+
+AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
 
 class Kind(StrEnum):
@@ -89,7 +92,7 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((m for m in (one, other) if m is not None), default=None)
 
 
-def _work(kind: Kind, batch: Row[Any], moment: datetime, until: datetime | None) -> Work:
+def _work(kind: Kind, batch: AnyRow, moment: datetime, until: datetime | None) -> Work:
     due = until is None or until <= moment
     return Work(
         kind=kind if due else Kind.WAIT,
@@ -105,7 +108,7 @@ def _work(kind: Kind, batch: Row[Any], moment: datetime, until: datetime | None)
     )
 
 
-def _batches(account: str) -> Select[Any]:
+def _batches(account: str) -> AnySelect:
     return (
         select(
             Batch.id, Batch.broadcast_id, Batch.n, Batch.state, Batch.attempts, Batch.pack_id,
@@ -117,14 +120,14 @@ def _batches(account: str) -> Select[Any]:
     )  # fmt: skip
 
 
-def _doubtful(account: str) -> Select[Any]:
+def _doubtful(account: str) -> AnySelect:
     """A batch that may have been sent goes first, and no other starts before it is settled."""
     return _batches(account).where(Batch.state == BatchState.UNKNOWN).order_by(
         Batch.not_before, Batch.id
     )
 
 
-def _planned(account: str, moment: datetime) -> Select[Any]:
+def _planned(account: str, moment: datetime) -> AnySelect:
     return (
         _batches(account)
         .where(Batch.state == BatchState.PLANNED)
@@ -167,7 +170,9 @@ def said_msg_id(engine: Engine, batch_id: int) -> int | None:
         )
 
 
-def claim(engine: Engine, held: Held, work: Work) -> Claim | None:
+def claim(
+    engine: Engine, held: Held, work: Work, *, rules: Rules = DEFAULT_RULES
+) -> Claim | None:
     """Write the call down and commit; return None where something forbids it by now.
 
     The name of the claim is made here, so that after a commit whose answer was lost
@@ -175,7 +180,7 @@ def claim(engine: Engine, held: Held, work: Work) -> Claim | None:
     """
     name = secrets.token_hex(12)
     try:
-        return write(engine, lambda connection: _claim(connection, held, work, name))
+        return write(engine, lambda connection: _claim(connection, held, work, name=name))
     except BaseException:
         # Nothing was called. Whether the claim was committed is not known, so it is given back by
         # its name; if that fails too, the batch is unknown to whoever takes the lane over.
@@ -184,9 +189,9 @@ def claim(engine: Engine, held: Held, work: Work) -> Claim | None:
         raise
 
 
-def _claim(connection: Connection, held: Held, work: Work, name: str) -> Claim | None:
+def _claim(connection: Connection, held: Held, work: Work, *, name: str) -> Claim | None:
     moment = now(connection)
-    if not _may_call(connection, held, work, moment):
+    if not _may_call(connection, held, work, moment=moment):
         return None
     values = {"state": BatchState.CALLING, "attempts": work.attempts + 1, "not_before": None}
     moved = connection.execute(
@@ -210,7 +215,7 @@ def _claim(connection: Connection, held: Held, work: Work, name: str) -> Claim |
     return Claim(attempt_id=attempt_id[0] if attempt_id else 0, claim=name, number=number)
 
 
-def _may_call(connection: Connection, held: Held, work: Work, moment: datetime) -> bool:
+def _may_call(connection: Connection, held: Held, work: Work, *, moment: datetime) -> bool:
     """Read everything that forbids a call, under the locks that hold it still until the commit."""
     lane = connection.execute(
         select(Lane.fence, Lane.leased_until, Lane.halted_at, Lane.stopped_at, Lane.not_before)

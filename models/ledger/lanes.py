@@ -6,11 +6,13 @@ fence guards claims: it grows with each change of driver, and a claim that names
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
@@ -35,8 +37,11 @@ class Held:
 
 def know(connection: Connection, account: Account) -> None:
     """Make sure that the account and its lane have a row."""
-    seen = connection.scalar(select(AccountRow.name).where(AccountRow.name == account.name))
-    if seen is None:
+    seen = select(AccountRow.name).where(AccountRow.name == account.name)
+    if connection.scalar(seen) is not None:
+        return
+    # Two processes may meet a new account at once; the second finds the row of the first.
+    with contextlib.suppress(IntegrityError), connection.begin_nested():
         connection.execute(
             insert(AccountRow).values(
                 name=account.name,
@@ -88,6 +93,8 @@ def _adopt_orphans(connection: Connection, account: str, moment: datetime) -> No
         moves.move_batch(
             connection, batch, BatchState.UNKNOWN, reason=Reason.REPEAT_UNKNOWN, not_before=moment
         )
+        # Cancelled while it was in flight: nobody will repeat it.
+        moves.after_cancel(connection, batch.id)
         moves.rest(connection, batch.broadcast_id)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, func, select, update
@@ -117,3 +116,24 @@ def pause(
         )  # fmt: skip
 
 
+def after_cancel(connection: Connection, batch_id: int) -> None:
+    """Carry a cancel through for a batch that was in flight when it was said.
+
+    Without an unknown attempt it was never sent: cancelled. With one nobody knows: in doubt.
+    """
+    batch = connection.execute(
+        select(BroadcastRow.cancelled_at, Batch.id, Batch.broadcast_id, Batch.state)
+        .join(Batch, Batch.broadcast_id == BroadcastRow.id)
+        .where(Batch.id == batch_id)
+    ).one()
+    if batch.cancelled_at is None:
+        return
+    if batch.state is BatchState.PLANNED:
+        move_batch(
+            connection, batch, BatchState.CANCELLED, reason=Reason.BY_HAND, not_before=None
+        )
+    elif batch.state is BatchState.UNKNOWN:
+        move_batch(
+            connection, batch, BatchState.IN_DOUBT, reason=Reason.STOPPED_WHILE_UNKNOWN,
+            not_before=None,
+        )  # fmt: skip

@@ -8,23 +8,23 @@ in the same transaction. Storing the same fact twice changes nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, exists, func, select, update
 
 from broadcast.attempts import Attempt, Reason, Scope
-from broadcast.decide import Decision, Move, Policy, decide
-from broadcast.outcomes import Outcome
+from broadcast.decide import Decision, Move, Policy, decide, window_end
+from broadcast.outcomes import MAYBE_SENT, Outcome
 from broadcast.states import BATCH_AT_REST, BatchState
 from broadcast.waits import Waits
+from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import lanes, moves, splits
-from models.ledger.transaction import write
+from models.ledger.transaction import AnyRow, write
 
 #: First question to mass/get after an acceptance; a small job has ended by then.
 FIRST_POLL = timedelta(minutes=2)
@@ -49,16 +49,18 @@ class Fact:
 class Rules:
     """The settings that decisions depend on."""
 
-    waits: Waits = Waits()
+    waits: Waits = field(default_factory=Waits)
     split_depth: int = 4
 
 
 DEFAULT_RULES = Rules()
 
 
-def record(engine: Engine, attempt_id: int, fact: Fact, rules: Rules = DEFAULT_RULES) -> Decision:
+def record(
+    engine: Engine, attempt_id: int, fact: Fact, *, rules: Rules = DEFAULT_RULES
+) -> Decision:
     """Store what *attempt_id* ended as and apply what follows; idempotent."""
-    return write(engine, lambda connection: store(connection, attempt_id, fact, rules))
+    return write(engine, lambda connection: store(connection, attempt_id, fact, rules=rules))
 
 
 def give_back(engine: Engine, claim: str, rules: Rules = DEFAULT_RULES) -> bool:
@@ -72,7 +74,7 @@ def give_back(engine: Engine, claim: str, rules: Rules = DEFAULT_RULES) -> bool:
             select(AttemptRow.id).where(AttemptRow.claim == claim, AttemptRow.outcome.is_(None))
         )
         if attempt_id is not None:
-            store(connection, attempt_id, Fact(outcome=Outcome.NOT_CALLED), rules)
+            store(connection, attempt_id, Fact(outcome=Outcome.NOT_CALLED), rules=rules)
         return attempt_id is not None
 
     return write(engine, work)
@@ -96,7 +98,7 @@ def confirm(
 
 
 def store(
-    connection: Connection, attempt_id: int, fact: Fact, rules: Rules = DEFAULT_RULES
+    connection: Connection, attempt_id: int, fact: Fact, *, rules: Rules = DEFAULT_RULES
 ) -> Decision:
     """Do the work of :func:`record` inside a transaction."""
     batch_id = connection.execute(
@@ -105,31 +107,41 @@ def store(
     batch = _lock(connection, batch_id)
     values = asdict(fact)
     values["errmsg"] = values["errmsg"] and values["errmsg"][:512]
-    connection.execute(
+    stored = connection.execute(
         update(AttemptRow)
-        .where(AttemptRow.id == attempt_id, AttemptRow.outcome.is_(None))
+        .where(AttemptRow.id == attempt_id, _may_learn(fact))
         .values(ended_at=now(connection), **values)
     )
-    return _settle(connection, batch, rules)
+    # What was stored before has been applied in its own transaction, and people may have acted on
+    # it since.
+    return _settle(connection, batch, rules, news=stored.rowcount == 1)
 
 
-def _lock(connection: Connection, batch_id: int) -> Row[Any]:
+def _may_learn(fact: Fact) -> ColumnElement[bool]:
+    """Tell which attempts *fact* may be written to: a trusted reply also ends a doubt."""
+    nothing_yet = AttemptRow.outcome.is_(None)
+    if fact.outcome in MAYBE_SENT or fact.outcome is Outcome.NOT_CALLED:
+        return nothing_yet
+    return nothing_yet | (AttemptRow.outcome == Outcome.UNKNOWN)
+
+
+def _lock(connection: Connection, batch_id: int) -> AnyRow:
     """Read a batch and hold it, after its lane, in the order in which claims lock."""
     account = connection.execute(select(Batch.account).where(Batch.id == batch_id)).scalar_one()
     connection.execute(
-        select(lanes.Lane.fence).where(lanes.Lane.account == account).with_for_update()
+        select(Lane.fence).where(Lane.account == account).with_for_update()
     )
     return connection.execute(
         select(
             Batch.id, Batch.broadcast_id, Batch.account, Batch.state, Batch.size, Batch.depth,
-            Batch.pack_id,
+            Batch.pack_id, Batch.reason,
         )
         .where(Batch.id == batch_id)
         .with_for_update()
     ).one()  # fmt: skip
 
 
-def history_of(connection: Connection, batch: Row[Any]) -> list[Attempt]:
+def history_of(connection: Connection, batch: AnyRow) -> list[Attempt]:
     """Return all attempts of a batch, oldest first, as the decision needs them."""
     other = (
         exists()
@@ -145,50 +157,85 @@ def history_of(connection: Connection, batch: Row[Any]) -> list[Attempt]:
         .where(AttemptRow.batch_id == batch.id)
         .order_by(AttemptRow.number)
     )  # fmt: skip
-    return [Attempt(**(dict(row) | {"owned_elsewhere": bool(row["owned_elsewhere"])}))
-            for row in rows.mappings()]  # fmt: skip
+    return [
+        Attempt(**(dict(row) | {"owned_elsewhere": bool(row["owned_elsewhere"])}))
+        for row in rows.mappings()
+    ]
 
 
-def _settle(connection: Connection, batch: Row[Any], rules: Rules) -> Decision:
+def _settle(
+    connection: Connection, batch: AnyRow, rules: Rules, *, news: bool = True
+) -> Decision:
     history = history_of(connection, batch)
-    policy = Policy(
-        waits=rules.waits, splits_left=rules.split_depth - batch.depth, size=batch.size
-    )
-    decision = decide(history, now=now(connection), policy=policy)
-    if _applies(batch.state, decision, history):
-        _apply(connection, batch, decision, rules)
+    decision = decide(history, now=now(connection), policy=_policy(batch, rules))
+    if news and _applies(batch, decision, history):
+        _apply(connection, batch, decision, rules=rules)
     return decision
 
 
-def _applies(state: BatchState, decision: Decision, history: Sequence[Attempt]) -> bool:
+def _policy(batch: AnyRow, rules: Rules) -> Policy:
+    return Policy(
+        waits=rules.waits, splits_left=rules.split_depth - batch.depth, size=batch.size
+    )
+
+
+def _applies(batch: AnyRow, decision: Decision, history: Sequence[Attempt]) -> bool:
     """Tell whether the decision changes anything now.
 
     While a newer attempt is in flight, only an acceptance or a contradiction is news: the newer
-    attempt's own reply decides about the rest. A batch at rest is moved only by such news as well.
+    attempt's own reply decides about the rest. A batch at rest is moved only by such news as well;
+    it may rest there by a human's word, and WeChat's review comes after its acceptance.
     """
-    news = decision.move in {Move.ACCEPT, Move.DOUBT}
+    contradiction = decision.reason in {Reason.TWO_MSG_IDS, Reason.FOREIGN_MSG_ID}
+    news = decision.move is Move.ACCEPT or contradiction
+    if batch.state is BatchState.SPLIT or batch.reason is Reason.REVIEW_REFUSED:
+        return False
     in_flight = history[-1].outcome is None
-    if state in BATCH_AT_REST:
-        return news and state is not BatchState.SPLIT
-    return news and decision.reason is not Reason.WINDOW_CLOSED if in_flight else True
+    return news if in_flight or batch.state in BATCH_AT_REST else True
 
 
-def _apply(connection: Connection, batch: Row[Any], decision: Decision, rules: Rules) -> None:
+def expire(engine: Engine, batch_id: int, *, rules: Rules = DEFAULT_RULES) -> bool:
+    """Hold an unknown batch for a human if WeChat's window is over; return whether it is held.
+
+    A pause, a halt or a day without calls can outlast the window, and a repeat after it would be
+    a second send.
+    """
+
+    def work(connection: Connection) -> bool:
+        return expire_held(connection, _lock(connection, batch_id), rules=rules)
+
+    return write(engine, work)
+
+
+def expire_held(connection: Connection, batch: AnyRow, *, rules: Rules) -> bool:
+    """Do the work of :func:`expire` inside a transaction that holds the lane."""
+    if batch.state is not BatchState.UNKNOWN:
+        return False
+    history = history_of(connection, batch)
+    if now(connection) < window_end(history, rules.waits):
+        return False
+    decision = Decision(move=Move.DOUBT, reason=Reason.WINDOW_CLOSED)
+    _apply(connection, batch, decision, rules=rules)
+    return True
+
+
+def _apply(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
     handler = _HANDLERS[decision.move]
-    handler(connection, batch, decision, rules)
+    handler(connection, batch, decision, rules=rules)
     _spread(connection, batch, decision)
-    _after_cancel(connection, batch)
+    moves.after_cancel(connection, batch.id)
     moves.rest(connection, batch.broadcast_id)
 
 
-def _accept(connection: Connection, batch: Row[Any], decision: Decision, rules: Rules) -> None:
+def _accept(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
     target = BatchState.FINISHED if batch.state is BatchState.FINISHED else BatchState.ACCEPTED
     data_id = connection.scalar(
         select(func.max(AttemptRow.msg_data_id)).where(AttemptRow.batch_id == batch.id)
     )
     first = rules.waits.scaled(FIRST_POLL)
     # Without a msg_id (45065 can lack it) mass/get has nothing to be asked about.
-    poll_at = now(connection) + first if decision.msg_id is not None else None
+    asks = decision.msg_id is not None and target is BatchState.ACCEPTED
+    poll_at = now(connection) + first if asks else None
     moves.move_batch(
         connection, batch, target, msg_id=decision.msg_id, msg_data_id=data_id, reason=None,
         errcode=None, errmsg=None, not_before=None, poll_at=poll_at,
@@ -196,7 +243,7 @@ def _accept(connection: Connection, batch: Row[Any], decision: Decision, rules: 
     lanes.flow(connection, batch.account)
 
 
-def _repeat(connection: Connection, batch: Row[Any], decision: Decision, rules: Rules) -> None:
+def _repeat(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
     del rules
     doubtful = decision.move in {Move.REPEAT_UNKNOWN, Move.VERIFY}
     moves.move_batch(
@@ -206,16 +253,16 @@ def _repeat(connection: Connection, batch: Row[Any], decision: Decision, rules: 
     )  # fmt: skip
 
 
-def _end(connection: Connection, batch: Row[Any], decision: Decision, rules: Rules) -> None:
+def _end(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
     del rules
     state = BatchState.IN_DOUBT if decision.move is Move.DOUBT else BatchState.REFUSED
     moves.move_batch(
         connection, batch, state, reason=decision.reason, errcode=decision.errcode,
-        errmsg=_words(connection, batch), not_before=None,
+        errmsg=_words(connection, batch), not_before=None, poll_at=None,
     )  # fmt: skip
 
 
-def _split(connection: Connection, batch: Row[Any], decision: Decision, rules: Rules) -> None:
+def _split(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
     del rules
     splits.split(connection, batch)
     moves.move_batch(
@@ -234,7 +281,7 @@ _HANDLERS = {
 }
 
 
-def _spread(connection: Connection, batch: Row[Any], decision: Decision) -> None:
+def _spread(connection: Connection, batch: AnyRow, decision: Decision) -> None:
     """Let a reply that concerns more than its batch stop or slow what it concerns."""
     words = _words(connection, batch)
     if decision.scope is Scope.BROADCAST:
@@ -253,28 +300,7 @@ def _spread(connection: Connection, batch: Row[Any], decision: Decision) -> None
         )  # fmt: skip
 
 
-def _after_cancel(connection: Connection, batch: Row[Any]) -> None:
-    """Carry a cancel through for a batch that was in flight when it was said.
-
-    Without an unknown attempt it was never sent: cancelled. With one nobody knows: in doubt.
-    """
-    row = connection.execute(
-        select(BroadcastRow.cancelled_at, Batch.id, Batch.broadcast_id, Batch.state)
-        .join(Batch, Batch.broadcast_id == BroadcastRow.id)
-        .where(Batch.id == batch.id)
-    ).one()
-    if row.cancelled_at is None:
-        return
-    if row.state is BatchState.PLANNED:
-        moves.move_batch(connection, row, BatchState.CANCELLED, not_before=None)
-    elif row.state is BatchState.UNKNOWN:
-        moves.move_batch(
-            connection, row, BatchState.IN_DOUBT, reason=Reason.STOPPED_WHILE_UNKNOWN,
-            not_before=None,
-        )  # fmt: skip
-
-
-def _words(connection: Connection, batch: Row[Any]) -> str | None:
+def _words(connection: Connection, batch: AnyRow) -> str | None:
     """Return WeChat's words of the last attempt that has some."""
     return connection.scalar(
         select(AttemptRow.errmsg)

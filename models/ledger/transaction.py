@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, Row, insert
+from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from models import engine as engines
 from models.event import Event
 
 T = TypeVar("T")
+#: A row of columns that its reader knows by name.
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
 #: PostgreSQL: serialization failure, deadlock. MySQL: lock wait time-out, deadlock.
 _MET_SQLSTATES = {"40001", "40P01"}
@@ -43,7 +45,8 @@ def write(engine: Engine, work: Callable[[Connection], T]) -> T:
         reraise=True,
     )
     with engines.reachable():
-        return tries(_once, engine, work)
+        done: T = tries(_once, engine, work)
+    return done
 
 
 def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
@@ -63,10 +66,7 @@ def note(connection: Connection, kind: str, *, who: str, **facts: object) -> Non
     columns = {key: facts.pop(key, None) for key in ("account", "broadcast_id", "batch_id")}
     detail = json.dumps(facts, ensure_ascii=False, sort_keys=True, default=str)
     connection.execute(
-        Event.__table__.insert().values(  # type: ignore[attr-defined]
+        insert(Event).values(
             at=engines.now(connection), kind=kind, who=who, detail=detail, **columns
         )
     )
-
-
-__all__ = ["OperationalError", "note", "read", "write"]

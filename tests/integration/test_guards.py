@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
+from tests.kit.processes import python_module
 from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from tests.servers.fixtures import Launch
 
 pytest_plugins = ("pytester",)
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +108,36 @@ def test_variables_of_the_contract_reach_no_test(
     )
 
     _run(pytester).assert_outcomes(passed=2)
+
+
+def test_killed_run_leaves_no_server(pytester: pytest.Pytester, launch: Launch) -> None:
+    """Kill -9 of pytest itself: its servers and their folders go as well."""
+    pytester.makepyfile(
+        """
+        import os, signal
+        from tests.servers.postgresql import PostgreSQL
+        from tests.servers.valkey import Valkey
+
+        def test_dies():
+            with Valkey() as valkey, PostgreSQL() as postgresql:
+                print()
+                print("pids", valkey.process.pid, postgresql.pid)
+                print("folders", valkey.folder, postgresql.folder, flush=True)
+                os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    run = launch(
+        python_module("pytest", "-s", "-p", "no:valkey", str(pytester.path)),
+        env={"PYTHONPATH": str(ROOT)},
+    )
+    run.wait_for_line("folders")
+    words = {line.split()[0]: line.split()[1:] for line in run.output.splitlines() if line}
+
+    assert run.wait() == -signal.SIGKILL
+
+    pids, folders = [*map(int, words["pids"])], [*map(Path, words["folders"])]
+    until(lambda: all(map(_is_gone, pids)), 10, "the servers to be gone")
+    until(lambda: not any(folder.exists() for folder in folders), 10, "the folders to be gone")
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one-process", "xdist"])

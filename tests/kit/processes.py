@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from tests.kit.reaper import REAPER
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class RunningProcess:
                 user=user,
                 start_new_session=True,
             )
+        REAPER.watch(self.pid)
 
     def __enter__(self) -> Self:
         """Return the running process."""
@@ -127,6 +129,7 @@ class RunningProcess:
         """SIGKILL to the whole group, and wait until the process itself is gone."""
         self.signal_group(signal.SIGKILL)
         self._popen.wait()
+        REAPER.forget(self.pid)
 
     def freeze(self) -> None:
         """SIGSTOP to the whole group: nothing runs, every connection stays open."""

@@ -11,14 +11,13 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import sys
-from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import psutil
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Reaper:
@@ -46,19 +45,24 @@ class Reaper:
 
 
 def _start() -> IO[str]:
-    # `Popen` would warn at the run's end that the process still runs, which is its purpose.
+    # Not by `Popen`, which would complain at the end that the process still runs: it must.
     reading, writing = os.pipe()
-    subprocess.run(
-        ["/bin/sh", "-c", '"$0" -m tests.kit.reaper &', sys.executable],
-        stdin=reading,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=ROOT,
-        check=True,
-        start_new_session=True,
+    os.posix_spawn(
+        sys.executable,
+        [sys.executable, __file__],
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, reading, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
     )
     os.close(reading)
     return os.fdopen(writing, "w")
+
+
+REAPER = Reaper()
 
 
 def main(lines: IO[str]) -> None:
@@ -75,7 +79,15 @@ def main(lines: IO[str]) -> None:
             _kill(int(name))
     for name in owned:
         if not name.isdigit():
-            shutil.rmtree(name, ignore_errors=True)
+            _remove(name)
+
+
+def _remove(folder: str) -> None:
+    # A server that was being made was not on the list yet, and names its folder.
+    for process in psutil.process_iter(["cmdline"]):
+        if any(folder in word for word in process.info["cmdline"] or ()):
+            _kill(process.pid)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _kill(pid: int) -> None:

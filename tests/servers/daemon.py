@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from tests.kit.reaper import REAPER
 from tests.kit.wait import until
 from tests.servers.ports import free_port, listens
 
@@ -36,6 +37,7 @@ class Daemon(abc.ABC):
         # Directly under the temporary folder: the paths of Unix sockets are short by law, and
         # pytest closes its own folders to other users, PostgreSQL's among them.
         self.folder = Path(tempfile.mkdtemp(prefix=f"tests-{self.name}-"))
+        REAPER.watch(self.folder)
         self.port = free_port()
         self._kept = kept
         self._process: RunningProcess | None = None
@@ -141,6 +143,7 @@ class Daemon(abc.ABC):
             self.kill()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
+            REAPER.forget(self.folder)
 
     def _prepare(self) -> None:  # noqa: B027 - Valkey has nothing to prepare
         """Make the data folder and the like, once."""

@@ -29,8 +29,8 @@ GONE_TIMEOUT_S = 5
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 # These modules make processes without announcing them.
 SILENT_MODULES = ("multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver")
-# Python starts it once for a program that shares memory, and ends it with the program.
-OWN_HELPER = "multiprocessing.resource_tracker"
+# They end with the run: Python's, for programs that share memory, and ours.
+HELPERS = ("multiprocessing.resource_tracker", "tests/kit/reaper.py")
 
 
 class ProcessWatch:
@@ -133,7 +133,8 @@ def _lives(process: psutil.Process) -> bool:
 
 def _is_kept(process: psutil.Process) -> bool:
     try:
-        if OWN_HELPER in " ".join(process.cmdline()):
+        command = " ".join(process.cmdline())
+        if any(name in command for name in HELPERS):
             return True
         return any(p.pid in KEPT_PIDS for p in [process, *process.parents()])
     except psutil.NoSuchProcess:

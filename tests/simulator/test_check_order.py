@@ -58,12 +58,13 @@ def test_the_clientmsgid_comes_before_parallel_calls(
     simulator: Simulator, wire: Wire, in_background: Callable[..., Any]
 ) -> None:
     """Section 13: 45066 while the first one runs, then 42010 for another id."""
+    assert wire.token
     simulator.set_switches(latency_ms=1000)
     first = in_background(wire.send, simulator.openids(2), clientmsgid="one")
     simulator.wait_for_mass_call()
-    again = wire.send(simulator.openids(2), clientmsgid="one")
-    other = wire.send(simulator.openids(2), clientmsgid="two")
-    refused(again, 45066, "same clientmsgid retry too fast", section="2.3")
-    refused(other, 42010, "masssend fast, retry again", section="2.5")
+    again = in_background(wire.send, simulator.openids(2), clientmsgid="one")
+    other = in_background(wire.send, simulator.openids(2), clientmsgid="two")
+    refused(again.result(), 45066, "same clientmsgid retry too fast", section="2.3")
+    refused(other.result(), 42010, "masssend fast, retry again", section="2.5")
     submitted(first.result())
     assert len(simulator.jobs()) == 1

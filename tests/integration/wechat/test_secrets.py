@@ -204,13 +204,12 @@ def test_no_failure_to_connect_shows_a_secret(
 
 @pytest.mark.parametrize("url", ["http://user:{}@[::1", "ftp://user:{}@host", "user:{}@host:x"])
 def test_a_base_url_that_is_none_is_refused_without_showing_it(url: str) -> None:
-    try:
+    with pytest.raises(InvalidRequestError) as caught:
         WeChatClient(url.format(PASSWORD))
-    except InvalidRequestError as caught:
-        # This frame is the test's own; what the room adds must not hold the URL.
-        assert caught.__traceback__ is not None
-        error = caught.with_traceback(caught.__traceback__.tb_next)
-    assert leaks(shown_by(error)) == []
+    error = caught.value
+    # The first frame is the test's own; what the room adds must not hold the URL.
+    assert error.__traceback__ is not None
+    assert leaks(shown_by(error.with_traceback(error.__traceback__.tb_next))) == []
 
 
 @pytest.mark.parametrize("call", [send, fetch_token, fetch_stable_token])

@@ -304,7 +304,7 @@ def test_a_forked_process_opens_its_own_connection(serve: Serve) -> None:
 def test_the_defaults_are_bounded() -> None:
     client = WeChatClient("https://api.weixin.qq.com")
     assert client._transport._timeouts == Timeouts(connect_s=5, read_s=30, total_s=45)
-    assert repr(client) == "WeChatClient(Transport('https://api.weixin.qq.com'))"
+    assert repr(client) == "WeChatClient(Transport(https://api.weixin.qq.com))"
     client.close()
 
 

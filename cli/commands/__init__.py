@@ -1,0 +1,1 @@
+"""One file a command, each with a Typer ``app``; imported when it is called."""

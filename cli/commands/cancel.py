@@ -1,0 +1,17 @@
+"""``broadcast cancel ID``."""
+
+from __future__ import annotations
+
+from broadcast.text import t
+from cli.commands.options import BroadcastID, new_app
+from cli.commands.steering import steer
+from cli.group import Command
+from models.ledger import controls
+
+app = new_app()
+
+
+@app.command(cls=Command, help=t("help.cancel"))
+def cancel(*, broadcast_id: BroadcastID) -> None:
+    """Never call the rest of a broadcast."""
+    steer(controls.cancel, broadcast_id, done="cancel.done", already="cancel.already")

@@ -1,0 +1,17 @@
+"""``broadcast pause ID``."""
+
+from __future__ import annotations
+
+from broadcast.text import t
+from cli.commands.options import BroadcastID, new_app
+from cli.commands.steering import steer
+from cli.group import Command
+from models.ledger import controls
+
+app = new_app()
+
+
+@app.command(cls=Command, help=t("help.pause"))
+def pause(*, broadcast_id: BroadcastID) -> None:
+    """Start no new call of a broadcast."""
+    steer(controls.pause, broadcast_id, done="pause.done", already="pause.already")

@@ -1,0 +1,17 @@
+"""``broadcast resume ID``."""
+
+from __future__ import annotations
+
+from broadcast.text import t
+from cli.commands.options import BroadcastID, new_app
+from cli.commands.steering import steer
+from cli.group import Command
+from models.ledger import controls
+
+app = new_app()
+
+
+@app.command(cls=Command, help=t("help.resume"))
+def resume(*, broadcast_id: BroadcastID) -> None:
+    """Let a broadcast go on."""
+    steer(controls.resume, broadcast_id, done="resume.done", already="resume.already")

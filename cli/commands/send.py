@@ -1,0 +1,108 @@
+"""``broadcast send AUDIENCE CONTENT``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broadcast.errors import InputError
+from broadcast.text import t
+from cli import output, waiting
+from cli.commands.options import AccountName, AsJSON, UntilWord, new_app
+from cli.following import Until
+from cli.group import Command
+from cli.sending import Ask, Wish, send_wish
+from cli.wiring.database import settings
+from cli.wiring.person import who
+from cli.words import utc_now
+from models.ledger.submits import Terms
+from producer import content as contents
+from producer.content import Content
+from producer.schedule import parse_at
+from producer.submit import Order, checked_key, new_key
+
+app = new_app()
+
+
+@app.command(cls=Command, help=t("help.send"))
+def send(
+    *,
+    openids: Annotated[
+        list[str] | None, typer.Option("--openids", metavar="FILE", help=t("help.send.openids"))
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", metavar="TEXT", help=t("help.send.text"))
+    ] = None,
+    content: Annotated[
+        list[Path] | None, typer.Option("--content", metavar="FILE", help=t("help.send.content"))
+    ] = None,
+    account: AccountName = None,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="KEY", help=t("help.send.key"))
+    ] = None,
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help=t("help.send.at"))] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=t("help.send.dry_run"))] = False,
+    spread_days: Annotated[
+        bool, typer.Option("--spread-days", help=t("help.send.spread_days"))
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help=t("help.send.again"))] = False,
+    yes: Annotated[bool, typer.Option("--yes", help=t("help.send.yes"))] = False,
+    wait: Annotated[bool, typer.Option("--wait", help=t("help.send.wait"))] = False,
+    until: UntilWord = Until.ACCEPTED.value,
+    as_json: AsJSON = False,
+) -> None:
+    """Submit a broadcast."""
+    source = _audience(openids or [])
+    _one_content([*(text or []), *(content or [])])
+    goal = waiting.until_of(until)
+    order = Order(
+        account=settings().account(account),
+        content=_content(text or [], content or []),
+        key=checked_key(new_key() if key is None else key),
+        scheduled_at=None if at is None else parse_at(at, now=utc_now()),
+        terms=Terms(who=who(), again=again, spread_days=spread_days),
+        batch_size=settings().batch_size,
+    )
+    wish = Wish(source=source, order=order, ask=_ask(yes=yes), as_json=as_json)
+    status = send_wish(wish, repeat=_repeat(order.key), dry_run=dry_run, until=goal if wait else None)
+    raise typer.Exit(status)
+
+
+def _audience(sources: list[str]) -> str:
+    if not sources:
+        raise InputError("error.usage.no_audience")
+    if len(sources) > 1:
+        raise InputError("error.usage.two_audiences")
+    if not sources[0]:
+        raise InputError("error.usage.empty_audience")
+    return sources[0]
+
+
+def _one_content(given: list[object]) -> None:
+    if not given:
+        raise InputError("error.usage.no_content")
+    if len(given) > 1:
+        raise InputError("error.usage.two_contents")
+
+
+def _content(text: list[str], files: list[Path]) -> Content:
+    limit = settings().text_limit
+    if text:
+        return contents.of_text(text[0], limit=limit)
+    return contents.from_file(files[0], limit=limit)
+
+
+def _ask(*, yes: bool) -> Ask:
+    if not output.is_terminal():
+        return Ask.NOBODY
+    return Ask.TELL if yes else Ask.ASK
+
+
+def _repeat(key: str) -> str:
+    """Return this command as a line that can be run again and finds what it stored."""
+    words = ["broadcast", *sys.argv[1:]]
+    named = any(word == "--key" or word.startswith("--key=") for word in words)
+    return output.command_line(words if named else [*words, "--key", key])

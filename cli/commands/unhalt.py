@@ -1,0 +1,17 @@
+"""``broadcast unhalt``: lift the kill switch, and stops that WeChat caused."""
+
+from __future__ import annotations
+
+from broadcast.text import t
+from cli.commands.lanes import EveryAccount, switch
+from cli.commands.options import AccountName, new_app
+from cli.group import Command
+from models.ledger import controls
+
+app = new_app()
+
+
+@app.command(cls=Command, help=t("help.unhalt"))
+def unhalt(*, account: AccountName = None, every: EveryAccount = False) -> None:
+    """Let an account, or all, call again."""
+    switch(controls.unhalt, account, every=every, done="unhalt.done", already="unhalt.already")

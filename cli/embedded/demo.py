@@ -1,0 +1,160 @@
+"""The demo: a whole broadcast with real parts against the simulator, two faults on the way.
+
+Nothing in it is special to the demo but the faults: it runs ``broadcast send`` as a user would.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from pydantic import SecretStr
+
+from broadcast.accounts import Account
+from broadcast.errors import OutOfReachError
+from broadcast.settings import ROOT, VAR
+from broadcast.text import t
+from cli import output
+from cli.embedded import parts
+from cli.embedded.supervisor import Supervisor
+
+OPENIDS = ROOT / "examples" / "openids.csv"
+#: The account whose generated followers the example file lists.
+ACCOUNT = Account(
+    name="demo", appid="wxdem0000000000001", appsecret=SecretStr("not-a-secret-of-anybody")
+)
+FOLLOWERS = 30_001
+MASS_SEND = "/cgi-bin/message/mass/send"
+_ADMIN_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What the simulator really delivered."""
+
+    calls: int
+    jobs: int
+    distinct: int
+    doubled: int
+
+
+def run() -> int:
+    """Run the demo and return its exit status: 0 if every follower got it exactly once."""
+    with _folder() as folder, Supervisor(folder, _environment(folder)) as supervisor:
+        output.say(t("demo.starting"))
+        url = _start(supervisor)
+        _order_faults(url)
+        output.say(t("demo.faults"))
+        output.say("")
+        status = _send(supervisor)
+        ledger = _ledger(url)
+    return _tell(ledger, status)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Yield a folder that is gone when the demo has ended."""
+    VAR.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="demo-", dir=VAR))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Return what the children see: nothing of the user's own accounts or servers."""
+    return {
+        "DATABASE_URL": f"sqlite:///{folder / 'broadcast.db'}",
+        "WECHAT_APPID": ACCOUNT.appid,
+        "WECHAT_APPSECRET": ACCOUNT.appsecret.get_secret_value(),
+        "WECHAT_ACCOUNT_KIND": ACCOUNT.account_kind.value,
+        "WECHAT_TOKEN_MODE": ACCOUNT.token_mode,
+        "WECHAT_CALLS_PER_MINUTE": "60",
+        # Empty means unset, also where the user's shell says otherwise.
+        "BROADCAST_ACCOUNTS_FILE": "",
+        "BROADCAST_BATCH_SIZE": "",
+        "BROADCAST_REDIS_PREFIX": "",
+        "BROADCAST_WAIT_SCALE": "",
+        "WECHAT_APPSECRET_FILE": "",
+    }
+
+
+def _start(supervisor: Supervisor) -> str:
+    """Start every part; return the simulator's URL."""
+    from models import schema  # noqa: PLC0415 - Alembic costs half a second
+    from models.engine import open_engine  # noqa: PLC0415
+
+    redis_url = parts.valkey(supervisor)
+    supervisor.env |= {"REDIS_URL": redis_url, "CELERY_BROKER_URL": redis_url}
+    url = parts.simulator(supervisor, [ACCOUNT], "--followers", str(FOLLOWERS))
+    supervisor.env["WECHAT_API_BASE"] = url
+    engine = open_engine(supervisor.env["DATABASE_URL"])
+    schema.upgrade(engine)
+    engine.dispose()
+    worker, beat = parts.worker(supervisor), parts.beat(supervisor)
+    worker.ready(parts.WORKER_READY)
+    beat.ready(parts.BEAT_READY)
+    return url
+
+
+def _order_faults(url: str) -> None:
+    """Have one reply lost after WeChat took the batch, and the token die once."""
+    for fault in (
+        {"kind": "drop", "when": "after", "path": MASS_SEND, "skip": 1},
+        {"kind": "invalidate_token", "path": MASS_SEND, "skip": 3},
+    ):
+        answer = requests.post(f"{url}/admin/faults", json=fault, timeout=_ADMIN_TIMEOUT_S)
+        answer.raise_for_status()
+
+
+def _send(supervisor: Supervisor) -> int:
+    """Run ``broadcast send`` in this terminal."""
+    command = [
+        str(Path(sys.executable).parent / "broadcast"), "send", "--openids", str(OPENIDS),
+        "--text", t("demo.text"), "--yes", "--wait",
+    ]  # fmt: skip
+    return subprocess.run(  # noqa: S603 - our own program
+        command, env={**os.environ, **supervisor.env}, cwd=supervisor.folder, check=False
+    ).returncode
+
+
+def _ledger(url: str) -> Ledger:
+    def admin(path: str) -> dict[str, object]:
+        answer = requests.get(f"{url}/admin/{path}", timeout=_ADMIN_TIMEOUT_S)
+        answer.raise_for_status()
+        told: dict[str, object] = answer.json()
+        return told
+
+    totals = admin(f"ledger/{ACCOUNT.appid}")
+    calls = admin("calls")["calls"]
+    jobs = admin("jobs")["jobs"]
+    if not isinstance(calls, list) or not isinstance(jobs, list):
+        raise OutOfReachError("error.embedded.simulator", url=url)
+    return Ledger(
+        calls=sum(bool(call["mass"]) for call in calls),
+        jobs=len(jobs),
+        distinct=int(str(totals["delivered_distinct"])),
+        doubled=int(str(totals["doubled"])),
+    )
+
+
+def _tell(ledger: Ledger, status: int) -> int:
+    output.say("")
+    output.say(
+        t(
+            "demo.ledger", calls=ledger.calls, jobs=ledger.jobs,
+            distinct=f"{ledger.distinct:,}", doubled=ledger.doubled,
+        )
+    )  # fmt: skip
+    once = ledger.distinct == FOLLOWERS and ledger.doubled == 0
+    output.say(t("demo.once" if once else "demo.not_once", followers=f"{FOLLOWERS:,}"))
+    return status if once else 1

@@ -1,0 +1,117 @@
+"""A few processes that live and die together.
+
+Each runs in a session of its own, so that Ctrl-C in the terminal reaches us alone and they are
+stopped in order; a worker is given the time that the call under way needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from broadcast.errors import OutOfReachError
+
+READY_WITHIN_S = 30.0
+#: A lane ends after the call under way, which has a total deadline of 45 s.
+STOP_WITHIN_S = 60.0
+_LOOK_EVERY_S = 0.02
+
+
+class Child:
+    """One process and its log."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        """Take what was started."""
+        self.name = name
+        self.process = process
+        self.log = log
+
+    def ready(self, pattern: str, *, within_s: float = READY_WITHIN_S) -> re.Match[str]:
+        """Wait until the log matches; raise OutOfReachError if the process ends or is silent."""
+        give_up = time.monotonic() + within_s
+        while time.monotonic() < give_up:
+            ended = self.process.poll() is not None
+            found = re.search(pattern, self.output())
+            if found:
+                return found
+            if ended:
+                break
+            time.sleep(_LOOK_EVERY_S)
+        lines = self.output().strip().splitlines() or [""]
+        raise OutOfReachError(
+            "error.embedded.not_ready", name=self.name, log=self.log, line=lines[-1]
+        )
+
+    def output(self) -> str:
+        """Return what it printed so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+
+class Supervisor:
+    """Starts processes; stops all of them, the youngest first, when the block ends."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        """Take the folder for logs, and the environment of all children."""
+        self.folder = folder
+        self.env = dict(env)
+        self.children: list[Child] = []
+
+    def __enter__(self) -> Self:
+        """Turn SIGTERM into an orderly end: whoever stops us stops all of them."""
+        signal.signal(signal.SIGTERM, _end)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop everything, however the block ended."""
+        self.stop()
+
+    def start(self, name: str, command: Sequence[str], **env: str) -> Child:
+        """Start a process whose output goes to ``NAME.log``."""
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own programs
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.env, **env},
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        child = Child(name, process, log)
+        self.children.append(child)
+        return child
+
+    def ended(self) -> Child | None:
+        """Return a process that ended by itself, if one did."""
+        return next((c for c in self.children if c.process.poll() is not None), None)
+
+    def stop(self) -> None:
+        """Ask each to stop, the youngest first; kill what does not."""
+        for child in reversed(self.children):
+            with contextlib.suppress(ProcessLookupError):
+                child.process.terminate()
+            try:
+                child.process.wait(STOP_WITHIN_S)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                # A second Ctrl-C means: now. What was being called is unknown and repeated later.
+                child.process.kill()
+                child.process.wait()
+        self.children.clear()
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)

@@ -1,0 +1,67 @@
+"""``broadcast up``: Valkey, a worker and a beat in one terminal, against any WeChat.
+
+Where ``REDIS_URL`` is set, that Redis is used. Else an embedded Valkey is started, and its URL is left
+in a file that commands in other terminals read (``broadcast.settings``), so that they find it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from broadcast.errors import OutOfReachError
+from broadcast.settings import UP, UP_REDIS, Settings
+from broadcast.text import t
+from cli import output
+from cli.embedded import parts
+from cli.embedded.supervisor import Supervisor
+
+_LOOK_EVERY_S = 0.5
+
+
+def run() -> int:
+    """Run until Ctrl-C (status 0) or until a part ends by itself (OutOfReachError)."""
+    UP.mkdir(parents=True, exist_ok=True)
+    settings = Settings.load()
+    accounts = settings.accounts()
+    _upgrade(settings)
+    with Supervisor(UP, {}) as supervisor, _redis(supervisor):
+        worker, beat = parts.worker(supervisor), parts.beat(supervisor)
+        worker.ready(parts.WORKER_READY)
+        beat.ready(parts.BEAT_READY)
+        output.say(t("up.ready", accounts=", ".join(accounts) or "-", logs=UP))
+        with contextlib.suppress(KeyboardInterrupt):
+            while (child := supervisor.ended()) is None:
+                time.sleep(_LOOK_EVERY_S)
+            raise OutOfReachError("error.embedded.ended", name=child.name, log=child.log)
+        output.say(t("up.stopping"))
+    return 0
+
+
+def _upgrade(settings: Settings) -> None:
+    from models import schema  # noqa: PLC0415 - Alembic costs half a second
+    from models.engine import open_engine  # noqa: PLC0415
+
+    engine = open_engine(settings.database_url.get_secret_value())
+    try:
+        schema.upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _redis(supervisor: Supervisor) -> Iterator[None]:
+    """Start the embedded Valkey, unless the environment names a Redis."""
+    if os.environ.get("REDIS_URL") or "redis_url" in Settings.load().model_fields_set:
+        yield
+        return
+    url = parts.valkey(supervisor, data=UP / "valkey")
+    supervisor.env["REDIS_URL"] = url
+    UP_REDIS.write_text(url, encoding="ascii")
+    try:
+        yield
+    finally:
+        UP_REDIS.unlink(missing_ok=True)

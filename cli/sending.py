@@ -1,0 +1,156 @@
+"""From a checked command line to a stored broadcast: read, show, ask, store, tell."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+
+from broadcast import plan
+from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.text import t
+from cli import exits, output, waiting, words
+from cli.brake import summary
+from cli.following import Until
+from cli.wiring import database
+from cli.wiring.broker import bell
+from cli.wiring.wechat import WeChatQuota
+from models.ledger import reports
+from producer import audience as audiences
+from producer.audience import Audience
+from producer.submit import Order, Prepared, Submitted, prepare, store
+
+
+class Ask(Enum):
+    """Who is shown the broadcast before it is stored."""
+
+    NOBODY = auto()  #: no terminal
+    TELL = auto()  #: a terminal, and ``--yes``
+    ASK = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the command line asks for."""
+
+    source: str
+    order: Order
+    ask: Ask
+    as_json: bool
+
+
+class RefusedError(BroadcastError):
+    """An error of a part that is away, with what became of the broadcast."""
+
+    exit_status = exits.OUT_OF_REACH
+
+
+def send_wish(wish: Wish, *, repeat: str, dry_run: bool, until: Until | None) -> int:
+    """Submit a broadcast, or only prove its plan; return the exit status."""
+    with _read(wish) as audience:
+        quota = WeChatQuota()
+        with _told("send.not_stored", repeat):
+            engine = database.engine()
+            prepared = prepare(wish.order, audience, engine=engine, quota=quota)
+        if dry_run:
+            return _dry_run(wish, prepared, quota.why)
+        if wish.ask is not Ask.NOBODY and prepared.existing is None:
+            _show(wish, prepared)
+            if wish.ask is Ask.ASK and not _agreed():
+                output.note(t("send.declined"))
+                return exits.FAILED
+        with _told("send.maybe_stored", repeat):
+            submitted = store(prepared, audience, engine=engine, bell=bell())
+    _tell(wish, submitted, quota.why)
+    if until is not None:
+        return waiting.wait(engine, submitted.id, until=until, as_json=wish.as_json)
+    if wish.as_json:
+        output.show_json(reports.as_json(reports.report(engine, submitted.id)))
+    return exits.DONE
+
+
+@contextmanager
+def _read(wish: Wish) -> Iterator[Audience]:
+    source = wish.source
+    if source == "-" and sys.stdin.isatty():
+        output.note(t("send.reading_terminal"))
+    with audiences.read("-" if source == "-" else Path(source)) as audience:
+        yield audience
+
+
+@contextmanager
+def _told(message_id: str, repeat: str) -> Iterator[None]:
+    """Let an error of a part that is away tell what was stored, and how to go on safely."""
+    try:
+        yield
+    except OutOfReachError as error:
+        problem = RefusedError(message_id, problem=str(error), command=repeat)
+    else:
+        return
+    raise problem
+
+
+def _dry_run(wish: Wish, prepared: Prepared, why: BroadcastError | None) -> int:
+    if prepared.existing is not None:
+        output.say(t("send.existing", id=prepared.existing, key=wish.order.key))
+        return exits.DONE
+    _show(wish, prepared)
+    proof = prepared.proof
+    assert proof is not None
+    if wish.as_json:
+        output.show_json(_proof_json(wish, prepared, proof))
+    match proof.fit:
+        case plan.Fit.FITS | plan.Fit.SPREADS:
+            output.note(t("dry_run.fits"))
+            return exits.DONE
+        case plan.Fit.UNPROVED:
+            return output.fail(t("dry_run.unproved", why=str(why)), status=exits.OUT_OF_REACH)
+    facts = {"calls": proof.calls, "free": proof.free, "short": proof.short, "days": proof.days}
+    output.note(t("error.plan.too_many", **facts))
+    return exits.FAILED
+
+
+def _proof_json(wish: Wish, prepared: Prepared, proof: plan.Proof) -> dict[str, object]:
+    figures = prepared.figures
+    return {
+        "id": None, "state": None, "account": wish.order.account.name, "key": wish.order.key,
+        "audience": {
+            "read": figures.read, "malformed": figures.malformed,
+            "duplicate": figures.duplicate, "planned": figures.planned,
+        },
+        "batches": {"total": len(prepared.sizes)},
+        "plan": {
+            "fit": proof.fit.value, "calls": proof.calls, "free": proof.free, "days": proof.days,
+        },
+        "error": None,
+    }  # fmt: skip
+
+
+def _show(wish: Wish, prepared: Prepared) -> None:
+    for line in summary(wish.order, prepared, now=words.utc_now()):
+        output.note(line)
+
+
+def _agreed() -> bool:
+    output.note(t("send.ask"))
+    answer = sys.stdin.readline().strip().casefold()
+    return answer in {"y", "yes", "是", "好"}  # noqa: RUF001
+
+
+def _tell(wish: Wish, submitted: Submitted, why: BroadcastError | None) -> None:
+    for notice in submitted.notices:
+        output.warn(str(notice))
+    if why is not None:
+        output.warn(str(why))
+    if not submitted.created:
+        output.say(t("send.existing", id=submitted.id, key=wish.order.key))
+        return
+    at = wish.order.scheduled_at
+    if at is None:
+        output.say(t("send.stored", id=submitted.id))
+    else:
+        when = words.moment(at, words.utc_now())
+        output.say(t("send.scheduled", id=submitted.id, at=when))

@@ -1,0 +1,145 @@
+"""The map from exceptions to kinds is complete, and its order is right."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import socket
+import ssl
+
+import pytest
+import requests
+import urllib3
+
+from wechat.deadline import Exchange, Phase
+from wechat.errors import (
+    APIError,
+    InvalidRequestError,
+    NotSentError,
+    TransportError,
+    TransportKind,
+    UnknownOutcomeError,
+    WeChatError,
+)
+from wechat.failures import MAP, describe, kind_of
+from wechat.values import Timeouts
+
+
+def exchange(phase: Phase) -> Exchange:
+    made = Exchange(Timeouts())
+    made.phase = phase
+    return made
+
+
+def exceptions_of(module: object) -> list[type[Exception]]:
+    return [
+        each
+        for _, each in inspect.getmembers(module, inspect.isclass)
+        if issubclass(each, Exception)
+        and not issubclass(each, Warning)
+        # urllib3 and the standard library have their own
+        and each.__module__ == "requests.exceptions"
+    ]
+
+
+@pytest.mark.parametrize("exception", exceptions_of(requests.exceptions))
+def test_every_exception_of_requests_stands_in_the_map(exception: type[Exception]) -> None:
+    assert exception in {row.exception for row in MAP}
+
+
+def test_the_exceptions_of_requests_were_found() -> None:
+    assert len(exceptions_of(requests.exceptions)) >= 20
+
+
+def test_every_exception_of_urllib3_has_a_row() -> None:
+    covered = tuple(row.exception for row in MAP)
+    for _, each in inspect.getmembers(urllib3.exceptions, inspect.isclass):
+        if each.__module__ == "urllib3.exceptions" and not issubclass(each, Warning):
+            # Raised for a proxy's URL, which is read when requests builds its manager.
+            if each is urllib3.exceptions.ProxySchemeUnsupported:
+                continue
+            assert issubclass(each, covered), each
+
+
+def test_no_row_is_hidden_by_a_more_general_one_above_it() -> None:
+    for place, row in enumerate(MAP):
+        for above in MAP[:place]:
+            assert not issubclass(row.exception, above.exception), (row, above)
+
+
+@pytest.mark.parametrize("row", MAP)
+def test_before_is_not_sent_and_after_is_unknown(row: tuple[object, ...]) -> None:
+    _, before, after = row
+    assert isinstance(before, TransportKind)
+    assert isinstance(after, TransportKind)
+    assert not before.sent
+    assert after.sent
+
+
+@pytest.mark.parametrize("kind", TransportKind)
+def test_a_kind_makes_the_class_it_demands(kind: TransportKind) -> None:
+    error = TransportError.of(kind, endpoint="POST /x")
+    assert isinstance(error, UnknownOutcomeError if kind.sent else NotSentError)
+    assert error.sent is kind.sent
+
+
+def test_the_same_exception_means_two_things() -> None:
+    error = requests.exceptions.SSLError(urllib3.exceptions.SSLError(ssl.SSLError("x")))
+    assert kind_of(error, exchange(Phase.CONNECTING)) is TransportKind.TLS
+    assert kind_of(error, exchange(Phase.WAITING)) is TransportKind.TLS_BROKEN
+    assert kind_of(error, exchange(Phase.SENDING)) is TransportKind.WRITE_FAILED
+    assert kind_of(error, exchange(Phase.TUNNELLING)) is TransportKind.PROXY
+
+
+def test_the_wrapped_exception_decides() -> None:
+    inner = socket.gaierror(-2, "Name or service not known")
+    error = requests.exceptions.ConnectionError(urllib3.exceptions.ProtocolError("x", inner))
+    described = describe(error, exchange(Phase.CONNECTING), endpoint="GET /x")
+    assert isinstance(described, NotSentError)
+    assert described.kind is TransportKind.DNS
+    assert described.detail == "gaierror: Name or service not known"
+
+
+def test_what_the_caller_was_handling_does_not_decide() -> None:
+    try:
+        try:
+            raise ConnectionRefusedError
+        except ConnectionRefusedError:
+            raise requests.exceptions.ReadTimeout from None
+    except requests.exceptions.ReadTimeout as error:
+        assert error.__context__ is not None
+        assert kind_of(error, exchange(Phase.WAITING)) is TransportKind.READ_TIMEOUT
+
+
+def test_a_bug_is_passed_on_without_frames() -> None:
+    try:
+        raise AttributeError("no access_token=82_abcdefgh here")
+    except AttributeError as error:
+        passed_on = describe(error, exchange(Phase.WAITING), endpoint="GET /x")
+        assert passed_on is error
+    assert passed_on.__traceback__ is None
+    assert "82_abcdefgh" not in str(passed_on)
+    assert "test_a_bug_is_passed_on" in passed_on.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        APIError(errcode=40001, errmsg="invalid credential", rid="1-2", endpoint="GET /x"),
+        InvalidRequestError(field="touser", problem="is empty"),
+        TransportError.of(TransportKind.DNS, endpoint="GET /x", detail="x", elapsed_ms=5),
+        TransportError.of(TransportKind.HTTP_STATUS, endpoint="GET /x", http_status=502),
+    ],
+)
+def test_errors_cross_process_borders(error: WeChatError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert vars(copy) == vars(error)
+
+
+def test_every_kind_is_documented() -> None:
+    lines = inspect.getsource(TransportKind).splitlines()
+    for place, line in enumerate(lines):
+        if " = " in line and line.strip()[0].isupper():
+            assert lines[place + 1].strip().startswith('"""'), line

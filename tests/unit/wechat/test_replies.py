@@ -1,0 +1,181 @@
+"""Replies as values: WeChat's own, and those that only look like them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wechat import replies
+from wechat.errors import APIError, TransportKind, UnknownOutcomeError, WeChatError
+from wechat.replies import Errmsg, RawReply, parse_errmsg
+
+
+def raw(reply: Any, status: int = 200) -> RawReply:
+    body = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
+    return RawReply(endpoint="POST /x", status=status, elapsed_ms=7, body=body)
+
+
+@pytest.mark.parametrize(
+    ("errmsg", "text", "hint", "rid"),
+    [
+        ("ok", "ok", None, None),
+        ("", "", None, None),
+        (
+            "system error rid: 627cbe38-6443305c-5f61b109",
+            "system error",
+            None,
+            "627cbe38-6443305c-5f61b109",
+        ),
+        (
+            "api unauthorized, rid: 68f0517e-1-2",
+            "api unauthorized",
+            None,
+            "68f0517e-1-2",
+        ),
+        (
+            "same clientmsgid retry too fast hint: [CX3h2a04096753]",
+            "same clientmsgid retry too fast",
+            "CX3h2a04096753",
+            None,
+        ),
+        (
+            "invalid openid list size hint: [xlmeHJYfk-6Hx4LA] rid: 66f43076-700f44ff-0465cb1b",
+            "invalid openid list size",
+            "xlmeHJYfk-6Hx4LA",
+            "66f43076-700f44ff-0465cb1b",
+        ),
+        (
+            "invalid ip 47.94.148.108 ipv6 ::ffff:47.94.148.108, not in whitelist rid: 1-2-3",
+            "invalid ip 47.94.148.108 ipv6 ::ffff:47.94.148.108, not in whitelist",
+            None,
+            "1-2-3",
+        ),
+        ("a rid: 1-2 in the middle", "a rid: 1-2 in the middle", None, None),
+    ],
+)
+def test_hint_and_rid_are_cut_from_an_errmsg(
+    errmsg: str, text: str, hint: str | None, rid: str | None
+) -> None:
+    assert parse_errmsg(errmsg) == Errmsg(text=text, hint=hint, rid=rid)
+
+
+def test_an_endless_errmsg_is_cut_and_keeps_its_rid() -> None:
+    parsed = parse_errmsg("x" * 500_000 + " " * 100_000 + "rid: 1-2-3")
+    assert len(parsed.text) == 1000
+    assert parsed.rid == "1-2-3"
+
+
+def test_a_missing_errcode_means_success() -> None:
+    reply = replies.token(raw({"access_token": "82_abc", "expires_in": 345}))
+    assert reply.expires_in == 345
+    status = replies.mass_status(raw({"msg_id": 2**40, "msg_status": "DELETE"}))
+    assert (status.msg_id, status.msg_status) == (2**40, "DELETE")
+
+
+def test_errcode_0_beside_the_token_means_success() -> None:
+    reply = replies.token(raw({"errcode": 0, "access_token": "82_abc", "expires_in": 7200}))
+    assert reply.access_token.get_secret_value() == "82_abc"
+
+
+@pytest.mark.parametrize("length", [512, 1024])
+def test_long_tokens_are_taken(length: int) -> None:
+    reply = replies.token(raw({"access_token": "t" * length, "expires_in": 7200}))
+    assert len(reply.access_token) == length
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {},
+        {"access_token": "82_abc"},
+        {"access_token": "", "expires_in": 7200},
+        {"access_token": 82, "expires_in": 7200},
+        {"access_token": "82_abc", "expires_in": "7200"},
+        {"access_token": "82_abc", "expires_in": True},
+        {"access_token": "82_abc", "expires_in": 0},
+        {"access_token": "82_abc", "expires_in": -1},
+        {"access_token": "t" * 1025, "expires_in": 7200},
+    ],
+)
+def test_a_token_reply_without_a_usable_token_is_garbage(reply: Any) -> None:
+    with pytest.raises(UnknownOutcomeError) as caught:
+        replies.token(raw(reply))
+    assert caught.value.kind is TransportKind.GARBAGE
+
+
+def test_an_errcode_is_an_api_error_except_for_a_mass_send() -> None:
+    reply = {"errcode": 45009, "errmsg": "reach max api daily quota limit rid: 1-2-3"}
+    for read in (replies.token, replies.mass_status, replies.quota):
+        with pytest.raises(APIError) as caught:
+            read(raw(reply))
+        assert str(caught.value) == "POST /x: 45009 reach max api daily quota limit (rid 1-2-3)"
+    answer = replies.mass(raw(reply))
+    assert (answer.errcode, answer.errmsg) == (45009, "reach max api daily quota limit")
+    assert (answer.rid, answer.msg_id) == ("1-2-3", None)
+
+
+def test_negative_errcodes_are_errcodes() -> None:
+    assert replies.mass(raw({"errcode": -1, "errmsg": "system error"})).errcode == -1
+
+
+@pytest.mark.parametrize(
+    ("value", "msg_id"),
+    [
+        (3147494276, 3147494276),
+        (2**63 - 1, 2**63 - 1),
+        ("3147494276", 3147494276),
+        (None, None),
+        (0, None),
+        (-5, None),
+        ("", None),
+        ("x", None),
+        ("٣", None),
+        (True, None),
+        (1.5, None),
+        (2**63, None),
+        ("9" * 40, None),
+    ],
+)
+def test_a_msg_id_is_a_64_bit_number_or_absent(value: Any, msg_id: int | None) -> None:
+    answer = replies.mass(raw({"errcode": 0, "errmsg": "ok", "msg_id": value}))
+    assert answer.msg_id == msg_id
+
+
+def test_a_mass_reply_without_errcode_needs_a_msg_id() -> None:
+    assert replies.mass(raw({"msg_id": 3147494276})).errcode == 0
+    with pytest.raises(UnknownOutcomeError):
+        replies.mass(raw({"status": "ok"}))
+
+
+def test_a_raw_control_character_in_an_errmsg_does_not_hide_the_answer() -> None:
+    answer = replies.mass(raw(b'{"errcode":45028,"errmsg":"has no\nquota"}'))
+    assert answer.errcode == 45028
+
+
+def test_unknown_members_are_ignored() -> None:
+    assert replies.mass(raw({"errcode": 0, "zhmsg": "好", "msg_id": 5, "x": [1]})).msg_id == 5
+
+
+@pytest.mark.parametrize("quota", [None, [], {}, {"daily_limit": 1, "used": 1, "remain": "1"}])
+def test_a_quota_without_figures_is_garbage(quota: Any) -> None:
+    with pytest.raises(UnknownOutcomeError):
+        replies.quota(raw({"errcode": 0, "quota": quota}))
+
+
+@given(st.binary(max_size=200) | st.from_regex(r'\{"errcode":.{0,20}\}').map(str.encode))
+def test_any_bytes_are_a_reply_or_an_error_of_ours(body: bytes) -> None:
+    for read in (replies.token, replies.mass, replies.mass_status, replies.quota):
+        try:
+            read(raw(body))
+        except WeChatError as error:
+            assert error.__context__ is None
+
+
+def test_a_payload_prints_nothing() -> None:
+    payload = replies.payload(raw({"access_token": "82_abcdef"}))
+    assert "82_abcdef" not in repr(payload)
+    assert "82_abcdef" not in repr(raw({"access_token": "82_abcdef"}))
