@@ -46,8 +46,8 @@ bench: $(DEV)  ## the benchmarks
 # Their parts
 
 lint: $(DEV)  ## ruff, its formatter, spelling
-	@.venv/bin/ruff check --quiet .
-	@.venv/bin/ruff format --quiet --check . || \
+	@.venv/bin/ruff check --quiet --output-format concise .
+	@.venv/bin/ruff format --quiet --check --output-format concise . || \
 	  { echo "The formatter would change files: make format"; exit 1; }
 	@.venv/bin/codespell
 

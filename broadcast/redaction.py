@@ -94,18 +94,20 @@ class _Registry:
     def add(self, value: str) -> None:
         """Add *value* and its forms in a URL; the oldest give way beyond ``CAPACITY``."""
         with self._lock:
-            values = dict(self._values)
+            values, by_head = dict(self._values), dict(self._by_head)
             for form in (quote(value, safe=""), quote_plus(value), value):
                 values[form] = None
+                head = form[:SHORTEST_SECRET]
+                # Longest first: a secret that begins another one must not leave its tail behind.
+                by_head[head] = tuple(sorted({*by_head.get(head, ()), form}, key=len, reverse=True))
             while len(values) > CAPACITY:
-                del values[next(iter(values))]
-            self._values = values
-            by_head: dict[str, tuple[str, ...]] = {}
-            # Longest first: a secret that begins another one must not leave its tail behind.
-            for known in sorted(values, key=len, reverse=True):
-                head = known[:SHORTEST_SECRET]
-                by_head[head] = (*by_head.get(head, ()), known)
-            self._by_head = by_head
+                oldest = next(iter(values))
+                del values[oldest]
+                head = oldest[:SHORTEST_SECRET]
+                by_head[head] = tuple(each for each in by_head[head] if each != oldest)
+                if not by_head[head]:
+                    del by_head[head]
+            self._values, self._by_head = values, by_head
 
     def clear(self) -> None:
         with self._lock:

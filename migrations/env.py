@@ -22,7 +22,7 @@ from models.schema import locked
 from models.types import EnumText, Moment, ascii_string
 
 
-def _differs(
+def _differs(  # noqa: PLR0917 - Alembic calls it so
     migration: MigrationContext,
     _inspected: Column[Any],
     column: Column[Any],

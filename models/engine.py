@@ -108,9 +108,7 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
                 "isolation_level": "READ COMMITTED",
                 "connect_args": {"connect_timeout": CONNECT_TIMEOUT_S},
             }
-    engine = create_engine(
-        parsed, pool_size=pool_size, max_overflow=pool_size, **options
-    )
+    engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, **options)
     if parsed.get_backend_name() == "sqlite":
         _prepare_sqlite(engine)
     return engine

@@ -64,14 +64,14 @@ class Moment(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401, ARG002
         """Attach UTC."""
         if value is None:
             return None
         if isinstance(value, str):  # SQLite's own functions return text
             value = datetime.fromisoformat(value)
-        value = cast("datetime", value)
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        moment = cast("datetime", value)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class EnumText(TypeDecorator[E], Generic[E]):

@@ -67,9 +67,13 @@ def _other_registrations() -> tuple[Registration, ...]:
 
 
 def _print_followers(options: argparse.Namespace) -> int:
-    for lines in openid_lines(options.appid, count=options.count, seed=options.seed):
-        sys.stdout.buffer.write(lines)
-    sys.stdout.buffer.flush()
+    try:
+        for lines in openid_lines(options.appid, count=options.count, seed=options.seed):
+            sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # The reader has enough (`... | head`); Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

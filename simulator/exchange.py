@@ -59,7 +59,7 @@ class Exchange:
         try:
             body = await self.request.body()
         except ClientDisconnect:
-            self.finish()
+            self.journal.end(self.record, abandoned=True)
             return Dropped()
         self.record.appid = self.record.appid or _named_appid(body, self.request)
         if (fault := self._strike("before")) and not await self._goes_on_after(fault):

@@ -46,8 +46,9 @@ class PackedIndex:
         numbers = self._find(words)
         unknown = numbers < 0
         if unknown.any():
-            self._append(np.unique(words[unknown], axis=0))
-            numbers = self._find(words)
+            new = words[unknown]
+            self._append(_distinct(new))
+            numbers[unknown] = self._find(new)
         return numbers
 
     def _find(self, words: Words) -> Numbers:
@@ -91,11 +92,23 @@ class PackedIndex:
             numbers, places = numbers[lost], places[lost] + 1 & len(self._table) - 1
 
     def _first_places(self, words: Words) -> Numbers:
-        mixed = words[:, 0] ^ words[:, 1] * _SPREAD[0] ^ words[:, 2] * _SPREAD[1]
-        mixed = (mixed ^ mixed >> _SPREAD[2]) * _SPREAD[0]
-        places: Numbers = (mixed >> np.uint64(32)).astype(np.int64)
+        places: Numbers = (_digests(words) >> np.uint64(32)).astype(np.int64)
         places &= len(self._table) - 1
         return places
+
+
+def _digests(words: Words) -> Words:
+    mixed = words[:, 0] ^ words[:, 1] * _SPREAD[0] ^ words[:, 2] * _SPREAD[1]
+    spread: Words = (mixed ^ mixed >> _SPREAD[2]) * _SPREAD[0]
+    return spread
+
+
+def _distinct(words: Words) -> Words:
+    """Return each OpenID once. Sorting digests is ten times as fast as sorting OpenIDs."""
+    _, first, back = np.unique(_digests(words), return_index=True, return_inverse=True)
+    if (words[first[back]] == words).all():
+        return words[first]
+    return np.unique(words, axis=0)
 
 
 def _words(rows: Rows) -> Words:

@@ -36,6 +36,8 @@ MAP: Final[tuple[Row, ...]] = (
     # The proxy: whatever ails it, nothing of ours was on the way.
     Row(urllib3.exceptions.ProxyError, _K.PROXY, _K.RESET),
     Row(requests.exceptions.ProxyError, _K.PROXY, _K.RESET),
+    Row(urllib3.exceptions.ProxySchemeUnknown, _K.PROXY, _K.UNEXPECTED),
+    Row(urllib3.exceptions.ProxySchemeUnsupported, _K.PROXY, _K.UNEXPECTED),
     Row(requests.exceptions.InvalidProxyURL, _K.PROXY, _K.UNEXPECTED),
     # The operating system, in its own words.
     Row(socket.gaierror, _K.DNS, _K.UNEXPECTED),
@@ -55,7 +57,6 @@ MAP: Final[tuple[Row, ...]] = (
     Row(TimeoutError, _K.CONNECT_TIMEOUT, _K.READ_TIMEOUT),
     # TLS. After the request left, an alert or a broken record leaves the outcome open.
     Row(ssl.SSLError, _K.TLS, _K.TLS_BROKEN),
-    Row(ssl.CertificateError, _K.TLS, _K.TLS_BROKEN),
     Row(urllib3.exceptions.SSLError, _K.TLS, _K.TLS_BROKEN),
     Row(requests.exceptions.SSLError, _K.TLS, _K.TLS_BROKEN),
     # The connection breaks. Before the request that can only be within the handshake. After it,

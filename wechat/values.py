@@ -31,7 +31,7 @@ class Timeouts:
 
     def __post_init__(self) -> None:
         """Raise ``InvalidRequestError`` unless all three are positive."""
-        if not min(self.connect_s, self.read_s, self.total_s) > 0:
+        if not all(each > 0 for each in (self.connect_s, self.read_s, self.total_s)):
             raise InvalidRequestError(field="timeouts", problem="each must be above 0 seconds")
 
 

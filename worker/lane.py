@@ -187,7 +187,7 @@ class _Drive:
             return
         message = self._message(work)
         begun = time.monotonic()
-        claim = claims.claim(road.engine, self._lease.held, work)
+        claim = claims.claim(road.engine, self._lease.held, work, rules=road.rules)
         if claim is None:
             return
         if time.monotonic() - begun > CALL_WITHIN_S:
@@ -219,7 +219,9 @@ class _Drive:
         pause_s = 0.1
         while True:
             try:
-                return records.record(self._road.engine, attempt_id, fact, self._road.rules)
+                return records.record(
+                    self._road.engine, attempt_id, fact, rules=self._road.rules
+                )
             except OutOfReachError as error:
                 if time.monotonic() > give_up:
                     log.critical("attempt %s stays unknown, ended %s", attempt_id, fact.outcome)

@@ -45,7 +45,7 @@ def plan(road: Road, broadcast_id: str) -> Planned | None:
     quota = said if isinstance(said, Quota) else None
     if quota is not None:
         submits.remember_quota(road.engine, road.account, quota)
-    proof = plans.open_for_calls(road.engine, broadcast, road.account, quota)
+    proof = plans.open_for_calls(road.engine, broadcast, road.account, quota=quota)
     return Planned(batches=count, fit=proof.fit.value if proof else None)
 
 

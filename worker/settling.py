@@ -30,6 +30,6 @@ def settle(road: Road) -> int:
             if said.outcome is Outcome.TOKEN:
                 road.tokens.replace(token)
             break
-        polls.heard(road.engine, batch.id, said, road.rules.waits)
+        polls.heard(road.engine, batch.id, said, waits=road.rules.waits)
         answered += 1
     return answered

@@ -27,8 +27,8 @@ from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import moves, records
 from models.ledger.lanes import LEASE, Held
+from models.ledger.records import DEFAULT_RULES, Rules
 from models.ledger.transaction import AnyRow, read, write
-
 
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
@@ -84,15 +84,16 @@ def next_work(engine: Engine, held: Held) -> Work:
         if batch is None:
             return _until_due(connection, held.account, moment)
         if doubtful and doubtful.reason == Reason.UNPROVED_ACCEPTANCE:
-            return _work(Kind.VERIFY, batch, moment, batch.not_before)
-        return _work(Kind.CALL, batch, moment, _later(batch.not_before, lane.not_before))
+            return _work(Kind.VERIFY, batch, moment, until=batch.not_before)
+        until = _later(batch.not_before, lane.not_before)
+        return _work(Kind.CALL, batch, moment, until=until)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((m for m in (one, other) if m is not None), default=None)
 
 
-def _work(kind: Kind, batch: AnyRow, moment: datetime, until: datetime | None) -> Work:
+def _work(kind: Kind, batch: AnyRow, moment: datetime, *, until: datetime | None) -> Work:
     due = until is None or until <= moment
     return Work(
         kind=kind if due else Kind.WAIT,
@@ -122,8 +123,10 @@ def _batches(account: str) -> AnySelect:
 
 def _doubtful(account: str) -> AnySelect:
     """A batch that may have been sent goes first, and no other starts before it is settled."""
-    return _batches(account).where(Batch.state == BatchState.UNKNOWN).order_by(
-        Batch.not_before, Batch.id
+    return (
+        _batches(account)
+        .where(Batch.state == BatchState.UNKNOWN)
+        .order_by(Batch.not_before, Batch.id)
     )
 
 
@@ -170,9 +173,7 @@ def said_msg_id(engine: Engine, batch_id: int) -> int | None:
         )
 
 
-def claim(
-    engine: Engine, held: Held, work: Work, *, rules: Rules = DEFAULT_RULES
-) -> Claim | None:
+def claim(engine: Engine, held: Held, work: Work, *, rules: Rules = DEFAULT_RULES) -> Claim | None:
     """Write the call down and commit; return None where something forbids it by now.
 
     The name of the claim is made here, so that after a commit whose answer was lost
@@ -180,7 +181,7 @@ def claim(
     """
     name = secrets.token_hex(12)
     try:
-        return write(engine, lambda connection: _claim(connection, held, work, name=name))
+        return write(engine, lambda c: _claim(c, held, work, name=name, rules=rules))
     except BaseException:
         # Nothing was called. Whether the claim was committed is not known, so it is given back by
         # its name; if that fails too, the batch is unknown to whoever takes the lane over.
@@ -189,9 +190,13 @@ def claim(
         raise
 
 
-def _claim(connection: Connection, held: Held, work: Work, *, name: str) -> Claim | None:
+def _claim(
+    connection: Connection, held: Held, work: Work, *, name: str, rules: Rules
+) -> Claim | None:
     moment = now(connection)
     if not _may_call(connection, held, work, moment=moment):
+        return None
+    if records.expire_held(connection, records.lock(connection, work.batch_id), rules=rules):
         return None
     values = {"state": BatchState.CALLING, "attempts": work.attempts + 1, "not_before": None}
     moved = connection.execute(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, func, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 
 from broadcast.attempts import Reason
 from broadcast.errors import InputError, UnknownIdError
@@ -19,7 +19,7 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import moves
-from models.ledger.transaction import note, write
+from models.ledger.transaction import AnyRow, note, write
 
 T = TypeVar("T")
 S = BroadcastState
@@ -28,7 +28,7 @@ _MAY_PAUSE = {S.SCHEDULED, S.PLANNING, S.WAITING, S.SENDING, S.HELD}
 _ENDED = {S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED}
 
 
-def _on(engine: Engine, broadcast_id: str, work: Callable[[Connection, Row[Any]], T]) -> T:
+def _on(engine: Engine, broadcast_id: str, work: Callable[[Connection, AnyRow], T]) -> T:
     """Run *work* with the broadcast as it stands, its lane and its row held."""
 
     def locked(connection: Connection) -> T:
@@ -56,7 +56,7 @@ def _on(engine: Engine, broadcast_id: str, work: Callable[[Connection, Row[Any]]
 def pause(engine: Engine, broadcast_id: str, *, who: str) -> bool:
     """Start no new call of a broadcast; return False if it was paused or had ended already."""
 
-    def work(connection: Connection, row: Row[Any]) -> bool:
+    def work(connection: Connection, row: AnyRow) -> bool:
         if row.state not in _MAY_PAUSE:
             return False
         moves.move_broadcast(connection, row.id, S.PAUSED, who=who, reason=Reason.BY_HAND)
@@ -71,7 +71,7 @@ def resume(engine: Engine, broadcast_id: str, *, who: str) -> bool:
     Raises InputError when it has ended, or is held for batches that only a human can settle.
     """
 
-    def work(connection: Connection, row: Row[Any]) -> bool:
+    def work(connection: Connection, row: AnyRow) -> bool:
         if row.state in {S.WAITING, S.SENDING, S.PLANNING, S.SCHEDULED}:
             return False
         if row.state not in {S.PAUSED, S.HELD}:
@@ -87,17 +87,16 @@ def resume(engine: Engine, broadcast_id: str, *, who: str) -> bool:
     return _on(engine, broadcast_id, work)
 
 
-def _where_to(connection: Connection, row: Row[Any]) -> BroadcastState:
-    there = moves.counts(connection, row.id)
-    if not there:
-        # A plan that was held is proved anew: the day may have turned.
+def _where_to(connection: Connection, row: AnyRow) -> BroadcastState:
+    if row.started_at is None:
+        # It may have been stopped while it was cut, and the day may have turned: cut what is
+        # missing and prove it anew. Making a batch twice is not possible.
         later = row.scheduled_at is not None and row.scheduled_at > now(connection)
         return S.SCHEDULED if later else S.PLANNING
+    there = moves.counts(connection, row.id)
     if not any(there.get(s) for s in (BatchState.PLANNED, BatchState.CALLING, BatchState.UNKNOWN)):
         raise InputError("error.broadcast.in_doubt", id=row.id)
-    if row.started_at is None and row.state is S.HELD:
-        return S.PLANNING
-    return S.SENDING if row.started_at else S.WAITING
+    return S.SENDING
 
 
 def cancel(engine: Engine, broadcast_id: str, *, who: str) -> bool:
@@ -106,7 +105,7 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str) -> bool:
     Batches that may have been sent end in doubt, never cancelled; one in flight ends by its reply.
     """
 
-    def work(connection: Connection, row: Row[Any]) -> bool:
+    def work(connection: Connection, row: AnyRow) -> bool:
         if row.state in _ENDED:
             return False
         moment = now(connection)
@@ -144,9 +143,7 @@ def unhalt(engine: Engine, account: str | None, *, who: str) -> list[str]:
     return _lanes(engine, account, who=who, kind="lane.unhalt", halted=True)
 
 
-def _lanes(
-    engine: Engine, account: str | None, *, who: str, kind: str, halted: bool
-) -> list[str]:
+def _lanes(engine: Engine, account: str | None, *, who: str, kind: str, halted: bool) -> list[str]:
     def work(connection: Connection) -> list[str]:
         standing = Lane.halted_at.is_not(None) | Lane.stopped_at.is_not(None)
         wanted = standing if halted else Lane.halted_at.is_(None)

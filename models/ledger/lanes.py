@@ -86,8 +86,9 @@ def acquire(engine: Engine, account: str, owner: str) -> Held | None:
 
 def _adopt_orphans(connection: Connection, account: str, moment: datetime) -> None:
     orphans = connection.execute(
-        select(Batch.id, Batch.broadcast_id, Batch.state)
-        .where(Batch.account == account, Batch.state == BatchState.CALLING)
+        select(Batch.id, Batch.broadcast_id, Batch.state).where(
+            Batch.account == account, Batch.state == BatchState.CALLING
+        )
     ).all()
     for batch in orphans:
         moves.move_batch(
@@ -135,9 +136,7 @@ def release(engine: Engine, held: Held) -> None:
     write(engine, work)
 
 
-def wait(
-    connection: Connection, account: str, *, until: datetime, reason: Reason
-) -> None:
+def wait(connection: Connection, account: str, *, until: datetime, reason: Reason) -> None:
     """Let the lane wait; never shorten a wait that is already there."""
     connection.execute(
         update(Lane)
@@ -183,5 +182,3 @@ def rung(engine: Engine, account: str) -> None:
         )
 
     write(engine, work)
-
-

@@ -38,7 +38,10 @@ class StandingBatch(Protocol):
 
 
 def move_batch(
-    connection: Connection, batch: StandingBatch | Any, state: BatchState, **values: Any  # noqa: ANN401
+    connection: Connection,
+    batch: StandingBatch | Any,
+    state: BatchState,
+    **values: Any,  # noqa: ANN401
 ) -> bool:
     """Move a batch that still stands where *batch* says; return whether it did.
 
@@ -59,7 +62,11 @@ def move_batch(
 
 
 def move_broadcast(
-    connection: Connection, broadcast_id: str, state: BroadcastState, *, who: str = "worker",
+    connection: Connection,
+    broadcast_id: str,
+    state: BroadcastState,
+    *,
+    who: str = "worker",
     **values: Any,  # noqa: ANN401
 ) -> BroadcastState:
     """Move a broadcast from where it stands, under its row's lock; return where it stood."""
@@ -68,9 +75,7 @@ def move_broadcast(
     ).scalar_one()
     move(BROADCAST_MOVES, old, state)
     connection.execute(
-        update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id)
-        .values(state=state, **values)
+        update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(state=state, **values)
     )
     if old != state:
         note(
@@ -102,7 +107,11 @@ def rest(connection: Connection, broadcast_id: str) -> None:
 
 
 def pause(
-    connection: Connection, broadcast_id: str, *, reason: Reason, errcode: int | None,
+    connection: Connection,
+    broadcast_id: str,
+    *,
+    reason: Reason,
+    errcode: int | None,
     errmsg: str | None,
 ) -> None:
     """Pause a running broadcast because of a refusal that concerns all its batches."""
@@ -129,9 +138,7 @@ def after_cancel(connection: Connection, batch_id: int) -> None:
     if batch.cancelled_at is None:
         return
     if batch.state is BatchState.PLANNED:
-        move_batch(
-            connection, batch, BatchState.CANCELLED, reason=Reason.BY_HAND, not_before=None
-        )
+        move_batch(connection, batch, BatchState.CANCELLED, reason=Reason.BY_HAND, not_before=None)
     elif batch.state is BatchState.UNKNOWN:
         move_batch(
             connection, batch, BatchState.IN_DOUBT, reason=Reason.STOPPED_WHILE_UNKNOWN,

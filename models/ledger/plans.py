@@ -6,24 +6,25 @@ already has the same OpenIDs and therefore the same clientmsgid.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from broadcast import clientmsgid, plan
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.states import BatchState, BroadcastState
+from models.account import Lane
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import moves, submits
-from models.ledger.transaction import read, write
+from models.ledger.transaction import AnyRow, read, write
 
 BATCHES_AT_ONCE = 50
 
 
-def to_plan(engine: Engine, broadcast_id: str) -> Row[Any] | None:
+def to_plan(engine: Engine, broadcast_id: str) -> AnyRow | None:
     """Return a broadcast that waits for its plan, or None if it does not (any more)."""
     with read(engine) as connection:
         return connection.execute(
@@ -37,8 +38,12 @@ def to_plan(engine: Engine, broadcast_id: str) -> Row[Any] | None:
         ).first()  # fmt: skip
 
 
-def add_batches(engine: Engine, broadcast: Row[Any], account: Account) -> int:
-    """Make the batches that are missing; return how many there are."""
+def add_batches(engine: Engine, broadcast: AnyRow, account: Account) -> int:
+    """Make the batches that are missing; return how many there are.
+
+    Stops where the broadcast leaves the planning state (paused, cancelled); a resumed one comes
+    here again.
+    """
     after = 0
     while True:
         with read(engine) as connection:
@@ -48,14 +53,30 @@ def add_batches(engine: Engine, broadcast: Row[Any], account: Account) -> int:
                 .order_by(Pack.n)
                 .limit(BATCHES_AT_ONCE)
             ).all()
-        if not packs:
+        if not packs or not _add(engine, broadcast, account, packs=packs):
             return after
-        write(engine, lambda c, packs=packs: _add_missing(c, broadcast, account, packs))
         after = packs[-1].n
 
 
+def _add(engine: Engine, broadcast: AnyRow, account: Account, *, packs: Sequence[AnyRow]) -> bool:
+    def work(connection: Connection) -> bool:
+        planning = _hold(connection, broadcast.id) is BroadcastState.PLANNING
+        if planning:
+            _add_missing(connection, broadcast, account, packs=packs)
+        return planning
+
+    return write(engine, work)
+
+
+def _hold(connection: Connection, broadcast_id: str) -> BroadcastState:
+    """Hold a broadcast's row against pause and cancel; return where it stands."""
+    return connection.execute(
+        select(BroadcastRow.state).where(BroadcastRow.id == broadcast_id).with_for_update()
+    ).scalar_one()
+
+
 def _add_missing(
-    connection: Connection, broadcast: Row[Any], account: Account, packs: list[Row[Any]]
+    connection: Connection, broadcast: AnyRow, account: Account, *, packs: Sequence[AnyRow]
 ) -> None:
     there = set(
         connection.scalars(
@@ -82,7 +103,7 @@ def _add_missing(
 
 
 def open_for_calls(
-    engine: Engine, broadcast: Row[Any], account: Account, quota: plan.Quota | None
+    engine: Engine, broadcast: AnyRow, account: Account, *, quota: plan.Quota | None
 ) -> plan.Proof | None:
     """Prove the plan once more and let the lane begin, or hold the broadcast with the reason.
 
@@ -90,15 +111,8 @@ def open_for_calls(
     """
 
     def work(connection: Connection) -> plan.Proof | None:
-        connection.execute(
-            select(submits.Lane.fence)
-            .where(submits.Lane.account == account.name)
-            .with_for_update()
-        )
-        state = connection.execute(
-            select(BroadcastRow.state).where(BroadcastRow.id == broadcast.id).with_for_update()
-        ).scalar_one()
-        if state is not BroadcastState.PLANNING:
+        connection.execute(select(Lane.fence).where(Lane.account == account.name).with_for_update())
+        if _hold(connection, broadcast.id) is not BroadcastState.PLANNING:
             return None
         taken = submits.reserved(connection, account.name, but=broadcast.id)
         proof = plan.prove(

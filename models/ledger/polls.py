@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, Row, select, update
+from sqlalchemy import Connection, Engine, select, update
 
 from broadcast.attempts import Reason
 from broadcast.states import BatchState
@@ -13,11 +12,13 @@ from broadcast.waits import Waits
 from models.account import Lane
 from models.batch import Batch
 from models.engine import now
-from models.ledger import moves
-from models.ledger.transaction import read, write
+from models.ledger import moves, records
+from models.ledger.transaction import AnyRow, read, write
 
 PAUSES = tuple(timedelta(minutes=m) for m in (3, 10, 15, 30, 60, 120, 240))
-MOST_POLLS = 24
+#: The first question is asked two minutes after the acceptance; the 18th comes after 48 h.
+MOST_POLLS = 18
+_POLLED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 #: What mass/get says of a job that ended. DELETE is also seen when nobody was left to send to.
 ENDED = frozenset({"SEND_SUCCESS", "DELETE"})
 FAILED = "SEND_FAIL"
@@ -36,10 +37,10 @@ def due_accounts(engine: Engine) -> list[str]:
         )
 
 
-def due_batches(engine: Engine, account: str, most: int) -> list[Row[Any]]:
+def due_batches(engine: Engine, account: str, most: int) -> list[AnyRow]:
     """Take up to *most* due batches; their next poll is moved on, so two pollers share the work."""
 
-    def work(connection: Connection) -> list[Row[Any]]:
+    def work(connection: Connection) -> list[AnyRow]:
         moment = now(connection)
         rows = connection.execute(
             select(Batch.id, Batch.broadcast_id, Batch.msg_id, Batch.polls, Batch.poll_at)
@@ -52,7 +53,7 @@ def due_batches(engine: Engine, account: str, most: int) -> list[Row[Any]]:
     return write(engine, work)
 
 
-def _take(connection: Connection, row: Row[Any], moment: Any) -> bool:  # noqa: ANN401
+def _take(connection: Connection, row: AnyRow, moment: datetime) -> bool:
     taken = connection.execute(
         update(Batch)
         .where(Batch.id == row.id, Batch.poll_at == row.poll_at)
@@ -61,16 +62,19 @@ def _take(connection: Connection, row: Row[Any], moment: Any) -> bool:  # noqa: 
     return taken.rowcount == 1
 
 
-def heard(engine: Engine, batch_id: int, status: str | None, waits: Waits) -> None:
+def heard(engine: Engine, batch_id: int, status: str | None, *, waits: Waits) -> None:
     """Store what mass/get said (None: 40059, not known yet) and close the batch if it ended."""
 
     def work(connection: Connection) -> None:
+        # The lane first, as everybody who writes batches does.
+        records.lock(connection, batch_id)
         batch = connection.execute(
-            select(Batch.id, Batch.broadcast_id, Batch.state, Batch.polls, Batch.msg_status)
-            .where(Batch.id == batch_id)
-            .with_for_update()
+            select(Batch.id, Batch.broadcast_id, Batch.state, Batch.polls, Batch.msg_status).where(
+                Batch.id == batch_id
+            )
         ).one()
-        if batch.state not in {BatchState.ACCEPTED, BatchState.FINISHED}:
+        if batch.state not in _POLLED:
+            connection.execute(update(Batch).where(Batch.id == batch_id).values(poll_at=None))
             return
         if status in ENDED:
             moves.move_batch(
@@ -82,13 +86,13 @@ def heard(engine: Engine, batch_id: int, status: str | None, waits: Waits) -> No
                 reason=Reason.REVIEW_REFUSED,
             )  # fmt: skip
         else:
-            _ask_again(connection, batch, status, waits)
+            _ask_again(connection, batch, status, waits=waits)
         moves.rest(connection, batch.broadcast_id)
 
     write(engine, work)
 
 
-def _ask_again(connection: Connection, batch: Row[Any], status: str | None, waits: Waits) -> None:
+def _ask_again(connection: Connection, batch: AnyRow, status: str | None, *, waits: Waits) -> None:
     polls = batch.polls + 1
     pause = waits.scaled(PAUSES[min(polls, len(PAUSES)) - 1])
     connection.execute(

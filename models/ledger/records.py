@@ -21,7 +21,6 @@ from broadcast.waits import Waits
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
-from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import lanes, moves, splits
 from models.ledger.transaction import AnyRow, write
@@ -86,7 +85,7 @@ def confirm(
     """Store what mass/get said about the msg_id of a 45065, and decide anew."""
 
     def work(connection: Connection) -> Decision:
-        batch = _lock(connection, batch_id)
+        batch = lock(connection, batch_id)
         connection.execute(
             update(AttemptRow)
             .where(AttemptRow.batch_id == batch_id, AttemptRow.msg_id == msg_id)
@@ -104,7 +103,7 @@ def store(
     batch_id = connection.execute(
         select(AttemptRow.batch_id).where(AttemptRow.id == attempt_id)
     ).scalar_one()
-    batch = _lock(connection, batch_id)
+    batch = lock(connection, batch_id)
     values = asdict(fact)
     values["errmsg"] = values["errmsg"] and values["errmsg"][:512]
     stored = connection.execute(
@@ -125,12 +124,10 @@ def _may_learn(fact: Fact) -> ColumnElement[bool]:
     return nothing_yet | (AttemptRow.outcome == Outcome.UNKNOWN)
 
 
-def _lock(connection: Connection, batch_id: int) -> AnyRow:
+def lock(connection: Connection, batch_id: int) -> AnyRow:
     """Read a batch and hold it, after its lane, in the order in which claims lock."""
     account = connection.execute(select(Batch.account).where(Batch.id == batch_id)).scalar_one()
-    connection.execute(
-        select(Lane.fence).where(Lane.account == account).with_for_update()
-    )
+    connection.execute(select(Lane.fence).where(Lane.account == account).with_for_update())
     return connection.execute(
         select(
             Batch.id, Batch.broadcast_id, Batch.account, Batch.state, Batch.size, Batch.depth,
@@ -163,9 +160,7 @@ def history_of(connection: Connection, batch: AnyRow) -> list[Attempt]:
     ]
 
 
-def _settle(
-    connection: Connection, batch: AnyRow, rules: Rules, *, news: bool = True
-) -> Decision:
+def _settle(connection: Connection, batch: AnyRow, rules: Rules, *, news: bool = True) -> Decision:
     history = history_of(connection, batch)
     decision = decide(history, now=now(connection), policy=_policy(batch, rules))
     if news and _applies(batch, decision, history):
@@ -174,9 +169,7 @@ def _settle(
 
 
 def _policy(batch: AnyRow, rules: Rules) -> Policy:
-    return Policy(
-        waits=rules.waits, splits_left=rules.split_depth - batch.depth, size=batch.size
-    )
+    return Policy(waits=rules.waits, splits_left=rules.split_depth - batch.depth, size=batch.size)
 
 
 def _applies(batch: AnyRow, decision: Decision, history: Sequence[Attempt]) -> bool:
@@ -202,7 +195,7 @@ def expire(engine: Engine, batch_id: int, *, rules: Rules = DEFAULT_RULES) -> bo
     """
 
     def work(connection: Connection) -> bool:
-        return expire_held(connection, _lock(connection, batch_id), rules=rules)
+        return expire_held(connection, lock(connection, batch_id), rules=rules)
 
     return write(engine, work)
 
@@ -290,9 +283,7 @@ def _spread(connection: Connection, batch: AnyRow, decision: Decision) -> None:
             errmsg=words,
         )  # fmt: skip
     if decision.scope is Scope.ACCOUNT and decision.not_before is not None:
-        lanes.wait(
-            connection, batch.account, until=decision.not_before, reason=decision.reason
-        )
+        lanes.wait(connection, batch.account, until=decision.not_before, reason=decision.reason)
     elif decision.scope is Scope.ACCOUNT:
         lanes.stop(
             connection, batch.account, reason=decision.reason, errcode=decision.errcode,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from broadcast.attempts import Reason
 from broadcast.errors import UnknownIdError
@@ -20,7 +20,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.transaction import read
+from models.ledger.transaction import AnyRow, read
 from models.skipped import Skipped
 
 _SET_OF = {
@@ -107,7 +107,7 @@ def report(engine: Engine, broadcast_id: str, *, batch_list: bool = True) -> Rep
     """Return the report of a broadcast. Raises UnknownIdError, naming near ids."""
     with read(engine) as connection:
         row = connection.execute(
-            select(BroadcastRow.__table__).where(  # type: ignore[arg-type]
+            select(BroadcastRow.__table__).where(
                 BroadcastRow.id == broadcast_id,
                 BroadcastRow.state != BroadcastState.UPLOADING,
             )
@@ -121,7 +121,7 @@ def reports(engine: Engine, *, account: str | None = None, most: int = 50) -> li
     """Return the newest broadcasts, without their batch lists."""
     with read(engine) as connection:
         query = (
-            select(BroadcastRow.__table__)  # type: ignore[arg-type]
+            select(BroadcastRow.__table__)
             .where(BroadcastRow.state != BroadcastState.UPLOADING)
             .order_by(BroadcastRow.created_at.desc(), BroadcastRow.id.desc())
             .limit(most)
@@ -141,12 +141,11 @@ def _unknown(connection: Connection, broadcast_id: str) -> UnknownIdError:
     return UnknownIdError("error.broadcast.unknown", id=broadcast_id)
 
 
-def _report(connection: Connection, row: Row[Any], *, batch_list: bool) -> Report:
+def _report(connection: Connection, row: AnyRow, *, batch_list: bool) -> Report:
     recipients, batches, calls = _sums(connection, row.id)
-    if not batches["total"]:
-        # Published and not cut yet, or cancelled before: all of them wait, or none was called.
-        lost = row.state is BroadcastState.CANCELLED
-        recipients["cancelled" if lost else "waiting"] = row.planned
+    # Published and not cut yet, or not wholly: the rest waits, or was cancelled before it was cut.
+    lost = row.cancelled_at is not None
+    recipients["cancelled" if lost else "waiting"] += row.planned - sum(recipients.values())
     lane = _lane(connection, row.account)
     return Report(
         id=row.id,
@@ -179,9 +178,7 @@ def _shown_state(state: BroadcastState, lane: LaneView) -> BroadcastState:
     return state
 
 
-def _sums(
-    connection: Connection, broadcast_id: str
-) -> tuple[dict[str, int], dict[str, int], int]:
+def _sums(connection: Connection, broadcast_id: str) -> tuple[dict[str, int], dict[str, int], int]:
     recipients = dict.fromkeys(SETS, 0)
     batches = dict.fromkeys(("total", "accepted", "finished", *SETS[1:]), 0)
     calls = connection.scalar(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from broadcast import clientmsgid, openid, plan
 from broadcast.states import BatchState
 from models.account import AccountRow
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
+from models.ledger.transaction import AnyRow
 
 
-def split(connection: Connection, batch: Row[Any]) -> None:
+def split(connection: Connection, batch: AnyRow) -> None:
     """Add two batches with the halves of *batch*'s OpenIDs, each with a clientmsgid of its own."""
     packed = connection.execute(select(Pack.openids).where(Pack.id == batch.pack_id)).scalar_one()
     said = connection.execute(
@@ -27,7 +26,7 @@ def split(connection: Connection, batch: Row[Any]) -> None:
     left, _ = plan.halves(batch.size)
     cut = left * openid.PACKED_LENGTH
     for step, half in enumerate((packed[:cut], packed[cut:]), start=1):
-        pack_id = _add_pack(connection, batch.broadcast_id, n + step, half)
+        pack_id = _add_pack(connection, batch.broadcast_id, half, n=n + step)
         connection.execute(
             insert(Batch).values(
                 broadcast_id=batch.broadcast_id,
@@ -45,7 +44,7 @@ def split(connection: Connection, batch: Row[Any]) -> None:
         )
 
 
-def _add_pack(connection: Connection, broadcast_id: str, n: int, packed: bytes) -> int:
+def _add_pack(connection: Connection, broadcast_id: str, packed: bytes, *, n: int) -> int:
     openids = openid.unpack(packed)
     added = connection.execute(
         insert(Pack).values(

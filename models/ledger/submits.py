@@ -130,17 +130,22 @@ def _same(connection: Connection, body: Body) -> str | None:
 
 
 def begin(engine: Engine, body: Body, *, who: str) -> str:
-    """Open an upload and return its id; a dead upload under the same key is cleared away."""
+    """Open an upload and return its id; a dead upload under the same key is cleared away.
+
+    Raises InputError while another process is uploading under this key, or has just published.
+    """
 
     def work(connection: Connection) -> str:
         lanes.know(connection, body.account)
-        for dead in connection.scalars(
-            select(BroadcastRow.id).where(
-                BroadcastRow.key == body.key, BroadcastRow.state == BroadcastState.UPLOADING
-            )
-        ).all():
-            clear(connection, dead)
         moment = now(connection)
+        dead = connection.scalar(
+            select(BroadcastRow.id)
+            .where(BroadcastRow.key == body.key, BroadcastRow.state == BroadcastState.UPLOADING)
+            .where(BroadcastRow.uploading_at <= moment - UPLOAD_DEAD)
+            .with_for_update()
+        )
+        if dead is not None:
+            clear(connection, dead)
         broadcast_id = _new_id(moment)
         connection.execute(
             insert(BroadcastRow).values(
@@ -223,7 +228,12 @@ def abandon(engine: Engine, broadcast_id: str) -> None:
 
 
 def publish(
-    engine: Engine, broadcast_id: str, body: Body, figures: Figures, terms: Terms,
+    engine: Engine,
+    broadcast_id: str,
+    body: Body,
+    *,
+    figures: Figures,
+    terms: Terms,
     quota: plan.Quota | None,
 ) -> plan.Proof:
     """Flip the upload into sight, or raise what refuses it; the caller then abandons it.
@@ -277,42 +287,54 @@ def _refuse_repeated(connection: Connection, body: Body) -> None:
 
 
 def prove(
-    connection: Connection, body: Body, *, calls: int, spread: bool, quota: plan.Quota | None,
+    connection: Connection,
+    body: Body,
+    *,
+    calls: int,
+    spread: bool,
+    quota: plan.Quota | None,
     own_id: str | None = None,
 ) -> plan.Proof:
     """Hold *calls* against the day in which the broadcast starts."""
-    if quota is not None and _another_day(connection, body.scheduled_at):
+    moment = now(connection)
+    starts = max(moment, body.scheduled_at or moment)
+    if quota is not None and starts >= day.turn(moment):
         # What is used today says nothing about that day; only its size is known.
         limit = quota.daily_limit
         quota = plan.Quota(daily_limit=limit, used=0, remain=limit)
-        return plan.prove(calls=calls, quota=quota, reserved=0, spread=spread)
-    taken = reserved(connection, body.account.name, but=own_id)
+    taken = reserved(connection, body.account.name, but=own_id, on=starts)
     return plan.prove(calls=calls, quota=quota, reserved=taken, spread=spread)
 
 
-def _another_day(connection: Connection, scheduled_at: datetime | None) -> bool:
-    return scheduled_at is not None and scheduled_at >= day.turn(now(connection))
-
-
-def reserved(connection: Connection, account: str, *, but: str | None) -> int:
-    """Count the calls of today that other published broadcasts still need."""
-    today_ends = day.turn(now(connection))
-    told = (
+def reserved(
+    connection: Connection, account: str, *, but: str | None, on: datetime | None = None
+) -> int:
+    """Count the calls that other published broadcasts still need on the day of *on* (today)."""
+    moment = now(connection)
+    wanted = day.start(on or moment)
+    waiting = (
         select(func.count())
         .select_from(Batch)
-        .where(Batch.broadcast_id == BroadcastRow.id, Batch.state.in_(list(BATCH_AT_REST)))
+        .where(Batch.broadcast_id == BroadcastRow.id, Batch.state.not_in(list(BATCH_AT_REST)))
         .scalar_subquery()
     )
     rows = connection.execute(
-        select(BroadcastRow.calls_planned, told.label("told"), BroadcastRow.scheduled_at)
+        select(
+            BroadcastRow.state, BroadcastRow.calls_planned, BroadcastRow.scheduled_at,
+            waiting.label("waiting"),
+        )
         .where(BroadcastRow.account == account, BroadcastRow.id != (but or ""))
         .where(BroadcastRow.state.not_in([BroadcastState.UPLOADING, *BROADCAST_AT_REST]))
-    )
+    )  # fmt: skip
     return sum(
-        max(0, row.calls_planned - row.told)
+        # What is not cut yet, or not wholly, needs what it was proved with; a split batch more.
+        row.calls_planned if row.state in _NOT_CUT else row.waiting
         for row in rows
-        if row.scheduled_at is None or row.scheduled_at < today_ends
+        if day.start(max(moment, row.scheduled_at or moment)) == wanted
     )
+
+
+_NOT_CUT = frozenset({BroadcastState.SCHEDULED, BroadcastState.PLANNING})
 
 
 def _too_many(proof: plan.Proof) -> PlanError:
@@ -338,6 +360,7 @@ def remember_quota(engine: Engine, account: Account, quota: plan.Quota) -> None:
 
     def work(connection: Connection) -> None:
         lanes.know(connection, account)
+        _hold_lane(connection, account.name)
         moment = now(connection)
         today = moment.astimezone(day.SHANGHAI).date().isoformat()
         key = (QuotaDay.account == account.name, QuotaDay.day == today)
@@ -360,4 +383,3 @@ def dry_run(
         if not terms.again:
             _refuse_repeated(connection, body)
         return prove(connection, body, calls=calls, spread=terms.spread_days, quota=quota)
-

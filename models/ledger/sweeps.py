@@ -6,17 +6,19 @@ A sweep writes nothing but "rung at"; it never touches a lane whose lease lives.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, update
 
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
+from broadcast.waits import REPEAT_WINDOW
 from models.account import Lane
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import moves, submits
-from models.ledger.transaction import write
+from models.ledger import moves, records, submits
+from models.ledger.records import DEFAULT_RULES, Rules
+from models.ledger.transaction import read, write
 
 #: A ring that nobody answered for this long is repeated: the broker may have lost it.
 RING_AGAIN = timedelta(seconds=4)
@@ -47,9 +49,7 @@ def _due(connection: Connection) -> Rings:
     ).all()
     if plans:
         connection.execute(
-            update(BroadcastRow)
-            .where(BroadcastRow.id.in_(plans))
-            .values(rung_at=now(connection))
+            update(BroadcastRow).where(BroadcastRow.id.in_(plans)).values(rung_at=now(connection))
         )
     lanes = _due_lanes(connection)
     if lanes:
@@ -69,17 +69,10 @@ def _due_lanes(connection: Connection) -> list[tuple[str, str]]:
         .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
         .join(Lane, Lane.account == Batch.account)
         .where(
-            BroadcastRow.state.in_(BROADCAST_RUNNING),
-            or_(
-                Batch.state == BatchState.CALLING,
-                Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN])
-                & or_(Batch.not_before.is_(None), Batch.not_before <= moment),
-            ),
+            # An orphan is adopted whatever stands still: its fate is not known until a driver asks.
+            or_(Batch.state == BatchState.CALLING, _may_be_called(moment)),
             or_(Lane.leased_until.is_(None), Lane.leased_until <= moment),
-            or_(Lane.not_before.is_(None), Lane.not_before <= moment),
             or_(Lane.rung_at.is_(None), Lane.rung_at < moment - RING_AGAIN),
-            Lane.stopped_at.is_(None),
-            Lane.halted_at.is_(None),
         )
         .distinct()
     )
@@ -87,6 +80,27 @@ def _due_lanes(connection: Connection) -> list[tuple[str, str]]:
     for account, broadcast_id in rows:
         first[account] = min(first.get(account, broadcast_id), broadcast_id)
     return sorted(first.items())
+
+
+def _may_be_called(moment: datetime) -> ColumnElement[bool]:
+    return and_(
+        Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN]),
+        or_(Batch.not_before.is_(None), Batch.not_before <= moment),
+        BroadcastRow.state.in_(BROADCAST_RUNNING),
+        or_(Lane.not_before.is_(None), Lane.not_before <= moment),
+        Lane.stopped_at.is_(None),
+        Lane.halted_at.is_(None),
+    )
+
+
+def hold_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
+    """Hold for a human what was unknown for 23 h, paused and halted or not; return how many."""
+    with read(engine) as connection:
+        late = now(connection) - rules.waits.scaled(REPEAT_WINDOW)
+        ids = connection.scalars(
+            select(Batch.id).where(Batch.state == BatchState.UNKNOWN, Batch.first_called_at <= late)
+        ).all()
+    return sum(records.expire(engine, batch_id, rules=rules) for batch_id in ids)
 
 
 def launch_due(engine: Engine) -> list[str]:
@@ -117,6 +131,7 @@ def forget_uploads(engine: Engine) -> int:
             .where(BroadcastRow.state == BroadcastState.UPLOADING)
             .where(BroadcastRow.uploading_at < now(connection) - UPLOAD_FORGOTTEN)
             .limit(1)
+            .with_for_update()
         ).all()
         for broadcast_id in dead:
             submits.clear(connection, broadcast_id)

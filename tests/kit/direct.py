@@ -36,6 +36,7 @@ def submit(
             samples={},
         )  # fmt: skip
         submits.publish(
-            engine, broadcast_id, body, figures, submits.Terms(who="test", again=True), None
+            engine, broadcast_id, body, figures=figures,
+            terms=submits.Terms(who="test", again=True), quota=None,
         )
     return broadcast_id

@@ -40,8 +40,9 @@ class SimulatedAccount:
 class Simulator:
     """`python -m simulator` on a random port; `with Simulator() as wechat:` starts and stops it.
 
-    Every account has `followers` generated followers (`openids()` names them). `switches` are
-    set before the first call. Admin helpers take the appid of the first account by default.
+    Every account has `followers` generated followers (`openids()` names them), `daily_limit`
+    mass calls a day and `calls_per_minute` (0 means no limit). `switches` are set before the
+    first call. Admin helpers take the appid of the first account by default.
     """
 
     def __init__(
@@ -49,6 +50,8 @@ class Simulator:
         accounts: Sequence[SimulatedAccount] = (SimulatedAccount(),),
         *,
         followers: int = 0,
+        daily_limit: int = 100,
+        calls_per_minute: int = 60,
         latency_ms: float = 0,
         seed: int = 0,
         port: int = 0,
@@ -57,6 +60,8 @@ class Simulator:
     ) -> None:
         self.accounts = tuple(accounts)
         self.followers = followers
+        self.daily_limit = daily_limit
+        self.calls_per_minute = calls_per_minute
         self.latency_ms = latency_ms
         self.seed = seed
         self.port = port
@@ -123,6 +128,8 @@ class Simulator:
     def _arguments(self) -> list[str]:
         words = ["--port", str(self.port), "--followers", str(self.followers)]
         words += ["--latency-ms", str(self.latency_ms), "--seed", str(self.seed)]
+        words += ["--daily-limit", str(self.daily_limit)]
+        words += ["--calls-per-minute", str(self.calls_per_minute)]
         for account in self.accounts:
             words += ["--account", account.argument]
         return words

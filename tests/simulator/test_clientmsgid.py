@@ -62,9 +62,7 @@ def test_an_id_is_at_most_64_bytes(simulator: Simulator, wire: Wire) -> None:
     refused(wire.send(simulator.openids(2), clientmsgid="x" * 34), 45067, words, section="2.3")
 
 
-def test_without_an_id_the_same_send_collides_with_itself(
-    simulator: Simulator, wire: Wire
-) -> None:
+def test_without_an_id_the_same_send_collides_with_itself(simulator: Simulator, wire: Wire) -> None:
     """Section 2.3: a digest of scope and content."""
     submitted(wire.send(simulator.openids(2)))
     assert wire.send(simulator.openids(2))["errcode"] == 45065

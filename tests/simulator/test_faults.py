@@ -72,9 +72,7 @@ def test_a_gateway_page(simulator: Simulator, wire: Wire, when: str, jobs: int) 
 
 
 @pytest.mark.parametrize("status", [412, 413, 504, 200])
-def test_a_gateway_page_with_another_status(
-    simulator: Simulator, wire: Wire, status: int
-) -> None:
+def test_a_gateway_page_with_another_status(simulator: Simulator, wire: Wire, status: int) -> None:
     simulator.fault("html", status=status, path=SEND)
     assert raw_send(wire, simulator.openids(2)).status_code == status
 
@@ -150,9 +148,7 @@ def test_clientmsgid_exist_on_the_first_call(simulator: Simulator, wire: Wire) -
 
 @pytest.mark.parametrize("errcode", [45009, 45011, 42010, 45066, 48001, 45028, 40001, 12345])
 @WHEN
-def test_any_errcode(
-    simulator: Simulator, wire: Wire, errcode: int, when: str, jobs: int
-) -> None:
+def test_any_errcode(simulator: Simulator, wire: Wire, errcode: int, when: str, jobs: int) -> None:
     simulator.fault("errcode", errcode=errcode, when=when, path=SEND)
     assert wire.send(simulator.openids(2), clientmsgid="one")["errcode"] == errcode
     check_repeat(simulator, wire, jobs)

@@ -95,9 +95,10 @@ def test_generated_and_other_followers_are_told_apart() -> None:
     ours, others = generated_openids("wx1", count=12), generated_openids("wx2", count=3)
     followers.add(pack([*others[:2], ours[10]]))
     followers.remove(pack([ours[0], others[1], others[2]]))
-    assert followers.among(pack([*ours, *others])).tolist() == [*range(1, 10), *_numbers(
-        followers, [ours[10], others[0]]
-    )]
+    assert followers.among(pack([*ours, *others])).tolist() == [
+        *range(1, 10),
+        *_numbers(followers, [ours[10], others[0]]),
+    ]
     assert followers.known(pack([ours[11], others[2]])).tolist() == [NOBODY, NOBODY]
     assert len(followers) == 11
     assert set(followers.openids(followers.everyone())) == {*ours[1:11], others[0]}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
+from tests.kit.wait import until
 from tests.simulator.conftest import OTHER
 from tests.simulator.expectations import submitted
 
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
 
     from tests.kit.simulator import SimulatedAccount, Simulator
     from tests.simulator.wire import Wire
-
-
 
 
 def test_the_first_passes_and_the_others_are_too_fast(
@@ -106,6 +106,23 @@ def test_a_call_whose_client_left_is_executed_but_no_longer_in_flight(
     simulator.wait_for_jobs(1)
     assert wire.send(simulator.openids(2), clientmsgid="one")["errcode"] == 45065
     assert simulator.max_in_flight() == 1
+
+
+def test_half_a_body_is_never_executed(simulator: Simulator, wire: Wire) -> None:
+    """A sender that dies while it sends has sent nothing."""
+    host, port = simulator.url.removeprefix("http://").split(":")
+    head = f"POST /cgi-bin/message/mass/send?access_token={wire.token} HTTP/1.1\r\nHost: x\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f'{head}Content-Length: 1000\r\n\r\n{{"touser":['.encode())
+        until(simulator.mass_calls, 10, "the call to arrive")
+        assert simulator.max_in_flight() == 1
+    (call,) = until(
+        lambda: [call for call in simulator.mass_calls() if call["end"]], 10, "the end of the call"
+    )
+    assert (call["abandoned"], call["status"], call["errcode"]) == (True, None, None)
+    assert simulator.jobs() == []
+    submitted(wire.send(simulator.openids(2)))
+    assert simulator.mass_calls()[1]["in_flight"] == 0
 
 
 def test_the_journal_tells_every_call(simulator: Simulator, wire: Wire) -> None:

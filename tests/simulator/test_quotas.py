@@ -52,9 +52,7 @@ def test_quota_get_of_an_interface_of_another_account_kind(
     refused(wire_of(ACCOUNTS["subscription"]).quota(), 76022, words, section="5.3")
 
 
-def test_a_hundred_calls_a_day_until_midnight_in_shanghai(
-    simulator: Simulator, wire: Wire
-) -> None:
+def test_a_hundred_calls_a_day_until_midnight_in_shanghai(simulator: Simulator, wire: Wire) -> None:
     """Sections 2.5 and 5.2, section 14 point 14."""
     simulator.admin("POST", "clock", {"day_turns_in_s": 3600})
     simulator.change_account(used=99)

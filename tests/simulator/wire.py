@@ -27,7 +27,9 @@ class Wire:
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """One call; a path without a slash in front is below /cgi-bin/."""
         url = self.url + (path if path.startswith("/") else f"/cgi-bin/{path}")
-        return self.session.request(method, url, timeout=options.pop("timeout", TIMEOUT_S), **options)
+        return self.session.request(
+            method, url, timeout=options.pop("timeout", TIMEOUT_S), **options
+        )
 
     def json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """One call whose reply has status 200 and is JSON (section 0.1)."""
@@ -73,7 +75,9 @@ class Wire:
         query = {"access_token": self.token}
         return self.json("POST", path, params=query, data=content, **options)
 
-    def send(self, openids: Sequence[Any], text: str = "周五停机维护", /, **fields: Any) -> dict[str, Any]:
+    def send(
+        self, openids: Sequence[Any], text: str = "周五停机维护", /, **fields: Any
+    ) -> dict[str, Any]:
         """POST message/mass/send with a text."""
         return self.post("message/mass/send", text_message(openids, text) | fields)
 

@@ -95,7 +95,7 @@ def test_every_legal_number_of_openids_is_written(count: int) -> None:
         ({**TEXT, "filter": {"is_to_all": True}}, "content"),
         ({**TEXT, "clientmsgid": "another"}, "content"),
         ({**TEXT, "voice": {"media_id": "x"}}, "content"),
-        ({**TEXT, 1: 2}, "content"),
+        (dict[object, object]({**TEXT}) | {1: 2}, "content"),
         ({"msgtype": "image", "image": {}, "images": {}}, "content"),
         ({"msgtype": "voice", "voice": {"media_id": object()}}, "content"),
         ({"msgtype": "voice", "voice": {"media_id": float("nan")}}, "content"),

@@ -1,0 +1,116 @@
+"""A million OpenIDs by ``broadcast send --wait`` and by the bare loop, in turn, in one run.
+
+Prints the ratio pair by pair, the peak memory of producer and worker, and what an idle worker weighs.
+Usage: python -m benchmarks [--openids N] [--rounds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.kit.simulator import Simulator
+from tests.kit.system import System
+from tests.kit.wait import until
+from tests.servers.valkey import Valkey
+
+BARE = Path(__file__).with_name("bare_loop.py")
+MB = 1_000_000
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--openids", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, Valkey() as valkey:
+        simulator = Simulator(followers=wanted.openids)
+        with simulator, System(Path(folder), valkey=valkey, simulator=simulator) as system:
+            simulator.change_account(daily_limit=1_000_000, calls_per_minute=0)
+            measure(system, openids=wanted.openids, rounds=wanted.rounds)
+
+
+def measure(system: System, *, openids: int, rounds: int) -> None:
+    """Run the pairs on one worker."""
+    file = system.folder / "followers.txt"
+    lines = system.simulator.openids(openids)
+    # 500 duplicates, as an export has them.
+    file.write_text("\n".join(lines + lines[: min(500, openids)]) + "\n", encoding="ascii")
+    del lines
+    worker = psutil.Process(system.worker().pid)
+    idle(worker)
+    ratios = []
+    for n in range(rounds):
+        ours_s, peak = ours(system, file, key=f"round-{n}", openids=openids)
+        bare_s = bare(system, file)
+        ratios.append(ours_s / bare_s)
+        print(
+            f"round {n + 1}: broadcast {ours_s:.2f} s, bare loop {bare_s:.2f} s, "
+            f"ratio {ratios[-1]:.2f}, producer's peak {peak / MB:.0f} MB"
+        )
+    print(f"ratio, median of {rounds}: {statistics.median(ratios):.2f}")
+    print(f"worker's peak: {peak_rss(worker.pid) / MB:.0f} MB")
+    distinct = system.simulator.ledger()["delivered_distinct"]
+    print(f"simulator: {distinct:,} distinct followers reached")
+
+
+def idle(worker: psutil.Process) -> None:
+    """Print what a worker weighs before it has worked, children included."""
+    family = [worker, *worker.children(recursive=True)]
+    until(lambda: worker.cpu_percent(0.2) < 5, 20, "an idle worker")
+    pss = sum(process.memory_full_info().pss for process in family)
+    print(f"idle worker, {len(family)} process(es): {pss / MB:.0f} MB PSS")
+
+
+def ours(system: System, file: Path, *, key: str, openids: int) -> tuple[float, int]:
+    """Return the seconds from command to report, and the producer's peak memory in bytes."""
+    command = [
+        str(Path(sys.executable).parent / "broadcast"), "send", "--openids", str(file),
+        "--text", f"基准 {key}", "--key", key, "--wait", "--json",
+    ]  # fmt: skip
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command, env={**os.environ, **system.env}, cwd=system.folder, stdout=subprocess.PIPE
+    )
+    stdout, _ = process.communicate()
+    seconds = time.perf_counter() - started
+    told = json.loads(stdout.splitlines()[-1])
+    if told["recipients"]["accepted"] != openids:
+        message = f"not all accepted: {told['recipients']}"
+        raise RuntimeError(message)
+    # The largest child so far; the bare loop runs later and is told apart by its own line.
+    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+
+
+def bare(system: System, file: Path) -> float:
+    """Return the seconds of the bare loop."""
+    account = system.simulator.account
+    started = time.perf_counter()
+    subprocess.run(
+        [sys.executable, str(BARE), str(file), system.simulator.url, account.appid,
+         account.secret],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    return time.perf_counter() - started
+
+
+def peak_rss(pid: int) -> int:
+    """Return the most memory a process ever had, in bytes (Linux)."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""Broadcasts in the ledger and drivers of their lanes, for tests below the worker."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, func, select, update
+
+from broadcast import accounts, openid, plan
+from broadcast.accounts import Account
+from broadcast.decide import Decision
+from broadcast.outcomes import Outcome, of_errcode
+from broadcast.states import BatchState
+from models import Base, Batch
+from models.ledger import claims, lanes, plans, records, submits
+from models.ledger.claims import Claim, Kind, Work
+from models.ledger.lanes import Held
+from models.ledger.records import DEFAULT_RULES, Fact, Rules
+from models.types import Moment
+
+PLENTY = plan.Quota(daily_limit=1_000, used=0, remain=1_000)
+_KEYS = itertools.count(1)
+
+
+def account(name: str = "default") -> Account:
+    """Return an account of which nobody but the ledger will hear."""
+    return accounts.make(name, appid=f"wx{name}0123456789"[:18], appsecret="0123456789abcdef")
+
+
+def openids(count: int) -> list[str]:
+    """Return *count* OpenIDs in order; the first ones differ from the next in their case alone."""
+    return [f"o{'aA'[n % 2]}{n // 2:026d}" for n in range(count)]
+
+
+def packed(names: Iterable[str]) -> bytes:
+    """Return OpenIDs as they are stored."""
+    return openid.pack("".join(names).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """The OpenIDs of one batch, as the producer hands them over."""
+
+    n: int
+    names: Sequence[str]
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return len(self.names)
+
+    @property
+    def first(self) -> str:
+        """The first of them."""
+        return self.names[0]
+
+    @property
+    def last(self) -> str:
+        """The last of them."""
+        return self.names[-1]
+
+    @property
+    def packed(self) -> bytes:
+        """All of them, 21 bytes each."""
+        return packed(self.names)
+
+
+def portions(names: Sequence[str], sizes: Iterable[int]) -> Iterator[Portion]:
+    """Cut *names* into batches of *sizes*."""
+    rest = iter(names)
+    for n, size in enumerate(sizes, start=1):
+        yield Portion(n, list(itertools.islice(rest, size)))
+
+
+def sizes_of(size: int, batches: int) -> list[int]:
+    """Return *batches* even sizes that add up to *size*."""
+    return [size // batches + (n < size % batches) for n in range(batches)]
+
+
+def body(
+    *, size: int = 20, key: str | None = None, owner: Account | None = None,
+    text: str = "您好 🎉", at: datetime | None = None,
+) -> submits.Body:
+    """Return what a broadcast to the first *size* OpenIDs says; the key is a new one if not given."""
+    content = json.dumps({"msgtype": "text", "text": {"content": text}}, ensure_ascii=False)
+    return submits.Body(
+        account=owner or account(),
+        key=key or f"key-{next(_KEYS)}",
+        content=content,
+        content_digest=hashlib.sha256(content.encode()).hexdigest(),
+        msgtype="text",
+        audience_digest=hashlib.sha256("".join(openids(size)).encode()).hexdigest(),
+        scheduled_at=at,
+    )
+
+
+def figures(*, size: int, batches: int, **skipped: tuple[int, list[tuple[int, str]]]) -> submits.Figures:
+    """Return what was read: *size* good OpenIDs and what was skipped."""
+    counts = {reason: count for reason, (count, _) in skipped.items()}
+    return submits.Figures(
+        read=size + sum(counts.values()), malformed=counts.get("malformed", 0),
+        duplicate=counts.get("duplicate", 0), planned=size, calls=batches, samples=skipped,
+    )  # fmt: skip
+
+
+def upload(
+    engine: Engine, said: submits.Body, *, size: int = 20, batches: int = 2
+) -> str:
+    """Store a broadcast that nobody sees yet; return its id."""
+    broadcast_id = submits.begin(engine, said, who="tests")
+    submits.add_packs(engine, broadcast_id, portions(openids(size), sizes_of(size, batches)))
+    return broadcast_id
+
+
+def published(
+    engine: Engine, said: submits.Body, *, size: int = 20, batches: int = 2,
+    quota: plan.Quota | None = PLENTY, spread: bool = False, again: bool = True,
+) -> str:
+    """Submit a broadcast, as the producer does; return its id. It waits for its plan."""
+    broadcast_id = upload(engine, said, size=size, batches=batches)
+    submits.publish(
+        engine, broadcast_id, said, figures=figures(size=size, batches=batches),
+        terms=submits.Terms(who="tests", again=again, spread_days=spread), quota=quota,
+    )  # fmt: skip
+    return broadcast_id
+
+
+def planned(engine: Engine, broadcast_id: str, *, owner: Account | None = None, quota: plan.Quota | None = PLENTY) -> plan.Proof | None:
+    """Cut a published broadcast and open it for calls, as the worker does."""
+    row = plans.to_plan(engine, broadcast_id)
+    assert row is not None, "it does not wait for its plan"
+    plans.add_batches(engine, row, owner or account())
+    return plans.open_for_calls(engine, row, owner or account(), quota=quota)
+
+
+def broadcast(
+    engine: Engine, *, size: int = 20, batches: int = 2, key: str | None = None,
+    owner: Account | None = None, quota: plan.Quota | None = PLENTY,
+) -> str:
+    """Submit and plan a broadcast; its batches wait for a driver. Return its id."""
+    said = body(size=size, key=key, owner=owner)
+    broadcast_id = published(engine, said, size=size, batches=batches, quota=quota)
+    planned(engine, broadcast_id, owner=owner, quota=quota)
+    return broadcast_id
+
+
+class Driver:
+    """Drives an account's lane by hand: claim, then say what WeChat is to have answered."""
+
+    def __init__(
+        self, engine: Engine, name: str = "default", *, owner: str = "tests",
+        rules: Rules = DEFAULT_RULES,
+    ) -> None:
+        held = lanes.acquire(engine, name, owner)
+        assert held is not None, "somebody else holds the lane"
+        self.engine = engine
+        self.held: Held = held
+        self.rules = rules
+
+    def next(self) -> Work:
+        """Return what the lane does next."""
+        return claims.next_work(self.engine, self.held)
+
+    def claim(self) -> Claim:
+        """Claim the next call; it must be allowed."""
+        work = self.next()
+        assert work.kind is Kind.CALL, work
+        claim = claims.claim(self.engine, self.held, work, rules=self.rules)
+        assert claim is not None, "the claim was refused"
+        return claim
+
+    def record(self, claim: Claim, fact: Fact) -> Decision:
+        """Store what the call of *claim* ended as."""
+        return records.record(self.engine, claim.attempt_id, fact, rules=self.rules)
+
+    def call(self, fact: Fact) -> Decision:
+        """Claim the next call and store what it ended as."""
+        return self.record(self.claim(), fact)
+
+
+def said(errcode: int, *, msg_id: int | None = None, errmsg: str = "words of WeChat") -> Fact:
+    """Return WeChat's JSON reply as a fact."""
+    return Fact(
+        outcome=of_errcode(errcode, msg_id=msg_id), errcode=errcode, errmsg=errmsg,
+        msg_id=msg_id, http_status=200,
+    )  # fmt: skip
+
+
+#: The reply was lost on its way.
+LOST = Fact(outcome=Outcome.UNKNOWN, transport="read_timeout")
+
+
+def pass_time(engine: Engine, elapsed: timedelta) -> None:
+    """Let time pass for the ledger: every moment in it moves into the past."""
+    with engine.begin() as connection:
+        for table in Base.metadata.sorted_tables:
+            keys = list(table.primary_key.columns)
+            moments = [column for column in table.columns if isinstance(column.type, Moment)]
+            for row in connection.execute(select(table)).mappings().all():
+                older = {
+                    column.name: row[column.name] - elapsed
+                    for column in moments
+                    if row[column.name] is not None
+                }
+                if older:
+                    mine = [key == row[key.name] for key in keys]
+                    connection.execute(update(table).where(*mine).values(**older))
+
+
+def batches(engine: Engine, broadcast_id: str) -> list[Any]:
+    """Return the rows of a broadcast's batches in order."""
+    with engine.connect() as connection:
+        query = select(Batch.__table__).where(Batch.broadcast_id == broadcast_id)
+        return list(connection.execute(query.order_by(Batch.n)).all())
+
+
+def batch(engine: Engine, broadcast_id: str, n: int = 1) -> Any:
+    """Return the row of one batch."""
+    return batches(engine, broadcast_id)[n - 1]
+
+
+def states(engine: Engine, broadcast_id: str) -> dict[BatchState, int]:
+    """Count a broadcast's batches by state."""
+    with engine.connect() as connection:
+        query = select(Batch.state, func.count()).where(Batch.broadcast_id == broadcast_id)
+        return dict(connection.execute(query.group_by(Batch.state)).tuples().all())
