@@ -16,6 +16,7 @@ from enum import StrEnum
 from broadcast import waits
 from broadcast.attempts import Attempt, Reason, Scope, tokens_in_a_row
 from broadcast.outcomes import SAME_KEY_RUNNING, SPLITTABLE, Outcome
+from broadcast.plan import SMALLEST
 from broadcast.waits import Waits
 
 
@@ -140,9 +141,14 @@ _NO_USE_TO_REPEAT = {
 
 
 def window_end(history: Sequence[Attempt], at_scale: Waits) -> datetime:
-    """Return from when on a batch may not be repeated any more: 23 h after its first call."""
+    """Return from when on a batch that may have been sent may not be repeated any more.
+
+    WeChat counts its 24 h from the call that it took, so 23 h are counted from the first one that
+    it may have taken: a definite refusal (no calls left today) before it began nothing.
+    """
     called = [a for a in history if a.outcome is not Outcome.NOT_CALLED]
-    return called[0].started_at + at_scale.scaled(waits.REPEAT_WINDOW)
+    doubtful = [a for a in called if a.maybe_sent]
+    return (doubtful or called)[0].started_at + at_scale.scaled(waits.REPEAT_WINDOW)
 
 
 def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> Decision:
@@ -174,7 +180,7 @@ def _stand(reason: Reason, scope: Scope, last: Attempt) -> Decision:
 
 
 def _refuse_recipients(last: Attempt, policy: Policy) -> Decision:
-    halves_are_legal = policy.size >= 4
+    halves_are_legal = policy.size >= 2 * SMALLEST
     if last.errcode in SPLITTABLE and policy.splits_left > 0 and halves_are_legal:
         return Decision(move=Move.SPLIT, reason=Reason.RECIPIENTS_REFUSED, errcode=last.errcode)
     return Decision(move=Move.REFUSE, reason=Reason.RECIPIENTS_REFUSED, errcode=last.errcode)

@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import Any, Final, cast
 
 import typer
-from typer import rich_utils
 from typer.core import TyperCommand, TyperGroup
 
 from broadcast.text import t
@@ -37,16 +36,10 @@ COMMANDS: Final[Mapping[str, str]] = {
 class _Helpful:
     """The words that Typer itself puts around a command's help."""
 
-    def format_usage(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Typer's own classes
-        pieces = " ".join(cast("Any", self).collect_usage_pieces(ctx))
-        formatter.write_usage(ctx.command_path, pieces, prefix=t("help.usage"))
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - Typer's own
+        from cli.helping import print_help  # noqa: PLC0415 - rich is for help and terminals
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
-        rich_utils.ARGUMENTS_PANEL_TITLE = t("help.panel.arguments")
-        rich_utils.OPTIONS_PANEL_TITLE = t("help.panel.options")
-        rich_utils.COMMANDS_PANEL_TITLE = t("help.panel.commands")
-        rich_utils.REQUIRED_LONG_STRING = t("help.required")
-        super().format_help(ctx, formatter)  # type: ignore[misc]
+        print_help(cast("Any", self), ctx)
 
     def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
         option = super().get_help_option(ctx)  # type: ignore[misc]

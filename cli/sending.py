@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from broadcast import plan
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.text import t
@@ -19,9 +21,17 @@ from cli.wiring import database
 from cli.wiring.broker import bell
 from cli.wiring.wechat import WeChatQuota
 from models.ledger import reports
+from models.ledger.submits import find
 from producer import audience as audiences
 from producer.audience import Audience
-from producer.submit import Order, Prepared, Submitted, prepare, store
+from producer.submit import (
+    Order,
+    Prepared,
+    Submitted,
+    prepare,
+    refuse_what_does_not_fit,
+    store,
+)
 
 
 class Ask(Enum):
@@ -57,14 +67,17 @@ def send_wish(wish: Wish, *, repeat: str, dry_run: bool, until: Until | None) ->
             prepared = prepare(wish.order, audience, engine=engine, quota=quota)
         if dry_run:
             return _dry_run(wish, prepared, quota.why)
-        if wish.ask is not Ask.NOBODY and prepared.existing is None:
-            _show(wish, prepared)
-            if wish.ask is Ask.ASK and not _agreed():
-                output.note(t("send.declined"))
-                return exits.FAILED
-        with _told("send.maybe_stored", repeat):
-            submitted = store(prepared, audience, engine=engine, bell=bell())
-    _tell(wish, submitted, quota.why)
+        refuse_what_does_not_fit(prepared)
+        if not _may_go(wish, prepared):
+            output.note(t("send.declined"))
+            return exits.FAILED
+        try:
+            with _told("send.maybe_stored", repeat):
+                submitted = store(prepared, audience, engine=engine, bell=bell())
+        except KeyboardInterrupt:
+            return _interrupted(engine, prepared)
+    shown = 0 if wish.ask is Ask.NOBODY else len(prepared.notices)
+    _tell(wish, submitted, [*map(str, submitted.notices[shown:]), *_reason(quota.why)])
     if until is not None:
         return waiting.wait(engine, submitted.id, until=until, as_json=wish.as_json)
     if wish.as_json:
@@ -134,17 +147,34 @@ def _show(wish: Wish, prepared: Prepared) -> None:
         output.note(line)
 
 
+def _may_go(wish: Wish, prepared: Prepared) -> bool:
+    """Show the broadcast on a terminal, and ask unless ``--yes`` was said."""
+    if wish.ask is Ask.NOBODY or prepared.existing is not None:
+        return True
+    _show(wish, prepared)
+    return wish.ask is Ask.TELL or _agreed()
+
+
+def _interrupted(engine: Engine, prepared: Prepared) -> int:
+    """Say whether Ctrl-C came before or after the broadcast was stored."""
+    stored = find(engine, prepared.body)
+    output.note(t("send.interrupted_stored", id=stored) if stored else t("send.interrupted"))
+    return exits.INTERRUPTED
+
+
+def _reason(why: BroadcastError | None) -> list[str]:
+    return [] if why is None else [str(why)]
+
+
 def _agreed() -> bool:
     output.note(t("send.ask"))
     answer = sys.stdin.readline().strip().casefold()
     return answer in {"y", "yes", "是", "好"}  # noqa: RUF001
 
 
-def _tell(wish: Wish, submitted: Submitted, why: BroadcastError | None) -> None:
-    for notice in submitted.notices:
-        output.warn(str(notice))
-    if why is not None:
-        output.warn(str(why))
+def _tell(wish: Wish, submitted: Submitted, warnings: list[str]) -> None:
+    for warning in warnings:
+        output.warn(warning)
     if not submitted.created:
         output.say(t("send.existing", id=submitted.id, key=wish.order.key))
         return

@@ -133,6 +133,16 @@ def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSou
     return replace(prepared, proof=proof, quota=answer, notices=notices)
 
 
+def refuse_what_does_not_fit(prepared: Prepared) -> None:
+    """Raise PlanError, with the shortest fix, when the account's day has no room for the plan."""
+    proof = prepared.proof
+    if proof is not None and proof.fit is plan.Fit.TOO_MANY:
+        raise PlanError(
+            "error.plan.too_many", calls=proof.calls, free=proof.free, short=proof.short,
+            days=proof.days,
+        )  # fmt: skip
+
+
 def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell) -> Submitted:
     """Store and publish what was prepared, then ring.
 
@@ -141,6 +151,7 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell)
     """
     if prepared.existing is not None:
         return _again(prepared, prepared.existing, engine=engine, bell=bell)
+    refuse_what_does_not_fit(prepared)
     broadcast_id = submits.begin(engine, prepared.body, who=prepared.terms.who)
     with _all_or_nothing(engine, broadcast_id):
         submits.add_packs(engine, broadcast_id, audience.packs(prepared.sizes))

@@ -61,7 +61,8 @@ class Exchange:
         except ClientDisconnect:
             self.journal.end(self.record, abandoned=True)
             return Dropped()
-        self.record.appid = self.record.appid or _named_appid(body, self.request)
+        if self.record.appid is None and not self.endpoint.mass:
+            self.record.appid = _named_appid(body, self.request)
         if (fault := self._strike("before")) and not await self._goes_on_after(fault):
             return await self._spoilt(fault, None)
         return await self._answered(self._call(body))

@@ -83,10 +83,10 @@ def next_work(engine: Engine, held: Held) -> Work:
         batch = doubtful or connection.execute(_planned(held.account, moment)).first()
         if batch is None:
             return _until_due(connection, held.account, moment)
-        if doubtful and doubtful.reason == Reason.UNPROVED_ACCEPTANCE:
-            return _work(Kind.VERIFY, batch, moment, until=batch.not_before)
+        # A lane that waits asks mass/get nothing either: it may be waiting for a token.
         until = _later(batch.not_before, lane.not_before)
-        return _work(Kind.CALL, batch, moment, until=until)
+        verify = doubtful is not None and doubtful.reason is Reason.UNPROVED_ACCEPTANCE
+        return _work(Kind.VERIFY if verify else Kind.CALL, batch, moment, until=until)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -193,8 +193,8 @@ def claim(engine: Engine, held: Held, work: Work, *, rules: Rules = DEFAULT_RULE
 def _claim(
     connection: Connection, held: Held, work: Work, *, name: str, rules: Rules
 ) -> Claim | None:
-    moment = now(connection)
-    if not _may_call(connection, held, work, moment=moment):
+    moment = _may_call(connection, held, work)
+    if moment is None:
         return None
     if records.expire_held(connection, records.lock(connection, work.batch_id), rules=rules):
         return None
@@ -220,25 +220,29 @@ def _claim(
     return Claim(attempt_id=attempt_id[0] if attempt_id else 0, claim=name, number=number)
 
 
-def _may_call(connection: Connection, held: Held, work: Work, *, moment: datetime) -> bool:
-    """Read everything that forbids a call, under the locks that hold it still until the commit."""
+def _may_call(connection: Connection, held: Held, work: Work) -> datetime | None:
+    """Read everything that forbids a call, under the locks that hold it still until the commit.
+
+    Returns the moment of the reading, or None where something forbids it.
+    """
     lane = connection.execute(
         select(Lane.fence, Lane.leased_until, Lane.halted_at, Lane.stopped_at, Lane.not_before)
         .where(Lane.account == held.account)
         .with_for_update()
     ).one()
+    moment = now(connection)  # after the wait for the row: the lease may have run out in it
     ours = lane.fence == held.fence and lane.leased_until and lane.leased_until > moment
     closed = lane.halted_at or lane.stopped_at or (lane.not_before and lane.not_before > moment)
     if not ours or closed:
-        return False
+        return None
     state = connection.execute(
         select(BroadcastRow.state).where(BroadcastRow.id == work.broadcast_id).with_for_update()
     ).scalar_one()
     if state not in BROADCAST_RUNNING:
-        return False
+        return None
     if state is BroadcastState.WAITING:
         moves.move_broadcast(
             connection, work.broadcast_id, BroadcastState.SENDING,
             started_at=func.coalesce(BroadcastRow.started_at, moment),
         )  # fmt: skip
-    return True
+    return moment

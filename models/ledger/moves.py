@@ -39,7 +39,7 @@ class StandingBatch(Protocol):
 
 def move_batch(
     connection: Connection,
-    batch: StandingBatch | Any,
+    batch: StandingBatch | Any,  # noqa: ANN401
     state: BatchState,
     **values: Any,  # noqa: ANN401
 ) -> bool:
@@ -99,6 +99,14 @@ def rest(connection: Connection, broadcast_id: str) -> None:
     """Settle the broadcast if every batch is at rest, or settle it anew after a late fact."""
     state = resting_state(counts(connection, broadcast_id))
     if state is None:
+        return
+    stands = connection.execute(
+        select(BroadcastRow.state, BroadcastRow.finished_at)
+        .where(BroadcastRow.id == broadcast_id)
+        .with_for_update()
+    ).one()
+    if stands.state is state and stands.finished_at is not None:
+        # It finished when it came to rest, not when a poll said so once more.
         return
     values: dict[str, Any] = {"finished_at": now(connection)}
     if state is BroadcastState.COMPLETED:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from broadcast import clientmsgid, plan
 from broadcast.accounts import Account
@@ -107,12 +107,15 @@ def open_for_calls(
 ) -> plan.Proof | None:
     """Prove the plan once more and let the lane begin, or hold the broadcast with the reason.
 
-    Returns None if the broadcast left the planning state meanwhile (paused, cancelled).
+    Returns None if the broadcast left the planning state meanwhile (paused, cancelled), or left it
+    and came back, so that batches are missing: the sweep rings for its planning again.
     """
 
     def work(connection: Connection) -> plan.Proof | None:
         connection.execute(select(Lane.fence).where(Lane.account == account.name).with_for_update())
         if _hold(connection, broadcast.id) is not BroadcastState.PLANNING:
+            return None
+        if _cut(connection, broadcast.id) != broadcast.planned:
             return None
         taken = submits.reserved(connection, account.name, but=broadcast.id)
         proof = plan.prove(
@@ -128,6 +131,16 @@ def open_for_calls(
         return proof
 
     return write(engine, work)
+
+
+def _cut(connection: Connection, broadcast_id: str) -> int:
+    """Return how many OpenIDs the batches hold."""
+    size = connection.scalar(
+        select(func.sum(Batch.size)).where(
+            Batch.broadcast_id == broadcast_id, Batch.parent_id.is_(None)
+        )
+    )
+    return int(size or 0)
 
 
 def rung(engine: Engine, broadcast_id: str) -> None:

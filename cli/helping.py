@@ -1,0 +1,61 @@
+"""The help of a command, in the person's language.
+
+Typer's own is English around the texts, and cuts Chinese ones off, which have no blanks to break at.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from broadcast.text import t
+
+INDENT = 2
+
+
+def print_help(command: Any, context: Any) -> None:  # noqa: ANN401 - Typer keeps its classes private
+    """Print usage, purpose, arguments, options and commands."""
+    console = Console(file=sys.stdout, highlight=False)
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    console.print(Text(t("help.usage", usage=usage)), soft_wrap=True)
+    console.print()
+    console.print(Padding(Text(command.help or ""), (0, INDENT)))
+    parameters = [p for p in command.get_params(context) if not getattr(p, "hidden", False)]
+    arguments = [p for p in parameters if p.param_type_name == "argument"]
+    options = [p for p in parameters if p.param_type_name == "option"]
+    _section(console, t("help.arguments"), [(p.metavar or p.name, p.help or "") for p in arguments])
+    _section(console, t("help.options"), [(_names(p), p.help or "") for p in options])
+    if hasattr(command, "list_commands"):
+        _section(console, t("help.commands"), _commands(command, context))
+
+
+def _names(option: Any) -> str:  # noqa: ANN401
+    names = ", ".join(option.opts)
+    return names if option.is_flag or not option.metavar else f"{names} {option.metavar}"
+
+
+def _commands(group: Any, context: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is not None and not command.hidden:
+            yield name, command.help or ""
+
+
+def _section(console: Console, title: str, rows: Iterable[tuple[str, str]]) -> None:
+    rows = list(rows)
+    if not rows:
+        return
+    table = Table.grid(padding=(0, INDENT))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in rows:
+        table.add_row(Text(name, style="bold"), Text(text))
+    console.print()
+    console.print(Text(title, style="bold"))
+    console.print(Padding(table, (0, 0, 0, INDENT)))
