@@ -38,16 +38,19 @@ class Account(BaseModel):
     appsecret: Annotated[SecretStr, Field(min_length=6, max_length=256)]
     account_kind: AccountKind = AccountKind.SERVICE
     api_base: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")] = API_BASE
-    token_mode: Literal["stable", "classic"] = "stable"
+    token_mode: Literal["stable", "classic"] = "stable"  # noqa: S105 - a mode's name
     calls_per_minute: Annotated[int, Field(ge=0, le=6000)] = 60
     callback_token: SecretStr | None = None
     encoding_aes_key: SecretStr | None = None
 
 
-def make(name: str, **values: object) -> Account:
+def make(name: str, /, **values: object) -> Account:
     """Build an account from raw values; raise :class:`SettingsError` naming the wrong one."""
     if not NAME.match(name):
         raise SettingsError("error.settings.account_name", name=name)
+    if "name" in values:
+        # The table's title is the name; two of them could differ.
+        raise SettingsError("error.settings.account_value", account=name, name="name")
     file = values.pop("appsecret_file", None)
     if values.get("appsecret") is None and file is not None:
         values["appsecret"] = _secret_file(Path(str(file)))

@@ -10,10 +10,14 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 def start(moment: datetime) -> datetime:
     """Return the beginning of the day in which *moment* (aware) lies."""
-    local = moment.astimezone(SHANGHAI)
-    return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(moment.tzinfo)
+    return _midnight(moment).astimezone(moment.tzinfo)
 
 
 def turn(moment: datetime) -> datetime:
     """Return the end of the day in which *moment* (aware) lies."""
-    return start(moment) + timedelta(days=1)
+    return (_midnight(moment) + timedelta(days=1)).astimezone(moment.tzinfo)
+
+
+def _midnight(moment: datetime) -> datetime:
+    """Return the midnight in Shanghai, where days are counted: other places' differ in length."""
+    return moment.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -16,7 +16,8 @@ class Outcome(StrEnum):
 
     ACCEPTED = "accepted"  #: errcode 0 with a msg_id
     ALREADY_ACCEPTED = "already_accepted"  #: 45065: WeChat has a job with this clientmsgid
-    TOKEN = "token"  #: answered before the send ran; the same body may go again after one refresh
+    #: answered before the send ran; the same body may go again after one refresh
+    TOKEN = "token"  # noqa: S105 - an outcome's name
     THROTTLED = "throttled"  #: too fast: the lane slows down, the send did not run
     WAIT = "wait"  #: WeChat or the way to it is not ready; the send did not run
     QUOTA_TODAY = "quota_today"  #: no calls left until WeChat's day turns
@@ -42,19 +43,20 @@ BY_ERRCODE: Mapping[int, Outcome] = {
     **dict.fromkeys((45065, 44007), O.ALREADY_ACCEPTED),
     **dict.fromkeys((40001, 40014, 41001, 42001), O.TOKEN),
     **dict.fromkeys((45011, 42010), O.THROTTLED),
-    **dict.fromkeys((45061, 45102, 46007, 45085, 89504, 89505, 61450), O.WAIT),
+    **dict.fromkeys((45061, 45102, 46007, 89504, 89505), O.WAIT),
     **dict.fromkeys((45009, 44993), O.QUOTA_TODAY),
     **dict.fromkeys((45028, 45040), O.QUOTA_MONTH),
-    # -1 may come after the send has run. 45066 says that a send with this key runs just now.
-    **dict.fromkeys((-1, 45066), O.UNKNOWN),
+    # -1 and 61450, "system error", may come after the send has run. 45066 says that a send with
+    # this key runs just now.
+    **dict.fromkeys((-1, 45066, 61450), O.UNKNOWN),
     # Content, media, form of the request: the same for every batch of the broadcast.
     **dict.fromkeys((
-        40004, 40005, 40006, 40007, 40008, 40009, 40010, 40011, 40012, 40033, 40035, 40038, 40050,
-        40152, 40059, 40060, 40065, 40068, 40073, 40097, 40126, 40128, 40132, 40137, 41005, 41006,
-        41011, 43001, 43002, 43003, 44001, 44002, 44003, 44004, 45001, 45002, 45003, 45004, 45005,
-        45006, 45007, 45008, 45015, 45020, 45021, 45047, 45052, 45056, 45057, 45058, 45059, 45067,
-        45083, 45084, 45100, 45157, 45158, 45159, 45161, 46001, 46003, 47001, 47002, 48005, 48006,
-        48008, 48013, 48014, 61451, 76003, 76021, 76022, 9001001,
+        40004, 40005, 40006, 40007, 40008, 40009, 40010, 40011, 40012, 40032, 40033, 40035, 40038,
+        40050, 40152, 40059, 40060, 40065, 40068, 40073, 40097, 40126, 40128, 40132, 40137, 41005,
+        41006, 41011, 43001, 43002, 43003, 44001, 44002, 44003, 44004, 44005, 45001, 45002, 45003,
+        45004, 45005, 45006, 45007, 45008, 45015, 45019, 45020, 45021, 45047, 45052, 45056, 45057,
+        45058, 45059, 45067, 45083, 45084, 45085, 45100, 45157, 45158, 45159, 45161, 46001, 46003,
+        47001, 47002, 48005, 48006, 48008, 48013, 48014, 61451, 76003, 76021, 76022, 9001001,
         *range(65301, 65318),
     ), O.STOP_BROADCAST),
     # Credentials, permission, ban, IP: the same for every broadcast of the account.
@@ -64,12 +66,12 @@ BY_ERRCODE: Mapping[int, Outcome] = {
     ), O.STOP_ACCOUNT),
     # The OpenIDs of this batch.
     **dict.fromkeys((
-        40003, 40031, 40032, 40130, 43004, 43005, 43019, 44005, 45019, 46004, 48002, 49003, 50005,
+        40003, 40031, 40130, 43004, 43005, 43019, 46004, 48002, 49003, 50005,
     ), O.BAD_RECIPIENTS),
 }  # fmt: skip
 
-#: Codes that blame single OpenIDs, so that halving the batch can find them. The others blame the
-#: list as a whole (its length, or nobody left in it).
+#: Codes that blame single OpenIDs, so that halving the batch can find them. 40130 blames the list
+#: as a whole: nobody, or only one, is left in it.
 SPLITTABLE = frozenset({40003, 40031, 43004, 43005, 43019, 46004, 48002, 49003, 50005})
 
 

@@ -35,6 +35,14 @@ class PoolKind(StrEnum):
     PREFORK = "prefork"
 
 
+def _default_redis() -> SecretStr:
+    """Return the Valkey of a running `broadcast up`, else the usual place."""
+    try:
+        return SecretStr(UP_REDIS.read_text(encoding="ascii"))
+    except OSError:
+        return SecretStr("redis://localhost:6379/0")
+
+
 def _env(name: str) -> AliasChoices:
     return AliasChoices(name, name.lower())
 
@@ -43,8 +51,12 @@ class Settings(BaseSettings):
     """What a process needs to know, read once where it is wired."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True,
-        case_sensitive=False, env_ignore_empty=True,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        case_sensitive=False,
+        env_ignore_empty=True,
     )
 
     appid: str | None = Field(None, validation_alias=_env("WECHAT_APPID"))
@@ -67,9 +79,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(
         SecretStr(f"sqlite:///{VAR / 'broadcast.db'}"), validation_alias=_env("DATABASE_URL")
     )
-    redis_url: SecretStr = Field(
-        default_factory=lambda: _default_redis(), validation_alias=_env("REDIS_URL")
-    )
+    redis_url: SecretStr = Field(default_factory=_default_redis, validation_alias=_env("REDIS_URL"))
     broker_url: SecretStr | None = Field(None, validation_alias=_env("CELERY_BROKER_URL"))
     redis_prefix: str = Field("", max_length=40, validation_alias=_env("BROADCAST_REDIS_PREFIX"))
     #: Longest text of a mass send in characters: 45002 above 600, the console's help says 300.
@@ -80,7 +90,8 @@ class Settings(BaseSettings):
     wait_scale: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, validation_alias=_env("BROADCAST_WAIT_SCALE")
     )
-    #: How often a batch refused for its recipients is halved to find the bad one (each costs calls).
+    #: How often a batch refused for its recipients is halved to find the bad one; each half is a
+    #: call.
     split_depth: Annotated[int, Field(ge=0, le=13)] = Field(
         4, validation_alias=_env("BROADCAST_SPLIT_DEPTH")
     )
@@ -119,6 +130,9 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             problem = _named(error)
+        except UnicodeDecodeError as error:
+            # The error itself carries the whole file, and the file carries secrets.
+            problem = SettingsError("error.settings.dotenv", byte=error.start)
         raise problem
 
     @property
@@ -148,14 +162,6 @@ class Settings(BaseSettings):
     def account(self, name: str | None) -> Account:
         """Return the account called *name*; with one account the name may be left out."""
         return accounts.choose(self.accounts(), name)
-
-
-def _default_redis() -> SecretStr:
-    """Return the Valkey of a running `broadcast up`, else the usual place."""
-    try:
-        return SecretStr(UP_REDIS.read_text(encoding="ascii"))
-    except OSError:
-        return SecretStr("redis://localhost:6379/0")
 
 
 def _checked_url(value: SecretStr, schemes: tuple[str, ...]) -> SecretStr:

@@ -1,7 +1,8 @@
 """Every text a person reads, from one catalogue in Chinese and English.
 
 ``t("send.ask", account="default")`` looks the id up in ``locale/<lang>/LC_MESSAGES/broadcast.mo``
-and fills the ``{placeholders}``. The ``.po`` files are the source; ``make catalogue`` compiles them.
+and fills the ``{placeholders}``. The ``.po`` files are the source; ``make catalogue`` compiles
+them.
 """
 
 from __future__ import annotations

@@ -43,33 +43,40 @@ class Waits:
         """Return *wait* at this scale."""
         return wait * self.scale
 
-    def after(
-        self, history: Sequence[Attempt], now: datetime
-    ) -> tuple[datetime, Reason, Scope]:
+    def after(self, history: Sequence[Attempt], now: datetime) -> tuple[datetime, Reason, Scope]:
         """Return when the batch may be called again, why it waits, and whom the wait concerns."""
         last = history[-1]
         tries = same_in_a_row(history)
+        reason, scope = Reason.REPEAT_UNKNOWN, Scope.BATCH
         match last.outcome:
             case Outcome.TOKEN | Outcome.NOT_CALLED:
                 return now, Reason.NONE, Scope.BATCH
-            case Outcome.THROTTLED if last.errcode == PARALLEL:
-                pause = min(PARALLEL_FIRST * 2 ** (tries - 1), PARALLEL_MOST)
-                return now + self.scaled(pause), Reason.THROTTLED, Scope.ACCOUNT
-            case Outcome.THROTTLED:
-                return now + self.scaled(MINUTE), Reason.THROTTLED, Scope.ACCOUNT
             case Outcome.QUOTA_TODAY:
                 return self._next_day(now), Reason.QUOTA_TODAY, Scope.ACCOUNT
+            case Outcome.THROTTLED:
+                pause = _doubled(tries) if last.errcode == PARALLEL else MINUTE
+                reason, scope = Reason.THROTTLED, Scope.ACCOUNT
             case Outcome.WAIT:
-                pause = NOT_READY_STEPS[min(tries, len(NOT_READY_STEPS)) - 1]
-                return now + self.scaled(pause), Reason.WECHAT_NOT_READY, Scope.ACCOUNT
-        if last.errcode == SAME_KEY_RUNNING:
-            return now + self.scaled(MINUTE), Reason.REPEAT_UNKNOWN, Scope.BATCH
-        pause = UNKNOWN_STEPS[min(tries, len(UNKNOWN_STEPS)) - 1]
-        return now + self.scaled(pause), Reason.REPEAT_UNKNOWN, Scope.BATCH
+                pause = _step(NOT_READY_STEPS, tries)
+                reason, scope = Reason.WECHAT_NOT_READY, Scope.ACCOUNT
+            case _ if last.errcode == SAME_KEY_RUNNING:
+                pause = MINUTE
+            case _:
+                pause = _step(UNKNOWN_STEPS, tries)
+        return now + self.scaled(pause), reason, scope
 
     def _next_day(self, now: datetime) -> datetime:
-        """Return when 45009 is asked again: after the turn of WeChat's day, or in minutes near it."""
+        """Return when 45009 is asked again: after the turn of WeChat's day, or soon near it."""
         if now - day.start(now) < NEAR_TURN:
             return now + self.scaled(NEAR_TURN_PAUSE)
         return now + self.scaled(day.turn(now) - now)
 
+
+def _step(steps: Sequence[timedelta], tries: int) -> timedelta:
+    return steps[min(tries, len(steps)) - 1]
+
+
+def _doubled(tries: int) -> timedelta:
+    """Return the pause after so many 42010 in a row; a long row must not outgrow a timedelta."""
+    doublings = min(tries - 1, PARALLEL_MOST // PARALLEL_FIRST)
+    return min(PARALLEL_FIRST * 2**doublings, PARALLEL_MOST)

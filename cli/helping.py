@@ -1,6 +1,7 @@
 """The help of a command, in the person's language.
 
-Typer's own is English around the texts, and cuts Chinese ones off, which have no blanks to break at.
+Typer's own is English around the texts, and cuts Chinese ones off, which have no blanks to break
+at.
 """
 
 from __future__ import annotations

@@ -31,14 +31,6 @@ def lines(told: Report, repeats: Sequence[Repeat], skipped: Skipped) -> Iterator
     yield t("report.times", created=words.moment(told.created_at, told.now))
 
 
-def headline(told: Report) -> str:
-    """Return one line for a list."""
-    return t(
-        "report.headline", state=words.broadcast_state(told.state),
-        accepted=f"{told.recipients['accepted']:,}", planned=f"{told.audience['planned']:,}",
-    )  # fmt: skip
-
-
 def standing(told: Report) -> Iterator[str]:
     """Yield why the broadcast waits or stands still, until when, and the command that goes on."""
     lane = told.lane

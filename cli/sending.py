@@ -168,8 +168,7 @@ def _reason(why: BroadcastError | None) -> list[str]:
 
 def _agreed() -> bool:
     output.note(t("send.ask"))
-    answer = sys.stdin.readline().strip().casefold()
-    return answer in {"y", "yes", "是", "好"}  # noqa: RUF001
+    return sys.stdin.readline().strip().casefold() in t("send.yes").split()
 
 
 def _tell(wish: Wish, submitted: Submitted, warnings: list[str]) -> None:

@@ -1,1 +1,1 @@
-"""Where broadcasts come from: an audience is read, a content checked, both stored, then rung for."""
+"""Where broadcasts come from: audience and content are checked and stored, then rung for."""

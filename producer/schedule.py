@@ -21,7 +21,7 @@ def parse_at(text: str, *, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         utc = None
     # A date alone is midnight to the parser, and hardly ever to the person.
-    if utc is None or ":" not in text and "T" not in text.upper():
+    if utc is None or (":" not in text and "T" not in text.upper()):
         raise InputError("error.at.unreadable", text=" ".join(text.split())[:60])
     if utc <= now:
         local = utc.astimezone(day.SHANGHAI).strftime("%Y-%m-%d %H:%M")

@@ -193,7 +193,7 @@ def _all_or_nothing(engine: Engine, broadcast_id: str) -> Iterator[None]:
 def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, bell: Bell) -> Submitted:
     """Answer with the broadcast that is there; ring again if it still waits for its plan."""
     waits = reports.report(engine, broadcast_id, batch_list=False).state
-    rung, notices = True, ()
+    rung, notices = True, tuple[Notice, ...]()
     if waits is BroadcastState.PLANNING:
         rung, notices = _ring(bell, broadcast_id, prepared.body)
     return Submitted(

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from broadcast.text import t
-from cli import output, report, words
+from cli import output, words
 from cli.commands.options import AccountName, AsJSON, new_app
 from cli.group import Command
 from cli.wiring.database import engine
@@ -18,8 +18,8 @@ from models.ledger import reports
 
 app = new_app()
 
-#: Narrower consoles, pipes among them, would break ids apart.
-NARROWEST = 100
+#: Pipes are as wide as it takes.
+WIDTH_OF_A_PIPE = 200
 
 
 @app.command(cls=Command, name="list", help=t("help.list"))
@@ -41,13 +41,18 @@ def listing(
 
 def _print(found: list[reports.Report]) -> None:
     table = Table(box=None, pad_edge=False)
-    for name in ("id", "account", "created", "state"):
-        table.add_column(t(f"list.{name}"), no_wrap=name != "state")
+    for name in ("id", "account", "created"):
+        table.add_column(t(f"list.{name}"), no_wrap=name == "id", overflow="fold")
+    for name in ("accepted", "planned"):
+        table.add_column(t(f"list.{name}"), justify="right")
+    table.add_column(t("list.state"), overflow="fold")
     for told in found:
         table.add_row(
             told.id, escape(told.account), words.moment(told.created_at, told.now),
-            escape(report.headline(told)),
+            f"{told.recipients['accepted']:,}", f"{told.audience['planned']:,}",
+            escape(words.broadcast_state(told.state)),
         )  # fmt: skip
-    console = Console()
-    console.width = max(console.width, NARROWEST)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH_OF_A_PIPE
     console.print(table)

@@ -67,8 +67,10 @@ def send(
         batch_size=settings().batch_size,
     )
     wish = Wish(source=source, order=order, ask=_ask(yes=yes), as_json=as_json)
-    status = send_wish(wish, repeat=_repeat(order.key), dry_run=dry_run, until=goal if wait else None)
-    raise typer.Exit(status)
+    until_then = goal if wait else None
+    raise typer.Exit(
+        send_wish(wish, repeat=_repeat(order.key), dry_run=dry_run, until=until_then)
+    )
 
 
 def _audience(sources: list[str]) -> str:

@@ -21,7 +21,7 @@ app = new_app()
 def status(
     *,
     broadcast_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help=t("help.id_or_newest"), show_default=False)
+        str | None, typer.Argument(metavar="ID", help=t("help.id_or_newest"), show_default=False)
     ] = None,
     as_json: AsJSON = False,
 ) -> None:

@@ -40,6 +40,14 @@ def due(engine: Engine) -> Rings:
 
 
 def _due(connection: Connection) -> Rings:
+    # Lanes before broadcasts, in the order in which everybody locks them.
+    lanes = _due_lanes(connection)
+    if lanes:
+        connection.execute(
+            update(Lane)
+            .where(Lane.account.in_([account for account, _ in lanes]))
+            .values(rung_at=now(connection))
+        )
     stale = now(connection) - RING_AGAIN
     plans = connection.scalars(
         select(BroadcastRow.id)
@@ -50,13 +58,6 @@ def _due(connection: Connection) -> Rings:
     if plans:
         connection.execute(
             update(BroadcastRow).where(BroadcastRow.id.in_(plans)).values(rung_at=now(connection))
-        )
-    lanes = _due_lanes(connection)
-    if lanes:
-        connection.execute(
-            update(Lane)
-            .where(Lane.account.in_([account for account, _ in lanes]))
-            .values(rung_at=now(connection))
         )
     return Rings(plans=list(plans), lanes=lanes)
 

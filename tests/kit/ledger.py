@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -229,4 +229,4 @@ def states(engine: Engine, broadcast_id: str) -> dict[BatchState, int]:
     """Count a broadcast's batches by state."""
     with engine.connect() as connection:
         query = select(Batch.state, func.count()).where(Batch.broadcast_id == broadcast_id)
-        return dict(connection.execute(query.group_by(Batch.state)).tuples().all())
+        return {state: count for state, count in connection.execute(query.group_by(Batch.state))}

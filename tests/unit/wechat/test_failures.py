@@ -113,6 +113,16 @@ def test_a_bug_is_passed_on_without_frames() -> None:
     assert "test_a_bug_is_passed_on" in passed_on.__notes__[0]
 
 
+def test_an_interrupt_loses_what_it_interrupted() -> None:
+    interrupt = KeyboardInterrupt()
+    interrupt.__context__ = requests.exceptions.ReadTimeout("?access_token=82_abcdefgh")
+    interrupt.__cause__ = interrupt.__context__
+    passed_on = describe(interrupt, exchange(Phase.WAITING), endpoint="GET /x")
+    assert passed_on is interrupt
+    assert interrupt.__context__ is None
+    assert interrupt.__cause__ is None
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -1,0 +1,271 @@
+"""A call is written down before it is made, by one driver alone, and only while it may be made."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection, Engine, event, func, select, update
+
+from broadcast.attempts import Reason
+from broadcast.errors import DatabaseAwayError
+from broadcast.outcomes import Outcome
+from broadcast.states import BatchState, BroadcastState
+from broadcast.waits import Waits
+from models.account import Lane
+from models.attempt import AttemptRow
+from models.ledger import claims, controls, lanes, records, reports
+from models.ledger.claims import Kind
+from models.ledger.records import Rules
+from models.ledger.transaction import write
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+from tests.servers.fixtures import Launch
+
+
+def attempts(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(select(func.count()).select_from(AttemptRow)) or 0
+
+
+def test_one_work_is_claimed_once_by_many_threads(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    work = driver.next()
+    together = threading.Barrier(8)
+
+    def race(_n: int) -> bool:
+        together.wait()
+        return claims.claim(engine, driver.held, work) is not None
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(race, range(8))) == 1
+    assert attempts(engine) == 1
+    assert ledger.batch(engine, broadcast_id).attempts == 1
+
+
+DRIVE = """
+import sys
+from models.engine import open_engine
+from models.ledger import claims, lanes
+from models.ledger.claims import Kind
+from tests.kit.ledger import said
+from models.ledger.records import record
+
+engine, me = open_engine(sys.argv[1]), sys.argv[2]
+claimed = 0
+while True:
+    held = lanes.acquire(engine, "default", me)
+    if held is None:
+        continue
+    work = claims.next_work(engine, held)
+    if work.kind is Kind.REST:
+        lanes.release(engine, held)
+        break
+    claim = claims.claim(engine, held, work)
+    if claim is not None:
+        claimed += 1
+        record(engine, claim.attempt_id, said(0, msg_id=work.batch_id))
+    lanes.release(engine, held)
+print("claimed", claimed)
+"""
+
+
+def test_processes_that_share_a_lane_call_each_batch_once(
+    engine: Engine, url: str, launch: Launch
+) -> None:
+    broadcast_id = ledger.broadcast(engine, size=60, batches=30)
+    running = [launch([sys.executable, "-c", DRIVE, url, f"driver-{n}"]) for n in range(3)]
+    assert [process.wait(timeout_s=60) for process in running] == [0, 0, 0]
+    assert sum(int(process.output.split()[-1]) for process in running) == 30
+    assert attempts(engine) == 30
+    assert ledger.states(engine, broadcast_id) == {BatchState.ACCEPTED: 30}
+    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+
+
+@pytest.fixture
+def driver(engine: Engine) -> Driver:
+    """A driver of a lane with a broadcast of two batches."""
+    ledger.broadcast(engine)
+    return Driver(engine)
+
+
+def refused(driver: Driver, work: claims.Work) -> None:
+    before = attempts(driver.engine)
+    assert claims.claim(driver.engine, driver.held, work) is None
+    assert attempts(driver.engine) == before
+
+
+def test_claim_fails_after_the_lane_changed_hands(driver: Driver) -> None:
+    work = driver.next()
+    ledger.pass_time(driver.engine, lanes.LEASE + timedelta(seconds=1))
+    Driver(driver.engine, owner="another")
+    refused(driver, work)
+
+
+def test_claim_fails_after_the_lease_ran_out(driver: Driver) -> None:
+    work = driver.next()
+    ledger.pass_time(driver.engine, lanes.LEASE + timedelta(seconds=1))
+    refused(driver, work)
+
+
+@pytest.mark.parametrize("word", ["pause", "cancel"])
+def test_claim_fails_after_pause_and_cancel(driver: Driver, word: str) -> None:
+    work = driver.next()
+    assert getattr(controls, word)(driver.engine, work.broadcast_id, who="a person")
+    refused(driver, work)
+    assert driver.next().kind is Kind.REST
+
+
+@pytest.mark.parametrize("name", ["default", None])
+def test_claim_fails_after_halt_and_succeeds_after_unhalt(
+    driver: Driver, name: str | None
+) -> None:
+    work = driver.next()
+    assert controls.halt(driver.engine, name, who="a person") == ["default"]
+    refused(driver, work)
+    assert driver.next().kind is Kind.REST
+    assert controls.unhalt(driver.engine, name, who="a person") == ["default"]
+    driver.claim()
+
+
+def test_claim_fails_after_wechat_stopped_the_account(driver: Driver) -> None:
+    work = driver.next()
+    write(
+        driver.engine,
+        lambda c: lanes.stop(
+            c, "default", reason=Reason.ACCOUNT_STOPPED, errcode=48001, errmsg="api unauthorized"
+        ),
+    )
+    refused(driver, work)
+    assert driver.next().kind is Kind.REST
+
+
+def test_claim_fails_while_the_lane_waits(driver: Driver) -> None:
+    work = driver.next()
+    assert work.now is not None
+    until = work.now + timedelta(hours=1)
+    write(
+        driver.engine, lambda c: lanes.wait(c, "default", until=until, reason=Reason.THROTTLED)
+    )
+    refused(driver, work)
+    waiting = driver.next()
+    assert (waiting.kind, waiting.until) == (Kind.WAIT, until)
+
+
+def test_claim_fails_for_work_of_before(driver: Driver) -> None:
+    """A batch that was called meanwhile is not the batch that was read."""
+    work = driver.next()
+    driver.call(said(40001))
+    refused(driver, work)
+
+
+def test_claim_names_batch_attempt_fence_and_key_before_the_call(driver: Driver) -> None:
+    work = driver.next()
+    claim = driver.claim()
+    with driver.engine.connect() as connection:
+        row = connection.execute(select(AttemptRow.__table__)).one()
+    assert row.outcome is None
+    assert (row.batch_id, row.number, row.claim) == (work.batch_id, 1, claim.claim)
+    assert (row.fence, row.owner, row.account) == (driver.held.fence, "tests", "default")
+    assert row.clientmsgid == work.clientmsgid
+    assert row.id == claim.attempt_id
+
+
+def test_commit_whose_answer_is_lost_is_given_back(driver: Driver) -> None:
+    """Nothing was called: the batch goes on as before, and the attempt says so."""
+    work = driver.next()
+
+    @event.listens_for(driver.engine, "commit", once=True)
+    def _lose(connection: Connection) -> None:
+        connection.connection.dbapi_connection.commit()  # type: ignore[union-attr]
+        raise DatabaseAwayError("error.database.away", cause="the answer was lost", where="")
+
+    with pytest.raises(DatabaseAwayError):
+        claims.claim(driver.engine, driver.held, work)
+    batch = ledger.batch(driver.engine, work.broadcast_id)
+    assert batch.state is BatchState.PLANNED
+    with driver.engine.connect() as connection:
+        assert connection.scalars(select(AttemptRow.outcome)).all() == [Outcome.NOT_CALLED]
+    assert reports.report(driver.engine, work.broadcast_id).calls == 0
+    driver.call(said(0, msg_id=7))
+
+
+def test_given_back_claim_costs_no_call_and_keeps_the_batch(driver: Driver) -> None:
+    claim = driver.claim()
+    assert records.give_back(driver.engine, claim.claim)
+    assert not records.give_back(driver.engine, claim.claim)
+    assert not records.give_back(driver.engine, "no such claim")
+    work = driver.next()
+    assert (work.kind, work.n, work.state) == (Kind.CALL, 1, BatchState.PLANNED)
+
+
+def test_doubtful_batch_goes_before_all_others(engine: Engine) -> None:
+    first = ledger.broadcast(engine)
+    ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(LOST)
+    work = driver.next()
+    assert (work.kind, work.broadcast_id, work.n) == (Kind.WAIT, first, 1)
+    ledger.pass_time(engine, timedelta(seconds=3))
+    work = driver.next()
+    assert (work.kind, work.n, work.state) == (Kind.CALL, 1, BatchState.UNKNOWN)
+
+
+def test_repeat_has_the_key_of_the_first_call(driver: Driver) -> None:
+    driver.call(LOST)
+    ledger.pass_time(driver.engine, timedelta(seconds=3))
+    driver.call(LOST)
+    with driver.engine.connect() as connection:
+        keys = connection.scalars(select(AttemptRow.clientmsgid)).all()
+        numbers = connection.scalars(select(AttemptRow.number)).all()
+    assert len(set(keys)) == 1
+    assert sorted(numbers) == [1, 2]
+
+
+def test_older_broadcast_goes_first_and_priority_before_age(engine: Engine) -> None:
+    first, second = ledger.broadcast(engine, batches=1), ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    assert driver.next().broadcast_id == first
+    with engine.begin() as connection:
+        table = claims.BroadcastRow
+        connection.execute(update(table).where(table.id == second).values(priority=1))
+    assert driver.next().broadcast_id == second
+
+
+def test_lanes_of_two_accounts_do_not_meet(engine: Engine) -> None:
+    ledger.broadcast(engine, owner=ledger.account("north"))
+    ledger.broadcast(engine, owner=ledger.account("south"))
+    north, south = Driver(engine, "north"), Driver(engine, "south")
+    controls.halt(engine, "north", who="a person")
+    assert north.next().kind is Kind.REST
+    south.call(said(0, msg_id=1))
+
+
+def test_unknown_batch_is_not_repeated_after_23_hours_of_pause(driver: Driver) -> None:
+    """The decision of then looked 23 h ahead; the pause came after it."""
+    driver.call(LOST)
+    broadcast_id = driver.next().broadcast_id
+    controls.pause(driver.engine, broadcast_id, who="a person")
+    ledger.pass_time(driver.engine, timedelta(hours=23, seconds=1))
+    controls.resume(driver.engine, broadcast_id, who="a person")
+    late = Driver(driver.engine)
+    work = late.next()
+    assert work.state is BatchState.UNKNOWN
+    refused(late, work)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.WINDOW_CLOSED)
+    assert late.next().n == 2
+
+
+def test_window_shrinks_with_the_scale_of_waits(engine: Engine) -> None:
+    ledger.broadcast(engine)
+    rules = Rules(waits=Waits(0.001))
+    driver = Driver(engine, rules=rules)
+    driver.call(LOST)
+    ledger.pass_time(engine, timedelta(seconds=83))
+    late = Driver(engine, rules=rules)
+    assert claims.claim(engine, late.held, late.next(), rules=rules) is None

@@ -1,0 +1,150 @@
+"""One driver a lane; who takes it over finds what the former one left."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from sqlalchemy import Engine, func, select
+
+from broadcast.attempts import Reason
+from broadcast.states import BatchState, BroadcastState
+from models.account import AccountRow, Lane
+from models.ledger import controls, lanes, reports
+from models.ledger.claims import Kind
+from models.ledger.transaction import write
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+OVER = lanes.LEASE + timedelta(seconds=1)
+
+
+def test_lane_is_leased_to_one_of_many(engine: Engine) -> None:
+    ledger.broadcast(engine)
+    together = threading.Barrier(8)
+
+    def race(n: int) -> lanes.Held | None:
+        together.wait()
+        return lanes.acquire(engine, "default", f"driver-{n}")
+
+    with ThreadPoolExecutor(8) as threads:
+        held = [one for one in threads.map(race, range(8)) if one]
+    assert len(held) == 1
+    assert held[0].fence == 1
+
+
+def test_fence_grows_with_each_driver(engine: Engine) -> None:
+    ledger.broadcast(engine)
+    first = Driver(engine, owner="first").held
+    assert lanes.acquire(engine, "default", "second") is None
+    lanes.release(engine, first)
+    second = lanes.acquire(engine, "default", "second")
+    assert second is not None
+    assert second.fence == first.fence + 1
+    # A former driver's release is no business of the present one.
+    lanes.release(engine, first)
+    assert lanes.acquire(engine, "default", "third") is None
+
+
+def test_renewed_lease_lives_on_and_a_lost_one_does_not(engine: Engine) -> None:
+    for name in ("north", "south"):
+        ledger.broadcast(engine, owner=ledger.account(name))
+    north, south = Driver(engine, "north").held, Driver(engine, "south").held
+    assert lanes.renew(engine, []) == set()
+    ledger.pass_time(engine, timedelta(seconds=4))
+    assert lanes.renew(engine, [north]) == set()
+    ledger.pass_time(engine, timedelta(seconds=4))
+    assert lanes.renew(engine, [north, south]) == {"south"}
+    assert lanes.acquire(engine, "north", "another") is None
+    assert lanes.acquire(engine, "south", "another") is not None
+
+
+def test_orphan_is_unknown_to_the_next_driver_and_goes_first(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    Driver(engine).claim()
+    assert ledger.states(engine, broadcast_id)[BatchState.CALLING] == 1
+    ledger.pass_time(engine, OVER)
+    second = Driver(engine, owner="second")
+    batch = ledger.batch(engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.UNKNOWN, Reason.REPEAT_UNKNOWN)
+    work = second.next()
+    assert (work.kind, work.n, work.state) == (Kind.CALL, 1, BatchState.UNKNOWN)
+
+
+def test_orphan_of_a_cancelled_broadcast_is_in_doubt(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    Driver(engine).claim()
+    controls.cancel(engine, broadcast_id, who="a person")
+    ledger.pass_time(engine, OVER)
+    Driver(engine, owner="second")
+    batch = ledger.batch(engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.STOPPED_WHILE_UNKNOWN)
+    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+
+
+def test_wait_is_never_shortened_and_ends_with_an_acceptance(engine: Engine) -> None:
+    ledger.broadcast(engine)
+    driver = Driver(engine)
+    moment = driver.next().now
+    assert moment is not None
+    for minutes in (60, 5):
+        until = moment + timedelta(minutes=minutes)
+        write(engine, lambda c, u=until: lanes.wait(c, "default", until=u, reason=Reason.THROTTLED))
+    with engine.connect() as connection:
+        assert connection.scalar(select(Lane.not_before)) == moment + timedelta(minutes=60)
+    ledger.pass_time(engine, timedelta(minutes=61))
+    Driver(engine).call(said(0, msg_id=1))
+    with engine.connect() as connection:
+        assert connection.execute(select(Lane.not_before, Lane.wait_reason)).one() == (None, None)
+
+
+def test_new_account_is_met_by_many_at_once(engine: Engine) -> None:
+    together = threading.Barrier(6)
+
+    def race(_n: int) -> None:
+        together.wait()
+        write(engine, lambda c: lanes.know(c, ledger.account("new")))
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(race, range(6)))
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(AccountRow)) == 1
+        assert connection.scalar(select(func.count()).select_from(Lane)) == 1
+
+
+def test_late_refusal_of_an_orphan_ends_its_doubt(engine: Engine) -> None:
+    """The first driver lost the lane and brings the reply all the same."""
+    broadcast_id = ledger.broadcast(engine)
+    first = Driver(engine)
+    claim = first.claim()
+    ledger.pass_time(engine, OVER)
+    Driver(engine, owner="second")
+    first.record(claim, said(45009))
+    batch = ledger.batch(engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.PLANNED, Reason.QUOTA_TODAY)
+
+
+def test_late_refusals_of_recipients_and_content_end_the_doubt(engine: Engine) -> None:
+    for errcode, state in ((40003, BatchState.SPLIT), (40130, BatchState.REFUSED)):
+        broadcast_id = ledger.broadcast(engine, batches=1)
+        first = Driver(engine)
+        claim = first.claim()
+        ledger.pass_time(engine, OVER)
+        second = Driver(engine, owner="second")
+        first.record(claim, said(errcode))
+        assert ledger.batch(engine, broadcast_id).state is state
+        controls.cancel(engine, broadcast_id, who="a person")
+        lanes.release(engine, second.held)
+
+
+def test_late_refusal_settles_nothing_while_another_attempt_is_unknown(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    first = Driver(engine)
+    claim = first.claim()
+    ledger.pass_time(engine, OVER)
+    second = Driver(engine, owner="second")
+    second.call(LOST)
+    first.record(claim, said(45009))
+    batch = ledger.batch(engine, broadcast_id)
+    assert batch.state is BatchState.UNKNOWN

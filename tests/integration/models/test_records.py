@@ -1,0 +1,486 @@
+"""What came back decides with the whole history: the stories of the delivery promise."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from broadcast.attempts import Reason
+from broadcast.decide import Move
+from broadcast.outcomes import Outcome
+from broadcast.states import BatchState, BroadcastState
+from models import Event
+from models.account import Lane
+from models.attempt import AttemptRow
+from models.batch import Batch
+from models.ledger import controls, lanes, records, reports
+from models.ledger.claims import Kind
+from models.ledger.records import Fact
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+SOON = timedelta(seconds=3)
+OVER = lanes.LEASE + timedelta(seconds=1)
+
+
+@pytest.fixture
+def broadcast_id(engine: Engine) -> str:
+    """A broadcast of two batches of ten."""
+    return ledger.broadcast(engine)
+
+
+@pytest.fixture
+def driver(engine: Engine, broadcast_id: str) -> Driver:
+    """The driver of its lane."""
+    return Driver(engine)
+
+
+def lost_then(driver: Driver, *facts: Fact) -> None:
+    """Lose the reply of the first call, then answer the repeats."""
+    driver.call(LOST)
+    for fact in facts:
+        ledger.pass_time(driver.engine, SOON)
+        driver.call(fact)
+
+
+def lane(engine: Engine) -> Any:
+    with engine.connect() as connection:
+        return connection.execute(select(Lane.__table__)).one()
+
+
+def snapshot(engine: Engine) -> dict[str, list[Any]]:
+    with engine.connect() as connection:
+        return {
+            table.__tablename__: list(connection.execute(select(table.__table__)).all())
+            for table in (Batch, AttemptRow, Lane, Event)
+        }
+
+
+def test_accepted_batch_has_its_msg_id_and_is_polled(driver: Driver, broadcast_id: str) -> None:
+    decision = driver.call(said(0, msg_id=2**40))
+    assert decision.move is Move.ACCEPT
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 2**40)
+    assert batch.poll_at is not None
+    assert reports.report(driver.engine, broadcast_id).state is BroadcastState.SENDING
+
+
+@pytest.mark.parametrize("fact", [said(0, msg_id=7), LOST, said(45009), said(40003), said(40007)])
+def test_same_fact_stored_twice_changes_nothing(driver: Driver, fact: Fact) -> None:
+    claim = driver.claim()
+    first = driver.record(claim, fact)
+    before = snapshot(driver.engine)
+    again = driver.record(claim, fact)
+    assert again.move is first.move
+    assert snapshot(driver.engine) == before
+
+
+def test_record_after_a_lost_answer_finds_what_was_stored(driver: Driver) -> None:
+    """The first record was committed and nobody heard of it; the second says the same."""
+    claim = driver.claim()
+    driver.record(claim, said(0, msg_id=7))
+    with driver.engine.connect() as connection:
+        stored = connection.execute(select(AttemptRow.__table__)).one()
+    decision = driver.record(claim, said(0, msg_id=7))
+    assert (decision.move, decision.msg_id) == (Move.ACCEPT, 7)
+    with driver.engine.connect() as connection:
+        assert connection.execute(select(AttemptRow.__table__)).one() == stored
+
+
+# -- a lost reply, and what the repeat brings
+
+
+def test_lost_reply_then_45065_is_accepted_with_its_msg_id(
+    driver: Driver, broadcast_id: str
+) -> None:
+    lost_then(driver, said(45065, msg_id=71))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id, batch.attempts) == (BatchState.ACCEPTED, 71, 2)
+
+
+def test_lost_reply_then_acceptance_is_accepted(driver: Driver, broadcast_id: str) -> None:
+    lost_then(driver, said(0, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+
+
+def test_lost_reply_then_45009_waits_for_the_day_and_stays_unknown(
+    driver: Driver, broadcast_id: str
+) -> None:
+    lost_then(driver, said(45009))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    waits = lane(driver.engine)
+    if batch.state is BatchState.IN_DOUBT:
+        # The turn of the day is more than 23 h away in the first hour of a day.
+        assert batch.reason is Reason.WINDOW_CLOSED
+        return
+    assert (batch.state, batch.reason) == (BatchState.UNKNOWN, Reason.QUOTA_TODAY)
+    assert waits.wait_reason is Reason.QUOTA_TODAY
+    assert waits.not_before == batch.not_before
+
+
+@pytest.mark.parametrize("errcode", [48001, 40003, 40130, 40007, 45028, 43019])
+def test_lost_reply_then_a_refusal_is_in_doubt_never_refused(
+    driver: Driver, broadcast_id: str, errcode: int
+) -> None:
+    lost_then(driver, said(errcode))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.REFUSED_AFTER_UNKNOWN)
+    assert batch.errcode == errcode
+    told = reports.report(driver.engine, broadcast_id)
+    assert told.recipients == {
+        "accepted": 0, "refused": 0, "cancelled": 0, "in_doubt": 10, "waiting": 10,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("fact", [said(-1), said(987654), said(0), said(45066), LOST])
+def test_no_answer_to_trust_is_repeated(driver: Driver, broadcast_id: str, fact: Fact) -> None:
+    """-1, codes that no list names, and a 0 without msg_id are unknown, never refused."""
+    assert driver.call(fact).move is Move.REPEAT_UNKNOWN
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.UNKNOWN
+
+
+def test_lost_reply_then_token_error_goes_again_at_once_and_a_second_stops_the_account(
+    driver: Driver, broadcast_id: str
+) -> None:
+    lost_then(driver, said(40001))
+    assert driver.next().kind is Kind.CALL
+    driver.call(said(40001))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.IN_DOUBT
+    assert lane(driver.engine).stopped_at is not None
+
+
+def test_repeats_end_before_23_hours(driver: Driver, broadcast_id: str) -> None:
+    driver.call(LOST)
+    ledger.pass_time(driver.engine, timedelta(hours=22, minutes=59))
+    late = Driver(driver.engine)
+    late.call(LOST)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert batch.state is BatchState.UNKNOWN
+    ledger.pass_time(driver.engine, timedelta(seconds=50))
+    later = Driver(driver.engine)
+    later.call(LOST)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.WINDOW_CLOSED)
+
+
+# -- 45065 on a first call
+
+
+def test_45065_on_a_first_call_is_verified_and_then_accepted(
+    driver: Driver, broadcast_id: str
+) -> None:
+    assert driver.call(said(45065, msg_id=71)).move is Move.VERIFY
+    work = driver.next()
+    assert work.kind is Kind.VERIFY
+    decision = records.confirm(driver.engine, work.batch_id, 71, known=True)
+    assert decision.move is Move.ACCEPT
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
+
+
+def test_45065_on_a_first_call_that_mass_get_denies_is_in_doubt_in_the_end(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.call(said(45065, msg_id=71))
+    work = driver.next()
+    decision = records.confirm(driver.engine, work.batch_id, 71, known=False)
+    assert decision.move is Move.VERIFY
+    assert driver.next().kind is Kind.WAIT
+    ledger.pass_time(driver.engine, timedelta(minutes=10, seconds=1))
+    late = Driver(driver.engine)
+    assert late.next().kind is Kind.VERIFY
+    records.confirm(driver.engine, work.batch_id, 71, known=False)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.UNPROVED_ACCEPTANCE)
+    assert late.next().n == 2
+
+
+def test_45065_on_a_first_call_without_msg_id_is_in_doubt(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.call(said(45065))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.IN_DOUBT
+
+
+def test_msg_id_of_another_batch_is_in_doubt(driver: Driver, broadcast_id: str) -> None:
+    driver.call(said(0, msg_id=71))
+    driver.call(LOST)
+    ledger.pass_time(driver.engine, SOON)
+    driver.call(said(45065, msg_id=71))
+    one, other = ledger.batches(driver.engine, broadcast_id)
+    assert (one.state, one.msg_id) == (BatchState.ACCEPTED, 71)
+    assert (other.state, other.reason) == (BatchState.IN_DOUBT, Reason.FOREIGN_MSG_ID)
+    assert other.msg_id is None
+
+
+def test_same_msg_id_of_another_account_is_nothing_foreign(engine: Engine) -> None:
+    ids = [ledger.broadcast(engine, owner=ledger.account(name)) for name in ("north", "south")]
+    for name in ("north", "south"):
+        Driver(engine, name).call(said(0, msg_id=71))
+    for broadcast_id in ids:
+        assert ledger.batch(engine, broadcast_id).state is BatchState.ACCEPTED
+
+
+# -- late facts
+
+
+def take_over(driver: Driver) -> Driver:
+    """Let the lane's lease run out and another driver take it."""
+    ledger.pass_time(driver.engine, OVER)
+    return Driver(driver.engine, owner="second")
+
+
+def test_late_acceptance_settles_a_batch_that_is_called_again(
+    driver: Driver, broadcast_id: str
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second = second_driver.claim()
+    driver.record(first, said(0, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+    second_driver.record(second, said(45065, msg_id=71))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
+
+
+@pytest.mark.parametrize("later", [said(45009), said(40003), said(48001), LOST])
+def test_accepted_beats_whatever_the_repeat_brings(
+    driver: Driver, broadcast_id: str, later: Fact
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second = second_driver.claim()
+    second_driver.record(second, later)
+    driver.record(first, said(0, msg_id=71))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
+
+
+def test_two_msg_ids_are_in_doubt_however_they_arrive(
+    driver: Driver, broadcast_id: str
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second_driver.call(said(0, msg_id=72))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+    driver.record(first, said(0, msg_id=71))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.TWO_MSG_IDS)
+    assert batch.poll_at is None
+
+
+def test_late_doubt_is_no_news_while_a_newer_attempt_is_in_flight(
+    driver: Driver, broadcast_id: str
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second = second_driver.claim()
+    driver.record(first, LOST)
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.CALLING
+    second_driver.record(second, said(45065, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+
+
+def test_late_refusal_is_no_news_while_a_newer_attempt_is_in_flight(
+    driver: Driver, broadcast_id: str
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second = second_driver.claim()
+    driver.record(first, said(40003))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.CALLING
+    second_driver.record(second, said(40003))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.SPLIT
+
+
+def test_reply_that_arrives_after_the_deadline_replaces_the_doubt(
+    driver: Driver, broadcast_id: str
+) -> None:
+    claim = driver.claim()
+    driver.record(claim, LOST)
+    driver.record(claim, said(0, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+    # And no doubt replaces a reply.
+    driver.record(claim, LOST)
+    with driver.engine.connect() as connection:
+        assert connection.scalar(select(AttemptRow.outcome)) is Outcome.ACCEPTED
+
+
+def test_late_reply_after_a_human_said_not_sent_is_stored_and_counts(
+    driver: Driver, broadcast_id: str
+) -> None:
+    """`resolve --not-sent` and `retry` put the batch back; then the first reply arrives."""
+    claim = driver.claim()
+    take_over(driver)
+    with driver.engine.begin() as connection:
+        connection.execute(
+            update(Batch).where(Batch.n == 1).values(state=BatchState.PLANNED, not_before=None)
+        )
+    driver.record(claim, said(0, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+
+
+def test_review_that_refused_is_not_undone_by_a_late_reply(
+    driver: Driver, broadcast_id: str
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second_driver.call(said(45065, msg_id=71))
+    with driver.engine.begin() as connection:
+        connection.execute(
+            update(Batch)
+            .where(Batch.n == 1)
+            .values(state=BatchState.REFUSED, reason=Reason.REVIEW_REFUSED)
+        )
+    driver.record(first, said(0, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.REFUSED
+
+
+def test_humans_word_on_a_doubtful_batch_is_not_undone_by_a_late_doubt(
+    driver: Driver, broadcast_id: str
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second_driver.call(said(40003))
+    with driver.engine.begin() as connection:
+        connection.execute(
+            update(Batch).where(Batch.n == 1).values(state=BatchState.ACCEPTED, msg_id=99)
+        )
+    driver.record(first, LOST)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 99)
+
+
+# -- what a reply does to others
+
+
+@pytest.mark.parametrize("errcode", [40007, 45002, 45028])
+def test_refusal_of_the_content_pauses_the_broadcast_alone(
+    driver: Driver, broadcast_id: str, errcode: int
+) -> None:
+    other = ledger.broadcast(driver.engine)
+    driver.call(said(errcode))
+    told = reports.report(driver.engine, broadcast_id)
+    assert told.state is BroadcastState.PAUSED
+    assert (told.reason_errcode, told.reason_errmsg) == (errcode, "words of WeChat")
+    assert driver.next().broadcast_id == other
+
+
+@pytest.mark.parametrize("errcode", [48001, 40164, 50002])
+def test_refusal_of_the_account_stops_its_lane_and_keeps_the_batch(
+    driver: Driver, broadcast_id: str, errcode: int
+) -> None:
+    driver.call(said(errcode))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED
+    assert driver.next().kind is Kind.REST
+    told = reports.report(driver.engine, broadcast_id)
+    assert told.state is BroadcastState.HELD
+    assert told.lane.stop_errcode == errcode
+    controls.unhalt(driver.engine, "default", who="a person")
+    assert driver.next().kind is Kind.CALL
+
+
+@pytest.mark.parametrize(
+    ("errcode", "reason"),
+    [
+        (45011, Reason.THROTTLED),
+        (42010, Reason.THROTTLED),
+        (45009, Reason.QUOTA_TODAY),
+        (61450, Reason.WECHAT_NOT_READY),
+    ],
+)
+def test_wait_concerns_all_broadcasts_of_the_lane(
+    driver: Driver, errcode: int, reason: Reason
+) -> None:
+    ledger.broadcast(driver.engine)
+    driver.call(said(errcode))
+    waits = lane(driver.engine)
+    assert (waits.wait_reason, waits.stopped_at) == (reason, None)
+    assert driver.next().kind is Kind.WAIT
+
+
+def test_first_token_error_goes_again_at_once_and_the_second_stops_the_account(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.call(said(42001))
+    assert driver.next().kind is Kind.CALL
+    driver.call(said(40001))
+    assert lane(driver.engine).stop_reason is Reason.TOKEN_REFUSED
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED
+
+
+# -- cancel
+
+
+def test_cancel_with_an_unknown_batch_ends_it_in_doubt(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.call(LOST)
+    controls.cancel(driver.engine, broadcast_id, who="a person")
+    one, other = ledger.batches(driver.engine, broadcast_id)
+    assert (one.state, one.reason) == (BatchState.IN_DOUBT, Reason.STOPPED_WHILE_UNKNOWN)
+    assert other.state is BatchState.CANCELLED
+    assert reports.report(driver.engine, broadcast_id).state is BroadcastState.HELD
+
+
+@pytest.mark.parametrize(
+    ("fact", "state", "told"),
+    [
+        (said(0, msg_id=7), BatchState.ACCEPTED, BroadcastState.PARTIAL),
+        (LOST, BatchState.IN_DOUBT, BroadcastState.HELD),
+        (said(45009), BatchState.CANCELLED, BroadcastState.CANCELLED),
+        (said(45065, msg_id=7), BatchState.IN_DOUBT, BroadcastState.HELD),
+        (said(40130), BatchState.REFUSED, BroadcastState.FAILED),
+        (Fact(outcome=Outcome.NOT_CALLED), BatchState.CANCELLED, BroadcastState.CANCELLED),
+    ],
+)
+def test_batch_in_flight_at_the_cancel_ends_by_its_reply(
+    driver: Driver, broadcast_id: str, fact: Fact, state: BatchState, told: BroadcastState
+) -> None:
+    claim = driver.claim()
+    controls.cancel(driver.engine, broadcast_id, who="a person")
+    driver.record(claim, fact)
+    one, other = ledger.batches(driver.engine, broadcast_id)
+    assert (one.state, other.state) == (state, BatchState.CANCELLED)
+    report = reports.report(driver.engine, broadcast_id)
+    assert report.state is told
+    assert sum(report.recipients.values()) == 20
+
+
+# -- rest
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ((said(0, msg_id=1), said(0, msg_id=2)), BroadcastState.COMPLETED),
+        ((said(0, msg_id=1), said(40130)), BroadcastState.PARTIAL),
+        ((said(40130), said(40130)), BroadcastState.FAILED),
+        ((said(45065), said(0, msg_id=2)), BroadcastState.HELD),
+    ],
+)
+def test_broadcast_rests_as_its_batches_say(
+    driver: Driver, broadcast_id: str, facts: tuple[Fact, Fact], state: BroadcastState
+) -> None:
+    driver.call(facts[0])
+    assert reports.report(driver.engine, broadcast_id).finished_at is None
+    driver.call(facts[1])
+    told = reports.report(driver.engine, broadcast_id)
+    assert told.state is state
+    assert told.finished_at is not None
+    assert driver.next().kind is Kind.REST
+
+
+def test_history_tells_every_move(driver: Driver, broadcast_id: str) -> None:
+    driver.call(said(0, msg_id=1))
+    driver.call(said(0, msg_id=2))
+    with driver.engine.connect() as connection:
+        rows = connection.execute(
+            select(Event.kind, Event.detail, Event.broadcast_id).order_by(Event.id)
+        ).all()
+    assert {row.broadcast_id for row in rows} == {broadcast_id}
+    assert [row.kind for row in rows].count("batch.move") == 2
+    assert '"new": "completed"' in rows[-1].detail

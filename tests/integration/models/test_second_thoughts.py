@@ -1,0 +1,189 @@
+"""Moments between two transactions, in which something else happened to the same batch."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from broadcast.attempts import Reason
+from broadcast.states import BatchState, BroadcastState
+from models import Batch
+from models.engine import now
+from models.ledger import claims, controls, lanes, plans, polls, records, reports, submits, sweeps
+from models.ledger.claims import Kind
+from models.ledger.records import DEFAULT_RULES
+from tests.kit import ledger
+from tests.kit.ledger import LOST, PLENTY, Driver, said
+
+DAY = timedelta(hours=24)
+
+
+def test_window_begins_with_the_call_that_wechat_may_have_taken(engine: Engine) -> None:
+    """A refusal of yesterday, when no calls were left, began nothing."""
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).call(said(45009))
+    ledger.pass_time(engine, 2 * DAY)
+    Driver(engine).call(LOST)
+    assert ledger.batch(engine, broadcast_id).state is BatchState.UNKNOWN
+    ledger.pass_time(engine, timedelta(hours=22, minutes=50))
+    driver = Driver(engine)
+    claim = driver.claim()
+    assert claim.number == 3
+    driver.record(claim, said(45065, msg_id=9))
+    assert ledger.batch(engine, broadcast_id).state is BatchState.ACCEPTED
+
+
+def test_batch_that_nobody_called_for_a_day_is_not_called_again(engine: Engine) -> None:
+    """WeChat has forgotten the key by then: the repeat would be a second send."""
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).claim()
+    ledger.pass_time(engine, DAY)
+    driver = Driver(engine)
+    work = driver.next()
+    assert work.kind is Kind.CALL
+    assert claims.claim(engine, driver.held, work) is None
+    batch = ledger.batch(engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.WINDOW_CLOSED)
+    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+
+
+def test_acceptance_that_nobody_proved_for_a_day_is_in_doubt(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).call(said(45065, msg_id=9))
+    assert sweeps.hold_expired(engine) == 0
+    ledger.pass_time(engine, DAY)
+    assert sweeps.hold_expired(engine) == 1
+    assert ledger.batch(engine, broadcast_id).state is BatchState.IN_DOUBT
+
+
+def test_verification_waits_with_its_lane(engine: Engine) -> None:
+    """The lane may wait for a token, without which mass/get cannot be asked either."""
+    ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    driver.call(said(45065, msg_id=9))
+    assert driver.next().kind is Kind.VERIFY
+    with engine.begin() as connection:
+        until = now(connection) + timedelta(minutes=5)
+        lanes.wait(connection, "default", until=until, reason=Reason.WECHAT_NOT_READY)
+    work = driver.next()
+    assert (work.kind, work.until) == (Kind.WAIT, until)
+
+
+def test_poll_does_not_move_the_end_of_a_broadcast(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).call(said(0, msg_id=9))
+    ledger.pass_time(engine, timedelta(minutes=3))
+    ended = reports.report(engine, broadcast_id).finished_at
+    assert ended is not None
+    batch_id = ledger.batch(engine, broadcast_id).id
+    for status in ("SENDING", "SEND_SUCCESS", "SEND_SUCCESS"):
+        polls.heard(engine, batch_id, status, waits=DEFAULT_RULES.waits)
+        assert reports.report(engine, broadcast_id).finished_at == ended
+
+
+def test_late_refusal_by_the_review_ends_a_broadcast_anew(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    claim = driver.claim()
+    driver.record(claim, said(0, msg_id=9))
+    ledger.pass_time(engine, timedelta(minutes=3))
+    ended = reports.report(engine, broadcast_id).finished_at
+    batch_id = ledger.batch(engine, broadcast_id).id
+    polls.heard(engine, batch_id, "SEND_FAIL", waits=DEFAULT_RULES.waits)
+    told = reports.report(engine, broadcast_id)
+    assert told.state is BroadcastState.FAILED
+    assert ended is not None
+    assert told.finished_at is not None
+    assert told.finished_at > ended
+    # The recorder did not see its commit and brings the same fact again.
+    records.record(engine, claim.attempt_id, said(0, msg_id=9))
+    assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
+
+
+def test_plan_that_lacks_a_batch_is_not_opened(engine: Engine) -> None:
+    """Paused and resumed while it was cut: the sweep rings again, and nobody is forgotten."""
+    broadcast_id = ledger.published(engine, ledger.body(), batches=4)
+    row = plans.to_plan(engine, broadcast_id)
+    assert row is not None
+    controls.pause(engine, broadcast_id, who="tests")
+    assert plans.add_batches(engine, row, ledger.account()) == 0
+    assert controls.resume(engine, broadcast_id, who="tests")
+    assert plans.open_for_calls(engine, row, ledger.account(), quota=PLENTY) is None
+    assert broadcast_id in sweeps.due(engine).plans
+    assert ledger.planned(engine, broadcast_id) is not None
+    assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 4}
+
+
+def test_pause_in_the_middle_of_planning_forgets_nobody(engine: Engine) -> None:
+    broadcast_id = ledger.published(engine, ledger.body(), batches=4)
+    row = plans.to_plan(engine, broadcast_id)
+    assert row is not None
+    plans.add_batches(engine, row, ledger.account())
+    with engine.begin() as connection:
+        half = Batch.__table__.delete().where(Batch.broadcast_id == broadcast_id, Batch.n > 2)
+        connection.execute(half)
+    controls.pause(engine, broadcast_id, who="tests")
+    told = reports.report(engine, broadcast_id)
+    assert told.recipients["waiting"] == told.audience["planned"] == 20
+    controls.resume(engine, broadcast_id, who="tests")
+    assert reports.report(engine, broadcast_id).state is BroadcastState.PLANNING
+    ledger.planned(engine, broadcast_id)
+    assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 4}
+
+
+def test_cancel_in_the_middle_of_planning_adds_up(engine: Engine) -> None:
+    broadcast_id = ledger.published(engine, ledger.body(), batches=4)
+    row = plans.to_plan(engine, broadcast_id)
+    assert row is not None
+    plans.add_batches(engine, row, ledger.account())
+    with engine.begin() as connection:
+        half = Batch.__table__.delete().where(Batch.broadcast_id == broadcast_id, Batch.n > 2)
+        connection.execute(half)
+    assert controls.cancel(engine, broadcast_id, who="tests")
+    plans.add_batches(engine, row, ledger.account())
+    assert ledger.states(engine, broadcast_id) == {BatchState.CANCELLED: 2}
+    told = reports.report(engine, broadcast_id)
+    assert told.state is BroadcastState.CANCELLED
+    assert told.recipients["cancelled"] == 20
+
+
+def test_reply_that_comes_after_the_lane_changed_hands_is_taken(engine: Engine) -> None:
+    """A definite refusal proves that nothing was sent, so the doubt of the new driver ends."""
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    first = Driver(engine, owner="first")
+    claim = first.claim()
+    ledger.pass_time(engine, timedelta(seconds=30))
+    Driver(engine, owner="second")
+    assert ledger.batch(engine, broadcast_id).state is BatchState.UNKNOWN
+    first.record(claim, said(45011))
+    assert ledger.batch(engine, broadcast_id).state is BatchState.PLANNED
+
+
+def test_claim_given_back_after_the_lane_changed_hands_leaves_no_doubt(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    claim = Driver(engine, owner="first").claim()
+    ledger.pass_time(engine, timedelta(seconds=30))
+    Driver(engine, owner="second")
+    assert records.give_back(engine, claim.claim)
+    assert ledger.batch(engine, broadcast_id).state is BatchState.PLANNED
+    assert not records.give_back(engine, claim.claim)
+
+
+def test_driver_who_died_after_a_cancel_leaves_a_batch_in_doubt(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).claim()
+    controls.cancel(engine, broadcast_id, who="tests")
+    ledger.pass_time(engine, timedelta(seconds=30))
+    assert ("default", broadcast_id) in sweeps.due(engine).lanes
+    Driver(engine)
+    assert ledger.batch(engine, broadcast_id).state is BatchState.IN_DOUBT
+    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+
+
+def test_forgotten_upload_that_was_published_keeps_its_audience(engine: Engine) -> None:
+    """A commit whose answer was lost: the producer cleans up what is in sight already."""
+    broadcast_id = ledger.published(engine, ledger.body(), batches=4)
+    submits.abandon(engine, broadcast_id)
+    ledger.planned(engine, broadcast_id)
+    assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 4}

@@ -1,0 +1,82 @@
+"""The client and the stand-in, written apart from the same pages, understand each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from tests.integration.wechat.conftest import Connect
+from tests.kit.simulator import SimulatedAccount, Simulator
+from wechat.client import WeChatClient
+from wechat.errors import APIError
+from wechat.values import MassSend, MassSendAll, Timeouts
+
+ACCOUNT = SimulatedAccount()
+TEXT = {"msgtype": "text", "text": {"content": '您好 <a href="https://example.com">x</a> & 😀'}}
+
+
+@pytest.fixture(scope="module")
+def wechat() -> Iterator[Simulator]:
+    with Simulator((ACCOUNT,), followers=20, calls_per_minute=0) as running:
+        yield running
+
+
+@pytest.fixture
+def client(wechat: Simulator, connect: Connect) -> WeChatClient:
+    return connect(wechat.url, Timeouts(connect_s=5, read_s=20, total_s=30))
+
+
+@pytest.fixture
+def token(client: WeChatClient) -> SecretStr:
+    return client.stable_token(ACCOUNT.appid, SecretStr(ACCOUNT.secret)).access_token
+
+
+def mass(wechat: Simulator, clientmsgid: str) -> MassSend:
+    openids = "".join(wechat.openids(10)).encode()
+    return MassSend(openids=openids, content=TEXT, clientmsgid=clientmsgid)
+
+
+def test_a_mass_send_is_accepted_once(
+    wechat: Simulator, client: WeChatClient, token: SecretStr
+) -> None:
+    first = client.mass_send(token, mass(wechat, "once"))
+    again = client.mass_send(token, mass(wechat, "once"))
+    assert (first.errcode, again.errcode) == (0, 45065)
+    assert first.msg_id is not None
+    assert again.msg_id == first.msg_id
+    assert client.mass_get(token, first.msg_id).msg_id == first.msg_id
+
+
+def test_sendall_reaches_everybody_when_asked(client: WeChatClient, token: SecretStr) -> None:
+    reply = client.mass_sendall(token, MassSendAll(content=TEXT, clientmsgid="all", is_to_all=True))
+    assert reply.errcode == 0
+
+
+def test_quota_counts_the_calls(wechat: Simulator, client: WeChatClient, token: SecretStr) -> None:
+    path = "/cgi-bin/message/mass/send"
+    before = client.quota(token, path)
+    client.mass_send(token, mass(wechat, "counted"))
+    after = client.quota(token, path)
+    assert after.used == before.used + 1
+    assert after.daily_limit == after.used + after.remain
+
+
+def test_both_tokens_work(wechat: Simulator, client: WeChatClient) -> None:
+    classic = client.token(ACCOUNT.appid, SecretStr(ACCOUNT.secret))
+    assert client.mass_send(classic.access_token, mass(wechat, "classic")).errcode == 0
+
+
+def test_a_wrong_token_and_a_wrong_secret_are_named(
+    wechat: Simulator, client: WeChatClient
+) -> None:
+    reply = client.mass_send(SecretStr("82_nonsense"), mass(wechat, "wrong"))
+    assert reply.errcode in {40001, 40014}
+    assert reply.rid
+    with pytest.raises(APIError) as caught:
+        client.token(ACCOUNT.appid, SecretStr("f" * 32))
+    assert caught.value.errcode in {40001, 40125}
+    with pytest.raises(APIError) as caught:
+        client.mass_get(SecretStr("82_nonsense"), 1)
+    assert caught.value.errcode in {40001, 40014}

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcast.errors import ContentError
+from producer import content
+
+LIMIT = 600
+
+
+def refusal(value: object) -> str:
+    with pytest.raises(ContentError) as caught:
+        content.of_object(value, limit=LIMIT)
+    assert str(caught.value)
+    return caught.value.message_id
+
+
+def test_a_text_becomes_the_object_of_mass_send_as_written() -> None:
+    made = content.of_text('您好 <a href="x">&</a> 😀', limit=LIMIT)
+
+    assert made.canonical == (
+        '{"msgtype":"text","text":{"content":"您好 <a href=\\"x\\">&</a> 😀"}}'
+    )
+    assert made.shown == '您好 <a href="x">&</a> 😀'
+    assert made.notices == ()
+
+
+def test_the_order_of_keys_does_not_change_the_digest() -> None:
+    one = content.of_object({"msgtype": "voice", "voice": {"media_id": "V"}}, limit=LIMIT)
+    two = content.of_object({"voice": {"media_id": "V"}, "msgtype": "voice"}, limit=LIMIT)
+
+    assert one.digest == two.digest
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t", "\u3000"])
+def test_a_text_without_words_is_refused(text: str) -> None:
+    assert refusal({"msgtype": "text", "text": {"content": text}}) == "error.content.empty"
+
+
+def test_a_text_is_counted_in_characters() -> None:
+    assert content.of_text("好" * 300, limit=LIMIT).notices == ()
+    assert [n.message_id for n in content.of_text("好" * 301, limit=LIMIT).notices] == [
+        "notice.content.long"
+    ]
+    content.of_text("好" * LIMIT, limit=LIMIT)
+    with pytest.raises(ContentError, match="601"):
+        content.of_text("好" * (LIMIT + 1), limit=LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("a\ud83d", "error.content.surrogate"),
+        ("a\x00", "error.content.control"),
+        ("a\x1b[31m", "error.content.control"),
+    ],
+)
+def test_characters_that_cannot_be_sent_are_refused(text: str, wanted: str) -> None:
+    assert refusal({"msgtype": "text", "text": {"content": text}}) == wanted
+    assert refusal({"msgtype": "mpvideo", "mpvideo": {"media_id": "M", "title": text}}) == wanted
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"msgtype": "image", "images": {"media_ids": ["A", "B"], "need_open_comment": 1}},
+        {"msgtype": "voice", "voice": {"media_id": "V"}},
+        {"msgtype": "mpvideo", "mpvideo": {"media_id": "X", "title": "t", "description": "d"}},
+        {"msgtype": "mpnews", "mpnews": {"media_id": "D"}, "send_ignore_reprint": 0},
+        {"msgtype": "wxcard", "wxcard": {"card_id": "pX"}},
+    ],
+)
+def test_every_msgtype_of_mass_send_passes_unchanged(value: dict[str, Any]) -> None:
+    assert json.loads(content.of_object(value, limit=LIMIT).canonical) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        ([], "error.content.no_object"),
+        ("text", "error.content.no_object"),
+        ({}, "error.content.msgtype"),
+        ({"msgtype": "video", "video": {"media_id": "V"}}, "error.content.msgtype"),
+        ({"msgtype": ["text"]}, "error.content.msgtype"),
+        ({"msgtype": "text"}, "error.content.missing"),
+        ({"msgtype": "text", "text": "hi"}, "error.content.wrong"),
+        ({"msgtype": "text", "text": {"content": 1}}, "error.content.wrong"),
+        ({"msgtype": "text", "text": {"content": "a"}, "touser": []}, "error.content.unknown"),
+        ({"msgtype": "voice", "voice": {"media_id": ""}}, "error.content.wrong"),
+        ({"msgtype": "voice", "voice": {"media_id": "a b"}}, "error.content.wrong"),
+        ({"msgtype": "image", "images": {"media_ids": []}}, "error.content.wrong"),
+        (
+            {"msgtype": "mpnews", "mpnews": {"media_id": "D"}, "send_ignore_reprint": "1"},
+            "error.content.wrong",
+        ),
+        (
+            {"msgtype": "mpvideo", "mpvideo": {"media_id": "X", "title": "t" * 20_000}},
+            "error.content.too_big",
+        ),
+    ],
+)
+def test_what_mass_send_does_not_take_is_refused_by_name(value: object, wanted: str) -> None:
+    assert refusal(value) == wanted
+
+
+def test_a_wrong_field_is_named() -> None:
+    with pytest.raises(ContentError, match=r"images\.media_ids\.1"):
+        content.of_object(
+            {"msgtype": "image", "images": {"media_ids": ["A", 5]}}, limit=LIMIT
+        )
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (b"{", "error.content.json"),
+        (b"", "error.content.json"),
+        (b"[" * 100_000, "error.content.json"),
+        ("{\"a\": \"好\"}".encode("gb18030"), "error.content.encoding"),
+        (b" " * 1_000_001, "error.content.too_big"),
+        (None, "error.content.file"),
+    ],
+)
+def test_a_file_that_is_no_content_is_refused(
+    tmp_path: Path, data: bytes | None, wanted: str
+) -> None:
+    file = tmp_path / "content.json"
+    if data is not None:
+        file.write_bytes(data)
+
+    with pytest.raises(ContentError) as caught:
+        content.from_file(file, limit=LIMIT)
+
+    assert caught.value.message_id == wanted
+    assert str(caught.value)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "content.json"
+    file.write_bytes('\ufeff{"msgtype": "text", "text": {"content": "好"}}'.encode())
+
+    assert content.from_file(file, limit=LIMIT) == content.of_text("好", limit=LIMIT)
+
+
+@given(st.text(min_size=1, max_size=50))
+def test_a_text_is_refused_or_kept_to_the_letter(text: str) -> None:
+    try:
+        made = content.of_text(text, limit=LIMIT)
+    except ContentError:
+        return
+    assert json.loads(made.canonical.encode())["text"]["content"] == text

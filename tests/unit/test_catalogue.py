@@ -1,0 +1,246 @@
+"""The catalogue: complete in both languages, compiled, and the only place of texts for people."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel.messages.mofile import read_mo, write_mo
+from babel.messages.pofile import read_po
+
+from broadcast import text
+from broadcast.accounts import AccountKind
+from broadcast.attempts import Reason
+from broadcast.errors import BroadcastError
+from broadcast.outcomes import Outcome
+from broadcast.settings import Settings
+from broadcast.states import BatchState, BroadcastState
+from models.ledger.reports import SETS, SKIPS
+from wechat.errcodes import errcodes
+from wechat.errors import TransportKind
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("broadcast", "cli", "coordination", "models", "producer", "wechat", "worker")
+ID = re.compile(r"[a-z_]+(\.[A-Za-z0-9_-]+)+\Z")
+CJK = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
+#: Functions whose first argument a person reads.
+TELLING = {"print", "echo", "secho", "say", "note", "warn", "fail", "tell", "prompt", "confirm"}
+#: What a person writes, not reads.
+READ_FROM_FILES = {"用户标识"}
+
+
+@cache
+def catalogue(lang: str) -> dict[str, str]:
+    """Return id and text of the source."""
+    with (text.LOCALE_DIR / lang / "LC_MESSAGES" / "broadcast.po").open("rb") as file:
+        return {str(entry.id): str(entry.string) for entry in read_po(file) if entry.id}
+
+
+@cache
+def code() -> dict[Path, ast.Module]:
+    """Return every module of the rooms."""
+    files = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py"))]
+    return {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
+
+
+def placeholders(message: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(message) if name is not None}
+
+
+def strings(tree: ast.AST) -> Iterator[ast.Constant]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """Yield every call with the last part of the name that is called."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", None) or getattr(node.func, "attr", "")
+            yield name, node
+
+
+@cache
+def error_classes() -> set[str]:
+    """Return the names of all errors that carry a catalogue id."""
+    for file in code():
+        if "commands" not in file.parts and file.name not in {"main.py", "__main__.py"}:
+            parts = file.relative_to(ROOT).with_suffix("").parts
+            import_module(".".join(part for part in parts if part != "__init__"))
+    found, rest = set(), [BroadcastError]
+    while rest:
+        kind = rest.pop()
+        found.add(kind.__name__)
+        rest += kind.__subclasses__()
+    return found
+
+
+def asked_ids() -> Iterator[tuple[str, bool]]:
+    """Yield (id, True) for each id that code asks for, and (beginning, False) where it is built."""
+    for tree in code().values():
+        for name, call in calls(tree):
+            first = call.args[0] if call.args else None
+            named = [k.value for k in call.keywords if k.arg in {"message_id", "done", "already"}]
+            wanted = [first] if name == "t" or name in error_classes() else []
+            for value in [*wanted, *named]:
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    yield value.value, True
+                elif isinstance(value, ast.JoinedStr) and isinstance(value.values[0], ast.Constant):
+                    yield str(value.values[0].value), False
+
+
+def test_both_languages_have_the_same_ids_with_the_same_placeholders() -> None:
+    zh, en = catalogue("zh"), catalogue("en")
+
+    assert set(zh) == set(en)
+    assert {i: placeholders(t) for i, t in zh.items()} == {
+        i: placeholders(t) for i, t in en.items()
+    }
+
+
+@pytest.mark.parametrize("lang", text.LANGUAGES)
+def test_every_text_is_there_and_compiled(lang: str) -> None:
+    folder = text.LOCALE_DIR / lang / "LC_MESSAGES"
+    with (folder / "broadcast.po").open("rb") as file:
+        source = read_po(file)
+    compiled = BytesIO()
+    write_mo(compiled, source)
+    compiled.seek(0)
+    with (folder / "broadcast.mo").open("rb") as file:
+        shipped = {str(e.id): str(e.string) for e in read_mo(file) if e.id}
+
+    assert not [i for i, t in catalogue(lang).items() if not t.strip() and i != "code"]
+    assert shipped == {str(e.id): str(e.string) for e in read_mo(compiled) if e.id}
+
+
+def test_english_is_english_and_chinese_is_chinese() -> None:
+    """A few proper names aside, a text is in its own language."""
+    wrong = [i for i, t in catalogue("en").items() if len(CJK.findall(t)) > len(t) / 3]
+    latin = [
+        i for i, t in catalogue("zh").items()
+        if not CJK.search(t) and t == catalogue("en")[i] and re.search(r"[a-z]{4}.*[a-z]{4}", t)
+    ]  # fmt: skip
+
+    assert wrong == []
+    assert [i for i in latin if not i.startswith("accounts.")] == []
+
+
+def test_every_id_that_code_asks_for_exists() -> None:
+    known = set(catalogue("zh"))
+    missing = {i for i, whole in asked_ids() if whole and i not in known}
+    unborn = {i for i, whole in asked_ids() if not whole and not any(k.startswith(i) for k in known)}
+
+    assert missing == set()
+    assert unborn == set()
+
+
+def test_every_placeholder_is_filled_where_its_text_is_asked_for() -> None:
+    known, found = catalogue("zh"), []
+    for file, tree in code().items():
+        for name, call in calls(tree):
+            first = call.args[0] if call.args else None
+            asks = name == "t" or name in error_classes()
+            if not asks or not isinstance(first, ast.Constant) or first.value not in known:
+                continue
+            given = {keyword.arg for keyword in call.keywords}
+            missing = placeholders(known[str(first.value)]) - given
+            if missing and None not in given:
+                found.append(f"{file.relative_to(ROOT)}:{call.lineno} {missing}")
+
+    assert found == []
+
+
+def test_no_text_is_left_that_nobody_asks_for() -> None:
+    beginnings = tuple(i for i, whole in asked_ids() if not whole)
+    spoken = {node.value for tree in code().values() for node in strings(tree)}
+
+    assert [i for i in catalogue("zh") if i not in spoken and not i.startswith(beginnings)] == []
+
+
+@pytest.mark.parametrize("lang", text.LANGUAGES)
+def test_every_member_of_the_closed_sets_has_its_text(lang: str) -> None:
+    wanted = {
+        *(f"reason.{reason.name.lower()}" for reason in Reason),
+        *(f"state.batch.{state}" for state in BatchState),
+        *(f"state.broadcast.{state}" for state in BroadcastState),
+        *(f"outcome.{outcome}" for outcome in Outcome),
+        *(f"mend.{outcome}" for outcome in Outcome),
+        *(f"transport.{kind}" for kind in TransportKind),
+        *(f"account_kind.{kind}" for kind in AccountKind),
+        *(f"set.{name}" for name in SETS),
+        *(f"skip.{name}" for name in SKIPS),
+        *(f"errcode.{number}" for number in errcodes()),
+        *(f"weekday.{number}" for number in range(1, 8)),
+    }
+
+    assert wanted - set(catalogue(lang)) == set()
+
+
+def test_every_setting_has_the_text_of_its_error() -> None:
+    names = [str(field.validation_alias.choices[0]) for field in Settings.model_fields.values()]
+
+    assert [n for n in names if f"error.settings.{n}" not in catalogue("zh")] == []
+
+
+def test_english_meanings_of_errcodes_are_those_of_the_table() -> None:
+    table = {f"errcode.{row.code}": row.meaning for row in errcodes().values()}
+
+    assert {i: t for i, t in catalogue("en").items() if i.startswith("errcode.")} == table
+
+
+def test_no_chinese_stands_in_code() -> None:
+    found = [
+        f"{file.relative_to(ROOT)}:{node.lineno} {node.value}"
+        for file, tree in code().items()
+        for node in strings(tree)
+        if CJK.search(str(node.value))
+        and node.value not in READ_FROM_FILES
+        and id(node) not in docstrings(tree)
+    ]
+
+    assert found == []
+
+
+def test_nothing_is_told_to_a_person_but_from_the_catalogue() -> None:
+    found = []
+    for file, tree in code().items():
+        for name, call in calls(tree):
+            told = [call.args[0]] if name in TELLING and call.args else []
+            told += [k.value for k in call.keywords if k.arg in {"help", "short_help", "epilog"}]
+            found += [
+                f"{file.relative_to(ROOT)}:{call.lineno}"
+                for value in told
+                if _has_words(value) and not _is_id(value)
+            ]
+
+    assert found == []
+
+
+def docstrings(tree: ast.Module) -> set[int]:
+    """Return which constants are docstrings, or stand alone as a comment on an attribute."""
+    return {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+
+
+def _has_words(value: ast.expr) -> bool:
+    """Tell whether a text that is told was written in the code."""
+    if isinstance(value, ast.BinOp):
+        return _has_words(value.left) or _has_words(value.right)
+    parts = value.values if isinstance(value, ast.JoinedStr) else [value]
+    texts = [p.value for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str)]
+    return any(re.search(r"[^\W\d_]{2}", words) for words in texts)
+
+
+def _is_id(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and ID.match(str(value.value)) is not None
