@@ -105,7 +105,7 @@ def choose(accounts: Mapping[str, Account], name: str | None) -> Account:
 
 def _secret_file(path: Path) -> SecretStr:
     try:
-        return SecretStr(path.read_text(encoding="utf-8").strip())
+        return SecretStr(path.read_text(encoding="utf-8-sig").strip())
     except (OSError, UnicodeDecodeError):
         problem = SettingsError("error.settings.secret_file", path=path)
     raise problem

@@ -52,6 +52,11 @@ class CeleryBell:
         """Ask a worker to plan a broadcast. Raises BrokerAwayError; it may have rung even then."""
         self._send(names.PLAN, [broadcast_id])
 
+    def close(self) -> None:
+        """Close what was connected."""
+        if "_app" in self.__dict__:
+            self._app.close()
+
     def _send(self, name: str, args: list[object]) -> None:
         # Celery's own name for every failure of a broker.
         from kombu.exceptions import OperationalError  # noqa: PLC0415 - 0.3 s at the start

@@ -99,7 +99,8 @@ def _build(pid: int) -> Parts:
     accounts = settings.accounts()
     by_appid = {account.appid: account for account in accounts.values()}
     by_base: dict[str, WeChatClient] = {
-        base: WeChatClient(base) for base in {account.api_base for account in by_appid.values()}
+        base: WeChatClient(base, most_text_chars=settings.text_limit)
+        for base in {account.api_base for account in by_appid.values()}
     }
     clients = {appid: by_base[account.api_base] for appid, account in by_appid.items()}
     engine = open_engine(settings.database_url.get_secret_value(), pool_size=10)

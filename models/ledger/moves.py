@@ -134,21 +134,23 @@ def pause(
 
 
 def after_cancel(connection: Connection, batch_id: int) -> None:
-    """Carry a cancel through for a batch that was in flight when it was said.
+    """Carry a cancel through for a batch that was in flight when it was said, and for its halves.
 
     Without an unknown attempt it was never sent: cancelled. With one nobody knows: in doubt.
     """
-    batch = connection.execute(
-        select(BroadcastRow.cancelled_at, Batch.id, Batch.broadcast_id, Batch.state)
-        .join(Batch, Batch.broadcast_id == BroadcastRow.id)
-        .where(Batch.id == batch_id)
-    ).one()
-    if batch.cancelled_at is None:
-        return
-    if batch.state is BatchState.PLANNED:
-        move_batch(connection, batch, BatchState.CANCELLED, reason=Reason.BY_HAND, not_before=None)
-    elif batch.state is BatchState.UNKNOWN:
-        move_batch(
-            connection, batch, BatchState.IN_DOUBT, reason=Reason.STOPPED_WHILE_UNKNOWN,
-            not_before=None,
-        )  # fmt: skip
+    batches = connection.execute(
+        select(Batch.id, Batch.broadcast_id, Batch.state)
+        .join(BroadcastRow, Batch.broadcast_id == BroadcastRow.id)
+        .where(BroadcastRow.cancelled_at.is_not(None))
+        .where((Batch.id == batch_id) | (Batch.parent_id == batch_id))
+    ).all()
+    for batch in batches:
+        if batch.state is BatchState.PLANNED:
+            move_batch(
+                connection, batch, BatchState.CANCELLED, reason=Reason.BY_HAND, not_before=None
+            )
+        elif batch.state is BatchState.UNKNOWN:
+            move_batch(
+                connection, batch, BatchState.IN_DOUBT, reason=Reason.STOPPED_WHILE_UNKNOWN,
+                not_before=None,
+            )  # fmt: skip

@@ -21,7 +21,7 @@ from broadcast.waits import Waits
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
-from models.engine import now
+from models.engine import database_now, now
 from models.ledger import lanes, moves, splits
 from models.ledger.transaction import AnyRow, write
 
@@ -100,16 +100,16 @@ def store(
     connection: Connection, attempt_id: int, fact: Fact, *, rules: Rules = DEFAULT_RULES
 ) -> Decision:
     """Do the work of :func:`record` inside a transaction."""
-    batch_id = connection.execute(
-        select(AttemptRow.batch_id).where(AttemptRow.id == attempt_id)
-    ).scalar_one()
-    batch = lock(connection, batch_id)
+    called = connection.execute(
+        select(AttemptRow.batch_id, AttemptRow.account).where(AttemptRow.id == attempt_id)
+    ).one()
+    batch = lock(connection, called.batch_id, called.account)
     values = asdict(fact)
     values["errmsg"] = values["errmsg"] and values["errmsg"][:512]
     stored = connection.execute(
         update(AttemptRow)
         .where(AttemptRow.id == attempt_id, _may_learn(fact))
-        .values(ended_at=now(connection), **values)
+        .values(ended_at=database_now(), **values)
     )
     # What was stored before has been applied in its own transaction, and people may have acted on
     # it since.
@@ -124,15 +124,17 @@ def _may_learn(fact: Fact) -> ColumnElement[bool]:
     return nothing_yet | (AttemptRow.outcome == Outcome.UNKNOWN)
 
 
-def lock(connection: Connection, batch_id: int) -> AnyRow:
+def lock(connection: Connection, batch_id: int, account: str | None = None) -> AnyRow:
     """Read a batch and hold it, after its lane, in the order in which claims lock."""
-    account = connection.execute(select(Batch.account).where(Batch.id == batch_id)).scalar_one()
+    if account is None:
+        account = connection.execute(select(Batch.account).where(Batch.id == batch_id)).scalar_one()
     connection.execute(select(Lane.fence).where(Lane.account == account).with_for_update())
     return connection.execute(
         select(
             Batch.id, Batch.broadcast_id, Batch.account, Batch.state, Batch.size, Batch.depth,
-            Batch.pack_id, Batch.reason,
+            Batch.pack_id, Batch.reason, Lane.not_before.label("lane_waits_until"),
         )
+        .join(Lane, Lane.account == Batch.account)
         .where(Batch.id == batch_id)
         .with_for_update()
     ).one()  # fmt: skip
@@ -215,15 +217,19 @@ def expire_held(connection: Connection, batch: AnyRow, *, rules: Rules) -> bool:
 def _apply(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
     handler = _HANDLERS[decision.move]
     handler(connection, batch, decision, rules=rules)
-    _spread(connection, batch, decision)
-    moves.after_cancel(connection, batch.id)
+    if decision.scope is not Scope.BATCH:
+        _spread(connection, batch, decision)
+    if decision.move in _GOES_ON:
+        moves.after_cancel(connection, batch.id)
     moves.rest(connection, batch.broadcast_id)
 
 
 def _accept(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
     target = BatchState.FINISHED if batch.state is BatchState.FINISHED else BatchState.ACCEPTED
-    data_id = connection.scalar(
-        select(func.max(AttemptRow.msg_data_id)).where(AttemptRow.batch_id == batch.id)
+    data_id = (
+        select(func.max(AttemptRow.msg_data_id))
+        .where(AttemptRow.batch_id == batch.id)
+        .scalar_subquery()
     )
     first = rules.waits.scaled(FIRST_POLL)
     # Without a msg_id (45065 can lack it) mass/get has nothing to be asked about.
@@ -233,7 +239,8 @@ def _accept(connection: Connection, batch: AnyRow, decision: Decision, *, rules:
         connection, batch, target, msg_id=decision.msg_id, msg_data_id=data_id, reason=None,
         errcode=None, errmsg=None, not_before=None, poll_at=poll_at,
     )  # fmt: skip
-    lanes.flow(connection, batch.account)
+    if batch.lane_waits_until is not None:
+        lanes.flow(connection, batch.account)
 
 
 def _repeat(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
@@ -262,6 +269,9 @@ def _split(connection: Connection, batch: AnyRow, decision: Decision, *, rules: 
         connection, batch, BatchState.SPLIT, reason=decision.reason, errcode=decision.errcode
     )
 
+
+#: After these a batch would be called again, unless its broadcast was cancelled meanwhile.
+_GOES_ON = frozenset({Move.REPEAT, Move.REPEAT_UNKNOWN, Move.VERIFY, Move.SPLIT})
 
 _HANDLERS = {
     Move.ACCEPT: _accept,

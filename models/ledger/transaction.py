@@ -67,6 +67,6 @@ def note(connection: Connection, kind: str, *, who: str, **facts: object) -> Non
     detail = json.dumps(facts, ensure_ascii=False, sort_keys=True, default=str)
     connection.execute(
         insert(Event).values(
-            at=engines.now(connection), kind=kind, who=who, detail=detail, **columns
+            at=engines.database_now(), kind=kind, who=who, detail=detail, **columns
         )
     )

@@ -389,7 +389,7 @@ def test_refusal_of_the_account_stops_its_lane_and_keeps_the_batch(
         (45011, Reason.THROTTLED),
         (42010, Reason.THROTTLED),
         (45009, Reason.QUOTA_TODAY),
-        (61450, Reason.WECHAT_NOT_READY),
+        (45061, Reason.WECHAT_NOT_READY),
     ],
 )
 def test_wait_concerns_all_broadcasts_of_the_lane(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
 from broadcast.attempts import Reason
 from broadcast.states import BatchState, BroadcastState
@@ -121,7 +121,7 @@ def test_pause_in_the_middle_of_planning_forgets_nobody(engine: Engine) -> None:
     assert row is not None
     plans.add_batches(engine, row, ledger.account())
     with engine.begin() as connection:
-        half = Batch.__table__.delete().where(Batch.broadcast_id == broadcast_id, Batch.n > 2)
+        half = delete(Batch).where(Batch.broadcast_id == broadcast_id, Batch.n > 2)
         connection.execute(half)
     controls.pause(engine, broadcast_id, who="tests")
     told = reports.report(engine, broadcast_id)
@@ -138,7 +138,7 @@ def test_cancel_in_the_middle_of_planning_adds_up(engine: Engine) -> None:
     assert row is not None
     plans.add_batches(engine, row, ledger.account())
     with engine.begin() as connection:
-        half = Batch.__table__.delete().where(Batch.broadcast_id == broadcast_id, Batch.n > 2)
+        half = delete(Batch).where(Batch.broadcast_id == broadcast_id, Batch.n > 2)
         connection.execute(half)
     assert controls.cancel(engine, broadcast_id, who="tests")
     plans.add_batches(engine, row, ledger.account())

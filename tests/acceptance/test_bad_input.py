@@ -1,0 +1,223 @@
+"""Bad input on the real command: one line that names the thing, exit 2, nothing stored."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.kit.command_line import CommandLine
+
+ONE = "oTEST0000000000000000000001A"
+TWO = "oTEST0000000000000000000002B"
+LIST = f"{ONE}\n{TWO}\n".encode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is typed, what lies in the folder, and what the line must name."""
+
+    name: str
+    words: tuple[str | bytes, ...]
+    says: tuple[str, ...]
+    files: dict[str, bytes] = field(default_factory=dict)
+    env: dict[str, str | None] = field(default_factory=dict)
+
+
+SEND = ("send", "--openids", "list.txt", "--text", "hello")
+TO_LIST = ("send", "--openids", "list.txt")
+
+
+def audience(name: str, data: bytes, *says: str, file: str = "list.txt") -> Case:
+    return Case(
+        name=name, words=("send", "--openids", file, "--text", "hello"), says=(file, *says),
+        files={file: data},
+    )  # fmt: skip
+
+
+def setting(name: str, value: str | None, *says: str) -> Case:
+    return Case(name=f"{name}={value}", words=SEND, says=says or (name,), env={name: value})
+
+
+def typed(name: str, *words: str | bytes, says: tuple[str, ...]) -> Case:
+    return Case(name=name, words=words, says=says)
+
+
+def content(name: str, data: bytes, *says: str) -> Case:
+    return Case(
+        name=name, words=(*TO_LIST, "--content", "content.json"), says=says,
+        files={"content.json": data},
+    )  # fmt: skip
+
+
+CASES = [
+    typed("no audience", "send", "--text", "hello", says=("--openids",)),
+    typed("two audiences", *SEND, "--openids", "other.txt", says=("--openids",)),
+    typed("no audience, but content from a file", "send", "--content", "x", says=("--openids",)),
+    typed("empty audience", "send", "--openids", "", "--text", "x", says=("--openids",)),
+    typed("no content", *TO_LIST, says=("--text", "--content")),
+    typed("two contents", *SEND, "--content", "x.json", says=("--text", "--content")),
+    typed("missing file", "send", "--openids", "gone.txt", "--text", "x", says=("gone.txt",)),
+    typed("directory", "send", "--openids", ".", "--text", "x", says=("directory",)),
+    audience("empty file", b"", "empty"),
+    audience("blank lines", b"\n\n", "blank"),
+    audience("nothing valid", b"alice\nbob\n", "alice", "line 1"),
+    audience("one single OpenID", f"{ONE}\n{ONE}\n".encode(), ONE, "at least two", "preview"),
+    audience("CSV without the column", b"name,phone\nann,1\nbob,2\n", "openid", "name, phone",
+             file="list.csv"),  # fmt: skip
+    audience("binary file", bytes(range(256)) * 8, "binary"),
+    audience("broken gzip", gzip.compress(LIST)[:-9], "gzip", file="list.gz"),
+    audience("broken XLSX", b"PK\x03\x04" + b"\0" * 64, "XLSX", file="list.xlsx"),
+    typed("empty text", *TO_LIST, "--text", "", says=("text is empty",)),
+    typed("blank text", *TO_LIST, "--text", " \n ", says=("text is empty",)),
+    typed("long text", *TO_LIST, "--text", "好" * 601, says=("601", "600")),
+    typed("text that is no UTF-8", *TO_LIST, "--text", b"a\xff", says=("position 2",)),
+    typed("control character", *TO_LIST, "--text", "a\x1b[31m", says=("U+001B", "position 2")),
+    content("NUL", b'{"msgtype": "text", "text": {"content": "a\\u0000"}}', "U+0000"),
+    content("lone surrogate", b'{"msgtype": "text", "text": {"content": "\\ud83d"}}', "position 1"),
+    content("no JSON", b'{"msgtype": "text",}', "content.json", "line 1"),
+    content("no object", b"[]", "msgtype"),
+    content("unknown msgtype", b'{"msgtype": "music"}', "music", "mpnews"),
+    content("no part", b'{"msgtype": "text"}', "text"),
+    content("hidden audience", b'{"msgtype": "text", "text": {"content": "a"}, "touser": []}',
+            "touser"),  # fmt: skip
+    typed("missing content", *TO_LIST, "--content", "gone.json", says=("gone.json",)),
+    typed("wrong account", *SEND, "--account", "shpo", says=("shpo", "default")),
+    typed("empty key", *SEND, "--key", "", says=("--key",)),
+    typed("long key", *SEND, "--key", "k" * 129, says=("--key", "129", "128")),
+    typed("key with a line break", *SEND, "--key", "a\nb", says=("--key",)),
+    typed("--at in the past", *SEND, "--at", "2020-01-01 08:00", says=("--at", "2020-01-01")),
+    typed("--at that is no time", *SEND, "--at", "tomorrow", says=("--at", "tomorrow")),
+    typed("--at with a date alone", *SEND, "--at", "2099-01-01", says=("--at", "2099-01-01")),
+    typed("wrong --until", *SEND, "--wait", "--until", "read", says=("--until",)),
+    typed("unknown option", *SEND, "--colour", says=("--colour", "send --help")),
+    typed("misspelt option", "send", "--openid", "x", says=("--openid", "--openids")),
+    typed("option without its value", "send", "--text", says=("--text",)),
+    typed("value for a switch", *SEND, "--wait=3", says=("--wait",)),
+    typed("argument too much", *SEND, "everybody", says=("everybody",)),
+    typed("unknown command", "sned", says=("sned", "send")),
+    typed("missing command", "db", says=("db --help",)),
+    typed("missing id", "pause", says=("ID", "pause --help")),
+    typed("unknown id", "status", "20261125-abcdef", says=("20261125-abcdef",)),
+    typed("unknown id to cancel", "cancel", "nothing", says=("nothing",)),
+    typed("number out of range", "list", "--most", "0", says=("--most",)),
+    typed("code that is none", "explain", "abc", says=("abc",)),
+    typed("one account and all", "halt", "--all", "--account", "default", says=("--all",)),
+    setting("WECHAT_APPID", None, "appid"),
+    setting("WECHAT_APPID", "x", "appid"),
+    setting("WECHAT_APPSECRET", None, "appsecret"),
+    setting("WECHAT_APPSECRET", "abc", "appsecret"),
+    Case(name="no account", words=SEND, says=("WECHAT_APPID", "WECHAT_APPSECRET"),
+         env={"WECHAT_APPID": None, "WECHAT_APPSECRET": None}),  # fmt: skip
+    Case(name="secret file missing", words=SEND, says=("gone.secret",),
+         env={"WECHAT_APPSECRET": None, "WECHAT_APPSECRET_FILE": "gone.secret"}),  # fmt: skip
+    setting("WECHAT_ACCOUNT_KIND", "servce"),
+    setting("WECHAT_API_BASE", "api.weixin.qq.com"),
+    setting("WECHAT_TOKEN_MODE", "newest"),
+    setting("WECHAT_CALLS_PER_MINUTE", "-1"),
+    setting("WECHAT_CALLS_PER_MINUTE", "fast"),
+    setting("BROADCAST_BATCH_SIZE", "1"),
+    setting("BROADCAST_BATCH_SIZE", "10001"),
+    setting("DATABASE_URL", "oracle://u:hunter2-password@h/d"),
+    setting("DATABASE_URL", "postgresql://u:hunter2-password@h:port/d"),
+    setting("DATABASE_URL", "nonsense"),
+    setting("REDIS_URL", "http://localhost"),
+    setting("REDIS_URL", "redis://:hunter2-password@host:port/0"),
+    setting("CELERY_BROKER_URL", "kafka://localhost"),
+    setting("BROADCAST_ACCOUNTS_FILE", "gone.toml", "gone.toml"),
+    Case(name="accounts file is no TOML", words=SEND, says=("accounts.toml",),
+         files={"accounts.toml": b'appsecret = "hunter2-password'},
+         env={"BROADCAST_ACCOUNTS_FILE": "accounts.toml"}),  # fmt: skip
+    Case(name="several accounts", words=SEND, says=("shop, test", "--account"),
+         files={"accounts.toml": b'[accounts.shop]\nappid = "wx0000000000000001"\nappsecret = '
+                b'"hunter2-password"\n[accounts.test]\nappid = "wx0000000000000002"\nappsecret = '
+                b'"hunter2-password"\n'},
+         env={"BROADCAST_ACCOUNTS_FILE": "accounts.toml"}),  # fmt: skip
+    Case(name=".env that is no UTF-8", words=SEND, says=(".env",),
+         files={".env": b"WECHAT_APPID=\xff\xfe\n"}),  # fmt: skip
+    Case(name="subscription account", words=SEND, says=("default", "WECHAT_ACCOUNT_KIND"),
+         env={"WECHAT_ACCOUNT_KIND": "subscription"}),  # fmt: skip
+]
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A database file with all tables and no row."""
+    line = CommandLine(tmp_path_factory.mktemp("migrated"))
+    assert line.run("db", "upgrade").status == 0
+    return line.database.read_bytes()
+
+
+@pytest.fixture
+def line(tmp_path: Path, migrated: bytes) -> CommandLine:
+    """A command line with an empty ledger and a good list."""
+    made = CommandLine(tmp_path)
+    made.database.parent.mkdir()
+    made.database.write_bytes(migrated)
+    (tmp_path / "list.txt").write_bytes(LIST)
+    return made
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_bad_input_is_told_in_one_line_and_stores_nothing(line: CommandLine, case: Case) -> None:
+    for name, data in case.files.items():
+        (line.folder / name).write_bytes(data)
+
+    result = line.run(*case.words, **case.env)
+
+    assert result.status == 2, result
+    assert result.out == ""
+    assert len(result.lines) == 1, result.err
+    assert [word for word in case.says if word not in result.err] == [], result.err
+    assert "hunter2" not in result.err
+    assert line.rows() == {}
+
+
+def test_every_line_is_told_in_chinese_too(line: CommandLine) -> None:
+    result = line.run("send", "--text", "hello", BROADCAST_LANG="zh")
+
+    assert result.status == 2
+    assert result.err.startswith("错误：没有指定名单")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_named(line: CommandLine) -> None:
+    (line.folder / "list.txt").chmod(0)
+
+    result = line.run(*SEND)
+
+    assert (result.status, len(result.lines)) == (2, 1)
+    assert "list.txt" in result.err
+
+
+def test_a_bad_list_from_standard_input_is_refused(line: CommandLine) -> None:
+    result = line.run("send", "--openids", "-", "--text", "hello", stdin=b"alice\n")
+
+    assert (result.status, len(result.lines)) == (2, 1)
+    assert "standard input" in result.err
+    assert line.rows() == {}
+
+
+def test_with_json_an_error_is_an_object_as_well(line: CommandLine) -> None:
+    result = line.run("send", "--text", "hello", "--json")
+
+    assert result.status == 2
+    assert len(result.out.splitlines()) == 1
+    assert result.json["id"] is None
+    assert result.json["error"] in result.err
+
+
+def test_a_bug_is_told_in_one_line_and_with_a_traceback_on_request(line: CommandLine) -> None:
+    line.execute("DROP TABLE packs")
+    line.execute("CREATE TABLE packs (id INTEGER)")
+
+    short = line.run("explain", "40001", BROADCAST_LANG="en", TZDIR="/nonexistent")
+    assert short.status == 0
+
+    broken = line.run(*SEND)
+    assert broken.status in {1, 3}
+    assert len([one for one in broken.lines if one.startswith("Error")]) == 1
+    assert "Traceback" not in broken.err

@@ -1,0 +1,355 @@
+"""An audience is stored out of sight and published by one flip, once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from broadcast import day, plan
+from broadcast.attempts import Reason
+from broadcast.errors import (
+    BroadcastError,
+    ConflictError,
+    InputError,
+    PlanError,
+    RepeatedSendError,
+    UnknownIdError,
+)
+from broadcast.plan import Fit, Quota
+from broadcast.states import BroadcastState
+from models import BroadcastRow, Pack, QuotaDay, Skipped
+from models.ledger import controls, plans, reports, submits, sweeps
+from models.ledger.submits import Terms
+from tests.kit import ledger
+from tests.kit.ledger import Driver, body, figures, published, said, upload
+
+HUNDRED = Quota(daily_limit=100, used=0, remain=100)
+TERMS = Terms(who="tests")
+
+
+def stored(engine: Engine) -> tuple[int, int]:
+    with engine.connect() as connection:
+        return (
+            connection.scalar(select(func.count()).select_from(BroadcastRow)) or 0,
+            connection.scalar(select(func.count()).select_from(Pack)) or 0,
+        )
+
+
+def test_upload_is_seen_by_nobody_before_the_flip(engine: Engine) -> None:
+    text = body()
+    broadcast_id = upload(engine, text)
+    with pytest.raises(UnknownIdError):
+        reports.report(engine, broadcast_id)
+    assert reports.reports(engine) == []
+    assert sweeps.due(engine).plans == []
+    with pytest.raises(UnknownIdError):
+        controls.pause(engine, broadcast_id, who="a person")
+    submits.publish(
+        engine, broadcast_id, text, figures=figures(size=20, batches=2), terms=TERMS, quota=None
+    )
+    assert reports.report(engine, broadcast_id).state is BroadcastState.PLANNING
+    assert sweeps.due(engine).plans == [broadcast_id]
+
+
+def test_same_key_and_body_is_the_same_broadcast(engine: Engine) -> None:
+    text = body(key="one")
+    assert submits.find(engine, text) is None
+    broadcast_id = published(engine, text)
+    assert submits.find(engine, body(key="one")) == broadcast_id
+
+
+@pytest.mark.parametrize(
+    "other",
+    [body(key="one", size=30), body(key="one", text="别的"),
+     body(key="one", owner=ledger.account("other"))],
+)  # fmt: skip
+def test_same_key_and_another_body_is_refused(engine: Engine, other: submits.Body) -> None:
+    broadcast_id = published(engine, body(key="one"))
+    with pytest.raises(ConflictError) as caught:
+        submits.find(engine, other)
+    assert caught.value.facts["id"] == broadcast_id
+
+
+def test_key_that_is_being_uploaded_is_told_as_such(engine: Engine) -> None:
+    text = body(key="one")
+    upload(engine, text)
+    with pytest.raises(InputError) as caught:
+        submits.find(engine, text)
+    assert caught.value.message_id == "error.submit.uploading"
+    with pytest.raises(InputError) as caught:
+        submits.begin(engine, text, who="another")
+    assert caught.value.message_id == "error.submit.uploading"
+
+
+def test_of_many_that_begin_under_one_key_one_uploads(engine: Engine) -> None:
+    text = body(key="one")
+    together = threading.Barrier(6)
+
+    def race(n: int) -> str | None:
+        together.wait()
+        try:
+            return submits.begin(engine, text, who=f"person {n}")
+        except InputError:
+            return None
+
+    with ThreadPoolExecutor(6) as threads:
+        begun = [one for one in threads.map(race, range(6)) if one]
+    assert len(begun) == 1
+    assert stored(engine)[0] == 1
+
+
+def test_dead_upload_is_taken_over_and_its_owner_notices(engine: Engine) -> None:
+    text = body(key="one")
+    dead = upload(engine, text)
+    ledger.pass_time(engine, submits.UPLOAD_DEAD + timedelta(seconds=1))
+    assert submits.find(engine, text) is None
+    second = upload(engine, text, batches=4)
+    assert second != dead
+    assert stored(engine) == (1, 4)
+    with pytest.raises(InputError) as caught:
+        submits.add_packs(engine, dead, ledger.portions(ledger.openids(4), [2, 2]))
+    assert caught.value.message_id == "error.submit.taken_over"
+    with pytest.raises(InputError):
+        submits.publish(
+            engine, dead, text, figures=figures(size=20, batches=2), terms=TERMS, quota=None
+        )
+
+
+def test_living_upload_is_not_taken_over_or_swept(engine: Engine) -> None:
+    text = body(key="one")
+    broadcast_id = upload(engine, text)
+    ledger.pass_time(engine, timedelta(minutes=59))
+    submits.add_packs(engine, broadcast_id, [ledger.Portion(3, ledger.openids(2))])
+    ledger.pass_time(engine, timedelta(seconds=30))
+    assert sweeps.forget_uploads(engine) == 0
+    with pytest.raises(InputError):
+        submits.find(engine, text)
+
+
+def test_upload_that_died_an_hour_ago_is_swept(engine: Engine) -> None:
+    upload(engine, body())
+    done = published(engine, body())
+    ledger.pass_time(engine, timedelta(hours=1, seconds=1))
+    assert sweeps.forget_uploads(engine) == 1
+    assert sweeps.forget_uploads(engine) == 0
+    assert reports.report(engine, done).audience["planned"] == 20
+    assert stored(engine) == (1, 2)
+
+
+def test_upload_that_was_abandoned_leaves_nothing(engine: Engine) -> None:
+    broadcast_id = upload(engine, body())
+    submits.abandon(engine, broadcast_id)
+    assert stored(engine) == (0, 0)
+
+
+def test_same_send_under_another_key_is_refused_for_a_day(engine: Engine) -> None:
+    first = published(engine, body())
+    with pytest.raises(RepeatedSendError) as caught:
+        published(engine, body(), again=False)
+    assert caught.value.facts["id"] == first
+    with pytest.raises(RepeatedSendError):
+        submits.dry_run(engine, body(), calls=2, terms=TERMS, quota=None)
+    for other in (body(text="别的"), body(size=30), body(owner=ledger.account("other"))):
+        published(engine, other, again=False)
+    published(engine, body(), again=True)
+
+
+def test_same_send_is_no_repeat_after_a_day_or_after_a_cancel(engine: Engine) -> None:
+    first = published(engine, body())
+    controls.cancel(engine, first, who="a person")
+    published(engine, body(), again=False)
+    ledger.pass_time(engine, timedelta(hours=24, seconds=1))
+    published(engine, body(), again=False)
+
+
+def test_of_two_that_publish_the_same_send_at_once_one_is_refused(engine: Engine) -> None:
+    texts = [body(), body()]
+    ids = [upload(engine, text) for text in texts]
+    assert sorted(publish_together(engine, ids, texts, quota=None)) == ["published", "refused"]
+
+
+def publish_together(
+    engine: Engine, ids: list[str], texts: list[submits.Body], *, quota: Quota | None,
+    calls: int = 2,
+) -> list[str]:
+    together = threading.Barrier(len(ids))
+
+    def race(n: int) -> str:
+        together.wait()
+        try:
+            submits.publish(
+                engine, ids[n], texts[n], figures=figures(size=20, batches=calls), terms=TERMS,
+                quota=quota,
+            )  # fmt: skip
+        except (PlanError, RepeatedSendError):
+            return "refused"
+        return "published"
+
+    with ThreadPoolExecutor(len(ids)) as threads:
+        return list(threads.map(race, range(len(ids))))
+
+
+def test_of_two_plans_for_the_last_hundred_calls_one_gets_them(engine: Engine) -> None:
+    texts = [body(text="甲"), body(text="乙")]
+    ids = [upload(engine, text) for text in texts]
+    told = publish_together(engine, ids, texts, quota=HUNDRED, calls=100)
+    assert sorted(told) == ["published", "refused"]
+
+
+def test_plan_that_does_not_fit_is_refused_with_the_figures(engine: Engine) -> None:
+    published(engine, body(), batches=10, quota=HUNDRED)
+    text = body(text="别的")
+    broadcast_id = upload(engine, text)
+    with pytest.raises(PlanError) as caught:
+        submits.publish(
+            engine, broadcast_id, text, figures=figures(size=20, batches=91), terms=TERMS,
+            quota=HUNDRED,
+        )  # fmt: skip
+    facts = caught.value.facts
+    assert (facts["calls"], facts["free"], facts["days"]) == (91, 90, 2)
+    spread = Terms(who="tests", spread_days=True)
+    proof = submits.dry_run(engine, text, calls=91, terms=spread, quota=HUNDRED)
+    assert (proof.fit, proof.days) == (Fit.SPREADS, 2)
+
+
+def test_calls_that_were_made_are_not_reserved_twice(engine: Engine) -> None:
+    """quota/get has counted them; what waits is what is reserved."""
+    ledger.broadcast(engine, batches=4, quota=HUNDRED)
+    assert reserved(engine) == 4
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    assert reserved(engine) == 3
+    driver.call(said(40003))
+    assert reserved(engine) == 4, "the halves of a batch are calls of their own"
+    driver.call(said(45009))
+    assert reserved(engine) == 4
+
+
+def reserved(engine: Engine, on: datetime | None = None) -> int:
+    with engine.connect() as connection:
+        return submits.reserved(connection, "default", but=None, on=on)
+
+
+def test_scheduled_broadcasts_are_held_against_their_own_day(engine: Engine) -> None:
+    tomorrow = day.turn(datetime.now(UTC)) + timedelta(hours=20)
+    none_left = Quota(daily_limit=100, used=100, remain=0)
+    published(engine, body(at=tomorrow), batches=60 // 6, quota=none_left)
+    assert reserved(engine) == 0
+    assert reserved(engine, tomorrow) == 10
+    for calls, fit in ((90, Fit.FITS), (91, Fit.TOO_MANY)):
+        text = body(text="别的", at=tomorrow + timedelta(hours=1))
+        proof = submits.dry_run(engine, text, calls=calls, terms=TERMS, quota=none_left)
+        assert proof.fit is fit
+    later = body(text="别的", at=tomorrow + timedelta(days=1))
+    assert (
+        submits.dry_run(engine, later, calls=100, terms=TERMS, quota=none_left).fit is Fit.FITS
+    )
+
+
+def test_scheduled_broadcast_is_launched_when_its_time_has_come(engine: Engine) -> None:
+    at = datetime.now(UTC) + timedelta(hours=2)
+    broadcast_id = published(engine, body(at=at))
+    assert reports.report(engine, broadcast_id).state is BroadcastState.SCHEDULED
+    assert sweeps.launch_due(engine) == []
+    ledger.pass_time(engine, timedelta(hours=2, seconds=1))
+    assert sweeps.launch_due(engine) == [broadcast_id]
+    assert sweeps.launch_due(engine) == []
+    assert plans.to_plan(engine, broadcast_id) is not None
+
+
+def test_quota_of_the_day_is_kept_once(engine: Engine) -> None:
+    together = threading.Barrier(4)
+
+    def race(n: int) -> None:
+        together.wait()
+        quota = Quota(daily_limit=100, used=n, remain=100 - n)
+        submits.remember_quota(engine, ledger.account(), quota)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(race, range(4)))
+    with engine.connect() as connection:
+        [row] = connection.execute(select(QuotaDay.__table__)).all()
+    assert row.used + row.remain == 100
+    assert row.day == datetime.now(day.SHANGHAI).date().isoformat()
+
+
+def test_skipped_lines_are_kept_with_their_reason(engine: Engine) -> None:
+    text = body()
+    broadcast_id = upload(engine, text)
+    what = figures(
+        size=20, batches=2, malformed=(2, [(3, "没有"), (9, "x,y")]), duplicate=(1, [(4, "oA")])
+    )
+    submits.publish(engine, broadcast_id, text, figures=what, terms=TERMS, quota=None)
+    assert reports.skipped(engine, broadcast_id) == {
+        "malformed": [(3, "没有"), (9, "x,y")],
+        "duplicate": [(4, "oA")],
+    }
+    told = reports.report(engine, broadcast_id)
+    assert told.audience["read"] == 23
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.sum(Skipped.count))) == 3
+
+
+# -- plans
+
+
+def test_plan_is_cut_once_however_often_it_is_begun(engine: Engine) -> None:
+    broadcast_id = published(engine, body(), size=240, batches=120)
+    row = plans.to_plan(engine, broadcast_id)
+    assert row is not None
+    with ThreadPoolExecutor(3) as threads:
+        counts = list(
+            threads.map(lambda _: plans.add_batches(engine, row, ledger.account()), range(3))
+        )
+    assert counts == [120, 120, 120]
+    before = ledger.batches(engine, broadcast_id)
+    assert len(before) == 120
+    assert plans.open_for_calls(engine, row, ledger.account(), quota=None) is not None
+    assert plans.to_plan(engine, broadcast_id) is None
+    assert plans.open_for_calls(engine, row, ledger.account(), quota=None) is None
+    assert len({batch.clientmsgid for batch in before}) == 120
+
+
+def test_key_of_a_batch_is_the_same_in_a_restored_database(engine: Engine) -> None:
+    keys = []
+    for _ in range(2):
+        broadcast_id = ledger.broadcast(engine, key="one", size=20, batches=2)
+        keys.append([batch.clientmsgid for batch in ledger.batches(engine, broadcast_id)])
+        with engine.begin() as connection:
+            for table in ("events", "batches", "packs", "broadcasts"):
+                connection.exec_driver_sql(f"DELETE FROM {table}")
+    assert keys[0] == keys[1]
+    assert {len(key) for key in keys[0]} == {25}
+
+
+def test_plan_that_fits_no_more_is_held_and_goes_on_after_resume(engine: Engine) -> None:
+    broadcast_id = published(engine, body(), batches=4, quota=HUNDRED)
+    few = Quota(daily_limit=100, used=98, remain=2)
+    proof = ledger.planned(engine, broadcast_id, quota=few)
+    assert proof is not None
+    assert proof.fit is Fit.TOO_MANY
+    told = reports.report(engine, broadcast_id)
+    assert (told.state, told.reason) == (BroadcastState.HELD, Reason.PLAN_DOES_NOT_FIT)
+    assert told.recipients["waiting"] == 20
+    controls.resume(engine, broadcast_id, who="a person")
+    ledger.planned(engine, broadcast_id, quota=HUNDRED)
+    assert reports.report(engine, broadcast_id).state is BroadcastState.WAITING
+
+
+def test_error_of_the_ledger_has_its_words_in_both_languages(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(engine, body(key="one"))
+    for language in ("zh", "en"):
+        monkeypatch.setenv("BROADCAST_LANG", language)
+        for wrong in (body(key="one", text="别的"), body()):
+            with pytest.raises(BroadcastError) as caught:
+                submits.find(engine, wrong)
+                submits.dry_run(engine, wrong, calls=2, terms=TERMS, quota=None)
+            assert str(caught.value)
+            assert "\n" not in str(caught.value)
+    assert plan.LARGEST == 10_000

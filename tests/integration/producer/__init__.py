@@ -1,0 +1,1 @@
+"""Tests of the producer with real databases and brokers."""

@@ -1,0 +1,77 @@
+"""A migrated database, an account, and ports that remember what they were asked."""
+
+from __future__ import annotations
+
+import random
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from broadcast import plan
+from broadcast.accounts import Account
+from broadcast.errors import BrokerAwayError
+from models import schema
+from models.engine import open_engine
+from models.ledger.submits import Terms
+from producer import content
+from producer.submit import Order
+
+LETTERS = string.ascii_letters + string.digits + "_-"
+
+
+@dataclass
+class QuotaStub:
+    """Answers like WeChat would; None is WeChat away."""
+
+    answer: plan.Quota | None = field(
+        default_factory=lambda: plan.Quota(daily_limit=100, used=0, remain=100)
+    )
+    asked: int = 0
+
+    def quota(self, account: Account) -> plan.Quota | None:
+        self.asked += 1
+        return self.answer
+
+
+@dataclass
+class BellStub:
+    """Remembers for what it rang; can be away."""
+
+    away: bool = False
+    rung: list[str] = field(default_factory=list)
+
+    def ring_plan(self, broadcast_id: str) -> None:
+        if self.away:
+            raise BrokerAwayError("error.broker.away", reason="refused")
+        self.rung.append(broadcast_id)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """The ledger, on each engine in turn."""
+    made = open_engine(database_url)
+    schema.upgrade(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account(name="shop", appid="wx0000000000000001", appsecret=SecretStr("s" * 32))
+
+
+def openids(count: int, *, seed: int = 1) -> list[str]:
+    dice = random.Random(seed)
+    return ["o" + "".join(dice.choices(LETTERS, k=27)) for _ in range(count)]
+
+
+def order(account: Account, key: str = "k1", *, text: str = "您好", **values: object) -> Order:
+    terms = {name: values.pop(name) for name in ("again", "spread_days") if name in values}
+    return Order(
+        account=account, key=key, content=content.of_text(text, limit=600),
+        terms=Terms(who="test", **terms), **values,
+    )  # type: ignore[arg-type]  # fmt: skip

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from base64 import b64decode
+from contextlib import closing
+
+import pytest
+
+from broadcast import names
+from broadcast.errors import BrokerAwayError
+from producer.publish import CeleryBell
+from tests.servers.fixtures import MakeProxy
+from tests.servers.ports import free_port
+from tests.servers.proxy import TCPProxy
+from tests.servers.valkey import Valkey
+
+#: A person waits for it.
+SECONDS = 6
+
+
+def test_a_ring_is_a_message_by_name_with_the_id_alone(valkey: Valkey) -> None:
+    with closing(CeleryBell(valkey.url)) as bell:
+        bell.ring_plan("20261125-abcdef")
+
+    with valkey.client() as client:
+        message = json.loads(client.lpop(names.QUEUE))
+    assert message["headers"]["task"] == names.PLAN
+    assert json.loads(b64decode(message["body"]))[0] == ["20261125-abcdef"]
+
+
+def test_a_ring_through_rabbitmq_arrives(rabbitmq_url: str) -> None:
+    from kombu import Connection
+
+    with closing(CeleryBell(rabbitmq_url)) as bell:
+        bell.ring_plan("20261125-abcdef")
+
+    with Connection(rabbitmq_url) as connection, connection.SimpleQueue(names.QUEUE) as queue:
+        message = queue.get(timeout=10)
+        message.ack()
+    assert message.headers["task"] == names.PLAN
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_refusing_broker_is_told_at_once(scheme: str) -> None:
+    bell = CeleryBell(f"{scheme}://user:hunter2secret@127.0.0.1:{free_port()}/0")
+    begun = time.monotonic()
+
+    with pytest.raises(BrokerAwayError) as caught:
+        bell.ring_plan("x")
+
+    assert time.monotonic() - begun < SECONDS
+    assert "hunter2secret" not in str(caught.value)
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+def test_a_silent_broker_is_given_up_on(valkey: Valkey, tcp_proxy: MakeProxy) -> None:
+    proxy: TCPProxy = tcp_proxy(("127.0.0.1", valkey.port))
+    proxy.stall()
+    begun = time.monotonic()
+
+    bell = CeleryBell(f"redis://{proxy.address}/0")
+    with closing(bell), pytest.raises(BrokerAwayError):
+        bell.ring_plan("x")
+
+    assert time.monotonic() - begun < SECONDS
+
+
+def test_neither_celery_nor_worker_is_imported_before_a_ring() -> None:
+    program = (
+        "import sys, producer.publish, producer.submit, cli.commands.status\n"
+        "producer.publish.CeleryBell('redis://localhost/0')\n"
+        "print([m for m in ('celery', 'kombu', 'numpy', 'requests', 'redis', 'rich.table', "
+        "'worker.tasks') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from broadcast import openid, plan
+from broadcast.accounts import Account, AccountKind
+from broadcast.errors import (
+    BroadcastError,
+    ConflictError,
+    DatabaseAwayError,
+    InputError,
+    PlanError,
+    RepeatedSendError,
+)
+from broadcast.states import BroadcastState
+from models import BroadcastRow, Pack
+from models.ledger import reports, submits
+from producer import audience as audiences
+from producer import submit as submitting
+from producer.submit import checked_key, prepare, store, submit
+from tests.integration.producer.conftest import BellStub, QuotaStub, openids, order
+
+
+def counts(engine: Engine) -> tuple[int, int]:
+    """Return how many broadcasts and packs are stored."""
+    with engine.connect() as connection:
+        return (
+            connection.scalar(select(func.count()).select_from(BroadcastRow)) or 0,
+            connection.scalar(select(func.count()).select_from(Pack)) or 0,
+        )
+
+
+def send(engine: Engine, wanted: Any, people: list[str], **ports: Any) -> Any:
+    with audiences.read(people) as audience:
+        return submit(
+            wanted, audience, engine=engine, quota=ports.get("quota") or QuotaStub(),
+            bell=ports.get("bell") or BellStub(),
+        )  # fmt: skip
+
+
+def test_a_broadcast_is_stored_whole_and_rung_for(engine: Engine, account: Account) -> None:
+    people = openids(1001)
+    bell = BellStub()
+
+    made = send(engine, order(account, batch_size=300), [*people, people[7], "bad"], bell=bell)
+
+    assert (made.created, made.rung, bell.rung) == (True, True, [made.id])
+    assert made.proof.fit is plan.Fit.FITS
+    told = reports.report(engine, made.id)
+    assert told.state is BroadcastState.PLANNING
+    assert told.audience == dict.fromkeys(told.audience, 0) | {
+        "read": 1003, "malformed": 1, "duplicate": 1, "planned": 1001,
+    }  # fmt: skip
+    assert reports.skipped(engine, made.id) == {
+        "malformed": [(1003, "bad")], "duplicate": [(1002, people[7])],
+    }  # fmt: skip
+    with engine.connect() as connection:
+        packs = connection.execute(select(Pack).order_by(Pack.n)).all()
+    assert [pack.size for pack in packs] == [251, 250, 250, 250]
+    stored = [one for pack in packs for one in openid.split(openid.unpack(pack.openids))]
+    assert stored == sorted(people)
+    assert packs[0].first_openid == stored[0]
+    assert packs[-1].last_openid == stored[-1]
+
+
+def test_the_same_key_and_body_bring_the_same_broadcast(engine: Engine, account: Account) -> None:
+    people, quota = openids(5), QuotaStub()
+    first = send(engine, order(account), people)
+    bell = BellStub()
+
+    second = send(engine, order(account), list(reversed(people)), quota=quota, bell=bell)
+
+    assert (second.id, second.created, quota.asked) == (first.id, False, 0)
+    # It still waits for its plan, so the ring may have been lost.
+    assert bell.rung == [first.id]
+    assert counts(engine) == (1, 1)
+
+
+@pytest.mark.parametrize("other", ["content", "audience"])
+def test_the_same_key_with_another_body_is_refused(
+    engine: Engine, account: Account, other: str
+) -> None:
+    first = send(engine, order(account), openids(5))
+    people = openids(5, seed=2) if other == "audience" else openids(5)
+    text = "改了" if other == "content" else "您好"
+
+    with pytest.raises(ConflictError, match=first.id):
+        send(engine, order(account, text=text), people)
+
+    assert counts(engine) == (1, 1)
+
+
+def test_the_same_send_under_another_key_needs_again(engine: Engine, account: Account) -> None:
+    first = send(engine, order(account, "one"), openids(5))
+
+    with pytest.raises(RepeatedSendError, match=first.id):
+        send(engine, order(account, "two"), openids(5))
+    assert counts(engine) == (1, 1)
+
+    second = send(engine, order(account, "two", again=True), openids(5))
+    assert second.id != first.id
+    assert counts(engine) == (2, 2)
+
+
+def test_a_plan_that_does_not_fit_is_refused_and_not_stored(
+    engine: Engine, account: Account
+) -> None:
+    quota = QuotaStub(plan.Quota(daily_limit=100, used=98, remain=2))
+    wanted = order(account, batch_size=10)
+
+    with pytest.raises(PlanError, match="--spread-days"):
+        send(engine, wanted, openids(25), quota=quota)
+    assert counts(engine) == (0, 0)
+
+    spread = replace(wanted, terms=submits.Terms(who="test", spread_days=True))
+    made = send(engine, spread, openids(25), quota=quota)
+    assert (made.proof.fit, made.proof.days) == (plan.Fit.SPREADS, 2)
+
+
+def test_calls_that_another_broadcast_needs_are_not_free(engine: Engine, account: Account) -> None:
+    quota = QuotaStub(plan.Quota(daily_limit=100, used=95, remain=5))
+    send(engine, order(account, "one", batch_size=10), openids(30), quota=quota)
+
+    with pytest.raises(PlanError):
+        send(engine, order(account, "two", batch_size=10), openids(30, seed=2), quota=quota)
+
+
+def test_with_wechat_away_it_is_stored_unproved_and_says_so(
+    engine: Engine, account: Account
+) -> None:
+    made = send(engine, order(account), openids(5), quota=QuotaStub(None))
+
+    assert made.proof.fit is plan.Fit.UNPROVED
+    assert [n.message_id for n in made.notices] == ["notice.plan.unproved"]
+    assert counts(engine) == (1, 1)
+
+
+def test_with_the_broker_away_it_is_stored_and_the_sweep_will_ring(
+    engine: Engine, account: Account
+) -> None:
+    made = send(engine, order(account), openids(5), bell=BellStub(away=True))
+
+    assert (made.created, made.rung) == (True, False)
+    assert [n.message_id for n in made.notices] == ["notice.submit.not_rung"]
+    from models.ledger import sweeps
+
+    assert sweeps.due(engine).plans == [made.id]
+
+
+def test_a_scheduled_broadcast_is_not_rung_for(engine: Engine, account: Account) -> None:
+    bell, at = BellStub(), datetime.now(UTC) + timedelta(hours=2)
+
+    made = send(engine, order(account, scheduled_at=at), openids(5), bell=bell)
+
+    assert bell.rung == []
+    assert reports.report(engine, made.id).state is BroadcastState.SCHEDULED
+
+
+def test_a_subscription_account_cannot_send_by_openid(engine: Engine, account: Account) -> None:
+    one = account.model_copy(update={"account_kind": AccountKind.SUBSCRIPTION})
+
+    with pytest.raises(PlanError) as caught:
+        send(engine, order(one), openids(5))
+
+    assert caught.value.message_id == "error.plan.account_kind"
+    assert counts(engine) == (0, 0)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError, InputError])
+def test_an_upload_that_is_stopped_leaves_nothing(
+    engine: Engine, account: Account, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        assert counts(engine)[1] > 0
+        raise stop("error.submit.taken_over")
+
+    monkeypatch.setattr(submitting.submits, "publish", stopped)
+
+    with pytest.raises(stop):
+        send(engine, order(account), openids(5))
+
+    assert counts(engine) == (0, 0)
+
+
+def test_a_published_broadcast_survives_a_stop_right_after_its_commit(
+    engine: Engine, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit arrived, its answer did not: the packs are what will be sent."""
+    publish = submits.publish
+
+    def published_then_lost(*arguments: Any, **named: Any) -> None:
+        publish(*arguments, **named)
+        raise DatabaseAwayError("error.database.away", cause="cut", where="")
+
+    monkeypatch.setattr(submitting.submits, "publish", published_then_lost)
+    with pytest.raises(DatabaseAwayError):
+        send(engine, order(account), openids(5))
+    monkeypatch.undo()
+
+    assert counts(engine) == (1, 1)
+    found = send(engine, order(account), openids(5))
+    assert found.created is False
+
+
+def test_preparing_stores_nothing(engine: Engine, account: Account) -> None:
+    with audiences.read(openids(25)) as audience:
+        prepared = prepare(
+            order(account, batch_size=10), audience, engine=engine, quota=QuotaStub()
+        )
+
+        assert list(prepared.sizes) == [9, 8, 8]
+        assert prepared.proof is not None
+        assert (prepared.proof.fit, prepared.proof.free) == (plan.Fit.FITS, 100)
+        assert counts(engine) == (0, 0)
+        made = store(prepared, audience, engine=engine, bell=BellStub())
+    assert made.created
+
+
+@pytest.mark.parametrize("key", ["", "  ", "k" * 129, "a\nb", "a\x00"])
+def test_a_key_that_cannot_be_kept_is_refused(key: str) -> None:
+    with pytest.raises(InputError) as caught:
+        checked_key(key)
+    assert str(caught.value)
+    assert isinstance(caught.value, BroadcastError)
+
+
+def test_a_key_may_be_128_characters_of_any_language() -> None:
+    assert checked_key("周" * 128) == "周" * 128

@@ -1,0 +1,95 @@
+"""The real command `broadcast` as a subprocess, in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, text
+
+from tests.servers.ports import LOOPBACK, free_port
+
+TABLES = ("accounts", "lanes", "broadcasts", "packs", "batches", "skipped", "events", "quota_days")
+
+
+@dataclass
+class CommandLine:
+    """Runs `broadcast` in an empty folder, with a SQLite file; nobody listens for the rest.
+
+    Change `env` to give it real parts.
+    """
+
+    folder: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Fill in an account and parts that refuse."""
+        self.database = self.folder / "ledger" / "broadcast.db"
+        nobody = f"{LOOPBACK}:{free_port()}"
+        self.env = {
+            "WECHAT_APPID": "wx0000000000000001",
+            "WECHAT_APPSECRET": "appsecret-of-the-tests",
+            "WECHAT_API_BASE": f"http://{nobody}",
+            "REDIS_URL": f"redis://{nobody}/0",
+            "DATABASE_URL": f"sqlite:///{self.database}",
+            "BROADCAST_LANG": "en",
+            **self.env,
+        }
+
+    def run(
+        self, *words: str | bytes, stdin: bytes = b"", timeout_s: float = 60, **env: str | None
+    ) -> Result:
+        """Run one command to its end; None takes a variable out of the environment."""
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", *words],
+            input=stdin, capture_output=True, cwd=self.folder, timeout=timeout_s, check=False,
+            env=self.environment(env),
+        )  # fmt: skip
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def environment(self, changes: dict[str, str | None]) -> dict[str, str]:
+        """Return the whole environment of a command."""
+        root = str(Path(__file__).resolve().parents[2])
+        merged = {**os.environ, "PYTHONPATH": root, **self.env, **changes}
+        return {name: value for name, value in merged.items() if value is not None}
+
+    def rows(self) -> dict[str, int]:
+        """Return how many rows each table has that has any."""
+        engine = create_engine(f"sqlite:///{self.database}")
+        with engine.connect() as connection:
+            found = {
+                name: connection.scalar(text(f"SELECT count(*) FROM {name}")) for name in TABLES
+            }
+        engine.dispose()
+        return {name: count for name, count in found.items() if count}
+
+    def execute(self, statement: str, **values: Any) -> None:
+        """Change the SQLite file behind the program's back."""
+        engine = create_engine(f"sqlite:///{self.database}")
+        with engine.begin() as connection:
+            connection.execute(text(statement), values)
+        engine.dispose()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command ended with."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """Standard error line by line."""
+        return self.err.splitlines()
+
+    @property
+    def json(self) -> Any:
+        """The object in the last line of standard output."""
+        return json.loads(self.out.splitlines()[-1])

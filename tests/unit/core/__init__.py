@@ -1,0 +1,3 @@
+"""Tests of the core: pure, without sockets."""
+
+from __future__ import annotations

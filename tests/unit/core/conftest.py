@@ -1,0 +1,24 @@
+"""An environment without the project's variables, in a folder without ``.env``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from broadcast import settings
+
+OURS = ("WECHAT_", "BROADCAST_", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return the working directory."""
+    for name in os.environ:
+        if name.upper().startswith(OURS):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("BROADCAST_LANG", "en")
+    monkeypatch.setattr(settings, "UP_REDIS", tmp_path / "up" / "redis.url")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,229 @@
+"""Accounts from the environment and from the accounts file."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import pytest
+
+from broadcast import redaction
+from broadcast.accounts import Account, AccountKind
+from broadcast.errors import SettingsError
+from broadcast.settings import Settings
+
+SECRET = "S3cret-0123456789"
+APPID = "wx0123456789abcdef"
+GOOD = f'appid = "{APPID}"\nappsecret = "{SECRET}"\n'
+
+
+@pytest.fixture(autouse=True)
+def environment(clean_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An account in the environment; tests of the file name the file as well."""
+    monkeypatch.setenv("WECHAT_APPID", APPID)
+    monkeypatch.setenv("WECHAT_APPSECRET", SECRET)
+    return clean_environment
+
+
+@pytest.fixture
+def file(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The path of an accounts file that the test writes."""
+    path = environment / "accounts.toml"
+    monkeypatch.setenv("BROADCAST_ACCOUNTS_FILE", str(path))
+    return path
+
+
+def refusal() -> SettingsError:
+    """The error of reading the accounts, after a look for the secret in all it shows."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.load().accounts()
+    error = caught.value
+    shown = [str(error), repr(error), repr(error.facts), *traceback.format_exception(error)]
+    assert SECRET not in "".join(shown)
+    assert error.__context__ is None
+    return error
+
+
+def secret_of(account: Account) -> str:
+    return account.appsecret.get_secret_value()
+
+
+class TestFromTheEnvironment:
+    """The one account called ``default``."""
+
+    def test_it_takes_every_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WECHAT_ACCOUNT_KIND", "test")
+        monkeypatch.setenv("WECHAT_API_BASE", "http://127.0.0.1:8900")
+        monkeypatch.setenv("WECHAT_TOKEN_MODE", "classic")
+        monkeypatch.setenv("WECHAT_CALLS_PER_MINUTE", "0")
+
+        account = Settings.load().account(None)
+
+        assert (account.name, account.appid, secret_of(account)) == ("default", APPID, SECRET)
+        assert account.account_kind is AccountKind.TEST
+        assert account.api_base == "http://127.0.0.1:8900"
+        assert (account.token_mode, account.calls_per_minute) == ("classic", 0)
+
+    @pytest.mark.parametrize(
+        ("variable", "text", "name"),
+        [
+            ("WECHAT_APPID", "", "appid"),
+            ("WECHAT_APPID", "wx 1", "appid"),
+            ("WECHAT_APPSECRET", "", "appsecret"),
+            ("WECHAT_APPSECRET", "short", "appsecret"),
+        ],
+    )
+    def test_missing_or_wrong_value_is_named(
+        self, variable: str, text: str, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(variable, text)
+
+        assert refusal().facts == {"account": "default", "name": name}
+
+    def test_secret_file_is_read_without_its_line_end(
+        self, environment: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = environment / "secret"
+        path.write_bytes(f"{SECRET}\r\n".encode("utf-8-sig"))
+        monkeypatch.delenv("WECHAT_APPSECRET")
+        monkeypatch.setenv("WECHAT_APPSECRET_FILE", str(path))
+
+        assert secret_of(Settings.load().account(None)) == SECRET
+
+    @pytest.mark.parametrize("content", [None, f"{SECRET} 公众号".encode("gb18030")])
+    def test_secret_file_that_cannot_be_read_is_named(
+        self, content: bytes | None, environment: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = environment / "secret"
+        if content is not None:
+            path.write_bytes(content)
+        monkeypatch.delenv("WECHAT_APPSECRET")
+        monkeypatch.setenv("WECHAT_APPSECRET_FILE", str(path))
+
+        error = refusal()
+
+        assert (error.message_id, error.facts) == ("error.settings.secret_file", {"path": path})
+
+    def test_empty_secret_file_is_a_missing_secret(
+        self, environment: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (environment / "secret").write_text("\n")
+        monkeypatch.delenv("WECHAT_APPSECRET")
+        monkeypatch.setenv("WECHAT_APPSECRET_FILE", "secret")
+
+        assert refusal().facts == {"account": "default", "name": "appsecret"}
+
+    def test_account_shows_no_secret_and_logs_will_mask_it(self) -> None:
+        account = Settings.load().account(None)
+
+        assert SECRET not in f"{account!r} {account} {account.model_dump_json()}"
+        assert SECRET not in redaction.redact(f"it is {SECRET}, they say")
+
+
+class TestFromTheFile:
+    """Several accounts, each a table."""
+
+    def test_it_takes_every_key(self, file: Path) -> None:
+        file.write_text(
+            f'[accounts.shop]\n{GOOD}account_kind = "subscription"\ntoken_mode = "classic"\n'
+            'api_base = "http://h:1"\ncalls_per_minute = 30\ncallback_token = "t"\n'
+            f'encoding_aes_key = "k"\n[accounts.news]\n{GOOD}'
+        )
+
+        accounts = Settings.load().accounts()
+
+        assert sorted(accounts) == ["news", "shop"]
+        shop = accounts["shop"]
+        assert (shop.name, shop.appid, secret_of(shop)) == ("shop", APPID, SECRET)
+        assert (shop.account_kind, shop.token_mode) == (AccountKind.SUBSCRIPTION, "classic")
+        assert (shop.api_base, shop.calls_per_minute) == ("http://h:1", 30)
+        assert accounts["news"].calls_per_minute == 60
+
+    def test_secret_may_stand_in_its_own_file(self, environment: Path, file: Path) -> None:
+        (environment / "secret").write_text(SECRET)
+        file.write_text(f'[accounts.shop]\nappid = "{APPID}"\nappsecret_file = "secret"\n')
+
+        assert secret_of(Settings.load().accounts()["shop"]) == SECRET
+
+    @pytest.mark.parametrize(
+        ("table", "name"),
+        [
+            (f'appsecret = "{SECRET}"', "appid"),
+            (f'appid = "{APPID}"', "appsecret"),
+            (f'appid = "{APPID}"\nappsecret = 1234567890', "appsecret"),
+            (f"{GOOD}secrets = 1", "secrets"),
+            (f'{GOOD}name = "other"', "name"),
+            (f'{GOOD}token_mode = "new"', "token_mode"),
+            (f"{GOOD}calls_per_minute = -1", "calls_per_minute"),
+            (f'{GOOD}api_base = "ftp://h"', "api_base"),
+            (f'{GOOD}account_kind = "robot"', "account_kind"),
+        ],
+    )
+    def test_wrong_key_is_named_with_its_account(self, table: str, name: str, file: Path) -> None:
+        file.write_text(f"[accounts.shop]\n{table}\n")
+
+        error = refusal()
+
+        assert error.message_id == "error.settings.account_value"
+        assert error.facts == {"account": "shop", "name": name}
+
+    def test_name_that_cannot_be_used_is_refused(self, file: Path) -> None:
+        file.write_text(f'[accounts."my shop"]\n{GOOD}')
+
+        assert refusal().message_id == "error.settings.account_name"
+
+    @pytest.mark.parametrize(
+        ("content", "problem"),
+        [
+            (None, "missing"),
+            (f"[accounts.shop]\nappsecret = {SECRET}\n".encode(), "toml"),
+            (f'[accounts.shop]\nappsecret = "{SECRET}公"\n'.encode("gb18030"), "toml"),
+            (b"", "empty"),
+            (b"[accounts]\n", "empty"),
+            (b"accounts = 3\n", "empty"),
+            (b"[accounts]\nshop = 3\n", "empty"),
+            (f'appsecret = "{SECRET}"\n'.encode(), "empty"),
+        ],
+    )
+    def test_file_that_holds_no_account_is_told(
+        self, content: bytes | None, problem: str, file: Path
+    ) -> None:
+        if content is not None:
+            file.write_bytes(content)
+
+        error = refusal()
+
+        assert error.message_id == f"error.settings.accounts_file_{problem}"
+        assert error.facts == {"path": file}
+
+
+class TestChoice:
+    """Which account a command means."""
+
+    @pytest.fixture(autouse=True)
+    def two_accounts(self, file: Path) -> None:
+        file.write_text(f"[accounts.shop]\n{GOOD}[accounts.news]\n{GOOD}")
+
+    def test_it_is_the_named_one(self) -> None:
+        assert Settings.load().account("news").name == "news"
+
+    def test_without_a_name_it_must_be_the_only_one(self) -> None:
+        with pytest.raises(SettingsError) as caught:
+            Settings.load().account(None)
+        assert caught.value.facts == {"names": "news, shop"}
+
+    @pytest.mark.parametrize(("wrong", "names"), [("shopp", "shop"), ("zzz", "news, shop")])
+    def test_unknown_name_is_answered_with_what_there_is(self, wrong: str, names: str) -> None:
+        with pytest.raises(SettingsError) as caught:
+            Settings.load().account(wrong)
+        assert caught.value.facts == {"account": wrong, "names": names}
+
+    def test_without_any_account_it_says_how_to_make_one(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("BROADCAST_ACCOUNTS_FILE", "WECHAT_APPID", "WECHAT_APPSECRET"):
+            monkeypatch.delenv(name)
+
+        with pytest.raises(SettingsError) as caught:
+            Settings.load().account(None)
+        assert caught.value.message_id == "error.settings.no_account"

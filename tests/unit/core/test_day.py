@@ -1,0 +1,47 @@
+"""WeChat's day."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcast import day
+
+MOMENTS = st.datetimes(
+    datetime(2015, 1, 1), datetime(2045, 1, 1), timezones=st.just(UTC)  # noqa: DTZ001
+)
+
+
+@pytest.mark.parametrize(
+    ("moment", "turn"),
+    [
+        (datetime(2026, 3, 1, 15, 59, 59, tzinfo=UTC), datetime(2026, 3, 1, 16, tzinfo=UTC)),
+        (datetime(2026, 3, 1, 16, tzinfo=UTC), datetime(2026, 3, 2, 16, tzinfo=UTC)),
+        (datetime(2026, 12, 31, 23, tzinfo=UTC), datetime(2027, 1, 1, 16, tzinfo=UTC)),
+    ],
+)
+def test_day_turns_at_midnight_in_shanghai(moment: datetime, turn: datetime) -> None:
+    assert day.turn(moment) == turn
+    assert day.start(moment) == turn - timedelta(days=1)
+
+
+@given(moment=MOMENTS)
+def test_moment_lies_in_its_day(moment: datetime) -> None:
+    start, turn = day.start(moment), day.turn(moment)
+
+    assert start <= moment < turn
+    assert turn - start == timedelta(hours=24)
+    assert day.start(turn) == turn
+    assert start.tzinfo is turn.tzinfo is UTC
+
+
+def test_day_of_a_place_with_summer_time_is_shanghais_all_the_same() -> None:
+    """New York's clocks were put forward on 8 March 2026."""
+    moment = datetime(2026, 3, 8, 0, 30, tzinfo=ZoneInfo("America/New_York"))
+
+    assert day.turn(moment).astimezone(UTC) == datetime(2026, 3, 8, 16, tzinfo=UTC)
+    assert day.turn(moment).utcoffset() == timedelta(hours=-4)

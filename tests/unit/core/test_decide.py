@@ -1,0 +1,249 @@
+"""The decision about one batch, case by case."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from broadcast.attempts import Attempt, Reason, Scope
+from broadcast.decide import Move, Policy, decide, window_end
+from broadcast.outcomes import SAME_KEY_RUNNING, SPLITTABLE, Outcome
+from broadcast.waits import UNKNOWN_TRIES, VERIFY_FOR, Waits
+from tests.unit.core.histories import START, attempt, history
+
+O = Outcome  # noqa: E741 - the tables below read better
+NOW = START + timedelta(minutes=30)
+POLICY = Policy(splits_left=4)
+REFUSALS = (
+    *(O.TOKEN, O.THROTTLED, O.WAIT, O.QUOTA_TODAY, O.QUOTA_MONTH),
+    *(O.STOP_BROADCAST, O.STOP_ACCOUNT, O.BAD_RECIPIENTS, O.NOT_CALLED),
+)
+DOUBTFUL = (None, O.UNKNOWN, O.UNLISTED)
+
+CASES = [
+    # A reply 0 settles, whatever came before or after it.
+    ([O.ACCEPTED], Move.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([O.UNKNOWN, O.ACCEPTED], Move.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([O.ACCEPTED, O.BAD_RECIPIENTS], Move.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([O.ACCEPTED, O.ALREADY_ACCEPTED], Move.ACCEPT, Reason.NONE, Scope.BATCH),
+    # 45065 settles if an earlier attempt may have sent the batch.
+    ([O.UNKNOWN, O.ALREADY_ACCEPTED], Move.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([None, O.ALREADY_ACCEPTED], Move.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([O.UNLISTED, O.TOKEN, O.ALREADY_ACCEPTED], Move.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([O.ALREADY_ACCEPTED], Move.VERIFY, Reason.NONE, Scope.BATCH),
+    ([O.QUOTA_TODAY, O.ALREADY_ACCEPTED], Move.VERIFY, Reason.NONE, Scope.BATCH),
+    ([O.NOT_CALLED, O.ALREADY_ACCEPTED], Move.VERIFY, Reason.NONE, Scope.BATCH),
+    ([O.ALREADY_ACCEPTED, O.UNKNOWN], Move.VERIFY, Reason.NONE, Scope.BATCH),
+    # What may have been sent is repeated with its key, or doubted; it is never refused.
+    ([O.UNKNOWN], Move.REPEAT_UNKNOWN, Reason.REPEAT_UNKNOWN, Scope.BATCH),
+    ([None], Move.REPEAT_UNKNOWN, Reason.REPEAT_UNKNOWN, Scope.BATCH),
+    ([O.UNLISTED], Move.REPEAT_UNKNOWN, Reason.REPEAT_UNKNOWN, Scope.BATCH),
+    ([O.UNKNOWN, O.NOT_CALLED], Move.REPEAT_UNKNOWN, Reason.NONE, Scope.BATCH),
+    ([O.UNKNOWN, O.TOKEN], Move.REPEAT_UNKNOWN, Reason.NONE, Scope.BATCH),
+    ([O.UNKNOWN, O.QUOTA_TODAY], Move.REPEAT_UNKNOWN, Reason.QUOTA_TODAY, Scope.ACCOUNT),
+    ([O.UNKNOWN, O.THROTTLED], Move.REPEAT_UNKNOWN, Reason.THROTTLED, Scope.ACCOUNT),
+    ([O.UNKNOWN, O.WAIT], Move.REPEAT_UNKNOWN, Reason.WECHAT_NOT_READY, Scope.ACCOUNT),
+    ([O.UNKNOWN, O.QUOTA_MONTH], Move.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.BROADCAST),
+    ([O.UNKNOWN, O.STOP_BROADCAST], Move.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.BROADCAST),
+    ([O.UNKNOWN, O.STOP_ACCOUNT], Move.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.ACCOUNT),
+    ([O.UNKNOWN, O.BAD_RECIPIENTS], Move.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.BATCH),
+    ([O.UNKNOWN, O.TOKEN, O.TOKEN], Move.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.ACCOUNT),
+    # Nothing was sent: the last reply is followed, and stops what it is about.
+    ([O.TOKEN], Move.REPEAT, Reason.NONE, Scope.BATCH),
+    ([O.TOKEN, O.TOKEN], Move.REPEAT, Reason.TOKEN_REFUSED, Scope.ACCOUNT),
+    ([O.TOKEN, O.NOT_CALLED, O.TOKEN], Move.REPEAT, Reason.TOKEN_REFUSED, Scope.ACCOUNT),
+    ([O.TOKEN, O.THROTTLED, O.TOKEN], Move.REPEAT, Reason.NONE, Scope.BATCH),
+    ([O.NOT_CALLED], Move.REPEAT, Reason.NONE, Scope.BATCH),
+    ([O.THROTTLED], Move.REPEAT, Reason.THROTTLED, Scope.ACCOUNT),
+    ([O.WAIT], Move.REPEAT, Reason.WECHAT_NOT_READY, Scope.ACCOUNT),
+    ([O.QUOTA_TODAY], Move.REPEAT, Reason.QUOTA_TODAY, Scope.ACCOUNT),
+    ([O.QUOTA_MONTH], Move.REPEAT, Reason.QUOTA_MONTH, Scope.BROADCAST),
+    ([O.STOP_ACCOUNT], Move.REPEAT, Reason.ACCOUNT_STOPPED, Scope.ACCOUNT),
+    ([O.STOP_BROADCAST], Move.REFUSE, Reason.CONTENT_REFUSED, Scope.BROADCAST),
+    ([O.BAD_RECIPIENTS], Move.SPLIT, Reason.RECIPIENTS_REFUSED, Scope.BATCH),
+    ([O.QUOTA_TODAY, O.BAD_RECIPIENTS], Move.SPLIT, Reason.RECIPIENTS_REFUSED, Scope.BATCH),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("outcomes", "move", "reason", "scope"), CASES)
+def test_history_leads_to_its_move(
+    outcomes: list[Outcome | None], move: Move, reason: Reason, scope: Scope
+) -> None:
+    decision = decide(history(*outcomes), now=START + timedelta(minutes=4), policy=POLICY)
+
+    assert (decision.move, decision.reason, decision.scope) == (move, reason, scope)
+
+
+def test_batch_without_an_attempt_has_nothing_to_decide() -> None:
+    with pytest.raises(ValueError, match="without an attempt"):
+        decide([], now=NOW, policy=POLICY)
+
+
+@pytest.mark.parametrize("before", DOUBTFUL)
+@pytest.mark.parametrize("after", REFUSALS)
+def test_once_unknown_never_refused(before: Outcome | None, after: Outcome) -> None:
+    for outcomes in ([before, after], [after, before, after], [before, after, O.NOT_CALLED]):
+        decision = decide(history(*outcomes), now=NOW, policy=POLICY)
+        assert decision.move in {Move.REPEAT_UNKNOWN, Move.DOUBT}
+
+
+@pytest.mark.parametrize("outcomes", [(O.ACCEPTED, O.ACCEPTED), (O.UNKNOWN, O.ALREADY_ACCEPTED)])
+def test_two_msg_ids_are_in_doubt(outcomes: tuple[Outcome, Outcome]) -> None:
+    said = [
+        attempt(1, outcomes[0], msg_id=7),
+        attempt(2, outcomes[1], msg_id=8),
+        attempt(3, O.ACCEPTED, msg_id=7),
+    ]
+
+    decision = decide(said, now=NOW, policy=POLICY)
+
+    assert (decision.move, decision.reason) == (Move.DOUBT, Reason.TWO_MSG_IDS)
+
+
+def test_msg_id_of_another_batch_is_in_doubt() -> None:
+    said = [attempt(1, O.UNKNOWN), attempt(2, O.ALREADY_ACCEPTED, owned_elsewhere=True)]
+
+    decision = decide(said, now=NOW, policy=POLICY)
+
+    assert (decision.move, decision.reason) == (Move.DOUBT, Reason.FOREIGN_MSG_ID)
+
+
+class TestAlreadyAcceptedOnAFirstCall:
+    """45065 that no attempt of ours explains: mass/get is the only proof."""
+
+    def test_it_is_accepted_when_mass_get_knows_the_msg_id(self) -> None:
+        said = [attempt(1, O.ALREADY_ACCEPTED, confirmed=True)]
+
+        decision = decide(said, now=NOW, policy=POLICY)
+
+        assert (decision.move, decision.msg_id) == (Move.ACCEPT, 7)
+
+    def test_mass_get_is_asked_at_once_and_then_after_a_pause(self) -> None:
+        now = START + timedelta(minutes=1)
+        unasked = decide([attempt(1, O.ALREADY_ACCEPTED)], now=now, policy=POLICY)
+        asked = [attempt(1, O.ALREADY_ACCEPTED, confirmed=False)]
+
+        assert (unasked.msg_id, unasked.not_before) == (7, now)
+        pause = decide(asked, now=now, policy=POLICY).not_before
+        assert pause == now + timedelta(seconds=30)
+
+    def test_it_is_in_doubt_when_mass_get_never_learns_of_it(self) -> None:
+        said = [attempt(1, O.ALREADY_ACCEPTED, confirmed=False)]
+        now = START + VERIFY_FOR + timedelta(seconds=2)
+
+        decision = decide(said, now=now, policy=POLICY)
+
+        assert (decision.move, decision.reason) == (Move.DOUBT, Reason.UNPROVED_ACCEPTANCE)
+
+    def test_without_a_msg_id_nobody_can_prove_it(self) -> None:
+        said = [attempt(1, O.ALREADY_ACCEPTED, msg_id=None)]
+
+        assert decide(said, now=START, policy=POLICY).reason is Reason.UNPROVED_ACCEPTANCE
+
+
+def test_already_accepted_without_a_msg_id_settles_what_was_unknown() -> None:
+    said = [attempt(1, O.UNKNOWN), attempt(2, O.ALREADY_ACCEPTED, msg_id=None)]
+
+    decision = decide(said, now=NOW, policy=POLICY)
+
+    assert (decision.move, decision.msg_id) == (Move.ACCEPT, None)
+
+
+class TestRepeatWindow:
+    """Repeats stop 23 h after the first call that WeChat may have taken."""
+
+    def at(self, hours: float, said: list[Attempt]) -> tuple[Move, Reason]:
+        decision = decide(said, now=START + timedelta(hours=hours), policy=POLICY)
+        return decision.move, decision.reason
+
+    def test_no_repeat_after_23_hours(self) -> None:
+        said = history(O.UNKNOWN)
+
+        assert self.at(22.9, said)[0] is Move.REPEAT_UNKNOWN
+        assert self.at(23, said) == (Move.DOUBT, Reason.WINDOW_CLOSED)
+
+    def test_repeat_that_would_come_after_the_window_is_not_planned(self) -> None:
+        """2 s before its end a wait of 2 s leads out of it."""
+        almost = 23 - 2 / 3600
+
+        assert self.at(almost, history(O.UNKNOWN)) == (Move.DOUBT, Reason.WINDOW_CLOSED)
+
+    def test_the_next_day_can_lie_outside_the_window(self) -> None:
+        """The call at noon was unknown; at 02:00 the quota is gone until the next midnight."""
+        said = history(O.UNKNOWN, O.QUOTA_TODAY)
+
+        assert self.at(1, said) == (Move.REPEAT_UNKNOWN, Reason.QUOTA_TODAY)
+        assert self.at(14, said) == (Move.DOUBT, Reason.WINDOW_CLOSED)
+
+    def test_refusal_before_the_unknown_call_does_not_open_the_window(self) -> None:
+        late = START + timedelta(hours=30)
+        said = [attempt(1, O.QUOTA_TODAY), attempt(2, O.UNKNOWN, started_at=late)]
+
+        assert window_end(said, Waits()) == late + timedelta(hours=23)
+        assert self.at(31, said)[0] is Move.REPEAT_UNKNOWN
+
+    def test_claim_that_was_given_back_does_not_open_the_window(self) -> None:
+        said = history(O.NOT_CALLED, O.UNKNOWN)
+
+        assert window_end(said, Waits()) == said[1].started_at + timedelta(hours=23)
+
+    def test_what_was_never_sent_is_repeated_for_as_long_as_it_takes(self) -> None:
+        assert self.at(100, history(O.WAIT))[0] is Move.REPEAT
+
+    def test_scale_shrinks_the_window(self) -> None:
+        assert window_end(history(O.UNKNOWN), Waits(0.1)) == START + timedelta(hours=2.3)
+
+
+def test_unknown_too_often_is_held_for_a_human() -> None:
+    often = history(*[O.UNKNOWN] * UNKNOWN_TRIES)
+    once_more = history(*[O.UNKNOWN] * (UNKNOWN_TRIES + 1))
+
+    assert decide(often, now=NOW, policy=POLICY).move is Move.REPEAT_UNKNOWN
+    decision = decide(once_more, now=NOW, policy=POLICY)
+    assert (decision.move, decision.reason) == (Move.DOUBT, Reason.TOO_OFTEN_UNKNOWN)
+
+
+def test_same_key_running_does_not_count_as_a_try() -> None:
+    """45066 is WeChat's own word that the send is under way, for an hour if need be."""
+    said = [attempt(n, O.UNKNOWN, errcode=SAME_KEY_RUNNING) for n in range(1, 60)]
+
+    assert decide(said, now=NOW, policy=POLICY).move is Move.REPEAT_UNKNOWN
+
+
+class TestSplitting:
+    """Halving a batch that was refused for its recipients."""
+
+    def refused(self, errcode: int) -> list[Attempt]:
+        return [attempt(1, O.BAD_RECIPIENTS, errcode=errcode)]
+
+    @pytest.mark.parametrize("errcode", sorted(SPLITTABLE))
+    def test_code_that_blames_one_openid_splits(self, errcode: int) -> None:
+        decision = decide(self.refused(errcode), now=NOW, policy=POLICY)
+
+        assert (decision.move, decision.errcode) == (Move.SPLIT, errcode)
+
+    @pytest.mark.parametrize(
+        ("errcode", "policy"),
+        [
+            (40130, POLICY),
+            (40003, Policy(splits_left=0)),
+            (40003, Policy(splits_left=4, size=3)),
+            (40003, Policy(splits_left=4, size=2)),
+        ],
+    )
+    def test_batch_that_halving_cannot_help_is_refused(self, errcode: int, policy: Policy) -> None:
+        decision = decide(self.refused(errcode), now=NOW, policy=policy)
+
+        assert (decision.move, decision.errcode) == (Move.REFUSE, errcode)
+
+    def test_four_openids_still_have_two_legal_halves(self) -> None:
+        policy = Policy(splits_left=1, size=4)
+
+        assert decide(self.refused(40003), now=NOW, policy=policy).move is Move.SPLIT
+
+
+@pytest.mark.parametrize("outcome", [O.QUOTA_MONTH, O.STOP_ACCOUNT])
+def test_standstill_has_no_date(outcome: Outcome) -> None:
+    """Only a human goes on, so there is nothing to wait for."""
+    assert decide(history(outcome), now=NOW, policy=POLICY).not_before is None

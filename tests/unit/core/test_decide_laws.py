@@ -1,0 +1,114 @@
+"""The delivery promise as laws over any history, held against a reference of their own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcast.attempts import Attempt, Scope
+from broadcast.decide import Decision, Move, Policy, decide
+from broadcast.outcomes import Outcome
+from tests.unit.core.histories import histories
+
+NEVER_RAN = {
+    *(Outcome.TOKEN, Outcome.THROTTLED, Outcome.WAIT, Outcome.QUOTA_TODAY, Outcome.QUOTA_MONTH),
+    *(Outcome.STOP_BROADCAST, Outcome.STOP_ACCOUNT, Outcome.BAD_RECIPIENTS, Outcome.NOT_CALLED),
+}
+TAKEN = {Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED}
+GAPS = st.timedeltas(timedelta(0), timedelta(hours=30))
+POLICIES = st.builds(Policy, splits_left=st.integers(0, 4), size=st.integers(2, 10_000))
+
+
+def doubtful(said: Sequence[Attempt]) -> list[Attempt]:
+    """Attempts that WeChat may have taken without our knowing."""
+    return [a for a in said if a.outcome not in NEVER_RAN | TAKEN]
+
+
+def allowed(said: Sequence[Attempt]) -> set[Move]:
+    """What the promise lets happen to a batch with this history."""
+    taken = [a for a in said if a.outcome in TAKEN]
+    msg_ids = {a.msg_id for a in taken} - {None}
+    if len(msg_ids) > 1 or any(a.owned_elsewhere for a in taken):
+        return {Move.DOUBT}
+    if any(a.outcome is Outcome.ACCEPTED for a in taken):
+        return {Move.ACCEPT}
+    if taken:
+        explained = doubtful(said[: said.index(taken[0])])
+        return {Move.ACCEPT} if explained or taken[0].confirmed else {Move.VERIFY, Move.DOUBT}
+    if doubtful(said):
+        return {Move.REPEAT_UNKNOWN, Move.DOUBT}
+    return {Move.REPEAT, Move.REFUSE, Move.SPLIT}
+
+
+def moment(said: Sequence[Attempt], gap: timedelta) -> datetime:
+    return (said[-1].ended_at or said[-1].started_at) + gap
+
+
+@given(said=histories(), gap=GAPS, policy=POLICIES)
+def test_decision_is_one_that_the_promise_allows(
+    said: list[Attempt], gap: timedelta, policy: Policy
+) -> None:
+    decision = decide(said, now=moment(said, gap), policy=policy)
+
+    assert decision.move in allowed(said)
+
+
+@given(said=histories(), gap=GAPS, policy=POLICIES)
+def test_decision_can_be_carried_out(said: list[Attempt], gap: timedelta, policy: Policy) -> None:
+    """A date lies ahead, and where there is none, something larger than the batch stands still."""
+    now = moment(said, gap)
+
+    decision = decide(said, now=now, policy=policy)
+
+    if decision.move in {Move.REPEAT_UNKNOWN, Move.VERIFY}:
+        assert decision.not_before is not None
+    if decision.not_before is None and decision.move is Move.REPEAT:
+        assert decision.scope is not Scope.BATCH
+        assert decision.reason
+    assert decision.not_before is None or decision.not_before >= now
+    if decision.move in {Move.DOUBT, Move.REFUSE, Move.SPLIT}:
+        assert decision.reason
+
+
+@given(said=histories(), gap=GAPS, policy=POLICIES)
+def test_no_repeat_is_due_23_hours_after_the_first_call_that_may_have_sent(
+    said: list[Attempt], gap: timedelta, policy: Policy
+) -> None:
+    decision = decide(said, now=moment(said, gap), policy=policy)
+
+    if decision.move is Move.REPEAT_UNKNOWN:
+        assert decision.not_before is not None
+        assert decision.not_before - doubtful(said)[0].started_at < timedelta(hours=23)
+
+
+@given(said=histories(), which=st.integers(0, 7), gap=GAPS, policy=POLICIES)
+def test_late_reply_0_of_any_attempt_settles_the_batch(
+    said: list[Attempt], which: int, gap: timedelta, policy: Policy
+) -> None:
+    """Accepted beats everything but a contradiction, however old its attempt is."""
+    at = which % len(said)
+    late = replace(
+        said[at], outcome=Outcome.ACCEPTED, msg_id=7, errcode=0, owned_elsewhere=False
+    )
+
+    decision = _decide([*said[:at], late, *said[at + 1 :]], gap, policy)
+
+    assert decision.move in {Move.ACCEPT, Move.DOUBT}
+    if decision.move is Move.ACCEPT:
+        assert decision.msg_id == 7
+
+
+@given(said=histories(), gap=GAPS, policy=POLICIES)
+def test_batch_is_split_only_when_no_call_can_have_sent_it(
+    said: list[Attempt], gap: timedelta, policy: Policy
+) -> None:
+    if _decide(said, gap, policy).move in {Move.SPLIT, Move.REFUSE}:
+        assert {a.outcome for a in said} <= NEVER_RAN
+
+
+def _decide(said: list[Attempt], gap: timedelta, policy: Policy) -> Decision:
+    return decide(said, now=moment(said, gap), policy=policy)

@@ -1,0 +1,140 @@
+"""Cutting an audience into calls, and holding the calls against the day."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcast.plan import LARGEST, SMALLEST, Fit, Quota, batch_count, cut, halves, prove
+
+SIZES = st.one_of(st.just(0), st.integers(2, 10_000_000))
+LARGESTS = st.one_of(st.integers(2, 10_000), st.sampled_from([2, 3, 9_999, 10_000]))
+
+
+@given(size=SIZES, largest=LARGESTS)
+def test_plan_is_legal_complete_and_even(size: int, largest: int) -> None:
+    # Ten million OpenIDs in pairs would be five million numbers for nothing more to learn.
+    size = min(size, largest * 2_000 + size % largest)
+    size += size == 1
+
+    sizes = list(cut(size, largest))
+
+    assert sum(sizes) == size
+    assert len(sizes) == batch_count(size, largest)
+    assert all(SMALLEST <= batch <= LARGEST for batch in sizes)
+    if sizes:
+        assert max(sizes) - min(sizes) <= 1
+        assert sizes == sorted(sizes, reverse=True)
+        # Only pairs can be outgrown: an odd audience has no partner for its last OpenID.
+        assert max(sizes) <= max(largest, 3)
+
+
+@given(size=SIZES, largest=st.integers(4, 10_000))
+def test_plan_takes_as_few_calls_as_possible(size: int, largest: int) -> None:
+    assert batch_count(size, largest) == -(-size // largest)
+
+
+@given(size=st.integers(2, 100_000), largest=LARGESTS)
+def test_same_audience_is_cut_alike_each_time(size: int, largest: int) -> None:
+    """Whoever plans it again, after a restore too, makes the same batches."""
+    assert list(cut(size, largest)) == list(cut(size, largest))
+
+
+@pytest.mark.parametrize(
+    ("size", "largest", "sizes"),
+    [
+        (0, 10_000, []),
+        (2, 10_000, [2]),
+        (10_000, 10_000, [10_000]),
+        (10_001, 10_000, [5_001, 5_000]),
+        (20_001, 10_000, [6_667, 6_667, 6_667]),
+        (10_000_000, 10_000, [10_000] * 1_000),
+        (10_000_001, 10_000, [9_991] * 11 + [9_990] * 990),
+        (3, 2, [3]),
+        (5, 2, [3, 2]),
+        (4, 3, [2, 2]),
+        (5, 3, [3, 2]),
+    ],
+)
+def test_audience_is_cut_into(size: int, largest: int, sizes: list[int]) -> None:
+    assert list(cut(size, largest)) == sizes
+
+
+def test_one_openid_cannot_be_sent_to() -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        batch_count(1)
+
+
+@pytest.mark.parametrize("largest", [-1, 0, 1, 10_001])
+def test_illegal_batch_size_is_refused(largest: int) -> None:
+    with pytest.raises(ValueError, match="2 to 10000"):
+        batch_count(100, largest)
+
+
+@given(size=st.integers(4, 10_000))
+def test_halves_add_up_and_are_legal(size: int) -> None:
+    large, small = halves(size)
+
+    assert large + small == size
+    assert large - small in {0, 1}
+    assert small >= SMALLEST
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3])
+def test_less_than_four_openids_have_no_legal_halves(size: int) -> None:
+    with pytest.raises(ValueError, match="no two legal halves"):
+        halves(size)
+
+
+class TestProof:
+    """The plan against the account's day."""
+
+    def quota(self, *, remain: int) -> Quota:
+        return Quota(daily_limit=100, used=100 - remain, remain=remain)
+
+    def test_plan_that_takes_the_whole_day_fits(self) -> None:
+        proof = prove(calls=100, quota=self.quota(remain=100), reserved=0, spread=False)
+
+        assert (proof.fit, proof.spare, proof.short) == (Fit.FITS, 0, 0)
+
+    def test_calls_are_kept_for_repeats_while_there_are_some(self) -> None:
+        proof = prove(calls=50, quota=self.quota(remain=100), reserved=20, spread=False)
+
+        assert (proof.fit, proof.free, proof.spare) == (Fit.FITS, 80, 1)
+
+    def test_what_others_reserved_is_not_free(self) -> None:
+        proof = prove(calls=50, quota=self.quota(remain=100), reserved=60, spread=False)
+
+        assert (proof.fit, proof.free, proof.short) == (Fit.TOO_MANY, 40, 10)
+
+    def test_more_reserved_than_left_leaves_nothing(self) -> None:
+        proof = prove(calls=1, quota=self.quota(remain=5), reserved=9, spread=False)
+
+        assert (proof.fit, proof.free, proof.short) == (Fit.TOO_MANY, 0, 1)
+
+    @pytest.mark.parametrize(("calls", "days"), [(41, 2), (140, 2), (141, 3), (1_000, 11)])
+    def test_spread_plan_says_how_many_days_it_takes(self, calls: int, days: int) -> None:
+        proof = prove(calls=calls, quota=self.quota(remain=40), reserved=0, spread=True)
+
+        assert (proof.fit, proof.days) == (Fit.SPREADS, days)
+
+    def test_without_an_answer_of_wechat_nothing_is_proved(self) -> None:
+        proof = prove(calls=10, quota=None, reserved=0, spread=False)
+
+        assert (proof.fit, proof.free, proof.short) == (Fit.UNPROVED, None, 0)
+
+    @given(
+        calls=st.integers(1, 2_000), limit=st.integers(0, 2_000), used=st.integers(0, 2_000),
+        reserved=st.integers(0, 2_000),
+    )  # fmt: skip
+    def test_plan_fits_exactly_when_its_calls_are_free(
+        self, calls: int, limit: int, used: int, reserved: int
+    ) -> None:
+        remain = max(0, limit - used)
+        quota = Quota(daily_limit=limit, used=used, remain=remain)
+
+        proof = prove(calls=calls, quota=quota, reserved=reserved, spread=False)
+
+        assert (proof.fit is Fit.FITS) == (calls + reserved <= remain)
+        assert (proof.short == 0) == (proof.fit is Fit.FITS)

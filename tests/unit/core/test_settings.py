@@ -1,0 +1,195 @@
+"""The settings: every variable, every wrong value by its name, no secret in any of it."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from broadcast import settings as module
+from broadcast.accounts import AccountKind
+from broadcast.errors import SettingsError
+from broadcast.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("clean_environment")
+
+SECRET = "S3cret-0123456789"
+VALUES = {
+    "WECHAT_APPID": ("appid", "wx0123456789abcdef", "wx0123456789abcdef"),
+    "WECHAT_APPSECRET": ("appsecret", SECRET, SecretStr(SECRET)),
+    "WECHAT_APPSECRET_FILE": ("appsecret_file", "/run/secret", Path("/run/secret")),
+    "WECHAT_ACCOUNT_KIND": ("account_kind", "subscription", AccountKind.SUBSCRIPTION),
+    "WECHAT_API_BASE": ("api_base", "http://127.0.0.1:8900/", "http://127.0.0.1:8900"),
+    "WECHAT_TOKEN_MODE": ("token_mode", "classic", "classic"),
+    "WECHAT_CALLS_PER_MINUTE": ("calls_per_minute", "0", 0),
+    "BROADCAST_ACCOUNTS_FILE": ("accounts_file", "accounts.toml", Path("accounts.toml")),
+    "BROADCAST_BATCH_SIZE": ("batch_size", "2", 2),
+    "DATABASE_URL": ("database_url", "mysql://u:p@h/d", SecretStr("mysql://u:p@h/d")),
+    "REDIS_URL": ("redis_url", "rediss://:p@h:6380/1", SecretStr("rediss://:p@h:6380/1")),
+    "CELERY_BROKER_URL": ("broker_url", "amqp://u:p@h//", SecretStr("amqp://u:p@h//")),
+    "BROADCAST_REDIS_PREFIX": ("redis_prefix", "blue:", "blue:"),
+    "BROADCAST_TEXT_LIMIT": ("text_limit", "300", 300),
+    "BROADCAST_WAIT_SCALE": ("wait_scale", "0.0167", 0.0167),
+    "BROADCAST_SPLIT_DEPTH": ("split_depth", "0", 0),
+    "BROADCAST_CONCURRENCY": ("concurrency", "512", 512),
+}
+WRONG = [
+    ("WECHAT_ACCOUNT_KIND", "robot"),
+    ("WECHAT_API_BASE", "ftp://api.weixin.qq.com"),
+    ("WECHAT_API_BASE", "api.weixin.qq.com"),
+    ("WECHAT_API_BASE", f"https://h/?access_token={SECRET}"),
+    ("WECHAT_TOKEN_MODE", "new"),
+    ("WECHAT_CALLS_PER_MINUTE", "-1"),
+    ("WECHAT_CALLS_PER_MINUTE", "many"),
+    ("BROADCAST_BATCH_SIZE", "1"),
+    ("BROADCAST_BATCH_SIZE", "10001"),
+    ("BROADCAST_BATCH_SIZE", "2.5"),
+    ("DATABASE_URL", f"oracle://u:{SECRET}@h/d"),
+    ("DATABASE_URL", f"postgresql://u:{SECRET}@h:port/d"),
+    ("DATABASE_URL", SECRET),
+    ("REDIS_URL", f"http://:{SECRET}@h"),
+    ("REDIS_URL", f"redis://[{SECRET}"),
+    ("REDIS_URL", "redis://"),
+    ("CELERY_BROKER_URL", f"kafka://u:{SECRET}@h"),
+    ("BROADCAST_REDIS_PREFIX", "x" * 41),
+    ("BROADCAST_TEXT_LIMIT", "0"),
+    ("BROADCAST_WAIT_SCALE", "0"),
+    ("BROADCAST_WAIT_SCALE", "2"),
+    ("BROADCAST_WAIT_SCALE", "nan"),
+    ("BROADCAST_SPLIT_DEPTH", "14"),
+    ("BROADCAST_CONCURRENCY", "0"),
+]
+
+
+def refusal() -> SettingsError:
+    """The error of loading, after a look for the secret at everything a log could show of it."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    error = caught.value
+    shown = [str(error), repr(error), repr(error.facts), *traceback.format_exception(error)]
+    assert SECRET not in "".join(shown)
+    assert error.__context__ is None
+    return error
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_variable_is_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    field, text, value = VALUES[name]
+    monkeypatch.setenv(name, text)
+
+    assert getattr(Settings.load(), field) == value
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_variable_is_read_from_dotenv(name: str, clean_environment: Path) -> None:
+    field, text, value = VALUES[name]
+    (clean_environment / ".env").write_text(f"{name}={text}\n")
+
+    assert getattr(Settings.load(), field) == value
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_empty_variable_is_as_good_as_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    field = VALUES[name][0]
+    default = getattr(Settings.load(), field)
+    monkeypatch.setenv(name, "")
+
+    assert getattr(Settings.load(), field) == default
+
+
+def test_every_setting_is_in_the_table_above() -> None:
+    assert {field for field, _, _ in VALUES.values()} == set(Settings.model_fields)
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    loaded = Settings.load()
+
+    assert loaded.account_kind is AccountKind.SERVICE
+    assert loaded.api_base == "https://api.weixin.qq.com"
+    assert loaded.token_mode == "stable"
+    assert loaded.calls_per_minute == 60
+    assert loaded.batch_size == 10_000
+    assert loaded.wait_scale == 1.0
+    assert loaded.redis_url.get_secret_value() == "redis://localhost:6379/0"
+    assert loaded.celery_broker_url == "redis://localhost:6379/0"
+    database = loaded.database_url.get_secret_value()
+    assert database == f"sqlite:///{module.ROOT}/var/broadcast.db"
+    assert loaded.accounts() == {}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(("name", "text"), WRONG)
+def test_wrong_value_is_named_and_never_echoes_a_secret(
+    name: str, text: str, lang: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADCAST_LANG", lang)
+    monkeypatch.setenv(name, text)
+
+    error = refusal()
+
+    assert error.facts == {"name": name}
+    assert name in str(error)
+    assert error.exit_status == 2
+
+
+def test_wrong_value_in_dotenv_is_named_alike(clean_environment: Path) -> None:
+    (clean_environment / ".env").write_text("broadcast_batch_size=1\n")
+
+    assert refusal().facts == {"name": "BROADCAST_BATCH_SIZE"}
+
+
+def test_environment_wins_over_dotenv(
+    clean_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (clean_environment / ".env").write_text("BROADCAST_BATCH_SIZE=100\n")
+    monkeypatch.setenv("BROADCAST_BATCH_SIZE", "200")
+
+    assert Settings.load().batch_size == 200
+
+
+def test_dotenv_of_a_windows_editor_is_read(clean_environment: Path) -> None:
+    """Its byte order mark would otherwise become part of the first name."""
+    text = "WECHAT_APPID=wx0123456789abcdef\r\nWECHAT_CALLS_PER_MINUTE=6\r\n"
+    (clean_environment / ".env").write_bytes(text.encode("utf-8-sig"))
+
+    loaded = Settings.load()
+
+    assert (loaded.appid, loaded.calls_per_minute) == ("wx0123456789abcdef", 6)
+
+
+def test_dotenv_of_another_encoding_is_told_and_not_shown(clean_environment: Path) -> None:
+    text = f"WECHAT_APPSECRET={SECRET}\n# 公众号\n"
+    (clean_environment / ".env").write_bytes(text.encode("gb18030"))
+
+    error = refusal()
+
+    assert error.message_id == "error.settings.dotenv"
+    assert error.facts == {"byte": len(f"WECHAT_APPSECRET={SECRET}\n# ")}
+
+
+def test_broker_is_redis_unless_another_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://h/1")
+    assert Settings.load().celery_broker_url == "redis://h/1"
+
+    monkeypatch.setenv("CELERY_BROKER_URL", "amqp://h//")
+    assert Settings.load().celery_broker_url == "amqp://h//"
+
+
+def test_redis_of_a_running_up_is_found(clean_environment: Path) -> None:
+    module.UP_REDIS.parent.mkdir()
+    module.UP_REDIS.write_text("unix:///tmp/valkey.sock")
+
+    assert Settings.load().redis_url.get_secret_value() == "unix:///tmp/valkey.sock"
+
+
+def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WECHAT_APPSECRET", SECRET)
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{SECRET}@h/d")
+    monkeypatch.setenv("REDIS_URL", f"redis://:{SECRET}@h")
+    monkeypatch.setenv("CELERY_BROKER_URL", f"amqp://u:{SECRET}@h//")
+
+    loaded = Settings.load()
+
+    assert SECRET not in f"{loaded!r} {loaded} {loaded.model_dump()} {loaded.model_dump_json()}"
