@@ -1,6 +1,7 @@
 """A million OpenIDs by ``broadcast send --wait`` and by the bare loop, in turn, in one run.
 
-Prints the ratio pair by pair, the peak memory of producer and worker, and what an idle worker weighs.
+Prints the ratio pair by pair, the peak memory of producer and worker, and what an idle worker
+weighs.
 Usage: python -m benchmarks [--openids N] [--rounds N]
 """
 

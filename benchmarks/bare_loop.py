@@ -15,7 +15,7 @@ import requests
 OPENID = re.compile(r"[A-Za-z0-9_-]{28}")
 
 
-def main(path: str, base: str, appid: str, secret: str) -> None:
+def main(path: str, base: str, *, appid: str, secret: str) -> None:
     """Send the file."""
     with open(path, encoding="ascii") as file:  # noqa: PTH123 - as a script would
         lines = (line.strip() for line in file)
@@ -36,4 +36,4 @@ def main(path: str, base: str, appid: str, secret: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:3], appid=sys.argv[3], secret=sys.argv[4])

@@ -90,6 +90,7 @@ def _read(wish: Wish) -> Iterator[Audience]:
     source = wish.source
     if source == "-" and sys.stdin.isatty():
         output.note(t("send.reading_terminal"))
+    bell().prepare()
     with audiences.read("-" if source == "-" else Path(source)) as audience:
         yield audience
 

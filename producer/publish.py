@@ -6,6 +6,7 @@ must know within seconds that the broker is away, because what it submitted is s
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,13 @@ class CeleryBell:
     def __init__(self, broker_url: str) -> None:
         """Take the broker's URL, with its password."""
         self._url = broker_url
+        self._preparing: threading.Thread | None = None
+
+    def prepare(self) -> None:
+        """Import Celery beside what the caller does next: reading an audience leaves a core free."""
+        if self._preparing is None:
+            self._preparing = threading.Thread(target=lambda: self._app, daemon=True)
+            self._preparing.start()
 
     def ring_plan(self, broadcast_id: str) -> None:
         """Ask a worker to plan a broadcast. Raises BrokerAwayError; it may have rung even then."""
@@ -58,6 +66,8 @@ class CeleryBell:
             self._app.close()
 
     def _send(self, name: str, args: list[object]) -> None:
+        if self._preparing is not None:
+            self._preparing.join()
         # Celery's own name for every failure of a broker.
         from kombu.exceptions import OperationalError  # noqa: PLC0415 - 0.3 s at the start
 

@@ -1,4 +1,4 @@
-"""Ringing: a message that says "look at the database". One that is lost is rung again by a sweep."""
+"""Ringing: a message that says "look at the database". A lost one is rung again by a sweep."""
 
 from __future__ import annotations
 

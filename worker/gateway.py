@@ -34,7 +34,7 @@ class WeChatGateway:
         except InvalidRequestError as error:
             return translate.of_invalid(error)
 
-    def status(self, token: Token, msg_id: int) -> str | None | Fact:
+    def status(self, token: Token, msg_id: int) -> str | Fact | None:
         """Return mass/get's word, None for 40059, or the fact that kept it from answering."""
         try:
             return self._client.mass_get(token.value, msg_id).msg_status

@@ -118,9 +118,7 @@ class _Drive:
         self._done.again = True
 
     def _over(self) -> bool:
-        return (
-            self._lease.lost or self._road.stopping.is_set() or time.monotonic() >= self._until
-        )
+        return self._lease.lost or self._road.stopping.is_set() or time.monotonic() >= self._until
 
     def _step(self) -> bool:
         """Do the next thing; return False when there is nothing left for this slice."""
@@ -149,7 +147,9 @@ class _Drive:
     def _with_token(self, work: Work, act: Any) -> bool:  # noqa: ANN401 - a bound method below
         token = self._road.tokens.get()
         if isinstance(token, Fact):
-            obstacles.meet(self._road.engine, self._road.account, token, self._road.rules.waits)
+            obstacles.meet(
+                self._road.engine, self._road.account, token, waits=self._road.rules.waits
+            )
             return True
         act(work, token)
         return True
@@ -172,12 +172,16 @@ class _Drive:
         if fact.outcome is Outcome.TOKEN:
             self._replace(token)
         else:
-            obstacles.meet(self._road.engine, self._road.account, fact, self._road.rules.waits)
+            obstacles.meet(
+                self._road.engine, self._road.account, fact, waits=self._road.rules.waits
+            )
 
     def _replace(self, token: Token) -> None:
         kept = self._road.tokens.replace(token)
         if kept is not None:
-            obstacles.meet(self._road.engine, self._road.account, kept, self._road.rules.waits)
+            obstacles.meet(
+                self._road.engine, self._road.account, kept, waits=self._road.rules.waits
+            )
 
     def _call(self, work: Work, token: Token) -> None:
         road = self._road
@@ -197,7 +201,7 @@ class _Drive:
             return
         fact = road.gateway.send(token, message)
         decision = self._record(claim.attempt_id, fact)
-        self._tell(work, claim.number, fact, decision)
+        self._tell(work, claim.number, fact, decision=decision)
         if fact.outcome is Outcome.TOKEN:
             self._replace(token)
 
@@ -219,9 +223,7 @@ class _Drive:
         pause_s = 0.1
         while True:
             try:
-                return records.record(
-                    self._road.engine, attempt_id, fact, rules=self._road.rules
-                )
+                return records.record(self._road.engine, attempt_id, fact, rules=self._road.rules)
             except OutOfReachError as error:
                 if time.monotonic() > give_up:
                     log.critical("attempt %s stays unknown, ended %s", attempt_id, fact.outcome)
@@ -230,7 +232,7 @@ class _Drive:
                 time.sleep(pause_s)
                 pause_s = min(pause_s * 2, 2.0)
 
-    def _tell(self, work: Work, number: int, fact: Fact, decision: Decision | None) -> None:
+    def _tell(self, work: Work, number: int, fact: Fact, *, decision: Decision | None) -> None:
         self._done.lines.append(
             {
                 "broadcast": work.broadcast_id, "batch": work.n, "attempt": number,
@@ -238,5 +240,3 @@ class _Drive:
                 "then": decision.move.value if decision else None,
             }
         )  # fmt: skip
-
-

@@ -31,7 +31,7 @@ _STOPS = {
 }
 
 
-def meet(engine: Engine, account: Account, fact: Fact, waits: Waits) -> None:
+def meet(engine: Engine, account: Account, fact: Fact, *, waits: Waits) -> None:
     """Let the lane of *account* wait, or stop it, for what *fact* says."""
 
     def work(connection: Connection) -> None:

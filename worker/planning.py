@@ -39,7 +39,7 @@ def plan(road: Road, broadcast_id: str) -> Planned | None:
     said = ask_quota(road)
     if isinstance(said, Fact):
         if said.outcome not in _UNPROVABLE:
-            obstacles.meet(road.engine, road.account, said, road.rules.waits)
+            obstacles.meet(road.engine, road.account, said, waits=road.rules.waits)
             return Planned(batches=count, waits=True)
         log.warning("quota of %s unproved: %s", road.account.name, said.errmsg)
     quota = said if isinstance(said, Quota) else None
@@ -72,5 +72,3 @@ def account_of(engine: Engine, broadcast_id: str) -> str | None:
     """Return the account of a broadcast that waits for its plan."""
     broadcast = plans.to_plan(engine, broadcast_id)
     return broadcast.account if broadcast else None
-
-

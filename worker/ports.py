@@ -26,7 +26,7 @@ class Gateway(Protocol):
     def send(self, token: Token, message: Message) -> Fact:
         """Make the call and return what it ended as; raises nothing."""
 
-    def status(self, token: Token, msg_id: int) -> str | None | Fact:
+    def status(self, token: Token, msg_id: int) -> str | Fact | None:
         """Return mass/get's word, None for 40059, or the fact that kept it from answering."""
 
     def quota(self, token: Token) -> Quota | Fact:

@@ -76,7 +76,7 @@ def refresh_token(*, only_expiring: bool = False) -> dict[str, str]:
         if fact is not None:
             log.warning("access_token of %s: %s", name, fact.errmsg)
             if fact.outcome is Outcome.STOP_ACCOUNT:
-                obstacles.meet(here.engine, account, fact, here.rules.waits)
+                obstacles.meet(here.engine, account, fact, waits=here.rules.waits)
     return told
 
 
@@ -120,5 +120,3 @@ def launch_due() -> int:
         log.warning("launch: %s", error)
         return 0
     return sum(ring(names.PLAN, broadcast_id) for broadcast_id in due)
-
-

@@ -31,7 +31,7 @@ class ClientTokenFetcher:
     def fetch(self, account: str, *, force: bool) -> FetchedToken:
         """Return a token. Raises the client's APIError or TransportError."""
         known, client = self._accounts[account], self._clients[account]
-        if known.token_mode == "classic":
+        if known.token_mode == "classic":  # noqa: S105 - a mode's name
             reply = client.token(known.appid, known.appsecret)
         else:
             reply = client.stable_token(known.appid, known.appsecret, force_refresh=force)

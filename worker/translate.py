@@ -1,4 +1,4 @@
-"""From what the client says to what the ledger stores: each reply and each failure is one outcome."""
+"""From what the client says to what the ledger stores: each reply and failure is one outcome."""
 
 from __future__ import annotations
 

@@ -73,9 +73,7 @@ def simulator_env(accounts: Sequence[Account]) -> dict[str, str]:
 
 def simulator(supervisor: Supervisor, accounts: Sequence[Account], *words: str) -> str:
     """Start the simulator and return its URL."""
-    child = supervisor.start(
-        "simulator", simulator_command(*words), **simulator_env(accounts)
-    )
+    child = supervisor.start("simulator", simulator_command(*words), **simulator_env(accounts))
     return child.ready(r"simulator ready (\S+)").group(1)
 
 

@@ -1,7 +1,7 @@
 """``broadcast up``: Valkey, a worker and a beat in one terminal, against any WeChat.
 
-Where ``REDIS_URL`` is set, that Redis is used. Else an embedded Valkey is started, and its URL is left
-in a file that commands in other terminals read (``broadcast.settings``), so that they find it.
+Where ``REDIS_URL`` is set, that Redis is used. Else an embedded Valkey is started, and its URL is
+left in a file that commands in other terminals read (``broadcast.settings``), so that they find it.
 """
 
 from __future__ import annotations

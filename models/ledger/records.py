@@ -8,7 +8,7 @@ in the same transaction. Storing the same fact twice changes nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Connection, Engine, exists, func, select, update
@@ -21,6 +21,7 @@ from broadcast.waits import Waits
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
+from models.broadcast import BroadcastRow
 from models.engine import database_now, now
 from models.ledger import lanes, moves, splits
 from models.ledger.transaction import AnyRow, write
@@ -165,9 +166,17 @@ def history_of(connection: Connection, batch: AnyRow) -> list[Attempt]:
 def _settle(connection: Connection, batch: AnyRow, rules: Rules, *, news: bool = True) -> Decision:
     history = history_of(connection, batch)
     decision = decide(history, now=now(connection), policy=_policy(batch, rules))
+    if decision.move is Move.SPLIT and _cancelled(connection, batch):
+        # Its halves would never be called.
+        decision = replace(decision, move=Move.REFUSE)
     if news and _applies(batch, decision, history):
         _apply(connection, batch, decision, rules=rules)
     return decision
+
+
+def _cancelled(connection: Connection, batch: AnyRow) -> bool:
+    cancelled_at = select(BroadcastRow.cancelled_at).where(BroadcastRow.id == batch.broadcast_id)
+    return connection.scalar(cancelled_at) is not None
 
 
 def _policy(batch: AnyRow, rules: Rules) -> Policy:

@@ -66,8 +66,13 @@ CASES = [
     audience("blank lines", b"\n\n", "blank"),
     audience("nothing valid", b"alice\nbob\n", "alice", "line 1"),
     audience("one single OpenID", f"{ONE}\n{ONE}\n".encode(), ONE, "at least two", "preview"),
-    audience("CSV without the column", b"name,phone\nann,1\nbob,2\n", "openid", "name, phone",
-             file="list.csv"),  # fmt: skip
+    audience(
+        "CSV without the column",
+        b"name,phone\nann,1\nbob,2\n",
+        "openid",
+        "name, phone",
+        file="list.csv",
+    ),  # fmt: skip
     audience("binary file", bytes(range(256)) * 8, "binary"),
     audience("broken gzip", gzip.compress(LIST)[:-9], "gzip", file="list.gz"),
     audience("broken XLSX", b"PK\x03\x04" + b"\0" * 64, "XLSX", file="list.xlsx"),
@@ -82,8 +87,9 @@ CASES = [
     content("no object", b"[]", "msgtype"),
     content("unknown msgtype", b'{"msgtype": "music"}', "music", "mpnews"),
     content("no part", b'{"msgtype": "text"}', "text"),
-    content("hidden audience", b'{"msgtype": "text", "text": {"content": "a"}, "touser": []}',
-            "touser"),  # fmt: skip
+    content(
+        "hidden audience", b'{"msgtype": "text", "text": {"content": "a"}, "touser": []}', "touser"
+    ),  # fmt: skip
     typed("missing content", *TO_LIST, "--content", "gone.json", says=("gone.json",)),
     typed("wrong account", *SEND, "--account", "shpo", says=("shpo", "default")),
     typed("empty key", *SEND, "--key", "", says=("--key",)),
@@ -110,10 +116,18 @@ CASES = [
     setting("WECHAT_APPID", "x", "appid"),
     setting("WECHAT_APPSECRET", None, "appsecret"),
     setting("WECHAT_APPSECRET", "abc", "appsecret"),
-    Case(name="no account", words=SEND, says=("WECHAT_APPID", "WECHAT_APPSECRET"),
-         env={"WECHAT_APPID": None, "WECHAT_APPSECRET": None}),  # fmt: skip
-    Case(name="secret file missing", words=SEND, says=("gone.secret",),
-         env={"WECHAT_APPSECRET": None, "WECHAT_APPSECRET_FILE": "gone.secret"}),  # fmt: skip
+    Case(
+        name="no account",
+        words=SEND,
+        says=("WECHAT_APPID", "WECHAT_APPSECRET"),
+        env={"WECHAT_APPID": None, "WECHAT_APPSECRET": None},
+    ),  # fmt: skip
+    Case(
+        name="secret file missing",
+        words=SEND,
+        says=("gone.secret",),
+        env={"WECHAT_APPSECRET": None, "WECHAT_APPSECRET_FILE": "gone.secret"},
+    ),  # fmt: skip
     setting("WECHAT_ACCOUNT_KIND", "servce"),
     setting("WECHAT_API_BASE", "api.weixin.qq.com"),
     setting("WECHAT_TOKEN_MODE", "newest"),
@@ -128,18 +142,36 @@ CASES = [
     setting("REDIS_URL", "redis://:hunter2-password@host:port/0"),
     setting("CELERY_BROKER_URL", "kafka://localhost"),
     setting("BROADCAST_ACCOUNTS_FILE", "gone.toml", "gone.toml"),
-    Case(name="accounts file is no TOML", words=SEND, says=("accounts.toml",),
-         files={"accounts.toml": b'appsecret = "hunter2-password'},
-         env={"BROADCAST_ACCOUNTS_FILE": "accounts.toml"}),  # fmt: skip
-    Case(name="several accounts", words=SEND, says=("shop, test", "--account"),
-         files={"accounts.toml": b'[accounts.shop]\nappid = "wx0000000000000001"\nappsecret = '
-                b'"hunter2-password"\n[accounts.test]\nappid = "wx0000000000000002"\nappsecret = '
-                b'"hunter2-password"\n'},
-         env={"BROADCAST_ACCOUNTS_FILE": "accounts.toml"}),  # fmt: skip
-    Case(name=".env that is no UTF-8", words=SEND, says=(".env",),
-         files={".env": b"WECHAT_APPID=\xff\xfe\n"}),  # fmt: skip
-    Case(name="subscription account", words=SEND, says=("default", "WECHAT_ACCOUNT_KIND"),
-         env={"WECHAT_ACCOUNT_KIND": "subscription"}),  # fmt: skip
+    Case(
+        name="accounts file is no TOML",
+        words=SEND,
+        says=("accounts.toml",),
+        files={"accounts.toml": b'appsecret = "hunter2-password'},
+        env={"BROADCAST_ACCOUNTS_FILE": "accounts.toml"},
+    ),  # fmt: skip
+    Case(
+        name="several accounts",
+        words=SEND,
+        says=("shop, test", "--account"),
+        files={
+            "accounts.toml": b'[accounts.shop]\nappid = "wx0000000000000001"\nappsecret = '
+            b'"hunter2-password"\n[accounts.test]\nappid = "wx0000000000000002"\nappsecret = '
+            b'"hunter2-password"\n'
+        },
+        env={"BROADCAST_ACCOUNTS_FILE": "accounts.toml"},
+    ),  # fmt: skip
+    Case(
+        name=".env that is no UTF-8",
+        words=SEND,
+        says=(".env",),
+        files={".env": b"WECHAT_APPID=\xff\xfe\n"},
+    ),  # fmt: skip
+    Case(
+        name="subscription account",
+        words=SEND,
+        says=("default", "WECHAT_ACCOUNT_KIND"),
+        env={"WECHAT_ACCOUNT_KIND": "subscription"},
+    ),  # fmt: skip
 ]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from broadcast.states import BatchState
 from models.ledger import reports
 from tests.acceptance.conftest import sets_of
 from tests.kit.wait import until
@@ -82,9 +82,7 @@ def test_a_batch_whose_reply_was_lost_is_never_refused_by_what_the_repeats_say(
 def test_two_workers_and_four_broadcasts_never_have_two_calls_of_one_account_in_flight(
     start_system: StartSystem,
 ) -> None:
-    system = start_system(
-        followers=2_000, accounts=2, latency_ms=60, BROADCAST_BATCH_SIZE="200"
-    )
+    system = start_system(followers=2_000, accounts=2, latency_ms=60, BROADCAST_BATCH_SIZE="200")
     one, two = system.simulator.accounts
     sent = [
         system.send(
@@ -226,5 +224,5 @@ def test_bad_recipients_are_found_by_halving_and_the_rest_gets_it(
     assert told["recipients"]["accepted"] == 64
     assert system.simulator.ledger()["delivered_max"] == 1
     states = [line.state for line in system.report(told["id"]).batch_list]
-    assert states.count("split") == 3
-    assert sum(1 for _ in itertools.filterfalse(lambda s: s == "split", states)) == 4
+    assert states.count(BatchState.SPLIT) == 3
+    assert len(states) - states.count(BatchState.SPLIT) == 4

@@ -128,7 +128,10 @@ def test_no_call_starts_a_second_after_pause_halt_and_cancel_and_the_sets_are_ex
     told = system.send(system.simulator.openids(400))
     broadcast_id = told["id"]
 
-    for stop, go_on in ((["pause", broadcast_id], ["resume", broadcast_id]), (["halt"], ["unhalt"])):
+    for stop, go_on in (
+        (["pause", broadcast_id], ["resume", broadcast_id]),
+        (["halt"], ["unhalt"]),
+    ):
         wait_for_more_calls(system)
         system.broadcast(*stop)
         watch_that_nothing_starts(system)
@@ -141,7 +144,8 @@ def test_no_call_starts_a_second_after_pause_halt_and_cancel_and_the_sets_are_ex
 
     report = system.report(broadcast_id)
     accepted = report.recipients["accepted"]
-    assert report.state == "cancelled"
+    # Some were accepted, so it is not the broadcast that is cancelled but the rest of it.
+    assert report.state == "partial"
     assert 0 < accepted < 400
     assert sets_of(report) == {"accepted": accepted, "cancelled": 400 - accepted}
     assert system.simulator.ledger() == {
@@ -171,11 +175,11 @@ def test_an_account_that_wechat_stops_says_why_and_goes_on_after_the_one_command
     system.beat()
     system.simulator.change_account(permission_errcode=48001)
 
-    told = system.send(system.simulator.openids(30))
-    until(lambda: system.report(told["id"]).lane.stopped_at, 20, "the stop")
-    until(lambda: len(system.simulator.mass_calls()) == 1, 5, "the one call that was refused")
-    shown = system.broadcast("status", told["id"]).stdout
+    told = system.send(system.simulator.openids(30), "--wait", status=1)
 
+    assert told["state"] == "held"
+    assert len(system.simulator.mass_calls()) == 1
+    shown = system.broadcast("status", told["id"]).stdout
     assert "48001" in shown
     assert "broadcast unhalt --account default" in shown
     assert sets_of(system.report(told["id"])) == {"waiting": 30}
@@ -206,9 +210,7 @@ def test_a_day_without_calls_left_is_told_with_the_hour_when_it_goes_on(
 
     file = system.folder / "list.txt"
     file.write_text("\n".join(openids), encoding="ascii")
-    done = system.broadcast(
-        "send", "--openids", file, "--text", "a", "--wait", "--json", status=1
-    )
+    done = system.broadcast("send", "--openids", file, "--text", "a", "--wait", "--json", status=1)
 
     told = json.loads(done.stdout.splitlines()[-1])
     report = system.report(told["id"])

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def submit(
-    engine: Engine, account: Account, openids: Sequence[str], *, key: str, batch_size: int = 10_000,
+    engine: Engine,
+    account: Account,
+    openids: Sequence[str],
+    *,
+    key: str,
+    batch_size: int = 10_000,
     text: str = "您好",
 ) -> str:
     """Store and publish a text for *openids*; ring for nobody. Return the broadcast's id."""
@@ -36,7 +41,11 @@ def submit(
             samples={},
         )  # fmt: skip
         submits.publish(
-            engine, broadcast_id, body, figures=figures,
-            terms=submits.Terms(who="test", again=True), quota=None,
+            engine,
+            broadcast_id,
+            body,
+            figures=figures,
+            terms=submits.Terms(who="test", again=True),
+            quota=None,
         )
     return broadcast_id

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -84,10 +84,14 @@ def sizes_of(size: int, batches: int) -> list[int]:
 
 
 def body(
-    *, size: int = 20, key: str | None = None, owner: Account | None = None,
-    text: str = "您好 🎉", at: datetime | None = None,
+    *,
+    size: int = 20,
+    key: str | None = None,
+    owner: Account | None = None,
+    text: str = "您好 🎉",
+    at: datetime | None = None,
 ) -> submits.Body:
-    """Return what a broadcast to the first *size* OpenIDs says; the key is a new one if not given."""
+    """Return what a broadcast to the first *size* OpenIDs says; the key is new if not given."""
     content = json.dumps({"msgtype": "text", "text": {"content": text}}, ensure_ascii=False)
     return submits.Body(
         account=owner or account(),
@@ -100,7 +104,9 @@ def body(
     )
 
 
-def figures(*, size: int, batches: int, **skipped: tuple[int, list[tuple[int, str]]]) -> submits.Figures:
+def figures(
+    *, size: int, batches: int, **skipped: tuple[int, list[tuple[int, str]]]
+) -> submits.Figures:
     """Return what was read: *size* good OpenIDs and what was skipped."""
     counts = {reason: count for reason, (count, _) in skipped.items()}
     return submits.Figures(
@@ -109,9 +115,7 @@ def figures(*, size: int, batches: int, **skipped: tuple[int, list[tuple[int, st
     )  # fmt: skip
 
 
-def upload(
-    engine: Engine, said: submits.Body, *, size: int = 20, batches: int = 2
-) -> str:
+def upload(engine: Engine, said: submits.Body, *, size: int = 20, batches: int = 2) -> str:
     """Store a broadcast that nobody sees yet; return its id."""
     broadcast_id = submits.begin(engine, said, who="tests")
     submits.add_packs(engine, broadcast_id, portions(openids(size), sizes_of(size, batches)))
@@ -119,8 +123,14 @@ def upload(
 
 
 def published(
-    engine: Engine, said: submits.Body, *, size: int = 20, batches: int = 2,
-    quota: plan.Quota | None = PLENTY, spread: bool = False, again: bool = True,
+    engine: Engine,
+    said: submits.Body,
+    *,
+    size: int = 20,
+    batches: int = 2,
+    quota: plan.Quota | None = PLENTY,
+    spread: bool = False,
+    again: bool = True,
 ) -> str:
     """Submit a broadcast, as the producer does; return its id. It waits for its plan."""
     broadcast_id = upload(engine, said, size=size, batches=batches)
@@ -131,7 +141,13 @@ def published(
     return broadcast_id
 
 
-def planned(engine: Engine, broadcast_id: str, *, owner: Account | None = None, quota: plan.Quota | None = PLENTY) -> plan.Proof | None:
+def planned(
+    engine: Engine,
+    broadcast_id: str,
+    *,
+    owner: Account | None = None,
+    quota: plan.Quota | None = PLENTY,
+) -> plan.Proof | None:
     """Cut a published broadcast and open it for calls, as the worker does."""
     row = plans.to_plan(engine, broadcast_id)
     assert row is not None, "it does not wait for its plan"
@@ -140,8 +156,13 @@ def planned(engine: Engine, broadcast_id: str, *, owner: Account | None = None, 
 
 
 def broadcast(
-    engine: Engine, *, size: int = 20, batches: int = 2, key: str | None = None,
-    owner: Account | None = None, quota: plan.Quota | None = PLENTY,
+    engine: Engine,
+    *,
+    size: int = 20,
+    batches: int = 2,
+    key: str | None = None,
+    owner: Account | None = None,
+    quota: plan.Quota | None = PLENTY,
 ) -> str:
     """Submit and plan a broadcast; its batches wait for a driver. Return its id."""
     said = body(size=size, key=key, owner=owner)
@@ -154,7 +175,11 @@ class Driver:
     """Drives an account's lane by hand: claim, then say what WeChat is to have answered."""
 
     def __init__(
-        self, engine: Engine, name: str = "default", *, owner: str = "tests",
+        self,
+        engine: Engine,
+        name: str = "default",
+        *,
+        owner: str = "tests",
         rules: Rules = DEFAULT_RULES,
     ) -> None:
         held = lanes.acquire(engine, name, owner)
@@ -229,4 +254,4 @@ def states(engine: Engine, broadcast_id: str) -> dict[BatchState, int]:
     """Count a broadcast's batches by state."""
     with engine.connect() as connection:
         query = select(Batch.state, func.count()).where(Batch.broadcast_id == broadcast_id)
-        return {state: count for state, count in connection.execute(query.group_by(Batch.state))}
+        return dict(connection.execute(query.group_by(Batch.state)).tuples().all())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -104,7 +105,7 @@ def test_msg_id_may_exceed_32_bits(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, batches=1)
     msg_id, data_id = 2**53 + 1, 2**61
     ledger.Driver(engine).call(
-        ledger.replace(ledger.said(0, msg_id=msg_id), msg_data_id=data_id)
+        replace(ledger.said(0, msg_id=msg_id), msg_data_id=data_id)
     )
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.msg_id, batch.msg_data_id) == (msg_id, data_id)

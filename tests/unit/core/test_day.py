@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from broadcast import day
 
 MOMENTS = st.datetimes(
-    datetime(2015, 1, 1), datetime(2045, 1, 1), timezones=st.just(UTC)  # noqa: DTZ001
+    datetime(2015, 1, 1),
+    datetime(2045, 1, 1),
+    timezones=st.just(UTC),  # noqa: DTZ001
 )
 
 

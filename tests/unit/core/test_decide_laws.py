@@ -91,9 +91,7 @@ def test_late_reply_0_of_any_attempt_settles_the_batch(
 ) -> None:
     """Accepted beats everything but a contradiction, however old its attempt is."""
     at = which % len(said)
-    late = replace(
-        said[at], outcome=Outcome.ACCEPTED, msg_id=7, errcode=0, owned_elsewhere=False
-    )
+    late = replace(said[at], outcome=Outcome.ACCEPTED, msg_id=7, errcode=0, owned_elsewhere=False)
 
     decision = _decide([*said[:at], late, *said[at + 1 :]], gap, policy)
 

@@ -130,9 +130,7 @@ def test_broadcast_rests_as_its_batches_do(
 
 
 @given(
-    batches=st.dictionaries(
-        st.sampled_from(sorted(BATCH_AT_REST)), st.integers(1, 9), min_size=1
-    )
+    batches=st.dictionaries(st.sampled_from(sorted(BATCH_AT_REST)), st.integers(1, 9), min_size=1)
 )
 def test_sending_and_resting_broadcasts_may_come_to_rest_as_their_batches_do(
     batches: dict[BatchState, int],

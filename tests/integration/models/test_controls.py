@@ -1,0 +1,212 @@
+"""A human's word is carried out in one transaction; after it no new call starts."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+
+from broadcast.attempts import Reason
+from broadcast.errors import InputError, UnknownIdError
+from broadcast.states import BatchState, BroadcastState
+from models import Event
+from models.attempt import AttemptRow
+from models.ledger import claims, controls, plans, reports, submits, sweeps
+from models.ledger.claims import Kind
+from models.ledger.transaction import write
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+WHO = "王小明"
+
+
+def state(engine: Engine, broadcast_id: str) -> BroadcastState:
+    return reports.report(engine, broadcast_id).state
+
+
+@pytest.mark.parametrize("word", ["pause", "resume", "cancel"])
+def test_unknown_id_is_told(engine: Engine, word: str) -> None:
+    with pytest.raises(UnknownIdError):
+        getattr(controls, word)(engine, "20260101-nobody", who=WHO)
+
+
+def test_pause_and_resume_say_whether_they_changed_anything(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    assert not controls.resume(engine, broadcast_id, who=WHO)
+    assert controls.pause(engine, broadcast_id, who=WHO)
+    assert not controls.pause(engine, broadcast_id, who=WHO)
+    told = reports.report(engine, broadcast_id)
+    assert (told.state, told.reason) == (BroadcastState.PAUSED, Reason.BY_HAND)
+    assert controls.resume(engine, broadcast_id, who=WHO)
+    assert state(engine, broadcast_id) is BroadcastState.PLANNING
+
+
+def test_broadcast_that_was_called_goes_on_where_it_stood(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    controls.pause(engine, broadcast_id, who=WHO)
+    assert driver.next().kind is Kind.REST
+    controls.resume(engine, broadcast_id, who=WHO)
+    assert state(engine, broadcast_id) is BroadcastState.SENDING
+    driver.call(said(0, msg_id=2))
+    assert state(engine, broadcast_id) is BroadcastState.COMPLETED
+
+
+def test_call_in_flight_at_the_pause_is_recorded(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    claim = driver.claim()
+    controls.pause(engine, broadcast_id, who=WHO)
+    driver.record(claim, said(0, msg_id=1))
+    told = reports.report(engine, broadcast_id)
+    assert (told.state, told.recipients["accepted"]) == (BroadcastState.PAUSED, 10)
+
+
+def test_scheduled_broadcast_keeps_its_time_over_a_pause(engine: Engine) -> None:
+    at = datetime.now(UTC) + timedelta(hours=2)
+    broadcast_id = ledger.published(engine, ledger.body(at=at))
+    controls.pause(engine, broadcast_id, who=WHO)
+    ledger.pass_time(engine, timedelta(hours=1))
+    assert sweeps.launch_due(engine) == []
+    controls.resume(engine, broadcast_id, who=WHO)
+    assert state(engine, broadcast_id) is BroadcastState.SCHEDULED
+    controls.pause(engine, broadcast_id, who=WHO)
+    ledger.pass_time(engine, timedelta(hours=1, seconds=1))
+    assert sweeps.launch_due(engine) == []
+    controls.resume(engine, broadcast_id, who=WHO)
+    assert state(engine, broadcast_id) is BroadcastState.PLANNING
+
+
+@pytest.mark.parametrize("facts", [(said(0, msg_id=1), said(0, msg_id=2)), (said(40130),) * 2])
+def test_ended_broadcast_is_not_resumed_and_its_cancel_says_so(
+    engine: Engine, facts: tuple[ledger.Fact, ...]
+) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    for fact in facts:
+        driver.call(fact)
+    before = state(engine, broadcast_id)
+    with pytest.raises(InputError) as caught:
+        controls.resume(engine, broadcast_id, who=WHO)
+    assert caught.value.message_id == "error.broadcast.ended"
+    assert not controls.cancel(engine, broadcast_id, who=WHO)
+    assert not controls.pause(engine, broadcast_id, who=WHO)
+    assert state(engine, broadcast_id) is before
+
+
+def test_broadcast_held_for_a_doubt_alone_needs_a_human_not_a_resume(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).call(said(45065))
+    with pytest.raises(InputError) as caught:
+        controls.resume(engine, broadcast_id, who=WHO)
+    assert caught.value.message_id == "error.broadcast.in_doubt"
+    controls.cancel(engine, broadcast_id, who=WHO)
+    assert state(engine, broadcast_id) is BroadcastState.HELD, "a doubt is not cancelled away"
+
+
+def test_cancel_before_any_call_cancels_everybody(engine: Engine) -> None:
+    at = datetime.now(UTC) + timedelta(hours=2)
+    uncut = ledger.published(engine, ledger.body())
+    later = ledger.published(engine, ledger.body(at=at))
+    cut = ledger.broadcast(engine)
+    paused = ledger.broadcast(engine)
+    controls.pause(engine, paused, who=WHO)
+    for broadcast_id in (uncut, later, cut, paused):
+        assert controls.cancel(engine, broadcast_id, who=WHO)
+        assert not controls.cancel(engine, broadcast_id, who=WHO)
+        told = reports.report(engine, broadcast_id)
+        assert told.state is BroadcastState.CANCELLED
+        assert told.recipients["cancelled"] == sum(told.recipients.values()) == 20
+    assert plans.to_plan(engine, uncut) is None
+
+
+def test_cancel_in_the_middle_names_the_exact_sets(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, size=40, batches=4)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    driver.call(said(40130))
+    driver.call(LOST)
+    controls.cancel(engine, broadcast_id, who=WHO)
+    told = reports.report(engine, broadcast_id)
+    assert told.recipients == {
+        "accepted": 10, "refused": 10, "cancelled": 10, "in_doubt": 10, "waiting": 0,
+    }  # fmt: skip
+    assert told.state is BroadcastState.HELD
+
+
+def test_halt_and_unhalt_name_the_accounts_they_moved(engine: Engine) -> None:
+    for name in ("north", "south"):
+        ledger.broadcast(engine, owner=ledger.account(name))
+    assert controls.halt(engine, "north", who=WHO) == ["north"]
+    assert controls.halt(engine, None, who=WHO) == ["south"]
+    assert controls.halt(engine, None, who=WHO) == []
+    told = reports.reports(engine)[0].lane
+    assert (told.halted_by, told.halted_at is None) == (WHO, False)
+    assert controls.unhalt(engine, None, who=WHO) == ["north", "south"]
+    assert controls.unhalt(engine, None, who=WHO) == []
+
+
+def test_halted_account_is_shown_as_held(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    controls.halt(engine, "default", who=WHO)
+    assert state(engine, broadcast_id) is BroadcastState.HELD
+    controls.unhalt(engine, "default", who=WHO)
+    assert state(engine, broadcast_id) is BroadcastState.WAITING
+
+
+def test_no_claim_is_committed_after_a_pause_was(engine: Engine) -> None:
+    """Drivers race with the pause: what was claimed was claimed before it."""
+    broadcast_id = ledger.broadcast(engine, size=80, batches=40)
+    driver = Driver(engine)
+    begun = threading.Event()
+
+    def drive() -> None:
+        while (work := driver.next()).kind is Kind.CALL:
+            claim = claims.claim(engine, driver.held, work)
+            begun.set()
+            if claim is not None:
+                driver.record(claim, said(0, msg_id=work.batch_id))
+
+    def stop() -> int:
+        begun.wait(30)
+        controls.pause(engine, broadcast_id, who=WHO)
+        with engine.connect() as connection:
+            return len(connection.execute(select(AttemptRow.id)).all())
+
+    with ThreadPoolExecutor(2) as threads:
+        driving, at_the_pause = threads.submit(drive), threads.submit(stop)
+        driving.result()
+    with engine.connect() as connection:
+        assert len(connection.execute(select(AttemptRow.id)).all()) == at_the_pause.result()
+    assert state(engine, broadcast_id) in {BroadcastState.PAUSED, BroadcastState.COMPLETED}
+
+
+def test_every_word_stands_in_the_history_with_its_speaker(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    controls.pause(engine, broadcast_id, who=WHO)
+    controls.resume(engine, broadcast_id, who=WHO)
+    controls.cancel(engine, broadcast_id, who=WHO)
+    controls.halt(engine, None, who=WHO)
+    controls.unhalt(engine, None, who=WHO)
+    with engine.connect() as connection:
+        kinds = connection.scalars(select(Event.kind).where(Event.who == WHO)).all()
+    assert sorted(kinds) == ["broadcast.move"] * 3 + ["lane.halt", "lane.unhalt"]
+
+
+def test_history_keeps_facts_that_json_does_not_know(engine: Engine) -> None:
+    write(
+        engine, lambda c: submits.moves.note(c, "x", who=WHO, at=datetime(2026, 1, 1, tzinfo=UTC))
+    )
+    with engine.connect() as connection:
+        assert connection.scalar(select(Event.detail)) == '{"at": "2026-01-01 00:00:00+00:00"}'
+
+
+def test_cancelled_batches_say_why(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    controls.cancel(engine, broadcast_id, who=WHO)
+    for batch in ledger.batches(engine, broadcast_id):
+        assert (batch.state, batch.reason) == (BatchState.CANCELLED, Reason.BY_HAND)

@@ -1,0 +1,148 @@
+"""One way to open each database."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from broadcast.errors import DatabaseAwayError, SettingsError
+from models import engine as engines
+from models.account import Lane
+from models.engine import open_engine, parse, reachable, reader
+from models.ledger.transaction import read, write
+from tests.kit import ledger
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("sqlite:////var/lib/b.db", "sqlite"),
+        ("postgresql://u:p@h/d", "postgresql+psycopg"),
+        ("postgres://u:p@h/d", "postgresql+psycopg"),
+        ("postgresql+psycopg2://u:p@h/d", "postgresql+psycopg"),
+        ("mysql://u:p@h/d", "mysql+pymysql"),
+        ("mariadb://u:p@h/d", "mysql+pymysql"),
+    ],
+)
+def test_url_is_given_the_driver_that_is_installed(url: str, driver: str) -> None:
+    assert parse(url).drivername == driver
+    if "mysql" in driver:
+        assert parse(url).query["charset"] == "utf8mb4"
+        assert parse(f"{url}?charset=utf8").query["charset"] == "utf8"
+
+
+@pytest.mark.parametrize("url", ["oracle://u@h/d", "no url at all", "sqlite://", ""])
+def test_other_urls_are_refused_by_the_name_of_the_variable(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        open_engine(url)
+    assert "DATABASE_URL" in str(caught.value)
+
+
+def test_password_stands_in_no_error(capfd: pytest.CaptureFixture[str]) -> None:
+    for scheme in ("postgresql", "mysql"):
+        engine = open_engine(f"{scheme}://someone:hunter2-secret@127.0.0.1:1/none")
+        with pytest.raises(DatabaseAwayError) as caught, read(engine):
+            raise AssertionError("never connected")
+        assert "hunter2" not in str(caught.value)
+        assert caught.value.__cause__ is None
+        assert "hunter2" not in repr(engine)
+
+
+def test_folder_of_a_new_database_is_made(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'a' / 'b' / 'c.db'}")
+    with read(engine) as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+    engine.dispose()
+
+
+def test_read_and_write_in_one_transaction_lose_no_update(engine: Engine) -> None:
+    """What SQLite's driver loses as it comes: read, add one, write, in many threads."""
+    ledger.broadcast(engine)
+    together = threading.Barrier(4)
+
+    def add_one(connection: Connection) -> None:
+        fence = connection.execute(select(Lane.fence).with_for_update()).scalar_one()
+        connection.execute(update(Lane).values(fence=fence + 1))
+
+    def count(_n: int) -> None:
+        together.wait()
+        for _ in range(10):
+            write(engine, add_one)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(count, range(4)))
+    with engine.connect() as connection:
+        assert connection.scalar(select(Lane.fence)) == 40
+
+
+def test_reader_does_not_wait_for_a_writer(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    with engine.begin() as writer:
+        writer.execute(text("CREATE TABLE t (x INTEGER)"))
+        with reader(engine).begin() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM sqlite_master")) == 0
+    engine.dispose()
+
+
+def test_transactions_that_met_are_begun_again(engine: Engine) -> None:
+    """Two writers take two rows in opposite order: the server rolls one of them back."""
+    for name in ("a", "b"):
+        ledger.broadcast(engine, owner=ledger.account(name))
+    together = threading.Barrier(2, timeout=20)
+    tries = []
+
+    def cross(first: str, second: str) -> None:
+        def work(connection: Connection) -> None:
+            tries.append(first)
+            for step, name in enumerate((first, second)):
+                connection.execute(
+                    update(Lane).where(Lane.account == name).values(fence=Lane.fence + 1)
+                )
+                if step == 0 and len(tries) <= 2 and engine.dialect.name != "sqlite":
+                    together.wait()
+
+        write(engine, work)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda pair: cross(*pair), [("a", "b"), ("b", "a")]))
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.sum(Lane.fence))) == 4
+    assert len(tries) == (2 if engine.dialect.name == "sqlite" else 3)
+
+
+def test_broken_rule_is_no_absent_database(engine: Engine) -> None:
+    def work(connection: Connection) -> None:
+        connection.execute(Lane.__table__.insert().values(account="nobody", fence=0))
+
+    with pytest.raises(IntegrityError):
+        write(engine, work)
+
+
+def test_lost_connection_is_an_absent_database() -> None:
+    error = OperationalError("SELECT 1", {}, Exception("server closed\nmore"))
+    with pytest.raises(DatabaseAwayError, match="server closed") as caught, reachable():
+        raise error
+    assert "more" not in str(caught.value)
+
+
+def test_server_that_died_is_told_and_comes_back(postgresql_url: str, postgresql: object) -> None:
+    engine = open_engine(postgresql_url)
+    with read(engine) as connection:
+        assert engines.now(connection)
+    postgresql.kill()  # type: ignore[attr-defined]
+    with pytest.raises(DatabaseAwayError), read(engine):
+        raise AssertionError("never connected")
+    postgresql.start()  # type: ignore[attr-defined]
+    with read(engine) as connection:
+        assert engines.now(connection)
+    engine.dispose()
+
+
+def test_dialect_is_told_without_opening(sqlite_url: str) -> None:
+    assert engines.dialect_of(sqlite_url) == "sqlite"
+    assert engines.dialect_of("mariadb://h/d") == "mysql"

@@ -1,0 +1,139 @@
+"""mass/get is asked for the end of accepted batches, by one poller each, for 48 hours."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, update
+
+from broadcast.attempts import Reason
+from broadcast.states import BatchState, BroadcastState
+from broadcast.waits import Waits
+from models import Batch
+from models.ledger import lanes, polls, reports
+from models.ledger.transaction import write
+from tests.kit import ledger
+from tests.kit.ledger import Driver, said
+
+FIRST = timedelta(minutes=2, seconds=1)
+WAITS = Waits()
+
+
+@pytest.fixture
+def broadcast_id(engine: Engine) -> str:
+    """A broadcast of two accepted batches, whose first question is due."""
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    driver.call(said(0, msg_id=2))
+    assert polls.due_accounts(engine) == []
+    ledger.pass_time(engine, FIRST)
+    return broadcast_id
+
+
+def test_batch_is_asked_for_two_minutes_after_its_acceptance(
+    engine: Engine, broadcast_id: str
+) -> None:
+    assert polls.due_accounts(engine) == ["default"]
+    assert [row.msg_id for row in polls.due_batches(engine, "default", 10)] == [1, 2]
+    assert polls.due_batches(engine, "default", 10) == []
+    ledger.pass_time(engine, timedelta(minutes=1, seconds=1))
+    assert len(polls.due_batches(engine, "default", 1)) == 1
+
+
+def test_pollers_share_the_work(engine: Engine, broadcast_id: str) -> None:
+    together = threading.Barrier(4)
+
+    def poll(_n: int) -> list[int | None]:
+        together.wait()
+        return [row.msg_id for row in polls.due_batches(engine, "default", 10)]
+
+    with ThreadPoolExecutor(4) as threads:
+        taken = [msg_id for some in threads.map(poll, range(4)) for msg_id in some]
+    assert sorted(msg_id or 0 for msg_id in taken) == [1, 2]
+
+
+@pytest.mark.parametrize("status", sorted(polls.ENDED))
+def test_job_that_ended_is_finished_and_asked_for_no_more(
+    engine: Engine, broadcast_id: str, status: str
+) -> None:
+    for row in polls.due_batches(engine, "default", 10):
+        polls.heard(engine, row.id, status, waits=WAITS)
+    assert ledger.states(engine, broadcast_id) == {BatchState.FINISHED: 2}
+    told = reports.report(engine, broadcast_id)
+    assert told.state is BroadcastState.COMPLETED
+    assert (told.batches["finished"], told.batches["accepted"]) == (2, 2)
+    ledger.pass_time(engine, timedelta(hours=50))
+    assert polls.due_accounts(engine) == []
+
+
+def test_job_that_the_review_refused_is_refused_and_the_broadcast_told_anew(
+    engine: Engine, broadcast_id: str
+) -> None:
+    one, other = polls.due_batches(engine, "default", 10)
+    polls.heard(engine, one.id, polls.FAILED, waits=WAITS)
+    batch = ledger.batch(engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.REVIEW_REFUSED)
+    assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
+    polls.heard(engine, other.id, "SEND_SUCCESS", waits=WAITS)
+    polls.heard(engine, other.id, polls.FAILED, waits=WAITS)
+    assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
+
+
+@pytest.mark.parametrize("status", ["SENDING", None])
+def test_job_under_way_is_asked_for_again_with_growing_pauses_for_two_days(
+    engine: Engine, broadcast_id: str, status: str | None
+) -> None:
+    asked, elapsed = 0, FIRST
+    last = ledger.batch(engine, broadcast_id)
+    pauses = []
+    while (row := ledger.batch(engine, broadcast_id)).poll_at is not None:
+        polls.heard(engine, row.id, status, waits=WAITS)
+        asked += 1
+        after = ledger.batch(engine, broadcast_id)
+        if after.poll_at is not None and last.poll_at is not None:
+            pauses.append(round((after.poll_at - last.poll_at).total_seconds() / 60))
+        if asked > 30:
+            break
+        pause = polls.PAUSES[min(asked, len(polls.PAUSES)) - 1]
+        elapsed += pause
+        ledger.pass_time(engine, pause)
+        last = ledger.batch(engine, broadcast_id)
+    assert asked == polls.MOST_POLLS
+    assert elapsed - pause <= timedelta(hours=48, seconds=1)
+    assert ledger.batch(engine, broadcast_id).state is BatchState.ACCEPTED
+    assert ledger.batch(engine, broadcast_id).msg_status == status
+
+
+def test_batch_that_is_accepted_no_more_is_not_asked_for_for_ever(
+    engine: Engine, broadcast_id: str
+) -> None:
+    [row, _] = polls.due_batches(engine, "default", 10)
+    with engine.begin() as connection:
+        connection.execute(
+            update(Batch).where(Batch.id == row.id).values(state=BatchState.IN_DOUBT)
+        )
+    polls.heard(engine, row.id, "SEND_SUCCESS", waits=WAITS)
+    batch = ledger.batch(engine, broadcast_id)
+    assert (batch.state, batch.poll_at) == (BatchState.IN_DOUBT, None)
+
+
+def test_stopped_account_is_not_asked(engine: Engine, broadcast_id: str) -> None:
+    write(
+        engine,
+        lambda c: lanes.stop(c, "default", reason=Reason.ACCOUNT_STOPPED, errcode=1, errmsg=None),
+    )
+    assert polls.due_accounts(engine) == []
+
+
+def test_acceptance_without_msg_id_is_not_asked_for(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    driver.call(ledger.LOST)
+    ledger.pass_time(engine, timedelta(seconds=3))
+    driver.call(said(45065))
+    batch = ledger.batch(engine, broadcast_id)
+    assert (batch.state, batch.msg_id, batch.poll_at) == (BatchState.ACCEPTED, None, None)

@@ -1,0 +1,154 @@
+"""A report adds up at every moment, whatever has happened."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from broadcast.errors import UnknownIdError
+from broadcast.outcomes import Outcome
+from broadcast.states import BroadcastState
+from models.ledger import claims, controls, lanes, reports, submits
+from models.ledger.claims import Kind
+from models.ledger.records import Fact
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+SKIPPED = {"malformed": (3, [(1, "x")]), "duplicate": (4, [(2, "y")])}
+
+
+def adds_up(engine: Engine, broadcast_id: str) -> reports.Report:
+    told = reports.report(engine, broadcast_id)
+    audience = told.audience
+    skips = sum(audience[reason] for reason in reports.SKIPS)
+    assert audience["read"] == skips + audience["planned"]
+    assert audience["planned"] == sum(told.recipients.values())
+    sets = sum(told.batches[name] for name in reports.SETS)
+    assert told.batches["total"] == sets
+    assert told.batches["finished"] <= told.batches["accepted"]
+    return told
+
+
+def test_figures_add_up_from_the_flip_to_the_end(engine: Engine) -> None:
+    text = ledger.body(size=60)
+    broadcast_id = ledger.upload(engine, text, size=60, batches=6)
+    submits.publish(
+        engine, broadcast_id, text, figures=ledger.figures(size=60, batches=6, **SKIPPED),
+        terms=submits.Terms(who="tests"), quota=None,
+    )  # fmt: skip
+    assert adds_up(engine, broadcast_id).recipients["waiting"] == 60
+    ledger.planned(engine, broadcast_id)
+    driver = Driver(engine)
+    for fact in (said(0, msg_id=1), said(40003), said(40130), said(45065), LOST):
+        driver.call(fact)
+        adds_up(engine, broadcast_id)
+    controls.cancel(engine, broadcast_id, who="a person")
+    told = adds_up(engine, broadcast_id)
+    assert told.recipients["waiting"] == 0
+    assert told.calls == 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_figures_add_up_after_any_story(engine: Engine, seed: int) -> None:
+    """Random replies, pauses, crashes and cancels: the sets are disjoint and complete."""
+    dice = random.Random(seed)
+    broadcast_id = ledger.broadcast(engine, size=64, batches=4)
+    facts = [
+        said(40003), said(45009), said(45011), said(40001), said(48001), said(40007), said(45065),
+        said(-1), LOST, Fact(outcome=Outcome.NOT_CALLED), None,
+    ]  # fmt: skip
+    driver = Driver(engine)
+    for step in range(40):
+        work = driver.next()
+        if work.kind is Kind.CALL:
+            claim = claims.claim(engine, driver.held, work)
+            fact = dice.choice([*facts, said(0, msg_id=work.batch_id)])
+            if claim is not None and fact is not None:
+                driver.record(claim, fact)
+        elif dice.random() < 0.3:
+            controls.unhalt(engine, None, who="a person")
+        if dice.random() < 0.1 and adds_up(engine, broadcast_id).state is BroadcastState.PAUSED:
+            controls.resume(engine, broadcast_id, who="a person")
+        if step == 30:
+            controls.cancel(engine, broadcast_id, who="a person")
+        ledger.pass_time(engine, timedelta(seconds=dice.choice([3, 70, 4_000])))
+        told = adds_up(engine, broadcast_id)
+        lanes.release(engine, driver.held)
+        ledger.pass_time(engine, lanes.LEASE)
+        held = lanes.acquire(engine, "default", f"driver-{step}")
+        assert held is not None
+        driver.held = held
+    told = adds_up(engine, broadcast_id)
+    assert told.recipients["waiting"] == 0, "a cancelled broadcast leaves nobody behind"
+
+
+def test_unknown_id_names_near_ones(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    wrong = broadcast_id[:-1] + ("2" if broadcast_id[-1] != "2" else "3")
+    with pytest.raises(UnknownIdError) as caught:
+        reports.report(engine, wrong)
+    assert caught.value.facts["near"] == broadcast_id
+    with pytest.raises(UnknownIdError) as caught:
+        reports.report(engine, "nothing of the kind")
+    assert caught.value.message_id == "error.broadcast.unknown"
+
+
+def test_newest_broadcasts_come_first_and_of_one_account_if_asked(engine: Engine) -> None:
+    ids = []
+    for name in ("north", "south", "north"):
+        ids.append(ledger.broadcast(engine, owner=ledger.account(name)))
+        ledger.pass_time(engine, timedelta(seconds=1))
+    assert [told.id for told in reports.reports(engine)] == ids[::-1]
+    assert [told.id for told in reports.reports(engine, account="north")] == [ids[2], ids[0]]
+    assert [told.id for told in reports.reports(engine, most=1)] == [ids[2]]
+    assert reports.reports(engine)[0].batch_list == ()
+
+
+def test_repeats_tell_why_a_call_was_made_again(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    driver.call(said(40001))
+    driver.call(LOST)
+    ledger.pass_time(engine, timedelta(seconds=3))
+    driver.call(said(45065, msg_id=7))
+    told = reports.repeats(engine, broadcast_id)
+    assert [(one.number, one.outcome, one.errcode) for one in told] == [
+        (1, Outcome.TOKEN, 40001),
+        (2, Outcome.UNKNOWN, None),
+    ]
+    assert told[1].transport == "read_timeout"
+    assert reports.report(engine, broadcast_id).calls == 3
+
+
+def test_json_is_the_object_of_the_contract(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=2**40))
+    driver.call(said(0, msg_id=2**40 + 1))
+    told = reports.as_json(reports.report(engine, broadcast_id))
+    assert set(told) >= {
+        "id", "state", "account", "key", "audience", "recipients", "batches", "batch_list",
+        "calls", "delivered", "created_at", "started_at", "finished_at", "error",
+    }  # fmt: skip
+    assert set(told["audience"]) == {"read", *reports.SKIPS, "planned"}
+    assert set(told["recipients"]) == {"accepted", "refused", "cancelled", "in_doubt", "waiting"}
+    assert set(told["batches"]) == {"total", "finished", *told["recipients"]}
+    assert told["state"] == "completed"
+    assert told["batch_list"][0] == {
+        "n": 1, "size": 10, "state": "accepted", "msg_id": 2**40, "attempts": 1, "errcode": None,
+    }  # fmt: skip
+    assert told["created_at"].endswith("Z")
+    assert told["error"] is None
+
+
+def test_moments_of_a_report_are_in_order_and_in_utc(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).call(said(0, msg_id=1))
+    told = reports.report(engine, broadcast_id)
+    assert told.started_at is not None
+    assert told.finished_at is not None
+    assert told.created_at <= told.started_at <= told.finished_at <= told.now
+    assert told.now.tzinfo is UTC

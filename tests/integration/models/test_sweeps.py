@@ -1,0 +1,166 @@
+"""What was left behind is found again, and a lane with a living lease is left alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from broadcast.attempts import Reason
+from broadcast.states import BatchState
+from models.engine import now
+from models.ledger import controls, lanes, plans, sweeps
+from models.ledger.transaction import write
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+OVER = lanes.LEASE + timedelta(seconds=1)
+
+
+def test_plan_that_nobody_was_rung_for_is_found_and_rung_once(engine: Engine) -> None:
+    broadcast_id = ledger.published(engine, ledger.body())
+    assert sweeps.due(engine).plans == [broadcast_id]
+    assert sweeps.due(engine).plans == []
+    ledger.pass_time(engine, sweeps.RING_AGAIN + timedelta(seconds=1))
+    assert sweeps.due(engine).plans == [broadcast_id]
+
+
+def test_plan_that_was_rung_for_is_left_in_peace(engine: Engine) -> None:
+    broadcast_id = ledger.published(engine, ledger.body())
+    plans.rung(engine, broadcast_id)
+    assert sweeps.due(engine).plans == []
+    planned = ledger.broadcast(engine)
+    lanes.rung(engine, "default")
+    assert sweeps.due(engine).lanes == []
+    ledger.pass_time(engine, sweeps.RING_AGAIN + timedelta(seconds=1))
+    assert sweeps.due(engine).lanes == [("default", planned)]
+
+
+def test_lane_with_work_and_no_driver_is_found_and_rung_once(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    assert sweeps.due(engine).lanes == [("default", broadcast_id)]
+    assert sweeps.due(engine).lanes == []
+
+
+def test_lane_whose_lease_lives_is_never_rung(engine: Engine) -> None:
+    ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.claim()
+    assert sweeps.due(engine).lanes == []
+    for _ in range(4):
+        ledger.pass_time(engine, timedelta(seconds=4))
+        assert lanes.renew(engine, [driver.held]) == set()
+        assert sweeps.due(engine).lanes == []
+
+
+def test_orphan_of_a_dead_driver_is_found(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).claim()
+    ledger.pass_time(engine, OVER)
+    assert sweeps.due(engine).lanes == [("default", broadcast_id)]
+
+
+STILL: dict[str, Callable[[Engine, str], object]] = {
+    "paused": lambda engine, broadcast_id: controls.pause(engine, broadcast_id, who="a"),
+    "cancelled": lambda engine, broadcast_id: controls.cancel(engine, broadcast_id, who="a"),
+    "halted": lambda engine, _: controls.halt(engine, None, who="a"),
+    "stopped": lambda engine, _: write(
+        engine,
+        lambda c: lanes.stop(
+            c, "default", reason=Reason.ACCOUNT_STOPPED, errcode=48001, errmsg=None
+        ),
+    ),
+    "waiting": lambda engine, _: write(
+        engine,
+        lambda c: lanes.wait(
+            c, "default", until=now(c) + timedelta(hours=1), reason=Reason.THROTTLED
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("why", STILL)
+def test_lane_that_stands_still_is_not_rung_for_a_call(engine: Engine, why: str) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    STILL[why](engine, broadcast_id)
+    assert sweeps.due(engine).lanes == []
+
+
+@pytest.mark.parametrize("why", STILL)
+def test_orphan_is_found_even_where_nothing_may_be_called(engine: Engine, why: str) -> None:
+    """Until somebody takes the lane over, nobody knows that the batch is unknown."""
+    broadcast_id = ledger.broadcast(engine)
+    Driver(engine).claim()
+    STILL[why](engine, broadcast_id)
+    ledger.pass_time(engine, OVER)
+    assert sweeps.due(engine).lanes == [("default", broadcast_id)]
+    driver = Driver(engine)
+    lanes.release(engine, driver.held)
+    ledger.pass_time(engine, OVER)
+    assert ledger.batch(engine, broadcast_id).state in {BatchState.UNKNOWN, BatchState.IN_DOUBT}
+    assert sweeps.due(engine).lanes == []
+
+
+def test_batch_that_waits_is_found_when_its_time_has_come(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    driver.call(said(45009))
+    lanes.release(engine, driver.held)
+    assert sweeps.due(engine).lanes == []
+    ledger.pass_time(engine, timedelta(hours=24, seconds=1))
+    assert sweeps.due(engine).lanes == [("default", broadcast_id)]
+
+
+def test_unknown_batch_is_found_when_its_repeat_is_due(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(LOST)
+    lanes.release(engine, driver.held)
+    ledger.pass_time(engine, timedelta(seconds=5))
+    assert sweeps.due(engine).lanes == [("default", broadcast_id)]
+
+
+def test_nothing_is_found_when_all_is_at_rest(engine: Engine) -> None:
+    ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    lanes.release(engine, driver.held)
+    ledger.pass_time(engine, timedelta(hours=1))
+    found = sweeps.due(engine)
+    assert (found.plans, found.lanes) == ([], [])
+
+
+def test_many_sweeps_at_once_are_harmless(engine: Engine) -> None:
+    ids = [ledger.broadcast(engine, owner=ledger.account(f"a{n}")) for n in range(4)]
+    waiting = [ledger.published(engine, ledger.body()) for _ in range(3)]
+    together = threading.Barrier(4)
+
+    def sweep(_n: int) -> sweeps.Rings:
+        together.wait()
+        found = sweeps.due(engine)
+        sweeps.launch_due(engine)
+        sweeps.forget_uploads(engine)
+        sweeps.hold_expired(engine)
+        return found
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(sweep, range(4)))
+    assert {broadcast_id for rings in found for _, broadcast_id in rings.lanes} == set(ids)
+    assert {broadcast_id for rings in found for broadcast_id in rings.plans} == set(waiting)
+
+
+def test_expired_doubt_is_held_under_a_pause_too(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=2)
+    Driver(engine).call(LOST)
+    controls.pause(engine, broadcast_id, who="a person")
+    ledger.pass_time(engine, timedelta(hours=22, minutes=59))
+    assert sweeps.hold_expired(engine) == 0
+    ledger.pass_time(engine, timedelta(minutes=2))
+    assert sweeps.hold_expired(engine) == 1
+    assert sweeps.hold_expired(engine) == 0
+    one, other = ledger.batches(engine, broadcast_id)
+    assert (one.state, other.state) == (BatchState.IN_DOUBT, BatchState.PLANNED)
