@@ -50,7 +50,7 @@ def make(name: str, /, **values: object) -> Account:
         raise SettingsError("error.settings.account_name", name=name)
     if "name" in values:
         # The table's title is the name; two of them could differ.
-        raise SettingsError("error.settings.account_value", account=name, name="name")
+        raise _wrong(name, "name")
     file = values.pop("appsecret_file", None)
     if values.get("appsecret") is None and file is not None:
         values["appsecret"] = _secret_file(Path(str(file)))
@@ -62,7 +62,14 @@ def make(name: str, /, **values: object) -> Account:
     else:
         redaction.remember(account.appsecret.get_secret_value())
         return account
-    raise SettingsError("error.settings.account_value", account=name, name=wrong)
+    raise _wrong(name, wrong)
+
+
+def _wrong(account: str, name: str) -> SettingsError:
+    return SettingsError(
+        "error.settings.account_value", account=account, name=name,
+        variable=f"WECHAT_{name.upper()}",
+    )  # fmt: skip
 
 
 def from_file(path: Path) -> dict[str, Account]:

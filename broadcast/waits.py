@@ -79,4 +79,4 @@ def _step(steps: Sequence[timedelta], tries: int) -> timedelta:
 def _doubled(tries: int) -> timedelta:
     """Return the pause after so many 42010 in a row; a long row must not outgrow a timedelta."""
     doublings = min(tries - 1, (PARALLEL_MOST // PARALLEL_FIRST).bit_length())
-    return min(PARALLEL_FIRST * 2**doublings, PARALLEL_MOST)
+    return min(PARALLEL_FIRST * (1 << doublings), PARALLEL_MOST)

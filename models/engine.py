@@ -57,9 +57,13 @@ def _mysql_now(*_: Any, **__: Any) -> str:  # noqa: ANN401
     return "utc_timestamp(6)"
 
 
+# Statements of the way of a call are built once: building one costs as much as running it.
+_NOW = select(database_now())
+
+
 def now(connection: Connection) -> datetime:
     """Return the database's present moment, aware UTC."""
-    return connection.scalar(select(database_now())) or _impossible()
+    return connection.scalar(_NOW) or _impossible()
 
 
 def _impossible() -> datetime:

@@ -86,6 +86,7 @@ def sweep() -> dict[str, int]:
     here = parts()
     try:
         rings = sweeps.due(here.engine)
+        sweeps.hold_expired(here.engine, rules=here.rules)
         sweeps.forget_uploads(here.engine)
     except OutOfReachError as error:
         log.warning("sweep: %s", error)

@@ -13,9 +13,8 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Engine, Select, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from broadcast.attempts import Reason
 from broadcast.errors import DatabaseAwayError
@@ -29,8 +28,6 @@ from models.ledger import moves, records
 from models.ledger.lanes import LEASE, Held
 from models.ledger.records import DEFAULT_RULES, Rules
 from models.ledger.transaction import AnyRow, read, write
-
-AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
 
 class Kind(StrEnum):
@@ -72,15 +69,12 @@ def next_work(engine: Engine, held: Held) -> Work:
     """Return what the lane does next: a doubtful batch before all, then by priority and age."""
     with read(engine) as connection:
         moment = now(connection)
-        lane = connection.execute(
-            select(Lane.halted_at, Lane.stopped_at, Lane.not_before).where(
-                Lane.account == held.account
-            )
-        ).one()
+        account = {"account": held.account}
+        lane = connection.execute(_LANE, account).one()
         if lane.halted_at or lane.stopped_at:
             return Work(kind=Kind.REST, now=moment)
-        doubtful = connection.execute(_doubtful(held.account)).first()
-        batch = doubtful or connection.execute(_planned(held.account, moment)).first()
+        doubtful = connection.execute(_DOUBTFUL, account).first()
+        batch = doubtful or connection.execute(_PLANNED, account | {"moment": moment}).first()
         if batch is None:
             return _until_due(connection, held.account, moment)
         # A lane that waits asks mass/get nothing either: it may be waiting for a token.
@@ -109,34 +103,31 @@ def _work(kind: Kind, batch: AnyRow, moment: datetime, *, until: datetime | None
     )
 
 
-def _batches(account: str) -> AnySelect:
-    return (
-        select(
-            Batch.id, Batch.broadcast_id, Batch.n, Batch.state, Batch.attempts, Batch.pack_id,
-            Batch.clientmsgid, Batch.not_before, Batch.reason,
-        )
-        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
-        .where(Batch.account == account, BroadcastRow.state.in_(BROADCAST_RUNNING))
-        .limit(1)
-    )  # fmt: skip
-
-
-def _doubtful(account: str) -> AnySelect:
-    """A batch that may have been sent goes first, and no other starts before it is settled."""
-    return (
-        _batches(account)
-        .where(Batch.state == BatchState.UNKNOWN)
-        .order_by(Batch.not_before, Batch.id)
+# Built once: building a statement costs as much as running it, and a lane runs these for each call.
+_LANE = select(Lane.halted_at, Lane.stopped_at, Lane.not_before).where(
+    Lane.account == bindparam("account")
+)
+_LANE_HELD = (
+    select(Lane.fence, Lane.leased_until, Lane.halted_at, Lane.stopped_at, Lane.not_before)
+    .where(Lane.account == bindparam("account"))
+    .with_for_update()
+)
+_BATCHES = (
+    select(
+        Batch.id, Batch.broadcast_id, Batch.n, Batch.state, Batch.attempts, Batch.pack_id,
+        Batch.clientmsgid, Batch.not_before, Batch.reason,
     )
-
-
-def _planned(account: str, moment: datetime) -> AnySelect:
-    return (
-        _batches(account)
-        .where(Batch.state == BatchState.PLANNED)
-        .where(Batch.not_before.is_(None) | (Batch.not_before <= moment))
-        .order_by(BroadcastRow.priority.desc(), BroadcastRow.published_at, BroadcastRow.id, Batch.n)
-    )
+    .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+    .where(Batch.account == bindparam("account"), BroadcastRow.state.in_(BROADCAST_RUNNING))
+    .limit(1)
+)  # fmt: skip
+#: A batch that may have been sent goes first, and no other starts before it is settled.
+_DOUBTFUL = _BATCHES.where(Batch.state == BatchState.UNKNOWN).order_by(Batch.not_before, Batch.id)
+_PLANNED = (
+    _BATCHES.where(Batch.state == BatchState.PLANNED)
+    .where(Batch.not_before.is_(None) | (Batch.not_before <= bindparam("moment")))
+    .order_by(BroadcastRow.priority.desc(), BroadcastRow.published_at, BroadcastRow.id, Batch.n)
+)
 
 
 def _until_due(connection: Connection, account: str, moment: datetime) -> Work:
@@ -225,11 +216,7 @@ def _may_call(connection: Connection, held: Held, work: Work) -> datetime | None
 
     Returns the moment of the reading, or None where something forbids it.
     """
-    lane = connection.execute(
-        select(Lane.fence, Lane.leased_until, Lane.halted_at, Lane.stopped_at, Lane.not_before)
-        .where(Lane.account == held.account)
-        .with_for_update()
-    ).one()
+    lane = connection.execute(_LANE_HELD, {"account": held.account}).one()
     moment = now(connection)  # after the wait for the row: the lease may have run out in it
     ours = lane.fence == held.fence and lane.leased_until and lane.leased_until > moment
     closed = lane.halted_at or lane.stopped_at or (lane.not_before and lane.not_before > moment)

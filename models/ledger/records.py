@@ -11,7 +11,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Connection, Engine, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    bindparam,
+    exists,
+    func,
+    select,
+    update,
+)
 
 from broadcast.attempts import Attempt, Reason, Scope
 from broadcast.decide import Decision, Move, Policy, decide, window_end
@@ -125,38 +134,43 @@ def _may_learn(fact: Fact) -> ColumnElement[bool]:
     return nothing_yet | (AttemptRow.outcome == Outcome.UNKNOWN)
 
 
+_BATCH_HELD = (
+    select(
+        Batch.id, Batch.broadcast_id, Batch.account, Batch.state, Batch.size, Batch.depth,
+        Batch.pack_id, Batch.reason, Lane.not_before.label("lane_waits_until"),
+    )
+    .join(Lane, Lane.account == Batch.account)
+    .where(Batch.id == bindparam("batch_id"))
+    .with_for_update()
+)  # fmt: skip
+
+
 def lock(connection: Connection, batch_id: int, account: str | None = None) -> AnyRow:
     """Read a batch and hold it, after its lane, in the order in which claims lock."""
     if account is None:
         account = connection.execute(select(Batch.account).where(Batch.id == batch_id)).scalar_one()
     connection.execute(select(Lane.fence).where(Lane.account == account).with_for_update())
-    return connection.execute(
-        select(
-            Batch.id, Batch.broadcast_id, Batch.account, Batch.state, Batch.size, Batch.depth,
-            Batch.pack_id, Batch.reason, Lane.not_before.label("lane_waits_until"),
-        )
-        .join(Lane, Lane.account == Batch.account)
-        .where(Batch.id == batch_id)
-        .with_for_update()
-    ).one()  # fmt: skip
+    return connection.execute(_BATCH_HELD, {"batch_id": batch_id}).one()
+
+
+# Built once, as in `claims`: a lane runs it for each call.
+_HISTORY = (
+    select(
+        AttemptRow.number, AttemptRow.outcome, AttemptRow.started_at, AttemptRow.ended_at,
+        AttemptRow.errcode, AttemptRow.msg_id, AttemptRow.confirmed,
+        exists()
+        .where(Batch.account == AttemptRow.account, Batch.msg_id == AttemptRow.msg_id)
+        .where(Batch.id != AttemptRow.batch_id)
+        .label("owned_elsewhere"),
+    )
+    .where(AttemptRow.batch_id == bindparam("batch_id"))
+    .order_by(AttemptRow.number)
+)  # fmt: skip
 
 
 def history_of(connection: Connection, batch: AnyRow) -> list[Attempt]:
     """Return all attempts of a batch, oldest first, as the decision needs them."""
-    other = (
-        exists()
-        .where(Batch.account == batch.account, Batch.msg_id == AttemptRow.msg_id)
-        .where(Batch.id != batch.id)
-    )
-    rows = connection.execute(
-        select(
-            AttemptRow.number, AttemptRow.outcome, AttemptRow.started_at, AttemptRow.ended_at,
-            AttemptRow.errcode, AttemptRow.msg_id, AttemptRow.confirmed,
-            other.label("owned_elsewhere"),
-        )
-        .where(AttemptRow.batch_id == batch.id)
-        .order_by(AttemptRow.number)
-    )  # fmt: skip
+    rows = connection.execute(_HISTORY, {"batch_id": batch.id})
     return [
         Attempt(**(dict(row) | {"owned_elsewhere": bool(row["owned_elsewhere"])}))
         for row in rows.mappings()

@@ -99,7 +99,10 @@ def hold_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
     with read(engine) as connection:
         late = now(connection) - rules.waits.scaled(REPEAT_WINDOW)
         ids = connection.scalars(
-            select(Batch.id).where(Batch.state == BatchState.UNKNOWN, Batch.first_called_at <= late)
+            select(Batch.id)
+            # The index on account and state answers it lane by lane.
+            .join(Lane, Lane.account == Batch.account)
+            .where(Batch.state == BatchState.UNKNOWN, Batch.first_called_at <= late)
         ).all()
     return sum(records.expire(engine, batch_id, rules=rules) for batch_id in ids)
 

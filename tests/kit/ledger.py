@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, bindparam, func, select, update
 
 from broadcast import accounts, openid, plan
 from broadcast.accounts import Account
@@ -225,17 +225,21 @@ def pass_time(engine: Engine, elapsed: timedelta) -> None:
     """Let time pass for the ledger: every moment in it moves into the past."""
     with engine.begin() as connection:
         for table in Base.metadata.sorted_tables:
-            keys = list(table.primary_key.columns)
             moments = [column for column in table.columns if isinstance(column.type, Moment)]
-            for row in connection.execute(select(table)).mappings().all():
-                older = {
-                    column.name: row[column.name] - elapsed
-                    for column in moments
-                    if row[column.name] is not None
-                }
-                if older:
-                    mine = [key == row[key.name] for key in keys]
-                    connection.execute(update(table).where(*mine).values(**older))
+            keys = list(table.primary_key.columns)
+            older = [
+                {f"_{key.name}": row[key.name] for key in keys}
+                | {column.name: _before(row[column.name], elapsed) for column in moments}
+                for row in connection.execute(select(*keys, *moments)).mappings()
+            ]
+            if moments and older:
+                mine = [key == bindparam(f"_{key.name}") for key in keys]
+                values = {column.name: bindparam(column.name) for column in moments}
+                connection.execute(update(table).where(*mine).values(values), older)
+
+
+def _before(moment: datetime | None, elapsed: timedelta) -> datetime | None:
+    return None if moment is None else moment - elapsed
 
 
 def batches(engine: Engine, broadcast_id: str) -> list[Any]:
@@ -254,4 +258,5 @@ def states(engine: Engine, broadcast_id: str) -> dict[BatchState, int]:
     """Count a broadcast's batches by state."""
     with engine.connect() as connection:
         query = select(Batch.state, func.count()).where(Batch.broadcast_id == broadcast_id)
-        return dict(connection.execute(query.group_by(Batch.state)).tuples().all())
+        rows = connection.execute(query.group_by(Batch.state))
+        return {state: count for state, count in rows}  # noqa: C416 - rows are not pairs to mypy

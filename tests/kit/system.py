@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from tests.servers.valkey import Valkey
 
-WORKER = ("-A", "worker", "worker", "--without-gossip", "--without-mingle", "-l", "INFO")
-BEAT = ("-A", "worker", "beat", "-l", "INFO")
+WORKER = ("-A", "worker", "worker", "--without-gossip", "--without-mingle")
+BEAT = ("-A", "worker", "beat")
 
 
 class System:
@@ -90,18 +90,21 @@ class System:
 
     # Processes
 
-    def worker(self, *, ready: bool = True, **settings: str) -> RunningProcess:
+    def worker(
+        self, *, ready: bool = True, log_level: str = "INFO", **settings: str
+    ) -> RunningProcess:
         """Start one more worker by its normal command line."""
         name = f"worker{len(self.processes)}"
-        process = self._start(name, (*WORKER, "-n", f"{name}@test"), settings)
+        words = (*WORKER, "-l", log_level, "-n", f"{name}@test")
+        process = self._start(name, words, settings)
         if ready:
             process.wait_for_line(" ready.", timeout_s=30)
         return process
 
-    def beat(self) -> RunningProcess:
+    def beat(self, *, log_level: str = "INFO") -> RunningProcess:
         """Start one more beat."""
         name = f"beat{len(self.processes)}"
-        return self._start(name, (*BEAT, "-s", str(self.folder / name)), {})
+        return self._start(name, (*BEAT, "-l", log_level, "-s", str(self.folder / name)), {})
 
     def _start(
         self, name: str, words: Sequence[str], settings: Mapping[str, str]

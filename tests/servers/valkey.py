@@ -6,6 +6,7 @@ import platform
 from importlib import resources
 from pathlib import Path
 from typing import ClassVar, cast
+from urllib.parse import quote
 
 import redis
 
@@ -19,16 +20,22 @@ class Valkey(Daemon):
 
     name: ClassVar[str] = "valkey"
 
+    def __init__(self, *, kept: bool = False, password: str | None = None) -> None:
+        super().__init__(kept=kept)
+        self.password = password
+
     @property
     def url(self) -> str:
-        """`redis://127.0.0.1:PORT/0`."""
-        return f"redis://{LOOPBACK}:{self.port}/0"
+        """`redis://127.0.0.1:PORT/0`, with the password if it has one."""
+        login = f":{quote(self.password, safe='')}@" if self.password else ""
+        return f"redis://{login}{LOOPBACK}:{self.port}/0"
 
     def client(self) -> redis.Redis:
         """A new client; use it in `with`, or close it."""
         return redis.Redis(
-            host=LOOPBACK, port=self.port, socket_timeout=5, socket_connect_timeout=5
-        )
+            host=LOOPBACK, port=self.port, password=self.password,
+            socket_timeout=5, socket_connect_timeout=5,
+        )  # fmt: skip
 
     def flushall(self) -> None:
         """Empty it."""
@@ -39,6 +46,7 @@ class Valkey(Daemon):
         command: list[str | Path] = [
             *(server_program(), "--port", str(self.port), "--bind", LOOPBACK),
             *("--save", "", "--appendonly", "no", "--dir", str(self.folder)),
+            *(("--requirepass", self.password) if self.password else ()),
         ]
         return RunningProcess(command, log=self.folder / "log")
 

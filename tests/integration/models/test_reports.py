@@ -61,7 +61,7 @@ def test_figures_add_up_after_any_story(engine: Engine, seed: int) -> None:
         said(-1), LOST, Fact(outcome=Outcome.NOT_CALLED), None,
     ]  # fmt: skip
     driver = Driver(engine)
-    for step in range(40):
+    for step in range(24):
         work = driver.next()
         if work.kind is Kind.CALL:
             claim = claims.claim(engine, driver.held, work)
@@ -72,7 +72,7 @@ def test_figures_add_up_after_any_story(engine: Engine, seed: int) -> None:
             controls.unhalt(engine, None, who="a person")
         if dice.random() < 0.1 and adds_up(engine, broadcast_id).state is BroadcastState.PAUSED:
             controls.resume(engine, broadcast_id, who="a person")
-        if step == 30:
+        if step == 16:
             controls.cancel(engine, broadcast_id, who="a person")
         ledger.pass_time(engine, timedelta(seconds=dice.choice([3, 70, 4_000])))
         told = adds_up(engine, broadcast_id)

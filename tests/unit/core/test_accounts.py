@@ -78,7 +78,10 @@ class TestFromTheEnvironment:
     ) -> None:
         monkeypatch.setenv(variable, text)
 
-        assert refusal().facts == {"account": "default", "name": name}
+        error = refusal()
+
+        assert (error.facts["account"], error.facts["name"]) == ("default", name)
+        assert error.facts["variable"] == f"WECHAT_{name.upper()}"
 
     def test_secret_file_is_read_without_its_line_end(
         self, environment: Path, monkeypatch: pytest.MonkeyPatch
@@ -111,7 +114,7 @@ class TestFromTheEnvironment:
         monkeypatch.delenv("WECHAT_APPSECRET")
         monkeypatch.setenv("WECHAT_APPSECRET_FILE", "secret")
 
-        assert refusal().facts == {"account": "default", "name": "appsecret"}
+        assert refusal().facts["name"] == "appsecret"
 
     def test_account_shows_no_secret_and_logs_will_mask_it(self) -> None:
         account = Settings.load().account(None)
@@ -165,7 +168,7 @@ class TestFromTheFile:
         error = refusal()
 
         assert error.message_id == "error.settings.account_value"
-        assert error.facts == {"account": "shop", "name": name}
+        assert (error.facts["account"], error.facts["name"]) == ("shop", name)
 
     def test_name_that_cannot_be_used_is_refused(self, file: Path) -> None:
         file.write_text(f'[accounts."my shop"]\n{GOOD}')

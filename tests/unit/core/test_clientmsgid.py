@@ -39,7 +39,7 @@ def test_clientmsgid_is_base32_of_the_sha_256_of_its_parts() -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_makes_another_key(part: str) -> None:
-    other = PARTS | {part: PARTS[part] + PARTS[part][:1]}  # type: ignore[operator,index]
+    other = PARTS | {part: PARTS[part] + PARTS[part][:1]}  # type: ignore[operator]
 
     assert derive(**other) != derive(**PARTS)  # type: ignore[arg-type]
 

@@ -1,0 +1,170 @@
+"""Watching a broadcast on the real command: what it says, when it ends, and with which status."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from broadcast import day
+from tests.kit.command_line import CommandLine
+from tests.kit.processes import ROOT
+from tests.servers.fixtures import Launch
+
+PEOPLE = [f"oTEST000000000000000000000{n:03}" for n in range(5)]
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> CommandLine:
+    """A command line with tables and a good list."""
+    (tmp_path / "list.txt").write_text("\n".join(PEOPLE), encoding="utf-8")
+    made = CommandLine(tmp_path)
+    assert made.run("db", "upgrade").status == 0
+    return made
+
+
+@pytest.fixture
+def stored(line: CommandLine) -> str:
+    """The id of a broadcast that nobody takes up."""
+    result = line.run("send", "--openids", "list.txt", "--text", "hello", "--json")
+    return str(result.json["id"])
+
+
+def sqlite_time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S.%f}"
+
+
+def test_a_paused_broadcast_ends_the_watch_with_the_command_that_goes_on(
+    line: CommandLine, stored: str
+) -> None:
+    assert line.run("pause", stored).status == 0
+    assert "was not running" in line.run("pause", stored).out
+
+    result = line.run("watch", stored, "--json")
+
+    assert result.status == 1, result
+    assert result.json["state"] == "paused"
+    assert f"broadcast resume {stored}" in result.err
+
+    assert line.run("resume", stored).status == 0
+    assert line.run("status", stored, "--json").json["state"] == "planning"
+
+
+def test_a_cancelled_broadcast_ends_the_watch(line: CommandLine, stored: str) -> None:
+    assert line.run("cancel", stored).status == 0
+
+    result = line.run("watch", stored, "--json")
+
+    assert (result.status, result.json["state"]) == (1, "cancelled")
+    assert result.json["recipients"]["cancelled"] == len(PEOPLE)
+    again = line.run("cancel", stored)
+    assert (again.status, "ended already" in again.out) == (0, True)
+    assert line.run("resume", stored).status == 2
+
+
+def test_a_halted_account_ends_the_watch(line: CommandLine, stored: str) -> None:
+    assert line.run("halt").status == 0
+
+    result = line.run("watch", stored)
+
+    assert result.status == 1
+    assert "broadcast unhalt --account default" in result.out
+    assert line.run("unhalt", "--all").status == 0
+
+
+def test_a_stop_by_wechat_says_what_it_said(line: CommandLine, stored: str) -> None:
+    line.execute(
+        "UPDATE lanes SET stopped_at = :at, stop_reason = 'account_stopped',"
+        " stop_errcode = 48003, stop_errmsg = 'user not agree mass-send protocol'",
+        at=sqlite_time(datetime.now(UTC)),
+    )
+
+    result = line.run("watch", stored)
+
+    assert result.status == 1
+    assert "48003 user not agree mass-send protocol" in result.out
+    assert "broadcast unhalt" in result.out
+
+
+def test_a_wait_for_another_day_says_until_when(line: CommandLine, stored: str) -> None:
+    turn = day.turn(datetime.now(UTC)) + timedelta(minutes=1)
+    line.execute(
+        "UPDATE lanes SET not_before = :at, wait_reason = 'quota_today'", at=sqlite_time(turn)
+    )
+
+    result = line.run("watch", stored)
+
+    assert result.status == 1
+    assert f"{turn.astimezone(day.SHANGHAI):%Y-%m-%d} 00:01" in result.out
+    assert f"broadcast watch {stored}" in result.err
+
+
+def test_a_broadcast_scheduled_for_another_day_is_not_waited_for(line: CommandLine) -> None:
+    at = (datetime.now(day.SHANGHAI) + timedelta(days=3)).strftime("%Y-%m-%d 20:00")
+
+    result = line.run(
+        "send", "--openids", "list.txt", "--text", "later", "--at", at, "--wait", "--json"
+    )
+
+    assert (result.status, result.json["state"]) == (1, "scheduled")
+    assert at in result.err
+
+
+@pytest.mark.parametrize("words", [("watch",), ("watch", "--json")])
+def test_ctrl_c_leaves_the_broadcast_running_and_says_so(
+    line: CommandLine, stored: str, launch: Launch, words: tuple[str, ...]
+) -> None:
+    command = [sys.executable, "-m", "cli.main", *words[:1], stored, *words[1:]]
+    process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
+    process.wait_for_line("batches 0 of 0")
+
+    process.signal_group(signal.SIGINT)
+
+    assert process.wait() == 130
+    assert f"broadcast watch {stored}" in process.output
+    assert "Traceback" not in process.output
+    assert line.run("status", stored, "--json").json["state"] == "planning"
+
+
+def test_the_database_may_go_away_for_a_while(
+    line: CommandLine, stored: str, launch: Launch
+) -> None:
+    command = [sys.executable, "-m", "cli.main", "watch", stored]
+    process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
+    process.wait_for_line("batches 0 of 0")
+
+    line.execute("ALTER TABLE broadcasts RENAME TO elsewhere")
+    process.wait_for_line("waiting for the database to come back")
+    line.execute("ALTER TABLE elsewhere RENAME TO broadcasts")
+    process.wait_for_line("The database is back")
+    line.run("pause", stored)
+
+    assert process.wait() == 1
+
+
+def test_redis_away_is_said_once(line: CommandLine, stored: str, launch: Launch) -> None:
+    command = [sys.executable, "-m", "cli.main", "watch", stored]
+    process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
+
+    process.wait_for_line("REDIS_URL", timeout_s=30)
+    line.run("cancel", stored)
+
+    assert process.wait() == 1
+    assert process.output.count("REDIS_URL") == 1
+
+
+def test_the_newest_broadcast_is_shown_where_none_is_named(line: CommandLine, stored: str) -> None:
+    assert stored in line.run("status").out
+    assert [b["id"] for b in line.run("list", "--json").json["broadcasts"]] == [stored]
+    assert stored in line.run("list").out
+    assert line.run("list", "--account", "other").status == 0
+
+
+def test_without_any_broadcast_the_status_says_so(line: CommandLine) -> None:
+    result = line.run("status")
+
+    assert (result.status, len(result.lines)) == (2, 1)
+    assert "broadcast send --help" in result.err

@@ -1,0 +1,222 @@
+"""The processes that people start: what they say, what they leave running, what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import requests
+
+from tests.acceptance.conftest import sets_of
+from tests.kit.processes import ROOT, RunningProcess, celery
+from tests.kit.simulator import Simulator
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.acceptance.conftest import StartSystem
+    from tests.servers.fixtures import Launch
+    from tests.servers.valkey import Valkey
+
+BROADCAST = str(Path(sys.executable).parent / "broadcast")
+#: Everything that an installation is made of.
+INSTALLED = (
+    "broadcast", "celeryconfig.py", "cli", "coordination", "examples", "migrations", "models",
+    "producer", "simulator", "wechat", "worker",
+)  # fmt: skip
+FOLLOWERS = 30_001
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Path:
+    """A copy of the project, whose `var/` is nobody else's."""
+    copy = tmp_path / "installation"
+    copy.mkdir()
+    for name in INSTALLED:
+        place = ROOT / name
+        if place.is_dir():
+            shutil.copytree(place, copy / name)
+        else:
+            shutil.copy2(place, copy / name)
+    return copy
+
+
+def of(installation: Path, **settings: str) -> dict[str, str]:
+    """The environment in which the commands are those of this copy."""
+    return {"PYTHONPATH": str(installation), **settings}
+
+
+def end(process: RunningProcess, number: signal.Signals) -> int:
+    """Send a signal as a terminal or an operator does; see that nothing stays; return the status."""
+    family = process.family()
+    if number is signal.SIGINT:
+        process.signal_group(number)
+    else:
+        process.terminate()
+    status = process.wait(timeout_s=30)
+    _, alive = psutil.wait_procs(family, timeout=0)
+    assert [one.cmdline() for one in alive] == []
+    return status
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_the_simulator_knows_the_account_of_the_environment_and_stops_in_order(
+    launch: Launch, number: signal.Signals
+) -> None:
+    appid, secret = "wx0000000000000042", "0123456789abcdef0123456789abcdef"
+    env = {"WECHAT_APPID": appid, "WECHAT_APPSECRET": secret}
+    process = launch([BROADCAST, "simulator", "--port", "0"], env=env)
+    process.wait_for_line("simulator ready http://127.0.0.1:")
+    url = process.output.split("simulator ready ")[1].split()[0]
+
+    said = requests.post(
+        f"{url}/cgi-bin/stable_token",
+        json={"grant_type": "client_credential", "appid": appid, "secret": secret},
+        timeout=10,
+    ).json()
+
+    assert said["access_token"]
+    assert secret not in process.output
+    assert end(process, number) == 0
+
+
+def test_the_simulator_without_an_account_makes_one_and_prints_it(launch: Launch) -> None:
+    process = launch([BROADCAST, "simulator", "--port", "0"])
+    process.wait_for_line("simulator ready ")
+
+    assert re.search(r"appid=wx\w+ secret=\w+", process.output)
+    assert end(process, signal.SIGTERM) == 0
+
+
+def test_up_serves_commands_of_other_terminals_and_takes_everything_with_it(
+    installation: Path, tmp_path: Path
+) -> None:
+    terminal = tmp_path / "terminal"
+    terminal.mkdir()
+    file = terminal / "list.txt"
+    with Simulator(followers=100) as simulator:
+        file.write_text("\n".join(simulator.openids(100)), encoding="ascii")
+        account = simulator.account
+        env = of(
+            installation, WECHAT_APPID=account.appid, WECHAT_APPSECRET=account.secret,
+            WECHAT_API_BASE=simulator.url,
+        )  # fmt: skip
+
+        for number, text, status in (
+            (signal.SIGTERM, "one", 128 + signal.SIGTERM), (signal.SIGINT, "two", 0)
+        ):  # fmt: skip
+            log = tmp_path / f"up-{text}.log"
+            with RunningProcess([BROADCAST, "up"], log=log, env=env, cwd=terminal) as up:
+                up.wait_for_line("Running for: default", timeout_s=40)
+                words = ["send", "--openids", str(file), "--text", text, "--wait", "--json"]
+                told = json.loads(run(words, env=env, cwd=terminal, log=tmp_path / text))
+                assert told["recipients"]["accepted"] == 100
+                assert len(up.family()) >= 4
+                assert end(up, number) == status
+
+        assert not (installation / "var" / "up" / "redis.url").exists()
+        assert simulator.ledger() == {
+            "delivered_distinct": 100, "deliveries": 200, "delivered_max": 2, "doubled": 100,
+        }  # fmt: skip
+
+
+def run(words: list[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> str:
+    """Run a command that must succeed; return the last line that it printed."""
+    with RunningProcess([BROADCAST, *words], log=log, env=env, cwd=cwd) as process:
+        assert process.wait(timeout_s=60) == 0, process.output
+        return process.output.splitlines()[-1]
+
+
+def test_the_demo_delivers_to_everybody_once_and_can_be_run_again_at_once(
+    installation: Path, tmp_path: Path
+) -> None:
+    # What a user has in his shell is none of the demo's business.
+    env = of(installation, REDIS_URL="redis://127.0.0.1:1/0", WECHAT_APPID="wxmine0000000000")
+    for log in (tmp_path / "first", tmp_path / "second"):
+        with RunningProcess([BROADCAST, "demo"], log=log, env=env, cwd=tmp_path) as demo:
+            status = demo.wait(timeout_s=60)
+        printed = demo.output
+        assert status == 0, printed
+        assert "read 30,018" in printed
+        assert re.search(r"malformed 5 \(lines( \d+,?){5}\)", printed), printed
+        assert "duplicate 12 (lines" in printed
+        assert "planned 30,001" in printed
+        assert "Batches: 4, of 7,500 to 7,501 followers · calls 6" in printed
+        assert re.search(r"^Followers: accepted.* 30,001$", printed, re.MULTILINE), printed
+        assert printed.count("asked again") == 2
+        assert f"Every one of the {FOLLOWERS:,} followers exactly once" in printed
+        assert list((installation / "var").glob("demo-*")) == []
+
+
+def test_ctrl_c_while_waiting_leaves_the_broadcast_running_and_says_its_id(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=40, latency_ms=200, BROADCAST_BATCH_SIZE="2")
+    system.worker()
+    file = system.folder / "list.txt"
+    file.write_text("\n".join(system.simulator.openids(40)), encoding="ascii")
+    with RunningProcess(
+        [BROADCAST, "send", "--openids", str(file), "--text", "a", "--wait"],
+        log=system.folder / "send.log", env=system.env, cwd=system.folder,
+    ) as waiting:  # fmt: skip
+        waiting.wait_for_line("accepted by WeChat")
+        until(lambda: len(system.simulator.mass_calls()) >= 2, 20, "two calls")
+
+        waiting.signal_group(signal.SIGINT)
+
+        assert waiting.wait() == 130
+        printed = waiting.output
+    found = re.search(r"Stored as (\S+)\.", printed)
+    assert found is not None, printed
+    assert f"broadcast watch {found[1]}" in printed.splitlines()[-1]
+    report = system.until_state(found[1], "completed", timeout_s=40)
+    assert sets_of(report) == {"accepted": 40}
+
+
+def test_three_beats_and_two_workers_send_one_broadcast_once(start_system: StartSystem) -> None:
+    system = start_system(followers=300, latency_ms=40, BROADCAST_BATCH_SIZE="3")
+    beats = [system.beat() for _ in range(3)]
+    workers = [system.worker(ready=False) for _ in range(2)]
+    for worker in workers:
+        worker.wait_for_line(" ready.", timeout_s=40)
+
+    told = system.send(system.simulator.openids(300))
+    report = system.until_state(told["id"], "completed", timeout_s=60)
+    for beat in beats:
+        beat.wait_for_line("Sending due task sweep", times=2)
+
+    assert sets_of(report) == {"accepted": 300}
+    assert report.calls == len(system.simulator.mass_calls()) == 100
+    assert system.simulator.max_in_flight() == 1
+    assert system.simulator.ledger() == {
+        "delivered_distinct": 300, "deliveries": 300, "delivered_max": 1, "doubled": 0,
+    }  # fmt: skip
+
+
+def test_of_two_upgrades_at_once_one_works_and_one_waits(launch: Launch, database_url: str) -> None:
+    env = {"DATABASE_URL": database_url}
+    pair = [launch([BROADCAST, "db", "upgrade"], env=env) for _ in range(2)]
+
+    assert [one.wait(timeout_s=60) for one in pair] == [0, 0]
+    printed = [one.output for one in pair]
+    assert sum("was upgraded" in text for text in printed) == 1, printed
+    assert sum("newest version already" in text for text in printed) == 1, printed
+
+
+def test_a_worker_does_not_start_without_tables_and_names_the_command(
+    launch: Launch, valkey: Valkey, sqlite_url: str
+) -> None:
+    env = {"DATABASE_URL": sqlite_url, "REDIS_URL": valkey.url}
+    worker = launch(celery("worker"), env=env)
+
+    assert worker.wait(timeout_s=40) == 3
+    assert "broadcast db upgrade" in worker.output
+    assert "Traceback" not in worker.output
