@@ -52,7 +52,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=".env",
-        env_file_encoding="utf-8-sig",  # Windows editors write a byte order mark
+        env_file_encoding="utf-8",
         extra="ignore",
         frozen=True,
         case_sensitive=False,

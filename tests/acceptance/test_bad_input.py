@@ -240,4 +240,3 @@ def test_with_json_an_error_is_an_object_as_well(line: CommandLine) -> None:
     assert len(result.out.splitlines()) == 1
     assert result.json["id"] is None
     assert result.json["error"] in result.err
-

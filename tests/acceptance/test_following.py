@@ -14,7 +14,7 @@ from tests.kit.command_line import CommandLine
 from tests.kit.processes import ROOT
 from tests.servers.fixtures import Launch
 
-PEOPLE = [f"oTEST000000000000000000000{n:03}" for n in range(5)]
+PEOPLE = [f"oTEST{n:023}" for n in range(5)]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.kit.command_line import CommandLine, Result
 from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.valkey import Valkey
 
-PEOPLE = [f"oTEST000000000000000000000{n:03}" for n in range(5)]
+PEOPLE = [f"oTEST{n:023}" for n in range(5)]
 SEND = ("send", "--openids", "list.txt", "--text", "line one\nline 'two'")
 
 

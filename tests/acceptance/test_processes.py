@@ -1,4 +1,4 @@
-"""The processes that people start: what they say, what they leave running, what they leave behind."""
+"""The processes that people start: what they say, what they leave running or behind."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def of(installation: Path, **settings: str) -> dict[str, str]:
 
 
 def end(process: RunningProcess, number: signal.Signals) -> int:
-    """Send a signal as a terminal or an operator does; see that nothing stays; return the status."""
+    """Send a signal as people do; see that no process stays; return the status."""
     family = process.family()
     if number is signal.SIGINT:
         process.signal_group(number)

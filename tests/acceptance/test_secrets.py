@@ -48,7 +48,7 @@ class Scene:
         self.valkey = stack.enter_context(Valkey(password=REDIS_PASSWORD))
         self.simulator = stack.enter_context(Simulator(accounts, followers=20))
         self.file = folder / "secret-accounts.toml"
-        self.write_accounts({name: self.simulator.url for name in NAMES})
+        self.write_accounts(dict.fromkeys(NAMES, self.simulator.url))
         self.system = stack.enter_context(
             System(
                 folder, valkey=self.valkey, simulator=self.simulator,
@@ -113,6 +113,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         yield Scene(tmp_path, stack)
 
 
+@pytest.mark.timeout(300)
 def test_no_secret_is_printed_logged_stored_or_sent_whatever_fails(scene: Scene) -> None:
     with (
         CommandListener(scene.valkey) as commands,
@@ -145,7 +146,9 @@ def test_no_secret_is_printed_logged_stored_or_sent_whatever_fails(scene: Scene)
         "Redis": stored,
         **{file.name: file.read_bytes().decode("latin-1") for file in databases(scene)},
     }
-    assert all(len(text) > 1_000 for text in places.values()), {k: len(v) for k, v in places.items()}
+    assert all(len(text) > 1_000 for text in places.values()), {
+        k: len(v) for k, v in places.items()
+    }
     assert leaks(places, scene.secrets) == []
     # The search itself finds what is there.
     assert leaks({"MONITOR": "\n".join(commands.commands)}, tokens)
@@ -160,7 +163,8 @@ def let_wechat_answer_badly(scene: Scene) -> None:
     main = scene.simulator.account.appid
     for fault in (
         {"kind": "html"}, {"kind": "garbage"}, {"kind": "truncated"}, {"kind": "drop"},
-        {"kind": "errcode", "errcode": -1, "errmsg": f"system error access_token={token} [{token}]"},
+        {"kind": "errcode", "errcode": -1,
+         "errmsg": f"system error access_token={token} [{token}]"},
     ):  # fmt: skip
         scene.simulator.fault(**fault, when="before", path=MASS_SEND, appid=main)
     scene.send("main", "bad replies", "--wait")
@@ -177,18 +181,16 @@ def let_wechat_answer_badly(scene: Scene) -> None:
 
 def ask_about_everything(scene: Scene) -> None:
     """Every command that shows something."""
-    for name in NAMES:
-        scene.run("token", "show", "--account", name)
-        scene.run("quota", "--account", name, "--json", status=None)
-    for words in (["accounts"], ["accounts", "--json"], ["list"], ["list", "--json"]):
+    for words in (
+        ["accounts"], ["accounts", "--json"], ["list"], ["status", "--json"],
+        ["token", "show", "--account", "main"], ["token", "show", "--account", "dns"],
+    ):  # fmt: skip
         scene.run(*words)
-    for told in scene.run("list", "--json").split('"id": "')[1:]:
-        scene.run("status", told.split('"')[0], "--json")
 
 
 def let_wechat_be_away(scene: Scene) -> RunningProcess:
     """A name that does not resolve, a closed port, TLS to a server without; tokens still live."""
-    bases = {name: scene.simulator.url for name in NAMES} | {
+    bases = dict.fromkeys(NAMES, scene.simulator.url) | {
         "dns": f"http://operator:{PROXY_PASSWORD}@no-such-host.invalid",
         "refused": f"http://operator:{PROXY_PASSWORD}@127.0.0.1:{free_port()}",
         "tls": scene.simulator.url.replace("http:", "https:"),
@@ -230,9 +232,11 @@ def everything_in_redis(scene: Scene, *, tokens: bool = False) -> str:
     """Every key and what it holds; the tokens' own keys (`…:token`) only when asked for."""
     told: list[str] = []
     with scene.valkey.client() as client:
-        for key in sorted(client.scan_iter(count=1000)):
-            if tokens or not key.endswith(b":token"):
-                told.append(f"{key!r} {value_of(client, key)!r}")
+        told.extend(
+            f"{key!r} {value_of(client, key)!r}"
+            for key in sorted(client.scan_iter(count=1000))
+            if tokens or not key.endswith(b":token")
+        )
     return "\n".join(told)
 
 

@@ -234,7 +234,7 @@ def pass_time(engine: Engine, elapsed: timedelta) -> None:
             ]
             if moments and older:
                 mine = [key == bindparam(f"_{key.name}") for key in keys]
-                values = {column.name: bindparam(column.name) for column in moments}
+                values: dict[str, Any] = {c.name: bindparam(c.name) for c in moments}
                 connection.execute(update(table).where(*mine).values(values), older)
 
 
