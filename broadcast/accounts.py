@@ -90,7 +90,18 @@ def from_file(path: Path) -> dict[str, Account]:
         raise problem
     if not tables:
         raise problem
-    return {name: make(name, **values) for name, values in tables.items()}
+    found = {name: make(name, **values) for name, values in tables.items()}
+    _refuse_shared_appid(found)
+    return found
+
+
+def _refuse_shared_appid(found: Mapping[str, Account]) -> None:
+    """Two names would be two lanes to one account, and WeChat refuses parallel calls (42010)."""
+    by_appid: dict[str, str] = {}
+    for name, account in found.items():
+        other = by_appid.setdefault(account.appid, name)
+        if other != name:
+            raise SettingsError("error.settings.same_appid", account=name, other=other)
 
 
 def choose(accounts: Mapping[str, Account], name: str | None) -> Account:

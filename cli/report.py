@@ -121,11 +121,13 @@ def recipients(told: Report) -> str:
 
 def _repeats(repeats: Sequence[Repeat]) -> Iterator[str]:
     for repeat in repeats[:MOST_NAMED]:
-        why = t(f"transport.{repeat.transport}") if repeat.transport else ""
+        why = words.code(repeat.errcode, None)
+        if repeat.transport:
+            why = t("report.why", why=t(f"transport.{repeat.transport}"))
         yield t(
             "report.repeat", n=repeat.n, number=repeat.number,
-            outcome=words.outcome(repeat.outcome), why=why or words.code(repeat.errcode, None),
-        ).rstrip()  # fmt: skip
+            outcome=words.outcome(repeat.outcome), why=why,
+        )  # fmt: skip
     if len(repeats) > MOST_NAMED:
         yield t("report.more_repeats", n=len(repeats) - MOST_NAMED)
 

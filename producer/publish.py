@@ -51,7 +51,7 @@ class CeleryBell:
         self._preparing: threading.Thread | None = None
 
     def prepare(self) -> None:
-        """Import Celery beside what the caller does next: reading an audience leaves a core free."""
+        """Import Celery beside what the caller does next: reading a list leaves a core free."""
         if self._preparing is None:
             self._preparing = threading.Thread(target=lambda: self._app, daemon=True)
             self._preparing.start()

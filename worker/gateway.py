@@ -51,4 +51,13 @@ class WeChatGateway:
             return translate.of_refusal(error)
         except TransportError as error:
             return translate.of_failure(error)
-        return Quota(daily_limit=said.daily_limit, used=said.used, remain=said.remain)
+        return Quota(
+            daily_limit=_countable(said.daily_limit),
+            used=_countable(said.used),
+            remain=_countable(said.remain),
+        )
+
+
+def _countable(calls: int) -> int:
+    """Return a number of calls as the ledger can hold it; nobody has two thousand million."""
+    return max(0, min(calls, 2**31 - 1))

@@ -83,9 +83,11 @@ def drive(road: Road, *, seconds: float = SLICE_S) -> Slice:
         done.busy = True
         return done
     with road.heartbeat.keep(held) as lease:
-        _Drive(road, lease, done, until=time.monotonic() + seconds).run()
-        # Inside the heartbeat, so that no beat renews what was given back.
-        _release(road, lease)
+        try:
+            _Drive(road, lease, done, until=time.monotonic() + seconds).run()
+        finally:
+            # Inside the heartbeat, so that no beat renews what was given back.
+            _release(road, lease)
     return done
 
 
@@ -190,14 +192,15 @@ class _Drive:
             self._sleep(wait_s)
             return
         message = self._message(work)
-        begun = time.monotonic()
         claim = claims.claim(road.engine, self._lease.held, work, rules=road.rules)
         if claim is None:
             return
-        if time.monotonic() - begun > CALL_WITHIN_S:
-            # Too much may have changed since the claim was read; nothing was called.
+        if time.monotonic() - claim.read_at > CALL_WITHIN_S:
+            # Too much may have changed since the claim was read; nothing was called. A commit that
+            # takes this long is a sick database, which is not helped by a quick repeat.
             log.warning("batch %s of %s: claim came late", work.n, work.broadcast_id)
             self._record(claim.attempt_id, Fact(outcome=Outcome.NOT_CALLED))
+            self._sleep(AWAY_PAUSE_S)
             return
         fact = road.gateway.send(token, message)
         decision = self._record(claim.attempt_id, fact)

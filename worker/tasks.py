@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 from celery import Task, shared_task
+from kombu.exceptions import OperationalError
 
 from broadcast import names
 from broadcast.errors import OutOfReachError
@@ -27,11 +28,13 @@ log = logging.getLogger(__name__)
 def plan(broadcast_id: str) -> dict[str, Any] | None:
     """Make the batches of a broadcast, prove the plan, ring for its lane."""
     here = parts()
-    account = planning.account_of(here.engine, broadcast_id)
-    if account is None:
+    try:
+        account = planning.account_of(here.engine, broadcast_id)
+        planned = planning.plan(here.road(account), broadcast_id) if account else None
+    except OutOfReachError as error:
+        log.warning("plan of %s is left to the sweep: %s", broadcast_id, error)
         return None
-    planned = planning.plan(here.road(account), broadcast_id)
-    if planned is None:
+    if planned is None or account is None:
         return None
     if not planned.waits:
         ring(names.SEND_BATCH, account, broadcast_id)
@@ -55,14 +58,18 @@ def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:
     try:
         for line in done.lines:
             task.send_event(names.EVENT_BATCH, retry=False, account=account, **line)
-    except OSError as error:
+    except (OSError, OperationalError) as error:
         log.warning("events of %s not sent: %s", account, error)
 
 
 @shared_task(name=names.SETTLE)
 def settle(account: str) -> int:
     """Ask mass/get for the end of an account's accepted batches."""
-    return settling.settle(parts().road(account))
+    try:
+        return settling.settle(parts().road(account))
+    except OutOfReachError as error:
+        log.warning("results of %s are asked for later: %s", account, error)
+        return 0
 
 
 @shared_task(name=names.REFRESH_TOKEN)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -63,6 +64,9 @@ class Claim:
     attempt_id: int
     claim: str
     number: int
+    #: ``time.monotonic()`` when the last thing that could forbid the call had been read; only the
+    #: commit came after.
+    read_at: float
 
 
 def next_work(engine: Engine, held: Held) -> Work:
@@ -208,7 +212,10 @@ def _claim(
     connection.execute(
         update(Lane).where(Lane.account == held.account).values(leased_until=moment + LEASE)
     )
-    return Claim(attempt_id=attempt_id[0] if attempt_id else 0, claim=name, number=number)
+    return Claim(
+        attempt_id=attempt_id[0] if attempt_id else 0, claim=name, number=number,
+        read_at=time.monotonic(),
+    )  # fmt: skip
 
 
 def _may_call(connection: Connection, held: Held, work: Work) -> datetime | None:

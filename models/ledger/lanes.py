@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.states import BatchState
+from broadcast.waits import UNKNOWN_TRIES
 from models.account import AccountRow, Lane
 from models.batch import Batch
 from models.engine import now
@@ -86,14 +87,18 @@ def acquire(engine: Engine, account: str, owner: str) -> Held | None:
 
 def _adopt_orphans(connection: Connection, account: str, moment: datetime) -> None:
     orphans = connection.execute(
-        select(Batch.id, Batch.broadcast_id, Batch.state).where(
+        select(Batch.id, Batch.broadcast_id, Batch.state, Batch.attempts).where(
             Batch.account == account, Batch.state == BatchState.CALLING
         )
     ).all()
     for batch in orphans:
+        # Whatever kills each driver of this batch must not be fed with calls of the day for ever.
+        doubt = batch.attempts > UNKNOWN_TRIES
         moves.move_batch(
-            connection, batch, BatchState.UNKNOWN, reason=Reason.REPEAT_UNKNOWN, not_before=moment
-        )
+            connection, batch, BatchState.IN_DOUBT if doubt else BatchState.UNKNOWN,
+            reason=Reason.TOO_OFTEN_UNKNOWN if doubt else Reason.REPEAT_UNKNOWN,
+            not_before=None if doubt else moment,
+        )  # fmt: skip
         # Cancelled while it was in flight: nobody will repeat it.
         moves.after_cancel(connection, batch.id)
         moves.rest(connection, batch.broadcast_id)

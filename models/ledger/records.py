@@ -114,8 +114,7 @@ def store(
         select(AttemptRow.batch_id, AttemptRow.account).where(AttemptRow.id == attempt_id)
     ).one()
     batch = lock(connection, called.batch_id, called.account)
-    values = asdict(fact)
-    values["errmsg"] = values["errmsg"] and values["errmsg"][:512]
+    values = asdict(storable(fact))
     stored = connection.execute(
         update(AttemptRow)
         .where(AttemptRow.id == attempt_id, _may_learn(fact))
@@ -124,6 +123,32 @@ def store(
     # What was stored before has been applied in its own transaction, and people may have acted on
     # it since.
     return _settle(connection, batch, rules, news=stored.rowcount == 1)
+
+
+#: Widest values of the attempts' columns. WeChat's msg_id has 32 bits and a few.
+_INT32, _INT64 = 2**31 - 1, 2**63 - 1
+
+
+def storable(fact: Fact) -> Fact:
+    """Return *fact* as every database takes it.
+
+    A reply that could not be stored would leave its attempt unknown and be asked for again and
+    again. Figures that no column holds are no answer that can be trusted.
+    """
+    wild = abs(fact.errcode or 0) > _INT32 or not 0 <= (fact.msg_id or 0) <= _INT64
+    if wild:
+        fact = replace(fact, outcome=Outcome.UNKNOWN, errcode=None, msg_id=None)
+    data_id = fact.msg_data_id if 0 <= (fact.msg_data_id or 0) <= _INT64 else None
+    return replace(
+        fact, errmsg=_plain(fact.errmsg, 512), rid=_plain(fact.rid, 64), msg_data_id=data_id
+    )
+
+
+def _plain(text: str | None, longest: int) -> str | None:
+    """Return *text* without what PostgreSQL or UTF-8 refuses, cut to *longest* characters."""
+    if text is None:
+        return None
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")[:longest]
 
 
 def _may_learn(fact: Fact) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from broadcast import day, plan
@@ -270,14 +270,25 @@ def _hold_lane(connection: Connection, account: str) -> None:
 
 
 def _refuse_repeated(connection: Connection, body: Body) -> None:
+    since = now(connection) - REPEAT_WITHIN
     earlier = connection.execute(
         select(BroadcastRow.id, BroadcastRow.created_at)
         .where(
             BroadcastRow.account == body.account.name,
             BroadcastRow.content_digest == body.content_digest,
             BroadcastRow.audience_digest == body.audience_digest,
-            BroadcastRow.state.not_in([BroadcastState.UPLOADING, BroadcastState.CANCELLED]),
-            BroadcastRow.created_at > now(connection) - REPEAT_WITHIN,
+            BroadcastRow.state != BroadcastState.UPLOADING,
+            # A cancelled one counts if any of it was called: somebody may have got it.
+            or_(
+                BroadcastRow.state != BroadcastState.CANCELLED,
+                exists().where(Batch.broadcast_id == BroadcastRow.id, Batch.attempts > 0),
+            ),
+            # One that waited for its time, or was paused, is as fresh as its last call.
+            or_(
+                BroadcastRow.created_at > since,
+                BroadcastRow.finished_at.is_(None),
+                BroadcastRow.finished_at > since,
+            ),
         )
         .order_by(BroadcastRow.created_at.desc())
     ).first()

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from models import AttemptRow
+from models.ledger import reports
 from tests.kit.listeners import CommandListener, EventListener
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.system import System
@@ -95,6 +96,10 @@ class Scene:
         [told] = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
         return str(told["id"])
 
+    def reports(self) -> list[reports.Report]:
+        """The report of every broadcast."""
+        return list(reports.reports(self.system.engine))
+
     def transports(self) -> set[str | None]:
         """The transport failures of all calls up to now."""
         with self.system.engine.connect() as connection:
@@ -174,6 +179,11 @@ def let_wechat_answer_badly(scene: Scene) -> None:
     scene.simulator.fault("slow", path=QUOTA, seconds=7, when="before")
     assert "no reply in time" in scene.run("quota", "--account", "main", status=3)
     assert "40125" in scene.run("token", "refresh", "--account", "wrong", status=None)
+    scene.run("halt", "--all")
+    for name in BROKEN:
+        # It is planned now, and called when its WeChat is away.
+        scene.send(name, "nobody hears it")
+    until(lambda: all(told.batches["total"] for told in scene.reports()), 20, "every plan")
     held = scene.send("wrong", "never")
     until(lambda: scene.system.report(held).lane.stopped_at, 20, "the stop for 40125")
     assert "40125" in scene.run("status", held)
@@ -197,8 +207,8 @@ def let_wechat_be_away(scene: Scene) -> RunningProcess:
     }
     scene.write_accounts(bases)
     worker = scene.system.worker(log_level="DEBUG")
+    scene.run("unhalt", "--all")
     for name in BROKEN:
-        scene.send(name, "nobody hears it")
         # The secret is in the URL that fails.
         scene.run("token", "refresh", "--account", name, status=3)
         scene.run("quota", "--account", name, status=3)

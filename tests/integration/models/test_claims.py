@@ -15,8 +15,8 @@ from broadcast.errors import DatabaseAwayError
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
-from models.account import Lane
 from models.attempt import AttemptRow
+from models.broadcast import BroadcastRow
 from models.ledger import claims, controls, lanes, records, reports
 from models.ledger.claims import Kind
 from models.ledger.records import Rules
@@ -121,9 +121,7 @@ def test_claim_fails_after_pause_and_cancel(driver: Driver, word: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["default", None])
-def test_claim_fails_after_halt_and_succeeds_after_unhalt(
-    driver: Driver, name: str | None
-) -> None:
+def test_claim_fails_after_halt_and_succeeds_after_unhalt(driver: Driver, name: str | None) -> None:
     work = driver.next()
     assert controls.halt(driver.engine, name, who="a person") == ["default"]
     refused(driver, work)
@@ -148,9 +146,7 @@ def test_claim_fails_while_the_lane_waits(driver: Driver) -> None:
     work = driver.next()
     assert work.now is not None
     until = work.now + timedelta(hours=1)
-    write(
-        driver.engine, lambda c: lanes.wait(c, "default", until=until, reason=Reason.THROTTLED)
-    )
+    write(driver.engine, lambda c: lanes.wait(c, "default", until=until, reason=Reason.THROTTLED))
     refused(driver, work)
     waiting = driver.next()
     assert (waiting.kind, waiting.until) == (Kind.WAIT, until)
@@ -231,8 +227,8 @@ def test_older_broadcast_goes_first_and_priority_before_age(engine: Engine) -> N
     driver = Driver(engine)
     assert driver.next().broadcast_id == first
     with engine.begin() as connection:
-        table = claims.BroadcastRow
-        connection.execute(update(table).where(table.id == second).values(priority=1))
+        row = BroadcastRow.id == second
+        connection.execute(update(BroadcastRow).where(row).values(priority=1))
     assert driver.next().broadcast_id == second
 
 

@@ -14,9 +14,10 @@ from broadcast.errors import InputError, UnknownIdError
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
-from models.ledger import claims, controls, plans, reports, submits, sweeps
+from models.ledger import claims, controls, plans, reports, sweeps
 from models.ledger.claims import Kind
-from models.ledger.transaction import write
+from models.ledger.records import Fact
+from models.ledger.transaction import note, write
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -83,7 +84,7 @@ def test_scheduled_broadcast_keeps_its_time_over_a_pause(engine: Engine) -> None
 
 @pytest.mark.parametrize("facts", [(said(0, msg_id=1), said(0, msg_id=2)), (said(40130),) * 2])
 def test_ended_broadcast_is_not_resumed_and_its_cancel_says_so(
-    engine: Engine, facts: tuple[ledger.Fact, ...]
+    engine: Engine, facts: tuple[Fact, ...]
 ) -> None:
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)
@@ -198,9 +199,7 @@ def test_every_word_stands_in_the_history_with_its_speaker(engine: Engine) -> No
 
 
 def test_history_keeps_facts_that_json_does_not_know(engine: Engine) -> None:
-    write(
-        engine, lambda c: submits.moves.note(c, "x", who=WHO, at=datetime(2026, 1, 1, tzinfo=UTC))
-    )
+    write(engine, lambda c: note(c, "x", who=WHO, at=datetime(2026, 1, 1, tzinfo=UTC)))
     with engine.connect() as connection:
         assert connection.scalar(select(Event.detail)) == '{"at": "2026-01-01 00:00:00+00:00"}'
 

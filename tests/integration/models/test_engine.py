@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from broadcast.errors import DatabaseAwayError, SettingsError
@@ -16,6 +17,7 @@ from models.account import Lane
 from models.engine import open_engine, parse, reachable, reader
 from models.ledger.transaction import read, write
 from tests.kit import ledger
+from tests.servers.postgresql import PostgreSQL
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_transactions_that_met_are_begun_again(engine: Engine) -> None:
 
 def test_broken_rule_is_no_absent_database(engine: Engine) -> None:
     def work(connection: Connection) -> None:
-        connection.execute(Lane.__table__.insert().values(account="nobody", fence=0))
+        connection.execute(insert(Lane).values(account="nobody", fence=0))
 
     with pytest.raises(IntegrityError):
         write(engine, work)
@@ -130,16 +132,18 @@ def test_lost_connection_is_an_absent_database() -> None:
     assert "more" not in str(caught.value)
 
 
-def test_server_that_died_is_told_and_comes_back(postgresql_url: str, postgresql: object) -> None:
+def test_server_that_died_is_told_and_comes_back(
+    postgresql_url: str, postgresql: PostgreSQL
+) -> None:
     engine = open_engine(postgresql_url)
     with read(engine) as connection:
-        assert engines.now(connection)
-    postgresql.kill()  # type: ignore[attr-defined]
+        assert engines.now(connection).tzinfo is UTC
+    postgresql.kill()
     with pytest.raises(DatabaseAwayError), read(engine):
         raise AssertionError("never connected")
-    postgresql.start()  # type: ignore[attr-defined]
+    postgresql.start()
     with read(engine) as connection:
-        assert engines.now(connection)
+        assert engines.now(connection).tzinfo is UTC
     engine.dispose()
 
 

@@ -90,7 +90,8 @@ def test_wait_is_never_shortened_and_ends_with_an_acceptance(engine: Engine) -> 
     assert moment is not None
     for minutes in (60, 5):
         until = moment + timedelta(minutes=minutes)
-        write(engine, lambda c, u=until: lanes.wait(c, "default", until=u, reason=Reason.THROTTLED))
+        with engine.begin() as connection:
+            lanes.wait(connection, "default", until=until, reason=Reason.THROTTLED)
     with engine.connect() as connection:
         assert connection.scalar(select(Lane.not_before)) == moment + timedelta(minutes=60)
     ledger.pass_time(engine, timedelta(minutes=61))

@@ -259,9 +259,7 @@ def test_accepted_beats_whatever_the_repeat_brings(
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
 
 
-def test_two_msg_ids_are_in_doubt_however_they_arrive(
-    driver: Driver, broadcast_id: str
-) -> None:
+def test_two_msg_ids_are_in_doubt_however_they_arrive(driver: Driver, broadcast_id: str) -> None:
     first = driver.claim()
     second_driver = take_over(driver)
     second_driver.call(said(0, msg_id=72))
@@ -415,9 +413,7 @@ def test_first_token_error_goes_again_at_once_and_the_second_stops_the_account(
 # -- cancel
 
 
-def test_cancel_with_an_unknown_batch_ends_it_in_doubt(
-    driver: Driver, broadcast_id: str
-) -> None:
+def test_cancel_with_an_unknown_batch_ends_it_in_doubt(driver: Driver, broadcast_id: str) -> None:
     driver.call(LOST)
     controls.cancel(driver.engine, broadcast_id, who="a person")
     one, other = ledger.batches(driver.engine, broadcast_id)

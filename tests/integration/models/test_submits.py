@@ -9,10 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, func, select
 
-from broadcast import day, plan
+from broadcast import day
 from broadcast.attempts import Reason
 from broadcast.errors import (
-    BroadcastError,
     ConflictError,
     InputError,
     PlanError,
@@ -173,7 +172,11 @@ def test_of_two_that_publish_the_same_send_at_once_one_is_refused(engine: Engine
 
 
 def publish_together(
-    engine: Engine, ids: list[str], texts: list[submits.Body], *, quota: Quota | None,
+    engine: Engine,
+    ids: list[str],
+    texts: list[submits.Body],
+    *,
+    quota: Quota | None,
     calls: int = 2,
 ) -> list[str]:
     together = threading.Barrier(len(ids))
@@ -245,9 +248,7 @@ def test_scheduled_broadcasts_are_held_against_their_own_day(engine: Engine) -> 
         proof = submits.dry_run(engine, text, calls=calls, terms=TERMS, quota=none_left)
         assert proof.fit is fit
     later = body(text="别的", at=tomorrow + timedelta(days=1))
-    assert (
-        submits.dry_run(engine, later, calls=100, terms=TERMS, quota=none_left).fit is Fit.FITS
-    )
+    assert submits.dry_run(engine, later, calls=100, terms=TERMS, quota=none_left).fit is Fit.FITS
 
 
 def test_scheduled_broadcast_is_launched_when_its_time_has_come(engine: Engine) -> None:
@@ -346,10 +347,10 @@ def test_error_of_the_ledger_has_its_words_in_both_languages(
     published(engine, body(key="one"))
     for language in ("zh", "en"):
         monkeypatch.setenv("BROADCAST_LANG", language)
-        for wrong in (body(key="one", text="别的"), body()):
-            with pytest.raises(BroadcastError) as caught:
-                submits.find(engine, wrong)
-                submits.dry_run(engine, wrong, calls=2, terms=TERMS, quota=None)
+        with pytest.raises(ConflictError) as conflict:
+            submits.find(engine, body(key="one", text="别的"))
+        with pytest.raises(RepeatedSendError) as repeated:
+            submits.dry_run(engine, body(), calls=2, terms=TERMS, quota=None)
+        for caught in (conflict, repeated):
             assert str(caught.value)
             assert "\n" not in str(caught.value)
-    assert plan.LARGEST == 10_000

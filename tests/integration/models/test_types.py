@@ -82,9 +82,7 @@ def test_clientmsgid_is_compared_with_its_case_and_taken_once(engine: Engine) ->
     one, other = ledger.batches(engine, broadcast_id)
     with engine.begin() as connection:
         connection.execute(
-            update(Batch)
-            .where(Batch.id == other.id)
-            .values(clientmsgid=one.clientmsgid.upper())
+            update(Batch).where(Batch.id == other.id).values(clientmsgid=one.clientmsgid.upper())
         )
     assert one.clientmsgid != one.clientmsgid.upper()
     with engine.connect() as connection, pytest.raises(IntegrityError):
@@ -104,16 +102,14 @@ def test_pack_of_ten_thousand_openids_comes_back_whole(engine: Engine) -> None:
 def test_msg_id_may_exceed_32_bits(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, batches=1)
     msg_id, data_id = 2**53 + 1, 2**61
-    ledger.Driver(engine).call(
-        replace(ledger.said(0, msg_id=msg_id), msg_data_id=data_id)
-    )
+    ledger.Driver(engine).call(replace(ledger.said(0, msg_id=msg_id), msg_data_id=data_id))
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.msg_id, batch.msg_data_id) == (msg_id, data_id)
     assert batch.state is BatchState.ACCEPTED
 
 
 def test_emoji_and_rare_characters_come_back(engine: Engine) -> None:
-    text = "群发 🎉👩‍👩‍👧 𠮷 é\u0301 ’"  # noqa: RUF001
+    text = "群发 🎉👩‍👩‍👧 𠮷 é\u0301 ’"
     said = ledger.body(key="钥匙 🔑", text=text)
     broadcast_id = ledger.published(engine, said)
     assert claims.content(engine, broadcast_id) == said.content

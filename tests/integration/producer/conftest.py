@@ -6,6 +6,7 @@ import random
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -69,9 +70,10 @@ def openids(count: int, *, seed: int = 1) -> list[str]:
     return ["o" + "".join(dice.choices(LETTERS, k=27)) for _ in range(count)]
 
 
-def order(account: Account, key: str = "k1", *, text: str = "您好", **values: object) -> Order:
-    terms = {name: values.pop(name) for name in ("again", "spread_days") if name in values}
+def order(
+    account: Account, key: str = "k1", *, text: str = "您好", again: bool = False, **values: Any
+) -> Order:
     return Order(
         account=account, key=key, content=content.of_text(text, limit=600),
-        terms=Terms(who="test", **terms), **values,
-    )  # type: ignore[arg-type]  # fmt: skip
+        terms=Terms(who="test", again=again), **values,
+    )  # fmt: skip

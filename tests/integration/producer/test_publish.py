@@ -76,6 +76,8 @@ def test_neither_celery_nor_worker_is_imported_before_a_ring() -> None:
         "print([m for m in ('celery', 'kombu', 'numpy', 'requests', 'redis', 'rich.table', "
         "'worker.tasks') if m in sys.modules])"
     )
-    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
 
     assert out.stdout.strip() == "[]"

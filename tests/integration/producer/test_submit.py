@@ -21,7 +21,6 @@ from broadcast.states import BroadcastState
 from models import BroadcastRow, Pack
 from models.ledger import reports, submits
 from producer import audience as audiences
-from producer import submit as submitting
 from producer.submit import checked_key, prepare, store, submit
 from tests.integration.producer.conftest import BellStub, QuotaStub, openids, order
 
@@ -179,7 +178,7 @@ def test_an_upload_that_is_stopped_leaves_nothing(
         assert counts(engine)[1] > 0
         raise stop("error.submit.taken_over")
 
-    monkeypatch.setattr(submitting.submits, "publish", stopped)
+    monkeypatch.setattr(submits, "publish", stopped)
 
     with pytest.raises(stop):
         send(engine, order(account), openids(5))
@@ -197,7 +196,7 @@ def test_a_published_broadcast_survives_a_stop_right_after_its_commit(
         publish(*arguments, **named)
         raise DatabaseAwayError("error.database.away", cause="cut", where="")
 
-    monkeypatch.setattr(submitting.submits, "publish", published_then_lost)
+    monkeypatch.setattr(submits, "publish", published_then_lost)
     with pytest.raises(DatabaseAwayError):
         send(engine, order(account), openids(5))
     monkeypatch.undo()

@@ -35,7 +35,8 @@ def test_the_past_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "tomorrow", "2026-11-26", "2026-13-01 20:00", "25.11.2026 20:00", "0001-01-01 00:00"]
+    "text",
+    ["", "tomorrow", "2026-11-26", "2026-13-01 20:00", "25.11.2026 20:00", "0001-01-01 00:00"],
 )
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:

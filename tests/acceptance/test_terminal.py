@@ -1,0 +1,127 @@
+"""The brake: on a terminal a person sees what will be sent, and is asked."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.kit.command_line import CommandLine, Result
+
+PEOPLE = [f"oTEST{n:023}" for n in range(5)]
+SEND = ("send", "--openids", "list.txt", "--text", "周五 20:00 开播\n第二行")
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> CommandLine:
+    """A command line with tables and a list of five, one of them twice, and a bad line."""
+    (tmp_path / "list.txt").write_text("\n".join([*PEOPLE, PEOPLE[0], "bad"]), encoding="utf-8")
+    made = CommandLine(tmp_path, env={"BROADCAST_BATCH_SIZE": "3"})
+    assert made.run("db", "upgrade").status == 0
+    return made
+
+
+def on_terminal(line: CommandLine, *words: str, types: bytes = b"", **env: str) -> Result:
+    """Run a command whose three streams are a terminal; return what it showed."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", *words],
+        stdin=theirs, stdout=theirs, stderr=theirs, cwd=line.folder,
+        env=line.environment({**env, "TERM": "dumb", "COLUMNS": "200"}), start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    os.write(ours, types)
+    shown = b""
+    # Linux ends a terminal whose other side is gone with an error, macOS with nothing.
+    while data := _read(ours):
+        shown += data
+    os.close(ours)
+    return Result(process.wait(60), shown.decode().replace("\r\n", "\n"), "")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""
+
+
+def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
+    result = on_terminal(line, *SEND, types=b"n\n")
+
+    assert result.status == 1
+    for fact in (
+        "default", "service account", "wx0000000000000001",
+        "read 7 · malformed 1 · duplicate 1 · planned 5",
+        "2, of 2 to 3 followers",
+        "WeChat could not be asked",
+        "周五 20:00 开播", "第二行",
+        "at once", "Beijing time",
+        "cannot be called back",
+        "nothing was stored",
+    ):  # fmt: skip
+        assert fact in result.out, result.out
+    assert line.rows() == {}
+
+
+@pytest.mark.parametrize("answer", [b"\n", b"no\n", b"\x04", b"yess\n"])
+def test_anything_but_yes_is_no(line: CommandLine, answer: bytes) -> None:
+    assert on_terminal(line, *SEND, types=answer).status == 1
+    assert line.rows() == {}
+
+
+@pytest.mark.parametrize(("answer", "lang"), [("y", "en"), ("YES", "en"), ("是", "zh")])
+def test_yes_in_either_language_sends(line: CommandLine, answer: str, lang: str) -> None:
+    result = on_terminal(line, *SEND, types=f"{answer}\n".encode(), BROADCAST_LANG=lang)
+
+    assert result.status == 0, result.out
+    assert line.rows()["broadcasts"] == 1
+
+
+def test_with_yes_it_is_shown_but_not_asked(line: CommandLine) -> None:
+    result = on_terminal(line, *SEND, "--yes")
+
+    assert result.status == 0
+    assert "planned 5" in result.out
+    assert "[y/N]" not in result.out
+
+
+def test_the_same_send_again_is_not_asked_but_refused(line: CommandLine) -> None:
+    on_terminal(line, *SEND, "--yes")
+
+    result = on_terminal(line, *SEND, types=b"y\n")
+
+    assert result.status == 2
+    assert "--again" in result.out
+    assert "[y/N]" not in result.out
+    assert line.rows()["broadcasts"] == 1
+
+
+def test_without_a_terminal_nobody_is_asked(line: CommandLine) -> None:
+    result = line.run(*SEND)
+
+    assert result.status == 0
+    assert "[y/N]" not in result.err
+    assert "planned" not in result.err
+
+
+def test_the_language_may_stand_in_dotenv(line: CommandLine) -> None:
+    (line.folder / ".env").write_text("BROADCAST_LANG=zh\n", encoding="utf-8")
+
+    assert "错误" in line.run("send", BROADCAST_LANG=None, LC_ALL="C.UTF-8").err
+    assert "Error" in line.run("send", BROADCAST_LANG="en").err
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_every_command_has_its_help(line: CommandLine, lang: str) -> None:
+    root = line.run("--help", BROADCAST_LANG=lang)
+    names = [one.split()[0] for one in root.out.splitlines() if one.startswith("  ")][2:]
+
+    assert root.status == 0
+    assert {"send", "status", "watch", "halt", "db"} <= set(names)
+    assert line.run("send", "--help", BROADCAST_LANG=lang).out.count("--") > 10
+    assert ("用法" if lang == "zh" else "Usage") in root.out

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcast import redaction
+from broadcast.errors import BroadcastError, InputError, OutOfReachError
+from cli import main, output
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROADCAST_LANG", "en")
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def invoke(_: list[str]) -> int:
+        raise error
+
+    monkeypatch.setattr(main, "_invoke", invoke)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InputError("error.key.empty"), 2),
+        (OutOfReachError("error.schema.missing"), 3),
+        (BroadcastError("error.broadcast.none"), 1),
+        (KeyboardInterrupt(), 130),
+        (RuntimeError("odd\nthings"), 1),
+    ],
+)
+def test_every_error_is_one_line_and_a_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    error: BaseException, status: int,
+) -> None:  # fmt: skip
+    raising(monkeypatch, error)
+
+    assert main.run(["send"]) == status
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert len(shown.err.splitlines()) == 1
+
+
+def test_a_bug_tells_its_class_and_how_to_see_more_but_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    redaction.remember("very-secret-value")
+    raising(monkeypatch, ValueError("access_token=abcdef0123 and very-secret-value"))
+
+    assert main.run([]) == 1
+    short = capsys.readouterr().err
+    monkeypatch.setenv(main.DEBUG, "1")
+    assert main.run([]) == 1
+    long = capsys.readouterr().err
+
+    assert "ValueError" in short
+    assert "BROADCAST_DEBUG=1" in short
+    assert "Traceback" not in short
+    assert "Traceback" in long
+    assert "test_output.py" in long
+    for secret in ("abcdef0123", "very-secret-value"):
+        assert secret not in short + long
+    redaction.forget_all()
+
+
+def test_with_json_an_error_is_an_object_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, InputError("error.key.empty"))
+
+    main.run(["send", "--json"])
+
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["error"] in shown.err
+    output.expect_json(False)
+
+
+def test_a_character_that_the_terminal_lacks_is_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "sned"], capture_output=True, check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "BROADCAST_LANG": "zh"},
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert b"sned" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_line_breaks_and_control_characters_do_not_break_the_line() -> None:
+    assert output.one_line("a\n b\r\x1b[31m\u2028c") == "a b [31m c"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["send", "--text", "a b"], ["it's", "$HOME", "`x`"], ["two\nlines", "tab\t'and' \\ back"],
+     ["周五\n见", "😀"]],
+)  # fmt: skip
+def test_a_command_line_is_read_back_by_a_shell(words: list[str]) -> None:
+    line = output.command_line(words)
+
+    assert "\n" not in line
+    read = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True,
+        env={"LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    assert read.stdout.decode().split("\0")[:-1] == words
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_a_quoted_word_never_has_a_line_break(word: str) -> None:
+    assert output.command_line([word]).isprintable()
