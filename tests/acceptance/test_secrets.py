@@ -179,14 +179,14 @@ def let_wechat_answer_badly(scene: Scene) -> None:
     scene.simulator.fault("slow", path=QUOTA, seconds=7, when="before")
     assert "no reply in time" in scene.run("quota", "--account", "main", status=3)
     assert "40125" in scene.run("token", "refresh", "--account", "wrong", status=None)
+    held = scene.send("wrong", "never")
+    until(lambda: scene.system.report(held).lane.stopped_at, 20, "the stop for 40125")
+    assert "40125" in scene.run("status", held)
     scene.run("halt", "--all")
     for name in BROKEN:
         # It is planned now, and called when its WeChat is away.
         scene.send(name, "nobody hears it")
     until(lambda: all(told.batches["total"] for told in scene.reports()), 20, "every plan")
-    held = scene.send("wrong", "never")
-    until(lambda: scene.system.report(held).lane.stopped_at, 20, "the stop for 40125")
-    assert "40125" in scene.run("status", held)
 
 
 def ask_about_everything(scene: Scene) -> None:
