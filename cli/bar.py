@@ -33,7 +33,9 @@ class Bar:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         """Take the bar away."""
@@ -47,8 +49,11 @@ class Bar:
             done=told.batches["total"] - told.batches["waiting"], total=told.batches["total"],
         )  # fmt: skip
         self._bar.update(
-            self._task, total=planned, completed=planned - told.recipients["waiting"],
-            description=escape(words.broadcast_state(told.state)), figures=escape(figures),
+            self._task,
+            total=planned,
+            completed=planned - told.recipients["waiting"],
+            description=escape(words.broadcast_state(told.state)),
+            figures=escape(figures),
         )
 
     def tell(self, text: str) -> None:

@@ -66,7 +66,11 @@ class Followed:
 
 
 def follow(
-    engine: Engine, broadcast_id: str, *, until: Until, progress: Progress,
+    engine: Engine,
+    broadcast_id: str,
+    *,
+    until: Until,
+    progress: Progress,
     redis_problem: Callable[[], str | None],
 ) -> Followed:
     """Look until the broadcast rests, or waits for another day.

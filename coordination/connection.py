@@ -53,9 +53,8 @@ class Connection(Redis):
             raise
         except exceptions.RedisError as error:
             away = _away(error, address=self.address)
-        # Raised outside the handler and without the arguments, for a traceback that shows its
-        # locals would print the token that was being written.
-        del args, options
+        # Raised outside the handler, so that redis-py's error is not its context: the frames of
+        # that one hold the password and what was sent.
         raise away
 
 

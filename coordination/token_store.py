@@ -128,36 +128,55 @@ class TokenStore:
         reply = self._force(
             keys,
             [
-                nonce, _ms(timing.lease_s), self._clock(),
-                _ms(timing.force_gap_s), timing.force_per_day,
+                nonce,
+                _ms(timing.lease_s),
+                self._clock(),
+                _ms(timing.force_gap_s),
+                timing.force_per_day,
             ],
         )
         wait_ms = int(reply)
         return None if wait_ms < 0 else wait_ms / 1000
 
     def write(
-        self, account: str, nonce: str, value: SecretStr, *,
-        expires_at: datetime, reason: str, replaced_outside: bool,
+        self,
+        account: str,
+        nonce: str,
+        value: SecretStr,
+        *,
+        expires_at: datetime,
+        reason: str,
+        replaced_outside: bool,
     ) -> Token | None:
         """Share a fetched token and free the lock; None: the lease was lost, nothing is written."""
         key = self._keys
         reply = self._write(
             [
-                key.lock(account), key.token(account), key.generation(account),
-                key.failure(account), key.drift(account),
+                key.lock(account),
+                key.token(account),
+                key.generation(account),
+                key.failure(account),
+                key.drift(account),
             ],
             [
-                nonce, self._clock(), value.get_secret_value(),
-                _epoch_ms(expires_at), _ms(self._timing.margin_s),
-                _ms(self._timing.early_pause_s), reason, int(replaced_outside),
+                nonce,
+                self._clock(),
+                value.get_secret_value(),
+                _epoch_ms(expires_at),
+                _ms(self._timing.margin_s),
+                _ms(self._timing.early_pause_s),
+                reason,
+                int(replaced_outside),
             ],
         )
         if not reply:
             return None
         generation, now_ms = reply
         return Token(
-            value=value, generation=generation,
-            expires_at=expires_at, fetched_at=_time(now_ms),
+            value=value,
+            generation=generation,
+            expires_at=expires_at,
+            fetched_at=_time(now_ms),
         )
 
     def release(self, account: str, nonce: str, *, failure: str = "") -> None:
@@ -167,8 +186,11 @@ class TokenStore:
         self._release(
             [key.lock(account), key.token(account), key.failure(account)],
             [
-                nonce, failure, _ms(timing.failure_memory_s),
-                self._clock(), _ms(timing.early_pause_s),
+                nonce,
+                failure,
+                _ms(timing.failure_memory_s),
+                self._clock(),
+                _ms(timing.early_pause_s),
             ],
         )
 
@@ -191,13 +213,19 @@ def _parse(reply: list[Any], *, nonce: str) -> Seen:
     token = None
     if value:
         token = Token(
-            value=value, generation=int(generation),
-            expires_at=_time(expires_at), fetched_at=_time(fetched_at),
+            value=value,
+            generation=int(generation),
+            expires_at=_time(expires_at),
+            fetched_at=_time(fetched_at),
         )
     return Seen(
-        now=_time(now_ms), nonce=nonce if held else "", failure=_text(failure), token=token,
+        now=_time(now_ms),
+        nonce=nonce if held else "",
+        failure=_text(failure),
+        token=token,
         refresh_at=_time(refresh_at) if refresh_at else None,
-        reason=reason, superseded=bool(superseded),
+        reason=reason,
+        superseded=bool(superseded),
         replaced_outside_at=_time(_text(drift)) if drift else None,
     )
 

@@ -31,7 +31,12 @@ if TYPE_CHECKING:
     from coordination.connection import Connection
 
 __all__ = [
-    "FetchedToken", "Timing", "Token", "TokenFetcher", "TokenService", "TokenView",
+    "FetchedToken",
+    "Timing",
+    "Token",
+    "TokenFetcher",
+    "TokenService",
+    "TokenView",
 ]
 
 log = logging.getLogger(__name__)
@@ -113,8 +118,13 @@ class TokenService:
     """
 
     def __init__(
-        self, redis: Connection, fetch: TokenFetcher, *, keys: Keys | None = None,
-        timing: Timing | None = None, now: Clock | None = None,
+        self,
+        redis: Connection,
+        fetch: TokenFetcher,
+        *,
+        keys: Keys | None = None,
+        timing: Timing | None = None,
+        now: Clock | None = None,
         on_drift: Callable[[str], None] | None = None,
     ) -> None:
         """Take Redis and the way to WeChat.
@@ -151,7 +161,9 @@ class TokenService:
                 raise
             log.warning(
                 "access_token of %s not renewed (%s); the old one is used until %s",
-                account, type(error).__name__, living.expires_at,
+                account,
+                type(error).__name__,
+                living.expires_at,
             )
             return living
 
@@ -183,8 +195,11 @@ class TokenService:
             return seen.living if seen.living and seen.living.value != failed.value else None
 
         errand = _Errand(
-            account=account, reason="refused", enough=another,
-            fetches=FETCHES_OF_REPLACE, failed=failed.value,
+            account=account,
+            reason="refused",
+            enough=another,
+            fetches=FETCHES_OF_REPLACE,
+            failed=failed.value,
         )
         return self._obtain(errand)
 
@@ -264,16 +279,22 @@ class TokenService:
         account = errand.account
         drifted = not fetched.forced and self._drifted(errand, seen)
         token = self._store.write(
-            account, seen.nonce, fetched.token.value,
+            account,
+            seen.nonce,
+            fetched.token.value,
             # From before the request, so that the token never seems to live longer than it does.
             expires_at=seen.now + timedelta(seconds=fetched.token.expires_in),
-            reason=errand.reason, replaced_outside=drifted,
+            reason=errand.reason,
+            replaced_outside=drifted,
         )
         if token is None:
             return None
         log.info(
             "access_token of %s fetched (%s): generation %d, until %s",
-            account, errand.reason, token.generation, token.expires_at,
+            account,
+            errand.reason,
+            token.generation,
+            token.expires_at,
         )
         if drifted:
             self._tell_drift(account)
@@ -319,10 +340,12 @@ def _failure(error: Exception) -> str:
     if isinstance(error, TokenRefusedError):
         return json.dumps({"refused": error.message_id, "seconds": error.retry_after_s})
     errcode = getattr(error, "errcode", None)
-    return json.dumps({
-        "error": type(error).__name__,
-        "errcode": errcode if isinstance(errcode, int) else None,
-    })
+    return json.dumps(
+        {
+            "error": type(error).__name__,
+            "errcode": errcode if isinstance(errcode, int) else None,
+        }
+    )
 
 
 def _remembered(failure: str, *, account: str) -> BroadcastError:

@@ -156,7 +156,11 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell)
     with _all_or_nothing(engine, broadcast_id):
         submits.add_packs(engine, broadcast_id, audience.packs(prepared.sizes))
         proof = submits.publish(
-            engine, broadcast_id, prepared.body, figures=prepared.figures, terms=prepared.terms,
+            engine,
+            broadcast_id,
+            prepared.body,
+            figures=prepared.figures,
+            terms=prepared.terms,
             quota=prepared.quota,
         )
     if prepared.quota is not None:

@@ -23,9 +23,7 @@ class Switch(Protocol):
         """Carry it out; return the accounts for which something changed."""
 
 
-def switch(
-    control: Switch, account: str | None, *, every: bool, done: str, already: str
-) -> None:
+def switch(control: Switch, account: str | None, *, every: bool, done: str, already: str) -> None:
     """Carry out *control* for one account or all. Raises InputError for both at once."""
     if every and account is not None:
         raise InputError("error.usage.account_or_all")

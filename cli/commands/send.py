@@ -68,9 +68,7 @@ def send(
     )
     wish = Wish(source=source, order=order, ask=_ask(yes=yes), as_json=as_json)
     until_then = goal if wait else None
-    raise typer.Exit(
-        send_wish(wish, repeat=_repeat(order.key), dry_run=dry_run, until=until_then)
-    )
+    raise typer.Exit(send_wish(wish, repeat=_repeat(order.key), dry_run=dry_run, until=until_then))
 
 
 def _audience(sources: list[str]) -> str:

@@ -15,6 +15,7 @@ app = typer.Typer()
 
 @app.command(cls=Command, help=t("help.simulator"))
 def simulator(
+    *,
     host: Annotated[str, typer.Option(help=t("help.simulator.host"))] = "127.0.0.1",
     port: Annotated[int, typer.Option(help=t("help.simulator.port"), min=0, max=65535)] = 8765,
     followers: Annotated[int, typer.Option(help=t("help.simulator.followers"), min=0)] = 1_000_000,

@@ -76,10 +76,12 @@ def test_refusing_redis_is_away_and_its_reply_is_not_quoted(connection: Connecti
 
 def test_unix_socket_with_a_password(tmp_path: Path, launch: Launch, valkey: Valkey) -> None:
     socket = valkey.folder / "coordination.sock"
-    launch([
-        *(server_program(), "--port", "0", "--unixsocket", str(socket)),
-        *("--requirepass", "hunter2", "--save", "", "--dir", str(tmp_path)),
-    ])
+    launch(
+        [
+            *(server_program(), "--port", "0", "--unixsocket", str(socket)),
+            *("--requirepass", "hunter2", "--save", "", "--dir", str(tmp_path)),
+        ]
+    )
     with connect(f"unix://{socket}?db=3&password=hunter2") as redis:
         assert until(redis.ping, 10, "the socket to answer")
     wrong = connect(f"unix://{socket}?password=wrong-word")
@@ -102,8 +104,10 @@ def test_rediss_speaks_tls(valkey: Valkey) -> None:
         ("redis://:hunter2@host:6379/0", "redis://:***@host:6379/0"),
         ("rediss://user:hunt%40er2@host/1", "rediss://user:***@host/1"),
         ("redis://user:hun@ter2@host/1", "redis://user:***@host/1"),
-        ("unix:///run/redis.sock?db=1&password=hunter2",
-         "unix:///run/redis.sock?db=1&password=***"),
+        (
+            "unix:///run/redis.sock?db=1&password=hunter2",
+            "unix:///run/redis.sock?db=1&password=***",
+        ),
         ("redis://host/0?password=hunter2", "redis://host/0?password=***"),
         ("redis://host:6379/0", "redis://host:6379/0"),
         ("redis://:hun/ter2@host:6379/0", "redis://:***@host:6379/0"),
@@ -119,8 +123,13 @@ def test_password_in_the_url_is_masked(url: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://:hunter2@host", "redis://:hunter2@host:port/0", "hunter2", "redis://[hunter2",
-     "redis://:hun/ter2@host"],
+    [
+        "http://:hunter2@host",
+        "redis://:hunter2@host:port/0",
+        "hunter2",
+        "redis://[hunter2",
+        "redis://:hun/ter2@host",
+    ],
 )
 def test_unreadable_url_is_named_by_its_variable(url: str) -> None:
     with pytest.raises(SettingsError, match="REDIS_URL") as caught:

@@ -167,7 +167,9 @@ class TestStoppedRefresher:
         assert text(service.get(ACCOUNT)) == "token-2 of generation 1"
 
     def test_nor_after_redis_was_emptied_before_the_newer_one(
-        self, woken: Callable[[Callable[[], object]], str], service: TokenService,
+        self,
+        woken: Callable[[Callable[[], object]], str],
+        service: TokenService,
         connection: Connection,
     ) -> None:
         def emptied_and_fetched() -> None:
@@ -178,7 +180,9 @@ class TestStoppedRefresher:
         assert text(service.get(ACCOUNT)) == "token-2 of generation 1"
 
     def test_nor_after_many_generations_were_forgotten(
-        self, woken: Callable[[Callable[[], object]], str], service: TokenService,
+        self,
+        woken: Callable[[Callable[[], object]], str],
+        service: TokenService,
         connection: Connection,
     ) -> None:
         """The stopped one would carry the larger number: numbers must not decide."""
@@ -193,7 +197,9 @@ class TestStoppedRefresher:
         assert text(service.get(ACCOUNT)) == "token-7 of generation 1"
 
     def test_nor_while_somebody_else_holds_the_lock(
-        self, woken: Callable[[Callable[[], object]], str], connection: Connection,
+        self,
+        woken: Callable[[Callable[[], object]], str],
+        connection: Connection,
         service: TokenService,
     ) -> None:
         """It neither writes nor frees a lock that is not its own; it waits, then does it anew."""
@@ -213,7 +219,9 @@ class TestStoppedRefresher:
         assert woken(connection.flushall) == "token-2 of generation 1"
 
     def test_its_late_request_is_not_taken_for_a_stranger(
-        self, woken: Callable[[Callable[[], object]], str], connection: Connection,
+        self,
+        woken: Callable[[Callable[[], object]], str],
+        connection: Connection,
         fetcher: CountingFetcher,
     ) -> None:
         """In classic mode the loser's own request may have replaced the shared token."""
@@ -277,6 +285,25 @@ class TestLostLease:
         assert not store.begin(ACCOUNT, seen.nonce)
         assert store.ask_force(ACCOUNT, seen.nonce) is None
         assert not connection.exists(Keys().forced(ACCOUNT))
+
+    def test_replace_never_makes_a_second_request(
+        self, connection: Connection, fetcher: CountingFetcher
+    ) -> None:
+        service = TokenService(connection, fetcher, timing=Timing(wait_s=0.2))
+        failed = service.get(ACCOUNT)
+        fetcher.before_reply = connection.flushall
+        with pytest.raises(TokenWaitError):
+            service.replace(ACCOUNT, failed)
+        assert len(fetcher.calls) == 2
+
+    def test_get_makes_one_more_and_then_waits(
+        self, connection: Connection, fetcher: CountingFetcher
+    ) -> None:
+        service = TokenService(connection, fetcher, timing=Timing(wait_s=0.2))
+        fetcher.before_reply = connection.flushall
+        with pytest.raises(TokenWaitError):
+            service.get(ACCOUNT)
+        assert len(fetcher.calls) == 2
 
     def test_another_ones_lock_is_not_freed(
         self, connection: Connection, store: TokenStore

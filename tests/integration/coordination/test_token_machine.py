@@ -171,7 +171,8 @@ class TokenMachine(RuleBasedStateMachine):
         if self.living is not None:
             assert view is not None
             assert (view.generation, view.expires_at) == (
-                self.living.generation, self.living.expires_at,
+                self.living.generation,
+                self.living.expires_at,
             )
 
 
@@ -183,7 +184,9 @@ def test_random_histories_keep_the_model(connection: Connection) -> None:
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=60, stateful_step_count=40, deadline=None,
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
+from coordination.connection import connect
 from coordination.tokens import FetchedToken, TokenService
 
 if TYPE_CHECKING:
@@ -98,6 +99,14 @@ def test_write_to_a_redis_that_is_full(
     finally:
         connection.config_set("maxmemory", "0")
     assert "OutOfMemoryError" in story
+    assert SECRET not in story
+
+
+def test_login_that_redis_refuses(valkey: Valkey) -> None:
+    url = SecretStr(valkey.url.replace("redis://", f"redis://:{SECRET}@"))
+    with connect(url) as redis:
+        story = story_of(redis.ping)
+    assert "RedisAwayError" in story
     assert SECRET not in story
 
 

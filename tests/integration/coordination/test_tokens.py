@@ -285,9 +285,7 @@ class TestDrift:
     ) -> TokenService:
         return TokenService(connection, fetcher, on_drift=told.append)
 
-    def test_it_is_told_once_per_token(
-        self, classic: TokenService, told: list[str]
-    ) -> None:
+    def test_it_is_told_once_per_token(self, classic: TokenService, told: list[str]) -> None:
         first = classic.get(ACCOUNT)
         second = classic.replace(ACCOUNT, first)
         assert classic.replace(ACCOUNT, first) == second
@@ -313,7 +311,10 @@ class TestDrift:
         assert told == []
 
     def test_a_request_of_ours_whose_reply_was_lost_is_no_drift(
-        self, classic: TokenService, fetcher: CountingFetcher, connection: Connection,
+        self,
+        classic: TokenService,
+        fetcher: CountingFetcher,
+        connection: Connection,
         told: list[str],
     ) -> None:
         first = classic.get(ACCOUNT)

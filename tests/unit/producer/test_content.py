@@ -111,9 +111,7 @@ def test_what_mass_send_does_not_take_is_refused_by_name(value: object, wanted: 
 
 def test_a_wrong_field_is_named() -> None:
     with pytest.raises(ContentError, match=r"images\.media_ids\.1"):
-        content.of_object(
-            {"msgtype": "image", "images": {"media_ids": ["A", 5]}}, limit=LIMIT
-        )
+        content.of_object({"msgtype": "image", "images": {"media_ids": ["A", 5]}}, limit=LIMIT)
 
 
 @pytest.mark.parametrize(
