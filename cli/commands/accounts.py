@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from broadcast.accounts import Account
+from broadcast.redaction import redact
 from broadcast.text import t
 from cli import output
 from cli.commands.options import AsJSON, new_app
@@ -26,7 +27,7 @@ def accounts(*, as_json: AsJSON = False) -> None:
             t(
                 "accounts.line", name=account.name, appid=account.appid,
                 kind=t(f"account_kind.{account.account_kind}"), mode=account.token_mode,
-                pace=pace(account), base=account.api_base,
+                pace=pace(account), base=redact(account.api_base),
             )
         )  # fmt: skip
 
@@ -42,5 +43,5 @@ def _as_json(account: Account) -> dict[str, object]:
     return {
         "name": account.name, "appid": account.appid, "kind": account.account_kind.value,
         "token_mode": account.token_mode, "calls_per_minute": account.calls_per_minute,
-        "api_base": account.api_base,
+        "api_base": redact(account.api_base),
     }  # fmt: skip

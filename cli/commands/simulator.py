@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from broadcast.text import t
 from cli.group import Command
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(cls=Command, help=t("help.simulator"))
@@ -22,6 +23,7 @@ def simulator(
     latency_ms: Annotated[int, typer.Option(help=t("help.simulator.latency"), min=0)] = 0,
 ) -> None:
     """Become the simulator, with the accounts of this environment."""
+    from cli import output  # noqa: PLC0415
     from cli.embedded import parts  # noqa: PLC0415 - not for the help
     from cli.wiring.database import settings  # noqa: PLC0415
 
@@ -30,5 +32,13 @@ def simulator(
         "--latency-ms", str(latency_ms),
     )  # fmt: skip
     accounts = list(settings().accounts().values())
+    if not accounts:
+        accounts = [parts.TRIAL_ACCOUNT]
+        output.say(
+            t("simulator.trial", appid=parts.TRIAL_ACCOUNT.appid,
+              secret=parts.TRIAL_ACCOUNT.appsecret.get_secret_value(),
+              base=f"http://{host}:{port}")
+        )  # fmt: skip
+        sys.stdout.flush()
     # This process becomes the simulator, so that signals and the exit status are its own.
     os.execve(command[0], command, {**os.environ, **parts.simulator_env(accounts)})  # noqa: S606

@@ -7,7 +7,7 @@ import typer
 from broadcast.text import t
 from cli.group import Command
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(cls=Command, help=t("help.up"))

@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-from pydantic import SecretStr
 
-from broadcast.accounts import Account
 from broadcast.errors import OutOfReachError
 from broadcast.settings import ROOT, VAR
 from broadcast.text import t
@@ -27,10 +25,7 @@ from cli.embedded import parts
 from cli.embedded.supervisor import Supervisor
 
 OPENIDS = ROOT / "examples" / "openids.csv"
-#: The account whose generated followers the example file lists.
-ACCOUNT = Account(
-    name="demo", appid="wxdem0000000000001", appsecret=SecretStr("not-a-secret-of-anybody")
-)
+ACCOUNT = parts.TRIAL_ACCOUNT
 FOLLOWERS = 30_001
 MASS_SEND = "/cgi-bin/message/mass/send"
 _ADMIN_TIMEOUT_S = 10

@@ -9,11 +9,18 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from broadcast.accounts import Account
 from broadcast.errors import OutOfReachError
 from cli.embedded.supervisor import Child, Supervisor
 
 LOOPBACK = "127.0.0.1"
+#: The account of the demo, and of a simulator that is told none. Its followers are those that
+#: ``examples/openids.csv`` lists.
+TRIAL_ACCOUNT = Account(
+    name="demo", appid="wxdem0000000000001", appsecret=SecretStr("not-a-secret-of-anybody")
+)
 
 
 def free_port() -> int:

@@ -58,9 +58,13 @@ class Child:
 class Supervisor:
     """Starts processes; stops all of them, the youngest first, when the block ends."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
-        """Take the folder for logs, and the environment of all children."""
+    def __init__(self, folder: Path, env: Mapping[str, str], *, cwd: Path | None = None) -> None:
+        """Take the folder for logs, and the environment of all children.
+
+        They run in *cwd*, whose ``.env`` they read, else in the folder.
+        """
         self.folder = folder
+        self.cwd = cwd or folder
         self.env = dict(env)
         self.children: list[Child] = []
 
@@ -88,7 +92,7 @@ class Supervisor:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.env, **env},
-                cwd=self.folder,
+                cwd=self.cwd,
                 start_new_session=True,
             )
         child = Child(name, process, log)

@@ -7,12 +7,14 @@ left in a file that commands in other terminals read (``broadcast.settings``), s
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from broadcast.errors import OutOfReachError
+from broadcast.errors import InputError, OutOfReachError
 from broadcast.settings import UP, UP_REDIS, Settings
 from broadcast.text import t
 from cli import output
@@ -28,7 +30,8 @@ def run() -> int:
     settings = Settings.load()
     accounts = settings.accounts()
     _upgrade(settings)
-    with Supervisor(UP, {}) as supervisor, _redis(supervisor):
+    # In this folder, so that the parts read the `.env` and the relative paths that we read.
+    with _alone(), Supervisor(UP, {}, cwd=Path.cwd()) as supervisor, _redis(supervisor):
         worker, beat = parts.worker(supervisor), parts.beat(supervisor)
         worker.ready(parts.WORKER_READY)
         beat.ready(parts.BEAT_READY)
@@ -50,6 +53,21 @@ def _upgrade(settings: Settings) -> None:
         schema.upgrade(engine)
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Refuse a second one: it would share the first one's data and take its address away."""
+    with (UP / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            taken = True
+        else:
+            taken = False
+        if taken:
+            raise InputError("error.embedded.running", logs=UP)
+        yield
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import functools
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.errors import BroadcastError, WeChatAwayError
+from broadcast.redaction import redact
 from broadcast.text import t
 from cli.wiring.database import settings
 from coordination.connection import Connection, connect
@@ -104,10 +105,10 @@ def view_token(account: Account) -> TokenView | None:
 def _in_words(error: WeChatError, account: Account) -> BroadcastError:
     if isinstance(error, TransportError):
         reason = t(f"transport.{error.kind}")
-        return WeChatAwayError("error.wechat.away", address=account.api_base, reason=reason)
+        return WeChatAwayError("error.wechat.away", address=redact(account.api_base), reason=reason)
     if isinstance(error, APIError):
         return WeChatRefusedError(
             "error.wechat.refused", account=account.name, endpoint=error.endpoint,
             errcode=error.errcode, errmsg=error.errmsg, rid=error.rid or "-",
         )  # fmt: skip
-    return WeChatAwayError("error.wechat.away", address=account.api_base, reason=str(error))
+    return WeChatAwayError("error.wechat.away", address=redact(account.api_base), reason=str(error))

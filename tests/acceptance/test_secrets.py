@@ -212,6 +212,7 @@ def let_wechat_be_away(scene: Scene) -> RunningProcess:
     for name in BROKEN:
         # The secret is in the URL that fails.
         scene.run("token", "refresh", "--account", name, status=3)
+    scene.send("refused", "stored without a proof")
     until(lambda: set(BROKEN) <= scene.transports(), 30, "a failure of each broken account")
     ask_about_everything(scene)
     return worker

@@ -103,7 +103,7 @@ def test_write_to_a_redis_that_is_full(
 
 
 def test_login_that_redis_refuses(valkey: Valkey) -> None:
-    url = SecretStr(valkey.url.replace("redis://", f"redis://:{SECRET}@"))
+    url = SecretStr(valkey.url.replace("redis://", f"redis://nobody:{SECRET}@"))
     with connect(url) as redis:
         story = story_of(redis.ping)
     assert "RedisAwayError" in story

@@ -41,7 +41,7 @@ class CountingFetcher:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.path.touch()
-        self.before_reply: Callable[[], None] = lambda: None
+        self.before_reply: Callable[[], object] = lambda: None
         self.expires_in = LIFE_S
 
     def fetch(self, account: str, *, force: bool) -> FetchedToken:

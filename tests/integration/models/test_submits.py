@@ -160,9 +160,30 @@ def test_same_send_under_another_key_is_refused_for_a_day(engine: Engine) -> Non
 def test_same_send_is_no_repeat_after_a_day_or_after_a_cancel(engine: Engine) -> None:
     first = published(engine, body())
     controls.cancel(engine, first, who="a person")
-    published(engine, body(), again=False)
+    second = published(engine, body(), again=False)
+    ledger.planned(engine, second)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    driver.call(said(0, msg_id=2))
     ledger.pass_time(engine, timedelta(hours=24, seconds=1))
     published(engine, body(), again=False)
+
+
+def test_send_that_has_not_ended_is_a_repeat_however_old_it_is(engine: Engine) -> None:
+    first = published(engine, body())
+    ledger.pass_time(engine, timedelta(hours=48))
+    with pytest.raises(RepeatedSendError) as caught:
+        published(engine, body(), again=False)
+    assert caught.value.facts["id"] == first
+
+
+def test_send_that_was_cancelled_after_a_call_is_a_repeat(engine: Engine) -> None:
+    """Somebody may have got it."""
+    first = ledger.broadcast(engine)
+    Driver(engine).call(said(0, msg_id=1))
+    controls.cancel(engine, first, who="a person")
+    with pytest.raises(RepeatedSendError):
+        published(engine, body(), again=False)
 
 
 def test_of_two_that_publish_the_same_send_at_once_one_is_refused(engine: Engine) -> None:

@@ -15,6 +15,7 @@ from broadcast.settings import Settings
 SECRET = "S3cret-0123456789"
 APPID = "wx0123456789abcdef"
 GOOD = f'appid = "{APPID}"\nappsecret = "{SECRET}"\n'
+OTHER = f'appid = "wx9999999999999999"\nappsecret = "{SECRET}"\n'
 
 
 @pytest.fixture(autouse=True)
@@ -205,7 +206,7 @@ class TestChoice:
 
     @pytest.fixture(autouse=True)
     def two_accounts(self, file: Path) -> None:
-        file.write_text(f"[accounts.shop]\n{GOOD}[accounts.news]\n{GOOD}")
+        file.write_text(f"[accounts.shop]\n{GOOD}[accounts.news]\n{OTHER}")
 
     def test_it_is_the_named_one(self) -> None:
         assert Settings.load().account("news").name == "news"
