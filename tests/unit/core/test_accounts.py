@@ -131,7 +131,7 @@ class TestFromTheFile:
         file.write_text(
             f'[accounts.shop]\n{GOOD}account_kind = "subscription"\ntoken_mode = "classic"\n'
             'api_base = "http://h:1"\ncalls_per_minute = 30\ncallback_token = "t"\n'
-            f'encoding_aes_key = "k"\n[accounts.news]\n{GOOD}'
+            f'encoding_aes_key = "k"\n[accounts.news]\n{OTHER}'
         )
 
         accounts = Settings.load().accounts()
