@@ -1,4 +1,4 @@
-# One image, many commands: worker, beat, flower, api, callback, simulator, migrations.
+# One image, many commands: worker, beat, flower, simulator, migrations.
 # The versions are those of requirements/app.txt, hashes and all; a mirror is given to pip by
 # `--build-arg PIP_INDEX_URL=...` and is not kept in the image.
 ARG PYTHON=3.13-slim-trixie

@@ -18,7 +18,7 @@ _VISIBILITY_S = 600
 _MINUTE_S = 60
 
 broker_url = _settings.celery_broker_url
-# The worker's tasks, and the producer's tasks that other programs enqueue.
+# The producer publishes by name and never loads them.
 imports = ("worker.tasks",)
 
 # The database holds results; nothing may pile up in Redis.
@@ -58,13 +58,12 @@ broker_connection_max_retries = None
 broker_pool_limit = 10
 # A hiccup of the broker must not cut a call to WeChat: that makes an unknown outcome.
 worker_cancel_long_running_tasks_on_connection_loss = False
-# A queue that is not listed is not read, whatever the routes say.
+# A queue that is not listed is not read. Only those with a task are: Celery throws away a message
+# whose task it does not know.
 task_default_queue = _names.QUEUE
-task_queues = [_Queue(_names.QUEUE), _Queue(_names.ENQUEUE_QUEUE)]
-task_routes = {_names.ENQUEUE: {"queue": _names.ENQUEUE_QUEUE}}
-# Last resort in the prefork pool, above every time-out of ours; the threads pool has none.
-task_soft_time_limit = 120
-task_time_limit = 180
+task_queues = [_Queue(_names.QUEUE)]
+# No time limits: a call has its own total deadline, and a kill in mid-call makes its outcome
+# unknown.
 # A guard against leaks in the prefork pool.
 worker_max_tasks_per_child = 1000
 # The pace is the account's, across all workers; Celery's is one worker's.

@@ -76,8 +76,9 @@ def tokens_in_a_row(history: Sequence[Attempt]) -> int:
 
 def same_in_a_row(history: Sequence[Attempt]) -> int:
     """Count how many of the last attempts ended like the last one."""
-    last, row = history[-1].outcome, 0
-    for attempt in reversed(history):
+    called = [a for a in history if a.outcome is not Outcome.NOT_CALLED] or list(history)
+    last, row = called[-1].outcome, 0
+    for attempt in reversed(called):
         if attempt.outcome != last:
             break
         row += 1

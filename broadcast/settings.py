@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     calls_per_minute: Annotated[int, Field(ge=0, le=6000)] = Field(
         60, validation_alias=_env("WECHAT_CALLS_PER_MINUTE")
     )
+    #: Read by ``broadcast.text``, since texts are needed before settings; here it is checked.
+    lang: Literal["zh", "en"] | None = Field(None, validation_alias=_env("BROADCAST_LANG"))
     accounts_file: Path | None = Field(None, validation_alias=_env("BROADCAST_ACCOUNTS_FILE"))
     batch_size: Annotated[int, Field(ge=2, le=10_000)] = Field(
         10_000, validation_alias=_env("BROADCAST_BATCH_SIZE")

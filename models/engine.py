@@ -23,6 +23,7 @@ from sqlalchemy.exc import (
     NotSupportedError,
     ProgrammingError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -31,6 +32,7 @@ from models.types import Moment
 
 BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5
+SILENT_S = 10
 
 
 class database_now(FunctionElement[datetime]):  # noqa: N801 - SQLAlchemy's way for functions
@@ -104,7 +106,14 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
             # The ping asks nothing of a local file.
             options |= {"pool_pre_ping": False, "connect_args": {"timeout": BUSY_TIMEOUT_S}}
         case "postgresql":
-            options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_S}
+            # A peer that died in silence must not hold a driver for the kernel's minutes.
+            options["connect_args"] = {
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "keepalives_idle": SILENT_S,
+                "keepalives_interval": SILENT_S,
+                "keepalives_count": 2,
+                "tcp_user_timeout": SILENT_S * 1000,
+            }
         case _:
             options |= {
                 "pool_recycle": 1800,
@@ -158,6 +167,10 @@ def reachable(where: str = "") -> Iterator[None]:
             raise
         # The driver's first line names host and cause; psycopg and PyMySQL keep passwords out.
         cause = str(error.orig).strip().splitlines()[0] if str(error.orig) else type(error).__name__
+        problem = DatabaseAwayError("error.database.away", cause=cause, where=where)
+    except PoolTimeoutError as error:
+        # All connections of this process stayed in use: the database is slow, not wrong.
+        cause = str(error).partition("(")[0]
         problem = DatabaseAwayError("error.database.away", cause=cause, where=where)
     else:
         return

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
+import os
 import sys
+from collections.abc import Mapping, Sequence
 
 from celery import Celery, signals
 
 from broadcast import names, redaction
 from broadcast.errors import BroadcastError
+from broadcast.settings import VAR
+from broadcast.text import t
 
 log = logging.getLogger(__name__)
 
@@ -17,9 +22,24 @@ log = logging.getLogger(__name__)
 @functools.cache
 def make() -> Celery:
     """Return the one application of this process."""
+    _refuse_open_flower(sys.argv, os.environ)
+    # Beat keeps its schedule there. Where it cannot be made, beat says so itself.
+    with contextlib.suppress(OSError):
+        VAR.mkdir(exist_ok=True)
     app = Celery("broadcast")
     app.config_from_object("celeryconfig")
     return app
+
+
+def _refuse_open_flower(argv: Sequence[str], environ: Mapping[str, str]) -> None:
+    """End the process where Flower would show every page to everyone, as it does by default."""
+    if "flower" not in argv[1:]:
+        return
+    logins = ("basic_auth", "basic-auth", "auth")
+    given = any(word.lstrip("-").partition("=")[0] in logins for word in argv)
+    if not given and not environ.get("FLOWER_BASIC_AUTH") and not environ.get("FLOWER_AUTH"):
+        print(t("error.flower.no_login"), file=sys.stderr)  # noqa: T201 - before logging is set up
+        sys.exit(2)
 
 
 @signals.setup_logging.connect

@@ -65,7 +65,11 @@ class Heartbeat:
                 while not self._leases:
                     self._more.wait()
             pause.wait(BEAT_S)
-            self.renew()
+            try:
+                self.renew()
+            except Exception:
+                # Without this thread every lane of the process would be lost.
+                log.exception("leases not renewed")
 
     def renew(self) -> None:
         """Renew all leases once; a database that is away is said, and tried again."""

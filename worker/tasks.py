@@ -5,6 +5,7 @@ None of them retries or raises for what it met: rows and sweeps carry the work o
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 
@@ -12,7 +13,7 @@ from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from broadcast import names
-from broadcast.errors import OutOfReachError
+from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.outcomes import Outcome
 from models.ledger import polls, sweeps
 from worker import lane, obstacles, planning, settling
@@ -31,7 +32,7 @@ def plan(broadcast_id: str) -> dict[str, Any] | None:
     try:
         account = planning.account_of(here.engine, broadcast_id)
         planned = planning.plan(here.road(account), broadcast_id) if account else None
-    except OutOfReachError as error:
+    except (OutOfReachError, SettingsError) as error:
         log.warning("plan of %s is left to the sweep: %s", broadcast_id, error)
         return None
     if planned is None or account is None:
@@ -83,7 +84,8 @@ def refresh_token(*, only_expiring: bool = False) -> dict[str, str]:
         if fact is not None:
             log.warning("access_token of %s: %s", name, fact.errmsg)
             if fact.outcome is Outcome.STOP_ACCOUNT:
-                obstacles.meet(here.engine, account, fact, waits=here.rules.waits)
+                with contextlib.suppress(OutOfReachError):
+                    obstacles.meet(here.engine, account, fact, waits=here.rules.waits)
     return told
 
 
@@ -103,6 +105,8 @@ def sweep() -> dict[str, int]:
     for account, broadcast_id in rings.lanes:
         if account in here.accounts:
             ring(names.SEND_BATCH, account, broadcast_id)
+        else:
+            log.warning("%s waits: no account %s in this worker's settings", broadcast_id, account)
     return {"plans": len(rings.plans), "lanes": len(rings.lanes)}
 
 

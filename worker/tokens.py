@@ -50,6 +50,8 @@ class AccountTokens:
         """Return a token, or the fact that kept WeChat from giving one. Raises RedisAwayError."""
         try:
             return self._service.get(self._appid)
+        except TokenRefusedError as error:
+            return _refused(error)
         except (APIError, TransportError, TokenFetchError, TokenWaitError) as error:
             return _fact(error)
 
@@ -58,10 +60,21 @@ class AccountTokens:
         try:
             self._service.replace(self._appid, failed)
         except TokenRefusedError as error:
-            return Fact(outcome=Outcome.STOP_ACCOUNT, errmsg=str(error))
+            return _refused(error)
         except (APIError, TransportError, TokenFetchError, TokenWaitError) as error:
             return _fact(error)
         return None
+
+
+#: `force_refresh` is allowed every 30 s; a longer wait is the limit of the day.
+SHORT_WAIT_S = 60
+
+
+def _refused(error: TokenRefusedError) -> Fact:
+    """Tell a refused token: one that WeChat's rules forbid to replace just now only waits."""
+    seconds = error.facts.get("seconds")
+    short = isinstance(seconds, int | float) and seconds <= SHORT_WAIT_S
+    return Fact(outcome=Outcome.WAIT if short else Outcome.STOP_ACCOUNT, errmsg=str(error))
 
 
 def _fact(error: APIError | TransportError | TokenFetchError | TokenWaitError) -> Fact:

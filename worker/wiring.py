@@ -27,6 +27,7 @@ from coordination.tokens import TokenService
 from models.engine import open_engine
 from models.ledger.records import Rules
 from wechat.client import WeChatClient
+from wechat.values import Timeouts
 from worker.gateway import WeChatGateway
 from worker.lane import Road
 from worker.leases import Heartbeat
@@ -34,6 +35,7 @@ from worker.tokens import AccountTokens, ClientTokenFetcher
 
 log = logging.getLogger(__name__)
 
+TOKEN_TIMEOUTS = Timeouts(connect_s=5, read_s=10, total_s=15)
 #: Set once this process is asked to stop.
 stopping = threading.Event()
 _building = threading.Lock()
@@ -102,6 +104,11 @@ def _build(pid: int) -> Parts:
         base: WeChatClient(base, most_text_chars=settings.text_limit)
         for base in {account.api_base for account in by_appid.values()}
     }
+    # A token's fetch must end before the lease of its lock (20 s) does.
+    fetchers = {
+        appid: WeChatClient(account.api_base, timeouts=TOKEN_TIMEOUTS)
+        for appid, account in by_appid.items()
+    }
     clients = {appid: by_base[account.api_base] for appid, account in by_appid.items()}
     engine = open_engine(settings.database_url.get_secret_value(), pool_size=10)
     redis = connect(settings.redis_url.get_secret_value())
@@ -112,7 +119,7 @@ def _build(pid: int) -> Parts:
         engine=engine,
         redis=redis,
         tokens=TokenService(
-            redis, ClientTokenFetcher(by_appid, clients), keys=keys, on_drift=_tell_drift
+            redis, ClientTokenFetcher(by_appid, fetchers), keys=keys, on_drift=_tell_drift
         ),
         limiter=Limiter(redis, keys=keys),
         clients=clients,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 from broadcast.text import t
 from cli.commands.lanes import EveryAccount, switch
 from cli.commands.options import AccountName, new_app
 from cli.group import Command
+from cli.wiring.database import settings
 from models.ledger import controls
 
 app = new_app()
@@ -14,4 +17,6 @@ app = new_app()
 @app.command(cls=Command, help=t("help.halt"))
 def halt(*, account: AccountName = None, every: EveryAccount = False) -> None:
     """Start no new call of an account, or of all."""
-    switch(controls.halt, account, every=every, done="halt.done", already="halt.already")
+    known = settings().accounts().values()
+    halt_known = functools.partial(controls.halt, known=known)
+    switch(halt_known, account, every=every, done="halt.done", already="halt.already")

@@ -79,6 +79,9 @@ def _environment(folder: Path) -> dict[str, str]:
         "BROADCAST_BATCH_SIZE": "",
         "BROADCAST_REDIS_PREFIX": "",
         "BROADCAST_WAIT_SCALE": "",
+        "BROADCAST_TEXT_LIMIT": "",
+        "BROADCAST_SPLIT_DEPTH": "",
+        "BROADCAST_CONCURRENCY": "",
         "WECHAT_APPSECRET_FILE": "",
     }
 

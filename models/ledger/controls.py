@@ -6,11 +6,12 @@ was committed before is being called now (within 300 ms), and none can be commit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, func, select, update
 
+from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.states import BatchState, BroadcastState
@@ -18,13 +19,13 @@ from models.account import Lane
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import moves
+from models.ledger import lanes, moves
 from models.ledger.transaction import AnyRow, note, write
 
 T = TypeVar("T")
 S = BroadcastState
 
-_MAY_PAUSE = {S.SCHEDULED, S.PLANNING, S.WAITING, S.SENDING, S.HELD}
+_MAY_PAUSE = {S.SCHEDULED, S.PLANNING, S.WAITING, S.SENDING}
 _ENDED = {S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED}
 
 
@@ -133,8 +134,20 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str) -> bool:
     return _on(engine, broadcast_id, work)
 
 
-def halt(engine: Engine, account: str | None, *, who: str) -> list[str]:
-    """Start no new call of an account, or of all; return the accounts that were running."""
+def halt(
+    engine: Engine, account: str | None, *, who: str, known: Iterable[Account] = ()
+) -> list[str]:
+    """Start no new call of an account, or of all; return the accounts that were running.
+
+    *known* are accounts that may never have been used: they are halted as well.
+    """
+    configured = [one for one in known if account in {None, one.name}]
+
+    def work(connection: Connection) -> None:
+        for one in configured:
+            lanes.know(connection, one)
+
+    write(engine, work)
     return _lanes(engine, account, who=who, kind="lane.halt", halted=False)
 
 

@@ -11,14 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, insert, or_, select, update
+from sqlalchemy import Connection, Engine, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
+from broadcast.outcomes import MAYBE_SENT
 from broadcast.states import BatchState
 from broadcast.waits import UNKNOWN_TRIES
 from models.account import AccountRow, Lane
+from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now
 from models.ledger import moves
@@ -87,13 +89,13 @@ def acquire(engine: Engine, account: str, owner: str) -> Held | None:
 
 def _adopt_orphans(connection: Connection, account: str, moment: datetime) -> None:
     orphans = connection.execute(
-        select(Batch.id, Batch.broadcast_id, Batch.state, Batch.attempts).where(
+        select(Batch.id, Batch.broadcast_id, Batch.state).where(
             Batch.account == account, Batch.state == BatchState.CALLING
         )
     ).all()
     for batch in orphans:
         # Whatever kills each driver of this batch must not be fed with calls of the day for ever.
-        doubt = batch.attempts > UNKNOWN_TRIES
+        doubt = _maybe_sent(connection, batch.id) > UNKNOWN_TRIES
         moves.move_batch(
             connection, batch, BatchState.IN_DOUBT if doubt else BatchState.UNKNOWN,
             reason=Reason.TOO_OFTEN_UNKNOWN if doubt else Reason.REPEAT_UNKNOWN,
@@ -104,12 +106,25 @@ def _adopt_orphans(connection: Connection, account: str, moment: datetime) -> No
         moves.rest(connection, batch.broadcast_id)
 
 
+def _maybe_sent(connection: Connection, batch_id: int) -> int:
+    """Count the attempts of a batch that WeChat may have taken."""
+    return (
+        connection.scalar(
+            select(func.count())
+            .select_from(AttemptRow)
+            .where(AttemptRow.batch_id == batch_id)
+            .where(AttemptRow.outcome.is_(None) | AttemptRow.outcome.in_(MAYBE_SENT))
+        )
+        or 0
+    )
+
+
 def renew(engine: Engine, held: Iterable[Held]) -> set[str]:
     """Renew leases in one transaction; return the accounts whose lane is no longer ours.
 
     A lease that ran out is not renewed even if nobody took the lane: what its driver knows is old.
     """
-    lanes = list(held)
+    lanes = sorted(held, key=lambda lane: lane.account)
 
     def work(connection: Connection) -> set[str]:
         moment = now(connection)

@@ -95,6 +95,8 @@ class Report:
     batches: dict[str, int]
     batch_list: Sequence[BatchLine]
     calls: int
+    #: Accepted batches whose end WeChat will still be asked for.
+    results_due: int
     lane: LaneView
     created_at: datetime
     scheduled_at: datetime | None
@@ -162,6 +164,7 @@ def _report(connection: Connection, row: AnyRow, *, batch_list: bool) -> Report:
         batches=batches,
         batch_list=_lines(connection, row.id) if batch_list else (),
         calls=calls,
+        results_due=_results_due(connection, row.id),
         lane=lane,
         created_at=row.created_at,
         scheduled_at=row.scheduled_at,
@@ -202,6 +205,17 @@ def _sums(connection: Connection, broadcast_id: str) -> tuple[dict[str, int], di
         if state is BatchState.FINISHED:
             batches["finished"] += count
     return recipients, batches, calls or 0
+
+
+def _results_due(connection: Connection, broadcast_id: str) -> int:
+    return (
+        connection.scalar(
+            select(func.count())
+            .select_from(Batch)
+            .where(Batch.broadcast_id == broadcast_id, Batch.poll_at.is_not(None))
+        )
+        or 0
+    )
 
 
 def _lines(connection: Connection, broadcast_id: str) -> list[BatchLine]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select, update
+from sqlalchemy.orm import aliased
 
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from broadcast.waits import REPEAT_WINDOW
@@ -51,7 +52,8 @@ def _due(connection: Connection) -> Rings:
     stale = now(connection) - RING_AGAIN
     plans = connection.scalars(
         select(BroadcastRow.id)
-        .where(BroadcastRow.state == BroadcastState.PLANNING)
+        .join(Lane, Lane.account == BroadcastRow.account)
+        .where(BroadcastRow.state == BroadcastState.PLANNING, _is_open(now(connection)))
         .where(or_(BroadcastRow.rung_at.is_(None), BroadcastRow.rung_at < stale))
         .order_by(BroadcastRow.published_at)
     ).all()
@@ -83,11 +85,29 @@ def _due_lanes(connection: Connection) -> list[tuple[str, str]]:
     return sorted(first.items())
 
 
+_DOUBTFUL = aliased(Batch)
+_RUNNING = aliased(BroadcastRow)
+
+
 def _may_be_called(moment: datetime) -> ColumnElement[bool]:
     return and_(
         Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN]),
         or_(Batch.not_before.is_(None), Batch.not_before <= moment),
         BroadcastRow.state.in_(BROADCAST_RUNNING),
+        _is_open(moment),
+        # While a doubtful batch waits for its repeat, the lane starts no other.
+        ~exists().where(
+            _DOUBTFUL.account == Lane.account,
+            _DOUBTFUL.state == BatchState.UNKNOWN,
+            _DOUBTFUL.not_before > moment,
+            _DOUBTFUL.broadcast_id == _RUNNING.id,
+            _RUNNING.state.in_(BROADCAST_RUNNING),
+        ),
+    )
+
+
+def _is_open(moment: datetime) -> ColumnElement[bool]:
+    return and_(
         or_(Lane.not_before.is_(None), Lane.not_before <= moment),
         Lane.stopped_at.is_(None),
         Lane.halted_at.is_(None),

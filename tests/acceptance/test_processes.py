@@ -75,24 +75,26 @@ def test_the_simulator_knows_the_account_of_the_environment_and_stops_in_order(
     env = {"WECHAT_APPID": appid, "WECHAT_APPSECRET": secret}
     process = launch([BROADCAST, "simulator", "--port", "0"], env=env)
     process.wait_for_line("simulator ready http://127.0.0.1:")
-    url = process.output.split("simulator ready ")[1].split()[0]
 
-    said = requests.post(
-        f"{url}/cgi-bin/stable_token",
-        json={"grant_type": "client_credential", "appid": appid, "secret": secret},
-        timeout=10,
-    ).json()
-
-    assert said["access_token"]
+    assert token_of(process, appid, secret)
     assert secret not in process.output
     assert end(process, number) == 0
 
 
-def test_the_simulator_without_an_account_makes_one_and_prints_it(launch: Launch) -> None:
+def token_of(simulator: RunningProcess, appid: str, secret: str) -> str:
+    """Fetch a token from a simulator that is ready."""
+    url = simulator.output.split("simulator ready ")[1].split()[0]
+    asked = {"grant_type": "client_credential", "appid": appid, "secret": secret}
+    said = requests.post(f"{url}/cgi-bin/stable_token", json=asked, timeout=10).json()
+    return str(said["access_token"])
+
+
+def test_the_simulator_without_an_account_prints_the_one_that_it_knows(launch: Launch) -> None:
     process = launch([BROADCAST, "simulator", "--port", "0"])
     process.wait_for_line("simulator ready ")
 
-    assert re.search(r"appid=wx\w+ secret=\w+", process.output)
+    told = dict(re.findall(r"^WECHAT_(\w+)=(\S+)$", process.output, re.MULTILINE))
+    assert token_of(process, told["APPID"], told["APPSECRET"])
     assert end(process, signal.SIGTERM) == 0
 
 

@@ -30,7 +30,7 @@ def test_parallel_call_doubles_its_pause_up_to_300_s(times: int, seconds: float)
 def test_another_reply_between_starts_the_doubling_anew() -> None:
     said = [
         *(attempt(n, Outcome.THROTTLED, errcode=PARALLEL) for n in (1, 2, 3)),
-        attempt(4, Outcome.NOT_CALLED),
+        attempt(4, Outcome.WAIT),
         attempt(5, Outcome.THROTTLED, errcode=PARALLEL),
     ]
 
