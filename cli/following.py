@@ -26,7 +26,7 @@ from models.ledger import reports
 from models.ledger.reports import Report
 
 FIRST_PAUSE_S = 0.05
-LONGEST_PAUSE_S = 0.15
+LONGEST_PAUSE_S = 0.1
 #: A database that is away this long is given up on.
 DATABASE_PATIENCE_S = 60
 #: Without progress this long, the parts on the way are looked at.

@@ -148,6 +148,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         )
 
 
+@functools.lru_cache(maxsize=64)
 def reader(engine: Engine) -> Engine:
     """Return *engine* for reading alone: it never waits for a writer, nor makes one wait."""
     return engine.execution_options(sqlite_begin="BEGIN")
