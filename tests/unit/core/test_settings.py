@@ -25,7 +25,6 @@ VALUES = {
     "WECHAT_TOKEN_MODE": ("token_mode", "classic", "classic"),
     "WECHAT_CALLS_PER_MINUTE": ("calls_per_minute", "0", 0),
     "BROADCAST_ACCOUNTS_FILE": ("accounts_file", "accounts.toml", Path("accounts.toml")),
-    "BROADCAST_LANG": ("lang", "zh", "zh"),
     "BROADCAST_BATCH_SIZE": ("batch_size", "2", 2),
     "DATABASE_URL": ("database_url", "mysql://u:p@h/d", SecretStr("mysql://u:p@h/d")),
     "REDIS_URL": ("redis_url", "rediss://:p@h:6380/1", SecretStr("rediss://:p@h:6380/1")),
@@ -102,7 +101,8 @@ def test_empty_variable_is_as_good_as_none(name: str, monkeypatch: pytest.Monkey
 
 
 def test_every_setting_is_in_the_table_above() -> None:
-    assert {field for field, _, _ in VALUES.values()} == set(Settings.model_fields)
+    # `lang` is set for every test, and its wrong value is in the table of those.
+    assert {field for field, _, _ in VALUES.values()} | {"lang"} == set(Settings.model_fields)
 
 
 def test_defaults_are_the_documented_ones() -> None:
