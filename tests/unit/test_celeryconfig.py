@@ -1,0 +1,42 @@
+"""Celery accepts an unknown setting in silence, and throws away a message of an unknown task."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from celery.app.defaults import NAMESPACES, flatten
+
+import celeryconfig
+from broadcast import names
+from tests.kit.processes import ROOT
+
+KNOWN = {pair[0] for pair in flatten(NAMESPACES)}
+SETTINGS = [name for name in vars(celeryconfig) if not name.startswith("_") and name.islower()]
+
+
+def test_every_setting_is_one_that_celery_knows() -> None:
+    assert SETTINGS
+    assert [name for name in SETTINGS if name not in KNOWN and name != "annotations"] == []
+
+
+def test_no_queue_is_read_whose_tasks_do_not_exist() -> None:
+    # `broadcast.enqueue` has no task yet: its messages must wait in the broker.
+    assert [queue.name for queue in celeryconfig.task_queues] == [names.QUEUE]
+
+
+def test_every_ring_of_beat_expires_within_its_period() -> None:
+    for entry in celeryconfig.beat_schedule.values():
+        assert entry["options"] == {"expires": entry["schedule"]}
+
+
+def test_flower_does_not_start_without_a_login(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "worker", "flower", "--port=0"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env={"PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("Flower shows every task")
