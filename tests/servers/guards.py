@@ -62,6 +62,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     config.stash[WATCH] = ProcessWatch()
     _end_in_order_on_sigterm()
+    # A shell ignores Ctrl-C in what it starts in the background, and children inherit that; the
+    # tests that press it start children.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end_in_order_on_sigterm() -> None:
