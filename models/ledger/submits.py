@@ -30,8 +30,7 @@ from models.ledger import lanes, moves
 from models.ledger.transaction import read, write
 from models.skipped import Skipped
 
-#: An upload shows its beat this often; one that was silent for longer has died.
-UPLOAD_BEAT_S = 5
+#: Each chunk of an upload shows that it lives; one that was silent for this long has died.
 UPLOAD_DEAD = timedelta(seconds=60)
 #: Packs per transaction, so that no write on SQLite holds others up for over 100 ms.
 PACKS_AT_ONCE = 20

@@ -1,6 +1,7 @@
 """Sweeps: what was left behind and may go on. Any number of them at once is harmless.
 
-A sweep writes nothing but "rung at"; it never touches a lane whose lease lives.
+Ringing writes nothing but "rung at" and never touches a lane whose lease lives. What only time can
+settle (a window that closed, a time that came, an upload that died) is moved on here as well.
 """
 
 from __future__ import annotations
