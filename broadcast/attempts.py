@@ -50,6 +50,7 @@ class Reason(StrEnum):
     QUOTA_MONTH = "quota_month"
     CONTENT_REFUSED = "content_refused"
     ACCOUNT_STOPPED = "account_stopped"
+    APPID_CHANGED = "appid_changed"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - a reason's name
     RECIPIENTS_REFUSED = "recipients_refused"
     TWO_MSG_IDS = "two_msg_ids"

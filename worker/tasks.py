@@ -45,7 +45,11 @@ def plan(broadcast_id: str) -> dict[str, Any] | None:
 @shared_task(name=names.SEND_BATCH, bind=True)
 def send_batch(self: Task[Any, Any], account: str, broadcast_id: str) -> dict[str, Any]:
     """Drive one slice of an account's lane; *broadcast_id* only tells what it was rung for."""
-    road = parts().road(account)
+    try:
+        road = parts().road(account)
+    except (OutOfReachError, SettingsError) as error:
+        log.warning("lane of %s is left to the sweep: %s", account, error)
+        return {"account": account, "busy": False, "calls": []}
     while True:
         done = lane.drive(road)
         _tell(self, account, done)
@@ -68,7 +72,7 @@ def settle(account: str) -> int:
     """Ask mass/get for the end of an account's accepted batches."""
     try:
         return settling.settle(parts().road(account))
-    except OutOfReachError as error:
+    except (OutOfReachError, SettingsError) as error:
         log.warning("results of %s are asked for later: %s", account, error)
         return 0
 

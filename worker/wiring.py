@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
@@ -25,6 +25,7 @@ from coordination.keys import Keys
 from coordination.limiter import Limiter
 from coordination.tokens import TokenService
 from models.engine import open_engine
+from models.ledger import accounts as known_accounts
 from models.ledger.records import Rules
 from wechat.client import WeChatClient
 from wechat.values import Timeouts
@@ -68,14 +69,21 @@ class Parts:
     heartbeat: Heartbeat
     rules: Rules
     owner: str
+    #: Accounts whose appid is the ledger's; neither of the two changes while the process lives.
+    met: set[str] = field(default_factory=set)
 
     def road(self, name: str) -> Road:
-        """Return what the lane of account *name* drives with; raise SettingsError if unknown."""
+        """Return what the lane of account *name* drives with.
+
+        Raises SettingsError if the settings do not have the account, or have it with another appid
+        than the ledger (its lane then stands still), and DatabaseAwayError.
+        """
         account = self.accounts.get(name)
         if account is None:
             raise SettingsError(
                 "error.settings.unknown_account", account=name, names=", ".join(self.accounts)
             )
+        self._meet(account)
         return Road(
             engine=self.engine,
             account=account,
@@ -87,6 +95,18 @@ class Parts:
             owner=self.owner,
             stopping=stopping,
         )
+
+    def _meet(self, account: Account) -> None:
+        """See to it that nothing is called under another appid than the ledger's."""
+        if account.name in self.met:
+            return
+        try:
+            if known_accounts.check(self.engine, account):
+                self.met.add(account.name)
+        except SettingsError as error:
+            if known_accounts.stop(self.engine, account.name):
+                log.error("%s", error)  # noqa: TRY400 - its words say all; the trace says nothing
+            raise
 
 
 def parts() -> Parts:

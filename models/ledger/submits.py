@@ -26,7 +26,7 @@ from models.account import Lane, QuotaDay
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import lanes, moves
+from models.ledger import accounts, lanes, moves
 from models.ledger.transaction import read, write
 from models.skipped import Skipped
 
@@ -102,10 +102,11 @@ class Terms:
 def find(engine: Engine, body: Body) -> str | None:
     """Return the id of the broadcast that has this key and this body, if there is one.
 
-    Raises ConflictError when the key is taken by another body, and InputError while another
-    process is uploading under it.
+    Raises ConflictError when the key is taken by another body, InputError while another process is
+    uploading under it, and SettingsError when the account's name has had another appid.
     """
     with read(engine) as connection:
+        accounts.refuse_changed(connection, body.account)
         return _same(connection, body)
 
 
@@ -136,6 +137,7 @@ def begin(engine: Engine, body: Body, *, who: str) -> str:
 
     def work(connection: Connection) -> str:
         lanes.know(connection, body.account)
+        accounts.refuse_changed(connection, body.account)
         moment = now(connection)
         dead = connection.scalar(
             select(BroadcastRow.id)

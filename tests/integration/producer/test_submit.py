@@ -16,6 +16,7 @@ from broadcast.errors import (
     InputError,
     PlanError,
     RepeatedSendError,
+    SettingsError,
 )
 from broadcast.states import BroadcastState
 from models import BroadcastRow, Pack
@@ -168,6 +169,21 @@ def test_a_subscription_account_cannot_send_by_openid(engine: Engine, account: A
 
     assert caught.value.message_id == "error.plan.account_kind"
     assert counts(engine) == (0, 0)
+
+
+@pytest.mark.parametrize("key", ["one", "two"])
+def test_an_account_whose_appid_was_changed_cannot_send(
+    engine: Engine, account: Account, key: str
+) -> None:
+    send(engine, order(account, "one"), openids(5))
+    other, quota = account.model_copy(update={"appid": "wx0000000000000002"}), QuotaStub()
+
+    with pytest.raises(SettingsError, match="wx0000000000000001") as caught:
+        send(engine, order(other, key, again=True), openids(5), quota=quota)
+
+    assert caught.value.message_id == "error.settings.appid_changed"
+    assert quota.asked == 0
+    assert counts(engine) == (1, 1)
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError, InputError])

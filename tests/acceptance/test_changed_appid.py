@@ -1,0 +1,52 @@
+"""The settings give an account's name another appid: nothing is sent to the other account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from broadcast.attempts import Reason
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+
+MASS_SEND = "/cgi-bin/message/mass/send"
+OURS, OTHER = "wx0000000000000001", "wx0000000000000002"
+
+
+def test_a_repeat_never_goes_to_the_account_of_a_changed_appid(start_system: StartSystem) -> None:
+    system = start_system(followers=50, accounts=2)
+    file = system.folder / "accounts.toml"
+    # The first account's name alone is in the settings; its appid will be the second one's.
+    ours = file.read_text().partition("[accounts.account2]")[0]
+    file.write_text(ours)
+    system.simulator.fault("drop", when="after", path=MASS_SEND)
+    first = system.worker()
+    told = system.send(system.simulator.openids(50))
+    until(lambda: system.report(told["id"]).calls == 1, 20, "the call whose reply is lost")
+    first.kill()
+
+    file.write_text(ours.replace(OURS, OTHER))
+    wrong = system.worker()
+    system.beat()
+    until(
+        lambda: system.report(told["id"]).lane.stop_reason is Reason.APPID_CHANGED, 30, "the stop"
+    )
+    people = next(system.folder.glob("openids-*.txt"))
+    refused = system.broadcast("send", "--openids", people, "--text", "x", status=2)
+    status = system.broadcast("status", told["id"], status=None)
+    wrong.stop(timeout_s=30)
+
+    assert len(system.simulator.mass_calls()) == 1
+    assert wrong.output.count(" ERROR ") == 1
+    assert OURS in wrong.output
+    assert OTHER in wrong.output
+    assert "another appid" in status.stdout
+    assert OURS in refused.stderr
+
+    file.write_text(ours)
+    system.worker()
+    system.broadcast("unhalt", "--account", "account1")
+    system.until_state(told["id"], "completed")
+    assert {call["appid"] for call in system.simulator.mass_calls()} == {OURS}
+    assert system.simulator.ledger()["delivered_max"] == 1

@@ -1,0 +1,67 @@
+"""A name stands for one appid."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from broadcast.accounts import Account
+from broadcast.attempts import Reason
+from broadcast.errors import SettingsError
+from broadcast.states import BroadcastState
+from models import Event
+from models.account import AccountRow
+from models.ledger import accounts, controls, reports, submits
+from tests.kit import ledger
+
+
+def renamed(account: Account) -> Account:
+    """Return the account with the appid of another one."""
+    return account.model_copy(update={"appid": "wx9999999999999999"})
+
+
+def test_account_is_known_once_it_was_used(engine: Engine) -> None:
+    assert not accounts.check(engine, ledger.account())
+
+    ledger.broadcast(engine)
+
+    assert accounts.check(engine, ledger.account())
+    assert not accounts.check(engine, ledger.account("another"))
+
+
+def test_changed_appid_is_refused_and_both_are_named(engine: Engine) -> None:
+    ledger.broadcast(engine)
+
+    with pytest.raises(SettingsError) as caught:
+        accounts.check(engine, renamed(ledger.account()))
+
+    assert caught.value.exit_status == 2
+    assert "wx9999999999999999" in str(caught.value)
+    assert ledger.account().appid in str(caught.value)
+
+
+def test_upload_that_meets_another_appid_at_its_beginning_stores_nothing(engine: Engine) -> None:
+    """Two processes with different settings began at once, and the other was first."""
+    ledger.upload(engine, ledger.body(key="one"))
+
+    with pytest.raises(SettingsError):
+        submits.begin(engine, ledger.body(key="two", owner=renamed(ledger.account())), who="tests")
+
+    with engine.connect() as connection:
+        assert connection.scalars(select(AccountRow.appid)).all() == [ledger.account().appid]
+    assert submits.find(engine, ledger.body(key="two")) is None
+
+
+def test_lane_of_a_changed_appid_stands_still_until_a_human_lifts_it(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+
+    assert accounts.stop(engine, "default")
+    assert not accounts.stop(engine, "default")
+
+    told = reports.report(engine, broadcast_id)
+    assert (told.state, told.lane.stop_reason) == (BroadcastState.HELD, Reason.APPID_CHANGED)
+    with engine.connect() as connection:
+        stops = select(func.count()).select_from(Event).where(Event.kind == "lane.stop")
+        assert connection.scalar(stops) == 1
+    controls.unhalt(engine, "default", who="tests")
+    assert accounts.stop(engine, "default")
