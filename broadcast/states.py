@@ -69,6 +69,8 @@ BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
 
 #: States in which a batch needs nothing more from a lane.
 BATCH_AT_REST = frozenset({B.ACCEPTED, B.FINISHED, B.REFUSED, B.CANCELLED, B.IN_DOUBT, B.SPLIT})
+#: Something will still happen to them by itself.
+BATCH_OPEN = frozenset(B) - BATCH_AT_REST
 
 _SETTLED = frozenset({S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED, S.HELD})
 #: A state has a way out unless everything there is to say has been said.

@@ -146,10 +146,13 @@ def _until_due(connection: Connection, account: str, moment: datetime) -> Work:
     return Work(kind=Kind.WAIT, until=soonest, now=moment)
 
 
+_PACK = select(Pack.openids).where(Pack.id == bindparam("pack_id"))
+
+
 def openids(engine: Engine, pack_id: int) -> bytes:
     """Return the packed OpenIDs of a batch."""
     with read(engine) as connection:
-        return connection.execute(select(Pack.openids).where(Pack.id == pack_id)).scalar_one()
+        return connection.execute(_PACK, {"pack_id": pack_id}).scalar_one()
 
 
 def content(engine: Engine, broadcast_id: str) -> str:
@@ -191,31 +194,47 @@ def _claim(
     moment = _may_call(connection, held, work)
     if moment is None:
         return None
-    if records.expire_held(connection, records.lock(connection, work.batch_id), rules=rules):
-        return None
-    values = {"state": BatchState.CALLING, "attempts": work.attempts + 1, "not_before": None}
-    moved = connection.execute(
-        update(Batch)
-        .where(Batch.id == work.batch_id, Batch.state == work.state)
-        .where(Batch.attempts == work.attempts)
-        .values(first_called_at=func.coalesce(Batch.first_called_at, moment), **values)
-    )
-    if moved.rowcount != 1:
+    if work.state is BatchState.UNKNOWN and _expired(connection, work, rules):
         return None
     number = work.attempts + 1
-    attempt_id = connection.execute(
-        insert(AttemptRow).values(
-            claim=name, batch_id=work.batch_id, number=number, account=held.account,
-            fence=held.fence, owner=held.owner, clientmsgid=work.clientmsgid, started_at=moment,
-        )
-    ).inserted_primary_key  # fmt: skip
-    connection.execute(
-        update(Lane).where(Lane.account == held.account).values(leased_until=moment + LEASE)
-    )
+    if not _take(connection, work, number=number, moment=moment):
+        return None
+    attempt = {
+        "claim": name, "batch_id": work.batch_id, "number": number, "account": held.account,
+        "fence": held.fence, "owner": held.owner, "clientmsgid": work.clientmsgid,
+        "started_at": moment,
+    }  # fmt: skip
+    attempt_id = connection.execute(_ATTEMPT, attempt).inserted_primary_key
+    connection.execute(_RENEW, {"b_account": held.account, "leased_until": moment + LEASE})
     return Claim(
         attempt_id=attempt_id[0] if attempt_id else 0, claim=name, number=number,
         read_at=time.monotonic(),
     )  # fmt: skip
+
+
+def _expired(connection: Connection, work: Work, rules: Rules) -> bool:
+    return records.expire_held(connection, records.lock(connection, work.batch_id), rules=rules)
+
+
+def _take(connection: Connection, work: Work, *, number: int, moment: datetime) -> bool:
+    """Move the batch to *calling* if it still stands as it was read; return whether it did."""
+    seen = {"b_id": work.batch_id, "b_state": work.state, "b_attempts": work.attempts}
+    values = {"state": BatchState.CALLING, "attempts": number, "not_before": None}
+    return connection.execute(_TAKE, {**seen, **values, "moment": moment}).rowcount == 1
+
+
+# The columns are those of the parameters that these are run with.
+_TAKE = (
+    update(Batch)
+    .where(Batch.id == bindparam("b_id"), Batch.state == bindparam("b_state"))
+    .where(Batch.attempts == bindparam("b_attempts"))
+    .values(first_called_at=func.coalesce(Batch.first_called_at, bindparam("moment")))
+)
+_ATTEMPT = insert(AttemptRow)
+_RENEW = update(Lane).where(Lane.account == bindparam("b_account"))
+_BROADCAST_HELD = (
+    select(BroadcastRow.state).where(BroadcastRow.id == bindparam("b_id")).with_for_update()
+)
 
 
 def _may_call(connection: Connection, held: Held, work: Work) -> datetime | None:
@@ -229,9 +248,7 @@ def _may_call(connection: Connection, held: Held, work: Work) -> datetime | None
     closed = lane.halted_at or lane.stopped_at or (lane.not_before and lane.not_before > moment)
     if not ours or closed:
         return None
-    state = connection.execute(
-        select(BroadcastRow.state).where(BroadcastRow.id == work.broadcast_id).with_for_update()
-    ).scalar_one()
+    state = connection.execute(_BROADCAST_HELD, {"b_id": work.broadcast_id}).scalar_one()
     if state not in BROADCAST_RUNNING:
         return None
     if state is BroadcastState.WAITING:

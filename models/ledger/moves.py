@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from broadcast.attempts import Reason
 from broadcast.states import (
     BATCH_MOVES,
+    BATCH_OPEN,
     BROADCAST_MOVES,
     BatchState,
     BroadcastState,
@@ -37,6 +38,10 @@ class StandingBatch(Protocol):
         """Where it stands."""
 
 
+#: Its columns are those of the parameters that it is run with.
+_MOVE = update(Batch).where(Batch.id == bindparam("b_id"), Batch.state == bindparam("b_state"))
+
+
 def move_batch(
     connection: Connection,
     batch: StandingBatch | Any,  # noqa: ANN401
@@ -45,13 +50,12 @@ def move_batch(
 ) -> bool:
     """Move a batch that still stands where *batch* says; return whether it did.
 
-    Raises :class:`~broadcast.errors.IllegalMoveError` where the table does not lead.
+    *values* are plain values for its columns. Raises
+    :class:`~broadcast.errors.IllegalMoveError` where the table does not lead.
     """
     move(BATCH_MOVES, batch.state, state)
     moved = connection.execute(
-        update(Batch)
-        .where(Batch.id == batch.id, Batch.state == batch.state)
-        .values(state=state, **values)
+        _MOVE, {"b_id": batch.id, "b_state": batch.state, "state": state, **values}
     )
     if moved.rowcount == 1 and state != batch.state:
         note(
@@ -95,8 +99,18 @@ def counts(connection: Connection, broadcast_id: str) -> dict[BatchState, int]:
     return {state: count for state, count in rows}  # noqa: C416 - rows are not pairs to mypy
 
 
+_OPEN = (
+    select(Batch.id)
+    .where(Batch.broadcast_id == bindparam("broadcast_id"), Batch.state.in_(BATCH_OPEN))
+    .order_by(Batch.n.desc())  # the last are open the longest
+    .limit(1)
+)
+
+
 def rest(connection: Connection, broadcast_id: str) -> None:
     """Settle the broadcast if every batch is at rest, or settle it anew after a late fact."""
+    if connection.scalar(_OPEN, {"broadcast_id": broadcast_id}) is not None:
+        return
     state = resting_state(counts(connection, broadcast_id))
     if state is None:
         return

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Engine,
     bindparam,
@@ -21,6 +20,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.dml import Update
 
 from broadcast.attempts import Attempt, Reason, Scope
 from broadcast.decide import Decision, Move, Policy, decide, window_end
@@ -110,16 +110,9 @@ def store(
     connection: Connection, attempt_id: int, fact: Fact, *, rules: Rules = DEFAULT_RULES
 ) -> Decision:
     """Do the work of :func:`record` inside a transaction."""
-    called = connection.execute(
-        select(AttemptRow.batch_id, AttemptRow.account).where(AttemptRow.id == attempt_id)
-    ).one()
+    called = connection.execute(_CALLED, {"attempt_id": attempt_id}).one()
     batch = lock(connection, called.batch_id, called.account)
-    values = asdict(storable(fact))
-    stored = connection.execute(
-        update(AttemptRow)
-        .where(AttemptRow.id == attempt_id, _may_learn(fact))
-        .values(ended_at=database_now(), **values)
-    )
+    stored = connection.execute(_learn(fact), {"attempt_id": attempt_id, **asdict(storable(fact))})
     # What was stored before has been applied in its own transaction, and people may have acted on
     # it since.
     return _settle(connection, batch, rules, news=stored.rowcount == 1)
@@ -151,14 +144,28 @@ def _plain(text: str | None, longest: int) -> str | None:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")[:longest]
 
 
-def _may_learn(fact: Fact) -> ColumnElement[bool]:
-    """Tell which attempts *fact* may be written to: a trusted reply also ends a doubt."""
-    nothing_yet = AttemptRow.outcome.is_(None)
-    if fact.outcome in MAYBE_SENT or fact.outcome is Outcome.NOT_CALLED:
-        return nothing_yet
-    return nothing_yet | (AttemptRow.outcome == Outcome.UNKNOWN)
+# Statements of the way of a call are built once: building one costs as much as running it. The
+# columns of an update are those of the parameters that it is run with.
+_CALLED = select(AttemptRow.batch_id, AttemptRow.account).where(
+    AttemptRow.id == bindparam("attempt_id")
+)
+_LEARN = (
+    update(AttemptRow)
+    .where(AttemptRow.id == bindparam("attempt_id"))
+    .values(ended_at=database_now())
+)
+_NOTHING_YET = AttemptRow.outcome.is_(None)
+_LEARN_FIRST = _LEARN.where(_NOTHING_YET)
+_LEARN_BETTER = _LEARN.where(_NOTHING_YET | (AttemptRow.outcome == Outcome.UNKNOWN))
 
 
+def _learn(fact: Fact) -> Update:
+    """Return the update of an attempt that may learn *fact*: a trusted reply also ends a doubt."""
+    doubtful = fact.outcome in MAYBE_SENT or fact.outcome is Outcome.NOT_CALLED
+    return _LEARN_FIRST if doubtful else _LEARN_BETTER
+
+
+_LANE_HELD = select(Lane.fence).where(Lane.account == bindparam("account")).with_for_update()
 _BATCH_HELD = (
     select(
         Batch.id, Batch.broadcast_id, Batch.account, Batch.state, Batch.size, Batch.depth,
@@ -174,11 +181,10 @@ def lock(connection: Connection, batch_id: int, account: str | None = None) -> A
     """Read a batch and hold it, after its lane, in the order in which claims lock."""
     if account is None:
         account = connection.execute(select(Batch.account).where(Batch.id == batch_id)).scalar_one()
-    connection.execute(select(Lane.fence).where(Lane.account == account).with_for_update())
+    connection.execute(_LANE_HELD, {"account": account})
     return connection.execute(_BATCH_HELD, {"batch_id": batch_id}).one()
 
 
-# Built once, as in `claims`: a lane runs it for each call.
 _HISTORY = (
     select(
         AttemptRow.number, AttemptRow.outcome, AttemptRow.started_at, AttemptRow.ended_at,
@@ -272,13 +278,14 @@ def _apply(connection: Connection, batch: AnyRow, decision: Decision, *, rules: 
     moves.rest(connection, batch.broadcast_id)
 
 
+_MSG_DATA_ID = select(func.max(AttemptRow.msg_data_id)).where(
+    AttemptRow.batch_id == bindparam("batch_id")
+)
+
+
 def _accept(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
     target = BatchState.FINISHED if batch.state is BatchState.FINISHED else BatchState.ACCEPTED
-    data_id = (
-        select(func.max(AttemptRow.msg_data_id))
-        .where(AttemptRow.batch_id == batch.id)
-        .scalar_subquery()
-    )
+    data_id = connection.scalar(_MSG_DATA_ID, {"batch_id": batch.id})
     first = rules.waits.scaled(FIRST_POLL)
     # Without a msg_id (45065 can lack it) mass/get has nothing to be asked about.
     asks = decision.msg_id is not None and target is BatchState.ACCEPTED
