@@ -33,6 +33,11 @@ from models.types import Moment
 BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5
 SILENT_S = 10
+#: MySQL: a statement waits so long for somebody else's lock and is then begun again. Less than
+#: ANSWER_S, or a busy row would look like a dead server.
+LOCK_WAIT_S = SILENT_S
+#: MySQL: how long a statement may take. PyMySQL knows no other end of a peer that died in silence.
+ANSWER_S = 2 * SILENT_S
 
 
 class database_now(FunctionElement[datetime]):  # noqa: N801 - SQLAlchemy's way for functions
@@ -72,7 +77,7 @@ def _impossible() -> datetime:
     raise RuntimeError("the database has no clock")
 
 
-def parse(url: str) -> URL:
+def parse(url: str | URL) -> URL:
     """Return *url* with the driver we ship; raise :class:`SettingsError` if it cannot be read."""
     try:
         parsed = make_url(url)
@@ -96,8 +101,11 @@ def parse(url: str) -> URL:
     return parsed
 
 
-def open_engine(url: str, *, pool_size: int = 5) -> Engine:
-    """Return an engine for *url*; nothing is connected yet."""
+def open_engine(url: str | URL, *, pool_size: int = 5, patient: bool = False) -> Engine:
+    """Return an engine for *url*; nothing is connected yet.
+
+    *patient* is for migrations, whose statements may take as long as they need.
+    """
     parsed = parse(url)
     options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
     match parsed.get_backend_name():
@@ -119,11 +127,17 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
                 "pool_recycle": 1800,
                 # REPEATABLE READ would let a claim decide on an old snapshot.
                 "isolation_level": "READ COMMITTED",
-                "connect_args": {"connect_timeout": CONNECT_TIMEOUT_S},
+                "connect_args": {
+                    "connect_timeout": CONNECT_TIMEOUT_S,
+                    "read_timeout": None if patient else ANSWER_S,
+                    "write_timeout": None if patient else ANSWER_S,
+                },
             }
     engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, **options)
     if parsed.get_backend_name() == "sqlite":
         _prepare_sqlite(engine)
+    elif parsed.get_backend_name() == "mysql" and not patient:
+        _prepare_mysql(engine)
     return engine
 
 
@@ -146,6 +160,15 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql(
             connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE")
         )
+
+
+def _prepare_mysql(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401
+        with dbapi.cursor() as cursor:
+            # Of a row, and of a table that a migration changes.
+            for wait in ("innodb_lock_wait_timeout", "lock_wait_timeout"):
+                cursor.execute(f"SET SESSION {wait} = {LOCK_WAIT_S}")
 
 
 @functools.lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, column, inspect, select, table, text
 
 from broadcast.errors import SchemaError
-from models.engine import reachable, reader
+from models.engine import open_engine, reachable, reader
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -92,8 +92,21 @@ def alembic_config(connection: Connection) -> Config:
 def locked(engine: Engine) -> Iterator[Connection]:
     """Give a connection on which nobody else migrates meanwhile; what it did is committed."""
     hold = {"sqlite": _on_sqlite, "postgresql": _on_postgresql}.get(engine.dialect.name, _on_mysql)
-    with engine.connect() as connection, hold(connection):
+    with _patient(engine) as patient, patient.connect() as connection, hold(connection):
         yield connection
+
+
+@contextmanager
+def _patient(engine: Engine) -> Iterator[Engine]:
+    """Give an engine whose statements may take long: the wait for the lock, the copy of a table."""
+    if engine.dialect.name != "mysql":
+        yield engine
+        return
+    patient = open_engine(engine.url, pool_size=1, patient=True)
+    try:
+        yield patient
+    finally:
+        patient.dispose()
 
 
 @contextmanager

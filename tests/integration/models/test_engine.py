@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from pathlib import Path
@@ -13,10 +15,14 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from broadcast.errors import DatabaseAwayError, SettingsError
 from models import engine as engines
+from models import schema
 from models.account import Lane
 from models.engine import open_engine, parse, reachable, reader
+from models.ledger import lanes
 from models.ledger.transaction import read, write
 from tests.kit import ledger
+from tests.kit.wait import until
+from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 
 
@@ -145,6 +151,71 @@ def test_server_that_died_is_told_and_comes_back(
     with read(engine) as connection:
         assert engines.now(connection).tzinfo is UTC
     engine.dispose()
+
+
+@pytest.fixture
+def impatient(mariadb_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """A ledger on MariaDB that waits 1 s for a lock and 3 s for an answer."""
+    monkeypatch.setattr(engines, "LOCK_WAIT_S", 1)
+    monkeypatch.setattr(engines, "ANSWER_S", 3)
+    engine = open_engine(mariadb_url)
+    schema.upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+def test_statement_to_a_mariadb_that_is_frozen_ends_by_itself(
+    impatient: Engine, mariadb: MariaDB
+) -> None:
+    ledger.broadcast(impatient)
+    with pytest.raises(DatabaseAwayError), read(impatient) as connection:
+        mariadb.freeze()
+        began = time.monotonic()
+        connection.scalar(select(Lane.fence))
+    assert 2.5 < time.monotonic() - began < 6
+
+    # Nothing of the pool is fit for use any more: asked for a ping, then for a new connection.
+    began = time.monotonic()
+    with pytest.raises(DatabaseAwayError):
+        lanes.acquire(impatient, "default", "me")
+    assert time.monotonic() - began < 9
+
+    mariadb.thaw()
+    assert lanes.acquire(impatient, "default", "me") is not None
+
+
+def test_a_row_that_is_held_for_long_is_no_absent_mariadb(impatient: Engine) -> None:
+    """Waited for longer than an answer may take: the transaction is begun again until it is free."""
+    ledger.broadcast(impatient)
+    tries = []
+
+    def add_one(connection: Connection) -> None:
+        tries.append(time.monotonic())
+        connection.execute(update(Lane).values(fence=Lane.fence + 1))
+
+    with ThreadPoolExecutor(1) as threads:
+        with impatient.begin() as holder:
+            holder.execute(select(Lane.fence).with_for_update())
+            waiting = threads.submit(write, impatient, add_one)
+            until(lambda: len(tries) > 4, 20, "four waits for the row that were given up")
+        waiting.result(timeout=20)
+
+    assert tries[-1] - tries[0] > 3
+    with impatient.connect() as connection:
+        assert connection.scalar(select(Lane.fence)) == 1
+
+
+def test_a_migration_waits_for_another_one_longer_than_an_answer_may_take(
+    impatient: Engine,
+) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        with schema.locked(impatient):
+            began = time.monotonic()
+            second = threads.submit(schema.upgrade, impatient)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=4)
+        assert second.result(timeout=20) == (schema.HEAD, schema.HEAD)
+    assert time.monotonic() - began > 4
 
 
 def test_dialect_is_told_without_opening(sqlite_url: str) -> None:
