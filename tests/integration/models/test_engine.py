@@ -168,10 +168,14 @@ def test_statement_to_a_mariadb_that_is_frozen_ends_by_itself(
     impatient: Engine, mariadb: MariaDB
 ) -> None:
     ledger.broadcast(impatient)
-    with pytest.raises(DatabaseAwayError), read(impatient) as connection:
+
+    def freeze_and_ask(connection: Connection) -> None:
         mariadb.freeze()
-        began = time.monotonic()
         connection.scalar(select(Lane.fence))
+
+    began = time.monotonic()
+    with pytest.raises(DatabaseAwayError):
+        write(impatient, freeze_and_ask)
     assert 2.5 < time.monotonic() - began < 6
 
     # Nothing of the pool is fit for use any more: asked for a ping, then for a new connection.
@@ -185,7 +189,7 @@ def test_statement_to_a_mariadb_that_is_frozen_ends_by_itself(
 
 
 def test_a_row_that_is_held_for_long_is_no_absent_mariadb(impatient: Engine) -> None:
-    """Waited for longer than an answer may take: the transaction is begun again until it is free."""
+    """Longer than an answer may take: the transaction is begun again until the row is free."""
     ledger.broadcast(impatient)
     tries = []
 
