@@ -112,6 +112,38 @@ def _firsts(ids: IDs) -> npt.NDArray[np.bool_]:
     return firsts
 
 
+_KEY = np.dtype(">u8")
+
+
+def _order(ids: IDs) -> Ints:
+    """Return the order that sorts *ids*, equal ones in the order in which they stand.
+
+    Comparing numbers is ten times faster than comparing texts: the eight bytes behind what all
+    OpenIDs of an account have in common are a number that tells nearly all of them apart. Only
+    where it does not are the texts themselves compared.
+    """
+    if len(ids) < 2:  # noqa: PLR2004 - nothing to sort
+        return np.arange(len(ids))
+    keys = _keys(ids.view(np.uint8).reshape(-1, LENGTH))
+    order = keys.argsort()
+    tied = keys[order]
+    same = tied[1:] == tied[:-1]
+    if same.any():
+        places = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        among = np.sort(order[places])
+        order[places] = among[ids[among].argsort(kind="stable")]
+    return order
+
+
+def _keys(rows: Bytes2D) -> npt.NDArray[np.uint64]:
+    """Return a number for each row that grows as its text does."""
+    start, last = 0, LENGTH - _KEY.itemsize
+    while start < last and (rows[:, start] == rows[0, start]).all():
+        start += 1
+    part = np.ascontiguousarray(rows[:, start : start + _KEY.itemsize])
+    return part.view(_KEY).ravel().astype(np.uint64)
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     offset: int
@@ -211,7 +243,7 @@ class Runs:
         """Return the buffer sorted and without duplicates, and leave it empty."""
         used, self._used = self._used, 0
         ids = self._ids[:used].view(_ID).ravel()
-        order = ids.argsort(kind="stable")
+        order = _order(ids)
         ids, lines = ids[order], self._lines[:used][order]
         first = _firsts(ids)
         if not first.all():
@@ -235,7 +267,7 @@ class Runs:
             bound = min(cursor.last for cursor in cursors)
             ids = np.concatenate([cursor.take(bound) for cursor in cursors])
             # Equal OpenIDs stay in the order of the runs, that is of the lines.
-            order = ids.argsort(kind="stable")
+            order = _order(ids)
             ids = ids[order]
             first = _firsts(ids)
             if not first.all():
