@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from broadcast.errors import PlanError
+
 SMALLEST = 2
 LARGEST = 10_000
 
@@ -98,3 +100,12 @@ def prove(*, calls: int, quota: Quota | None, reserved: int, spread: bool) -> Pr
     days = 1 + -(-(calls - free) // max(1, quota.daily_limit))
     fit = Fit.SPREADS if spread else Fit.TOO_MANY
     return Proof(fit=fit, calls=calls, spare=spare, free=free, days=days)
+
+
+def refuse_what_does_not_fit(proof: Proof) -> None:
+    """Raise PlanError, with the shortest fix, when the account's day has no room for the plan."""
+    if proof.fit is Fit.TOO_MANY:
+        raise PlanError(
+            "error.plan.too_many", calls=proof.calls, free=proof.free, short=proof.short,
+            days=proof.days,
+        )  # fmt: skip

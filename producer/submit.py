@@ -26,7 +26,7 @@ from broadcast.errors import (
     PlanError,
 )
 from broadcast.states import BroadcastState
-from models.ledger import reports, submits
+from models.ledger import quotas, reports, submits
 from producer.audience import Audience
 from producer.content import Content
 from producer.notice import Notice
@@ -135,12 +135,8 @@ def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSou
 
 def refuse_what_does_not_fit(prepared: Prepared) -> None:
     """Raise PlanError, with the shortest fix, when the account's day has no room for the plan."""
-    proof = prepared.proof
-    if proof is not None and proof.fit is plan.Fit.TOO_MANY:
-        raise PlanError(
-            "error.plan.too_many", calls=proof.calls, free=proof.free, short=proof.short,
-            days=proof.days,
-        )  # fmt: skip
+    if prepared.proof is not None:
+        plan.refuse_what_does_not_fit(prepared.proof)
 
 
 def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell) -> Submitted:
@@ -152,7 +148,10 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell)
     if prepared.existing is not None:
         return _again(prepared, prepared.existing, engine=engine, bell=bell)
     refuse_what_does_not_fit(prepared)
-    broadcast_id = submits.begin(engine, prepared.body, who=prepared.terms.who)
+    try:
+        broadcast_id = submits.begin(engine, prepared.body, who=prepared.terms.who)
+    except submits.PublishedMeanwhileError as there:
+        return _again(prepared, there.id, engine=engine, bell=bell)
     with _all_or_nothing(engine, broadcast_id):
         submits.add_packs(engine, broadcast_id, audience.packs(prepared.sizes))
         proof = submits.publish(
@@ -166,7 +165,7 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell)
     if prepared.quota is not None:
         # Only a note for `quota` and the reports; the broadcast is stored with or without it.
         with contextlib.suppress(OutOfReachError):
-            submits.remember_quota(engine, prepared.body.account, prepared.quota)
+            quotas.remember(engine, prepared.body.account, prepared.quota)
     rung, notices = _ring(bell, broadcast_id, prepared.body)
     return Submitted(
         id=broadcast_id, created=True, proof=proof, rung=rung,

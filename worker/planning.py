@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from broadcast.errors import RedisAwayError
 from broadcast.outcomes import Outcome
 from broadcast.plan import Quota
-from models.ledger import plans, submits
+from models.ledger import plans, quotas
 from models.ledger.records import Fact
 from worker import obstacles
 from worker.lane import Road
@@ -44,7 +44,7 @@ def plan(road: Road, broadcast_id: str) -> Planned | None:
         log.warning("quota of %s unproved: %s", road.account.name, said.errmsg)
     quota = said if isinstance(said, Quota) else None
     if quota is not None:
-        submits.remember_quota(road.engine, road.account, quota)
+        quotas.remember(road.engine, road.account, quota)
     proof = plans.open_for_calls(road.engine, broadcast, road.account, quota=quota)
     return Planned(batches=count, fit=proof.fit.value if proof else None)
 

@@ -14,11 +14,10 @@ from broadcast import clientmsgid, plan
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.states import BatchState, BroadcastState
-from models.account import Lane
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import moves, submits
+from models.ledger import moves, quotas
 from models.ledger.transaction import AnyRow, read, write
 
 BATCHES_AT_ONCE = 50
@@ -112,12 +111,12 @@ def open_for_calls(
     """
 
     def work(connection: Connection) -> plan.Proof | None:
-        connection.execute(select(Lane.fence).where(Lane.account == account.name).with_for_update())
+        quotas.hold_lane(connection, account.name)
         if _hold(connection, broadcast.id) is not BroadcastState.PLANNING:
             return None
         if _cut(connection, broadcast.id) != broadcast.planned:
             return None
-        taken = submits.reserved(connection, account.name, but=broadcast.id)
+        taken = quotas.reserved(connection, account.name, but=broadcast.id)
         proof = plan.prove(
             calls=broadcast.calls_planned, quota=quota, reserved=taken,
             spread=broadcast.spread_days,

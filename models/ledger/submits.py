@@ -15,18 +15,17 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from broadcast import day, plan
 from broadcast.accounts import Account
-from broadcast.errors import ConflictError, InputError, PlanError, RepeatedSendError
-from broadcast.states import BATCH_AT_REST, BROADCAST_AT_REST, BroadcastState
-from models.account import Lane, QuotaDay
+from broadcast.errors import ConflictError, InputError, RepeatedSendError
+from broadcast.states import BroadcastState
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import accounts, lanes, moves
+from models.ledger import accounts, lanes, moves, quotas
 from models.ledger.transaction import read, write
 from models.skipped import Skipped
 
@@ -34,6 +33,8 @@ from models.skipped import Skipped
 UPLOAD_DEAD = timedelta(seconds=60)
 #: Packs per transaction, so that no write on SQLite holds others up for over 100 ms.
 PACKS_AT_ONCE = 20
+#: Each try draws a new id of 900 million a day.
+BEGIN_TRIES = 5
 REPEAT_WITHIN = timedelta(hours=24)
 #: Letters without those that are mistaken for each other when an id is read out.
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -99,6 +100,15 @@ class Terms:
     priority: int = 0
 
 
+class PublishedMeanwhileError(Exception):
+    """The same body was published under the same key between a caller's look and its upload."""
+
+    def __init__(self, broadcast_id: str) -> None:
+        """Take the id of the broadcast that is there."""
+        super().__init__(broadcast_id)
+        self.id = broadcast_id
+
+
 def find(engine: Engine, body: Body) -> str | None:
     """Return the id of the broadcast that has this key and this body, if there is one.
 
@@ -132,9 +142,22 @@ def _same(connection: Connection, body: Body) -> str | None:
 def begin(engine: Engine, body: Body, *, who: str) -> str:
     """Open an upload and return its id; a dead upload under the same key is cleared away.
 
-    Raises InputError while another process is uploading under this key, or has just published.
+    Where others were quicker under this key, raises what :func:`find` would: InputError while they
+    upload, ConflictError when they published another body. Raises PublishedMeanwhileError with the
+    id of the same body.
     """
+    for _ in range(BEGIN_TRIES - 1):
+        try:
+            return _begin(engine, body, who)
+        except IntegrityError:
+            there = find(engine, body)
+        if there is not None:
+            raise PublishedMeanwhileError(there)
+        # Nobody has the key (any more): the random id was taken, or the others gave up.
+    return _begin(engine, body, who)
 
+
+def _begin(engine: Engine, body: Body, who: str) -> str:
     def work(connection: Connection) -> str:
         lanes.know(connection, body.account)
         accounts.refuse_changed(connection, body.account)
@@ -158,12 +181,7 @@ def begin(engine: Engine, body: Body, *, who: str) -> str:
         )  # fmt: skip
         return broadcast_id
 
-    try:
-        return write(engine, work)
-    except IntegrityError:
-        # Somebody else began under this key between our look and our insert.
-        problem = InputError("error.submit.uploading", key=body.key, id="?")
-    raise problem
+    return write(engine, work)
 
 
 def _new_id(moment: datetime) -> str:
@@ -243,13 +261,15 @@ def publish(
     """
 
     def work(connection: Connection) -> plan.Proof:
-        _hold_lane(connection, body.account.name)
+        quotas.hold_lane(connection, body.account.name)
         alive(connection, broadcast_id)
         if not terms.again:
             _refuse_repeated(connection, body)
-        proof = prove(connection, body, calls=figures.calls, spread=terms.spread_days, quota=quota)
-        if proof.fit is plan.Fit.TOO_MANY:
-            raise _too_many(proof)
+        proof = quotas.prove(
+            connection, body.account.name, calls=figures.calls, at=body.scheduled_at,
+            spread=terms.spread_days, quota=quota,
+        )  # fmt: skip
+        plan.refuse_what_does_not_fit(proof)
         _store_skipped(connection, broadcast_id, figures)
         later = body.scheduled_at is not None and body.scheduled_at > now(connection)
         moves.move_broadcast(
@@ -263,11 +283,6 @@ def publish(
         return proof
 
     return write(engine, work)
-
-
-def _hold_lane(connection: Connection, account: str) -> None:
-    """Take the lane's row, so that two plans cannot both see the last calls free."""
-    connection.execute(select(Lane.fence).where(Lane.account == account).with_for_update())
 
 
 def _refuse_repeated(connection: Connection, body: Body) -> None:
@@ -298,64 +313,6 @@ def _refuse_repeated(connection: Connection, body: Body) -> None:
         raise RepeatedSendError("error.submit.repeated", id=earlier.id, at=at)
 
 
-def prove(
-    connection: Connection,
-    body: Body,
-    *,
-    calls: int,
-    spread: bool,
-    quota: plan.Quota | None,
-    own_id: str | None = None,
-) -> plan.Proof:
-    """Hold *calls* against the day in which the broadcast starts."""
-    moment = now(connection)
-    starts = max(moment, body.scheduled_at or moment)
-    if quota is not None and starts >= day.turn(moment):
-        # What is used today says nothing about that day; only its size is known.
-        limit = quota.daily_limit
-        quota = plan.Quota(daily_limit=limit, used=0, remain=limit)
-    taken = reserved(connection, body.account.name, but=own_id, on=starts)
-    return plan.prove(calls=calls, quota=quota, reserved=taken, spread=spread)
-
-
-def reserved(
-    connection: Connection, account: str, *, but: str | None, on: datetime | None = None
-) -> int:
-    """Count the calls that other published broadcasts still need on the day of *on* (today)."""
-    moment = now(connection)
-    wanted = day.start(on or moment)
-    waiting = (
-        select(func.count())
-        .select_from(Batch)
-        .where(Batch.broadcast_id == BroadcastRow.id, Batch.state.not_in(list(BATCH_AT_REST)))
-        .scalar_subquery()
-    )
-    rows = connection.execute(
-        select(
-            BroadcastRow.state, BroadcastRow.calls_planned, BroadcastRow.scheduled_at,
-            waiting.label("waiting"),
-        )
-        .where(BroadcastRow.account == account, BroadcastRow.id != (but or ""))
-        .where(BroadcastRow.state.not_in([BroadcastState.UPLOADING, *BROADCAST_AT_REST]))
-    )  # fmt: skip
-    return sum(
-        # What is not cut yet, or not wholly, needs what it was proved with; a split batch more.
-        row.calls_planned if row.state in _NOT_CUT else row.waiting
-        for row in rows
-        if day.start(max(moment, row.scheduled_at or moment)) == wanted
-    )
-
-
-_NOT_CUT = frozenset({BroadcastState.SCHEDULED, BroadcastState.PLANNING})
-
-
-def _too_many(proof: plan.Proof) -> PlanError:
-    return PlanError(
-        "error.plan.too_many", calls=proof.calls, free=proof.free, short=proof.short,
-        days=proof.days,
-    )  # fmt: skip
-
-
 def _store_skipped(connection: Connection, broadcast_id: str, figures: Figures) -> None:
     for reason, (count, sample) in figures.samples.items():
         if count:
@@ -367,26 +324,6 @@ def _store_skipped(connection: Connection, broadcast_id: str, figures: Figures) 
             )  # fmt: skip
 
 
-def remember_quota(engine: Engine, account: Account, quota: plan.Quota) -> None:
-    """Keep the newest answer of quota/get for this Shanghai day."""
-
-    def work(connection: Connection) -> None:
-        lanes.know(connection, account)
-        _hold_lane(connection, account.name)
-        moment = now(connection)
-        today = moment.astimezone(day.SHANGHAI).date().isoformat()
-        key = (QuotaDay.account == account.name, QuotaDay.day == today)
-        connection.execute(delete(QuotaDay).where(*key))
-        connection.execute(
-            insert(QuotaDay).values(
-                account=account.name, day=today, daily_limit=quota.daily_limit, used=quota.used,
-                remain=quota.remain, asked_at=moment,
-            )
-        )  # fmt: skip
-
-    write(engine, work)
-
-
 def dry_run(
     engine: Engine, body: Body, *, calls: int, terms: Terms, quota: plan.Quota | None
 ) -> plan.Proof:
@@ -394,4 +331,7 @@ def dry_run(
     with read(engine) as connection:
         if not terms.again:
             _refuse_repeated(connection, body)
-        return prove(connection, body, calls=calls, spread=terms.spread_days, quota=quota)
+        return quotas.prove(
+            connection, body.account.name, calls=calls, at=body.scheduled_at,
+            spread=terms.spread_days, quota=quota,
+        )  # fmt: skip

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +17,7 @@ from sqlalchemy import Engine, bindparam, func, select, update
 from broadcast import accounts, openid, plan
 from broadcast.accounts import Account
 from broadcast.decide import Decision
+from broadcast.errors import PlanError, RepeatedSendError
 from broadcast.outcomes import Outcome, of_errcode
 from broadcast.states import BatchState
 from models import Base, Batch
@@ -139,6 +142,32 @@ def published(
         terms=submits.Terms(who="tests", again=again, spread_days=spread), quota=quota,
     )  # fmt: skip
     return broadcast_id
+
+
+def publish_together(
+    engine: Engine,
+    ids: list[str],
+    texts: list[submits.Body],
+    *,
+    quota: plan.Quota | None,
+    calls: int = 2,
+) -> list[str]:
+    """Publish uploads at the same instant; return which were published and which refused."""
+    together = threading.Barrier(len(ids))
+
+    def race(n: int) -> str:
+        together.wait()
+        try:
+            submits.publish(
+                engine, ids[n], texts[n], figures=figures(size=20, batches=calls),
+                terms=submits.Terms(who="tests"), quota=quota,
+            )  # fmt: skip
+        except (PlanError, RepeatedSendError):
+            return "refused"
+        return "published"
+
+    with ThreadPoolExecutor(len(ids)) as threads:
+        return list(threads.map(race, range(len(ids))))
 
 
 def planned(

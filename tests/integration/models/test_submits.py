@@ -8,19 +8,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import IntegrityError
 
-from broadcast import day
 from broadcast.attempts import Reason
 from broadcast.errors import (
     ConflictError,
     InputError,
-    PlanError,
     RepeatedSendError,
     UnknownIdError,
 )
 from broadcast.plan import Fit, Quota
 from broadcast.states import BroadcastState
-from models import BroadcastRow, Pack, QuotaDay, Skipped
+from models import BroadcastRow, Pack, Skipped
 from models.ledger import controls, plans, reports, submits, sweeps
 from models.ledger.submits import Terms
 from tests.kit import ledger
@@ -99,6 +98,36 @@ def test_of_many_that_begin_under_one_key_one_uploads(engine: Engine) -> None:
         begun = [one for one in threads.map(race, range(6)) if one]
     assert len(begun) == 1
     assert stored(engine)[0] == 1
+
+
+def test_begin_names_the_upload_that_is_under_way(engine: Engine) -> None:
+    text = body(key="one")
+    broadcast_id = upload(engine, text)
+    with pytest.raises(InputError) as caught:
+        submits.begin(engine, text, who="another")
+    assert caught.value.facts == {"key": "one", "id": broadcast_id}
+
+
+def test_begin_under_a_key_that_was_published_meanwhile_tells_by_whom(engine: Engine) -> None:
+    text = body(key="one")
+    broadcast_id = published(engine, text)
+    with pytest.raises(submits.PublishedMeanwhileError) as caught:
+        submits.begin(engine, text, who="another")
+    assert caught.value.id == broadcast_id
+    with pytest.raises(ConflictError, match=broadcast_id):
+        submits.begin(engine, body(key="one", text="别的"), who="another")
+    assert stored(engine)[0] == 1
+
+
+def test_id_that_is_taken_is_no_taken_key(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = iter(["20261125-aaaaaa"] * 3 + ["20261125-bbbbbb"] + ["20261125-aaaaaa"] * 9)
+    monkeypatch.setattr(submits, "_new_id", lambda _moment: next(ids))
+    upload(engine, body(key="one"))
+    assert submits.begin(engine, body(key="two"), who="tests") == "20261125-bbbbbb"
+    # It is not tried for ever, and what the database said is not told as something else.
+    with pytest.raises(IntegrityError):
+        submits.begin(engine, body(key="three"), who="tests")
+    assert stored(engine)[0] == 2
 
 
 def test_dead_upload_is_taken_over_and_its_owner_notices(engine: Engine) -> None:
@@ -189,87 +218,10 @@ def test_send_that_was_cancelled_after_a_call_is_a_repeat(engine: Engine) -> Non
 def test_of_two_that_publish_the_same_send_at_once_one_is_refused(engine: Engine) -> None:
     texts = [body(), body()]
     ids = [upload(engine, text) for text in texts]
-    assert sorted(publish_together(engine, ids, texts, quota=None)) == ["published", "refused"]
-
-
-def publish_together(
-    engine: Engine,
-    ids: list[str],
-    texts: list[submits.Body],
-    *,
-    quota: Quota | None,
-    calls: int = 2,
-) -> list[str]:
-    together = threading.Barrier(len(ids))
-
-    def race(n: int) -> str:
-        together.wait()
-        try:
-            submits.publish(
-                engine, ids[n], texts[n], figures=figures(size=20, batches=calls), terms=TERMS,
-                quota=quota,
-            )  # fmt: skip
-        except (PlanError, RepeatedSendError):
-            return "refused"
-        return "published"
-
-    with ThreadPoolExecutor(len(ids)) as threads:
-        return list(threads.map(race, range(len(ids))))
-
-
-def test_of_two_plans_for_the_last_hundred_calls_one_gets_them(engine: Engine) -> None:
-    texts = [body(text="甲"), body(text="乙")]
-    ids = [upload(engine, text) for text in texts]
-    told = publish_together(engine, ids, texts, quota=HUNDRED, calls=100)
-    assert sorted(told) == ["published", "refused"]
-
-
-def test_plan_that_does_not_fit_is_refused_with_the_figures(engine: Engine) -> None:
-    published(engine, body(), batches=10, quota=HUNDRED)
-    text = body(text="别的")
-    broadcast_id = upload(engine, text)
-    with pytest.raises(PlanError) as caught:
-        submits.publish(
-            engine, broadcast_id, text, figures=figures(size=20, batches=91), terms=TERMS,
-            quota=HUNDRED,
-        )  # fmt: skip
-    facts = caught.value.facts
-    assert (facts["calls"], facts["free"], facts["days"]) == (91, 90, 2)
-    spread = Terms(who="tests", spread_days=True)
-    proof = submits.dry_run(engine, text, calls=91, terms=spread, quota=HUNDRED)
-    assert (proof.fit, proof.days) == (Fit.SPREADS, 2)
-
-
-def test_calls_that_were_made_are_not_reserved_twice(engine: Engine) -> None:
-    """quota/get has counted them; what waits is what is reserved."""
-    ledger.broadcast(engine, batches=4, quota=HUNDRED)
-    assert reserved(engine) == 4
-    driver = Driver(engine)
-    driver.call(said(0, msg_id=1))
-    assert reserved(engine) == 3
-    driver.call(said(40003))
-    assert reserved(engine) == 4, "the halves of a batch are calls of their own"
-    driver.call(said(45009))
-    assert reserved(engine) == 4
-
-
-def reserved(engine: Engine, on: datetime | None = None) -> int:
-    with engine.connect() as connection:
-        return submits.reserved(connection, "default", but=None, on=on)
-
-
-def test_scheduled_broadcasts_are_held_against_their_own_day(engine: Engine) -> None:
-    tomorrow = day.turn(datetime.now(UTC)) + timedelta(hours=20)
-    none_left = Quota(daily_limit=100, used=100, remain=0)
-    published(engine, body(at=tomorrow), batches=60 // 6, quota=none_left)
-    assert reserved(engine) == 0
-    assert reserved(engine, tomorrow) == 10
-    for calls, fit in ((90, Fit.FITS), (91, Fit.TOO_MANY)):
-        text = body(text="别的", at=tomorrow + timedelta(hours=1))
-        proof = submits.dry_run(engine, text, calls=calls, terms=TERMS, quota=none_left)
-        assert proof.fit is fit
-    later = body(text="别的", at=tomorrow + timedelta(days=1))
-    assert submits.dry_run(engine, later, calls=100, terms=TERMS, quota=none_left).fit is Fit.FITS
+    assert sorted(ledger.publish_together(engine, ids, texts, quota=None)) == [
+        "published",
+        "refused",
+    ]
 
 
 def test_scheduled_broadcast_is_launched_when_its_time_has_come(engine: Engine) -> None:
@@ -281,22 +233,6 @@ def test_scheduled_broadcast_is_launched_when_its_time_has_come(engine: Engine) 
     assert sweeps.launch_due(engine) == [broadcast_id]
     assert sweeps.launch_due(engine) == []
     assert plans.to_plan(engine, broadcast_id) is not None
-
-
-def test_quota_of_the_day_is_kept_once(engine: Engine) -> None:
-    together = threading.Barrier(4)
-
-    def race(n: int) -> None:
-        together.wait()
-        quota = Quota(daily_limit=100, used=n, remain=100 - n)
-        submits.remember_quota(engine, ledger.account(), quota)
-
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(race, range(4)))
-    with engine.connect() as connection:
-        [row] = connection.execute(select(QuotaDay.__table__)).all()
-    assert row.used + row.remain == 100
-    assert row.day == datetime.now(day.SHANGHAI).date().isoformat()
 
 
 def test_skipped_lines_are_kept_with_their_reason(engine: Engine) -> None:

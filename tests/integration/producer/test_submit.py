@@ -81,6 +81,21 @@ def test_the_same_key_and_body_bring_the_same_broadcast(engine: Engine, account:
     assert counts(engine) == (1, 1)
 
 
+def test_what_was_submitted_while_a_person_was_asked_is_found(
+    engine: Engine, account: Account
+) -> None:
+    with audiences.read(openids(5)) as audience:
+        prepared = prepare(order(account), audience, engine=engine, quota=QuotaStub())
+        first = send(engine, order(account), openids(5))
+        bell = BellStub()
+
+        second = store(prepared, audience, engine=engine, bell=bell)
+
+    assert (second.id, second.created) == (first.id, False)
+    assert bell.rung == [first.id]
+    assert counts(engine) == (1, 1)
+
+
 @pytest.mark.parametrize("other", ["content", "audience"])
 def test_the_same_key_with_another_body_is_refused(
     engine: Engine, account: Account, other: str

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.plan import LARGEST, SMALLEST, Fit, Quota, batch_count, cut, halves, prove
+from broadcast.errors import PlanError
+from broadcast.plan import (
+    LARGEST,
+    SMALLEST,
+    Fit,
+    Quota,
+    batch_count,
+    cut,
+    halves,
+    prove,
+    refuse_what_does_not_fit,
+)
 
 SIZES = st.one_of(st.just(0), st.integers(2, 10_000_000))
 LARGESTS = st.one_of(st.integers(2, 10_000), st.sampled_from([2, 3, 9_999, 10_000]))
@@ -118,6 +129,16 @@ class TestProof:
         proof = prove(calls=calls, quota=self.quota(remain=40), reserved=0, spread=True)
 
         assert (proof.fit, proof.days) == (Fit.SPREADS, days)
+
+    def test_plan_without_room_is_refused_with_the_shortest_fix(self) -> None:
+        quota = self.quota(remain=40)
+        refuse_what_does_not_fit(prove(calls=40, quota=quota, reserved=0, spread=False))
+        refuse_what_does_not_fit(prove(calls=41, quota=quota, reserved=0, spread=True))
+
+        with pytest.raises(PlanError) as caught:
+            refuse_what_does_not_fit(prove(calls=45, quota=quota, reserved=0, spread=False))
+
+        assert caught.value.facts == {"calls": 45, "free": 40, "short": 5, "days": 2}
 
     def test_without_an_answer_of_wechat_nothing_is_proved(self) -> None:
         proof = prove(calls=10, quota=None, reserved=0, spread=False)
