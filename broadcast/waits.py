@@ -52,7 +52,7 @@ class Waits:
             case Outcome.TOKEN | Outcome.NOT_CALLED:
                 return now, Reason.NONE, Scope.BATCH
             case Outcome.QUOTA_TODAY:
-                return self._next_day(now), Reason.QUOTA_TODAY, Scope.ACCOUNT
+                return self.next_day(now), Reason.QUOTA_TODAY, Scope.ACCOUNT
             case Outcome.THROTTLED:
                 pause = _doubled(tries) if last.errcode == PARALLEL else MINUTE
                 reason, scope = Reason.THROTTLED, Scope.ACCOUNT
@@ -65,7 +65,7 @@ class Waits:
                 pause = _step(UNKNOWN_STEPS, tries)
         return now + self.scaled(pause), reason, scope
 
-    def _next_day(self, now: datetime) -> datetime:
+    def next_day(self, now: datetime) -> datetime:
         """Return when 45009 is asked again: after the turn of WeChat's day, or soon near it."""
         if now - day.start(now) < NEAR_TURN:
             return now + self.scaled(NEAR_TURN_PAUSE)

@@ -9,11 +9,10 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Engine
 
-from broadcast import day
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.outcomes import Outcome
-from broadcast.waits import MINUTE, NEAR_TURN, NEAR_TURN_PAUSE, Waits
+from broadcast.waits import MINUTE, Waits
 from models.engine import now
 from models.ledger import lanes
 from models.ledger.records import Fact
@@ -43,9 +42,7 @@ def meet(engine: Engine, account: Account, fact: Fact, *, waits: Waits) -> None:
                 errmsg=fact.errmsg,
             )  # fmt: skip
         elif fact.outcome is Outcome.QUOTA_TODAY:
-            near = moment - day.start(moment) < NEAR_TURN
-            pause = NEAR_TURN_PAUSE if near else day.turn(moment) - moment
-            until = moment + waits.scaled(pause)
+            until = waits.next_day(moment)
             lanes.wait(connection, account.name, until=until, reason=Reason.QUOTA_TODAY)
         else:
             throttled = fact.outcome is Outcome.THROTTLED

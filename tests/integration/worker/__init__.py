@@ -1,0 +1,1 @@
+"""The worker's room against a real ledger."""
