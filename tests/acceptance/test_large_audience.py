@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from tests.acceptance.conftest import StartSystem
 
-MIB = 1024 * 1024
-MOST_PEAK_BYTES = 200 * MIB
-MOST_IDLE_BYTES = 120 * MIB
+MB = 1_000_000
+MOST_PEAK_BYTES = 200 * MB
+MOST_IDLE_BYTES = 120 * MB
 DUPLICATES = 500
 MALFORMED = ("oTooShort", "o" * 29, "openid with spaces in it....", "oNotASCII-中文-0123456789")
 #: Runs a command and tells the peak of its memory, as the kernel counted it for the child.
@@ -72,7 +72,7 @@ def test_everybody_in_a_large_file_gets_it_once_in_bounded_memory(
 
     peak = int(re.findall(r"^peak (\d+)$", printed, re.MULTILINE)[-1])
     workers = sum(peak_of(process) for process in worker.family())
-    print(f"{count:,}: peak of the producer {peak / MIB:.0f} MB, of the worker {workers / MIB:.0f}")
+    print(f"{count:,}: peak of the producer {peak / MB:.0f} MB, of the worker {workers / MB:.0f}")
     assert peak < MOST_PEAK_BYTES
     assert workers < MOST_PEAK_BYTES
 
@@ -106,5 +106,5 @@ def test_an_idle_worker_with_default_settings_is_small(start_system: StartSystem
     family = worker.family()
     pss = sum(process.memory_full_info().pss for process in family)
 
-    print(f"idle worker: {len(family)} processes, {pss / MIB:.0f} MB PSS together")
+    print(f"idle worker: {len(family)} processes, {pss / MB:.0f} MB PSS together")
     assert pss <= MOST_IDLE_BYTES
