@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from broadcast.accounts import Account
-from broadcast.errors import SettingsError
+from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.settings import Settings
 from broadcast.text import t
 from broadcast.waits import Waits
@@ -139,7 +139,10 @@ def _build(pid: int) -> Parts:
         engine=engine,
         redis=redis,
         tokens=TokenService(
-            redis, ClientTokenFetcher(by_appid, fetchers), keys=keys, on_drift=_tell_drift
+            redis,
+            ClientTokenFetcher(by_appid, fetchers),
+            keys=keys,
+            on_drift=lambda appid: _tell_drift(engine, by_appid[appid].name),
         ),
         limiter=Limiter(redis, keys=keys),
         clients=clients,
@@ -149,6 +152,11 @@ def _build(pid: int) -> Parts:
     )
 
 
-def _tell_drift(appid: str) -> None:
+def _tell_drift(engine: Engine, account: str) -> None:
     """Tell the operator, once a token, that another program refreshes the account's token."""
-    log.warning("%s", t("token.drift", account=appid))
+    log.warning("%s", t("token.drift", account=account))
+    try:
+        known_accounts.note_drift(engine, account)
+    except OutOfReachError as error:
+        # The token is there all the same, and so is the line above.
+        log.warning("drift of %s is missing in the history: %s", account, error)

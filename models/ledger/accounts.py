@@ -14,7 +14,7 @@ from broadcast.attempts import Reason
 from broadcast.errors import SettingsError
 from models.account import AccountRow, Lane
 from models.ledger import lanes
-from models.ledger.transaction import read, write
+from models.ledger.transaction import note, read, write
 
 
 def check(engine: Engine, account: Account) -> bool:
@@ -48,3 +48,8 @@ def stop(engine: Engine, account: str) -> bool:
         return stands is None
 
     return write(engine, work)
+
+
+def note_drift(engine: Engine, account: str) -> None:
+    """Write into the history that the access_token was replaced outside this system."""
+    write(engine, lambda connection: note(connection, "token.drift", who="worker", account=account))
