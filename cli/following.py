@@ -25,8 +25,10 @@ from cli.report import lane_wait, lane_waits
 from models.ledger import reports
 from models.ledger.reports import Report
 
-FIRST_PAUSE_S = 0.05
+SHORTEST_PAUSE_S = 0.02
+#: While it moves; and when nothing has moved for a while.
 LONGEST_PAUSE_S = 0.1
+IDLE_PAUSE_S = 1.0
 #: A database that is away this long is given up on.
 DATABASE_PATIENCE_S = 60
 #: Without progress this long, the parts on the way are looked at.
@@ -78,7 +80,7 @@ def follow(
     Raises UnknownIdError, and DatabaseAwayError after a minute without the database.
     """
     watch = _Watch(progress=progress, redis_problem=redis_problem)
-    pause_s = FIRST_PAUSE_S
+    pauses = _Pauses()
     while True:
         told = watch.look(engine, broadcast_id)
         if told is not None:
@@ -86,8 +88,7 @@ def follow(
             if _rests(told, until) or waits_for_another_day(told):
                 return Followed(told=_whole(engine, told), another_day=not _rests(told, until))
             watch.say_what_waits(told)
-        time.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
+        time.sleep(pauses.after(told, now_s=time.monotonic()))
 
 
 def waits_for_another_day(told: Report) -> bool:
@@ -115,6 +116,31 @@ def _whole(engine: Engine, told: Report) -> Report:
 
 def _day(moment: datetime) -> datetime:
     return day.start(moment.astimezone(day.SHANGHAI))
+
+
+class _Pauses:
+    """How long to pause before the next look: short where the end is near, long where it rests."""
+
+    #: Of the time that is left by the pace so far; of the time in which nothing moved.
+    SHARE = 4
+
+    def __init__(self) -> None:
+        self._settled = -1
+        self._began_s = self._moved_s = time.monotonic()
+
+    def after(self, told: Report | None, *, now_s: float) -> float:
+        """Return the seconds to pause after a look that showed *told*."""
+        if told is None:
+            return LONGEST_PAUSE_S
+        settled, total = told.batches["total"] - told.batches["waiting"], told.batches["total"]
+        if settled != self._settled:
+            self._settled, self._moved_s = settled, now_s
+        if now_s - self._moved_s > LONGEST_PAUSE_S * self.SHARE:
+            return min((now_s - self._moved_s) / self.SHARE, IDLE_PAUSE_S)
+        if not settled:
+            return SHORTEST_PAUSE_S
+        left_s = (now_s - self._began_s) / settled * (total - settled)
+        return min(max(left_s / self.SHARE, SHORTEST_PAUSE_S), LONGEST_PAUSE_S)
 
 
 class _Watch:
