@@ -80,7 +80,7 @@ def follow(
     Raises UnknownIdError, and DatabaseAwayError after a minute without the database.
     """
     watch = _Watch(progress=progress, redis_problem=redis_problem)
-    pauses = _Pauses()
+    pauses = Pauses()
     while True:
         told = watch.look(engine, broadcast_id)
         if told is not None:
@@ -118,7 +118,7 @@ def _day(moment: datetime) -> datetime:
     return day.start(moment.astimezone(day.SHANGHAI))
 
 
-class _Pauses:
+class Pauses:
     """How long to pause before the next look: short where the end is near, long where it rests."""
 
     #: Of the time that is left by the pace so far; of the time in which nothing moved.
