@@ -1,0 +1,110 @@
+"""Planning: however many workers plan one broadcast at once, there is one plan."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pydantic import SecretStr
+from sqlalchemy import Engine, func, select
+
+from broadcast.plan import Quota
+from broadcast.states import BatchState, BroadcastState
+from coordination.tokens import Token
+from models import Event
+from models.ledger import reports
+from models.ledger.records import DEFAULT_RULES, Fact
+from tests.kit import ledger
+from tests.kit.ledger import body, published
+from worker import planning
+from worker.lane import Road
+from worker.leases import Heartbeat
+from worker.ports import Message
+
+PLANNERS = 4
+
+
+@dataclass
+class WeChatStub:
+    """Answers quota/get when all planners have asked: each has cut the whole audience by then."""
+
+    together: threading.Barrier
+
+    def quota(self, token: Token) -> Quota | Fact:
+        self.together.wait()
+        return ledger.PLENTY
+
+    def send(self, token: Token, message: Message) -> Fact:
+        raise AssertionError("planning calls nobody")
+
+    def status(self, token: Token, msg_id: int) -> str | Fact | None:
+        raise AssertionError("planning asks for no result")
+
+
+class TokenStub:
+    """Has a token."""
+
+    def get(self) -> Token | Fact:
+        moment = datetime.now(UTC)
+        return Token(
+            value=SecretStr("token"), generation=1, expires_at=moment + timedelta(hours=2),
+            fetched_at=moment,
+        )  # fmt: skip
+
+    def replace(self, failed: Token) -> Fact | None:
+        raise AssertionError("no token was refused")
+
+
+class PaceStub:
+    """Gives no slot: nobody calls."""
+
+    def take(self) -> float:
+        raise AssertionError("planning calls nobody")
+
+
+def road(engine: Engine, gateway: WeChatStub) -> Road:
+    return Road(
+        engine=engine, account=ledger.account(), gateway=gateway, tokens=TokenStub(),
+        pace=PaceStub(), heartbeat=Heartbeat(engine), rules=DEFAULT_RULES, owner="tests",
+        stopping=threading.Event(),
+    )  # fmt: skip
+
+
+def test_of_many_that_plan_one_broadcast_at_once_one_makes_the_plan(engine: Engine) -> None:
+    broadcast_id = published(engine, body(size=600), size=600, batches=150)
+    wechat = WeChatStub(threading.Barrier(PLANNERS, timeout=60))
+    begin = threading.Barrier(PLANNERS, timeout=60)
+
+    def race(_n: int) -> planning.Planned | None:
+        begin.wait()
+        return planning.plan(road(engine, wechat), broadcast_id)
+
+    with ThreadPoolExecutor(PLANNERS) as threads:
+        told = [planned for planned in threads.map(race, range(PLANNERS)) if planned]
+
+    assert [planned.batches for planned in told] == [150] * PLANNERS
+    assert sorted(str(planned.fit) for planned in told) == ["None"] * (PLANNERS - 1) + ["fits"]
+    assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 150}
+    batches = ledger.batches(engine, broadcast_id)
+    assert [batch.n for batch in batches] == list(range(1, 151))
+    assert len({batch.pack_id for batch in batches}) == 150
+    report = reports.report(engine, broadcast_id)
+    assert (report.state, report.recipients["waiting"]) == (BroadcastState.WAITING, 600)
+    with engine.connect() as connection:
+        moves = select(func.count()).select_from(Event).where(Event.kind == "broadcast.move")
+        # Out of sight into planning, and once from planning to waiting.
+        assert connection.scalar(moves.where(Event.broadcast_id == broadcast_id)) == 2
+
+
+def test_planner_that_comes_too_late_changes_nothing(engine: Engine) -> None:
+    broadcast_id = published(engine, body())
+    wechat = WeChatStub(threading.Barrier(1))
+    planning.plan(road(engine, wechat), broadcast_id)
+    ledger.Driver(engine).call(ledger.said(0, msg_id=1))
+    before = ledger.batches(engine, broadcast_id)
+
+    assert planning.plan(road(engine, wechat), broadcast_id) is None
+
+    assert ledger.batches(engine, broadcast_id) == before
