@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from broadcast.crashpoints import Point, passing
 from broadcast.errors import BroadcastError, RedisAwayError
 from coordination.errors import TokenFetchError, TokenRefusedError, TokenWaitError
 from coordination.keys import Keys
@@ -261,7 +262,9 @@ class TokenService:
         account = errand.account
         if not self._store.begin(account, nonce):
             return None
+        passing(Point.TOKEN_LOCKED)
         token = self._fetcher.fetch(account, force=False)
+        passing(Point.TOKEN_FETCHED)
         if token.value != errand.failed:
             return _Fetched(token=token, forced=False)
         wait_s = self._store.ask_force(account, nonce)
@@ -289,6 +292,7 @@ class TokenService:
         )
         if token is None:
             return None
+        passing(Point.TOKEN_SHARED)
         log.info(
             "access_token of %s fetched (%s): generation %d, until %s",
             account,

@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from broadcast import plan
 from broadcast.accounts import Account, AccountKind
+from broadcast.crashpoints import Point, passing
 from broadcast.errors import (
     BrokerAwayError,
     DatabaseAwayError,
@@ -152,8 +153,10 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell)
         broadcast_id = submits.begin(engine, prepared.body, who=prepared.terms.who)
     except submits.PublishedMeanwhileError as there:
         return _again(prepared, there.id, engine=engine, bell=bell)
+    passing(Point.SUBMIT_BEGUN)
     with _all_or_nothing(engine, broadcast_id):
         submits.add_packs(engine, broadcast_id, audience.packs(prepared.sizes))
+        passing(Point.SUBMIT_STORED)
         proof = submits.publish(
             engine,
             broadcast_id,
@@ -211,6 +214,7 @@ def _ring(bell: Bell, broadcast_id: str, body: submits.Body) -> tuple[bool, tupl
         return True, ()
     try:
         bell.ring_plan(broadcast_id)
+        passing(Point.SUBMIT_RUNG)
     except BrokerAwayError as error:
         facts = {"reason": error.facts.get("reason", "")}
         return False, (Notice(message_id="notice.submit.not_rung", facts=facts),)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from celery import Celery, signals
 
 from broadcast import names, redaction
+from broadcast.crashpoints import Point, passing
 from broadcast.errors import BroadcastError
 from broadcast.settings import VAR
 from broadcast.text import t
@@ -85,6 +86,11 @@ def _let_slices_end(**_: object) -> None:
     from worker.wiring import stopping  # noqa: PLC0415
 
     stopping.set()
+
+
+@signals.task_postrun.connect
+def _pass_the_end_of_a_task(**_: object) -> None:
+    passing(Point.TASK_ENDED)
 
 
 @signals.beat_init.connect

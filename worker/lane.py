@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from broadcast import openid
 from broadcast.accounts import Account
+from broadcast.crashpoints import Point, passing
 from broadcast.decide import Decision
 from broadcast.errors import OutOfReachError
 from broadcast.outcomes import Outcome
@@ -82,12 +83,14 @@ def drive(road: Road, *, seconds: float = SLICE_S) -> Slice:
     if held is None:
         done.busy = True
         return done
+    passing(Point.LANE_LEASED)
     with road.heartbeat.keep(held) as lease:
         try:
             _Drive(road, lease, done, until=time.monotonic() + seconds).run()
         finally:
             # Inside the heartbeat, so that no beat renews what was given back.
             _release(road, lease)
+    passing(Point.SLICE_ENDED)
     return done
 
 
@@ -191,6 +194,7 @@ class _Drive:
         if wait_s > 0:
             self._sleep(wait_s)
             return
+        passing(Point.PACE_TAKEN)
         message = self._message(work)
         claim = claims.claim(road.engine, self._lease.held, work, rules=road.rules)
         if claim is None:
@@ -203,6 +207,7 @@ class _Drive:
             self._sleep(AWAY_PAUSE_S)
             return
         fact = road.gateway.send(token, message)
+        passing(Point.CALL_ENDED)
         decision = self._record(claim.attempt_id, fact)
         self._tell(work, claim.number, fact, decision=decision)
         if fact.outcome is Outcome.TOKEN:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from broadcast.outcomes import Outcome
 from broadcast.plan import Quota
@@ -36,6 +37,7 @@ def plan(road: Road, broadcast_id: str) -> Planned | None:
     if broadcast is None:
         return None
     count = plans.add_batches(road.engine, broadcast, road.account)
+    passing(Point.PLAN_STORED)
     said = ask_quota(road)
     if isinstance(said, Fact):
         if said.outcome not in _UNPROVABLE:
@@ -46,6 +48,7 @@ def plan(road: Road, broadcast_id: str) -> Planned | None:
     if quota is not None:
         quotas.remember(road.engine, road.account, quota)
     proof = plans.open_for_calls(road.engine, broadcast, road.account, quota=quota)
+    passing(Point.PLAN_OPENED)
     return Planned(batches=count, fit=proof.fit.value if proof else None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from broadcast.outcomes import Outcome
 from models.ledger import polls
@@ -16,6 +17,7 @@ def settle(road: Road) -> int:
     """Ask for the account's due batches; return how many were answered."""
     answered = 0
     for batch in polls.due_batches(road.engine, road.account.name, AT_ONCE):
+        passing(Point.SETTLE_TAKEN)
         if road.stopping.is_set():
             break
         try:
@@ -30,6 +32,8 @@ def settle(road: Road) -> int:
             if said.outcome is Outcome.TOKEN:
                 road.tokens.replace(token)
             break
+        passing(Point.SETTLE_ANSWERED)
         polls.heard(road.engine, batch.id, said, waits=road.rules.waits)
+        passing(Point.SETTLE_STORED)
         answered += 1
     return answered

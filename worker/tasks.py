@@ -13,6 +13,7 @@ from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from broadcast import names
+from broadcast.crashpoints import Point, passing
 from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.outcomes import Outcome
 from models.ledger import polls, sweeps
@@ -104,6 +105,7 @@ def sweep() -> dict[str, int]:
     except OutOfReachError as error:
         log.warning("sweep: %s", error)
         return {"plans": 0, "lanes": 0}
+    passing(Point.SWEEP_MARKED)
     for broadcast_id in rings.plans:
         ring(names.PLAN, broadcast_id)
     for account, broadcast_id in rings.lanes:
@@ -111,6 +113,7 @@ def sweep() -> dict[str, int]:
             ring(names.SEND_BATCH, account, broadcast_id)
         else:
             log.warning("%s waits: no account %s in this worker's settings", broadcast_id, account)
+    passing(Point.SWEEP_RUNG)
     return {"plans": len(rings.plans), "lanes": len(rings.lanes)}
 
 

@@ -18,6 +18,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from broadcast.attempts import Reason
+from broadcast.crashpoints import Point, passing
 from broadcast.errors import DatabaseAwayError
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from models.account import Lane
@@ -179,13 +180,16 @@ def claim(engine: Engine, held: Held, work: Work, *, rules: Rules = DEFAULT_RULE
     """
     name = secrets.token_hex(12)
     try:
-        return write(engine, lambda c: _claim(c, held, work, name=name, rules=rules))
+        made = write(engine, lambda c: _claim(c, held, work, name=name, rules=rules))
     except BaseException:
         # Nothing was called. Whether the claim was committed is not known, so it is given back by
         # its name; if that fails too, the batch is unknown to whoever takes the lane over.
         with contextlib.suppress(DatabaseAwayError):
             records.give_back(engine, name)
         raise
+    if made is not None:
+        passing(Point.CLAIM_COMMITTED)
+    return made
 
 
 def _claim(
@@ -206,6 +210,7 @@ def _claim(
     }  # fmt: skip
     attempt_id = connection.execute(_ATTEMPT, attempt).inserted_primary_key
     connection.execute(_RENEW, {"b_account": held.account, "leased_until": moment + LEASE})
+    passing(Point.CLAIM_WRITTEN)
     return Claim(
         attempt_id=attempt_id[0] if attempt_id else 0, claim=name, number=number,
         read_at=time.monotonic(),

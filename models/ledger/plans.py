@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from broadcast import clientmsgid, plan
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
+from broadcast.crashpoints import Point, passing
 from broadcast.states import BatchState, BroadcastState
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
@@ -99,6 +100,7 @@ def _add_missing(
     ]  # fmt: skip
     if rows:
         connection.execute(insert(Batch), rows)
+    passing(Point.PLAN_WRITTEN)
 
 
 def open_for_calls(
@@ -127,6 +129,7 @@ def open_for_calls(
             )
         else:
             moves.move_broadcast(connection, broadcast.id, BroadcastState.WAITING, reason=None)
+        passing(Point.PLAN_OPENING)
         return proof
 
     return write(engine, work)

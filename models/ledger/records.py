@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import Update
 
 from broadcast.attempts import Attempt, Reason, Scope
+from broadcast.crashpoints import Point, passing
 from broadcast.decide import Decision, Move, Policy, decide, window_end
 from broadcast.outcomes import MAYBE_SENT, Outcome
 from broadcast.states import BATCH_AT_REST, BatchState
@@ -69,7 +70,15 @@ def record(
     engine: Engine, attempt_id: int, fact: Fact, *, rules: Rules = DEFAULT_RULES
 ) -> Decision:
     """Store what *attempt_id* ended as and apply what follows; idempotent."""
-    return write(engine, lambda connection: store(connection, attempt_id, fact, rules=rules))
+
+    def work(connection: Connection) -> Decision:
+        decision = store(connection, attempt_id, fact, rules=rules)
+        passing(Point.RECORD_WRITTEN)
+        return decision
+
+    decision = write(engine, work)
+    passing(Point.RECORD_COMMITTED)
+    return decision
 
 
 def give_back(engine: Engine, claim: str, rules: Rules = DEFAULT_RULES) -> bool:

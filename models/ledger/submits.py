@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 
 from broadcast import day, plan
 from broadcast.accounts import Account
+from broadcast.crashpoints import Point, passing
 from broadcast.errors import ConflictError, InputError, RepeatedSendError
 from broadcast.states import BroadcastState
 from models.batch import Batch, Pack
@@ -280,9 +281,12 @@ def publish(
             planned=figures.planned, calls_planned=figures.calls,
             spread_days=terms.spread_days, priority=terms.priority,
         )  # fmt: skip
+        passing(Point.SUBMIT_PUBLISHING)
         return proof
 
-    return write(engine, work)
+    proof = write(engine, work)
+    passing(Point.SUBMIT_PUBLISHED)
+    return proof
 
 
 def _refuse_repeated(connection: Connection, body: Body) -> None:

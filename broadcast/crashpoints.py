@@ -1,0 +1,82 @@
+"""Crash points: the named moments at which the proofs kill a process, to show that it may die there.
+
+Off, which is always so outside the proofs, passing a point is a call that does nothing. Armed by
+``BROADCAST_CRASH_AT=POINT[:N[:ACTION]]``, the process sends itself the signal of ACTION (``KILL``,
+the default, or ``STOP``) when it passes POINT for the Nth time: exactly there, with every thread,
+and with nothing said to anybody.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+
+VARIABLE = "BROADCAST_CRASH_AT"
+
+
+class Point(StrEnum):
+    """Every moment between two effects that others see: a commit, a call, a message, a token."""
+
+    # A producer submits.
+    SUBMIT_BEGUN = "submit.begun"  #: the upload is open, nothing of it stored
+    SUBMIT_STORED = "submit.stored"  #: the OpenIDs are stored, unpublished
+    SUBMIT_PUBLISHING = "submit.publishing"  #: the flip is written, uncommitted
+    SUBMIT_PUBLISHED = "submit.published"  #: committed, nobody rung for
+    SUBMIT_RUNG = "submit.rung"
+    # A worker plans.
+    PLAN_WRITTEN = "plan.written"  #: some batches are written, uncommitted
+    PLAN_STORED = "plan.stored"  #: all batches are committed, the lane not open for them
+    PLAN_OPENING = "plan.opening"  #: the verdict is written, uncommitted
+    PLAN_OPENED = "plan.opened"  #: committed, nobody rung for
+    # A worker drives a lane.
+    LANE_LEASED = "lane.leased"  #: the lease is committed
+    PACE_TAKEN = "pace.taken"  #: the limiter's slot is taken, nothing claimed
+    CLAIM_WRITTEN = "claim.written"  #: the attempt is written, uncommitted
+    CLAIM_COMMITTED = "claim.committed"  #: committed, nothing called
+    CALL_ENDED = "call.ended"  #: WeChat's answer, or its absence, is known to this process alone
+    RECORD_WRITTEN = "record.written"  #: the outcome is written, uncommitted
+    RECORD_COMMITTED = "record.committed"
+    SLICE_ENDED = "slice.ended"  #: the lane is given back, nobody rung for
+    TASK_ENDED = "task.ended"  #: rung for the next slice, the message not acknowledged
+    # A worker or beat looks after the rest.
+    TOKEN_LOCKED = "token.locked"  # noqa: S105 - the refresher's lock is held, nothing fetched
+    TOKEN_FETCHED = "token.fetched"  # noqa: S105 - WeChat gave a token, nobody else has it
+    TOKEN_SHARED = "token.shared"  # noqa: S105 - written to Redis
+    SETTLE_TAKEN = "settle.taken"  #: batches to be asked about are taken, nothing asked
+    SETTLE_ANSWERED = "settle.answered"  #: mass/get has answered, nothing stored
+    SETTLE_STORED = "settle.stored"
+    SWEEP_MARKED = "sweep.marked"  #: marked as rung, nobody rung for
+    SWEEP_RUNG = "sweep.rung"
+
+
+def passing(point: Point) -> None:
+    """Pass *point*: nothing, or the end of this process."""
+    _passing(point)
+
+
+def _nothing(point: Point) -> None:
+    """Pass any point when none is armed."""
+
+
+def _armed(order: str) -> Callable[[Point], None]:
+    """Return what to do at a point under *order*; raise ValueError for one that cannot be read."""
+    name, _, rest = order.partition(":")
+    number, _, action = rest.partition(":")
+    aimed, nth = Point(name), int(number or 1)
+    told = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP}[action or "KILL"]
+    passed = itertools.count(1)
+
+    def end(point: Point) -> None:
+        if point is aimed and next(passed) == nth:
+            sys.stderr.write(f"{VARIABLE}: {told.name} at {point}\n")
+            sys.stderr.flush()
+            os.kill(os.getpid(), told)
+
+    return end
+
+
+_passing = _armed(os.environ[VARIABLE]) if VARIABLE in os.environ else _nothing

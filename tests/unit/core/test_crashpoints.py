@@ -1,0 +1,72 @@
+"""A process dies exactly at the point it was told to, and nowhere when it was told nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from broadcast.crashpoints import VARIABLE, Point
+
+ROOT = Path(__file__).parents[3]
+WALK = """
+from broadcast.crashpoints import Point, passing
+for _ in range(3):
+    print("claim", flush=True)
+    passing(Point.CLAIM_COMMITTED)
+    print("call", flush=True)
+    passing(Point.CALL_ENDED)
+"""
+
+
+def walk(order: str | None) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    if order is not None:
+        environment[VARIABLE] = order
+    return subprocess.run(
+        [sys.executable, "-c", WALK], env=environment, cwd=ROOT, capture_output=True, text=True,
+        timeout=30, check=False,
+    )  # fmt: skip
+
+
+def test_nothing_happens_at_a_point_when_nothing_is_ordered() -> None:
+    done = walk(None)
+    assert done.returncode == 0
+    assert done.stdout.split() == ["claim", "call"] * 3
+
+
+@pytest.mark.parametrize(
+    ("order", "walked"),
+    [
+        ("claim.committed", ["claim"]),
+        ("call.ended", ["claim", "call"]),
+        ("claim.committed:3", ["claim", "call", "claim", "call", "claim"]),
+        ("claim.committed:2:KILL", ["claim", "call", "claim"]),
+    ],
+)
+def test_a_process_is_killed_at_the_nth_passing_of_the_point(order: str, walked: list[str]) -> None:
+    done = walk(order)
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout.split() == walked
+    assert f"SIGKILL at {order.partition(':')[0]}" in done.stderr
+
+
+@pytest.mark.parametrize("order", ["nowhere", "claim.committed:x", "claim.committed:1:WAVE", ""])
+def test_an_order_that_cannot_be_read_stops_the_process_at_once(order: str) -> None:
+    done = walk(order)
+    assert done.returncode == 1
+    assert not done.stdout
+
+
+def test_every_point_is_passed_somewhere_in_the_code() -> None:
+    rooms = ("coordination", "models", "producer", "worker")
+    code = "".join(
+        file.read_text("utf-8") for room in rooms for file in (ROOT / room).rglob("*.py")
+    )
+    passed = set(re.findall(r"passing\(Point\.(\w+)\)", code))
+    assert passed == {point.name for point in Point}
