@@ -1,4 +1,4 @@
-"""Crash points: the named moments at which the proofs kill a process, to show that it may die there.
+"""Crash points: the named moments at which a proof kills a process, to show that it may die there.
 
 Off, which is always so outside the proofs, passing a point is a call that does nothing. Armed by
 ``BROADCAST_CRASH_AT=POINT[:N[:ACTION]]``, the process sends itself the signal of ACTION (``KILL``,
