@@ -109,10 +109,13 @@ def resting_state(batches: Mapping[BatchState, int]) -> BroadcastState | None:
     """Return the state of a broadcast whose batches stand so, or None while one is not at rest.
 
     *batches* counts the batches in each state; those that were split are told by their children.
+    None also without any batch: what is not cut yet has neither reached nor failed anybody.
     """
     if any(count and state not in BATCH_AT_REST for state, count in batches.items()):
         return None
     told = {state: count for state, count in batches.items() if count and state != B.SPLIT}
+    if not told:
+        return None
     good = told.get(B.ACCEPTED, 0) + told.get(B.FINISHED, 0)
     if told.get(B.IN_DOUBT):
         return S.HELD

@@ -12,7 +12,7 @@ key                                  type    holds
 ``…broadcast:{A}:token:failure``     string  JSON of the last failed refresh, for some seconds
 ``…broadcast:{A}:token:forced``      list    epoch ms of the ``force_refresh`` calls of a day
 ``…broadcast:{A}:token:drift``       string  epoch ms of the last replacement outside this system
-``…broadcast:{A}:limiter``           hash    ``last`` slot taken, ``not_before`` (epoch µs)
+``…broadcast:{A}:limiter``           hash    ``last`` slot taken (epoch µs)
 ===================================  ======  ====================================================
 
 ``…`` is the prefix that keeps two installations apart in one Redis database. The braces are

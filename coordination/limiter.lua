@@ -1,6 +1,6 @@
 -- Take the account's next slot, or tell how long to wait for it.
 --
--- KEYS[1]  limiter  hash  'last': epoch µs of the last slot taken, 'not_before': of a back-off
+-- KEYS[1]  limiter  hash  'last': epoch µs of the last slot taken
 -- ARGV[1]  slots per minute, at least 1
 -- returns  0 taken, else µs to wait; nothing is reserved for who waits
 
@@ -10,9 +10,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 -- One more than the even share, so that a closed window of 60 s never holds one slot too many.
 local interval = math.ceil(MINUTE / tonumber(ARGV[1])) + 1
-local fields = redis.call('HMGET', KEYS[1], 'last', 'not_before')
-local last = tonumber(fields[1] or '')
-local not_before = tonumber(fields[2] or '') or 0
+local last = tonumber(redis.call('HGET', KEYS[1], 'last') or '')
 
 if last and last > now then
   -- Redis's clock was set back. Counting starts again from now, not from a far future.
@@ -20,7 +18,7 @@ if last and last > now then
   redis.call('HSET', KEYS[1], 'last', string.format('%.0f', now))
 end
 
-local wait = math.max(not_before - now, last and last + interval - now or 0)
+local wait = last and last + interval - now or 0
 if wait > 0 then
   return wait
 end

@@ -20,22 +20,20 @@ class Limiter:
 
     Warning: it paces slots, not arrivals at WeChat. A caller that dawdles between its slot and its
     call can come closer to the next one; a network can bunch calls. After an emptied or failed-over
-    Redis, or a clock of Redis set back or forth, one slot may come early, and a back-off is
-    forgotten. A reply lost on the way from Redis wastes a slot. Waiters are not queued: who
-    asks first after the pause gets the slot (each account's lane has one caller at a time).
+    Redis, or a clock of Redis set back or forth, one slot may come early. A reply lost on the way
+    from Redis wastes a slot. Waiters are not queued: who asks first after the pause gets the slot
+    (each account's lane has one caller at a time).
     """
 
     def __init__(self, redis: Connection, *, keys: Keys | None = None) -> None:
         """Take a connection from ``coordination.connection.connect``."""
         self._keys = keys or Keys()
         self._take = Script(redis, "limiter")
-        self._back_off = Script(redis, "limiter_back_off")
 
     def take(self, account: str, per_minute: int) -> float:
         """Return 0.0 if a slot was taken now, else the seconds to wait before asking again.
 
-        At most *per_minute* slots in any 60 s. 0 is no pacing: it asks nobody and knows no
-        back-off.
+        At most *per_minute* slots in any 60 s. 0 is no pacing: it asks nobody.
 
         Raises:
             RedisAwayError: Redis is away, so there is no slot.
@@ -47,11 +45,3 @@ class Limiter:
         if per_minute == 0:
             return 0.0
         return int(self._take([self._keys.limiter(account)], [per_minute])) / _US
-
-    def back_off(self, account: str, seconds: float) -> None:
-        """Give no slot for *seconds* (WeChat said 45011); never shortens another back-off.
-
-        Raises:
-            RedisAwayError: Redis is away; the caller must keep the pause itself.
-        """
-        self._back_off([self._keys.limiter(account)], [int(seconds * _US)])

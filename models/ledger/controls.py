@@ -127,8 +127,7 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str) -> bool:
         moves.move_broadcast(
             connection, row.id, S.CANCELLED, who=who, reason=Reason.BY_HAND, finished_at=moment
         )
-        if moves.counts(connection, row.id):
-            moves.rest(connection, row.id)
+        moves.rest(connection, row.id)
         return True
 
     return _on(engine, broadcast_id, work)

@@ -85,19 +85,6 @@ def test_slower_pace_counts_at_once(limiter: Limiter) -> None:
     assert limiter.take(ACCOUNT, 1) > 59
 
 
-def test_back_off_pushes_the_next_slot(limiter: Limiter) -> None:
-    limiter.back_off(ACCOUNT, 100)
-    limiter.back_off(ACCOUNT, 5)
-    assert 99 < limiter.take(ACCOUNT, 6000) <= 100
-
-
-def test_back_off_outlives_the_pace(connection: Connection, limiter: Limiter) -> None:
-    limiter.back_off(ACCOUNT, 3600)
-    left_ms = connection.pttl(Keys().limiter(ACCOUNT))
-    assert isinstance(left_ms, int)
-    assert left_ms > 3600_000
-
-
 def test_emptied_redis_gives_one_extra_slot(connection: Connection, limiter: Limiter) -> None:
     assert limiter.take(ACCOUNT, 1) == 0
     connection.flushall()
@@ -136,6 +123,4 @@ def test_no_slot_without_redis(valkey: Valkey, limiter: Limiter) -> None:
     started = time.monotonic()
     with pytest.raises(RedisAwayError):
         limiter.take(ACCOUNT, 6000)
-    with pytest.raises(RedisAwayError):
-        limiter.back_off(ACCOUNT, 1)
     assert time.monotonic() - started < 6

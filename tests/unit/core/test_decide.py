@@ -188,6 +188,15 @@ class TestRepeatWindow:
 
         assert window_end(said, Waits()) == said[1].started_at + timedelta(hours=23)
 
+    def test_claims_that_were_all_given_back_have_a_window_too(self) -> None:
+        said = history(O.NOT_CALLED, O.NOT_CALLED)
+
+        assert window_end(said, Waits()) == START + timedelta(hours=23)
+
+    def test_without_an_attempt_there_is_no_window(self) -> None:
+        with pytest.raises(ValueError, match="without an attempt"):
+            window_end([], Waits())
+
     def test_what_was_never_sent_is_repeated_for_as_long_as_it_takes(self) -> None:
         assert self.at(100, history(O.WAIT))[0] is Move.REPEAT
 

@@ -121,6 +121,8 @@ def test_legal_move_returns_the_new_state() -> None:
         ({B.CALLING: 1, B.IN_DOUBT: 9}, None),
         ({B.UNKNOWN: 1, B.CANCELLED: 9}, None),
         ({B.PLANNED: 0, B.ACCEPTED: 1, B.IN_DOUBT: 0}, S.COMPLETED),
+        ({}, None),
+        ({B.ACCEPTED: 0}, None),
     ],
 )
 def test_broadcast_rests_as_its_batches_do(
@@ -137,6 +139,10 @@ def test_sending_and_resting_broadcasts_may_come_to_rest_as_their_batches_do(
 ) -> None:
     state = resting_state(batches)
 
+    if set(batches) == {B.SPLIT}:
+        # A parent without its children is not the whole story.
+        assert state is None
+        return
     assert state in BROADCAST_AT_REST
     for old in (S.WAITING, S.SENDING, *(BROADCAST_AT_REST)):
         move(BROADCAST_MOVES, old, state)
