@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from celery import Celery, signals
+from kombu.transport import TRANSPORT_ALIASES
 
 from broadcast import names, redaction
 from broadcast.crashpoints import Point, passing
@@ -27,6 +28,7 @@ def make() -> Celery:
     # Beat keeps its schedule there. Where it cannot be made, beat says so itself.
     with contextlib.suppress(OSError):
         VAR.mkdir(exist_ok=True)
+    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.transport:Transport"))
     app = Celery("broadcast")
     app.config_from_object("celeryconfig")
     return app

@@ -1,0 +1,122 @@
+"""`broadcast-batch`: Celery's event of one call, for Flower and everybody else who listens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from broadcast import names
+from models.attempt import AttemptRow
+from models.batch import Batch
+from tests.acceptance.conftest import sets_of
+from tests.kit.listeners import EventListener
+from tests.kit.wait import until
+from tests.servers.valkey import Valkey
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
+
+MASS_SEND = "/cgi-bin/message/mass/send"
+#: What Celery itself puts into every event.
+CELERYS = {
+    "type", "uuid", "hostname", "timestamp", "local_received", "clock", "utcoffset", "pid",
+}  # fmt: skip
+OURS = ("account", "broadcast", "batch", "attempt", "outcome", "errcode", "ms")
+
+
+@pytest.fixture
+def broker() -> Iterator[Valkey]:
+    """A broker that holds nothing else: token and pace live in another Valkey."""
+    with Valkey() as server:
+        yield server
+
+
+def calls_told(listener: EventListener) -> list[dict[str, Any]]:
+    """The events of calls up to now."""
+    return [event for event in listener.events if event["type"] == names.EVENT_BATCH]
+
+
+def attempts(system: System, broadcast_id: str) -> list[tuple[Any, ...]]:
+    """What the ledger says of every call of a broadcast, in the order of the calls."""
+    query = (
+        select(
+            AttemptRow.account, Batch.broadcast_id, Batch.n, AttemptRow.number,
+            AttemptRow.outcome, AttemptRow.errcode, AttemptRow.elapsed_ms,
+        )
+        .join(Batch, Batch.id == AttemptRow.batch_id)
+        .where(Batch.broadcast_id == broadcast_id)
+        .order_by(AttemptRow.id)
+    )  # fmt: skip
+    with system.engine.connect() as connection:
+        return [(*row[:4], row.outcome.value, *row[5:]) for row in connection.execute(query)]
+
+
+def test_each_call_is_told_once_as_the_ledger_has_it(
+    start_system: StartSystem, valkey: Valkey
+) -> None:
+    system = start_system(
+        followers=12, accounts=2, BROADCAST_BATCH_SIZE="2", BROADCAST_WAIT_SCALE="0.01"
+    )
+    first, second = system.simulator.accounts
+    # The first reply of one account is lost, the second call finds its token refused.
+    system.simulator.fault("drop", when="after", path=MASS_SEND, appid=first.appid, count=1)
+    system.simulator.fault("errcode", errcode=40001, path=MASS_SEND, appid=first.appid, skip=2)
+    with EventListener(valkey.url) as listener:
+        system.worker()
+        listener.wait_for("worker-heartbeat")
+        sent = [
+            system.send(
+                system.simulator.openids(12, appid=account.appid), "--account", account.name,
+                "--wait",
+            )["id"]
+            for account in (first, second)
+        ]  # fmt: skip
+        ledgers = [attempts(system, broadcast_id) for broadcast_id in sent]
+        expected = [call for ledger in ledgers for call in ledger]
+        until(lambda: len(calls_told(listener)) >= len(expected), 30, "an event of every call")
+    told = calls_told(listener)
+
+    assert sorted(tuple(event[key] for key in OURS) for event in told) == sorted(expected)
+    assert [len(ledger) for ledger in ledgers] == [8, 6]
+    assert [call[4:6] for call in ledgers[0]].count(("unknown", None)) == 1
+    assert [call[4:6] for call in ledgers[0]].count(("token", 40001)) == 1
+    assert all(event["ms"] >= 0 for event in told)
+    # Nobody's OpenID, no text and no token goes through the broker.
+    assert {key for event in told for key in event} == CELERYS | {*OURS, "then"}
+
+
+def test_a_broker_that_is_away_does_not_disturb_the_lane(
+    start_system: StartSystem, broker: Valkey
+) -> None:
+    system = start_system(
+        followers=80, latency_ms=200, BROADCAST_BATCH_SIZE="2", CELERY_BROKER_URL=broker.url
+    )
+    openids = system.simulator.openids(80)
+    with EventListener(broker.url) as listener:
+        worker = system.worker()
+        listener.wait_for("worker-heartbeat")
+        told = system.send(openids[:60])
+        system.simulator.wait_for_jobs(2)
+
+    broker.kill()
+    report = system.until_state(told["id"], "completed", timeout_s=60)
+    worker.wait_for_line("events of default not sent", timeout_s=30)
+
+    assert sets_of(report) == {"accepted": 60}
+    assert report.calls == 30
+    assert system.simulator.ledger() == {
+        "delivered_distinct": 60, "deliveries": 60, "delivered_max": 1, "doubled": 0,
+    }  # fmt: skip
+
+    broker.start()
+    with EventListener(broker.url) as listener:
+        listener.wait_for("worker-heartbeat", timeout_s=60)
+        told = system.send(openids[60:], "--wait")
+        until(lambda: len(calls_told(listener)) >= 10, 30, "events again")
+
+    assert [event["batch"] for event in calls_told(listener)] == [*range(1, 11)]
+    assert {event["broadcast"] for event in calls_told(listener)} == {told["id"]}
