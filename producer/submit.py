@@ -85,7 +85,7 @@ class Submitted:
     #: False where the same key and body had been submitted before.
     created: bool
     proof: plan.Proof | None
-    #: Whether a worker was rung for; if not, the sweep does it.
+    #: Whether a worker was rung for its planning. If not, the sweep does it where it is due.
     rung: bool
     notices: tuple[Notice, ...]
 
@@ -169,7 +169,10 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell)
         # Only a note for `quota` and the reports; the broadcast is stored with or without it.
         with contextlib.suppress(OutOfReachError):
             quotas.remember(engine, prepared.body.account, prepared.quota)
-    rung, notices = _ring(bell, broadcast_id, prepared.body)
+    rung, notices = False, tuple[Notice, ...]()
+    if prepared.body.scheduled_at is None:
+        # What has its time is launched by beat, or rung for by the sweep if that came meanwhile.
+        rung, notices = _ring(bell, broadcast_id)
     return Submitted(
         id=broadcast_id, created=True, proof=proof, rung=rung,
         notices=(*prepared.notices, *notices),
@@ -198,20 +201,17 @@ def _all_or_nothing(engine: Engine, broadcast_id: str) -> Iterator[None]:
 
 def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, bell: Bell) -> Submitted:
     """Answer with the broadcast that is there; ring again if it still waits for its plan."""
-    waits = reports.report(engine, broadcast_id, batch_list=False).state
-    rung, notices = True, tuple[Notice, ...]()
-    if waits is BroadcastState.PLANNING:
-        rung, notices = _ring(bell, broadcast_id, prepared.body)
+    state = reports.report(engine, broadcast_id, batch_list=False).state
+    rung, notices = False, tuple[Notice, ...]()
+    if state is BroadcastState.PLANNING:
+        rung, notices = _ring(bell, broadcast_id)
     return Submitted(
         id=broadcast_id, created=False, proof=None, rung=rung,
         notices=(*prepared.notices, *notices),
     )  # fmt: skip
 
 
-def _ring(bell: Bell, broadcast_id: str, body: submits.Body) -> tuple[bool, tuple[Notice, ...]]:
-    if body.scheduled_at is not None:
-        # Nothing to do before its time, and then beat launches it.
-        return True, ()
+def _ring(bell: Bell, broadcast_id: str) -> tuple[bool, tuple[Notice, ...]]:
     try:
         bell.ring_plan(broadcast_id)
         passing(Point.SUBMIT_RUNG)

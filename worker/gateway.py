@@ -23,7 +23,10 @@ class WeChatGateway:
         self._client = client
 
     def send(self, token: Token, message: Message) -> Fact:
-        """Make the call and return what it ended as; raises nothing."""
+        """Make the call and return what it ended as: every failure that the client knows is a fact.
+
+        Anything else that is raised is a bug, and leaves an attempt whose outcome is unknown.
+        """
         try:
             request = MassSend(
                 openids=message.openids, content=message.content, clientmsgid=message.clientmsgid

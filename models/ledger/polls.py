@@ -66,7 +66,8 @@ def heard(engine: Engine, batch_id: int, status: str | None, *, waits: Waits) ->
     """Store what mass/get said (None: 40059, not known yet) and close the batch if it ended."""
 
     def work(connection: Connection) -> None:
-        # The lane first, as everybody who writes batches does.
+        # Lane, then batch, in the order of everybody who moves a batch that is there: read before
+        # its turn, the state could be one that a late fact has just changed.
         records.lock(connection, batch_id)
         batch = connection.execute(
             select(Batch.id, Batch.broadcast_id, Batch.state, Batch.polls, Batch.msg_status).where(

@@ -20,10 +20,11 @@ from broadcast.errors import (
 )
 from broadcast.states import BroadcastState
 from models import BroadcastRow, Pack
-from models.ledger import reports, submits
+from models.ledger import reports, submits, sweeps
 from producer import audience as audiences
 from producer.submit import checked_key, prepare, store, submit
 from tests.integration.producer.conftest import BellStub, QuotaStub, openids, order
+from tests.kit import ledger
 
 
 def counts(engine: Engine) -> tuple[int, int]:
@@ -162,8 +163,6 @@ def test_with_the_broker_away_it_is_stored_and_the_sweep_will_ring(
 
     assert (made.created, made.rung) == (True, False)
     assert [n.message_id for n in made.notices] == ["notice.submit.not_rung"]
-    from models.ledger import sweeps
-
     assert sweeps.due(engine).plans == [made.id]
 
 
@@ -172,8 +171,22 @@ def test_a_scheduled_broadcast_is_not_rung_for(engine: Engine, account: Account)
 
     made = send(engine, order(account, scheduled_at=at), openids(5), bell=bell)
 
-    assert bell.rung == []
+    assert (made.rung, bell.rung) == (False, [])
     assert reports.report(engine, made.id).state is BroadcastState.SCHEDULED
+
+
+def test_a_scheduled_broadcast_whose_time_has_come_is_rung_for_when_it_is_submitted_again(
+    engine: Engine, account: Account
+) -> None:
+    bell, wanted = BellStub(), order(account, scheduled_at=datetime.now(UTC) + timedelta(hours=2))
+    first = send(engine, wanted, openids(5), bell=bell)
+    assert send(engine, wanted, openids(5), bell=bell).rung is False
+    ledger.pass_time(engine, timedelta(hours=2, seconds=1))
+    sweeps.launch_due(engine)
+
+    again = send(engine, wanted, openids(5), bell=bell)
+
+    assert (again.id, again.rung, bell.rung) == (first.id, True, [first.id])
 
 
 def test_a_subscription_account_cannot_send_by_openid(engine: Engine, account: Account) -> None:
