@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
 from broadcast.text import t
-from cli import words
+from cli import output, words
 from models.ledger.reports import Report
 
 
@@ -58,4 +58,4 @@ class Bar:
 
     def tell(self, text: str) -> None:
         """Print a line above the bar."""
-        self._bar.console.print(escape(text))
+        self._bar.console.print(escape(output.clean(text)))

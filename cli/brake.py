@@ -7,7 +7,7 @@ from datetime import datetime
 
 from broadcast import plan
 from broadcast.text import t
-from cli import words
+from cli import output, words
 from producer.submit import Order, Prepared
 
 #: Most lines of a text that are shown.
@@ -25,9 +25,7 @@ def summary(order: Order, prepared: Prepared, *, now: datetime) -> Iterator[str]
         "brake.audience", read=f"{figures.read:,}", malformed=f"{figures.malformed:,}",
         duplicate=f"{figures.duplicate:,}", planned=f"{figures.planned:,}",
     )  # fmt: skip
-    yield t(
-        "brake.batches", total=len(sizes), smallest=f"{min(sizes):,}", largest=f"{max(sizes):,}"
-    )
+    yield t("brake.batches", total=len(sizes), sizes=words.sizes(sizes))
     if prepared.proof is not None:
         yield _calls(prepared.proof)
     yield t("brake.content", msgtype=t(f"msgtype.{order.content.msgtype}"))
@@ -54,6 +52,8 @@ def _calls(proof: plan.Proof) -> str:
 def _indented(text: str) -> Iterator[str]:
     lines = text.splitlines()
     for line in lines[:MOST_LINES]:
-        yield "    " + "".join(c if c.isprintable() else " " for c in line)
+        shown = "".join(c if c.isprintable() else " " for c in line)
+        # What followers will read is shown as they will read it, a link with a token in it too.
+        yield output.AsWritten(f"    {shown}")
     if len(lines) > MOST_LINES:
         yield t("brake.more_lines", n=len(lines) - MOST_LINES)

@@ -1,6 +1,7 @@
 """Where a command's words go: results to standard output, all else to standard error.
 
-With ``--json`` standard output gets one object as its last line and nothing else.
+With ``--json`` standard output gets one object as its last line and nothing else. Everything that
+is printed passes :func:`clean` here, so that no command has to remember that it may hold a secret.
 """
 
 from __future__ import annotations
@@ -17,6 +18,20 @@ from broadcast.redaction import redact
 from broadcast.text import t
 
 _json_expected = False
+
+
+class AsWritten(str):
+    """A text that is printed as it is, though it may look like a secret.
+
+    Only for what a person wrote for everybody to read, and for the trial account's own values.
+    """
+
+    __slots__ = ()
+
+
+def clean(text: str) -> str:
+    """Return *text* without secrets, unless it is :class:`AsWritten`."""
+    return text if isinstance(text, AsWritten) else redact(text)
 
 
 def expect_json(expected: bool) -> None:  # noqa: FBT001 - a switch that was read, not a choice
@@ -42,12 +57,25 @@ def warn(text: str) -> None:
 
 def show_json(value: Mapping[str, Any]) -> None:
     """Print the object of ``--json``."""
-    _echo(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")), err=False)
+    # Value by value: masked as a whole, an open quote in one text would eat the rest of the line.
+    told = json.dumps(_clean_values(value), ensure_ascii=False, separators=(", ", ": "))
+    _echo(AsWritten(told), err=False)
+
+
+def _clean_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    match value:
+        case str():
+            return clean(value)
+        case Mapping():
+            return {name: _clean_values(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_clean_values(each) for each in value]
+    return value
 
 
 def fail(text: str, *, status: int) -> int:
     """Tell an error in one line (what, where, how to mend) and return *status*."""
-    line = redact(one_line(text))
+    line = clean(one_line(text))
     if _json_expected:
         show_json({"id": None, "state": None, "error": line})
     _echo(t("output.error", text=line), err=True)
@@ -89,4 +117,4 @@ def _echo(text: str, *, err: bool) -> None:
     # A terminal that cannot show a character gets a substitute, not a traceback.
     stream = sys.stderr if err else sys.stdout
     encoding = stream.encoding or "utf-8"
-    typer.echo(text.encode(encoding, "replace").decode(encoding), err=err)
+    typer.echo(clean(text).encode(encoding, "replace").decode(encoding), err=err)

@@ -9,6 +9,7 @@ from broadcast.attempts import Reason
 from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
 from cli import words
+from cli.standing import stops as standing_still
 from models.ledger.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report
 
 #: Most lines, batches or repeats named one by one; the rest is counted.
@@ -32,27 +33,24 @@ def lines(told: Report, repeats: Sequence[Repeat], skipped: Skipped) -> Iterator
 
 
 def standing(told: Report) -> Iterator[str]:
-    """Yield why the broadcast waits or stands still, until when, and the command that goes on."""
-    lane = told.lane
-    runs = told.state in {S.PLANNING, S.WAITING, S.SENDING, S.HELD}
-    if runs and lane.halted_at is not None:
-        yield t(
-            "standing.halted", account=told.account, who=lane.halted_by or "?",
-            at=words.moment(lane.halted_at, told.now),
-        )  # fmt: skip
-    elif runs and lane.stopped_at is not None:
-        yield t(
-            "standing.stopped", account=told.account, reason=words.reason(lane.stop_reason),
-            code=words.code(lane.stop_errcode, lane.stop_errmsg),
-            at=words.moment(lane.stopped_at, told.now),
-        )  # fmt: skip
-    elif told.state in {S.PAUSED, S.HELD}:
+    """Yield why the broadcast waits or stands still, until when, and the command that goes on.
+
+    An account that stands still is told whatever the state: its next broadcast stands still too.
+    """
+    stops = list(standing_still(told.account, told.lane, told.now))
+    yield from stops
+    if told.state is S.PAUSED or (told.state is S.HELD and _itself(told, stopped=bool(stops))):
         yield _stopped(told)
     elif told.state is S.SCHEDULED and told.scheduled_at is not None:
         at = words.moment(told.scheduled_at, told.now)
         yield t("standing.scheduled", at=at, id=told.id)
-    elif runs and lane_waits(told):
+    elif told.state in {S.PLANNING, S.WAITING, S.SENDING} and lane_waits(told):
         yield lane_wait(told)
+
+
+def _itself(told: Report, *, stopped: bool) -> bool:
+    """Tell whether it is held for a reason of its own, not only by its account."""
+    return not stopped or told.reason is not None or not told.recipients["waiting"]
 
 
 def lane_waits(told: Report) -> bool:
@@ -92,7 +90,7 @@ def _where(sample: Sequence[tuple[int, str]], count: int) -> str:
     """Name the first lines."""
     if not sample:
         return ""
-    numbers = ", ".join(str(line) for line, _ in sample[:MOST_NAMED])
+    numbers = words.listed(line for line, _ in sample[:MOST_NAMED])
     return t("report.lines_more" if count > MOST_NAMED else "report.lines", numbers=numbers)
 
 
@@ -103,10 +101,7 @@ def _batches(told: Report) -> str:
     sizes = [line.size for line in told.batch_list if line.state is not BatchState.SPLIT]
     if not sizes:
         return t("report.batches_bare", total=total, calls=told.calls)
-    return t(
-        "report.batches", total=total, smallest=f"{min(sizes):,}", largest=f"{max(sizes):,}",
-        calls=told.calls,
-    )  # fmt: skip
+    return t("report.batches", total=total, sizes=words.sizes(sizes), calls=told.calls)
 
 
 def recipients(told: Report) -> str:
@@ -137,7 +132,7 @@ def _troubled(batches: Sequence[BatchLine]) -> Iterator[str]:
     odd = [b for b in batches if b.state in _TOLD or b.not_before is not None]
     for (state, reason, code), group in groupby(sorted(odd, key=_cause), key=_cause):
         there = list(group)
-        numbers = ", ".join(str(b.n) for b in there[:MOST_NAMED])
+        numbers = words.listed(b.n for b in there[:MOST_NAMED])
         yield t(
             "report.troubled_more" if len(there) > MOST_NAMED else "report.troubled",
             numbers=numbers, count=len(there), state=words.batch_state(BatchState(state)),

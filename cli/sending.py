@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from broadcast import plan
 from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.states import BroadcastState
 from broadcast.text import t
 from cli import exits, output, waiting, words
 from cli.brake import summary
@@ -68,7 +69,7 @@ def send_wish(wish: Wish, *, repeat: str, dry_run: bool, until: Until | None) ->
             engine = database.engine()
             prepared = prepare(wish.order, audience, engine=engine, quota=quota)
         if dry_run:
-            return _dry_run(wish, prepared, quota.why)
+            return _dry_run(wish, prepared, quota.why, engine=engine)
         refuse_what_does_not_fit(prepared)
         if not _may_go(wish, prepared):
             output.note(t("send.declined"))
@@ -79,7 +80,9 @@ def send_wish(wish: Wish, *, repeat: str, dry_run: bool, until: Until | None) ->
         except KeyboardInterrupt:
             return _interrupted(engine, prepared)
     shown = 0 if wish.ask is Ask.NOBODY else len(prepared.notices)
-    _tell(wish, submitted, [*map(str, submitted.notices[shown:]), *_reason(quota.why)])
+    for warning in [*map(str, submitted.notices[shown:]), *_reason(quota.why)]:
+        output.warn(warning)
+    _tell(wish, submitted, engine=engine, followed=until is not None)
     if until is not None:
         return waiting.wait(engine, submitted.id, until=until, as_json=wish.as_json)
     if wish.as_json:
@@ -120,9 +123,12 @@ def _told(message_id: str, repeat: str) -> Iterator[None]:
     raise problem
 
 
-def _dry_run(wish: Wish, prepared: Prepared, why: BroadcastError | None) -> int:
+def _dry_run(wish: Wish, prepared: Prepared, why: BroadcastError | None, *, engine: Engine) -> int:
     if prepared.existing is not None:
-        output.say(t("send.existing", id=prepared.existing, key=wish.order.key))
+        told = reports.report(engine, prepared.existing)
+        _tell_existing(told)
+        if wish.as_json:
+            output.show_json(reports.as_json(told))
         return exits.DONE
     _show(wish, prepared)
     proof = prepared.proof
@@ -185,15 +191,22 @@ def _agreed() -> bool:
     return sys.stdin.readline().strip().casefold() in t("send.yes").split()
 
 
-def _tell(wish: Wish, submitted: Submitted, warnings: list[str]) -> None:
-    for warning in warnings:
-        output.warn(warning)
-    if not submitted.created:
-        output.say(t("send.existing", id=submitted.id, key=wish.order.key))
-        return
+def _tell(wish: Wish, submitted: Submitted, *, engine: Engine, followed: bool) -> None:
+    """Say that it is stored, and how to go on; who follows it already needs no command for it."""
     at = wish.order.scheduled_at
-    if at is None:
-        output.say(t("send.stored", id=submitted.id))
-    else:
+    if not submitted.created:
+        _tell_existing(reports.report(engine, submitted.id, batch_list=False))
+    elif at is not None:
         when = words.moment(at, words.utc_now())
         output.say(t("send.scheduled", id=submitted.id, at=when))
+    else:
+        output.say(t("send.stored_followed" if followed else "send.stored", id=submitted.id))
+
+
+def _tell_existing(told: reports.Report) -> None:
+    """Say what became of the broadcast that has this key: a cancelled one is never sent."""
+    if told.state is BroadcastState.CANCELLED:
+        output.say(t("send.existing_cancelled", id=told.id, key=told.key))
+        return
+    state = words.broadcast_state(told.state)
+    output.say(t("send.existing", id=told.id, key=told.key, state=state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 from broadcast import day
@@ -50,6 +51,19 @@ def _span(seconds: int) -> str:
 def span(length: timedelta) -> str:
     """Return a length of time."""
     return _span(round(length.total_seconds()))
+
+
+def listed(each: Iterable[object]) -> str:
+    """Return names or numbers one after the other."""
+    return t("comma").join(map(str, each))
+
+
+def sizes(each: Collection[int]) -> str:
+    """Return how many followers a batch has, as one number where all are equal."""
+    smallest, largest = min(each), max(each)
+    if smallest == largest:
+        return t("sizes.equal", n=f"{smallest:,}")
+    return t("sizes.range", smallest=f"{smallest:,}", largest=f"{largest:,}")
 
 
 def reason(why: Reason | None) -> str:

@@ -7,6 +7,8 @@ at once there, whatever the time-out, and the driver as it comes loses updates i
 from __future__ import annotations
 
 import functools
+import inspect
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,6 +24,7 @@ from sqlalchemy.exc import (
     IntegrityError,
     NotSupportedError,
     ProgrammingError,
+    SAWarning,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
@@ -96,9 +99,34 @@ def parse(url: str | URL) -> URL:
     if base == "sqlite" and parsed.database in {None, "", ":memory:"}:
         raise SettingsError("error.database.memory")
     parsed = parsed.set(drivername=drivers[base])
+    wrong = [name for name in parsed.query if not _takes(parsed, name)]
+    if wrong:
+        raise SettingsError("error.database.option", name="DATABASE_URL", options=", ".join(wrong))
     if base in {"mysql", "mariadb"} and "charset" not in parsed.query:
         parsed = parsed.update_query_dict({"charset": "utf8mb4"})
     return parsed
+
+
+def _takes(url: URL, option: str) -> bool:
+    """Tell whether the driver knows *option* of *url* and can read its value.
+
+    The drivers would refuse it in the first connection, each in its own way, SQLite's not at all.
+    """
+    # What SQLite's driver knows depends on whether the file is a URI.
+    alone = {name: url.query[name] for name in {option, "uri"} & set(url.query)}
+    kind: Any = url.get_dialect()
+    driver = kind.import_dbapi()
+    try:
+        with warnings.catch_warnings(action="error", category=SAWarning):
+            _, given = kind(dbapi=driver).create_connect_args(url.set(query=alone))
+        match url.get_backend_name():
+            case "postgresql":
+                driver.conninfo.make_conninfo(**{k: v for k, v in given.items() if k != "context"})
+            case "mysql":
+                inspect.signature(driver.connections.Connection).bind(**given)
+    except (SAWarning, ValueError, TypeError, driver.ProgrammingError):
+        return False
+    return True
 
 
 def open_engine(url: str | URL, *, pool_size: int = 5, patient: bool = False) -> Engine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 from typing import Any
 
@@ -12,7 +13,7 @@ import orjson
 from simulator.accounts import Registration, invented_registration, parse_registration
 from simulator.app import application
 from simulator.openid import openid_lines
-from simulator.server import listening_socket, serve
+from simulator.server import inherited_socket, listening_socket, serve
 from simulator.switches import Switches
 from simulator.world import Start, World
 
@@ -31,16 +32,22 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         start = _start(options)
         Switches(**start.switches)
-        listener = listening_socket(options.host, options.port)
+        listener = _listener(options)
     except ValueError as error:
         sys.stderr.write(f"simulator: {error}\n")
         return BAD_USAGE
     except OSError as error:
-        where = f"{options.host}:{options.port}"
+        where = f"{options.host}:{options.port}" if options.fd is None else f"fd {options.fd}"
         sys.stderr.write(f"simulator: cannot listen on {where}: {error.strerror}\n")
         return UNREACHABLE
     serve(application(World(start)), listener)
     return 0
+
+
+def _listener(options: argparse.Namespace) -> socket.socket:
+    if options.fd is not None:
+        return inherited_socket(options.fd)
+    return listening_socket(options.host, options.port)
 
 
 def _start(options: argparse.Namespace) -> Start:
@@ -85,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=0, help="0 takes a free one; the ready line names it")
+    add("--fd", type=_count, help="listen on this inherited socket, not on host and port")
     add(
         "--account",
         action="append",

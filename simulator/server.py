@@ -65,6 +65,17 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
+def inherited_socket(descriptor: int) -> socket.socket:
+    """Listen on a TCP socket that whoever started us has bound, so that it knows the port.
+
+    Raises:
+        OSError: it is no socket.
+    """
+    listener = socket.socket(fileno=descriptor)
+    listener.listen(BACKLOG)
+    return listener
+
+
 def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until a signal comes."""
     config = uvicorn.Config(

@@ -1,14 +1,22 @@
-"""``broadcast accounts``: who can send, never with which secret."""
+"""``broadcast accounts``: who can send, and who stands still; never with which secret."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
+import typer
+
 from broadcast.accounts import Account
+from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.redaction import redact
 from broadcast.text import t
-from cli import output
+from cli import exits, output, standing
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command
-from cli.wiring.database import settings
+from cli.standing import Lanes
+from cli.wiring.database import engine, settings
+from cli.words import utc_now
+from models.ledger.reports import LaneView
 
 app = new_app()
 
@@ -16,10 +24,32 @@ app = new_app()
 @app.command(cls=Command, help=t("help.accounts"))
 def accounts(*, as_json: AsJSON = False) -> None:
     """List the accounts of the environment or the accounts file."""
-    known = settings().accounts().values()
+    known = list(settings().accounts().values())
+    lanes, problem = _lanes() if known else (_no_lanes(), None)
     if as_json:
-        output.show_json({"accounts": [_as_json(account) for account in known]})
-        return
+        told = [_as_json(account, lanes.by_account.get(account.name)) for account in known]
+        output.show_json({"accounts": told, "error": problem and str(problem)})
+    else:
+        _say(known, lanes)
+    if problem is not None:
+        output.warn(t("accounts.standing_unknown", problem=problem))
+        raise typer.Exit(exits.OUT_OF_REACH)
+
+
+def _lanes() -> tuple[Lanes, BroadcastError | None]:
+    """Return who stands still, or why that cannot be told: the accounts are known without it."""
+    try:
+        return standing.lanes(engine()), None
+    except OutOfReachError as error:
+        # Without tables nobody can have halted anything yet.
+        return _no_lanes(), None if error.message_id == "error.schema.missing" else error
+
+
+def _no_lanes() -> Lanes:
+    return Lanes(by_account={}, now=utc_now())
+
+
+def _say(known: list[Account], lanes: Lanes) -> None:
     if not known:
         output.say(t("accounts.none"))
     for account in known:
@@ -30,6 +60,8 @@ def accounts(*, as_json: AsJSON = False) -> None:
                 pace=pace(account), base=redact(account.api_base),
             )
         )  # fmt: skip
+        for line in lanes.stops(account.name):
+            output.say(f"    {line}")
 
 
 def pace(account: Account) -> str:
@@ -39,9 +71,28 @@ def pace(account: Account) -> str:
     return t("accounts.pace", n=account.calls_per_minute)
 
 
-def _as_json(account: Account) -> dict[str, object]:
+def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:
     return {
         "name": account.name, "appid": account.appid, "kind": account.account_kind.value,
         "token_mode": account.token_mode, "calls_per_minute": account.calls_per_minute,
-        "api_base": redact(account.api_base),
+        "api_base": redact(account.api_base), "halted": _halt(lane), "stopped": _stop(lane),
     }  # fmt: skip
+
+
+def _halt(lane: LaneView | None) -> dict[str, object] | None:
+    if lane is None or lane.halted_at is None:
+        return None
+    return {"at": _utc(lane.halted_at), "by": lane.halted_by}
+
+
+def _stop(lane: LaneView | None) -> dict[str, object] | None:
+    if lane is None or lane.stopped_at is None:
+        return None
+    return {
+        "at": _utc(lane.stopped_at), "reason": lane.stop_reason and lane.stop_reason.value,
+        "errcode": lane.stop_errcode, "errmsg": lane.stop_errmsg,
+    }  # fmt: skip
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"

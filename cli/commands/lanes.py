@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from broadcast.errors import InputError
 from broadcast.text import t
-from cli import output
+from cli import output, words
 from cli.wiring.database import engine, settings
 from cli.wiring.person import who
 
@@ -29,5 +29,5 @@ def switch(control: Switch, account: str | None, *, every: bool, done: str, alre
         raise InputError("error.usage.account_or_all")
     name = None if every else settings().account(account).name
     changed = control(engine(), name, who=who())
-    names = ", ".join(changed)
+    names = words.listed(changed)
     output.say(t(done, names=names) if changed else t(already, name=name or t("accounts.all")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -9,8 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from broadcast import day
 from broadcast.text import t
-from cli import output, words
+from cli import output
 from cli.commands.options import AccountName, AsJSON, new_app
 from cli.group import Command
 from cli.wiring.database import engine
@@ -20,6 +23,8 @@ app = new_app()
 
 #: Pipes are as wide as it takes.
 WIDTH_OF_A_PIPE = 200
+#: From here on there is room for the year and the weekday of a moment.
+WIDE = 100
 
 
 @app.command(cls=Command, name="list", help=t("help.list"))
@@ -40,19 +45,38 @@ def listing(
 
 
 def _print(found: list[reports.Report]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in ("id", "account", "created"):
-        table.add_column(t(f"list.{name}"), no_wrap=name == "id", overflow="fold")
-    for name in ("accepted", "planned"):
-        table.add_column(t(f"list.{name}"), justify="right")
-    table.add_column(t("list.state"), overflow="fold")
-    for told in found:
-        table.add_row(
-            told.id, escape(told.account), words.moment(told.created_at, told.now),
-            f"{told.recipients['accepted']:,}", f"{told.audience['planned']:,}",
-            escape(words.broadcast_state(told.state)),
-        )  # fmt: skip
-    console = Console(highlight=False)
+    console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
         console.width = WIDTH_OF_A_PIPE
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table(found, wide=console.width >= WIDE))
+    output.say(captured.get().rstrip("\n"))
+
+
+def table(found: list[reports.Report], *, wide: bool) -> Table:
+    """Return one row a broadcast; where it is narrow, account and state fold and no other."""
+    made = Table(box=None, pad_edge=False)
+    made.add_column(t("list.id"), no_wrap=True)
+    made.add_column(t("list.account"), overflow="fold")
+    made.add_column(t("list.created"), no_wrap=True)
+    for name in ("accepted", "planned"):
+        made.add_column(t(f"list.{name}"), justify="right", no_wrap=True)
+    made.add_column(t("list.state"), overflow="fold")
+    for told in found:
+        made.add_row(
+            told.id, escape(told.account), _created(told.created_at, wide=wide),
+            f"{told.recipients['accepted']:,}", f"{told.audience['planned']:,}",
+            t(f"state.short.{told.state}"),
+        )  # fmt: skip
+    return made
+
+
+def _created(moment: datetime, *, wide: bool) -> str:
+    """Return a moment in Beijing; where it is narrow, the year stands in the id."""
+    local = moment.astimezone(day.SHANGHAI)
+    if not wide:
+        return f"{local:%m-%d %H:%M}"
+    return t(
+        "list.moment", weekday=t(f"weekday.{local.isoweekday()}"), date=f"{local:%Y-%m-%d}",
+        time=f"{local:%H:%M}",
+    )  # fmt: skip

@@ -105,4 +105,6 @@ def _repeat(key: str) -> str:
     """Return this command as a line that can be run again and finds what it stored."""
     words = ["broadcast", *sys.argv[1:]]
     named = any(word == "--key" or word.startswith("--key=") for word in words)
-    return output.command_line(words if named else [*words, "--key", key])
+    line = output.command_line(words if named else [*words, "--key", key])
+    # With a part of it masked, whoever ran the line would send the mask to everybody.
+    return line if output.clean(line) == line else t("send.same_words", key=key)

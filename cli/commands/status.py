@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
 
 from broadcast.errors import UnknownIdError
 from broadcast.text import t
-from cli import waiting
+from cli import output, standing, waiting
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command
 from cli.wiring.database import engine
@@ -25,11 +26,22 @@ def status(
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Show where a broadcast stands."""
+    """Show where a broadcast stands; without an id the newest, and every account that stands still.
+
+    The broadcast's own account is told with it.
+    """
     ledger = engine()
-    if broadcast_id is None:
-        newest = reports.reports(ledger, most=1)
-        if not newest:
-            raise UnknownIdError("error.broadcast.none")
-        broadcast_id = newest[0].id
-    waiting.show(ledger, reports.report(ledger, broadcast_id), as_json=as_json)
+    if broadcast_id is not None:
+        waiting.show(ledger, reports.report(ledger, broadcast_id), as_json=as_json)
+        return
+    newest = reports.reports(ledger, most=1)
+    _say_stops(ledger, beside=newest[0].account if newest else None)
+    if not newest:
+        raise UnknownIdError("error.broadcast.none")
+    waiting.show(ledger, reports.report(ledger, newest[0].id), as_json=as_json)
+
+
+def _say_stops(ledger: Engine, *, beside: str | None) -> None:
+    """Tell of the accounts that the newest broadcast is not of: it says nothing of theirs."""
+    for line in standing.lanes(ledger).stops_beside(beside):
+        output.say(line)

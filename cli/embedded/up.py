@@ -17,7 +17,7 @@ from pathlib import Path
 from broadcast.errors import InputError, OutOfReachError
 from broadcast.settings import UP, UP_REDIS, Settings
 from broadcast.text import t
-from cli import output
+from cli import output, words
 from cli.embedded import parts
 from cli.embedded.supervisor import Supervisor
 
@@ -35,7 +35,7 @@ def run() -> int:
         worker, beat = parts.worker(supervisor), parts.beat(supervisor)
         worker.ready(parts.WORKER_READY)
         beat.ready(parts.BEAT_READY)
-        output.say(t("up.ready", accounts=", ".join(accounts) or "-", logs=UP))
+        output.say(t("up.ready", accounts=words.listed(accounts) or "-", logs=UP))
         with contextlib.suppress(KeyboardInterrupt):
             while (child := supervisor.ended()) is None:
                 time.sleep(_LOOK_EVERY_S)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from broadcast.errors import SchemaError, SettingsError
+from broadcast.errors import SchemaError
 from broadcast.settings import Settings
 from models import schema
 from models.engine import open_engine, parse
@@ -16,11 +16,7 @@ from models.engine import open_engine, parse
 @functools.cache
 def settings() -> Settings:
     """Return the settings of this process. Raises SettingsError naming a wrong value."""
-    try:
-        return Settings.load()
-    except UnicodeDecodeError as error:
-        position = error.start
-    raise SettingsError("error.settings.dotenv", byte=position)
+    return Settings.load()
 
 
 def engine() -> Engine:

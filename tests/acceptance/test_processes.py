@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from tests.acceptance.conftest import sets_of
 from tests.kit.processes import ROOT, RunningProcess, celery
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until
+from tests.servers.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,13 +91,29 @@ def token_of(simulator: RunningProcess, appid: str, secret: str) -> str:
     return str(said["access_token"])
 
 
-def test_the_simulator_without_an_account_prints_the_one_that_it_knows(launch: Launch) -> None:
+def test_the_simulator_without_an_account_prints_the_one_that_it_knows_and_where_it_is(
+    launch: Launch,
+) -> None:
     process = launch([BROADCAST, "simulator", "--port", "0"])
     process.wait_for_line("simulator ready ")
 
     told = dict(re.findall(r"^WECHAT_(\w+)=(\S+)$", process.output, re.MULTILINE))
     assert token_of(process, told["APPID"], told["APPSECRET"])
+    assert process.output.split("simulator ready ")[1].split() == [told["API_BASE"]]
+    assert not told["API_BASE"].endswith(":0")
     assert end(process, signal.SIGTERM) == 0
+
+
+def test_a_simulator_whose_port_is_taken_says_so_in_one_line(launch: Launch) -> None:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        process = launch([BROADCAST, "simulator", "--port", str(port)])
+
+        assert process.wait() == 3
+
+    [line] = process.output.splitlines()
+    assert f"{LOOPBACK}:{port}" in line
+    assert "--port" in line
 
 
 def test_up_serves_commands_of_other_terminals_and_takes_everything_with_it(
@@ -155,6 +173,8 @@ def test_the_demo_delivers_to_everybody_once_and_can_be_run_again_at_once(
         assert re.search(r"^Followers: accepted.* 30,001$", printed, re.MULTILINE), printed
         assert printed.count("asked again") == 2
         assert f"Every one of the {FOLLOWERS:,} followers exactly once" in printed
+        # Its database is gone with it.
+        assert "broadcast watch" not in printed
         assert list((installation / "var").glob("demo-*")) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,7 @@ def on_terminal(line: CommandLine, *words: str, types: bytes = b"", **env: str) 
     process = subprocess.Popen(
         [sys.executable, "-m", "cli.main", *words],
         stdin=theirs, stdout=theirs, stderr=theirs, cwd=line.folder,
-        env=line.environment({**env, "TERM": "dumb", "COLUMNS": "200"}), start_new_session=True,
+        env=line.environment({"TERM": "dumb", "COLUMNS": "200", **env}), start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
     os.write(ours, types)
@@ -66,6 +67,36 @@ def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
     ):  # fmt: skip
         assert fact in result.out, result.out
     assert line.rows() == {}
+
+
+def test_the_text_is_shown_as_followers_will_read_it(line: CommandLine) -> None:
+    """Masked like a secret, it would not be what is sent."""
+    link = "https://example.com/?access_token=of-a-coupon"
+
+    result = on_terminal(line, *SEND[:-1], f"see {link}", types=b"n\n")
+
+    assert link in result.out
+
+
+@pytest.mark.parametrize(
+    ("columns", "created"),
+    [("80", r"\d\d-\d\d \d\d:\d\d"), ("120", r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d")],
+)
+def test_the_list_has_one_line_for_each_broadcast(
+    line: CommandLine, columns: str, created: str
+) -> None:
+    for text in ("one", "two"):
+        assert line.run(*SEND[:-1], text).status == 0
+    newest = line.run("list", "--json").json["broadcasts"][0]["id"]
+    line.run("cancel", newest)
+
+    drawn = on_terminal(line, "list", COLUMNS=columns, TERM="xterm").out
+    shown = re.sub(r"\x1b\[[\d;]*m", "", drawn).splitlines()
+
+    assert len(shown) == 3, shown
+    assert max(map(len, shown)) <= int(columns)
+    assert re.fullmatch(rf"{newest} +default +{created} +0 +5 +cancelled *", shown[1]), shown
+    assert re.fullmatch(rf"\S+ +default +{created} +0 +5 +stored *", shown[2]), shown
 
 
 @pytest.mark.parametrize("answer", [b"\n", b"no\n", b"\x04", b"yess\n"])

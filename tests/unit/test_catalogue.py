@@ -135,6 +135,28 @@ def test_english_is_english_and_chinese_is_chinese() -> None:
     assert [i for i in latin if not i.startswith("accounts.")] == []
 
 
+def test_no_blank_stands_beside_a_full_width_mark() -> None:
+    """They bring their own room; a moment in words ends with such a bracket."""
+    marks = "[，。：；、？！（）“”…]"
+    beside = re.compile(rf"{marks} +(?!$)|(?<=\S) +{marks}|(?<!北京时间 ){{(at|until)}} ")
+
+    found = [i for i, t in catalogue("zh").items() if beside.search(t)]
+
+    assert found == []
+
+
+def test_what_is_said_of_a_part_out_of_reach_is_a_whole_sentence() -> None:
+    """What became of the broadcast is said right after it."""
+    rooms = ("redis", "schema", "durability", "database", "broker", "wechat", "token", "embedded")
+    parts = tuple(f"error.{room}." for room in rooms)
+    ends = {"en": (".", "?"), "zh": ("。", "？")}
+
+    for lang in text.LANGUAGES:
+        there = {i: t for i, t in catalogue(lang).items() if i.startswith(parts)}
+        assert there
+        assert [i for i, t in there.items() if not t.endswith(ends[lang])] == []
+
+
 def test_every_id_that_code_asks_for_exists() -> None:
     known = set(catalogue("zh"))
     missing = {i for i, whole in asked_ids() if whole and i not in known}
@@ -173,6 +195,7 @@ def test_every_member_of_the_closed_sets_has_its_text(lang: str) -> None:
         *(f"reason.{reason.name.lower()}" for reason in Reason),
         *(f"state.batch.{state}" for state in BatchState),
         *(f"state.broadcast.{state}" for state in BroadcastState),
+        *(f"state.short.{state}" for state in BroadcastState),
         *(f"outcome.{outcome}" for outcome in Outcome),
         *(f"mend.{outcome}" for outcome in Outcome),
         *(f"transport.{kind}" for kind in TransportKind),

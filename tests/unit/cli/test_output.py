@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -81,6 +83,60 @@ def test_with_json_an_error_is_an_object_too(
     shown = capsys.readouterr()
     assert json.loads(shown.out)["error"] in shown.err
     output.expect_json(False)
+
+
+def test_nothing_is_printed_with_a_secret_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    redaction.remember("very-secret-value")
+    text = "very-secret-value, access_token=abcdef0123, redis://:hunter2@host/0"
+
+    output.say(text)
+    output.note(text)
+    output.warn(text)
+    output.show_json({"a": text, "b": [{"c": text}], "n": 3})
+
+    shown = capsys.readouterr()
+    for secret in ("very-secret-value", "abcdef0123", "hunter2"):
+        assert secret not in shown.out + shown.err
+    assert (shown.out + shown.err).count("access_token=***") == 5
+    redaction.forget_all()
+
+
+def test_a_masked_object_is_still_an_object(capsys: pytest.CaptureFixture[str]) -> None:
+    open_quote = "appsecret='never closed"
+
+    output.show_json({"first": open_quote, "last": {"n": 1, "none": None}})
+
+    told = json.loads(capsys.readouterr().out)
+    assert "never closed" not in told["first"]
+    assert told["last"] == {"n": 1, "none": None}
+
+
+def test_what_is_marked_as_written_is_printed_as_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output.say(output.AsWritten("password: of nobody"))
+
+    assert capsys.readouterr().out == "password: of nobody\n"
+
+
+def test_only_the_one_place_prints() -> None:
+    """Help holds no facts, and the bar cleans the only text that is not its own."""
+    own = {"output.py", "helping.py", "bar.py"}
+    printing = {"print", "echo", "secho", "write", "print_json"}
+    found = [
+        f"{file.name}:{node.lineno}"
+        for file in sorted(Path(main.__file__).parent.rglob("*.py"))
+        if file.name not in own
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and _called(node) in printing
+    ]
+
+    # The list draws its table into a text first.
+    assert [one.partition(":")[0] for one in found] == ["listing.py"]
+
+
+def _called(call: ast.Call) -> str:
+    return str(getattr(call.func, "id", getattr(call.func, "attr", "")))
 
 
 def test_a_character_that_the_terminal_lacks_is_no_traceback() -> None:

@@ -1,0 +1,127 @@
+"""Accounts that stand still: what is said of them, and that the one command lifts it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.kit.command_line import CommandLine
+
+PEOPLE = [f"oTEST{n:023}" for n in range(5)]
+ACCOUNTS = """
+[accounts.shop]
+appid = "wx0000000000000001"
+appsecret = "appsecret-of-the-shop"
+[accounts.news]
+appid = "wx0000000000000002"
+appsecret = "appsecret-of-the-news"
+"""
+SEND = ("send", "--openids", "list.txt", "--account", "shop", "--text")
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> CommandLine:
+    """A command line with tables, two accounts and a good list."""
+    (tmp_path / "list.txt").write_text("\n".join(PEOPLE), encoding="utf-8")
+    (tmp_path / "accounts.toml").write_text(ACCOUNTS, encoding="utf-8")
+    made = CommandLine(tmp_path, env={"BROADCAST_ACCOUNTS_FILE": "accounts.toml"})
+    assert made.run("db", "upgrade").status == 0
+    return made
+
+
+def stop(line: CommandLine, account: str) -> None:
+    """Stop an account as WeChat's answer does, two hours ago."""
+    line.execute(
+        "UPDATE lanes SET stopped_at = :at, stop_reason = 'account_stopped',"
+        " stop_errcode = 48003, stop_errmsg = 'user not agree mass-send protocol'"
+        " WHERE account = :account",
+        at=f"{datetime.now(UTC) - timedelta(hours=2):%Y-%m-%d %H:%M:%S.%f}", account=account,
+    )  # fmt: skip
+
+
+def test_a_halted_account_is_told_with_who_since_when_and_the_command(line: CommandLine) -> None:
+    line.run("halt", "--account", "news")
+
+    shown = line.run("accounts").out.splitlines()
+    [news, shop] = sorted(line.run("accounts", "--json").json["accounts"], key=lambda a: a["name"])
+
+    [told] = [one for one in shown if "Halted" in one]
+    assert shown.index(told) == 1 + [one.startswith("news ") for one in shown].index(True)
+    assert "by cli:" in told
+    assert "Beijing time" in told
+    assert told.endswith("broadcast unhalt --account news")
+    assert news["halted"]["by"].startswith("cli:")
+    assert news["halted"]["at"].endswith("Z")
+    assert (news["stopped"], shop["halted"], shop["stopped"]) == (None, None, None)
+
+    line.run("unhalt", "--account", "news")
+    assert "Halted" not in line.run("accounts").out
+
+
+def test_an_account_that_is_halted_and_stopped_tells_both_and_the_command_once(
+    line: CommandLine,
+) -> None:
+    sent = line.run(*SEND, "hello", "--json").json["id"]
+    line.run("halt", "--account", "shop")
+    stop(line, "shop")
+
+    for shown in (line.run("accounts").out, line.run("status", sent).out):
+        assert "48003 user not agree mass-send protocol" in shown
+        assert "(2 h ago)" in shown
+        assert "Halted by hand as well" in shown
+        assert shown.count("broadcast unhalt --account shop") == 1
+    told = line.run("accounts", "--json").json["accounts"][0]
+    assert told["stopped"]["errcode"] == 48003
+    assert told["stopped"]["reason"] == "account_stopped"
+    assert told["halted"] is not None
+
+
+@pytest.mark.parametrize("control", ["pause", "cancel"])
+def test_the_status_tells_of_its_account_whatever_became_of_the_broadcast(
+    line: CommandLine, control: str
+) -> None:
+    sent = line.run(*SEND, "hello", "--json").json["id"]
+    line.run("halt", "--account", "shop")
+    line.run(control, sent)
+
+    shown = line.run("status", sent).out
+
+    assert "broadcast unhalt --account shop" in shown
+    assert (f"broadcast resume {sent}" in shown) is (control == "pause")
+
+
+def test_the_status_without_an_id_tells_of_every_account(line: CommandLine) -> None:
+    line.run("halt", "--all")
+
+    nothing_sent = line.run("status")
+    line.run(*SEND, "hello")
+    shown = line.run("status").out
+
+    assert nothing_sent.status == 2
+    for told in (nothing_sent.out, shown):
+        assert told.count("broadcast unhalt --account news") == 1
+        assert told.count("broadcast unhalt --account shop") == 1
+
+
+def test_accounts_are_listed_without_tables_and_leave_no_file_behind(line: CommandLine) -> None:
+    line.database.unlink()
+
+    result = line.run("accounts")
+
+    assert (result.status, result.err) == (0, "")
+    assert "wx0000000000000001" in result.out
+    assert not line.database.exists()
+
+
+def test_accounts_are_listed_with_the_database_away_and_say_what_is_not_known(
+    line: CommandLine,
+) -> None:
+    result = line.run("accounts", "--json", DATABASE_URL="postgresql://u:hunter2@127.0.0.1:1/d")
+
+    assert result.status == 3
+    assert [one["name"] for one in result.json["accounts"]] == ["shop", "news"]
+    assert "DATABASE_URL" in result.json["error"]
+    assert "cannot be told" in result.err
+    assert "hunter2" not in result.out + result.err
