@@ -28,11 +28,10 @@ task_serializer = "json"
 accept_content = ["json"]
 # A worker that dies leaves its ring in the broker.
 task_acks_late = True
-# A child that dies gives the ring back in 0.04 s instead of after the visibility time-out.
-task_reject_on_worker_lost = True
 # Nothing is parked behind a slow lane.
 worker_prefetch_multiplier = 1
-# One process drives many lanes, which wait for WeChat: see docs/decisions/0003-threads-pool.md.
+# One process drives many lanes, which wait for WeChat. A worker refuses any other pool, in which
+# lanes would not hear of a stop: see docs/decisions/0003-threads-pool.md.
 worker_pool = "threads"
 worker_concurrency = _settings.concurrency
 # The redis transport: a dead broker costs seconds, half-open sockets are found, and lost rings come
@@ -64,8 +63,6 @@ task_default_queue = _names.QUEUE
 task_queues = [_Queue(_names.QUEUE)]
 # No time limits: a call has its own total deadline, and a kill in mid-call makes its outcome
 # unknown.
-# A guard against leaks in the prefork pool.
-worker_max_tasks_per_child = 1000
 # The pace is the account's, across all workers; Celery's is one worker's.
 worker_disable_rate_limits = True
 # Flower lives on events.

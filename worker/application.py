@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
@@ -17,6 +18,9 @@ from broadcast.crashpoints import Point, passing
 from broadcast.errors import BroadcastError
 from broadcast.settings import VAR
 from broadcast.text import t
+
+if TYPE_CHECKING:
+    from celery.concurrency.base import BasePool
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +61,9 @@ def _set_up_logging(loglevel: int | None = None, **_: object) -> None:
 
 
 @signals.worker_init.connect
-def _refuse_what_cannot_be_trusted(**_: object) -> None:
-    """Start only on a database of our schema whose commits are durable."""
+def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
+    """Start only in threads, and on a database of our schema whose commits are durable."""
+    _refuse_other_pools(sender.pool_cls)
     from models import durability, schema  # noqa: PLC0415 - only a worker needs them
     from worker.wiring import parts  # noqa: PLC0415
 
@@ -71,6 +76,21 @@ def _refuse_what_cannot_be_trusted(**_: object) -> None:
     except BroadcastError as error:
         print(error, file=sys.stderr)  # noqa: T201 - before logging is set up
         sys.exit(error.exit_status)
+
+
+def _refuse_other_pools(pool: str | type[BasePool]) -> None:
+    """End the process where a lane would not hear that it is to stop.
+
+    Celery tells of it in the worker's main process only. (``-P prefork`` is Celery's own default,
+    which it takes for "as configured": threads.)
+    """
+    from celery.concurrency import get_implementation, thread  # noqa: PLC0415 - a worker alone
+
+    kind = get_implementation(pool)
+    if not issubclass(kind, thread.TaskPool):
+        name = kind.__module__.rpartition(".")[2]
+        print(t("error.worker.pool", pool=name), file=sys.stderr)  # noqa: T201 - as above
+        sys.exit(2)
 
 
 @signals.worker_ready.connect

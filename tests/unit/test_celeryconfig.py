@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from celery.app.defaults import NAMESPACES, flatten
 
 import celeryconfig
@@ -40,3 +41,16 @@ def test_flower_does_not_start_without_a_login(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("Flower shows every task")
+
+
+@pytest.mark.parametrize(("pool", "named"), [("processes", "prefork"), ("solo", "solo")])
+def test_a_worker_in_another_pool_does_not_start(tmp_path: Path, pool: str, named: str) -> None:
+    """Its lanes would not hear of a stop."""
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "worker", "worker", "-P", pool],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env={"PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"The worker runs in threads, not in {named}")
