@@ -1,7 +1,7 @@
 """A million OpenIDs by ``broadcast send --wait`` and by the bare loop, in turn, in one run.
 
-Prints the ratio pair by pair, the peak memory of producer and worker, and what an idle worker
-weighs.
+Prints the ratio pair by pair, the peak memory of producer and worker, what an idle worker weighs,
+and first how long the simulator takes for a call, which is a part of both.
 Usage: python -m benchmarks [--openids N] [--rounds N]
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import stand_in
 from tests.kit.simulator import Simulator
 from tests.kit.system import System
 from tests.kit.wait import until
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--openids", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     wanted = parser.parse_args()
+    stand_in.measure()
     with tempfile.TemporaryDirectory() as folder, Valkey() as valkey:
         simulator = Simulator(followers=wanted.openids)
         with simulator, System(Path(folder), valkey=valkey, simulator=simulator) as system:
