@@ -34,13 +34,10 @@ def let_a_day_pass(system: System) -> None:
 
 def see_that_it_waits_for_the_turn(system: System, broadcast_id: str) -> None:
     """The lane waits until WeChat's day turns, and the command says so."""
-    lane = until(
-        lambda: (report := system.report(broadcast_id)).lane.not_before and report.lane,
-        30,
-        "the wait for the day after",
-    )
-    now = datetime.now(day.SHANGHAI)
+    until(lambda: system.report(broadcast_id).lane.not_before, 30, "the wait for the day after")
+    lane, now = system.report(broadcast_id).lane, datetime.now(day.SHANGHAI)
     assert lane.wait_reason is Reason.QUOTA_TODAY
+    assert lane.not_before is not None
     goes_on = lane.not_before.astimezone(day.SHANGHAI)
     if now - day.start(now) < NEAR_TURN:
         # So near to the turn it is asked again in minutes, for the two clocks may differ.
