@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
-from broadcast.attempts import Reason
 from broadcast.errors import UnknownIdError
 from broadcast.outcomes import Outcome
+from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report, as_json
 from broadcast.states import BatchState, BroadcastState
 from models.account import Lane
 from models.attempt import AttemptRow
@@ -22,6 +18,12 @@ from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger.transaction import AnyRow, read
 from models.skipped import Skipped
+
+# What a report says is the core's; whoever asks for one has it from here.
+__all__ = (
+    "SETS", "SKIPS", "BatchLine", "LaneView", "Repeat", "Report", "as_json", "repeats", "report",
+    "reports", "skipped",
+)  # fmt: skip
 
 _SET_OF = {
     BatchState.PLANNED: "waiting",
@@ -33,76 +35,6 @@ _SET_OF = {
     BatchState.CANCELLED: "cancelled",
     BatchState.IN_DOUBT: "in_doubt",
 }
-SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")
-SKIPS = (
-    "malformed", "duplicate", "suppressed", "excluded", "unsubscribed", "capped", "sampled_out",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchLine:
-    """One batch in a report."""
-
-    n: int
-    size: int
-    state: BatchState
-    reason: Reason | None
-    errcode: int | None
-    errmsg: str | None
-    msg_id: int | None
-    attempts: int
-    not_before: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repeat:
-    """A call that was not the batch's last: why it had to be asked again."""
-
-    n: int
-    number: int
-    outcome: Outcome | None
-    errcode: int | None
-    transport: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneView:
-    """What the account's lane waits for."""
-
-    not_before: datetime | None
-    wait_reason: Reason | None
-    stopped_at: datetime | None
-    stop_reason: Reason | None
-    stop_errcode: int | None
-    stop_errmsg: str | None
-    halted_at: datetime | None
-    halted_by: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """A broadcast as it stands. ``state`` is what a person is told: a stopped lane holds it."""
-
-    id: str
-    account: str
-    key: str
-    state: BroadcastState
-    reason: Reason | None
-    reason_errcode: int | None
-    reason_errmsg: str | None
-    audience: dict[str, int]
-    recipients: dict[str, int]
-    batches: dict[str, int]
-    batch_list: Sequence[BatchLine]
-    calls: int
-    #: Accepted batches whose end WeChat will still be asked for.
-    results_due: int
-    lane: LaneView
-    created_at: datetime
-    scheduled_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    now: datetime
 
 
 def report(engine: Engine, broadcast_id: str, *, batch_list: bool = True) -> Report:
@@ -263,34 +195,3 @@ def skipped(engine: Engine, broadcast_id: str) -> dict[str, list[tuple[int, str]
         )
         return {reason: [(line, text) for line, text in json.loads(sample)]
                 for reason, sample in rows}  # fmt: skip
-
-
-def as_json(told: Report, *, error: str | None = None) -> dict[str, Any]:
-    """Return the object of ``--json`` and of the HTTP API: moments in UTC, counts as numbers."""
-    return {
-        "id": told.id,
-        "state": told.state.value,
-        "account": told.account,
-        "key": told.key,
-        "audience": told.audience,
-        "recipients": told.recipients,
-        "batches": told.batches,
-        "batch_list": [
-            {
-                "n": line.n, "size": line.size, "state": line.state.value, "msg_id": line.msg_id,
-                "attempts": line.attempts, "errcode": line.errcode,
-            }
-            for line in told.batch_list
-        ],
-        "calls": told.calls,
-        "delivered": {"total": None, "eligible": None, "sent": None, "errors": None},
-        "created_at": _utc(told.created_at),
-        "scheduled_at": _utc(told.scheduled_at),
-        "started_at": _utc(told.started_at),
-        "finished_at": _utc(told.finished_at),
-        "error": error,
-    }  # fmt: skip
-
-
-def _utc(value: datetime | None) -> str | None:
-    return None if value is None else f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03}Z"

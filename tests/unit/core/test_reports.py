@@ -1,0 +1,46 @@
+"""The object of a report, as programs read it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Report, as_json
+from broadcast.states import BatchState, BroadcastState
+
+AT = datetime(2026, 3, 1, 12, 0, 0, 123_999, tzinfo=UTC)
+FREE = LaneView(
+    not_before=None, wait_reason=None, stopped_at=None, stop_reason=None, stop_errcode=None,
+    stop_errmsg=None, halted_at=None, halted_by=None,
+)  # fmt: skip
+LINE = BatchLine(
+    n=1, size=3, state=BatchState.ACCEPTED, reason=None, errcode=None, errmsg=None,
+    msg_id=3_147_483_648, attempts=1, not_before=None,
+)  # fmt: skip
+TOLD = Report(
+    id="20260301-abcdef", account="default", key="周五", state=BroadcastState.COMPLETED,
+    reason=None, reason_errcode=None, reason_errmsg=None,
+    audience={"read": 3, **dict.fromkeys(SKIPS, 0), "planned": 3},
+    recipients={**dict.fromkeys(SETS, 0), "accepted": 3}, batches={"total": 1},
+    batch_list=[LINE], calls=1, results_due=1, lane=FREE, created_at=AT, scheduled_at=None,
+    started_at=AT.astimezone(timezone(timedelta(hours=8))), finished_at=AT, now=AT,
+)  # fmt: skip
+
+
+def test_it_is_json_of_plain_words_and_numbers() -> None:
+    told = json.loads(json.dumps(as_json(TOLD)))
+
+    assert (told["id"], told["state"], told["key"]) == ("20260301-abcdef", "completed", "周五")
+    assert told["batch_list"] == [
+        {"n": 1, "size": 3, "state": "accepted", "msg_id": 3_147_483_648, "attempts": 1,
+         "errcode": None},
+    ]  # fmt: skip
+    assert told["error"] is None
+    assert as_json(TOLD, error="away")["error"] == "away"
+
+
+def test_moments_are_in_utc_to_the_millisecond_wherever_they_come_from() -> None:
+    told = as_json(TOLD)
+
+    assert told["created_at"] == told["started_at"] == "2026-03-01T12:00:00.123Z"
+    assert told["scheduled_at"] is None
