@@ -10,6 +10,8 @@ from sqlalchemy import Engine, update
 
 from models import Base, Batch
 from models.engine import open_engine
+from tests.kit import ledger
+from tests.kit.ledger import Driver
 from tests.servers.fixtures import DATABASES
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
@@ -54,6 +56,18 @@ def engine(url: str) -> Iterator[Engine]:
     engine = open_engine(url, pool_size=10)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def broadcast_id(engine: Engine) -> str:
+    """A broadcast of two batches of ten."""
+    return ledger.broadcast(engine)
+
+
+@pytest.fixture
+def driver(engine: Engine, broadcast_id: str) -> Driver:
+    """The driver of its lane."""
+    return Driver(engine)
 
 
 def _with_tables(url: str) -> None:

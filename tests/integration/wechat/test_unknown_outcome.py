@@ -1,25 +1,19 @@
-"""Every way a call can fail, driven for real."""
+"""Every way a call can fail after it has left, driven for real: WeChat may have executed it."""
 
 from __future__ import annotations
 
 import json
 import socket
-import sys
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
-from tests.integration.wechat.conftest import QUICK, Connect, Serve, fetch_token, mass, send
+from tests.integration.wechat.conftest import QUICK, Connect, Serve, send
+from tests.integration.wechat.failing import assert_unknown, failure, quietly
 from tests.integration.wechat.servers import (
     ACCEPTED,
-    PASSWORD,
-    TOKEN,
     RawServer,
-    Request,
     Script,
     closes,
     drips,
@@ -31,188 +25,15 @@ from tests.integration.wechat.servers import (
     self_signed,
     writes,
 )
-from tests.kit import wait
 from wechat.client import WeChatClient
-from wechat.connections import resolve
 from wechat.errors import (
-    APIError,
-    InvalidRequestError,
-    NotSentError,
-    TransportError,
     TransportKind,
     UnknownOutcomeError,
 )
 from wechat.transport import Call
-from wechat.values import MassSend, Timeouts
+from wechat.values import Timeouts
 
-NO_REQUEST = Request(connection=1, line="", headers={}, body=b"")
 JSON = json.dumps(ACCEPTED).encode()
-
-
-def failure(client: WeChatClient, call: Callable[[WeChatClient], object] = send) -> TransportError:
-    with pytest.raises(TransportError) as caught:
-        call(client)
-    return caught.value
-
-
-def assert_not_sent(error: TransportError, kind: TransportKind) -> None:
-    assert error.kind is kind, str(error)
-    assert isinstance(error, NotSentError)
-    assert not error.sent
-
-
-def assert_unknown(error: TransportError, kind: TransportKind) -> None:
-    assert error.kind is kind, str(error)
-    assert isinstance(error, UnknownOutcomeError)
-    assert error.sent
-
-
-# Not sent -------------------------------------------------------------------------------------
-
-
-def test_a_name_without_address_is_not_sent(connect: Connect) -> None:
-    client = connect("http://no-such-host.invalid", Timeouts(connect_s=20, read_s=20, total_s=20))
-    assert_not_sent(failure(client), TransportKind.DNS)
-
-
-def test_a_resolver_that_never_answers_ends_with_the_time_to_connect() -> None:
-    answer = threading.Event()
-    try:
-        with pytest.raises(socket.gaierror, match="in time"):
-            resolve("host", 1, until=time.monotonic() + 0.1, lookup=lambda *_: [answer.wait()])
-    finally:
-        answer.set()
-
-
-def test_a_port_where_nothing_listens_is_not_sent(connect: Connect) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, not listening
-        error = failure(connect(f"http://127.0.0.1:{taken.getsockname()[1]}"))
-    assert_not_sent(error, TransportKind.REFUSED)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="other kernels refuse when the queue is full")
-def test_a_host_that_does_not_answer_is_not_sent(connect: Connect) -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
-        # Linux drops further SYNs once the queue of connections nobody accepts is full.
-        waiting = [socket.socket() for _ in range(8)]
-        for each in waiting:
-            each.setblocking(False)
-            each.connect_ex(full.getsockname())
-        error = failure(connect(f"http://127.0.0.1:{full.getsockname()[1]}"))
-        for each in waiting:
-            each.close()
-    assert_not_sent(error, TransportKind.CONNECT_TIMEOUT)
-    assert error.elapsed_ms < 1000
-
-
-def test_tls_against_a_plain_port_is_not_sent(serve: Serve, connect: Connect) -> None:
-    class PlainServer(RawServer):
-        def _talk(self, connection: socket.socket, number: int) -> None:
-            connection.recv(1000)  # a ClientHello, for all it cares
-            connection.sendall(http(b"", "400 Bad Request"))
-
-    with PlainServer(says_nothing).running() as server:
-        error = failure(connect(server.url(scheme="https")))
-    assert_not_sent(error, TransportKind.TLS)
-
-
-def test_a_certificate_nobody_vouches_for_is_not_sent(
-    serve: Serve, connect: Connect, tmp_path: Path
-) -> None:
-    _, context = self_signed(tmp_path)
-    server = serve(says(ACCEPTED), tls=context)
-    error = failure(connect(server.url()))
-    assert_not_sent(error, TransportKind.TLS)
-    assert "self-signed" in error.detail
-    assert server.requests == []
-
-
-def test_a_reset_within_the_handshake_is_not_sent(connect: Connect) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def reset_one() -> None:
-            connection, _ = listener.accept()
-            connection.recv(1)
-            resets(connection)  # closes it
-
-        threading.Thread(target=reset_one, daemon=True).start()
-        error = failure(connect(f"https://127.0.0.1:{listener.getsockname()[1]}"))
-    assert_not_sent(error, TransportKind.TLS)
-
-
-def test_a_handshake_that_stalls_is_not_sent(serve: Serve, connect: Connect) -> None:
-    server = serve(says_nothing, reads=False)
-    error = failure(connect(server.url(scheme="https")))
-    assert_not_sent(error, TransportKind.CONNECT_TIMEOUT)
-
-
-def test_a_handshake_that_drips_ends_with_the_total_time_out(connect: Connect) -> None:
-    # A TLS record header that announces 16 kB, then one byte at a time.
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def drip() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                drips(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"\x00")(connection, NO_REQUEST)
-
-        threading.Thread(target=lambda: _quietly(drip), daemon=True).start()
-        error = failure(connect(f"https://127.0.0.1:{listener.getsockname()[1]}"))
-    assert_not_sent(error, TransportKind.CONNECT_TIMEOUT)
-    assert error.elapsed_ms < 2000
-
-
-def _quietly(work: Callable[[], object]) -> None:
-    try:
-        work()
-    except OSError:
-        return
-
-
-def test_a_proxy_that_refuses_the_tunnel_is_not_sent(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    proxy = serve(writes(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", then_closes=True))
-    monkeypatch.setenv("HTTPS_PROXY", proxy.url(password=PASSWORD))
-    error = failure(connect("https://api.weixin.qq.com"))
-    assert_not_sent(error, TransportKind.PROXY)
-    assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT"]
-
-
-def test_a_proxy_out_of_reach_is_not_sent(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        assert_not_sent(failure(connect("http://wechat.test")), TransportKind.PROXY)
-
-
-def test_a_busy_pool_is_not_sent(serve: Serve, connect: Connect) -> None:
-    server = serve(says_nothing)
-    client = connect(server.url(), Timeouts(connect_s=0.2, read_s=1.5, total_s=1.5), pool_size=1)
-    first = threading.Thread(target=failure, args=(client,))
-    first.start()
-    wait.until(lambda: server.requests, 5, "the first call")
-    assert_not_sent(failure(client), TransportKind.POOL_EXHAUSTED)
-    first.join()
-
-
-def test_a_closed_client_sends_nothing(serve: Serve, connect: Connect) -> None:
-    server = serve(says(ACCEPTED))
-    client = connect(server.url())
-    send(client)
-    client.close()
-    assert_not_sent(failure(client), TransportKind.CLOSED)
-    assert len(server.requests) == 1
-
-
-def test_a_missing_ca_bundle_is_not_sent(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
-    assert_not_sent(failure(connect("https://127.0.0.1:1")), TransportKind.UNREACHABLE)
-
-
-# Sent, outcome unknown ------------------------------------------------------------------------
 
 
 def test_silence_is_unknown(serve: Serve, connect: Connect) -> None:
@@ -288,7 +109,7 @@ def test_a_server_that_reads_drop_by_drop_ends_with_the_total_time_out(
                     while reader.recv(200) and not self.stopping.is_set():
                         time.sleep(0.02)
 
-            _quietly(read)
+            quietly(read)
 
     with SlowReader(says_nothing, receive_buffer=4096).running() as server:
         client = connect(
@@ -428,39 +249,6 @@ def test_a_failed_call_gives_its_place_in_the_pool_back(serve: Serve, connect: C
     assert send(client).errcode == 0
 
 
-# Answers --------------------------------------------------------------------------------------
-
-
-def test_an_errcode_of_a_token_call_is_an_api_error(serve: Serve, connect: Connect) -> None:
-    reply = {"errcode": 40001, "errmsg": "invalid credential hint: [a_B-1] rid: 6949fe38-0a-0b"}
-    client = connect(serve(says(reply)).url())
-    with pytest.raises(APIError) as caught:
-        fetch_token(client)
-    error = caught.value
-    assert (error.errcode, error.errmsg) == (40001, "invalid credential")
-    assert (error.rid, error.hint) == ("6949fe38-0a-0b", "a_B-1")
-    assert error.endpoint == "GET /cgi-bin/token"
-
-
-def test_an_errcode_of_a_mass_send_is_a_reply(serve: Serve, connect: Connect) -> None:
-    reply = {"errcode": 45065, "errmsg": "clientmsgid exist", "msg_id": 3147494552}
-    answer = send(connect(serve(says(reply)).url()))
-    assert (answer.errcode, answer.msg_id, answer.msg_data_id) == (45065, 3147494552, None)
-
-
-def test_content_that_cannot_be_sent_costs_no_call(serve: Serve, connect: Connect) -> None:
-    server = serve(says(ACCEPTED))
-    client = connect(server.url())
-    bad = MassSend(
-        openids=mass().openids,
-        content={"msgtype": "text", "text": {"content": "half \ud83d"}},
-        clientmsgid="b-1",
-    )
-    with pytest.raises(InvalidRequestError, match="surrogate"):
-        client.mass_send(SecretStr(TOKEN), bad)
-    assert server.connections == 0
-
-
 def test_the_time_outs_are_those_of_the_test() -> None:
-    """Guards the bars above: they are relative to these."""
+    """Guards the bars of this folder: they are relative to these."""
     assert (QUICK.connect_s, QUICK.read_s, QUICK.total_s) == (0.5, 0.5, 1.0)

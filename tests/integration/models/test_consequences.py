@@ -1,0 +1,108 @@
+"""What a reply does to more than its batch, and what a cancel does to a batch in flight."""
+
+from __future__ import annotations
+
+import pytest
+
+from broadcast.attempts import Reason
+from broadcast.outcomes import Outcome
+from broadcast.states import BatchState, BroadcastState
+from models.ledger import controls, reports
+from models.ledger.claims import Kind
+from models.ledger.records import Fact
+from tests.integration.models.stories import lane
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+# -- what a reply does to others
+
+
+@pytest.mark.parametrize("errcode", [40007, 45002, 45028])
+def test_refusal_of_the_content_pauses_the_broadcast_alone(
+    driver: Driver, broadcast_id: str, errcode: int
+) -> None:
+    other = ledger.broadcast(driver.engine)
+    driver.call(said(errcode))
+    told = reports.report(driver.engine, broadcast_id)
+    assert told.state is BroadcastState.PAUSED
+    assert (told.reason_errcode, told.reason_errmsg) == (errcode, "words of WeChat")
+    assert driver.next().broadcast_id == other
+
+
+@pytest.mark.parametrize("errcode", [48001, 40164, 50002])
+def test_refusal_of_the_account_stops_its_lane_and_keeps_the_batch(
+    driver: Driver, broadcast_id: str, errcode: int
+) -> None:
+    driver.call(said(errcode))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED
+    assert driver.next().kind is Kind.REST
+    told = reports.report(driver.engine, broadcast_id)
+    assert told.state is BroadcastState.HELD
+    assert told.lane.stop_errcode == errcode
+    controls.unhalt(driver.engine, "default", who="a person")
+    assert driver.next().kind is Kind.CALL
+
+
+@pytest.mark.parametrize(
+    ("errcode", "reason"),
+    [
+        (45011, Reason.THROTTLED),
+        (42010, Reason.THROTTLED),
+        (45009, Reason.QUOTA_TODAY),
+        (45061, Reason.WECHAT_NOT_READY),
+    ],
+)
+def test_wait_concerns_all_broadcasts_of_the_lane(
+    driver: Driver, errcode: int, reason: Reason
+) -> None:
+    ledger.broadcast(driver.engine)
+    driver.call(said(errcode))
+    waits = lane(driver.engine)
+    assert (waits.wait_reason, waits.stopped_at) == (reason, None)
+    assert driver.next().kind is Kind.WAIT
+
+
+def test_first_token_error_goes_again_at_once_and_the_second_stops_the_account(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.call(said(42001))
+    assert driver.next().kind is Kind.CALL
+    driver.call(said(40001))
+    assert lane(driver.engine).stop_reason is Reason.TOKEN_REFUSED
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED
+
+
+# -- cancel
+
+
+def test_cancel_with_an_unknown_batch_ends_it_in_doubt(driver: Driver, broadcast_id: str) -> None:
+    driver.call(LOST)
+    controls.cancel(driver.engine, broadcast_id, who="a person")
+    one, other = ledger.batches(driver.engine, broadcast_id)
+    assert (one.state, one.reason) == (BatchState.IN_DOUBT, Reason.STOPPED_WHILE_UNKNOWN)
+    assert other.state is BatchState.CANCELLED
+    assert reports.report(driver.engine, broadcast_id).state is BroadcastState.HELD
+
+
+@pytest.mark.parametrize(
+    ("fact", "state", "told"),
+    [
+        (said(0, msg_id=7), BatchState.ACCEPTED, BroadcastState.PARTIAL),
+        (LOST, BatchState.IN_DOUBT, BroadcastState.HELD),
+        (said(45009), BatchState.CANCELLED, BroadcastState.CANCELLED),
+        (said(45065, msg_id=7), BatchState.IN_DOUBT, BroadcastState.HELD),
+        (said(40130), BatchState.REFUSED, BroadcastState.FAILED),
+        (Fact(outcome=Outcome.NOT_CALLED), BatchState.CANCELLED, BroadcastState.CANCELLED),
+    ],
+)
+def test_batch_in_flight_at_the_cancel_ends_by_its_reply(
+    driver: Driver, broadcast_id: str, fact: Fact, state: BatchState, told: BroadcastState
+) -> None:
+    claim = driver.claim()
+    controls.cancel(driver.engine, broadcast_id, who="a person")
+    driver.record(claim, fact)
+    one, other = ledger.batches(driver.engine, broadcast_id)
+    assert (one.state, other.state) == (state, BatchState.CANCELLED)
+    report = reports.report(driver.engine, broadcast_id)
+    assert report.state is told
+    assert sum(report.recipients.values()) == 20

@@ -1,0 +1,135 @@
+"""Facts that arrive after somebody else has acted on the batch: stored always, news sometimes."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select, update
+
+from broadcast.attempts import Reason
+from broadcast.outcomes import Outcome
+from broadcast.states import BatchState
+from models.attempt import AttemptRow
+from models.batch import Batch
+from models.ledger.records import Fact
+from tests.integration.models.stories import take_over
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+
+def test_late_acceptance_settles_a_batch_that_is_called_again(
+    driver: Driver, broadcast_id: str
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second = second_driver.claim()
+    driver.record(first, said(0, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+    second_driver.record(second, said(45065, msg_id=71))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
+
+
+@pytest.mark.parametrize("later", [said(45009), said(40003), said(48001), LOST])
+def test_accepted_beats_whatever_the_repeat_brings(
+    driver: Driver, broadcast_id: str, later: Fact
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second = second_driver.claim()
+    second_driver.record(second, later)
+    driver.record(first, said(0, msg_id=71))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
+
+
+def test_two_msg_ids_are_in_doubt_however_they_arrive(driver: Driver, broadcast_id: str) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second_driver.call(said(0, msg_id=72))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+    driver.record(first, said(0, msg_id=71))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.TWO_MSG_IDS)
+    assert batch.poll_at is None
+
+
+def test_late_doubt_is_no_news_while_a_newer_attempt_is_in_flight(
+    driver: Driver, broadcast_id: str
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second = second_driver.claim()
+    driver.record(first, LOST)
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.CALLING
+    second_driver.record(second, said(45065, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+
+
+def test_late_refusal_is_no_news_while_a_newer_attempt_is_in_flight(
+    driver: Driver, broadcast_id: str
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second = second_driver.claim()
+    driver.record(first, said(40003))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.CALLING
+    second_driver.record(second, said(40003))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.SPLIT
+
+
+def test_reply_that_arrives_after_the_deadline_replaces_the_doubt(
+    driver: Driver, broadcast_id: str
+) -> None:
+    claim = driver.claim()
+    driver.record(claim, LOST)
+    driver.record(claim, said(0, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+    # And no doubt replaces a reply.
+    driver.record(claim, LOST)
+    with driver.engine.connect() as connection:
+        assert connection.scalar(select(AttemptRow.outcome)) is Outcome.ACCEPTED
+
+
+def test_late_reply_after_a_human_said_not_sent_is_stored_and_counts(
+    driver: Driver, broadcast_id: str
+) -> None:
+    """`resolve --not-sent` and `retry` put the batch back; then the first reply arrives."""
+    claim = driver.claim()
+    take_over(driver)
+    with driver.engine.begin() as connection:
+        connection.execute(
+            update(Batch).where(Batch.n == 1).values(state=BatchState.PLANNED, not_before=None)
+        )
+    driver.record(claim, said(0, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+
+
+def test_review_that_refused_is_not_undone_by_a_late_reply(
+    driver: Driver, broadcast_id: str
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second_driver.call(said(45065, msg_id=71))
+    with driver.engine.begin() as connection:
+        connection.execute(
+            update(Batch)
+            .where(Batch.n == 1)
+            .values(state=BatchState.REFUSED, reason=Reason.REVIEW_REFUSED)
+        )
+    driver.record(first, said(0, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.REFUSED
+
+
+def test_humans_word_on_a_doubtful_batch_is_not_undone_by_a_late_doubt(
+    driver: Driver, broadcast_id: str
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second_driver.call(said(40003))
+    with driver.engine.begin() as connection:
+        connection.execute(
+            update(Batch).where(Batch.n == 1).values(state=BatchState.ACCEPTED, msg_id=99)
+        )
+    driver.record(first, LOST)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 99)

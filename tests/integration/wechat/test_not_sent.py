@@ -1,0 +1,170 @@
+"""Every way a call can fail before a byte of it has left, driven for real."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.wechat.conftest import Connect, Serve, send
+from tests.integration.wechat.failing import assert_not_sent, failure, quietly
+from tests.integration.wechat.servers import (
+    ACCEPTED,
+    PASSWORD,
+    RawServer,
+    Request,
+    drips,
+    http,
+    resets,
+    says,
+    says_nothing,
+    self_signed,
+    writes,
+)
+from tests.kit import wait
+from wechat.connections import resolve
+from wechat.errors import (
+    TransportKind,
+)
+from wechat.values import Timeouts
+
+NO_REQUEST = Request(connection=1, line="", headers={}, body=b"")
+
+
+def test_a_name_without_address_is_not_sent(connect: Connect) -> None:
+    client = connect("http://no-such-host.invalid", Timeouts(connect_s=20, read_s=20, total_s=20))
+    assert_not_sent(failure(client), TransportKind.DNS)
+
+
+def test_a_resolver_that_never_answers_ends_with_the_time_to_connect() -> None:
+    answer = threading.Event()
+    try:
+        with pytest.raises(socket.gaierror, match="in time"):
+            resolve("host", 1, until=time.monotonic() + 0.1, lookup=lambda *_: [answer.wait()])
+    finally:
+        answer.set()
+
+
+def test_a_port_where_nothing_listens_is_not_sent(connect: Connect) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening
+        error = failure(connect(f"http://127.0.0.1:{taken.getsockname()[1]}"))
+    assert_not_sent(error, TransportKind.REFUSED)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels refuse when the queue is full")
+def test_a_host_that_does_not_answer_is_not_sent(connect: Connect) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        # Linux drops further SYNs once the queue of connections nobody accepts is full.
+        waiting = [socket.socket() for _ in range(8)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        error = failure(connect(f"http://127.0.0.1:{full.getsockname()[1]}"))
+        for each in waiting:
+            each.close()
+    assert_not_sent(error, TransportKind.CONNECT_TIMEOUT)
+    assert error.elapsed_ms < 1000
+
+
+def test_tls_against_a_plain_port_is_not_sent(serve: Serve, connect: Connect) -> None:
+    class PlainServer(RawServer):
+        def _talk(self, connection: socket.socket, number: int) -> None:
+            connection.recv(1000)  # a ClientHello, for all it cares
+            connection.sendall(http(b"", "400 Bad Request"))
+
+    with PlainServer(says_nothing).running() as server:
+        error = failure(connect(server.url(scheme="https")))
+    assert_not_sent(error, TransportKind.TLS)
+
+
+def test_a_certificate_nobody_vouches_for_is_not_sent(
+    serve: Serve, connect: Connect, tmp_path: Path
+) -> None:
+    _, context = self_signed(tmp_path)
+    server = serve(says(ACCEPTED), tls=context)
+    error = failure(connect(server.url()))
+    assert_not_sent(error, TransportKind.TLS)
+    assert "self-signed" in error.detail
+    assert server.requests == []
+
+
+def test_a_reset_within_the_handshake_is_not_sent(connect: Connect) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reset_one() -> None:
+            connection, _ = listener.accept()
+            connection.recv(1)
+            resets(connection)  # closes it
+
+        threading.Thread(target=reset_one, daemon=True).start()
+        error = failure(connect(f"https://127.0.0.1:{listener.getsockname()[1]}"))
+    assert_not_sent(error, TransportKind.TLS)
+
+
+def test_a_handshake_that_stalls_is_not_sent(serve: Serve, connect: Connect) -> None:
+    server = serve(says_nothing, reads=False)
+    error = failure(connect(server.url(scheme="https")))
+    assert_not_sent(error, TransportKind.CONNECT_TIMEOUT)
+
+
+def test_a_handshake_that_drips_ends_with_the_total_time_out(connect: Connect) -> None:
+    # A TLS record header that announces 16 kB, then one byte at a time.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                drips(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"\x00")(connection, NO_REQUEST)
+
+        threading.Thread(target=lambda: quietly(drip), daemon=True).start()
+        error = failure(connect(f"https://127.0.0.1:{listener.getsockname()[1]}"))
+    assert_not_sent(error, TransportKind.CONNECT_TIMEOUT)
+    assert error.elapsed_ms < 2000
+
+
+def test_a_proxy_that_refuses_the_tunnel_is_not_sent(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = serve(writes(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", then_closes=True))
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url(password=PASSWORD))
+    error = failure(connect("https://api.weixin.qq.com"))
+    assert_not_sent(error, TransportKind.PROXY)
+    assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT"]
+
+
+def test_a_proxy_out_of_reach_is_not_sent(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        assert_not_sent(failure(connect("http://wechat.test")), TransportKind.PROXY)
+
+
+def test_a_busy_pool_is_not_sent(serve: Serve, connect: Connect) -> None:
+    server = serve(says_nothing)
+    client = connect(server.url(), Timeouts(connect_s=0.2, read_s=1.5, total_s=1.5), pool_size=1)
+    first = threading.Thread(target=failure, args=(client,))
+    first.start()
+    wait.until(lambda: server.requests, 5, "the first call")
+    assert_not_sent(failure(client), TransportKind.POOL_EXHAUSTED)
+    first.join()
+
+
+def test_a_closed_client_sends_nothing(serve: Serve, connect: Connect) -> None:
+    server = serve(says(ACCEPTED))
+    client = connect(server.url())
+    send(client)
+    client.close()
+    assert_not_sent(failure(client), TransportKind.CLOSED)
+    assert len(server.requests) == 1
+
+
+def test_a_missing_ca_bundle_is_not_sent(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
+    assert_not_sent(failure(connect("https://127.0.0.1:1")), TransportKind.UNREACHABLE)
