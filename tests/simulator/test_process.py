@@ -99,6 +99,8 @@ def test_accounts_may_come_from_the_environment(tmp_path: Path) -> None:
         (["--switch", "colour"], 2),
         (["--port", "x"], 2),
         (["--host", "192.0.2.1"], 3),
+        (["--fd", "x"], 2),
+        (["--fd", "999"], 3),
     ],
 )
 def test_wrong_options_are_refused(arguments: list[str], status: int) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from broadcast import redaction
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from cli import main, output
+from cli.bar import Bar
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +100,12 @@ def test_nothing_is_printed_with_a_secret_in_it(capsys: pytest.CaptureFixture[st
         assert secret not in shown.out + shown.err
     assert (shown.out + shown.err).count("access_token=***") == 5
     redaction.forget_all()
+
+
+def test_the_bar_tells_no_secret_either(capsys: pytest.CaptureFixture[str]) -> None:
+    Bar().tell("access_token=abcdef0123 [bold]")
+
+    assert capsys.readouterr().err == "access_token=*** [bold]\n"
 
 
 def test_a_masked_object_is_still_an_object(capsys: pytest.CaptureFixture[str]) -> None:
