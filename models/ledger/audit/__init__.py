@@ -1,0 +1,8 @@
+"""Audit: the delivery promise as queries, recomputed from packed OpenIDs and attempts."""
+
+from __future__ import annotations
+
+from models.ledger.audit.findings import Audit, Check, Finding, Found
+from models.ledger.audit.run import CHECKS, audit, audit_all
+
+__all__ = ["CHECKS", "Audit", "Check", "Finding", "Found", "audit", "audit_all"]

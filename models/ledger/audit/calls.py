@@ -1,0 +1,126 @@
+"""Calls: none without an attempt that was committed before it.
+
+What the ledger can show of it: the attempts of a batch are numbered without a gap, there is one for
+each time that the batch was called by its history, each ended after it began, and together they
+explain where the batch stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from broadcast.attempts import Reason
+from broadcast.outcomes import Outcome
+from broadcast.states import BatchState
+from models.ledger.audit import history
+from models.ledger.audit.case import BatchCase, Call, Case
+from models.ledger.audit.findings import Finding, Found
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Yield calls that nobody wrote down, and states that no call explains."""
+    for batch in case.batches:
+        yield from _numbers(case, batch)
+        yield from _claims(case, batch)
+        for call in batch.calls:
+            yield from _whole(case, batch, call)
+        if batch.state is not None and not batch.by_hand and not explains(batch):
+            yield case.finding(
+                Found.UNEXPLAINED, batch, state=batch.written, outcomes=_outcomes(batch.calls)
+            )
+
+
+def _numbers(case: Case, batch: BatchCase) -> Iterator[Finding]:
+    numbers = [call.number for call in batch.calls]
+    first = batch.calls[0].started_at if batch.calls else None
+    counted = numbers == list(range(1, batch.attempts + 1))
+    if not counted or batch.first_called_at != first:
+        told = ", ".join(map(str, numbers)) or "-"
+        yield case.finding(
+            Found.NUMBERS, batch, said=batch.attempts, numbers=told,
+            at=batch.first_called_at or "-", first=first or "-",
+        )  # fmt: skip
+
+
+def _claims(case: Case, batch: BatchCase) -> Iterator[Finding]:
+    path = history.of_batch(batch)
+    if not path.gaps and len(path.ends) != len(batch.calls):
+        yield case.finding(Found.CLAIMS, batch, moves=len(path.ends), attempts=len(batch.calls))
+    for call, end in zip(batch.calls, path.ends, strict=False):
+        if end is not None and call.started_at > end:
+            yield case.finding(
+                Found.WRITTEN_LATE, batch, number=call.number, at=call.started_at, end=end
+            )
+
+
+def _whole(case: Case, batch: BatchCase, call: Call) -> Iterator[Finding]:
+    half = (call.outcome is None) != (call.ended_at is None)
+    backwards = call.ended_at is not None and call.ended_at < call.started_at
+    if half or backwards or call.account != batch.account:
+        yield case.finding(
+            Found.TORN, batch, number=call.number, outcome=call.outcome or "-",
+            start=call.started_at, end=call.ended_at or "-", account=call.account,
+        )  # fmt: skip
+    if call.fence > case.lane.fence:
+        yield case.finding(
+            Found.FENCE, batch, number=call.number, fence=call.fence, lane=case.lane.fence
+        )
+
+
+def explains(batch: BatchCase) -> bool:
+    """Tell whether the calls of a batch, all together, lead to where it stands."""
+    state = batch.state
+    if state is BatchState.REFUSED and batch.reason is Reason.REVIEW_REFUSED:
+        # Only a job that was taken is reviewed.
+        state = BatchState.FINISHED
+    return state is not None and _LEADS_TO[state](batch.calls)
+
+
+def _never_sent(calls: Sequence[Call]) -> bool:
+    return not any(call.said_accepted or call.maybe_sent for call in calls)
+
+
+def _said(calls: Sequence[Call]) -> bool:
+    return any(call.outcome is Outcome.ACCEPTED for call in calls)
+
+
+def _runs(calls: Sequence[Call]) -> bool:
+    return bool(calls) and calls[-1].outcome is None and not _said(calls)
+
+
+def _split(calls: Sequence[Call]) -> bool:
+    blamed = any(call.outcome is Outcome.BAD_RECIPIENTS for call in calls)
+    return blamed and _never_sent(calls)
+
+
+def _was_called(calls: Sequence[Call]) -> bool:
+    return any(call.outcome is not Outcome.NOT_CALLED for call in calls)
+
+
+def _about_us(calls: Sequence[Call]) -> bool:
+    """Tell whether an "already accepted" can speak of an earlier call, or mass/get proved it.
+
+    An earlier call may have been unknown then and known to be a refusal by now.
+    """
+    return any(
+        call.outcome is Outcome.ALREADY_ACCEPTED and (call.confirmed or _was_called(calls[:place]))
+        for place, call in enumerate(calls)
+    )
+
+
+_LEADS_TO: Mapping[BatchState, Callable[[Sequence[Call]], bool]] = {
+    BatchState.PLANNED: _never_sent,
+    BatchState.CANCELLED: _never_sent,
+    BatchState.CALLING: _runs,
+    BatchState.UNKNOWN: lambda calls: not _never_sent(calls) and not _said(calls),
+    BatchState.ACCEPTED: lambda calls: _said(calls) or _about_us(calls),
+    BatchState.FINISHED: lambda calls: _said(calls) or _about_us(calls),
+    BatchState.REFUSED: lambda calls: _never_sent(calls) and _was_called(calls),
+    BatchState.SPLIT: _split,
+    # A late word may have said since that the doubtful call was refused, or never made.
+    BatchState.IN_DOUBT: bool,
+}
+
+
+def _outcomes(calls: Sequence[Call]) -> str:
+    return ", ".join(call.outcome or Outcome.UNKNOWN for call in calls) or "-"

@@ -1,0 +1,110 @@
+"""Findings: the checks by name, what each can find, and how many of what was found is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+#: Rows that are kept of each check; the rest is counted. A ruined database must not fill memory.
+MOST_KEPT = 1_000
+
+
+class Check(StrEnum):
+    """One sentence of the promise each; the order in which they are told."""
+
+    SETS = "sets"  #: everybody who was read stands in exactly one set, and the sets add up
+    ONCE = "once"  #: no OpenID stands in two batches of one broadcast
+    HALVES = "halves"  #: the halves of a split batch are exactly their parent
+    MSG_IDS = "msg_ids"  #: no batch has two msg_ids, no msg_id has two batches
+    CALLS = "calls"  #: every call has an attempt that was committed before it
+    KEYS = "keys"  #: every clientmsgid is the one that its batch makes, in each of its calls
+    STOPS = "stops"  #: no call after pause, cancel, halt or 23 hours
+    MOVES = "moves"  #: every state was reached by legal moves
+    OVERLAPS = "overlaps"  #: one call at a time for each account
+    STUCK = "stuck"  #: nothing waits for a worker that does not come
+
+
+class Found(StrEnum):
+    """Everything that can be found, by check; each has its text."""
+
+    READ = "sets.read"
+    SKIPPED = "sets.skipped"
+    PLANNED = "sets.planned"
+    AUDIENCE = "sets.audience"
+    SIZE = "sets.size"
+    EDGES = "sets.edges"
+    NO_BATCH = "sets.no_batch"
+    PACK = "sets.pack"
+    NO_SET = "sets.no_set"
+    LEAVES = "sets.leaves"
+    RESULT = "sets.result"
+    EARLY = "sets.early"
+    CANCELLED_WAITS = "sets.cancelled_waits"
+    TWICE = "once.twice"
+    HALVES = "halves.differ"
+    TWO_MSG_IDS = "msg_ids.two"
+    OTHER_MSG_ID = "msg_ids.other"
+    SHARED_MSG_ID = "msg_ids.shared"
+    NUMBERS = "calls.numbers"
+    CLAIMS = "calls.claims"
+    TORN = "calls.torn"
+    WRITTEN_LATE = "calls.written_late"
+    FENCE = "calls.fence"
+    UNEXPLAINED = "calls.unexplained"
+    KEY_CHANGED = "keys.changed"
+    KEY_OF_CALL = "keys.of_call"
+    NOT_RUNNING = "stops.not_running"
+    CANCELLED = "stops.cancelled"
+    HALTED = "stops.halted"
+    WINDOW = "stops.window"
+    ILLEGAL = "moves.illegal"
+    GAP = "moves.gap"
+    LAST = "moves.last"
+    OVERLAP = "overlaps.running"
+    NO_END = "overlaps.no_end"
+    OLD_FENCE = "overlaps.old_fence"
+    CALLING = "stuck.calling"
+    LANE = "stuck.lane"
+    PLAN = "stuck.plan"
+    SCHEDULE = "stuck.schedule"
+    DOUBT = "stuck.doubt"
+    UPLOAD = "stuck.upload"
+
+    @property
+    def check(self) -> Check:
+        """The check that finds it."""
+        return Check(self.value.partition(".")[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One row that breaks the promise."""
+
+    found: Found
+    account: str
+    broadcast_id: str
+    #: The batch's number in its broadcast; None: the broadcast itself.
+    n: int | None = None
+    #: What fills the placeholders of the text: words of the ledger and figures.
+    facts: dict[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Audit:
+    """What was audited and what was found."""
+
+    broadcasts: int = 0
+    openids: int = 0
+    batches: int = 0
+    calls: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    #: All that was found, kept or not.
+    counts: Counter[Check] = field(default_factory=Counter)
+
+    def add(self, finding: Finding) -> None:
+        """Count a finding, and keep it while there are not too many of its check."""
+        check = finding.found.check
+        self.counts[check] += 1
+        if self.counts[check] <= MOST_KEPT:
+            self.findings.append(finding)

@@ -1,0 +1,74 @@
+"""One call at a time: the calls of an account never overlap by the database's clock.
+
+What can be proved: within one lease (one fence) a single thread calls, so a call has ended before
+the next one is claimed. A driver who was replaced may bring the end of his call much later; his
+call then lasted, for the lane, until his lease had run out, which is a lease after its claim at the
+earliest. A call without an end that another driver took over proves nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.ledger.audit.case import plain
+from models.ledger.audit.findings import Finding, Found
+from models.ledger.lanes import LEASE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneCall:
+    """One attempt on its lane."""
+
+    account: str
+    broadcast_id: str
+    batch_id: int
+    n: int
+    number: int
+    fence: int
+    started_at: datetime
+    ended_at: datetime | None
+
+
+#: Tells when a batch left *calling* after a call, as its history has it.
+EndOf = Callable[[LaneCall], datetime | None]
+
+
+def check(calls: Iterable[LaneCall], end_of: EndOf) -> Iterator[Finding]:
+    """Yield calls that began while another one ran. *calls* are one account's, oldest first."""
+    before: LaneCall | None = None
+    for call in calls:
+        if before is not None:
+            found = _meet(before, call, end_of)
+            if found is not None:
+                yield _finding(found, before, call)
+        before = call
+
+
+def _meet(one: LaneCall, other: LaneCall, end_of: EndOf) -> Found | None:
+    """Tell how *other*, which began later, meets *one*."""
+    if one.ended_at is not None and one.ended_at <= other.started_at:
+        # Whoever claims with an old fence was replaced, even where nothing runs.
+        return Found.OLD_FENCE if other.fence < one.fence else None
+    if other.fence < one.fence:
+        return Found.OLD_FENCE
+    if other.fence > one.fence:
+        soon = other.started_at < one.started_at + LEASE
+        return Found.OVERLAP if one.ended_at is not None and soon else None
+    # A trusted reply that came later has replaced the end of a doubtful one.
+    end = end_of(one)
+    if end is None:
+        return Found.NO_END if one.ended_at is None else Found.OVERLAP
+    return Found.OVERLAP if end > other.started_at else None
+
+
+def _finding(found: Found, one: LaneCall, other: LaneCall) -> Finding:
+    return Finding(
+        found=found, account=other.account, broadcast_id=other.broadcast_id, n=other.n,
+        facts={
+            "number": other.number, "at": plain(other.started_at),
+            "other": one.broadcast_id, "other_n": one.n, "other_number": one.number,
+            "end": plain(one.ended_at or "-"),
+        },
+    )  # fmt: skip

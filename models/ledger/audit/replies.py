@@ -1,0 +1,37 @@
+"""WeChat's words: each accepted batch has one msg_id, and no msg_id has two batches.
+
+A reply that contradicts another one is evidence and stays on its attempt; its batch is then in
+doubt, and that is no finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from broadcast.states import BatchState
+from models.ledger.audit.case import BatchCase, Case
+from models.ledger.audit.findings import Finding, Found
+
+#: States in which a msg_id is the batch's own.
+OWNING = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """No batch with two msg_ids, none with one that no call brought, none that shares its own."""
+    for batch in case.batches:
+        if not batch.by_hand:
+            yield from _own(case, batch)
+    for one in case.shared:
+        yield case.finding(
+            Found.SHARED_MSG_ID, one.n, msg_id=one.msg_id, owner=one.owner_id, other=one.owner_n
+        )
+
+
+def _own(case: Case, batch: BatchCase) -> Iterator[Finding]:
+    said = sorted({c.msg_id for c in batch.calls if c.said_accepted and c.msg_id is not None})
+    told = ", ".join(map(str, said)) or "-"
+    if len(said) > 1:
+        if batch.state is not BatchState.IN_DOUBT:
+            yield case.finding(Found.TWO_MSG_IDS, batch, msg_ids=told, state=batch.written)
+    elif batch.state in OWNING and batch.msg_id != next(iter(said), None):
+        yield case.finding(Found.OTHER_MSG_ID, batch, msg_id=batch.msg_id or "-", said=told)

@@ -1,0 +1,129 @@
+"""The audit: the delivery promise as questions to the ledger, all of them in one list.
+
+Everything is counted anew from packed OpenIDs and attempts; stored totals are only compared. Each
+broadcast is read in one snapshot, so that workers may go on, and one after the other, so that
+memory holds one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+
+from sqlalchemy import Engine, select
+
+from broadcast.states import BroadcastState
+from broadcast.waits import Waits
+from models.account import AccountRow
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.ledger import reports
+from models.ledger.audit import (
+    calls,
+    history,
+    keys,
+    overlaps,
+    people,
+    reading,
+    replies,
+    sets,
+    stops,
+    stuck,
+)
+from models.ledger.audit.case import Case, plain
+from models.ledger.audit.findings import Audit, Check, Finding, Found
+from models.ledger.audit.overlaps import LaneCall
+from models.ledger.sweeps import UPLOAD_FORGOTTEN
+from models.ledger.transaction import read
+
+#: What is asked of each broadcast; :attr:`Check.OVERLAPS` is asked of each account.
+CHECKS: Mapping[Check, Callable[[Case], Iterator[Finding]]] = {
+    Check.SETS: sets.check,
+    Check.ONCE: people.once,
+    Check.HALVES: people.halves,
+    Check.MSG_IDS: replies.check,
+    Check.CALLS: calls.check,
+    Check.KEYS: keys.check,
+    Check.STOPS: stops.check,
+    Check.MOVES: history.check,
+    Check.STUCK: stuck.check,
+}
+
+
+def audit(engine: Engine, broadcast_id: str, *, waits: Waits) -> Audit:
+    """Audit one broadcast, and its account's lane in its time.
+
+    Raises UnknownIdError, naming near ids, and DatabaseAwayError.
+    """
+    account = reports.report(engine, broadcast_id, batch_list=False).account
+    done = Audit()
+    reader = reading.snapshots(engine)
+    _broadcast(reader, broadcast_id, waits, into=done)
+    _lane(reader, account, broadcast_id, into=done)
+    return done
+
+
+def audit_all(engine: Engine, *, waits: Waits) -> Audit:
+    """Audit every published broadcast, every lane, and what uploads left behind."""
+    done = Audit()
+    reader = reading.snapshots(engine)
+    with read(reader) as connection:
+        published = BroadcastRow.state != BroadcastState.UPLOADING
+        ids = connection.scalars(
+            select(BroadcastRow.id).where(published).order_by(BroadcastRow.id)
+        ).all()
+        accounts = connection.scalars(select(AccountRow.name).order_by(AccountRow.name)).all()
+    for broadcast_id in ids:
+        _broadcast(reader, broadcast_id, waits, into=done)
+    for account in accounts:
+        _lane(reader, account, None, into=done)
+    for finding in _uploads(reader):
+        done.add(finding)
+    return done
+
+
+def _broadcast(engine: Engine, broadcast_id: str, waits: Waits, *, into: Audit) -> None:
+    with read(engine) as connection:
+        case = reading.read_case(connection, broadcast_id, waits)
+    into.broadcasts += 1
+    into.openids += sum(pack.count for pack in case.packs) - _in_children(case)
+    into.batches += len(case.batches)
+    into.calls += sum(len(batch.calls) for batch in case.batches)
+    for check in CHECKS.values():
+        for finding in check(case):
+            into.add(finding)
+
+
+def _in_children(case: Case) -> int:
+    children = {batch.pack_id for batch in case.batches if batch.parent_id is not None}
+    return sum(pack.count for pack in case.packs if pack.id in children)
+
+
+def _lane(engine: Engine, account: str, broadcast_id: str | None, *, into: Audit) -> None:
+    def end_of(call: LaneCall) -> datetime | None:
+        # Beside the calls that are being read, which some drivers give one after the other.
+        with read(engine) as connection:
+            moves = reading.moves_of_batch(connection, call.broadcast_id, call.batch_id)
+        ends = history.follow(moves, "").ends
+        return ends[call.number - 1] if call.number <= len(ends) else None
+
+    with read(engine) as connection:
+        made = reading.lane_calls(connection, account, broadcast_id)
+        for finding in overlaps.check(made, end_of):
+            into.add(finding)
+
+
+def _uploads(engine: Engine) -> Iterator[Finding]:
+    """Yield uploads that died long ago: a sweep takes one of them away at a time."""
+    with read(engine) as connection:
+        late = now(connection) - UPLOAD_FORGOTTEN - 10 * stuck.PATIENCE
+        rows = connection.execute(
+            select(BroadcastRow.id, BroadcastRow.account, BroadcastRow.uploading_at)
+            .where(BroadcastRow.state == BroadcastState.UPLOADING)
+            .where(BroadcastRow.uploading_at < late)
+        ).all()
+    for row in rows:
+        yield Finding(
+            found=Found.UPLOAD, account=row.account, broadcast_id=row.id,
+            facts={"since": plain(row.uploading_at)},
+        )  # fmt: skip
