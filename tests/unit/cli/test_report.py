@@ -92,6 +92,10 @@ def test_a_broadcast_held_for_a_reason_of_its_own_tells_it_beside_the_halt(
     assert standing(BroadcastState.HELD, HALTED, **own) == ["Halted by hand", "Held"]
 
 
+def test_a_held_broadcast_of_a_free_account_always_names_a_command() -> None:
+    assert standing(BroadcastState.HELD, FREE) == ["Held"]
+
+
 def test_a_paused_broadcast_of_a_halted_account_tells_both() -> None:
     assert standing(BroadcastState.PAUSED, HALTED) == ["Halted by hand", "Paused"]
 
