@@ -19,7 +19,7 @@ from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow
 from models.ledger import claims, controls, lanes, records, reports
 from models.ledger.claims import Kind
-from models.ledger.records import Rules
+from models.ledger.records import Fact, Rules
 from models.ledger.transaction import write
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -110,6 +110,47 @@ def test_claim_fails_after_the_lease_ran_out(driver: Driver) -> None:
     work = driver.next()
     ledger.pass_time(driver.engine, lanes.LEASE + timedelta(seconds=1))
     refused(driver, work)
+
+
+def test_claim_fails_after_the_lane_was_released(driver: Driver) -> None:
+    work = driver.next()
+    lanes.release(driver.engine, driver.held)
+    refused(driver, work)
+
+
+def test_claim_fails_though_the_driver_that_came_between_is_gone(driver: Driver) -> None:
+    """What was read before the other one came is old, and the lane free."""
+    work = driver.next()
+    ledger.pass_time(driver.engine, lanes.LEASE + timedelta(seconds=1))
+    lanes.release(driver.engine, Driver(driver.engine, owner="another").held)
+    refused(driver, work)
+
+
+def test_claim_fails_though_the_same_owner_holds_the_lane_again(driver: Driver) -> None:
+    """A process drives a lane slice by slice; a claim belongs to one of them."""
+    work = driver.next()
+    lanes.release(driver.engine, driver.held)
+    again = Driver(driver.engine, owner=driver.held.owner)
+    refused(driver, work)
+    again.claim()
+
+
+@pytest.mark.parametrize(
+    ("late", "state"),
+    [(said(0, msg_id=7), BatchState.ACCEPTED), (said(40001), BatchState.PLANNED)],
+)
+def test_claim_fails_after_the_late_reply_to_the_driver_before(
+    driver: Driver, late: Fact, state: BatchState
+) -> None:
+    """The doubt that was to be repeated is none any more, though no call was added."""
+    claim = driver.claim()
+    ledger.pass_time(driver.engine, lanes.LEASE + timedelta(seconds=1))
+    successor = Driver(driver.engine, owner="another")
+    work = successor.next()
+    assert work.state is BatchState.UNKNOWN
+    driver.record(claim, late)
+    refused(successor, work)
+    assert ledger.batch(driver.engine, work.broadcast_id).state is state
 
 
 @pytest.mark.parametrize("word", ["pause", "cancel"])
