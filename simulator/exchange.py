@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import orjson
@@ -50,6 +51,7 @@ class Exchange:
     record: Record
     journal: Journal
     busy: Counter[str]
+    body: bytes = b""
     worked: bool = False
 
     async def response(self) -> Response:
@@ -57,26 +59,26 @@ class Exchange:
         if fault := self._strike("before", unread=True):
             return await self._spoilt(fault, None)
         try:
-            body = await self.request.body()
+            self.body = await self.request.body()
         except ClientDisconnect:
             self.journal.end(self.record, abandoned=True)
             return Dropped()
         if self.record.appid is None and not self.endpoint.mass:
-            self.record.appid = _named_appid(body, self.request)
+            self.record.appid = _named_appid(self.body, self.request)
         if (fault := self._strike("before")) and not await self._goes_on_after(fault):
             return await self._spoilt(fault, None)
-        return await self._answered(self._call(body))
+        return await self._answered()
 
-    async def _answered(self, call: Call) -> Response:
+    async def _answered(self) -> Response:
         try:
-            fields = await self.endpoint.handler(self.world, call)
+            fields = await self.endpoint.handler(self.world, self._call())
         except RefusalError as refusal:
             await self._work()
             self.record.errcode = refusal.errcode
             return self._closed(self._refused(refusal))
         self.record.errcode = fields.get("errcode", 0)
         if fault := self._strike("after"):
-            return await self._spoilt(fault, reply_of(self.world, fields))
+            return await self._spoilt(fault, reply_of(self.world, self._named(fault, fields)))
         return self._closed(reply_of(self.world, fields))
 
     def finish(self) -> None:
@@ -86,13 +88,34 @@ class Exchange:
             self.record.busy = False
             self.busy[self.record.appid or ""] -= 1
 
-    def _call(self, body: bytes) -> Call:
+    async def arrive_again(self, after_s: float) -> None:
+        """Execute the same request some time later, as a call of its own that nobody hears of."""
+        await asyncio.sleep(after_s)
+        if self.world.journal is not self.journal:
+            return  # a reset meanwhile
+        record = self.journal.begin(
+            method=self.record.method, path=self.endpoint.path, mass=self.endpoint.mass,
+            appid=self.record.appid,
+        )  # fmt: skip
+        record.fault = f"{self.record.fault}, again"
+        again = Exchange(
+            self.world, self.endpoint, self.request, record, self.journal, self.busy, self.body
+        )
+        try:
+            fields = await self.endpoint.handler(self.world, again._call())
+            record.errcode = fields.get("errcode", 0)
+        except RefusalError as refusal:
+            record.errcode = refusal.errcode
+        finally:
+            again.finish()
+
+    def _call(self) -> Call:
         request = self.request
         return Call(
             method=request.method,
             path=self.endpoint.path,
             query=request.query_params,
-            body=body,
+            body=self.body,
             ip=request.client.host if request.client else "",
             record=self.record,
             busy=self.busy,
@@ -135,6 +158,17 @@ class Exchange:
             )
         return fault.order.kind == "invalidate_token"
 
+    def _named(self, fault: Fault, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of a success with the msg_id that this fault has them name."""
+        match fault.order.kind:
+            case "omit":
+                return {name: value for name, value in fields.items() if name != "msg_id"}
+            case "same_msg_id":
+                ids = [job.msg_id for job in self.world.jobs if job.appid == self.record.appid]
+                return fields | {"msg_id": ids[-2:][0]}
+            case _:
+                return fields
+
     async def _spoilt(self, fault: Fault, reply: Response | None) -> Response:
         """Return the faulty reply in place of `reply`; None means the call was not executed."""
         order = fault.order
@@ -148,8 +182,9 @@ class Exchange:
     def _broken(self, fault: Fault, whole: Response) -> Response:
         order = fault.order
         match order.kind:
-            case "drop" | "drop_unread":
-                return Dropped()
+            case "drop" | "drop_unread" | "twice" | "late":
+                again = partial(self.arrive_again, order.seconds)
+                return Dropped(again if order.kind in {"twice", "late"} else None)
             case "truncated":
                 return Truncated(whole.body, headers=dict(whole.headers))
             case "garbage":
@@ -167,7 +202,7 @@ class Exchange:
         order = fault.order
         assert order.errcode is not None
         exists = order.errcode == ALREADY_ACCEPTED and self.record.msg_id is not None
-        fields = {"msg_id": self.record.msg_id} if exists else {}
+        fields = {"msg_id": self.record.msg_id} if exists and order.name_job else {}
         return RefusalError(order.errcode, errmsg=order.errmsg, fields=fields)
 
     def _refused(self, refusal: RefusalError) -> Response:

@@ -19,11 +19,16 @@ Kind = Literal[
     "slow",
     "drip",
     "errcode",
+    "omit",
+    "same_msg_id",
+    "twice",
+    "late",
     "invalidate_token",
 ]
 When = Literal["before", "after"]
 
-_ALWAYS_BEFORE = frozenset({"drop_unread", "invalidate_token"})
+_ALWAYS_BEFORE = frozenset({"drop_unread", "late", "invalidate_token"})
+_ALWAYS_AFTER = frozenset({"omit", "same_msg_id", "twice"})
 
 
 class FaultOrder(BaseModel):
@@ -33,7 +38,11 @@ class FaultOrder(BaseModel):
       soon as the headers are there, the body unread.
     - `html` (with `status`), `garbage`, `truncated` (half of the reply, then closed).
     - `slow`: `seconds` pass before the reply. `drip`: `seconds` pass between two bytes of it.
-    - `errcode`: the given one; 45065 after acceptance names the job.
+    - `errcode`: the given one; 45065 after acceptance names the job, unless `name_job` is false.
+    - `omit`: the usual reply without its msg_id. `same_msg_id`: with that of the account's job
+      before.
+    - `twice`: as `drop`, and `seconds` later the request arrives once more, as from a gateway
+      that repeats what was cut. `late`: as `drop`, and it arrives only `seconds` later.
     - `invalidate_token`: the account's tokens die, then the call goes its usual way.
 
     `before`: the call is not executed (`slow` executes it late). `after`: it was executed and
@@ -55,6 +64,7 @@ class FaultOrder(BaseModel):
     """An endpoint, or with a slash at the end all below it."""
     errcode: int | None = None
     errmsg: str | None = None
+    name_job: bool = True
     seconds: Annotated[float, Field(ge=0)] = 1.0
     status: Annotated[int, Field(ge=200, le=599)] = 502
 
@@ -65,6 +75,8 @@ class FaultOrder(BaseModel):
             raise ValueError(message)
         if self.kind in _ALWAYS_BEFORE:
             self.when = "before"
+        if self.kind in _ALWAYS_AFTER:
+            self.when = "after"
         if self.count is None and "probability" not in self.model_fields_set:
             self.count = 1
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -55,12 +55,18 @@ def _suffix(world: World) -> str:
 
 
 class Dropped(Response):
-    """No reply at all: the connection is closed without a byte."""
+    """No reply at all: the connection is closed without a byte; then `then` goes on without it."""
+
+    def __init__(self, then: Callable[[], Awaitable[None]] | None = None) -> None:
+        super().__init__()
+        self._then = then
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Close, and wait until the server has seen that the connection is gone."""
         scope[TRANSPORT].close()
         await _until_disconnected(receive)
+        if self._then is not None:
+            await self._then()
 
 
 class Truncated(Response):

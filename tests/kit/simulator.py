@@ -150,9 +150,10 @@ class Simulator:
     def fault(self, kind: str, **limits: Any) -> int:
         """Add a fault and return its number.
 
-        `kind`: drop, drop_unread, html, garbage, truncated, slow, drip, errcode,
-        invalidate_token. `limits`: when="before"|"after", count, skip, probability, seed,
-        appid, path (for example "/cgi-bin/message/mass/send"), errcode, errmsg, seconds, status.
+        `kind`: drop, drop_unread, html, garbage, truncated, slow, drip, errcode, omit,
+        same_msg_id, twice, late, invalidate_token. `limits`: when="before"|"after", count, skip,
+        probability, seed, appid, path (for example "/cgi-bin/message/mass/send"), errcode, errmsg,
+        name_job, seconds, status.
         """
         return int(self.admin("POST", "faults", {"kind": kind, **limits})["number"])
 
