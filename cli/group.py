@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "accounts": "cli.commands.accounts",
     "quota": "cli.commands.quota",
     "explain": "cli.commands.explain",
+    "audit": "cli.commands.audit",
     "db": "cli.commands.db",
     "up": "cli.commands.up",
     "simulator": "cli.commands.simulator",

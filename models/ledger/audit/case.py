@@ -10,7 +10,7 @@ from broadcast.attempts import Reason
 from broadcast.outcomes import MAYBE_SENT, Outcome
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
-from models.ledger.audit.findings import Finding, Found
+from models.ledger.audit.findings import Fact, Finding, Found
 from models.ledger.transaction import AnyRow
 
 #: Who moves batches in the history; everybody else is a person, whose word explains a state.
@@ -189,21 +189,12 @@ class Case:
         """Where it stands."""
         return BroadcastState(self.written) if self.written in _BROADCAST_STATES else None
 
-    def finding(
-        self, found: Found, batch: BatchCase | int | None = None, **facts: object
-    ) -> Finding:
+    def finding(self, found: Found, batch: BatchCase | int | None = None, **facts: Fact) -> Finding:
         """Return a finding about this broadcast, or about one of its batches."""
         return Finding(
             found=found,
             account=self.row.account,
             broadcast_id=self.row.id,
             n=batch.n if isinstance(batch, BatchCase) else batch,
-            facts={name: plain(fact) for name, fact in facts.items()},
+            facts=facts,
         )
-
-
-def plain(fact: object) -> str | int:
-    """Return a fact as a figure or as words of the ledger; moments in UTC."""
-    if isinstance(fact, datetime):
-        return f"{fact:%Y-%m-%dT%H:%M:%S.%f}Z"
-    return fact if isinstance(fact, int) else str(fact)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
 
+Fact: TypeAlias = str | int | datetime
 #: Rows that are kept of each check; the rest is counted. A ruined database must not fill memory.
 MOST_KEPT = 1_000
 
@@ -86,8 +89,8 @@ class Finding:
     broadcast_id: str
     #: The batch's number in its broadcast; None: the broadcast itself.
     n: int | None = None
-    #: What fills the placeholders of the text: words of the ledger and figures.
-    facts: dict[str, str | int] = field(default_factory=dict)
+    #: What fills the placeholders of the text: words of the ledger, figures and moments.
+    facts: dict[str, Fact] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from models.ledger.transaction import AnyRow
 #: OpenIDs in hand at once: 21 bytes each, and 28 more while they are looked at.
 AT_ONCE = 200_000
 #: OpenIDs that are sorted at once where order alone proves nothing.
-SORTED_AT_ONCE = 1 << 20
+SORTED_AT_ONCE = 500_000
 
 IDs: TypeAlias = npt.NDArray[np.bytes_]
 _ID = np.dtype(f"S{openid.LENGTH}")

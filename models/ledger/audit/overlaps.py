@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from models.ledger.audit.case import plain
 from models.ledger.audit.findings import Finding, Found
 from models.ledger.lanes import LEASE
 
@@ -67,8 +66,8 @@ def _finding(found: Found, one: LaneCall, other: LaneCall) -> Finding:
     return Finding(
         found=found, account=other.account, broadcast_id=other.broadcast_id, n=other.n,
         facts={
-            "number": other.number, "at": plain(other.started_at),
+            "number": other.number, "at": other.started_at,
             "other": one.broadcast_id, "other_n": one.n, "other_number": one.number,
-            "end": plain(one.ended_at or "-"),
+            "end": one.ended_at or "-",
         },
     )  # fmt: skip

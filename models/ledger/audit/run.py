@@ -30,7 +30,7 @@ from models.ledger.audit import (
     stops,
     stuck,
 )
-from models.ledger.audit.case import Case, plain
+from models.ledger.audit.case import Case
 from models.ledger.audit.findings import Audit, Check, Finding, Found
 from models.ledger.audit.overlaps import LaneCall
 from models.ledger.sweeps import UPLOAD_FORGOTTEN
@@ -125,5 +125,5 @@ def _uploads(engine: Engine) -> Iterator[Finding]:
     for row in rows:
         yield Finding(
             found=Found.UPLOAD, account=row.account, broadcast_id=row.id,
-            facts={"since": plain(row.uploading_at)},
+            facts={"since": row.uploading_at},
         )  # fmt: skip

@@ -88,9 +88,9 @@ def _result(case: Case) -> Iterator[Finding]:
         return
     rests = resting_state(Counter(states))
     if rests is not None and case.state is not rests:
-        yield case.finding(Found.RESULT, said=case.written, counted=rests.value)
+        yield case.finding(Found.RESULT, state=case.written, new=rests.value)
     elif rests is None and case.state in _ENDED:
-        yield case.finding(Found.EARLY, said=case.written)
+        yield case.finding(Found.EARLY, state=case.written)
     if case.row.cancelled_at is not None:
         for batch in case.batches:
             if batch.state in _WAITS:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, delete, insert, select, text, update
 from broadcast import openid
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
+from broadcast.text import t
 from broadcast.waits import REPEAT_WINDOW, Waits
 from models import AttemptRow, Batch, BroadcastRow, Event, Lane, Pack
 from models.engine import now
@@ -40,8 +41,11 @@ def broadcast_id(engine: Engine) -> str:
 
 
 def found(engine: Engine) -> set[Found]:
-    """Return what an audit of everything finds."""
-    return {finding.found for finding in audit.audit_all(engine, waits=WAITS).findings}
+    """Return what an audit of everything finds; each has its words."""
+    findings = audit.audit_all(engine, waits=WAITS).findings
+    for finding in findings:
+        assert t(f"audit.found.{finding.found}", **finding.facts)
+    return {finding.found for finding in findings}
 
 
 def told(engine: Engine, what: Found) -> audit.Finding:

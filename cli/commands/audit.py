@@ -1,0 +1,142 @@
+"""``broadcast audit [ID|--all]``: the delivery promise, asked of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from broadcast import day
+from broadcast.errors import InputError
+from broadcast.outcomes import Outcome
+from broadcast.states import BatchState, BroadcastState
+from broadcast.text import t
+from broadcast.waits import Waits
+from cli import exits, output, words
+from cli.commands.options import AsJSON, new_app
+from cli.group import Command
+from cli.wiring.database import engine, settings
+from models.ledger import audit
+from models.ledger.audit import Audit, Check, Finding
+
+app = new_app()
+
+#: Rows of one check that are shown; ``--json`` has more.
+MOST_SHOWN = 20
+
+
+@app.command(cls=Command, name="audit", help=t("help.audit"))
+def ask(
+    *,
+    broadcast_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help=t("help.id_or_all"), show_default=False)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help=t("help.audit_all"))] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Audit one broadcast or all; exit 1 when something is wrong."""
+    if everything and broadcast_id is not None:
+        raise InputError("error.usage.id_and_all")
+    waits = Waits(settings().wait_scale)
+    if broadcast_id is None:
+        done = audit.audit_all(engine(), waits=waits)
+    else:
+        done = audit.audit(engine(), broadcast_id, waits=waits)
+    for line in lines(done):
+        output.say(line)
+    if as_json:
+        output.show_json(as_object(done, broadcast_id))
+    if done.counts:
+        raise typer.Exit(exits.FAILED)
+
+
+def lines(done: Audit) -> Iterator[str]:
+    """Yield one line a check, and below each that fails its rows and what they mean."""
+    if not done.broadcasts:
+        yield t("audit.empty")
+        if not done.counts:
+            return
+    figures = (done.broadcasts, done.openids, done.batches, done.calls)
+    names = ("broadcasts", "openids", "batches", "calls")
+    yield t("audit.read", **{n: f"{f:,}" for n, f in zip(names, figures, strict=True)})
+    for check in Check:
+        count = done.counts[check]
+        if not count:
+            yield t("audit.good", check=t(f"audit.check.{check}"))
+            continue
+        yield t("audit.bad", check=t(f"audit.check.{check}"), count=count)
+        rows = [finding for finding in done.findings if finding.found.check is check]
+        yield from map(_row, rows[:MOST_SHOWN])
+        if count > MOST_SHOWN:
+            yield t("audit.more", count=count - MOST_SHOWN)
+        yield t("audit.means", means=t(f"audit.means.{check}"))
+
+
+def _row(finding: Finding) -> str:
+    facts = {"id": finding.broadcast_id, "account": finding.account, "found": said(finding)}
+    if finding.n is None:
+        return t("audit.row", **facts)
+    return t("audit.row_batch", n=finding.n, **facts)
+
+
+def said(finding: Finding) -> str:
+    """Return what was found, in words."""
+    facts = {name: _told(finding, name, fact) for name, fact in finding.facts.items()}
+    return output.one_line(t(f"audit.found.{finding.found}", **facts))
+
+
+def _told(finding: Finding, name: str, fact: str | int | datetime) -> str:
+    if isinstance(fact, datetime):
+        # To the millisecond: these moments are compared.
+        return f"{fact.astimezone(day.SHANGHAI):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+    if name in {"state", "old", "new"}:
+        return _state(finding, str(fact))
+    if name == "outcomes" and fact != "-":
+        return ", ".join(words.outcome(Outcome(one)) for one in str(fact).split(", "))
+    return str(fact)
+
+
+def _state(finding: Finding, written: str) -> str:
+    if finding.n is None:
+        return words.broadcast_state(BroadcastState(written)) if written in _OF_ALL else written
+    return words.batch_state(BatchState(written)) if written in _OF_BATCHES else written
+
+
+_OF_ALL = frozenset(state.value for state in BroadcastState)
+_OF_BATCHES = frozenset(state.value for state in BatchState)
+
+
+def as_object(done: Audit, broadcast_id: str | None) -> dict[str, Any]:
+    """Return the object of ``--json``: every check with its count, and the rows that were kept."""
+    return {
+        "id": broadcast_id,
+        "ok": not done.counts,
+        "audited": {
+            "broadcasts": done.broadcasts, "openids": done.openids, "batches": done.batches,
+            "calls": done.calls,
+        },
+        "checks": {check.value: done.counts[check] for check in Check},
+        "findings": [_finding(finding) for finding in done.findings],
+        "error": None,
+    }  # fmt: skip
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "check": finding.found.check.value,
+        "code": finding.found.value,
+        "account": finding.account,
+        "broadcast": finding.broadcast_id,
+        "batch": finding.n,
+        "found": said(finding),
+        "means": t(f"audit.means.{finding.found.check}"),
+        "facts": {name: _utc(fact) for name, fact in finding.facts.items()},
+    }
+
+
+def _utc(fact: str | int | datetime) -> str | int:
+    if isinstance(fact, datetime):
+        return f"{fact.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return fact
