@@ -16,7 +16,7 @@ DEV = .venv/.dev
 
 .DEFAULT_GOAL = help
 .PHONY: help setup demo test prove check bench lint types imports migrations-in-step unit-tests \
-	format catalogue lock clean
+	format catalogue lock lock-check clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' Makefile | \
@@ -77,6 +77,9 @@ catalogue: $(DEV)  ## compile the texts of broadcast/locale
 
 lock: $(DEV)  ## requirements/*.txt from pyproject.toml; newer versions with UPGRADE=--upgrade
 	@$(PY) tools/lock.py $(UPGRADE)
+
+lock-check: $(DEV)  ## every supported platform and Python has wheels for them; asks the package index
+	@$(PY) tools/lock.py --check
 
 clean:  ## remove the environment and the caches; var/, your data, stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,7 +1,9 @@
 """Write requirements/*.txt from pyproject.toml: `make lock`.
 
 One file serves every supported platform and Python, and no file names a package index, so
-that a mirror needs no edit. Arguments go to `uv pip compile` (`--upgrade`).
+that a mirror needs no edit. Then every platform and Python is held against the wheels and hashes,
+which asks the package index: `make lock-check` does that alone (`--check`). Other arguments go to
+`uv pip compile` (`--upgrade`).
 """
 
 from __future__ import annotations
@@ -10,8 +12,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import venv
 from pathlib import Path
+
+from packaging.pylock import Pylock
+from platforms import missing
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {"app.txt": "build", "dev.txt": "dev"}
@@ -22,13 +28,31 @@ OPTIONS = (
 
 
 def main(arguments: list[str]) -> None:
-    """Compile every file."""
+    """Compile every file, unless only the check is asked for; end with status 1 if it fails."""
+    only_check = "--check" in arguments
     with tempfile.TemporaryDirectory() as scratch:
         uv = shutil.which("uv") or install_uv(Path(scratch))
-        for name, group in FILES.items():
+        for name, group in () if only_check else FILES.items():
             output = ("--group", group, "--output-file", f"requirements/{name}")
             command = [uv, "pip", "compile", *OPTIONS, *output, *arguments, "pyproject.toml"]
             subprocess.run(command, cwd=ROOT, check=True)
+        found = [line for name in FILES for line in problems(uv, name, Path(scratch))]
+    if found:
+        sys.exit("\n".join(found))
+    print("requirements/*.txt: wheels and hashes for every supported platform and Python")
+
+
+def problems(uv: str, name: str, scratch: Path) -> list[str]:
+    """Return what of a file cannot be installed on some supported platform and Python."""
+    file = ROOT / "requirements" / name
+    lock = scratch / f"pylock.{file.stem}.toml"
+    command = [
+        *(uv, "pip", "compile", "--universal", "--python-version", "3.11", "--quiet"),
+        *("--format", "pylock.toml", "--output-file", str(lock), str(file)),
+    ]
+    subprocess.run(command, cwd=ROOT, check=True)
+    files = Pylock.from_dict(tomllib.loads(lock.read_text(encoding="utf-8")))
+    return [f"{name}: {line}" for line in missing(files, file.read_text(encoding="utf-8"))]
 
 
 def install_uv(folder: Path) -> str:
