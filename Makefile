@@ -15,7 +15,7 @@ APP = .venv/.app
 DEV = .venv/.dev
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo test prove check bench lint types imports migrations-in-step unit-tests \
+.PHONY: help setup demo test prove check chaos bench lint types imports migrations-in-step unit-tests \
 	format catalogue lock lock-check clean
 
 help:  ## this list
@@ -39,6 +39,10 @@ prove: $(DEV)  ## the long proofs: chaos, fuzz, soak, browser, compose
 check: $(DEV)  ## lint, types, import rules, migrations in step, unit tests: under a minute
 	@$(MAKE) --no-print-directory -k -j$(WORKERS) types lint imports migrations-in-step unit-tests
 	@echo "check: all good"
+
+chaos: $(DEV)  ## random faults against the real thing: SEED=… RUNS=… MINUTES=…
+	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
+	  $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 bench: $(DEV)  ## the benchmarks
 	@$(PY) -m benchmarks $(ARGS)

@@ -24,6 +24,7 @@ def submit(
     key: str,
     batch_size: int = 10_000,
     text: str = "您好",
+    priority: int = 0,
 ) -> str:
     """Store and publish a text for *openids*; ring for nobody. Return the broadcast's id."""
     content = json.dumps({"msgtype": "text", "text": {"content": text}}, ensure_ascii=False)
@@ -45,7 +46,7 @@ def submit(
             broadcast_id,
             body,
             figures=figures,
-            terms=submits.Terms(who="test", again=True),
+            terms=submits.Terms(who="test", again=True, priority=priority),
             quota=None,
         )
     return broadcast_id

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from typing import IO, TYPE_CHECKING
 
 import psutil
@@ -26,6 +27,8 @@ class Reaper:
     def __init__(self) -> None:
         self._owner = 0
         self._pipe: IO[str] | None = None
+        # Two threads that both start one would lose one of them, and it would end what it watches.
+        self._guard = threading.Lock()
 
     def watch(self, owned: int | Path) -> None:
         """Put a process (with its group and children) or a folder on the list."""
@@ -36,12 +39,13 @@ class Reaper:
         self._tell(f"-{owned}")
 
     def _tell(self, line: str) -> None:
-        # A fork of the run must not speak for it.
-        if self._pipe is None or self._owner != os.getpid():
-            self._owner = os.getpid()
-            self._pipe = _start()
-        self._pipe.write(f"{line}\n")
-        self._pipe.flush()
+        with self._guard:
+            # A fork of the run must not speak for it.
+            if self._pipe is None or self._owner != os.getpid():
+                self._owner = os.getpid()
+                self._pipe = _start()
+            self._pipe.write(f"{line}\n")
+            self._pipe.flush()
 
 
 def _start() -> IO[str]:

@@ -33,7 +33,7 @@ def test_runs_give_each_openid_once_in_ascii_order_and_name_every_later_line(
         runs.add(rows, np.arange(1, len(openids) + 1))
         merged = b"".join(block.tobytes() for block in runs.merged()).decode()
 
-    first = {}
+    first: dict[str, int] = {}
     expected = []
     for line, each in enumerate(openids, 1):
         if first.setdefault(each, line) != line:

@@ -1,0 +1,75 @@
+"""``make chaos [SEED=…] [RUNS=…] [MINUTES=…]``: runs from one seed on, and a figure at the end.
+
+Exit status 1 when a promise was broken: the seed, its schedule and the history of the batch are
+printed, and the same seed makes the same schedule again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.chaos.side_by_side import run_all
+from tests.chaos.trial import Outcome
+
+
+def main() -> int:
+    """Run and print."""
+    # A container has none, and /tmp will do.
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+    wanted = _arguments()
+    first = wanted.seed if wanted.seed is not None else random.randrange(10**6)
+    print(f"seeds from {first} on; this run again: make chaos SEED={first} RUNS={wanted.runs}")
+    outcomes: list[Outcome] = []
+    for outcome in run_all(_seeds(first, wanted), sites=wanted.side_by_side):
+        outcomes.append(outcome)
+        _tell(outcome, wanted.log)
+    return _sum_up(outcomes)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, help="first seed; the next run takes the next number")
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--minutes", type=float, help="start no run after so many")
+    parser.add_argument("--side-by-side", type=int, default=3, help="runs at once")
+    parser.add_argument("--log", type=Path, help="append a line a run to this file")
+    return parser.parse_args()
+
+
+def _seeds(first: int, wanted: argparse.Namespace) -> Iterator[int]:
+    ends_s = time.monotonic() + wanted.minutes * 60 if wanted.minutes else float("inf")
+    seeds = range(first, first + wanted.runs)
+    return itertools.takewhile(lambda _: time.monotonic() < ends_s, seeds)
+
+
+def _tell(outcome: Outcome, log: Path | None) -> None:
+    print(outcome, flush=True)
+    if not outcome.good:
+        print(outcome.schedule, *outcome.findings, sep="\n", flush=True)
+    if log is not None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{outcome}\n")
+
+
+def _sum_up(outcomes: list[Outcome]) -> int:
+    broken = sorted(outcome.schedule.seed for outcome in outcomes if not outcome.good)
+    faults = sum(len(outcome.schedule.faults) for outcome in outcomes)
+    recovery = [outcome.recovery_s for outcome in outcomes] or [0.0]
+    print(
+        f"{len(outcomes)} runs, {faults} faults, {sum(o.calls for o in outcomes)} calls; "
+        f"at rest after {statistics.median(recovery):.1f} s (median), {max(recovery):.1f} s (most)"
+    )
+    print(f"broken: {len(broken)}" + (f", seeds {broken}" if broken else ""))
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""What happens in a run: everything that chance decides, drawn from one seed before the start."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from broadcast.crashpoints import Point
+
+#: Seconds in which faults begin. Lanes are busy for about as long.
+SPAN_S = 6.0
+BATCHES = 20
+ACCOUNTS = ("red", "blue")
+
+Database = Literal["sqlite", "postgresql"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong, or that a person does: when (seconds from the start) and how."""
+
+    at_s: float
+    kind: str
+    facts: dict[str, Any]
+
+    def __str__(self) -> str:
+        told = " ".join(f"{name}={value}" for name, value in self.facts.items())
+        return f"{self.at_s:5.2f} s  {self.kind} {told}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A broadcast to come."""
+
+    at_s: float
+    account: str
+    size: int
+    batch_size: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One run."""
+
+    seed: int
+    database: Database
+    workers: int
+    beats: int
+    latency_ms: int
+    wait_scale: float
+    submissions: tuple[Submission, ...]
+    faults: tuple[Fault, ...]
+
+    def __str__(self) -> str:
+        head = (
+            f"seed {self.seed}: {self.database}, {self.workers} workers, {self.beats} beats, "
+            f"{self.latency_ms} ms a call, waits × {self.wait_scale}"
+        )
+        broadcasts = (f"{one.at_s:5.2f} s  submit {one}" for one in self.submissions)
+        return "\n".join([head, *broadcasts, *map(str, self.faults)])
+
+
+def draw(seed: int) -> Schedule:
+    """Draw the run of *seed*; the same seed gives the same run for ever."""
+    chance = random.Random(seed)
+    workers = chance.choice([1, 2, 2, 3])
+    submissions = _submissions(chance)
+    kinds = chance.choices(list(_KINDS), weights=[w for w, _ in _KINDS.values()], k=_count(chance))
+    faults = [
+        Fault(round(chance.uniform(0.1, SPAN_S), 2), kind, _KINDS[kind][1](chance, workers))
+        for kind in kinds
+    ]
+    return Schedule(
+        seed=seed,
+        database=chance.choice(["sqlite", "sqlite", "postgresql"]),
+        workers=workers,
+        beats=chance.choice([1, 1, 2]),
+        latency_ms=chance.choice([50, 150, 300]),
+        # A minute of WeChat's is a second; or the day and the window of 23 h are 40 s.
+        wait_scale=chance.choice([1 / 60, 1 / 60, 0.0005]),
+        submissions=submissions,
+        faults=tuple(sorted(faults, key=lambda fault: fault.at_s)),
+    )
+
+
+def _count(chance: random.Random) -> int:
+    return chance.randint(4, 10)
+
+
+def _submissions(chance: random.Random) -> tuple[Submission, ...]:
+    left, made = BATCHES, []
+    while left > 0:
+        batches = min(left, chance.randint(2, 8))
+        batch_size = chance.randint(2, 12)
+        # Not always a whole number of batches.
+        size = max(2, batches * batch_size - chance.randint(0, batch_size - 1))
+        made.append(
+            Submission(
+                at_s=round(chance.uniform(0, SPAN_S / 3), 2), account=chance.choice(ACCOUNTS),
+                size=size, batch_size=batch_size, priority=chance.choice([0, 0, 5]),
+            )
+        )  # fmt: skip
+        left -= batches
+    return tuple(sorted(made, key=lambda one: one.at_s))
+
+
+def _reply(chance: random.Random, _workers: int) -> dict[str, Any]:
+    """Draw a reply that is lost or spoilt, before WeChat took the batch or after."""
+    kind = chance.choice(
+        ["drop", "drop", "drop_unread", "html", "garbage", "truncated", "slow", "drip"]
+    )
+    facts: dict[str, Any] = {"kind": kind, "count": chance.randint(1, 4)}
+    if kind != "drop_unread":
+        facts["when"] = chance.choice(["before", "after", "after"])
+    if kind == "slow":
+        facts["seconds"] = chance.choice([1, 3, 8])
+    if kind == "drip":
+        facts["seconds"] = chance.choice([0.02, 0.1])
+    return facts
+
+
+def _errcode(chance: random.Random, _workers: int) -> dict[str, Any]:
+    """Draw an errcode that is no verdict, or a lie."""
+    errcode, when = chance.choice(
+        [
+            (-1, "before"), (-1, "after"), (45066, "before"), (45066, "after"), (45011, "before"),
+            (42010, "before"), (45065, "before"), (50003, "before"), (50003, "after"),
+            (40001, "before"), (65400, "after"),
+        ]
+    )  # fmt: skip
+    return {"kind": "errcode", "errcode": errcode, "when": when, "count": chance.randint(1, 3)}
+
+
+def _stop(chance: random.Random, _workers: int) -> dict[str, Any]:
+    """Draw an errcode that stops the account, or its day."""
+    errcode = chance.choice([48001, 48003, 50002, 40164])
+    return {"kind": "errcode", "errcode": errcode, "when": "before", "count": 1}
+
+
+def _process(chance: random.Random, workers: int) -> dict[str, Any]:
+    return {"worker": chance.randrange(workers), "down_s": round(chance.uniform(0, 3), 1)}
+
+
+def _frozen(chance: random.Random, workers: int) -> dict[str, Any]:
+    # Longer than a lease (6 s) in half of the cases.
+    return {"worker": chance.randrange(workers), "for_s": chance.choice([1, 3, 8])}
+
+
+def _crash(chance: random.Random, workers: int) -> dict[str, Any]:
+    point = chance.choice([p for p in Point if not p.value.startswith(("submit.", "settle."))])
+    return {
+        "worker": chance.randrange(workers), "point": point.value, "nth": chance.randint(1, 4),
+    }  # fmt: skip
+
+
+def _broadcast(chance: random.Random, _workers: int) -> dict[str, Any]:
+    return {"broadcast": chance.randrange(3), "for_s": round(chance.uniform(0.2, 2), 1)}
+
+
+def _account(chance: random.Random, _workers: int) -> dict[str, Any]:
+    return {"account": chance.choice(ACCOUNTS), "for_s": round(chance.uniform(0.2, 2), 1)}
+
+
+def _for(*seconds: float) -> Any:
+    return lambda chance, _workers: {"for_s": chance.choice(seconds)}
+
+
+def _nothing(_chance: random.Random, _workers: int) -> dict[str, Any]:
+    return {}
+
+
+#: Kind: how often it is drawn, and what else it needs.
+_KINDS: dict[str, tuple[int, Any]] = {
+    "reply": (8, _reply),
+    "errcode": (5, _errcode),
+    "stop_account": (1, _stop),
+    "invalidate_tokens": (2, _account),
+    "kill_worker": (5, _process),
+    "stop_worker": (2, _process),
+    "freeze_worker": (3, _frozen),
+    "crash_worker": (5, _crash),
+    "kill_beat": (1, _nothing),
+    "kill_valkey": (1, _for(0.0, 1.0, 3.0)),
+    "flush_valkey": (2, _nothing),
+    "freeze_valkey": (1, _for(1.0, 4.0)),
+    "lock_database": (1, _for(0.5, 3.0)),
+    "cut_database": (2, _nothing),
+    "freeze_wechat": (1, _for(1.0, 3.0)),
+    "pause": (2, _broadcast),
+    "cancel": (1, _broadcast),
+    "halt": (2, _account),
+}

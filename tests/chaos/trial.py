@@ -1,0 +1,130 @@
+"""One run: play a schedule, heal, wait for rest, send once more, and judge."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from broadcast.settings import Settings
+from broadcast.states import BroadcastState
+from tests.chaos import schedule as schedules
+from tests.chaos.actor import APPIDS, Actor
+from tests.chaos.verdict import Finding, history, judge, leaves
+from tests.kit.direct import submit
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from broadcast.accounts import Account
+    from tests.chaos.schedule import Schedule
+    from tests.chaos.site import Site
+    from tests.kit.system import System
+
+#: After everything is put back. At the smallest scale a window of 23 h and a day are 40 s.
+REST_WITHIN_S = 120
+CANARY = 1_900
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a run."""
+
+    schedule: Schedule
+    findings: list[str] = field(default_factory=list)
+    #: From healing to the rest of the last batch.
+    recovery_s: float = 0.0
+    took_s: float = 0.0
+    #: How many batches ended in which state.
+    states: dict[str, int] = field(default_factory=dict)
+    calls: int = 0
+
+    @property
+    def good(self) -> bool:
+        """Whether the promise held."""
+        return not self.findings
+
+    def __str__(self) -> str:
+        states = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
+        word = "kept" if self.good else "BROKEN"
+        return (
+            f"seed {self.schedule.seed}: {word}; {self.schedule.database}, "
+            f"{len(self.schedule.faults)} faults, {states}, {self.calls} calls, "
+            f"at rest {self.recovery_s:.1f} s after the last fault, {self.took_s:.1f} s in all"
+        )
+
+
+def run(seed: int, site: Site) -> Outcome:
+    """Run the schedule of *seed* on *site*."""
+    outcome = Outcome(schedules.draw(seed))
+    began_s = time.monotonic()
+    try:
+        with site.installation(outcome.schedule) as system:
+            _play(outcome, Actor(outcome.schedule, site, system, _accounts(system)))
+    except AssertionError as error:
+        # The audit, with which every installation ends.
+        outcome.findings.append(str(error))
+    outcome.took_s = time.monotonic() - began_s
+    return outcome
+
+
+def _play(outcome: Outcome, actor: Actor) -> None:
+    try:
+        actor.play()
+        actor.heal()
+        _recover(outcome, actor.system, list(actor.broadcasts))
+        _canaries(actor)
+    except AssertionError as error:
+        # Nothing rests, or a lane is dead: the verdict tells the rest.
+        outcome.findings.append(str(error))
+    _judge(outcome, actor)
+    if not outcome.good:
+        outcome.findings += _logs(actor.system)
+
+
+def _accounts(system: System) -> dict[str, Account]:
+    file = system.env["BROADCAST_ACCOUNTS_FILE"]
+    return Settings(BROADCAST_ACCOUNTS_FILE=file).accounts()
+
+
+def _recover(outcome: Outcome, system: System, broadcasts: list[str]) -> None:
+    healed_s = time.monotonic()
+    until(
+        lambda: all(system.report(one).recipients["waiting"] == 0 for one in broadcasts),
+        REST_WITHIN_S,
+        "every batch to rest",
+    )
+    outcome.recovery_s = time.monotonic() - healed_s
+
+
+def _canaries(actor: Actor) -> None:
+    """Send once more on every lane: none may be dead."""
+    made = {}
+    for name, account in actor.accounts.items():
+        openids = actor.site.simulator.openids(4, start=CANARY, appid=APPIDS[name])
+        broadcast_id = submit(
+            actor.system.engine, account, openids, key=f"canary-{name}", batch_size=2, text="啾"
+        )
+        made[name] = broadcast_id
+        actor.broadcasts[broadcast_id] = openids
+    for name, broadcast_id in made.items():
+        until(partial(_completed, actor, broadcast_id), 30, f"the lane of {name} to be alive")
+
+
+def _completed(actor: Actor, broadcast_id: str) -> bool:
+    return actor.system.report(broadcast_id).state is BroadcastState.COMPLETED
+
+
+def _judge(outcome: Outcome, actor: Actor) -> None:
+    engine, simulator = actor.system.engine, actor.site.simulator
+    delivered = {name: simulator.ledger_dump(appid) for name, appid in APPIDS.items()}
+    findings: list[Finding] = judge(engine, actor.broadcasts, delivered)
+    for finding in findings:
+        outcome.findings += [str(finding), *history(engine, finding)]
+    for leaf in leaves(engine):
+        outcome.states[leaf.state] = outcome.states.get(leaf.state, 0) + 1
+    outcome.calls = len(simulator.mass_calls())
+
+
+def _logs(system: System) -> list[str]:
+    return [f"--- {process.log.name}\n{process.output[-3000:]}" for process in system.processes]

@@ -1,0 +1,138 @@
+"""The verdict on a run, from what WeChat's stand-in received and what the database's sets say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from broadcast import openid
+from broadcast.states import BatchState, BroadcastState
+from models.attempt import AttemptRow
+from models.batch import Batch, Pack
+from models.broadcast import BroadcastRow
+from models.ledger.transaction import read
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+#: How often a follower of a batch in this state may have got it: at least, at most.
+DELIVERIES = {
+    BatchState.ACCEPTED: (1, 1),
+    BatchState.FINISHED: (1, 1),
+    BatchState.REFUSED: (0, 0),
+    BatchState.CANCELLED: (0, 0),
+    BatchState.IN_DOUBT: (0, 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that must not be."""
+
+    what: str
+    broadcast_id: str
+    batch: int | None = None
+    openids: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        whom = f", {len(self.openids)} OpenIDs ({self.openids[0]} …)" if self.openids else ""
+        return f"{self.what}: {self.broadcast_id}, batch {self.batch}{whom}"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A batch that was not split, with its OpenIDs."""
+
+    broadcast_id: str
+    account: str
+    n: int
+    state: BatchState
+    openids: Sequence[str]
+
+
+def leaves(engine: Engine) -> list[Leaf]:
+    """Return every batch that was not split, and as cancelled what was never cut into batches."""
+    with read(engine) as connection:
+        rows = connection.execute(
+            select(BroadcastRow.id, BroadcastRow.account, Pack.n, Batch.state, Pack.openids,
+                   BroadcastRow.state.label("broadcast_state"))
+            .join(Pack, Pack.broadcast_id == BroadcastRow.id)
+            .outerjoin(Batch, Batch.pack_id == Pack.id)
+            .order_by(BroadcastRow.id, Pack.n)
+        ).all()  # fmt: skip
+    return [
+        Leaf(row.id, row.account, row.n, row.state or _unplanned(row.broadcast_state),
+             list(openid.split(openid.unpack(row.openids))))
+        for row in rows
+        if row.state is not BatchState.SPLIT
+    ]  # fmt: skip
+
+
+def _unplanned(broadcast: BroadcastState) -> BatchState:
+    cancelled = broadcast is BroadcastState.CANCELLED
+    return BatchState.CANCELLED if cancelled else BatchState.PLANNED
+
+
+def judge(
+    engine: Engine,
+    audiences: Mapping[str, Iterable[str]],
+    delivered: Mapping[str, Mapping[str, int]],
+) -> list[Finding]:
+    """Hold the database's sets against the *audiences* and what each account's followers got."""
+    batches = leaves(engine)
+    findings = [finding for leaf in batches for finding in _of_batch(leaf, delivered[leaf.account])]
+    for broadcast_id, audience in audiences.items():
+        told = Counter(
+            each for leaf in batches if leaf.broadcast_id == broadcast_id for each in leaf.openids
+        )
+        findings += _of_sets(broadcast_id, Counter(audience), told)
+    known = {each for audience in audiences.values() for each in audience}
+    strangers = [each for got in delivered.values() for each in got if each not in known]
+    if strangers:
+        findings.append(Finding("sent to somebody who is in no audience", "-", None, strangers))
+    return findings
+
+
+def _of_batch(leaf: Leaf, got: Mapping[str, int]) -> list[Finding]:
+    if leaf.state not in DELIVERIES:
+        return [Finding(f"still {leaf.state}", leaf.broadcast_id, leaf.n)]
+    least, most = DELIVERIES[leaf.state]
+    lost = [each for each in leaf.openids if got.get(each, 0) < least]
+    doubled = [each for each in leaf.openids if got.get(each, 0) > most]
+    what = {"LOST": lost, "DOUBLED" if most else "SENT, BUT CALLED " + leaf.state: doubled}
+    return [
+        Finding(f"{word} ({leaf.state})", leaf.broadcast_id, leaf.n, who)
+        for word, who in what.items()
+        if who
+    ]
+
+
+def _of_sets(broadcast_id: str, audience: Counter[str], told: Counter[str]) -> list[Finding]:
+    differences = {
+        "in no batch": list((audience - told).elements()),
+        "in two batches, or of nobody's audience": list((told - audience).elements()),
+    }
+    return [Finding(what, broadcast_id, None, who) for what, who in differences.items() if who]
+
+
+def history(engine: Engine, finding: Finding) -> list[str]:
+    """Return what the ledger says about the batch of a finding, call by call."""
+    with read(engine) as connection:
+        state = connection.scalar(
+            select(BroadcastRow.state).where(BroadcastRow.id == finding.broadcast_id)
+        )
+        attempts = connection.execute(
+            select(AttemptRow.__table__)
+            .join(Batch, Batch.id == AttemptRow.batch_id)
+            .where(Batch.broadcast_id == finding.broadcast_id, Batch.n == finding.batch)
+            .order_by(AttemptRow.number)
+        ).mappings()
+        calls = [
+            "  " + " ".join(f"{key}={value}" for key, value in row.items() if value is not None)
+            for row in attempts
+        ]
+    return [f"{finding.broadcast_id} is {state}", *calls]
