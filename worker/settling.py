@@ -16,7 +16,8 @@ AT_ONCE = 50
 def settle(road: Road) -> int:
     """Ask for the account's due batches; return how many were answered."""
     answered = 0
-    for batch in polls.due_batches(road.engine, road.account.name, AT_ONCE):
+    waits = road.rules.waits
+    for batch in polls.due_batches(road.engine, road.account.name, AT_ONCE, waits=waits):
         passing(Point.SETTLE_TAKEN)
         if road.stopping.is_set():
             break
@@ -33,7 +34,7 @@ def settle(road: Road) -> int:
                 road.tokens.replace(token)
             break
         passing(Point.SETTLE_ANSWERED)
-        polls.heard(road.engine, batch.id, said, waits=road.rules.waits)
+        polls.heard(road.engine, batch.id, said, waits=waits)
         passing(Point.SETTLE_STORED)
         answered += 1
     return answered

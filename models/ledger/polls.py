@@ -16,12 +16,15 @@ from models.ledger import moves, records
 from models.ledger.transaction import AnyRow, read, write
 
 PAUSES = tuple(timedelta(minutes=m) for m in (3, 10, 15, 30, 60, 120, 240))
+#: A poller that took batches and died leaves them to the others after this.
+TAKEN_FOR = timedelta(minutes=1)
 #: The first question is asked two minutes after the acceptance; the 18th comes after 48 h.
 MOST_POLLS = 18
 _POLLED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 #: What mass/get says of a job that ended. DELETE is also seen when nobody was left to send to.
 ENDED = frozenset({"SEND_SUCCESS", "DELETE"})
 FAILED = "SEND_FAIL"
+_AS_WECHAT = Waits()
 
 
 def due_accounts(engine: Engine) -> list[str]:
@@ -37,8 +40,11 @@ def due_accounts(engine: Engine) -> list[str]:
         )
 
 
-def due_batches(engine: Engine, account: str, most: int) -> list[AnyRow]:
+def due_batches(
+    engine: Engine, account: str, most: int, *, waits: Waits = _AS_WECHAT
+) -> list[AnyRow]:
     """Take up to *most* due batches; their next poll is moved on, so two pollers share the work."""
+    next_poll = waits.scaled(TAKEN_FOR)
 
     def work(connection: Connection) -> list[AnyRow]:
         moment = now(connection)
@@ -48,16 +54,16 @@ def due_batches(engine: Engine, account: str, most: int) -> list[AnyRow]:
             .order_by(Batch.poll_at)
             .limit(most)
         ).all()
-        return [row for row in rows if _take(connection, row, moment)]
+        return [row for row in rows if _take(connection, row, moment + next_poll)]
 
     return write(engine, work)
 
 
-def _take(connection: Connection, row: AnyRow, moment: datetime) -> bool:
+def _take(connection: Connection, row: AnyRow, next_poll: datetime) -> bool:
     taken = connection.execute(
         update(Batch)
         .where(Batch.id == row.id, Batch.poll_at == row.poll_at)
-        .values(poll_at=moment + timedelta(minutes=1))
+        .values(poll_at=next_poll)
     )
     return taken.rowcount == 1
 

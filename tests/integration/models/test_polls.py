@@ -44,6 +44,15 @@ def test_batch_is_asked_for_two_minutes_after_its_acceptance(
     assert len(polls.due_batches(engine, "default", 1)) == 1
 
 
+def test_what_a_poller_took_and_did_not_ask_about_is_due_again_at_the_scale_of_every_wait(
+    engine: Engine, broadcast_id: str
+) -> None:
+    polls.due_batches(engine, "default", 10, waits=Waits(1 / 60))
+    assert polls.due_accounts(engine) == []
+    ledger.pass_time(engine, timedelta(seconds=1))
+    assert polls.due_accounts(engine) == ["default"]
+
+
 def test_pollers_share_the_work(engine: Engine, broadcast_id: str) -> None:
     together = threading.Barrier(4)
 
