@@ -105,7 +105,12 @@ def prove(*, calls: int, quota: Quota | None, reserved: int, spread: bool) -> Pr
 def refuse_what_does_not_fit(proof: Proof) -> None:
     """Raise PlanError, with the shortest fix, when the account's day has no room for the plan."""
     if proof.fit is Fit.TOO_MANY:
-        raise PlanError(
-            "error.plan.too_many", calls=proof.calls, free=proof.free, short=proof.short,
-            days=proof.days,
-        )  # fmt: skip
+        raise too_many(proof)
+
+
+def too_many(proof: Proof) -> PlanError:
+    """Return the error that tells a plan without room, with the shortest fix."""
+    return PlanError(
+        "error.plan.too_many", calls=proof.calls, free=proof.free, short=proof.short,
+        days=proof.days,
+    )  # fmt: skip

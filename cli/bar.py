@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
+from broadcast.reports import Report
 from broadcast.text import t
 from cli import output, words
-from models.ledger.reports import Report
 
 
 class Bar:

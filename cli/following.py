@@ -18,12 +18,12 @@ from sqlalchemy import Engine
 from broadcast import day
 from broadcast.attempts import Reason
 from broadcast.errors import DatabaseAwayError
+from broadcast.reports import Report
 from broadcast.states import BROADCAST_AT_REST, BroadcastState
 from broadcast.text import t
 from cli import output, words
 from cli.report import lane_wait, lane_waits
 from models.ledger import reports
-from models.ledger.reports import Report
 
 SHORTEST_PAUSE_S = 0.02
 #: While it moves; and when nothing has moved for a while.

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from broadcast.attempts import Reason
+from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report
 from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
 from cli import words
 from cli.standing import stops as standing_still
-from models.ledger.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report
 
 #: Most lines, batches or repeats named one by one; the rest is counted.
 MOST_NAMED = 10

@@ -141,8 +141,7 @@ def _dry_run(wish: Wish, prepared: Prepared, why: BroadcastError | None, *, engi
             return exits.DONE
         case plan.Fit.UNPROVED:
             return output.fail(t("dry_run.unproved", why=str(why)), status=exits.OUT_OF_REACH)
-    facts = {"calls": proof.calls, "free": proof.free, "short": proof.short, "days": proof.days}
-    output.note(t("error.plan.too_many", **facts))
+    output.note(str(plan.too_many(proof)))
     return exits.FAILED
 
 

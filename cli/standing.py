@@ -8,11 +8,11 @@ from datetime import datetime
 
 from sqlalchemy import Engine, select
 
+from broadcast.reports import LaneView
 from broadcast.text import t
 from cli import words
 from models.account import Lane
 from models.engine import now
-from models.ledger.reports import LaneView
 from models.ledger.transaction import read
 
 

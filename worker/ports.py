@@ -24,7 +24,7 @@ class Gateway(Protocol):
     """WeChat, for one account; every answer and every failure is a value."""
 
     def send(self, token: Token, message: Message) -> Fact:
-        """Make the call and return what it ended as; raises nothing."""
+        """Make the call and return what it ended as; what is raised is a bug."""
 
     def status(self, token: Token, msg_id: int) -> str | Fact | None:
         """Return mass/get's word, None for 40059, or the fact that kept it from answering."""

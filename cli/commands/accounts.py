@@ -9,6 +9,7 @@ import typer
 from broadcast.accounts import Account
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.redaction import redact
+from broadcast.reports import LaneView
 from broadcast.text import t
 from cli import exits, output, standing
 from cli.commands.options import AsJSON, new_app
@@ -16,7 +17,6 @@ from cli.group import Command
 from cli.standing import Lanes
 from cli.wiring.database import engine, settings
 from cli.words import utc_now
-from models.ledger.reports import LaneView
 
 app = new_app()
 

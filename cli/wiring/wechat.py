@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 
 from broadcast import plan
 from broadcast.accounts import Account
-from broadcast.errors import BroadcastError, WeChatAwayError
+from broadcast.errors import BroadcastError, OutOfReachError, SchemaError, WeChatAwayError
 from broadcast.redaction import redact
 from broadcast.text import t
+from cli import output
+from cli.wiring import database
 from cli.wiring.database import settings
+from cli.wiring.person import who
 from coordination.connection import Connection, connect
 from coordination.keys import Keys
 from coordination.tokens import TokenService, TokenView
+from models.ledger import accounts as known_accounts
 from wechat.client import WeChatClient
 from wechat.errors import APIError, TransportError, WeChatError
 from wechat.values import Timeouts
@@ -41,7 +46,18 @@ def tokens() -> TokenService:
     by_appid = {account.appid: account for account in settings().accounts().values()}
     clients = {appid: _client(account.api_base) for appid, account in by_appid.items()}
     fetcher = ClientTokenFetcher(by_appid, clients)
-    return TokenService(redis(), fetcher, keys=Keys(prefix=settings().redis_prefix))
+    return TokenService(
+        redis(), fetcher, keys=Keys(prefix=settings().redis_prefix),
+        on_drift=lambda appid: _tell_drift(by_appid[appid].name),
+    )  # fmt: skip
+
+
+def _tell_drift(account: str) -> None:
+    """Tell the person, and the history, that another program refreshes the account's token."""
+    output.warn(t("token.drift", account=account))
+    # The history is told by the next program that meets it; the person has been told.
+    with contextlib.suppress(OutOfReachError, SchemaError):
+        known_accounts.note_drift(database.engine(), account, who=who())
 
 
 @functools.cache

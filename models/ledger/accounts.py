@@ -50,6 +50,6 @@ def stop(engine: Engine, account: str) -> bool:
     return write(engine, work)
 
 
-def note_drift(engine: Engine, account: str) -> None:
+def note_drift(engine: Engine, account: str, *, who: str = "worker") -> None:
     """Write into the history that the access_token was replaced outside this system."""
-    write(engine, lambda connection: note(connection, "token.drift", who="worker", account=account))
+    write(engine, lambda connection: note(connection, "token.drift", who=who, account=account))

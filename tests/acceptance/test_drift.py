@@ -14,12 +14,32 @@ from tests.kit import direct
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
 
 
 def ring(broker_url: str, broadcast_id: str) -> None:
     bell = CeleryBell(broker_url)
     bell.ring_plan(broadcast_id)
     bell.close()
+
+
+def stranger_fetches(system: System) -> None:
+    """Let another program fetch a classic token, which kills ours."""
+    body = {
+        "grant_type": "client_credential", "appid": system.simulator.account.appid,
+        "secret": system.simulator.account.secret,
+    }  # fmt: skip
+    url = f"{system.simulator.url}/cgi-bin/token"
+    assert requests.get(url, params=body, timeout=10).json()["access_token"]
+    system.simulator.invalidate_token()
+
+
+def drifts(system: System) -> list[tuple[str | None, str]]:
+    with system.engine.connect() as connection:
+        rows = connection.execute(
+            select(Event.account, Event.who).where(Event.kind == "token.drift")
+        )
+        return [(row.account, row.who) for row in rows]
 
 
 def test_each_token_that_a_stranger_replaced_stands_once_in_the_history(
@@ -32,13 +52,7 @@ def test_each_token_that_a_stranger_replaced_stands_once_in_the_history(
     people = system.simulator.openids(40)
     assert system.send(people[:20], "--wait")["state"] == "completed"
 
-    stranger = {
-        "grant_type": "client_credential", "appid": system.simulator.account.appid,
-        "secret": system.simulator.account.secret,
-    }  # fmt: skip
-    url = f"{system.simulator.url}/cgi-bin/token"
-    assert requests.get(url, params=stranger, timeout=10).json()["access_token"]
-    system.simulator.invalidate_token()
+    stranger_fetches(system)
     # The command line would ask for the quota first, and meet the refused token instead.
     account = accounts_of(accounts)["default"]
     second = direct.submit(system.engine, account, people[20:], key="two", batch_size=2)
@@ -46,8 +60,21 @@ def test_each_token_that_a_stranger_replaced_stands_once_in_the_history(
     system.until_state(second, "completed")
 
     assert worker.output.count("Token replaced outside this system") == 1
-    with system.engine.connect() as connection:
-        drifts = connection.execute(
-            select(Event.account, Event.who).where(Event.kind == "token.drift")
-        ).all()
-    assert drifts == [("default", "worker")]
+    assert drifts(system) == [("default", "worker")]
+
+
+def test_a_person_whose_command_meets_a_replaced_token_is_told_and_so_is_the_history(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=40)
+    accounts = system.folder / "accounts.toml"
+    accounts.write_text(accounts.read_text() + 'token_mode = "classic"\n')
+    system.broadcast("token", "refresh")
+    stranger_fetches(system)
+    file = system.folder / "people.txt"
+    file.write_text("\n".join(system.simulator.openids(20)) + "\n")
+    said = system.broadcast("send", "--openids", file, "--text", "您好", "--dry-run").stderr
+    assert said.count("Token replaced outside this system") == 1
+    [(account, who)] = drifts(system)
+    assert account == "default"
+    assert who.startswith("cli:")

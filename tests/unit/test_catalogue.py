@@ -21,9 +21,9 @@ from broadcast.accounts import AccountKind
 from broadcast.attempts import Reason
 from broadcast.errors import BroadcastError
 from broadcast.outcomes import Outcome
+from broadcast.reports import SETS, SKIPS
 from broadcast.settings import Settings
 from broadcast.states import BatchState, BroadcastState
-from models.ledger.reports import SETS, SKIPS
 from wechat.errcodes import errcodes
 from wechat.errors import TransportKind
 

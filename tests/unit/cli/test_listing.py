@@ -7,9 +7,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from broadcast.reports import Report
 from broadcast.states import BroadcastState
 from cli.commands.listing import table
-from models.ledger.reports import Report
 from tests.unit.cli.test_report import told
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from broadcast.attempts import Reason
+from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Report
 from broadcast.states import BatchState, BroadcastState
 from cli import report
-from models.ledger.reports import SETS, SKIPS, BatchLine, LaneView, Report
 
 NOW = datetime(2026, 11, 27, 6, 0, tzinfo=UTC)
 FREE = LaneView(
