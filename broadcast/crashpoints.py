@@ -12,6 +12,7 @@ import itertools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -74,7 +75,9 @@ def _armed(order: str) -> Callable[[Point], None]:
         if point is aimed and next(passed) == nth:
             sys.stderr.write(f"{VARIABLE}: {told.name} at {point}\n")
             sys.stderr.flush()
-            os.kill(os.getpid(), told)
+            # To this very thread: a signal to the process is taken by any of its threads, and until
+            # that one stops the others this one would go on.
+            signal.pthread_kill(threading.get_ident(), told)
 
     return end
 

@@ -9,9 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from broadcast.crashpoints import VARIABLE, Point
+from tests.kit.processes import RunningProcess
+from tests.kit.wait import until
 
 ROOT = Path(__file__).parents[3]
 WALK = """
@@ -21,6 +24,25 @@ for _ in range(3):
     passing(Point.CLAIM_COMMITTED)
     print("call", flush=True)
     passing(Point.CALL_ENDED)
+"""
+#: The point is passed beside the main thread, as in a worker; and the main thread, which would take
+#: a signal that was sent to the whole process, is the last to run on this processor.
+BESIDE = """
+import os, threading
+from broadcast.crashpoints import Point, passing
+go = threading.Event()
+def work():
+    go.wait()
+    passing(Point.CLAIM_COMMITTED)
+    os.write(1, b"call")
+worker = threading.Thread(target=work)
+worker.start()
+if hasattr(os, "SCHED_IDLE"):
+    os.sched_setaffinity(os.getpid(), {min(os.sched_getaffinity(0))})
+    os.sched_setaffinity(worker.native_id, {min(os.sched_getaffinity(0))})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+go.set()
+worker.join()
 """
 
 
@@ -54,6 +76,21 @@ def test_a_process_is_killed_at_the_nth_passing_of_the_point(order: str, walked:
     assert done.returncode == -signal.SIGKILL
     assert done.stdout.split() == walked
     assert f"SIGKILL at {order.partition(':')[0]}" in done.stderr
+
+
+def test_the_thread_that_passes_the_point_goes_no_step_further_while_it_is_stopped(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log"
+    with RunningProcess(
+        [sys.executable, "-c", BESIDE], log=log, env={VARIABLE: "claim.committed:1:STOP"}
+    ) as walker:
+        state = psutil.Process(walker.pid)
+        until(lambda: state.status() == psutil.STATUS_STOPPED, 20, "the stop")
+        assert "call" not in walker.output
+        walker.thaw()
+        assert walker.wait() == 0
+        assert "call" in walker.output
 
 
 @pytest.mark.parametrize("order", ["nowhere", "claim.committed:x", "claim.committed:1:WAVE", ""])
