@@ -96,9 +96,9 @@ def _import_beside() -> None:
     def work() -> None:
         import cli.wiring.wechat as _wechat  # noqa: F401, PLC0415
 
-        bell().prepare()
-
     threading.Thread(target=work, daemon=True).start()
+    # It starts a thread itself, for all that may be imported in one.
+    bell().prepare()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ must know within seconds that the broker is away, because what it submitted is s
 
 from __future__ import annotations
 
+import importlib
 import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 #: Seconds to connect, and between two pieces of the broker's answer.
 CONNECT_TIMEOUT_S = 1
 SOCKET_TIMEOUT_S = 2
+
+#: Their abstract classes derive from Callable, which asks them whenever anybody asks whether a thing
+#: can be called. While they are being made they raise NameError, in the thread of who asked.
+_NOT_BESIDE = ("vine.abstract", "celery.utils.abstract")
 
 _BOUNDED: dict[str, Any] = {
     # With `retry=False` kombu falls back on its own steps of 2, 4 … s, so the retry is kept and
@@ -53,6 +58,8 @@ class CeleryBell:
     def prepare(self) -> None:
         """Import Celery beside what the caller does next: reading a list leaves a core free."""
         if self._preparing is None:
+            for name in _NOT_BESIDE:
+                importlib.import_module(name)
             self._preparing = threading.Thread(target=lambda: self._app, daemon=True)
             self._preparing.start()
 
