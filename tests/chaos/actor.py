@@ -42,6 +42,7 @@ class Actor:
         self.broadcasts: dict[str, list[str]] = {}
         self.workers: list[RunningProcess] = []
         self.beats: list[RunningProcess] = []
+        self._doomed: set[int] = set()
         self._order = itertools.count()
         self._todo: list[tuple[float, int, Callable[[], object]]] = []
         self._began_s = 0.0
@@ -70,6 +71,9 @@ class Actor:
         self.site.valkey.revive()
         for n, worker in enumerate(self.workers):
             worker.thaw()
+            if worker.pid in self._doomed:
+                # Its point may still be ahead of it.
+                worker.kill()
             if worker.exit_status is not None:
                 self.workers[n] = self.system.worker(ready=False)
         for n, beat in enumerate(self.beats):
@@ -132,6 +136,7 @@ class Actor:
         self.workers[worker].kill()
         armed = {VARIABLE: f"{point}:{nth}"}
         self.workers[worker] = self.system.worker(ready=False, **armed)
+        self._doomed.add(self.workers[worker].pid)
 
     def _start_worker(self, worker: int) -> None:
         self.workers[worker] = self.system.worker(ready=False)
