@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 1
 SOCKET_TIMEOUT_S = 2
 
-#: Their abstract classes derive from Callable, which asks them whenever anybody asks whether a thing
-#: can be called. While they are being made they raise NameError, in the thread of who asked.
+#: Their abstract classes derive from Callable, which asks them whenever anybody asks whether some
+#: thing can be called. While they are being made they raise NameError, in the thread of who asked.
 _NOT_BESIDE = ("vine.abstract", "celery.utils.abstract")
 
 _BOUNDED: dict[str, Any] = {
