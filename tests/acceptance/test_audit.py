@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from models.engine import open_engine
 from models.ledger.audit import Check
+from tests.acceptance.test_large_audience import MEASURED, MOST_PEAK_BYTES
+from tests.kit import ledger
 from tests.kit.command_line import CommandLine
+from tests.kit.ledger import Driver, said
+from tests.kit.processes import RunningProcess
 
+#: A million OpenIDs; a machine without other work takes a second.
+MOST_S = 10
 PEOPLE = [f"oTEST{n:023}" for n in range(5)]
 
 
@@ -102,3 +111,34 @@ def test_id_beside_all_is_refused(line: CommandLine, stored: str) -> None:
 
 def test_absent_database_is_out_of_reach_and_no_finding(tmp_path: Path) -> None:
     assert CommandLine(tmp_path).run("audit").status == 3
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("in_order", [True, False])
+def test_million_openids_are_audited_in_seconds_and_bounded_memory(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch, *, in_order: bool
+) -> None:
+    """Also where the batches are out of order, and order alone proves nothing."""
+    names = ledger.openids(1_000_000)
+    monkeypatch.setattr(
+        ledger, "openids", lambda count: (sorted(names) if in_order else names)[:count]
+    )
+    engine = open_engine(line.env["DATABASE_URL"])
+    ledger.broadcast(engine, size=1_000_000, batches=100)
+    driver = Driver(engine)
+    for msg_id in range(1, 101):
+        driver.call(said(0, msg_id=msg_id))
+    engine.dispose()
+
+    with RunningProcess(
+        [sys.executable, "-c", MEASURED, sys.executable, "-m", "cli.main", "audit"],
+        log=line.folder / "audit.log", env=line.environment({}), cwd=line.folder,
+    ) as command:  # fmt: skip
+        began = time.monotonic()
+        status = command.wait(timeout_s=60)
+        took_s = time.monotonic() - began
+
+    assert status == 0, command.output
+    assert "1,000,000 OpenIDs, 100 batches, 100 calls" in command.output
+    assert took_s < MOST_S
+    assert int(command.output.rpartition("peak ")[2]) < MOST_PEAK_BYTES

@@ -67,13 +67,22 @@ class System:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Kill every process, and show their logs when the test failed."""
-        for process in self.processes:
-            process.kill()
-        self.engine.dispose()
-        if kind is not None:
+        """Audit, kill every process, and show their logs when the test failed.
+
+        Whatever a test was about: at its end the promise holds, also beside running workers.
+        """
+        held = False
+        try:
+            if kind is None:
+                self.audit()
+                held = True
+        finally:
             for process in self.processes:
-                print(f"--- {process.command}\n{process.output[-6000:]}")
+                process.kill()
+            self.engine.dispose()
+            if not held:
+                for process in self.processes:
+                    print(f"--- {process.command}\n{process.output[-6000:]}")
 
     def _accounts_file(self, calls_per_minute: int) -> Path:
         file = self.folder / "accounts.toml"
@@ -150,6 +159,13 @@ class System:
         return told
 
     # The truth
+
+    def audit(self) -> dict[str, Any]:
+        """`broadcast audit --all --json`, which must find nothing; return its object."""
+        done = self.broadcast("audit", "--all", "--json", status=None)
+        assert done.returncode == 0, f"the audit ended with {done.returncode}:\n{done.stderr}"
+        told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return told
 
     def report(self, broadcast_id: str) -> reports.Report:
         """The report of a broadcast from the database."""
