@@ -67,9 +67,14 @@ class Waits:
 
     def next_day(self, now: datetime) -> datetime:
         """Return when 45009 is asked again: after the turn of WeChat's day, or soon near it."""
-        if now - day.start(now) < NEAR_TURN:
+        if just_turned(now):
             return now + self.scaled(NEAR_TURN_PAUSE)
         return now + self.scaled(day.turn(now) - now)
+
+
+def just_turned(now: datetime) -> bool:
+    """Tell whether the day is so young here that it may not have turned at WeChat."""
+    return now - day.start(now) < NEAR_TURN
 
 
 def _step(steps: Sequence[timedelta], tries: int) -> timedelta:

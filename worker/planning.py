@@ -47,7 +47,9 @@ def plan(road: Road, broadcast_id: str) -> Planned | None:
     quota = said if isinstance(said, Quota) else None
     if quota is not None:
         quotas.remember(road.engine, road.account, quota)
-    proof = plans.open_for_calls(road.engine, broadcast, road.account, quota=quota)
+    proof = plans.open_for_calls(
+        road.engine, broadcast, road.account, quota=quota, waits=road.rules.waits
+    )
     passing(Point.PLAN_OPENED)
     return Planned(batches=count, fit=proof.fit.value if proof else None)
 

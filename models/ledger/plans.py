@@ -15,13 +15,15 @@ from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.crashpoints import Point, passing
 from broadcast.states import BatchState, BroadcastState
+from broadcast.waits import Waits, just_turned
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import moves, quotas
+from models.ledger import lanes, moves, quotas
 from models.ledger.transaction import AnyRow, read, write
 
 BATCHES_AT_ONCE = 50
+_AS_WECHAT = Waits()
 
 
 def to_plan(engine: Engine, broadcast_id: str) -> AnyRow | None:
@@ -104,9 +106,17 @@ def _add_missing(
 
 
 def open_for_calls(
-    engine: Engine, broadcast: AnyRow, account: Account, *, quota: plan.Quota | None
+    engine: Engine,
+    broadcast: AnyRow,
+    account: Account,
+    *,
+    quota: plan.Quota | None,
+    waits: Waits = _AS_WECHAT,
 ) -> plan.Proof | None:
     """Prove the plan once more and let the lane begin, or hold the broadcast with the reason.
+
+    What does not fit just after the turn of the day, but would fit a new one, is neither: WeChat
+    may still have told of yesterday. Its lane waits, and the sweep rings for its planning again.
 
     Returns None if the broadcast left the planning state meanwhile (paused, cancelled), or left it
     and came back, so that batches are missing: the sweep rings for its planning again.
@@ -123,16 +133,27 @@ def open_for_calls(
             calls=broadcast.calls_planned, quota=quota, reserved=taken,
             spread=broadcast.spread_days,
         )  # fmt: skip
-        if proof.fit is plan.Fit.TOO_MANY:
+        if proof.fit is not plan.Fit.TOO_MANY:
+            moves.move_broadcast(connection, broadcast.id, BroadcastState.WAITING, reason=None)
+        elif _of_yesterday(connection, proof, quota=quota, taken=taken):
+            until = waits.next_day(now(connection))
+            lanes.wait(connection, account.name, until=until, reason=Reason.QUOTA_TODAY)
+        else:
             moves.move_broadcast(
                 connection, broadcast.id, BroadcastState.HELD, reason=Reason.PLAN_DOES_NOT_FIT
             )
-        else:
-            moves.move_broadcast(connection, broadcast.id, BroadcastState.WAITING, reason=None)
         passing(Point.PLAN_OPENING)
         return proof
 
     return write(engine, work)
+
+
+def _of_yesterday(
+    connection: Connection, proof: plan.Proof, *, quota: plan.Quota | None, taken: int
+) -> bool:
+    """Tell whether *quota* may be the answer of a day that is over here and not yet at WeChat."""
+    fits_a_new_day = quota is not None and proof.calls + taken <= quota.daily_limit
+    return fits_a_new_day and just_turned(now(connection))
 
 
 def _cut(connection: Connection, broadcast_id: str) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SEND = "/cgi-bin/message/mass/send"
 GET = "/cgi-bin/message/mass/get"
 FOREVER = 100_000
+SWEPT = "Task broadcast.sweep["
 SIZE = 10
 MOST_FOLLOWERS = 2 * SIZE
 
@@ -44,12 +45,16 @@ class Victim:
         """Let WeChat refuse calls before it looks at them."""
         self.fault("errcode", errcode=errcode, when="before", **limits)
 
-    def send(self, *, batches: int = 1) -> None:
-        """Send to so many batches of followers."""
+    def send(self, *words: str, batches: int = 1) -> None:
+        """Send to so many batches of followers, with these words on the command line."""
         appid = self.account.appid
         self.openids = self.system.simulator.openids(SIZE * batches, appid=appid)
-        told = self.system.send(self.openids, "--account", self.account.name)
+        told = self.system.send(self.openids, "--account", self.account.name, *words)
         self.id = told["id"]
+
+    def report(self) -> Report:
+        """How its broadcast stands."""
+        return self.system.report(self.id)
 
     def ends(self, state: str, **sets: int) -> Report:
         """The broadcast ends in this state, with everybody in exactly these sets."""
@@ -97,6 +102,13 @@ class Liar:
     def victim(self) -> Victim:
         """The next account."""
         return Victim(self.system, next(self._fresh))
+
+    def see_a_sweep(self) -> None:
+        """Wait until a sweep that begins from now on has ended."""
+        worker = self.system.processes[0]
+        swept = worker.output.count(SWEPT)
+        # The one under way may have begun before.
+        worker.wait_for_line(SWEPT, times=swept + 2)
 
     def look_for_results(self) -> None:
         """Ring as beat does each half minute: mass/get is asked about what is due."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
 from broadcast.states import BatchState
 from models.ledger import reports
 from tests.acceptance.conftest import sets_of
@@ -54,29 +52,6 @@ def test_a_reply_lost_before_the_batch_was_taken_is_sent_by_the_repeat(
 
     assert told["state"] == "completed"
     assert system.simulator.ledger() == {"delivered_distinct": 400, "deliveries": 400, **ONCE}
-
-
-@pytest.mark.parametrize("errcode", [45009, 48001])
-def test_a_batch_whose_reply_was_lost_is_never_refused_by_what_the_repeats_say(
-    start_system: StartSystem, errcode: int
-) -> None:
-    # At this scale the 23 hours are 16 seconds, and the rest of any day is as short.
-    system = start_system(followers=50, BROADCAST_WAIT_SCALE="0.0002")
-    system.worker()
-    system.beat()
-    system.simulator.fault("drop", when="after", path=MASS_SEND)
-    system.simulator.fault(
-        "errcode", errcode=errcode, when="before", path=MASS_SEND, skip=1, count=100_000
-    )
-    told = system.send(system.simulator.openids(50))
-
-    report = system.until_state(told["id"], "held", timeout_s=40)
-    until(lambda: system.report(told["id"]).recipients["in_doubt"] == 50, 40, "in doubt")
-    report = system.report(told["id"])
-
-    assert sets_of(report) == {"in_doubt": 50}
-    assert report.batches["refused"] == 0
-    assert system.simulator.ledger() == {"delivered_distinct": 50, "deliveries": 50, **ONCE}
 
 
 def test_two_workers_and_four_broadcasts_never_have_two_calls_of_one_account_in_flight(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from broadcast import day
 from broadcast.attempts import Reason
@@ -55,9 +56,9 @@ def test_nothing_is_lost_where_days_and_the_month_turn_and_the_quota_shrinks(
     start_system: StartSystem, tmp_path: Path
 ) -> None:
     clock = Clock(tmp_path)
+    settings: dict[str, Any] = {"BROADCAST_BATCH_SIZE": str(SIZE), **clock.settings}
     system = start_system(
-        followers=SIZE * STEADY.batches, accounts=len(STORIES), BROADCAST_BATCH_SIZE=str(SIZE),
-        **clock.settings,
+        followers=SIZE * STEADY.batches, accounts=len(STORIES), **settings
     )  # fmt: skip
     clock.follow(system)
     clock.put(system, FIRST_EVENING)
@@ -106,7 +107,7 @@ def see_that_all_wait(system: System, sent: list[str], *, until_then: datetime, 
     """Every lane waits for the turn, exactly, and the command says so."""
     for broadcast_id, story in zip(sent, STORIES, strict=True):
         until(
-            lambda of=broadcast_id: system.report(of).lane.not_before == until_then,
+            partial(waits_for, system, broadcast_id, until_then),
             40,
             "the wait for the turn of the day",
         )
@@ -117,6 +118,11 @@ def see_that_all_wait(system: System, sent: list[str], *, until_then: datetime, 
         assert report.recipients["waiting"] > 0
     assert "00:00" in system.broadcast("status", sent[0]).stdout
     see_what_went_out(system, days=days)
+
+
+def waits_for(system: System, broadcast_id: str, moment: datetime) -> bool:
+    """The broadcast's lane waits for exactly this moment."""
+    return system.report(broadcast_id).lane.not_before == moment
 
 
 def see_what_went_out(system: System, *, days: int) -> None:

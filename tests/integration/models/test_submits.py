@@ -286,7 +286,8 @@ def test_key_of_a_batch_is_the_same_in_a_restored_database(engine: Engine) -> No
 
 def test_plan_that_fits_no_more_is_held_and_goes_on_after_resume(engine: Engine) -> None:
     broadcast_id = published(engine, body(), batches=4, quota=HUNDRED)
-    few = Quota(daily_limit=100, used=98, remain=2)
+    # Too few for any day, so that it is not waited for the turn of this one.
+    few = Quota(daily_limit=3, used=1, remain=2)
     proof = ledger.planned(engine, broadcast_id, quota=few)
     assert proof is not None
     assert proof.fit is Fit.TOO_MANY
