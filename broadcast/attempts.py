@@ -24,11 +24,19 @@ class Attempt:
     confirmed: bool | None = None
     #: Another batch of the account owns this msg_id.
     owned_elsewhere: bool = False
+    #: A person said that WeChat did not take it, or not as the reply had it. A reply that can be
+    #: trusted and comes later takes the place of that word.
+    denied: bool = False
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether no reply that can be trusted ever came."""
+        return self.outcome is None or self.outcome in MAYBE_SENT
 
     @property
     def maybe_sent(self) -> bool:
         """Whether WeChat may have taken the batch in this attempt, for all we know."""
-        return self.outcome is None or self.outcome in MAYBE_SENT
+        return self.unanswered and not self.denied
 
 
 class Scope(StrEnum):
@@ -63,6 +71,8 @@ class Reason(StrEnum):
     REVIEW_REFUSED = "review_refused"
     PLAN_DOES_NOT_FIT = "plan_does_not_fit"
     BY_HAND = "by_hand"
+    SAID_SENT = "said_sent"
+    SAID_NOT_SENT = "said_not_sent"
 
 
 def tokens_in_a_row(history: Sequence[Attempt]) -> int:

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from broadcast import waits
 from broadcast.attempts import Attempt, Reason, Scope, tokens_in_a_row
-from broadcast.outcomes import SAME_KEY_RUNNING, SPLITTABLE, Outcome
+from broadcast.outcomes import SAID_ACCEPTED, SAME_KEY_RUNNING, SPLITTABLE, Outcome
 from broadcast.plan import SMALLEST
 from broadcast.waits import Waits
 
@@ -72,7 +72,7 @@ def decide(history: Sequence[Attempt], *, now: datetime, policy: Policy) -> Deci
 
 def _by_acceptance(history: Sequence[Attempt], now: datetime, policy: Policy) -> Decision | None:
     """Settle what WeChat said it took; None if it never said so."""
-    said = [a for a in history if a.outcome in {Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED}]
+    said = [a for a in history if a.outcome in SAID_ACCEPTED and not a.denied]
     if not said:
         return None
     if any(a.owned_elsewhere for a in said):
@@ -87,8 +87,11 @@ def _by_acceptance(history: Sequence[Attempt], now: datetime, policy: Policy) ->
 
 
 def _can_be_about_us(history: Sequence[Attempt], said: Attempt) -> bool:
-    """Tell whether an "already accepted" can speak of an earlier attempt, or mass/get proved it."""
-    earlier = any(a.maybe_sent for a in history if a.number < said.number)
+    """Tell whether an "already accepted" can speak of an earlier attempt, or mass/get proved it.
+
+    It can speak of one that a person took for not sent as well: it is WeChat that knows.
+    """
+    earlier = any(a.unanswered for a in history if a.number < said.number)
     return earlier or bool(said.confirmed)
 
 
@@ -144,13 +147,14 @@ def window_end(history: Sequence[Attempt], at_scale: Waits) -> datetime:
     """Return from when on a batch that may have been sent may not be repeated any more.
 
     WeChat counts its 24 h from the call that it took, so 23 h are counted from the first one that
-    it may have taken: a definite refusal (no calls left today) before it began nothing. Where no
-    call may have been taken, they are counted from the earliest one that is left, or from the claim
-    of a call that was not made. Raises ValueError if there is no attempt.
+    it may have taken: a definite refusal (no calls left today) before it began nothing, and neither
+    did a call of which a person said that it was not sent. Where no call may have been taken, they
+    are counted from the earliest one that is left, or from the claim of a call that was not made.
+    Raises ValueError if there is no attempt.
     """
     if not history:
         raise ValueError("a batch without an attempt has no window")
-    called = [a for a in history if a.outcome is not Outcome.NOT_CALLED]
+    called = [a for a in history if a.outcome is not Outcome.NOT_CALLED and not a.denied]
     doubtful = [a for a in called if a.maybe_sent]
     return (doubtful or called or history)[0].started_at + at_scale.scaled(waits.REPEAT_WINDOW)
 

@@ -35,6 +35,9 @@ O = Outcome  # noqa: E741 - the table below reads better
 #: After these the send may have run. UNLISTED is among them on purpose.
 MAYBE_SENT = frozenset({O.UNKNOWN, O.UNLISTED})
 
+#: WeChat says that it has the job.
+SAID_ACCEPTED = frozenset({O.ACCEPTED, O.ALREADY_ACCEPTED})
+
 SAME_KEY_RUNNING = 45066  #: WeChat says that a send with this very key is in progress
 PARALLEL = 42010  #: another mass call of this account is in flight
 
@@ -73,6 +76,11 @@ BY_ERRCODE: Mapping[int, Outcome] = {
 #: Codes that blame single OpenIDs, so that halving the batch can find them. 40130 blames the list
 #: as a whole: nobody, or only one, is left in it.
 SPLITTABLE = frozenset({40003, 40031, 43004, 43005, 43019, 46004, 48002, 49003, 50005})
+
+#: Refusals whose cause can pass while content, OpenIDs and key stay the same: a follower who left
+#: or blocked may come back, a right may be granted, a video may pass its review. All others would
+#: be refused again. (Quota, permission, token and waits never end a batch; it goes on by itself.)
+MAY_PASS = frozenset({43004, 43005, 43019, 45085, 48002, 48008, 48014, 50005})
 
 
 def of_errcode(errcode: int, *, msg_id: int | None) -> Outcome:

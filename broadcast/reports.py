@@ -30,6 +30,7 @@ class BatchLine:
     msg_id: int | None
     attempts: int
     not_before: datetime | None
+    first_called_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ class LaneView:
     stop_errmsg: str | None
     halted_at: datetime | None
     halted_by: str | None
+    #: The words of whoever halted it.
+    halted_why: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import typer
@@ -71,6 +71,14 @@ def _clean_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
         case list() | tuple():
             return [_clean_values(each) for each in value]
     return value
+
+
+def stream(rows: Iterable[bytes]) -> None:
+    """Write rows of data, which are no words, to standard output as they come.
+
+    Whoever makes them keeps secrets out of them. Raises BrokenPipeError when nobody reads on.
+    """
+    sys.stdout.buffer.writelines(rows)
 
 
 def fail(text: str, *, status: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from broadcast.attempts import Reason
@@ -19,11 +19,14 @@ Skipped = Mapping[str, Sequence[tuple[int, str]]]
 S = BroadcastState
 
 
-def lines(told: Report, repeats: Sequence[Repeat], skipped: Skipped) -> Iterator[str]:
-    """Yield the report line by line."""
+def lines(
+    told: Report, repeats: Sequence[Repeat], skipped: Skipped, *, ways: Iterable[str] = ()
+) -> Iterator[str]:
+    """Yield the report line by line; *ways* are what a person can do about it."""
     yield t("report.title", id=told.id, account=told.account)
     yield t("report.state", state=words.broadcast_state(told.state))
     yield from standing(told)
+    yield from ways
     yield _audience(told, skipped)
     yield _batches(told)
     yield recipients(told)

@@ -13,6 +13,7 @@ from broadcast.text import t
 from cli import words
 from models.account import Lane
 from models.engine import now
+from models.ledger import voices
 from models.ledger.transaction import read
 
 
@@ -44,6 +45,9 @@ def lanes(engine: Engine) -> Lanes:
     ).order_by(Lane.account)  # fmt: skip
     with read(engine) as connection:
         rows = [dict(row) for row in connection.execute(query).mappings()]
+        for row in rows:
+            halted = row["halted_at"] is not None
+            row["halted_why"] = voices.halt_why(connection, row["account"]) if halted else None
         moment = now(connection)
     return Lanes(by_account={row.pop("account"): LaneView(**row) for row in rows}, now=moment)
 
@@ -61,5 +65,6 @@ def stops(account: str, lane: LaneView, moment: datetime) -> Iterator[str]:
         both = lane.stopped_at is not None
         yield t(
             "standing.halted_as_well" if both else "standing.halted", account=account,
-            who=lane.halted_by or "?", at=words.moment(lane.halted_at, moment),
+            who=words.speaker(lane.halted_by or "?", lane.halted_why),
+            at=words.moment(lane.halted_at, moment),
         )  # fmt: skip

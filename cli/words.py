@@ -71,6 +71,11 @@ def reason(why: Reason | None) -> str:
     return t(f"reason.{(why or Reason.NONE).name.lower()}")
 
 
+def speaker(who: str, why: str | None) -> str:
+    """Return who said something, with the reason that was given."""
+    return t("speaker", who=who, why=why) if why else who
+
+
 def broadcast_state(state: BroadcastState) -> str:
     """Return where a broadcast stands."""
     return t(f"state.broadcast.{state}")

@@ -40,6 +40,8 @@ class AttemptRow(Base):
     elapsed_ms: Mapped[int | None]
     #: What mass/get said of this attempt's msg_id: known (true), 40059 (false), not asked (NULL).
     confirmed: Mapped[bool | None] = mapped_column(Boolean)
+    #: A person said that WeChat did not take it (true); until a trusted reply says otherwise.
+    denied: Mapped[bool | None] = mapped_column(Boolean)
 
     __table_args__ = (
         UniqueConstraint("batch_id", "number"),

@@ -82,7 +82,7 @@ def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:
 def _halt(lane: LaneView | None) -> dict[str, object] | None:
     if lane is None or lane.halted_at is None:
         return None
-    return {"at": _utc(lane.halted_at), "by": lane.halted_by}
+    return {"at": _utc(lane.halted_at), "by": lane.halted_by, "why": lane.halted_why}
 
 
 def _stop(lane: LaneView | None) -> dict[str, object] | None:

@@ -9,9 +9,10 @@ from sqlalchemy import Engine
 
 from broadcast.errors import InputError
 from broadcast.text import t
-from cli import output, words
+from cli import output, standing, ways, words
 from cli.wiring.database import engine, settings
-from cli.wiring.person import who
+from cli.wiring.person import in_one_line, who
+from models.ledger import accounts, flights
 
 EveryAccount = Annotated[bool, typer.Option("--all", help=t("help.all_accounts"))]
 
@@ -19,15 +20,53 @@ EveryAccount = Annotated[bool, typer.Option("--all", help=t("help.all_accounts")
 class Switch(Protocol):
     """A human's word on an account, or on all of them."""
 
-    def __call__(self, engine: Engine, account: str | None, *, who: str) -> list[str]:
+    def __call__(
+        self, engine: Engine, account: str | None, *, who: str, why: str | None = None
+    ) -> list[str]:
         """Carry it out; return the accounts for which something changed."""
 
 
-def switch(control: Switch, account: str | None, *, every: bool, done: str, already: str) -> None:
+def switch(
+    control: Switch,
+    account: str | None,
+    *,
+    every: bool,
+    why: str | None,
+    done: str,
+    already: str,
+) -> None:
     """Carry out *control* for one account or all. Raises InputError for both at once."""
     if every and account is not None:
         raise InputError("error.usage.account_or_all")
-    name = None if every else settings().account(account).name
-    changed = control(engine(), name, who=who())
+    ledger = engine()
+    name = None if every else _named(ledger, account)
+    changed = control(ledger, name, who=who(), why=in_one_line(why))
     names = words.listed(changed)
     output.say(t(done, names=names) if changed else t(already, name=name or t("accounts.all")))
+    _say_what_remains(ledger, changed, name)
+
+
+def _named(ledger: Engine, account: str | None) -> str:
+    """Return the account that is meant: of the settings, or one that was in them and was used.
+
+    Raises SettingsError for one that nobody knows.
+    """
+    known = settings().accounts()
+    if account is not None and account not in known and accounts.is_known(ledger, account):
+        return account
+    return settings().account(account).name
+
+
+def _say_what_remains(ledger: Engine, changed: list[str], name: str | None) -> None:
+    told = changed or ([name] if name is not None else [])
+    waiting = flights.waiting(ledger, told)
+    for account in told:
+        if waiting.get(account):
+            output.say(t("lanes.waiting", account=account, n=waiting[account]))
+    for line in ways.under_way(flights.of_accounts(ledger, told), words.utc_now()):
+        output.say(line)
+    if not changed:
+        lanes = standing.lanes(ledger)
+        for account in told:
+            for line in lanes.stops(account):
+                output.say(line)

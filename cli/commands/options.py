@@ -13,6 +13,7 @@ AccountName = Annotated[
     str | None, typer.Option("--account", metavar="NAME", help=t("help.account"))
 ]
 BroadcastID = Annotated[str, typer.Argument(metavar="ID", help=t("help.id"), show_default=False)]
+Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help=t("help.why"))]
 UntilWord = Annotated[
     str, typer.Option("--until", metavar="accepted|finished", help=t("help.until"))
 ]

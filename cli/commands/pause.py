@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from broadcast.text import t
-from cli.commands.options import BroadcastID, new_app
+from cli.commands.options import BroadcastID, Why, new_app
 from cli.commands.steering import steer
 from cli.group import Command
 from models.ledger import controls
@@ -12,6 +12,6 @@ app = new_app()
 
 
 @app.command(cls=Command, help=t("help.pause"))
-def pause(*, broadcast_id: BroadcastID) -> None:
+def pause(*, broadcast_id: BroadcastID, why: Why = None) -> None:
     """Start no new call of a broadcast."""
-    steer(controls.pause, broadcast_id, done="pause.done", already="pause.already")
+    steer(controls.pause, broadcast_id, why=why, done="pause.done", already="pause.already")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from broadcast.text import t
-from cli.commands.options import BroadcastID, new_app
+from cli.commands.options import BroadcastID, Why, new_app
 from cli.commands.steering import steer
 from cli.group import Command
 from models.ledger import controls
@@ -12,6 +12,6 @@ app = new_app()
 
 
 @app.command(cls=Command, help=t("help.resume"))
-def resume(*, broadcast_id: BroadcastID) -> None:
+def resume(*, broadcast_id: BroadcastID, why: Why = None) -> None:
     """Let a broadcast go on."""
-    steer(controls.resume, broadcast_id, done="resume.done", already="resume.already")
+    steer(controls.resume, broadcast_id, why=why, done="resume.done", already="resume.already")

@@ -6,28 +6,39 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
+from broadcast.reports import Report
 from broadcast.text import t
-from cli import output, report, words
+from cli import output, report, ways, words
 from cli.wiring.database import engine
-from cli.wiring.person import who
-from models.ledger import reports
+from cli.wiring.person import in_one_line, who
+from models.ledger import flights, reports
 
 
 class Control(Protocol):
     """A human's word on a broadcast."""
 
-    def __call__(self, engine: Engine, broadcast_id: str, *, who: str) -> bool:
+    def __call__(
+        self, engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
+    ) -> bool:
         """Carry it out; return whether anything changed."""
 
 
-def steer(control: Control, broadcast_id: str, *, done: str, already: str) -> None:
+def steer(control: Control, broadcast_id: str, *, why: str | None, done: str, already: str) -> None:
     """Carry out *control* and say what came of it; doing it twice is no error."""
     ledger = engine()
-    changed = control(ledger, broadcast_id, who=who())
-    told = reports.report(ledger, broadcast_id, batch_list=False)
+    changed = control(ledger, broadcast_id, who=who(), why=in_one_line(why))
+    told = reports.report(ledger, broadcast_id)
     state = words.broadcast_state(told.state)
     output.say(t(done if changed else already, id=broadcast_id, state=state))
+    remains(ledger, told)
+
+
+def remains(ledger: Engine, told: Report) -> None:
+    """Say where everybody is, what is under way and cannot be stopped, and what goes on how."""
     output.say(report.recipients(told))
-    if changed:
-        for line in report.standing(told):
-            output.say(line)
+    for line in ways.under_way(flights.of_broadcast(ledger, told.id), told.now):
+        output.say(line)
+    for line in report.standing(told):
+        output.say(line)
+    for line in ways.lines(ledger, told):
+        output.say(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broadcast.text import t
 from cli.commands.lanes import EveryAccount, switch
-from cli.commands.options import AccountName, new_app
+from cli.commands.options import AccountName, Why, new_app
 from cli.group import Command
 from models.ledger import controls
 
@@ -12,6 +12,8 @@ app = new_app()
 
 
 @app.command(cls=Command, help=t("help.unhalt"))
-def unhalt(*, account: AccountName = None, every: EveryAccount = False) -> None:
+def unhalt(*, account: AccountName = None, every: EveryAccount = False, why: Why = None) -> None:
     """Let an account, or all, call again."""
-    switch(controls.unhalt, account, every=every, done="unhalt.done", already="unhalt.already")
+    switch(
+        controls.unhalt, account, every=every, why=why, done="unhalt.done", already="unhalt.already"
+    )

@@ -26,6 +26,13 @@ def check(engine: Engine, account: Account) -> bool:
         return refuse_changed(connection, account)
 
 
+def is_known(engine: Engine, name: str) -> bool:
+    """Return whether an account of this name was ever used."""
+    with read(engine) as connection:
+        found = connection.scalar(select(AccountRow.name).where(AccountRow.name == name))
+    return found is not None
+
+
 def refuse_changed(connection: Connection, account: Account) -> bool:
     """Do the work of :func:`check` inside a transaction."""
     appid = connection.scalar(select(AccountRow.appid).where(AccountRow.name == account.name))

@@ -6,67 +6,41 @@ was committed before is being called now (within 300 ms), and none can be commit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, select, update
 
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
-from broadcast.errors import InputError, UnknownIdError
+from broadcast.errors import InputError
 from broadcast.states import BatchState, BroadcastState
 from models.account import Lane
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import lanes, moves
+from models.ledger import held, lanes, moves
 from models.ledger.transaction import AnyRow, note, write
 
-T = TypeVar("T")
 S = BroadcastState
 
 _MAY_PAUSE = {S.SCHEDULED, S.PLANNING, S.WAITING, S.SENDING}
 _ENDED = {S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED}
 
 
-def _on(engine: Engine, broadcast_id: str, work: Callable[[Connection, AnyRow], T]) -> T:
-    """Run *work* with the broadcast as it stands, its lane and its row held."""
-
-    def locked(connection: Connection) -> T:
-        account = connection.scalar(
-            select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id)
-        )
-        if account is None:
-            raise UnknownIdError("error.broadcast.unknown", id=broadcast_id)
-        connection.execute(select(Lane.fence).where(Lane.account == account).with_for_update())
-        row = connection.execute(
-            select(
-                BroadcastRow.id, BroadcastRow.state, BroadcastRow.started_at,
-                BroadcastRow.scheduled_at, BroadcastRow.account,
-            )
-            .where(BroadcastRow.id == broadcast_id)
-            .with_for_update()
-        ).one()  # fmt: skip
-        if row.state is S.UPLOADING:
-            raise UnknownIdError("error.broadcast.unknown", id=broadcast_id)
-        return work(connection, row)
-
-    return write(engine, locked)
-
-
-def pause(engine: Engine, broadcast_id: str, *, who: str) -> bool:
+def pause(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
     """Start no new call of a broadcast; return False if it was paused or had ended already."""
 
     def work(connection: Connection, row: AnyRow) -> bool:
         if row.state not in _MAY_PAUSE:
             return False
-        moves.move_broadcast(connection, row.id, S.PAUSED, who=who, reason=Reason.BY_HAND)
+        moves.move_broadcast(connection, row.id, S.PAUSED, who=who, why=why, reason=Reason.BY_HAND)
         return True
 
-    return _on(engine, broadcast_id, work)
+    return held.on(engine, broadcast_id, work)
 
 
-def resume(engine: Engine, broadcast_id: str, *, who: str) -> bool:
+def resume(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
     """Let a paused or held broadcast go on; return False if it was running already.
 
     Raises InputError when it has ended, or is held for batches that only a human can settle.
@@ -77,15 +51,24 @@ def resume(engine: Engine, broadcast_id: str, *, who: str) -> bool:
             return False
         if row.state not in {S.PAUSED, S.HELD}:
             raise InputError("error.broadcast.ended", id=row.id)
-        target = _where_to(connection, row)
-        moves.move_broadcast(
-            connection, row.id, target, who=who, reason=None, reason_errcode=None,
-            reason_errmsg=None, rung_at=None, finished_at=None,
-        )  # fmt: skip
-        connection.execute(update(Lane).where(Lane.account == row.account).values(rung_at=None))
+        go_on(connection, row, who=who, why=why)
         return True
 
-    return _on(engine, broadcast_id, work)
+    return held.on(engine, broadcast_id, work)
+
+
+def go_on(connection: Connection, row: AnyRow, *, who: str, why: str | None) -> BroadcastState:
+    """Let a broadcast that is held still go on where it stood; return where that is.
+
+    Raises InputError when nothing of it is left to be called.
+    """
+    target = _where_to(connection, row)
+    moves.move_broadcast(
+        connection, row.id, target, who=who, why=why, reason=None, reason_errcode=None,
+        reason_errmsg=None, rung_at=None, finished_at=None,
+    )  # fmt: skip
+    connection.execute(update(Lane).where(Lane.account == row.account).values(rung_at=None))
+    return target
 
 
 def _where_to(connection: Connection, row: AnyRow) -> BroadcastState:
@@ -100,14 +83,14 @@ def _where_to(connection: Connection, row: AnyRow) -> BroadcastState:
     return S.SENDING
 
 
-def cancel(engine: Engine, broadcast_id: str, *, who: str) -> bool:
-    """Never call the rest of a broadcast; return False if it had ended already.
+def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
+    """Never call the rest of a broadcast; return False if it had ended or was cancelled already.
 
     Batches that may have been sent end in doubt, never cancelled; one in flight ends by its reply.
     """
 
     def work(connection: Connection, row: AnyRow) -> bool:
-        if row.state in _ENDED:
+        if row.state in _ENDED or row.cancelled_at is not None:
             return False
         moment = now(connection)
         connection.execute(
@@ -125,16 +108,22 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str) -> bool:
                 reason=Reason.STOPPED_WHILE_UNKNOWN if doubt else Reason.BY_HAND, not_before=None,
             )  # fmt: skip
         moves.move_broadcast(
-            connection, row.id, S.CANCELLED, who=who, reason=Reason.BY_HAND, finished_at=moment
-        )
+            connection, row.id, S.CANCELLED, who=who, why=why, reason=Reason.BY_HAND,
+            finished_at=moment,
+        )  # fmt: skip
         moves.rest(connection, row.id)
         return True
 
-    return _on(engine, broadcast_id, work)
+    return held.on(engine, broadcast_id, work)
 
 
 def halt(
-    engine: Engine, account: str | None, *, who: str, known: Iterable[Account] = ()
+    engine: Engine,
+    account: str | None,
+    *,
+    who: str,
+    why: str | None = None,
+    known: Iterable[Account] = (),
 ) -> list[str]:
     """Start no new call of an account, or of all; return the accounts that were running.
 
@@ -142,39 +131,47 @@ def halt(
     """
     configured = [one for one in known if account in {None, one.name}]
 
-    def work(connection: Connection) -> None:
+    def work(connection: Connection) -> list[str]:
         for one in configured:
             lanes.know(connection, one)
-
-    write(engine, work)
-    return _lanes(engine, account, who=who, kind="lane.halt", halted=False)
-
-
-def unhalt(engine: Engine, account: str | None, *, who: str) -> list[str]:
-    """Lift halts and stops; return the accounts that were standing still."""
-    return _lanes(engine, account, who=who, kind="lane.unhalt", halted=True)
-
-
-def _lanes(engine: Engine, account: str | None, *, who: str, kind: str, halted: bool) -> list[str]:
-    def work(connection: Connection) -> list[str]:
-        standing = Lane.halted_at.is_not(None) | Lane.stopped_at.is_not(None)
-        wanted = standing if halted else Lane.halted_at.is_(None)
-        query = select(Lane.account).where(wanted).order_by(Lane.account).with_for_update()
-        if account is not None:
-            query = query.where(Lane.account == account)
-        names = list(connection.scalars(query))
-        values: dict[str, Any] = (
-            {
-                "halted_at": None, "halted_by": None, "stopped_at": None, "stop_reason": None,
-                "stop_errcode": None, "stop_errmsg": None, "not_before": None, "wait_reason": None,
-                "rung_at": None,
-            }
-            if halted
-            else {"halted_at": func.coalesce(Lane.halted_at, now(connection)), "halted_by": who}
-        )  # fmt: skip
+        names = _hold(connection, account, Lane.halted_at.is_(None))
+        values = {"halted_at": now(connection), "halted_by": who}
         connection.execute(update(Lane).where(Lane.account.in_(names)).values(**values))
-        for name in names:
-            note(connection, kind, who=who, account=name)
-        return names
+        return _write_down(connection, names, "lane.halt", who=who, why=why)
 
     return write(engine, work)
+
+
+_FREE: dict[str, Any] = {
+    "halted_at": None, "halted_by": None, "stopped_at": None, "stop_reason": None,
+    "stop_errcode": None, "stop_errmsg": None, "not_before": None, "wait_reason": None,
+    "rung_at": None,
+}  # fmt: skip
+
+
+def unhalt(engine: Engine, account: str | None, *, who: str, why: str | None = None) -> list[str]:
+    """Lift halts and stops; return the accounts that were standing still."""
+
+    def work(connection: Connection) -> list[str]:
+        standing = Lane.halted_at.is_not(None) | Lane.stopped_at.is_not(None)
+        names = _hold(connection, account, standing)
+        connection.execute(update(Lane).where(Lane.account.in_(names)).values(**_FREE))
+        return _write_down(connection, names, "lane.unhalt", who=who, why=why)
+
+    return write(engine, work)
+
+
+def _hold(connection: Connection, account: str | None, wanted: ColumnElement[bool]) -> list[str]:
+    """Hold the lanes that are to be switched, all in one order; return their accounts."""
+    query = select(Lane.account).where(wanted).order_by(Lane.account).with_for_update()
+    if account is not None:
+        query = query.where(Lane.account == account)
+    return list(connection.scalars(query))
+
+
+def _write_down(
+    connection: Connection, names: list[str], kind: str, *, who: str, why: str | None
+) -> list[str]:
+    for name in names:
+        note(connection, kind, who=who, why=why, account=name)
+    return names

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.accounts import Account
@@ -107,13 +107,14 @@ def _adopt_orphans(connection: Connection, account: str, moment: datetime) -> No
 
 
 def _maybe_sent(connection: Connection, batch_id: int) -> int:
-    """Count the attempts of a batch that WeChat may have taken."""
+    """Count the attempts of a batch that WeChat may have taken, for all that people know."""
     return (
         connection.scalar(
             select(func.count())
             .select_from(AttemptRow)
             .where(AttemptRow.batch_id == batch_id)
             .where(AttemptRow.outcome.is_(None) | AttemptRow.outcome.in_(MAYBE_SENT))
+            .where(AttemptRow.denied.is_not(true()))
         )
         or 0
     )

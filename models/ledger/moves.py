@@ -46,11 +46,14 @@ def move_batch(
     connection: Connection,
     batch: StandingBatch | Any,  # noqa: ANN401
     state: BatchState,
+    *,
+    who: str = "worker",
+    why: str | None = None,
     **values: Any,  # noqa: ANN401
 ) -> bool:
     """Move a batch that still stands where *batch* says; return whether it did.
 
-    *values* are plain values for its columns. Raises
+    *values* are plain values for its columns; *why* are a person's words. Raises
     :class:`~broadcast.errors.IllegalMoveError` where the table does not lead.
     """
     move(BATCH_MOVES, batch.state, state)
@@ -59,7 +62,7 @@ def move_batch(
     )
     if moved.rowcount == 1 and state != batch.state:
         note(
-            connection, "batch.move", who="worker", broadcast_id=batch.broadcast_id,
+            connection, "batch.move", who=who, why=why, broadcast_id=batch.broadcast_id,
             batch_id=batch.id, old=batch.state, new=state, reason=values.get("reason"),
         )  # fmt: skip
     return moved.rowcount == 1
@@ -71,9 +74,13 @@ def move_broadcast(
     state: BroadcastState,
     *,
     who: str = "worker",
+    why: str | None = None,
     **values: Any,  # noqa: ANN401
 ) -> BroadcastState:
-    """Move a broadcast from where it stands, under its row's lock; return where it stood."""
+    """Move a broadcast from where it stands, under its row's lock; return where it stood.
+
+    *values* are values for its columns; *why* are a person's words.
+    """
     old = connection.execute(
         select(BroadcastRow.state).where(BroadcastRow.id == broadcast_id).with_for_update()
     ).scalar_one()
@@ -83,8 +90,8 @@ def move_broadcast(
     )
     if old != state:
         note(
-            connection, "broadcast.move", who=who, broadcast_id=broadcast_id, old=old, new=state,
-            reason=values.get("reason"),
+            connection, "broadcast.move", who=who, why=why, broadcast_id=broadcast_id, old=old,
+            new=state, reason=values.get("reason"),
         )  # fmt: skip
     return old
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
+    null,
     select,
     update,
 )
@@ -25,7 +26,7 @@ from sqlalchemy.sql.dml import Update
 from broadcast.attempts import Attempt, Reason, Scope
 from broadcast.crashpoints import Point, passing
 from broadcast.decide import Decision, Move, Policy, decide, window_end
-from broadcast.outcomes import MAYBE_SENT, Outcome
+from broadcast.outcomes import MAYBE_SENT, SAID_ACCEPTED, Outcome
 from broadcast.states import BATCH_AT_REST, BatchState
 from broadcast.waits import Waits
 from models.account import Lane
@@ -33,7 +34,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import database_now, now
-from models.ledger import lanes, moves, splits
+from models.ledger import contradictions, lanes, moves, splits
 from models.ledger.transaction import AnyRow, write
 
 #: First question to mass/get after an acceptance; a small job has ended by then.
@@ -121,14 +122,21 @@ def store(
     """Do the work of :func:`record` inside a transaction."""
     called = connection.execute(_CALLED, {"attempt_id": attempt_id}).one()
     batch = lock(connection, called.batch_id, called.account)
-    stored = connection.execute(_learn(fact), {"attempt_id": attempt_id, **asdict(storable(fact))})
+    fact = storable(fact)
+    stored = connection.execute(_learn(fact), {"attempt_id": attempt_id, **asdict(fact)})
     # What was stored before has been applied in its own transaction, and people may have acted on
-    # it since.
-    return _settle(connection, batch, rules, news=stored.rowcount == 1)
+    # it since. Of a call that a person took for not sent, only an acceptance is news.
+    news = stored.rowcount == 1 and (not called.denied or fact.outcome in SAID_ACCEPTED)
+    decision = _settle(connection, batch, rules, news=news)
+    if news:
+        contradictions.tell(
+            connection, batch, decision, outcome=fact.outcome, denied=bool(called.denied)
+        )
+    return decision
 
 
 #: Widest values of the attempts' columns. WeChat's msg_id has 32 bits and a few.
-_INT32, _INT64 = 2**31 - 1, 2**63 - 1
+_INT32, LARGEST_MSG_ID = 2**31 - 1, 2**63 - 1
 
 
 def storable(fact: Fact) -> Fact:
@@ -137,10 +145,10 @@ def storable(fact: Fact) -> Fact:
     A reply that could not be stored would leave its attempt unknown and be asked for again and
     again. Figures that no column holds are no answer that can be trusted.
     """
-    wild = abs(fact.errcode or 0) > _INT32 or not 0 <= (fact.msg_id or 0) <= _INT64
+    wild = abs(fact.errcode or 0) > _INT32 or not 0 <= (fact.msg_id or 0) <= LARGEST_MSG_ID
     if wild:
         fact = replace(fact, outcome=Outcome.UNKNOWN, errcode=None, msg_id=None)
-    data_id = fact.msg_data_id if 0 <= (fact.msg_data_id or 0) <= _INT64 else None
+    data_id = fact.msg_data_id if 0 <= (fact.msg_data_id or 0) <= LARGEST_MSG_ID else None
     return replace(
         fact, errmsg=_plain(fact.errmsg, 512), rid=_plain(fact.rid, 64), msg_data_id=data_id
     )
@@ -155,7 +163,7 @@ def _plain(text: str | None, longest: int) -> str | None:
 
 # Statements of the way of a call are built once: building one costs as much as running it. The
 # columns of an update are those of the parameters that it is run with.
-_CALLED = select(AttemptRow.batch_id, AttemptRow.account).where(
+_CALLED = select(AttemptRow.batch_id, AttemptRow.account, AttemptRow.denied).where(
     AttemptRow.id == bindparam("attempt_id")
 )
 _LEARN = (
@@ -165,7 +173,10 @@ _LEARN = (
 )
 _NOTHING_YET = AttemptRow.outcome.is_(None)
 _LEARN_FIRST = _LEARN.where(_NOTHING_YET)
-_LEARN_BETTER = _LEARN.where(_NOTHING_YET | (AttemptRow.outcome == Outcome.UNKNOWN))
+# A reply that can be trusted takes the place of a person's word on that call.
+_LEARN_BETTER = _LEARN.where(_NOTHING_YET | (AttemptRow.outcome == Outcome.UNKNOWN)).values(
+    denied=null()
+)
 
 
 def _learn(fact: Fact) -> Update:
@@ -178,7 +189,7 @@ _LANE_HELD = select(Lane.fence).where(Lane.account == bindparam("account")).with
 _BATCH_HELD = (
     select(
         Batch.id, Batch.broadcast_id, Batch.account, Batch.state, Batch.size, Batch.depth,
-        Batch.pack_id, Batch.reason, Lane.not_before.label("lane_waits_until"),
+        Batch.pack_id, Batch.reason, Batch.msg_id, Lane.not_before.label("lane_waits_until"),
     )
     .join(Lane, Lane.account == Batch.account)
     .where(Batch.id == bindparam("batch_id"))
@@ -197,7 +208,7 @@ def lock(connection: Connection, batch_id: int, account: str | None = None) -> A
 _HISTORY = (
     select(
         AttemptRow.number, AttemptRow.outcome, AttemptRow.started_at, AttemptRow.ended_at,
-        AttemptRow.errcode, AttemptRow.msg_id, AttemptRow.confirmed,
+        AttemptRow.errcode, AttemptRow.msg_id, AttemptRow.confirmed, AttemptRow.denied,
         exists()
         .where(Batch.account == AttemptRow.account, Batch.msg_id == AttemptRow.msg_id)
         .where(Batch.id != AttemptRow.batch_id)
@@ -212,7 +223,7 @@ def history_of(connection: Connection, batch: AnyRow) -> list[Attempt]:
     """Return all attempts of a batch, oldest first, as the decision needs them."""
     rows = connection.execute(_HISTORY, {"batch_id": batch.id})
     return [
-        Attempt(**(dict(row) | {"owned_elsewhere": bool(row["owned_elsewhere"])}))
+        Attempt(**(dict(row) | {name: bool(row[name]) for name in ("owned_elsewhere", "denied")}))
         for row in rows.mappings()
     ]
 

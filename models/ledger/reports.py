@@ -16,6 +16,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
+from models.ledger import voices
 from models.ledger.transaction import AnyRow, read
 from models.skipped import Skipped
 
@@ -25,7 +26,8 @@ __all__ = (
     "reports", "skipped",
 )  # fmt: skip
 
-_SET_OF = {
+#: In which set the followers of a batch are; those of a split one are told by its children.
+SET_OF = {
     BatchState.PLANNED: "waiting",
     BatchState.CALLING: "waiting",
     BatchState.UNKNOWN: "waiting",
@@ -47,7 +49,7 @@ def report(engine: Engine, broadcast_id: str, *, batch_list: bool = True) -> Rep
             )
         ).first()
         if row is None:
-            raise _unknown(connection, broadcast_id)
+            raise unknown(connection, broadcast_id)
         return _report(connection, row, batch_list=batch_list)
 
 
@@ -65,9 +67,13 @@ def reports(engine: Engine, *, account: str | None = None, most: int = 50) -> li
         return [_report(connection, row, batch_list=False) for row in connection.execute(query)]
 
 
-def _unknown(connection: Connection, broadcast_id: str) -> UnknownIdError:
+def unknown(connection: Connection, broadcast_id: str) -> UnknownIdError:
+    """Return the error that nobody has this id, with the newest ids that look like it."""
     ids = connection.scalars(
-        select(BroadcastRow.id).order_by(BroadcastRow.created_at.desc()).limit(500)
+        select(BroadcastRow.id)
+        .where(BroadcastRow.state != BroadcastState.UPLOADING)
+        .order_by(BroadcastRow.created_at.desc())
+        .limit(500)
     ).all()
     near = difflib.get_close_matches(broadcast_id, ids, n=3, cutoff=0.6)
     if near:
@@ -131,9 +137,9 @@ def _sums(connection: Connection, broadcast_id: str) -> tuple[dict[str, int], di
     for state, count, size in rows:
         if state is BatchState.SPLIT:
             continue
-        recipients[_SET_OF[state]] += int(size)
+        recipients[SET_OF[state]] += int(size)
         batches["total"] += count
-        batches[_SET_OF[state]] += count
+        batches[SET_OF[state]] += count
         if state is BatchState.FINISHED:
             batches["finished"] += count
     return recipients, batches, calls or 0
@@ -154,7 +160,7 @@ def _lines(connection: Connection, broadcast_id: str) -> list[BatchLine]:
     rows = connection.execute(
         select(
             Batch.n, Batch.size, Batch.state, Batch.reason, Batch.errcode, Batch.errmsg,
-            Batch.msg_id, Batch.attempts, Batch.not_before,
+            Batch.msg_id, Batch.attempts, Batch.not_before, Batch.first_called_at,
         )
         .where(Batch.broadcast_id == broadcast_id)
         .order_by(Batch.n)
@@ -169,7 +175,8 @@ def _lane(connection: Connection, account: str) -> LaneView:
             Lane.stop_errcode, Lane.stop_errmsg, Lane.halted_at, Lane.halted_by,
         ).where(Lane.account == account)
     ).mappings().one()  # fmt: skip
-    return LaneView(**dict(row))
+    why = voices.halt_why(connection, account) if row["halted_at"] else None
+    return LaneView(**dict(row), halted_why=why)
 
 
 def repeats(engine: Engine, broadcast_id: str) -> list[Repeat]:

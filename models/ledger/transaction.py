@@ -66,8 +66,15 @@ def read(engine: Engine) -> Iterator[Connection]:
 _NOTE = insert(Event).values(at=engines.database_now())
 
 
-def note(connection: Connection, kind: str, *, who: str, **facts: object) -> None:
-    """Write one line of history. *facts* named like a column go there, the rest into the detail."""
+def note(
+    connection: Connection, kind: str, *, who: str, why: str | None = None, **facts: object
+) -> None:
+    """Write one line of history. *facts* named like a column go there, the rest into the detail.
+
+    *why* are a person's own words, if there are any.
+    """
+    if why:
+        facts["why"] = why
     columns = {key: facts.pop(key, None) for key in ("account", "broadcast_id", "batch_id")}
     detail = json.dumps(facts, ensure_ascii=False, sort_keys=True, default=str)
     connection.execute(_NOTE, {"kind": kind, "who": who, "detail": detail, **columns})

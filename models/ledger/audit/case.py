@@ -31,6 +31,8 @@ class Call:
     outcome: Outcome | None
     msg_id: int | None
     confirmed: bool | None
+    #: A person said that WeChat did not take it, and no reply came since.
+    denied: bool | None
 
     @property
     def maybe_sent(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, String, and_, func, select, type_coerce
+from sqlalchemy import Connection, Engine, String, and_, func, select, true, type_coerce
 from sqlalchemy.orm import aliased
 
 from broadcast.outcomes import Outcome
@@ -125,7 +125,7 @@ def _calls(connection: Connection, broadcast_id: str) -> dict[int, list[Call]]:
         select(
             AttemptRow.batch_id, AttemptRow.id, AttemptRow.number, AttemptRow.account,
             AttemptRow.fence, AttemptRow.clientmsgid, AttemptRow.started_at, AttemptRow.ended_at,
-            AttemptRow.outcome, AttemptRow.msg_id, AttemptRow.confirmed,
+            AttemptRow.outcome, AttemptRow.msg_id, AttemptRow.confirmed, AttemptRow.denied,
         )
         .join(Batch, Batch.id == AttemptRow.batch_id)
         .where(Batch.broadcast_id == broadcast_id)
@@ -199,6 +199,7 @@ def _shared(connection: Connection, broadcast_id: str) -> list[Shared]:
         .join(other, said)
         .where(*mine, Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED]))
         .where(AttemptRow.outcome.in_([Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED]))
+        .where(AttemptRow.denied.is_not(true()))
     )
     rows = [*connection.execute(by_batch).mappings(), *connection.execute(by_reply).mappings()]
     return sorted({_key(row): Shared(**dict(row)) for row in rows}.values(), key=lambda s: s.n)

@@ -39,7 +39,7 @@ def _calling(case: Case, batch: BatchCase) -> Iterator[Finding]:
 
 
 def _doubt(case: Case, batch: BatchCase) -> Iterator[Finding]:
-    called = [call for call in batch.calls if call.outcome is not Outcome.NOT_CALLED]
+    called = [c for c in batch.calls if c.outcome is not Outcome.NOT_CALLED and not c.denied]
     first = next((call for call in called if call.maybe_sent), called[0] if called else None)
     if first is None:
         return

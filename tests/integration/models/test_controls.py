@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,11 @@ from broadcast.errors import InputError, UnknownIdError
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
-from models.ledger import claims, controls, plans, reports, sweeps
+from models.ledger import claims, controls, flights, plans, reports, sweeps, voices
 from models.ledger.claims import Kind
 from models.ledger.records import Fact
 from models.ledger.transaction import note, write
+from tests.integration.models.stories import snapshot
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -209,3 +211,68 @@ def test_cancelled_batches_say_why(engine: Engine) -> None:
     controls.cancel(engine, broadcast_id, who=WHO)
     for batch in ledger.batches(engine, broadcast_id):
         assert (batch.state, batch.reason) == (BatchState.CANCELLED, Reason.BY_HAND)
+
+
+def test_unknown_id_is_told_with_the_near_one(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    for word in (controls.pause, controls.resume, controls.cancel):
+        with pytest.raises(UnknownIdError) as caught:
+            word(engine, broadcast_id + "x", who=WHO)
+        assert caught.value.facts["near"] == broadcast_id
+
+
+def test_cancel_that_left_a_doubt_is_said_once(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    Driver(engine).call(LOST)
+    assert controls.cancel(engine, broadcast_id, who=WHO)
+    before = snapshot(engine)
+    assert not controls.cancel(engine, broadcast_id, who="somebody else")
+    assert snapshot(engine) == before
+
+
+def test_why_stands_in_the_history_and_is_told(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    controls.pause(engine, broadcast_id, who=WHO, why="错字")
+    told = voices.last(engine, broadcast_id)
+    assert told is not None
+    assert (told.who, told.why, told.moved_to) == (WHO, "错字", BroadcastState.PAUSED)
+    controls.resume(engine, broadcast_id, who=WHO, why="改好了 🎉")
+    controls.halt(engine, "default", who=WHO, why="老板来电")
+    assert reports.report(engine, broadcast_id).lane.halted_why == "老板来电"
+    controls.unhalt(engine, "default", who=WHO)
+    assert reports.report(engine, broadcast_id).lane.halted_why is None
+    with engine.connect() as connection:
+        details = connection.scalars(select(Event.detail).where(Event.who == WHO)).all()
+    assert [json.loads(one).get("why") for one in details] == [
+        "错字", "改好了 🎉", "老板来电", None,
+    ]  # fmt: skip
+
+
+def test_nobodys_word_is_told_where_only_wechat_stopped_it(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    Driver(engine).call(said(45002))
+    assert state(engine, broadcast_id) is BroadcastState.PAUSED
+    told = voices.last(engine, broadcast_id)
+    assert told is not None
+    assert told.moved_to == BroadcastState.PLANNING, "a person submitted it, and no more"
+
+
+def test_call_that_no_stop_reaches_is_named(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    claim = driver.claim()
+    controls.pause(engine, broadcast_id, who=WHO)
+    [flight] = flights.of_broadcast(engine, broadcast_id)
+    assert (flight.broadcast_id, flight.n, flight.size) == (broadcast_id, 1, 10)
+    assert flights.of_accounts(engine, ["default"]) == [flight]
+    assert flights.of_accounts(engine, ["another"]) == []
+    driver.record(claim, said(0, msg_id=1))
+    assert flights.of_broadcast(engine, broadcast_id) == []
+
+
+def test_broadcasts_that_have_more_to_send_are_counted_by_account(engine: Engine) -> None:
+    ledger.broadcast(engine, owner=ledger.account("north"))
+    ledger.published(engine, ledger.body(owner=ledger.account("north")))
+    paused = ledger.broadcast(engine, owner=ledger.account("south"))
+    controls.pause(engine, paused, who=WHO)
+    assert flights.waiting(engine, ["north", "south"]) == {"north": 2}

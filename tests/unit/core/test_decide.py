@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -256,3 +257,52 @@ class TestSplitting:
 def test_standstill_has_no_date(outcome: Outcome) -> None:
     """Only a human goes on, so there is nothing to wait for."""
     assert decide(history(outcome), now=NOW, policy=POLICY).not_before is None
+
+
+# -- a person said of a doubtful call that it was not sent
+
+
+def denied(*outcomes: Outcome | None, after: tuple[Outcome | None, ...] = ()) -> list[Attempt]:
+    """A history whose first calls a person denied."""
+    made = history(*outcomes, *after)
+    count = len(outcomes)
+    return [replace(a, denied=a.number <= count) for a in made]
+
+
+@pytest.mark.parametrize("first", [*DOUBTFUL, O.ALREADY_ACCEPTED])
+@pytest.mark.parametrize(
+    ("then", "move"),
+    [
+        (O.ACCEPTED, Move.ACCEPT),
+        (O.UNKNOWN, Move.REPEAT_UNKNOWN),
+        (O.QUOTA_TODAY, Move.REPEAT),
+        (O.STOP_ACCOUNT, Move.REPEAT),
+        (O.STOP_BROADCAST, Move.REFUSE),
+    ],
+)
+def test_call_that_a_person_denied_does_not_decide_about_the_next(
+    first: Outcome | None, then: Outcome, move: Move
+) -> None:
+    said = denied(first, after=(then,))
+
+    assert decide(said, now=NOW, policy=POLICY).move is move
+
+
+@pytest.mark.parametrize("first", DOUBTFUL)
+def test_already_accepted_can_speak_of_a_call_that_a_person_denied(first: Outcome | None) -> None:
+    said = denied(first, after=(O.ALREADY_ACCEPTED,))
+
+    assert decide(said, now=NOW, policy=POLICY).move is Move.ACCEPT
+
+
+def test_already_accepted_twice_is_not_explained_by_the_first() -> None:
+    said = denied(O.ALREADY_ACCEPTED, after=(O.ALREADY_ACCEPTED,))
+
+    assert decide(said, now=NOW, policy=POLICY).move is Move.DOUBT
+
+
+def test_window_and_tries_begin_after_the_calls_that_a_person_denied() -> None:
+    said = denied(*[O.UNKNOWN] * (UNKNOWN_TRIES + 1), after=(O.UNKNOWN,))
+
+    assert window_end(said, Waits()) == window_end(said[-1:], Waits())
+    assert decide(said, now=NOW, policy=POLICY).move is Move.REPEAT_UNKNOWN

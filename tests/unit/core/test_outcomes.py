@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast.outcomes import BY_ERRCODE, MAYBE_SENT, SPLITTABLE, Outcome, of_errcode
+from broadcast.outcomes import (
+    BY_ERRCODE,
+    MAY_PASS,
+    MAYBE_SENT,
+    SPLITTABLE,
+    Outcome,
+    of_errcode,
+)
 from wechat.errcodes import errcodes
 
 O = Outcome  # noqa: E741 - the table below reads better
@@ -85,3 +92,10 @@ def test_only_codes_about_recipients_split_a_batch() -> None:
 
 def test_list_that_is_too_short_is_not_halved() -> None:
     assert 40130 not in SPLITTABLE
+
+
+def test_what_a_person_may_retry_is_a_refusal_that_ends_a_batch() -> None:
+    """Everything else goes on by itself, may have been sent, or was taken."""
+    assert {BY_ERRCODE[code] for code in MAY_PASS} <= {O.BAD_RECIPIENTS, O.STOP_BROADCAST}
+    # A malformed OpenID, another account's, an empty list: the same the next time.
+    assert not MAY_PASS & {40003, 40031, 40130, 46004, 49003}

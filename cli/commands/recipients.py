@@ -1,0 +1,97 @@
+"""``broadcast recipients ID --set SET``: who is in a set, streamed to standard output."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+import typer
+
+from broadcast import openid
+from broadcast.text import t
+from cli import output, words
+from cli.commands.options import BroadcastID, new_app
+from cli.group import Command
+from cli.wiring.database import engine
+from models.ledger import recipients as sets
+from models.ledger.recipients import Portion, SkippedLines
+
+app = new_app()
+
+COLUMNS = ("openid", "batch", "state", "reason", "errcode", "msg_id")
+SKIPPED_COLUMNS = ("text", "line", "state", "reason")
+#: A spreadsheet takes a cell that begins so for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@app.command(cls=Command, help=t("help.recipients"))
+def recipients(
+    *,
+    broadcast_id: BroadcastID,
+    name: Annotated[
+        str, typer.Option("--set", metavar="|".join(sets.NAMES), help=t("help.recipients.set"))
+    ],
+    as_csv: Annotated[bool, typer.Option("--csv", help=t("help.recipients.csv"))] = False,
+) -> None:
+    """Write the OpenIDs of one set, one a line, or as CSV."""
+    ledger = engine()
+    if name == sets.SKIPPED:
+        found = sets.skipped(ledger, broadcast_id)
+        output.stream(_skipped(found, as_csv=as_csv))
+        _tell_skipped(found)
+        return
+    members = sets.portions(ledger, broadcast_id, name)
+    output.stream(_table(members) if as_csv else _plain(members))
+
+
+def _plain(members: Iterable[Portion]) -> Iterator[bytes]:
+    for portion in members:
+        yield _joined(portion.openids, b"\n")
+
+
+def _table(members: Iterable[Portion]) -> Iterator[bytes]:
+    yield codecs.BOM_UTF8 + _row(COLUMNS)
+    for portion in members:
+        # What follows the OpenID is the same for the whole batch.
+        reason = words.reason(portion.reason) if portion.reason else ""
+        rest = _row((portion.n, portion.state, reason, portion.errcode, portion.msg_id))
+        yield _joined(portion.openids, b"," + rest)
+
+
+def _joined(openids: bytes, end: bytes) -> bytes:
+    """Return each OpenID with *end* behind it."""
+    starts = range(0, len(openids), openid.LENGTH)
+    return b"".join([openids[start : start + openid.LENGTH] + end for start in starts])
+
+
+def _skipped(found: Iterable[SkippedLines], *, as_csv: bool) -> Iterator[bytes]:
+    if as_csv:
+        yield codecs.BOM_UTF8 + _row(SKIPPED_COLUMNS)
+    for one in found:
+        for line, text in one.lines:
+            shown = output.clean(output.one_line(text))
+            if as_csv:
+                safe = f"'{shown}" if shown.startswith(FORMULA) else shown
+                yield _row((safe, line, sets.SKIPPED, one.reason))
+            else:
+                yield f"{line}\t{one.reason}\t{shown}\n".encode()
+
+
+def _tell_skipped(found: Iterable[SkippedLines]) -> None:
+    """Say how many there were: of each reason only the first lines are kept."""
+    for one in found:
+        output.note(
+            t("recipients.skipped", figure=t(f"skip.{one.reason}", n=f"{one.count:,}"),
+              shown=f"{len(one.lines):,}")
+        )  # fmt: skip
+    if not any(one.count for one in found):
+        output.note(t("recipients.none_skipped"))
+
+
+def _row(cells: Iterable[object]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue().encode()

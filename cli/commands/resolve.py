@@ -1,0 +1,55 @@
+"""``broadcast resolve ID --batch N (--sent MSG_ID | --not-sent)``: a person's word on a doubt."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from broadcast.errors import InputError
+from broadcast.text import t
+from broadcast.waits import Waits
+from cli import output
+from cli.commands.options import BroadcastID, Why, new_app
+from cli.commands.steering import remains
+from cli.group import Command
+from cli.wiring.database import engine, settings
+from cli.wiring.person import in_one_line, who
+from models.ledger import reports, resolves
+from models.ledger.records import Rules
+from models.ledger.resolves import Resolved
+
+app = new_app()
+
+
+@app.command(cls=Command, help=t("help.resolve"))
+def resolve(
+    *,
+    broadcast_id: BroadcastID,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", help=t("help.resolve.batch"))],
+    sent: Annotated[
+        int | None, typer.Option("--sent", metavar="MSG_ID", help=t("help.resolve.sent"))
+    ] = None,
+    not_sent: Annotated[bool, typer.Option("--not-sent", help=t("help.resolve.not_sent"))] = False,
+    why: Why = None,
+) -> None:
+    """Close a batch in doubt: it was sent, as WeChat's console shows, or it was not."""
+    if not_sent == (sent is not None):
+        raise InputError("error.resolve.which", id=broadcast_id, n=batch)
+    ledger = engine()
+    done = resolves.resolve(
+        ledger, broadcast_id, batch, msg_id=sent, who=who(), why=in_one_line(why),
+        rules=Rules(waits=Waits(settings().wait_scale)),
+    )  # fmt: skip
+    output.say(_said(broadcast_id, done, sent))
+    remains(ledger, reports.report(ledger, broadcast_id))
+
+
+def _said(broadcast_id: str, done: Resolved, msg_id: int | None) -> str:
+    facts = {"id": broadcast_id, "n": done.n, "size": f"{done.size:,}"}
+    if msg_id is not None:
+        name = "resolve.sent" if done.changed else "resolve.sent_already"
+        return t(name, msg_id=msg_id, **facts)
+    if not done.changed:
+        return t("resolve.not_sent_already", **facts)
+    return t("resolve.not_sent_cancelled" if done.cancelled else "resolve.not_sent", **facts)

@@ -1,0 +1,52 @@
+"""``broadcast retry ID``: what was definitely refused, or never called, once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from broadcast.text import t
+from cli import output, ways, words
+from cli.commands.options import BroadcastID, Why, new_app
+from cli.commands.steering import remains
+from cli.group import Command
+from cli.wiring.database import engine
+from cli.wiring.person import in_one_line, who
+from models.ledger import reports, retries
+from models.ledger.retries import Goes, Place, Placed, Retried
+
+app = new_app()
+
+
+@app.command(cls=Command, help=t("help.retry"))
+def retry(*, broadcast_id: BroadcastID, why: Why = None) -> None:
+    """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
+    ledger = engine()
+    done = retries.retry(ledger, broadcast_id, who=who(), why=in_one_line(why))
+    for line in lines(broadcast_id, done):
+        output.say(line)
+    remains(ledger, reports.report(ledger, broadcast_id))
+
+
+def lines(broadcast_id: str, done: Retried) -> Iterator[str]:
+    """Yield what was put back, whether the broadcast goes on, and what was left and why."""
+    again = done.of(Place.AGAIN)
+    if again:
+        numbers, followers = ways.together(again)
+        yield t("retry.again", numbers=numbers, followers=f"{followers:,}", id=broadcast_id)
+    else:
+        yield t("retry.nothing", id=broadcast_id)
+    yield t(f"retry.goes.{done.goes}", id=broadcast_id)
+    if done.goes is Goes.ON and (never := done.of(Place.NEVER_CALLED)):
+        numbers, followers = ways.together(never)
+        yield t("retry.never_called", numbers=numbers, followers=f"{followers:,}")
+    for group in done.placed:
+        if group.place not in {Place.AGAIN, Place.NEVER_CALLED}:
+            yield _left(group)
+
+
+def _left(group: Placed) -> str:
+    numbers, followers = ways.together([group])
+    return t(
+        f"retry.left.{group.place}", numbers=numbers, followers=f"{followers:,}",
+        reason=words.reason(group.reason), code=words.code(group.errcode, None),
+    )  # fmt: skip

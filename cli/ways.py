@@ -1,0 +1,92 @@
+"""Ways out: who stopped a broadcast and why, and for each doubt and refusal the one command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from broadcast.attempts import Reason
+from broadcast.reports import BatchLine, Report
+from broadcast.states import BatchState, BroadcastState
+from broadcast.text import t
+from cli import words
+from models.ledger import resolves, retries, voices
+from models.ledger.flights import Flight
+from models.ledger.retries import Place, Placed
+from models.ledger.voices import Voice
+
+#: Most batches that are named one by one; the rest is counted.
+MOST_NAMED = 10
+
+
+def lines(engine: Engine, told: Report) -> Iterator[str]:
+    """Yield what a person can do about a broadcast, and what a person has said of it.
+
+    *told* with its batches.
+    """
+    voice = voices.last(engine, told.id)
+    cancelled = voice is not None and voice.moved_to == BroadcastState.CANCELLED
+    if voice is not None:
+        yield from _voice(voice, told)
+    yield from _doubts(engine, told)
+    if told.batches["refused"] and not cancelled:
+        yield from _retry(engine, told)
+    for one in voices.contradicted(engine, told.id):
+        yield t(
+            "ways.contradicted", n=one.n, at=words.moment(one.at, told.now),
+            word=words.reason(Reason(one.word)), msg_id=one.msg_id or "-",
+        )  # fmt: skip
+
+
+def _voice(voice: Voice, told: Report) -> Iterator[str]:
+    facts = {"who": words.speaker(voice.who, voice.why), "at": words.moment(voice.at, told.now)}
+    if voice.moved_to == BroadcastState.CANCELLED:
+        yield t("ways.cancelled_by", **facts)
+    elif voice.moved_to == BroadcastState.PAUSED and told.state is BroadcastState.PAUSED:
+        yield t("ways.paused_by", **facts)
+
+
+def _doubts(engine: Engine, told: Report) -> Iterator[str]:
+    doubts = [line for line in told.batch_list if line.state is BatchState.IN_DOUBT]
+    if not doubts:
+        return
+    named = resolves.named_msg_ids(engine, told.id)
+    for line in doubts[:MOST_NAMED]:
+        yield _doubt(told, line, named.get(line.n, []))
+    if len(doubts) > MOST_NAMED:
+        yield t("ways.more_doubts", n=len(doubts) - MOST_NAMED, id=told.id)
+
+
+def _doubt(told: Report, line: BatchLine, msg_ids: list[int]) -> str:
+    at = words.moment(line.first_called_at or told.created_at, told.now)
+    facts = {"n": line.n, "size": f"{line.size:,}", "at": at, "id": told.id}
+    if msg_ids:
+        return t("ways.doubt_named", msg_ids=words.listed(msg_ids), **facts)
+    return t("ways.doubt", **facts)
+
+
+def _retry(engine: Engine, told: Report) -> Iterator[str]:
+    again = [group for group in retries.look(engine, told.id) if group.place is Place.AGAIN]
+    if again:
+        numbers, followers = together(again)
+        yield t("ways.retry", numbers=numbers, followers=f"{followers:,}", id=told.id)
+
+
+def together(groups: list[Placed]) -> tuple[str, int]:
+    """Return the numbers of all batches in *groups*, the first of them, and how many follow."""
+    numbers = sorted(n for group in groups for n in group.numbers)
+    shown = words.listed(numbers[:MOST_NAMED])
+    if len(numbers) > MOST_NAMED:
+        shown = t("ways.numbers_more", numbers=shown, count=len(numbers))
+    return shown, sum(group.followers for group in groups)
+
+
+def under_way(found: list[Flight], now: datetime) -> Iterator[str]:
+    """Yield the calls that no word stops any more."""
+    for flight in found:
+        yield t(
+            "ways.under_way", id=flight.broadcast_id, n=flight.n, size=f"{flight.size:,}",
+            at=words.moment(flight.since, now),
+        )  # fmt: skip

@@ -1,0 +1,186 @@
+"""Resolving a doubt: a person, who looked in WeChat's console, says whether a batch was sent.
+
+The word closes the batch; it sends nothing. Each call that it speaks of is marked as denied, so
+that the decision over the whole history agrees with the word, until a reply comes that knows
+better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
+
+from broadcast.attempts import Reason
+from broadcast.errors import InputError
+from broadcast.outcomes import MAYBE_SENT, SAID_ACCEPTED
+from broadcast.states import BatchState
+from broadcast.text import t
+from models.attempt import AttemptRow
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.ledger import held, moves
+from models.ledger.records import DEFAULT_RULES, FIRST_POLL, LARGEST_MSG_ID, Rules
+from models.ledger.transaction import AnyRow, read
+
+_ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """What a person's word did to a batch."""
+
+    n: int
+    size: int
+    state: BatchState
+    #: False: the same word had been said before.
+    changed: bool
+    #: Its broadcast was cancelled, so nothing of it is ever called again.
+    cancelled: bool
+
+
+def resolve(
+    engine: Engine,
+    broadcast_id: str,
+    n: int,
+    *,
+    msg_id: int | None,
+    who: str,
+    why: str | None = None,
+    rules: Rules = DEFAULT_RULES,
+) -> Resolved:
+    """Close batch *n*, which is in doubt: sent, as the job *msg_id*, or (None) not sent.
+
+    Raises UnknownIdError, and InputError for a batch that is not there or not in doubt, and for a
+    msg_id that another batch has or that WeChat cannot have given.
+    """
+    if msg_id is not None and not 0 < msg_id <= LARGEST_MSG_ID:
+        raise InputError("error.resolve.msg_id", msg_id=msg_id)
+
+    def work(connection: Connection, row: AnyRow) -> Resolved:
+        batch = _batch(connection, row, n)
+        changed = batch.state is BatchState.IN_DOUBT
+        if changed:
+            _close(connection, batch, msg_id, who=who, why=why, rules=rules)
+            moves.rest(connection, row.id)
+        elif not _said_before(batch, msg_id):
+            stands = t(f"state.batch.{batch.state}")
+            raise InputError("error.resolve.not_in_doubt", id=row.id, n=n, state=stands)
+        return Resolved(
+            n=n, size=batch.size, changed=changed, cancelled=row.cancelled_at is not None,
+            state=BatchState.REFUSED if msg_id is None else BatchState.ACCEPTED,
+        )  # fmt: skip
+
+    return held.on(engine, broadcast_id, work)
+
+
+def named_msg_ids(engine: Engine, broadcast_id: str) -> dict[int, list[int]]:
+    """Return, for each batch in doubt, the msg_ids that replies of WeChat's named."""
+    found: dict[int, list[int]] = {}
+    with read(engine) as connection:
+        rows = connection.execute(
+            select(Batch.n, AttemptRow.msg_id)
+            .join(AttemptRow, AttemptRow.batch_id == Batch.id)
+            .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.IN_DOUBT)
+            .where(AttemptRow.msg_id.is_not(None))
+            .distinct()
+            .order_by(Batch.n, AttemptRow.msg_id)
+        )
+        for n, msg_id in rows:
+            found.setdefault(n, []).append(int(msg_id or 0))
+    return found
+
+
+def _batch(connection: Connection, row: AnyRow, n: int) -> AnyRow:
+    batch = connection.execute(
+        select(
+            Batch.id, Batch.broadcast_id, Batch.account, Batch.n, Batch.size, Batch.state,
+            Batch.reason, Batch.msg_id,
+        )
+        .where(Batch.broadcast_id == row.id, Batch.n == n)
+        .with_for_update()
+    ).first()  # fmt: skip
+    if batch is None:
+        raise InputError("error.resolve.no_batch", id=row.id, n=n, doubts=_doubts(connection, row))
+    return batch
+
+
+def _doubts(connection: Connection, row: AnyRow) -> str:
+    """Return the numbers of the batches that are in doubt."""
+    numbers = connection.scalars(
+        select(Batch.n)
+        .where(Batch.broadcast_id == row.id, Batch.state == BatchState.IN_DOUBT)
+        .order_by(Batch.n)
+        .limit(10)
+    )
+    return ", ".join(map(str, numbers)) or "-"
+
+
+def _said_before(batch: AnyRow, msg_id: int | None) -> bool:
+    if msg_id is None:
+        return batch.state is BatchState.REFUSED and batch.reason is Reason.SAID_NOT_SENT
+    said = batch.reason is Reason.SAID_SENT and batch.msg_id == msg_id
+    return batch.state in _ACCEPTED and said
+
+
+def _close(
+    connection: Connection,
+    batch: AnyRow,
+    msg_id: int | None,
+    *,
+    who: str,
+    why: str | None,
+    rules: Rules,
+) -> None:
+    values: dict[str, Any] = {"errcode": None, "errmsg": None, "not_before": None, "polls": 0}
+    if msg_id is None:
+        _deny(connection, batch.id, _MAY_HAVE_SENT)
+        moves.move_batch(
+            connection, batch, BatchState.REFUSED, who=who, why=why, msg_id=None, poll_at=None,
+            reason=Reason.SAID_NOT_SENT, **values,
+        )  # fmt: skip
+        return
+    _refuse_owned(connection, batch, msg_id)
+    others = AttemptRow.outcome.in_(SAID_ACCEPTED) & (AttemptRow.msg_id != msg_id)
+    _deny(connection, batch.id, others)
+    moves.move_batch(
+        connection, batch, BatchState.ACCEPTED, who=who, why=why, msg_id=msg_id,
+        msg_data_id=_data_id(connection, batch.id, msg_id),
+        poll_at=now(connection) + rules.waits.scaled(FIRST_POLL), reason=Reason.SAID_SENT, **values,
+    )  # fmt: skip
+
+
+#: Calls that WeChat may have taken, as far as their replies tell.
+_MAY_HAVE_SENT = AttemptRow.outcome.is_(None) | AttemptRow.outcome.in_(MAYBE_SENT | SAID_ACCEPTED)
+
+
+def _deny(connection: Connection, batch_id: int, which: ColumnElement[bool]) -> None:
+    """Write the person's word on the calls that it speaks of."""
+    connection.execute(
+        update(AttemptRow).where(AttemptRow.batch_id == batch_id, which).values(denied=True)
+    )
+
+
+def _refuse_owned(connection: Connection, batch: AnyRow, msg_id: int) -> None:
+    """Raise InputError if another batch of the account has this msg_id."""
+    owner = connection.execute(
+        select(Batch.broadcast_id, Batch.n)
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+        .where(Batch.account == batch.account, Batch.msg_id == msg_id, Batch.id != batch.id)
+        .limit(1)
+    ).first()
+    if owner is not None:
+        raise InputError(
+            "error.resolve.owned", msg_id=msg_id, owner=owner.broadcast_id, owner_n=owner.n
+        )
+
+
+def _data_id(connection: Connection, batch_id: int, msg_id: int) -> int | None:
+    """Return the msg_data_id that a reply named together with the msg_id."""
+    return connection.scalar(
+        select(func.max(AttemptRow.msg_data_id)).where(
+            AttemptRow.batch_id == batch_id, AttemptRow.msg_id == msg_id
+        )
+    )

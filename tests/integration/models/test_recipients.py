@@ -1,0 +1,138 @@
+"""The OpenIDs of each set: everybody in exactly one, in the order of the batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Engine, delete
+
+from broadcast.attempts import Reason
+from broadcast.errors import InputError, UnknownIdError
+from broadcast.openid import split
+from broadcast.reports import SETS
+from broadcast.states import BatchState
+from models import Batch
+from models.ledger import controls, plans, recipients, reports, submits
+from models.ledger.recipients import Portion
+from tests.integration.models.stories import lost_then
+from tests.kit import ledger
+from tests.kit.ledger import Driver, said
+
+WHO = "tests"
+
+
+def members(engine: Engine, broadcast_id: str, name: str) -> list[str]:
+    portions = recipients.portions(engine, broadcast_id, name)
+    return [one for portion in portions for one in split(portion.openids)]
+
+
+def only(engine: Engine, broadcast_id: str, name: str) -> Portion:
+    [portion] = recipients.portions(engine, broadcast_id, name)
+    return portion
+
+
+def everybody(engine: Engine, broadcast_id: str) -> list[str]:
+    return sorted(one for name in SETS for one in members(engine, broadcast_id, name))
+
+
+def in_all_sets(engine: Engine) -> str:
+    """Accepted, in doubt, split (one half accepted, one refused), cancelled."""
+    broadcast_id = ledger.broadcast(engine, size=40, batches=4)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    lost_then(driver, said(40130))
+    for fact in (said(40003), said(0, msg_id=3)):
+        driver.call(fact)
+    return broadcast_id
+
+
+def test_each_set_has_its_own_and_together_they_are_the_audience(engine: Engine) -> None:
+    broadcast_id = in_all_sets(engine)
+    controls.cancel(engine, broadcast_id, who=WHO)
+
+    told = reports.report(engine, broadcast_id).recipients
+    for name in SETS:
+        assert len(members(engine, broadcast_id, name)) == told[name], name
+
+    assert everybody(engine, broadcast_id) == sorted(ledger.openids(40))
+    assert members(engine, broadcast_id, "accepted")[:10] == ledger.openids(40)[:10]
+    doubt = only(engine, broadcast_id, "in_doubt")
+    assert (doubt.n, doubt.state, doubt.reason, doubt.errcode, doubt.msg_id) == (
+        2, BatchState.IN_DOUBT, Reason.REFUSED_AFTER_UNKNOWN, 40130, None,
+    )  # fmt: skip
+
+
+def test_finished_batches_are_accepted(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).call(said(0, msg_id=71))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE batches SET state = 'finished'")
+    portion = only(engine, broadcast_id, "accepted")
+    assert (portion.state, portion.msg_id) == (BatchState.FINISHED, 71)
+
+
+def cancelled(engine: Engine, broadcast_id: str) -> None:
+    controls.cancel(engine, broadcast_id, who=WHO)
+
+
+def left(engine: Engine, broadcast_id: str) -> None:
+    del engine, broadcast_id
+
+
+@pytest.mark.parametrize(("do", "name"), [(cancelled, "cancelled"), (left, "waiting")])
+def test_audience_that_was_never_cut_is_read_from_its_packs(
+    engine: Engine, do: Callable[[Engine, str], None], name: str
+) -> None:
+    broadcast_id = ledger.published(engine, ledger.body())
+    do(engine, broadcast_id)
+    assert members(engine, broadcast_id, name) == ledger.openids(20)
+    assert everybody(engine, broadcast_id) == sorted(ledger.openids(20))
+
+
+def test_audience_that_was_cut_in_part_when_it_was_cancelled_is_whole(engine: Engine) -> None:
+    broadcast_id = ledger.published(engine, ledger.body(), batches=4)
+    row = plans.to_plan(engine, broadcast_id)
+    assert row is not None
+    plans.add_batches(engine, row, ledger.account())
+    with engine.begin() as connection:
+        connection.execute(delete(Batch).where(Batch.broadcast_id == broadcast_id, Batch.n > 2))
+    controls.cancel(engine, broadcast_id, who=WHO)
+    assert members(engine, broadcast_id, "cancelled") == ledger.openids(20)
+
+
+def test_split_batch_is_told_by_its_halves(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).call(said(40003))
+    portions = list(recipients.portions(engine, broadcast_id, "waiting"))
+    assert [portion.n for portion in portions] == [2, 3]
+    assert everybody(engine, broadcast_id) == sorted(ledger.openids(20))
+
+
+def test_skipped_lines_are_told_with_their_count(engine: Engine) -> None:
+    said_body = ledger.body()
+    broadcast_id = ledger.upload(engine, said_body)
+    figures = ledger.figures(size=20, batches=2, malformed=(1500, [(3, "no id"), (7, "=1+1")]))
+    submits.publish(
+        engine, broadcast_id, said_body, figures=figures, quota=None,
+        terms=submits.Terms(who=WHO),
+    )  # fmt: skip
+    [one] = recipients.skipped(engine, broadcast_id)
+    assert (one.reason, one.count, one.lines) == ("malformed", 1500, [(3, "no id"), (7, "=1+1")])
+
+
+def test_unknown_set_and_unknown_id_are_told_before_anything_is_read(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    with pytest.raises(InputError) as caught:
+        recipients.portions(engine, broadcast_id, "everybody")
+    assert caught.value.message_id == "error.recipients.set"
+    for ask in (
+        lambda one: recipients.portions(engine, one, "accepted"),
+        lambda one: recipients.skipped(engine, one),
+    ):
+        with pytest.raises(UnknownIdError) as unknown:
+            ask(broadcast_id + "x")
+        assert unknown.value.facts["near"] == broadcast_id
+    unseen = ledger.upload(engine, ledger.body())
+    with pytest.raises(UnknownIdError):
+        recipients.portions(engine, unseen, "waiting")

@@ -1,0 +1,324 @@
+"""A person's word on a batch in doubt: what it closes, and what a reply that comes later does."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from broadcast.attempts import Reason
+from broadcast.errors import InputError, UnknownIdError
+from broadcast.outcomes import Outcome
+from broadcast.states import BatchState, BroadcastState
+from broadcast.waits import Waits
+from models import Event
+from models.ledger import audit, controls, reports, resolves, retries, sweeps, voices
+from models.ledger.audit import Found
+from models.ledger.records import Fact
+from models.ledger.resolves import Resolved
+from tests.integration.models.stories import SOON, lost_then, snapshot, take_over
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+WHO = "cli:王小明@desk"
+DAY = timedelta(hours=24)
+
+
+def resolve(engine: Engine, broadcast_id: str, msg_id: int | None, n: int = 1) -> Resolved:
+    return resolves.resolve(
+        engine, broadcast_id, n, msg_id=msg_id, who=WHO, why="looked in the console"
+    )
+
+
+def doubt(driver: Driver) -> None:
+    """End the first batch in doubt: its reply was lost, and then WeChat refuses the account."""
+    lost_then(driver, said(48001))
+    controls.unhalt(driver.engine, None, who=WHO)
+
+
+def events(engine: Engine, kind: str) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(Event.__table__).where(Event.kind == kind)).all())
+
+
+def findings(engine: Engine) -> set[Found]:
+    return {one.found for one in audit.audit_all(engine, waits=Waits()).findings}
+
+
+@pytest.mark.parametrize(
+    ("msg_id", "state", "reason", "counted"),
+    [
+        (99, BatchState.ACCEPTED, Reason.SAID_SENT, "accepted"),
+        (None, BatchState.REFUSED, Reason.SAID_NOT_SENT, "refused"),
+    ],
+)
+def test_word_closes_a_doubt_and_stands_in_the_history_with_its_speaker(
+    driver: Driver, broadcast_id: str, msg_id: int | None, state: BatchState, reason: Reason,
+    counted: str,
+) -> None:  # fmt: skip
+    doubt(driver)
+    done = resolve(driver.engine, broadcast_id, msg_id)
+    assert (done.changed, done.size, done.state) == (True, 10, state)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason, batch.msg_id) == (state, reason, msg_id)
+    assert (batch.poll_at is not None) is (msg_id is not None)
+    assert reports.report(driver.engine, broadcast_id).recipients[counted] == 10
+    [told] = [one for one in events(driver.engine, "batch.move") if one.who == WHO]
+    assert json.loads(told.detail)["why"] == "looked in the console"
+    assert findings(driver.engine) == set()
+
+
+@pytest.mark.parametrize("msg_id", [99, None])
+def test_same_word_twice_changes_nothing_and_another_is_refused(
+    driver: Driver, broadcast_id: str, msg_id: int | None
+) -> None:
+    doubt(driver)
+    resolve(driver.engine, broadcast_id, msg_id)
+    before = snapshot(driver.engine)
+    assert not resolve(driver.engine, broadcast_id, msg_id).changed
+    with pytest.raises(InputError) as caught:
+        resolve(driver.engine, broadcast_id, 98 if msg_id else 99)
+    assert caught.value.message_id == "error.resolve.not_in_doubt"
+    assert snapshot(driver.engine) == before
+
+
+def test_what_cannot_be_resolved_is_refused_and_nothing_is_stored(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.call(said(0, msg_id=7))
+    lost_then(driver, said(40130))
+    before = snapshot(driver.engine)
+    for n, msg_id, message_id in (
+        (1, None, "error.resolve.not_in_doubt"),
+        (1, 99, "error.resolve.not_in_doubt"),
+        (3, 99, "error.resolve.no_batch"),
+        (0, None, "error.resolve.no_batch"),
+        (2, 7, "error.resolve.owned"),
+        (2, 0, "error.resolve.msg_id"),
+        (2, -5, "error.resolve.msg_id"),
+        (2, 2**63, "error.resolve.msg_id"),
+    ):
+        with pytest.raises(InputError) as caught:
+            resolve(driver.engine, broadcast_id, msg_id, n)
+        assert caught.value.message_id == message_id
+    with pytest.raises(UnknownIdError) as unknown:
+        resolve(driver.engine, broadcast_id[:-1] + "?", 99)
+    assert unknown.value.message_id == "error.broadcast.unknown_near"
+    assert unknown.value.facts["near"] == broadcast_id
+    assert snapshot(driver.engine) == before
+
+
+def test_last_doubt_that_is_resolved_settles_the_broadcast(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=7))
+    lost_then(driver, said(40130))
+    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+    resolve(engine, broadcast_id, None, 2)
+    assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
+
+
+def test_acceptance_that_arrives_after_not_sent_is_a_fact_and_is_told(
+    driver: Driver, broadcast_id: str
+) -> None:
+    """A worker that was frozen in its call wakes up and brings WeChat's reply."""
+    claim = driver.claim()
+    second = take_over(driver)
+    second.call(said(40130))
+    resolve(driver.engine, broadcast_id, None)
+    driver.record(claim, said(0, msg_id=71))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id, batch.reason) == (BatchState.ACCEPTED, 71, None)
+    [told] = voices.contradicted(driver.engine, broadcast_id)
+    assert (told.n, told.word, told.msg_id) == (1, Reason.SAID_NOT_SENT, 71)
+    assert findings(driver.engine) == set()
+
+
+def test_other_msg_id_that_arrives_after_sent_is_a_fact_and_is_told(
+    driver: Driver, broadcast_id: str
+) -> None:
+    claim = driver.claim()
+    second = take_over(driver)
+    second.call(said(40130))
+    resolve(driver.engine, broadcast_id, 99)
+    driver.record(claim, said(0, msg_id=71))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
+    [event] = events(driver.engine, "batch.contradiction")
+    detail = json.loads(event.detail)
+    assert (detail["word"], detail["said"], detail["msg_id"]) == (Reason.SAID_SENT, 99, 71)
+
+
+def test_refusal_of_the_only_doubtful_call_after_sent_is_told_and_moves_nothing(
+    driver: Driver, broadcast_id: str
+) -> None:
+    claim = driver.claim()
+    take_over(driver).call(said(40130))
+    resolve(driver.engine, broadcast_id, 99)
+    driver.record(claim, said(45009))
+    assert ledger.batch(driver.engine, broadcast_id).msg_id == 99
+    assert len(events(driver.engine, "batch.contradiction")) == 1
+
+
+@pytest.mark.parametrize("msg_id", [99, None])
+@pytest.mark.parametrize("late", [LOST, Fact(outcome=Outcome.NOT_CALLED), said(45009)])
+def test_late_doubt_or_refusal_does_not_overturn_a_persons_word(
+    driver: Driver, broadcast_id: str, msg_id: int | None, late: Fact
+) -> None:
+    claim = driver.claim()
+    take_over(driver).call(said(40130))
+    resolve(driver.engine, broadcast_id, msg_id)
+    state = ledger.batch(driver.engine, broadcast_id).state
+    driver.record(claim, late)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (state, msg_id)
+
+
+@pytest.mark.parametrize("msg_id", [71, 72, 99, None])
+def test_word_on_two_msg_ids_is_not_overturned_by_a_late_doubt(
+    driver: Driver, broadcast_id: str, msg_id: int | None
+) -> None:
+    """The contradiction is in the history for ever; only a new reply is news."""
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second = second_driver.claim()
+    third = take_over(second_driver)
+    third.call(said(0, msg_id=71))
+    driver.record(first, said(0, msg_id=72))
+    assert ledger.batch(driver.engine, broadcast_id).reason is Reason.TWO_MSG_IDS
+    resolve(driver.engine, broadcast_id, msg_id)
+    second_driver.record(second, LOST)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state in {BatchState.ACCEPTED, BatchState.REFUSED}, batch.msg_id) == (
+        True, msg_id,
+    )  # fmt: skip
+    assert batch.state is not BatchState.IN_DOUBT
+    assert findings(driver.engine) == set()
+
+
+def test_word_on_a_foreign_msg_id_is_not_overturned_by_a_late_doubt(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.call(said(0, msg_id=50))
+    claim = driver.claim()
+    second = take_over(driver)
+    second.call(said(45065, msg_id=50))
+    assert ledger.batch(driver.engine, broadcast_id, 2).reason is Reason.FOREIGN_MSG_ID
+    resolve(driver.engine, broadcast_id, 99, 2)
+    driver.record(claim, LOST)
+    batch = ledger.batch(driver.engine, broadcast_id, 2)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 99)
+    assert findings(driver.engine) == set()
+
+
+# -- what a retry of such a batch is
+
+
+def retried(driver: Driver, broadcast_id: str) -> None:
+    """Let a person say "not sent" and retry."""
+    resolve(driver.engine, broadcast_id, None)
+    again = retries.retry(driver.engine, broadcast_id, who=WHO).of(retries.Place.AGAIN)
+    assert [list(one.numbers) for one in again] == [[1]]
+
+
+def test_only_retry_sends_again_and_with_the_same_key(driver: Driver, broadcast_id: str) -> None:
+    doubt(driver)
+    key = ledger.batch(driver.engine, broadcast_id).clientmsgid
+    resolve(driver.engine, broadcast_id, None)
+    assert driver.next().n == 2
+    retried(driver, broadcast_id)
+    work = driver.next()
+    assert (work.n, work.clientmsgid) == (1, key)
+
+
+def test_retried_batch_that_wechat_knows_is_accepted_and_told(
+    driver: Driver, broadcast_id: str
+) -> None:
+    """The person was wrong, and WeChat's 24 hours keep it from going out twice."""
+    doubt(driver)
+    retried(driver, broadcast_id)
+    driver.call(said(45065, msg_id=71))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
+    [told] = voices.contradicted(driver.engine, broadcast_id)
+    assert (told.word, told.msg_id) == (Reason.SAID_NOT_SENT, 71)
+
+
+@pytest.mark.parametrize(
+    ("fact", "state", "reason"),
+    [
+        (said(0, msg_id=71), BatchState.ACCEPTED, None),
+        (said(45009), BatchState.PLANNED, Reason.QUOTA_TODAY),
+        (said(48001), BatchState.PLANNED, Reason.ACCOUNT_STOPPED),
+        (said(40130), BatchState.REFUSED, Reason.RECIPIENTS_REFUSED),
+        (LOST, BatchState.UNKNOWN, Reason.REPEAT_UNKNOWN),
+    ],
+)
+def test_retried_batch_begins_anew_whatever_its_calls_were_before(
+    driver: Driver, broadcast_id: str, fact: Fact, state: BatchState, reason: Reason | None
+) -> None:
+    """Days later: the window and the tries count from the first call after the person's word."""
+    doubt(driver)
+    ledger.pass_time(driver.engine, 3 * DAY)
+    retried(driver, broadcast_id)
+    Driver(driver.engine, owner="later").call(fact)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (state, reason)
+    assert sweeps.hold_expired(driver.engine) == 0
+    assert voices.contradicted(driver.engine, broadcast_id) == []
+
+
+def test_retried_batch_whose_reply_is_lost_is_repeated_for_23_hours(
+    driver: Driver, broadcast_id: str
+) -> None:
+    doubt(driver)
+    ledger.pass_time(driver.engine, 3 * DAY)
+    retried(driver, broadcast_id)
+    Driver(driver.engine, owner="later").call(LOST)
+    ledger.pass_time(driver.engine, timedelta(hours=22, minutes=59))
+    assert sweeps.hold_expired(driver.engine) == 0
+    ledger.pass_time(driver.engine, timedelta(minutes=2))
+    assert sweeps.hold_expired(driver.engine) == 1
+    assert ledger.batch(driver.engine, broadcast_id).reason is Reason.WINDOW_CLOSED
+
+
+def test_acceptance_that_arrives_while_a_retried_batch_waits_keeps_it_from_being_called(
+    driver: Driver, broadcast_id: str
+) -> None:
+    claim = driver.claim()
+    second = take_over(driver)
+    second.call(said(40130))
+    retried(driver, broadcast_id)
+    driver.record(claim, said(0, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+    assert second.next().n == 2
+    assert len(voices.contradicted(driver.engine, broadcast_id)) == 1
+
+
+def test_late_doubt_of_a_denied_call_leaves_a_retried_batch_on_the_road(
+    driver: Driver, broadcast_id: str
+) -> None:
+    claim = driver.claim()
+    second = take_over(driver)
+    second.call(said(40130))
+    retried(driver, broadcast_id)
+    driver.record(claim, LOST)
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED
+    ledger.pass_time(driver.engine, SOON)
+
+
+def test_driver_who_dies_with_a_retried_batch_leaves_it_unknown_not_too_often_unknown(
+    driver: Driver, broadcast_id: str
+) -> None:
+    one = driver
+    while ledger.batch(driver.engine, broadcast_id).state is not BatchState.IN_DOUBT:
+        one.claim()
+        one = take_over(one)
+    assert ledger.batch(driver.engine, broadcast_id).reason is Reason.TOO_OFTEN_UNKNOWN
+    retried(driver, broadcast_id)
+    one.claim()
+    take_over(one)
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.UNKNOWN

@@ -1,0 +1,224 @@
+"""Retry: what was definitely refused for a reason that may pass, or never called, and no other."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import Engine, select
+
+from broadcast.errors import InputError, UnknownIdError
+from broadcast.plan import Quota
+from broadcast.states import BatchState, BroadcastState
+from broadcast.waits import Waits
+from models import Event
+from models.ledger import audit, controls, polls, reports, retries
+from models.ledger.claims import Kind
+from models.ledger.retries import Goes, Place, Retried
+from tests.integration.models.stories import lost_then, snapshot
+from tests.kit import ledger
+from tests.kit.ledger import LOST, PLENTY, Driver, said
+
+WHO = "cli:王小明@desk"
+
+
+def retry(engine: Engine, broadcast_id: str) -> Retried:
+    return retries.retry(engine, broadcast_id, who=WHO, why="they follow again")
+
+
+def small(engine: Engine, batches: int = 2) -> str:
+    """A broadcast whose batches cannot be halved."""
+    return ledger.broadcast(engine, size=2 * batches, batches=batches)
+
+
+def numbers(done: Retried, place: Place) -> list[int]:
+    return [n for group in done.of(place) for n in group.numbers]
+
+
+def findings(engine: Engine) -> list[audit.Finding]:
+    return audit.audit_all(engine, waits=Waits()).findings
+
+
+@pytest.mark.parametrize("errcode", [43004, 48002, 50005])
+def test_refused_batch_whose_reason_may_pass_is_called_again_with_its_key(
+    engine: Engine, errcode: int
+) -> None:
+    broadcast_id = small(engine)
+    driver = Driver(engine)
+    driver.call(said(errcode))
+    driver.call(said(0, msg_id=2))
+    assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
+    key = ledger.batch(engine, broadcast_id).clientmsgid
+
+    done = retry(engine, broadcast_id)
+
+    assert (numbers(done, Place.AGAIN), done.goes) == ([1], Goes.ON)
+    assert sum(group.followers for group in done.of(Place.AGAIN)) == 2
+    told = reports.report(engine, broadcast_id)
+    assert (told.state, told.finished_at) == (BroadcastState.SENDING, None)
+    work = driver.next()
+    assert (work.n, work.clientmsgid) == (1, key)
+    driver.call(said(0, msg_id=1))
+    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+    assert findings(engine) == []
+
+
+@pytest.mark.parametrize("errcode", [40003, 40130, 46004, 49003])
+def test_refusal_that_stays_is_left_and_said(engine: Engine, errcode: int) -> None:
+    broadcast_id = small(engine)
+    driver = Driver(engine)
+    driver.call(said(errcode))
+    driver.call(said(0, msg_id=2))
+    before = snapshot(engine)
+
+    done = retry(engine, broadcast_id)
+
+    [left] = done.of(Place.FOR_GOOD)
+    assert (list(left.numbers), left.errcode, left.followers) == ([1], errcode, 2)
+    assert done.goes is Goes.NOTHING
+    assert snapshot(engine) == before
+
+
+def test_retry_twice_changes_nothing_more(engine: Engine) -> None:
+    broadcast_id = small(engine)
+    driver = Driver(engine)
+    driver.call(said(43004))
+    driver.call(said(43004))
+    assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
+    assert numbers(retry(engine, broadcast_id), Place.AGAIN) == [1, 2]
+    before = snapshot(engine)
+    again = retry(engine, broadcast_id)
+    assert (numbers(again, Place.AGAIN), again.goes) == ([], Goes.ALREADY)
+    assert numbers(again, Place.WAITS) == [1, 2]
+    assert snapshot(engine) == before
+
+
+def test_batch_in_doubt_is_never_touched(engine: Engine) -> None:
+    broadcast_id = small(engine, 3)
+    driver = Driver(engine)
+    lost_then(driver, said(40130))
+    driver.call(said(43004))
+    driver.call(said(0, msg_id=3))
+    doubt = ledger.batch(engine, broadcast_id)
+
+    done = retry(engine, broadcast_id)
+
+    assert numbers(done, Place.IN_DOUBT) == [1]
+    assert numbers(done, Place.AGAIN) == [2]
+    assert ledger.batch(engine, broadcast_id) == doubt
+    driver.call(said(0, msg_id=2))
+    assert driver.next().kind is Kind.REST
+    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+
+
+def test_unknown_batch_and_one_in_flight_are_left_to_themselves(engine: Engine) -> None:
+    broadcast_id = small(engine, 3)
+    driver = Driver(engine)
+    driver.call(LOST)
+    before = ledger.batches(engine, broadcast_id)
+    done = retry(engine, broadcast_id)
+    assert (numbers(done, Place.WAITS), numbers(done, Place.NEVER_CALLED)) == ([1], [2, 3])
+    assert (done.goes, ledger.batches(engine, broadcast_id)) == (Goes.ALREADY, before)
+
+
+def test_batch_that_the_review_refused_was_taken_and_is_left(engine: Engine) -> None:
+    broadcast_id = small(engine, 1)
+    Driver(engine).call(said(0, msg_id=1))
+    polls.heard(engine, ledger.batch(engine, broadcast_id).id, polls.FAILED, waits=Waits())
+    done = retry(engine, broadcast_id)
+    assert (numbers(done, Place.REVIEWED), done.goes) == ([1], Goes.NOTHING)
+    assert ledger.batch(engine, broadcast_id).state is BatchState.REFUSED
+
+
+def test_refused_batch_with_a_call_that_may_have_been_taken_is_left(engine: Engine) -> None:
+    """The ledger's own rules never refuse such a batch; retry looks for itself all the same."""
+    broadcast_id = small(engine, 1)
+    driver = Driver(engine)
+    driver.call(said(43004))
+    retry(engine, broadcast_id)
+    driver.claim()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE batches SET state = 'refused', errcode = 43004")
+    assert numbers(retry(engine, broadcast_id), Place.MAYBE_SENT) == [1]
+    assert ledger.batch(engine, broadcast_id).state is BatchState.REFUSED
+
+
+def test_cancel_is_final(engine: Engine) -> None:
+    broadcast_id = small(engine)
+    Driver(engine).call(said(43004))
+    controls.cancel(engine, broadcast_id, who=WHO)
+    before = snapshot(engine)
+    with pytest.raises(InputError) as caught:
+        retry(engine, broadcast_id)
+    assert caught.value.message_id == "error.retry.cancelled"
+    assert snapshot(engine) == before
+
+
+def test_unknown_id_is_told_with_the_near_one(engine: Engine) -> None:
+    broadcast_id = small(engine)
+    with pytest.raises(UnknownIdError) as caught:
+        retry(engine, broadcast_id + "x")
+    assert caught.value.facts["near"] == broadcast_id
+
+
+def test_pause_by_hand_stays_and_is_said(engine: Engine) -> None:
+    broadcast_id = small(engine)
+    driver = Driver(engine)
+    driver.call(said(43004))
+    controls.pause(engine, broadcast_id, who=WHO)
+    done = retry(engine, broadcast_id)
+    assert (numbers(done, Place.AGAIN), done.goes) == ([1], Goes.PAUSED)
+    assert driver.next().kind is Kind.REST
+    controls.resume(engine, broadcast_id, who=WHO)
+    assert driver.next().n == 1
+
+
+def test_broadcast_whose_day_had_too_few_calls_is_planned_anew(engine: Engine) -> None:
+    broadcast_id = ledger.published(engine, ledger.body(), quota=None)
+    ledger.planned(engine, broadcast_id, quota=Quota(daily_limit=1, used=0, remain=1))
+    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+    done = retry(engine, broadcast_id)
+    assert (numbers(done, Place.NEVER_CALLED), done.goes) == ([1, 2], Goes.ON)
+    assert reports.report(engine, broadcast_id).state is BroadcastState.PLANNING
+    ledger.planned(engine, broadcast_id, quota=PLENTY)
+    assert Driver(engine).next().kind is Kind.CALL
+
+
+@pytest.mark.parametrize(
+    ("errcode", "again", "goes", "state"),
+    [
+        (45028, [], Goes.ON, BroadcastState.SENDING),
+        (48008, [1], Goes.ON, BroadcastState.SENDING),
+        (45002, [], Goes.REFUSED, BroadcastState.PAUSED),
+    ],
+)
+def test_broadcast_that_a_refusal_paused_goes_on_unless_its_content_stays_refused(
+    engine: Engine, errcode: int, again: list[int], goes: Goes, state: BroadcastState
+) -> None:
+    broadcast_id = small(engine)
+    Driver(engine).call(said(errcode))
+    assert reports.report(engine, broadcast_id).state is BroadcastState.PAUSED
+    done = retry(engine, broadcast_id)
+    assert (numbers(done, Place.AGAIN), done.goes) == (again, goes)
+    assert reports.report(engine, broadcast_id).state is state
+
+
+def test_word_stands_in_the_history_with_its_speaker_and_why(engine: Engine) -> None:
+    broadcast_id = small(engine)
+    driver = Driver(engine)
+    driver.call(said(43004))
+    driver.call(said(0, msg_id=2))
+    retry(engine, broadcast_id)
+    with engine.connect() as connection:
+        rows = connection.execute(select(Event.kind, Event.detail).where(Event.who == WHO)).all()
+    assert [row.kind for row in rows] == ["batch.move", "broadcast.move"]
+    assert {json.loads(row.detail)["why"] for row in rows} == {"they follow again"}
+
+
+def test_look_tells_what_a_retry_would_find(engine: Engine) -> None:
+    broadcast_id = small(engine)
+    Driver(engine).call(said(43004))
+    before = snapshot(engine)
+    found = {group.place: list(group.numbers) for group in retries.look(engine, broadcast_id)}
+    assert found == {Place.AGAIN: [1], Place.NEVER_CALLED: [2]}
+    assert snapshot(engine) == before
