@@ -1,0 +1,62 @@
+"""Sixteen accounts alone and beside four in trouble, in turn, in one run.
+
+One of the four takes five seconds a call, one is refused (48001), one has no calls left (45009),
+one is halted. Each round starts everything anew and prints how long the sixteen took, from the
+first start of a call of theirs to the last end. Bar: a ratio of at most 1.1.
+Usage: python -m benchmarks.fairness [--batches N] [--rounds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+from tests.kit.crowd import APPIDS, WELL, Crowd, crowd
+
+#: What WeChat needs for a call of the sixteen, and of the slow one.
+LATENCY_MS, SLOW_S = 500, 5
+PATIENCE_S = 300
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batches", type=int, default=20, help="calls of each account")
+    parser.add_argument("--rounds", type=int, default=3)
+    wanted = parser.parse_args()
+    ratios = []
+    for n in range(wanted.rounds):
+        # Every other round begins with the troubled, so that no drift of the machine is theirs.
+        order = (False, True) if n % 2 == 0 else (True, False)
+        took = {troubled: measure(batches=wanted.batches, troubled=troubled) for troubled in order}
+        ratios.append(took[True] / took[False])
+        print(
+            f"round {n + 1}: alone {took[False]:.2f} s, beside four in trouble {took[True]:.2f} s, "
+            f"ratio {ratios[-1]:.2f}"
+        )
+    print(f"ratio, median of {wanted.rounds}: {statistics.median(ratios):.2f}")
+
+
+def measure(*, batches: int, troubled: bool) -> float:
+    """Return the seconds that the sixteen took."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        crowd(Path(folder), batches=batches, latency_ms=LATENCY_MS) as here,
+    ):
+        if troubled:
+            here.make_trouble(slow_s=SLOW_S)
+        here.finish(here.begin(WELL), timeout_s=PATIENCE_S)
+        return span(here)
+
+
+def span(here: Crowd) -> float:
+    """Return the seconds from the first start to the last end of the sixteen's calls."""
+    appids = {APPIDS[name] for name in WELL}
+    calls = [call for call in here.system.simulator.mass_calls() if call["appid"] in appids]
+    return float(max(call["end"] for call in calls) - min(call["start"] for call in calls))
+
+
+if __name__ == "__main__":
+    main()

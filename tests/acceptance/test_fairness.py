@@ -1,0 +1,121 @@
+"""Side by side: accounts that do not feel each other's trouble, and broadcasts in their order."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from broadcast.accounts import Account
+from broadcast.accounts import from_file as accounts_of
+from broadcast.attempts import Reason
+from models import Batch
+from producer.publish import CeleryBell
+from tests.acceptance.conftest import sets_of
+from tests.kit.crowd import APPIDS, EMPTY, HALTED, REFUSED, SIZE, SLOW, WELL, crowd
+from tests.kit.direct import submit
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
+
+SEND = "/cgi-bin/message/mass/send"
+BATCHES = 5
+
+
+def test_sixteen_accounts_finish_while_a_slow_one_is_in_its_first_calls_and_three_stand_still(
+    tmp_path: Path,
+) -> None:
+    with crowd(tmp_path, batches=BATCHES, latency_ms=20) as here:
+        simulator, report = here.system.simulator, here.system.report
+        # Less than the longest time that a call may take.
+        troubled = here.make_trouble(slow_s=20)
+
+        stored = here.begin(WELL)
+        here.finish(stored, timeout_s=60)
+
+        assert here.calls(SLOW) <= 2
+        for name in WELL:
+            openids = here.openids(name)
+            delivered = simulator.delivered(openids, appid=APPIDS[name])
+            assert delivered == dict.fromkeys(openids, 1)
+            assert here.calls(name) == BATCHES
+            assert simulator.max_in_flight(APPIDS[name]) == 1
+        # None of the four has lost anybody.
+        for broadcast_id in troubled.values():
+            assert sum(sets_of(report(broadcast_id)).values()) == SIZE * BATCHES
+        assert here.calls(REFUSED) == here.calls(EMPTY) == 1
+        assert here.calls(HALTED) == 0
+        assert report(troubled[REFUSED]).lane.stop_errcode == 48001
+        assert report(troubled[EMPTY]).lane.wait_reason is Reason.QUOTA_TODAY
+        assert report(troubled[HALTED]).lane.halted_at is not None
+
+
+def test_an_unknown_batch_goes_first_then_priority_then_age_and_what_is_paused_blocks_nobody(
+    start_system: StartSystem,
+) -> None:
+    # The minute that 45066 asks for is six seconds.
+    system = start_system(followers=4 * 2 * SIZE, BROADCAST_WAIT_SCALE="0.1")
+    line = Line(system)
+    # Halted, so that all of them are there when the lane begins.
+    system.broadcast("halt")
+    system.worker()
+    old = line.submit("old")
+    young = line.submit("young")
+    important = line.submit("important", priority=5)
+    paused = line.submit("paused", priority=9)
+    system.broadcast("pause", paused)
+    # Of the old one's first batch the reply is lost: it comes after the two important ones.
+    system.simulator.fault("drop", path=SEND, skip=2)
+    system.simulator.fault("errcode", errcode=45066, when="before", path=SEND, skip=3)
+    system.broadcast("unhalt")
+    system.beat()
+
+    until(lambda: system.simulator.mass_calls(errcode=45066), 20, "the repeat")
+    # While that batch waits for its next repeat, the most important of all is allowed to go on.
+    system.broadcast("resume", paused)
+
+    for broadcast_id in (old, young, important, paused):
+        system.until_state(broadcast_id, "completed", timeout_s=30)
+    assert line.order() == [
+        important, important, old, old, old, paused, paused, old, young, young,
+    ]  # fmt: skip
+    assert system.simulator.ledger()["delivered_max"] == 1
+
+
+class Line:
+    """The broadcasts of one account, each to two batches of its own followers."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.account: Account = accounts_of(system.folder / "accounts.toml")["default"]
+        self.stored = 0
+
+    def submit(self, key: str, *, priority: int = 0) -> str:
+        """Store and plan a broadcast; return its id when it waits for its lane."""
+        openids = self.system.simulator.openids(2 * SIZE, start=2 * SIZE * self.stored)
+        self.stored += 1
+        broadcast_id = submit(
+            self.system.engine, self.account, openids, key=key, batch_size=SIZE, priority=priority
+        )
+        self.ring(broadcast_id)
+        until(lambda: self.system.report(broadcast_id).batches["total"] == 2, 20, "the plan")
+        return broadcast_id
+
+    def ring(self, broadcast_id: str) -> None:
+        """Ask the worker to plan it."""
+        with contextlib.closing(CeleryBell(self.system.valkey.url)) as bell:
+            bell.ring_plan(broadcast_id)
+
+    def order(self) -> list[str]:
+        """Whose batch each mass call was, in the order of the calls."""
+        with self.system.engine.connect() as connection:
+            rows = connection.execute(select(Batch.clientmsgid, Batch.broadcast_id)).all()
+        owners = {row.clientmsgid: row.broadcast_id for row in rows}
+        keys = [call["clientmsgid"] for call in self.system.simulator.mass_calls()]
+        # A refusal before WeChat has read the body names none; it is the repeat in between.
+        return [owners[key or keys[at - 1]] for at, key in enumerate(keys)]
