@@ -16,6 +16,8 @@ _settings = _Settings.load()
 #: How long a message may lie unacknowledged: far above a slice of a lane (10 s and one call).
 _VISIBILITY_S = 600
 _MINUTE_S = 60
+#: How much two machines' clocks may differ.
+_CLOCKS_S = 3600
 
 broker_url = _settings.celery_broker_url
 # The producer publishes by name and never loads them.
@@ -53,6 +55,9 @@ task_publish_retry_policy = {"max_retries": 0}
 # Workers wait for the broker, for as long as it takes.
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
+# Also for one that is there and refuses: a Redis that is full, or that became somebody's replica.
+# Without it the worker ends.
+broker_channel_error_retry = True
 # Every lane may publish at the end of its slice.
 broker_pool_limit = 10
 # A hiccup of the broker must not cut a call to WeChat: that makes an unknown outcome.
@@ -63,6 +68,8 @@ task_default_queue = _names.QUEUE
 task_queues = [_Queue(_names.QUEUE)]
 # No time limits: a call has its own total deadline, and a kill in mid-call makes its outcome
 # unknown.
+# One line for a message of another version, and no more of it.
+worker_consumer = "worker.messages:Consumer"
 # The pace is the account's, across all workers; Celery's is one worker's.
 worker_disable_rate_limits = True
 # Flower lives on events.
@@ -79,12 +86,14 @@ beat_schedule_filename = str(_VAR / "celerybeat-schedule")
 
 
 def _every(seconds: float, task: str, **kwargs: object) -> dict[str, object]:
-    # A ring older than its period is dropped: a night without workers does not end in a flood.
+    # An old ring is dropped: a night without workers does not end in a flood. Old by the clock of
+    # the worker, while beat wrote down the time by its own: with the period alone, a worker whose
+    # clock is minutes ahead would drop every ring, and nothing left behind would ever go on.
     return {
         "task": task,
         "schedule": seconds,
         "kwargs": kwargs,
-        "options": {"expires": seconds},
+        "options": {"expires": seconds + _CLOCKS_S},
     }
 
 

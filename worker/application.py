@@ -33,7 +33,7 @@ def make() -> Celery:
     with contextlib.suppress(OSError):
         VAR.mkdir(exist_ok=True)
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.transport:Transport"))
-    app = Celery("broadcast")
+    app = Celery("broadcast", task_cls="worker.messages:Task")
     app.config_from_object("celeryconfig")
     return app
 
@@ -100,6 +100,23 @@ def _ring_for_what_was_left(sender: object = None, **_: object) -> None:
     from worker import bell  # noqa: PLC0415
 
     bell.ring(names.SWEEP)
+
+
+@signals.worker_init.connect
+def _let_slices_end_before_a_cold_shutdown(sender: Any, **_: object) -> None:  # noqa: ANN401
+    """Let each lane end after its call on SIGQUIT, too.
+
+    Celery sends the signal below only after a cold shutdown, soft or not, has waited for all tasks.
+    """
+    from worker.wiring import stopping  # noqa: PLC0415
+
+    wait = sender.wait_for_soft_shutdown
+
+    def stop_and_wait() -> None:
+        stopping.set()
+        wait()
+
+    sender.wait_for_soft_shutdown = stop_and_wait
 
 
 @signals.worker_shutting_down.connect
