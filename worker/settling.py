@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from broadcast.outcomes import Outcome
 from models.ledger import polls
 from models.ledger.records import Fact
+from models.ledger.transaction import AnyRow
 from worker.lane import Road
+
+log = logging.getLogger(__name__)
 
 #: Most questions of one task: it is a slice as well.
 AT_ONCE = 50
@@ -21,20 +26,42 @@ def settle(road: Road) -> int:
         passing(Point.SETTLE_TAKEN)
         if road.stopping.is_set():
             break
-        try:
-            token = road.tokens.get()
-        except RedisAwayError:
-            break
-        if isinstance(token, Fact):
-            break
-        said = road.gateway.status(token, batch.msg_id)
-        if isinstance(said, Fact):
-            # The batch was taken for a minute and comes again; only a bad token is mended now.
-            if said.outcome is Outcome.TOKEN:
-                road.tokens.replace(token)
+        said = _ask(road, batch)
+        if isinstance(said, _Silence):
             break
         passing(Point.SETTLE_ANSWERED)
         polls.heard(road.engine, batch.id, said, waits=waits)
         passing(Point.SETTLE_STORED)
         answered += 1
     return answered
+
+
+class _Silence:
+    """There is no answer, and none to expect for the next batch either."""
+
+
+def _ask(road: Road, batch: AnyRow) -> str | _Silence | None:
+    """Ask about *batch*; batches that were taken and not asked about come again by themselves."""
+    try:
+        token = road.tokens.get()
+        if isinstance(token, Fact):
+            return _said(road, token)
+        said = road.gateway.status(token, batch.msg_id)
+        if not isinstance(said, Fact):
+            return said
+        if said.outcome is Outcome.TOKEN:
+            kept = road.tokens.replace(token)
+            return _said(road, said if kept is None else kept)
+    except RedisAwayError as error:
+        log.warning("results of %s are asked for later: %s", road.account.name, error)
+        return _Silence()
+    polls.unanswered(road.engine, batch, said, waits=road.rules.waits)
+    return _said(road, said)
+
+
+def _said(road: Road, fact: Fact) -> _Silence:
+    log.warning(
+        "results of %s are asked for later: %s %s %s", road.account.name, fact.outcome,
+        fact.errcode or "", fact.errmsg or "",
+    )  # fmt: skip
+    return _Silence()

@@ -13,7 +13,8 @@ from models.account import Lane
 from models.batch import Batch
 from models.engine import now
 from models.ledger import moves, records
-from models.ledger.transaction import AnyRow, read, write
+from models.ledger.records import Fact
+from models.ledger.transaction import AnyRow, note, read, write
 
 PAUSES = tuple(timedelta(minutes=m) for m in (3, 10, 15, 30, 60, 120, 240))
 #: A poller that took batches and died leaves them to the others after this.
@@ -95,6 +96,28 @@ def heard(engine: Engine, batch_id: int, status: str | None, *, waits: Waits) ->
         else:
             _ask_again(connection, batch, status, waits=waits)
         moves.rest(connection, batch.broadcast_id)
+
+    write(engine, work)
+
+
+def unanswered(engine: Engine, batch: AnyRow, fact: Fact, *, waits: Waits) -> None:
+    """Count a question that WeChat refused or that got no answer, and say so in the history.
+
+    The next one follows after the usual, growing pause, and after 48 h there is none: what became
+    of the batch is then not known, which is no reason to take it for not accepted.
+    """
+
+    def work(connection: Connection) -> None:
+        records.lock(connection, batch.id)
+        stands = connection.execute(
+            select(Batch.id, Batch.state, Batch.polls, Batch.msg_status).where(Batch.id == batch.id)
+        ).one()
+        if stands.state in _POLLED:
+            _ask_again(connection, stands, None, waits=waits)
+        note(
+            connection, "poll.unanswered", who="worker", broadcast_id=batch.broadcast_id,
+            batch_id=batch.id, outcome=fact.outcome, errcode=fact.errcode, errmsg=fact.errmsg,
+        )  # fmt: skip
 
     write(engine, work)
 

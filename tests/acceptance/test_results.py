@@ -1,0 +1,68 @@
+"""What became of accepted batches, as mass/get tells it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery import Celery
+from sqlalchemy import func, select
+
+from broadcast import names
+from models import Batch, Event
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
+
+#: A minute is a tenth of a second.
+SCALE = str(1 / 600)
+MASS_GET = "/cgi-bin/message/mass/get"
+
+
+def asked(system: System) -> int:
+    """Ring for the due batches, as beat does, and return how often WeChat was asked up to now."""
+    with Celery(broker=system.valkey.url, set_as_current=False) as app:
+        app.send_task(names.POLL_RESULTS, queue=names.QUEUE)
+    return len(system.simulator.calls(path=MASS_GET))
+
+
+def unanswered(system: System) -> int:
+    with system.engine.connect() as connection:
+        kinds = select(func.count()).where(Event.kind == "poll.unanswered")
+        return connection.scalar(kinds) or 0
+
+
+def polls(system: System) -> list[tuple[str, int]]:
+    with system.engine.connect() as connection:
+        rows = connection.execute(select(Batch.state, Batch.polls).order_by(Batch.n))
+        return [(row.state.value, row.polls) for row in rows]
+
+
+def test_a_refused_question_is_counted_told_and_asked_again_until_wechat_says_the_end(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=40, BROADCAST_WAIT_SCALE=SCALE)
+    worker = system.worker()
+    system.simulator.fault("errcode", errcode=48001, when="before", count=2, path=MASS_GET)
+    told = system.send(system.simulator.openids(20), "--wait")
+    assert told["state"] == "completed"
+
+    until(lambda: asked(system) >= 2 and unanswered(system) == 2, 30, "two refused questions")
+    assert polls(system) == [("accepted", 2)]
+    assert worker.output.count("results of default are asked for later: stop_account 48001") == 2
+
+    until(lambda: asked(system) and polls(system) == [("finished", 2)], 30, "the end of the job")
+    assert system.report(told["id"]).state == "completed"
+
+
+def test_a_refused_token_is_replaced_and_the_question_asked_again(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=40, BROADCAST_WAIT_SCALE=SCALE)
+    system.worker()
+    told = system.send(system.simulator.openids(20), "--wait")
+    system.simulator.invalidate_token()
+    until(lambda: asked(system) and polls(system) == [("finished", 0)], 30, "the end of the job")
+    assert unanswered(system) == 0
+    assert told["state"] == "completed"
