@@ -1,0 +1,326 @@
+"""A process dies exactly there, and somebody always knows: the table of crash points, proved."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import psutil
+import pytest
+
+from broadcast import names
+from broadcast.crashpoints import VARIABLE, Point
+from models.ledger import reports
+from models.ledger.submits import UPLOAD_DEAD
+from tests.acceptance.crash_table import (
+    NAP,
+    SUBMIT,
+    UNHURT,
+    WOKEN,
+    WORKER,
+    Fate,
+    Row,
+    SubmitRow,
+    WokenRow,
+    markdown,
+)
+from tests.acceptance.crash_trial import (
+    DIES_WITHIN_S,
+    MASS_GET,
+    TOKENS,
+    Case,
+    Database,
+    Installation,
+    Measured,
+    Site,
+    count,
+    judge,
+    measure,
+    wait_for_end,
+)
+from tests.kit import ledger
+from tests.kit.wait import until
+from tests.servers.fixtures import DATABASES
+
+if TYPE_CHECKING:
+    from tests.kit.processes import RunningProcess
+    from tests.servers.mariadb import MariaDB
+    from tests.servers.postgresql import PostgreSQL
+    from tests.servers.valkey import Valkey
+
+ROOT = Path(__file__).parents[2]
+#: Longer than a claim may be old (0.3 s), and much shorter than a lease.
+NAP_S = 0.6
+
+
+class OpenSite(Protocol):
+    """Opens a site for so many cases on these databases."""
+
+    def __call__(self, databases: Sequence[str], *, cases: int) -> Site:
+        """Open it."""
+
+
+@pytest.fixture
+def open_site(tmp_path: Path, valkey: Valkey, request: pytest.FixtureRequest) -> Iterator[OpenSite]:
+    """A factory of sites that close with the test, with the databases of their cases."""
+    with ExitStack() as stack:
+
+        def start(databases: Sequence[str], *, cases: int) -> Site:
+            made = {database: _database(request, database) for database in databases}
+            return stack.enter_context(Site(tmp_path, valkey=valkey, databases=made, cases=cases))
+
+        yield start
+
+
+def _database(request: pytest.FixtureRequest, kind: str) -> Database:
+    if kind == "sqlite":
+        return lambda: contextlib.nullcontext("")
+    server: PostgreSQL | MariaDB = request.getfixturevalue(kind)
+
+    @contextlib.contextmanager
+    def fresh() -> Iterator[str]:
+        url = server.fresh_database()
+        try:
+            yield url
+        finally:
+            server.drop_database(url)
+
+    return fresh
+
+
+# A worker dies.
+
+
+def die_working(site: Site, *, row: Row, fate: Fate, database: str) -> Measured:
+    """Let a worker die, replace it by a normal one, and look."""
+
+    def run(measured: Measured) -> None:
+        with site.installation(database, calls_per_minute=row.calls_per_minute) as here:
+            here.order(fate)
+            broadcast_id = here.submit()
+            settles = row.questions is not None
+            tasks = (names.SWEEP, names.POLL_RESULTS) if settles else (names.SWEEP,)
+            with site.starting():
+                doomed = here.worker(ready=True, **{VARIABLE: f"{row.point}:{row.nth}"})
+            _see_it_die(here, doomed, row, polled=settles)
+            over = here.finished if settles else here.completed
+            with site.starting():
+                replaced_s = time.monotonic()
+                here.worker()
+            with here.beat_rings(*tasks):
+                wait_for_end(measured, lambda: over(broadcast_id), replaced_s)
+            judge(measured, here, broadcast_id, course=row.courses[fate])
+            measured.expect("requests for a token", count(here, *TOKENS), row.tokens)
+            if row.questions is not None:
+                measured.expect("questions to mass/get", count(here, MASS_GET), row.questions)
+
+    return measure((row.point.value, database, fate.value), run)
+
+
+def _see_it_die(here: Installation, doomed: RunningProcess, row: Row, *, polled: bool) -> None:
+    # Only beat asks for results; before any other death its rings would be more than was ordered.
+    with here.beat_rings(*((names.POLL_RESULTS,) if polled else ())):
+        status = doomed.wait(timeout_s=DIES_WITHIN_S)
+    assert status == -signal.SIGKILL, f"exit {status}\n{doomed.output[-2000:]}"
+    assert f"SIGKILL at {row.point}\n" in doomed.output
+
+
+# A command dies.
+
+
+def die_submitting(site: Site, *, row: SubmitRow, database: str) -> Measured:
+    """Let a command die, give it again, and look."""
+
+    def run(measured: Measured) -> None:
+        with site.installation(database) as here:
+            with site.starting():
+                died = _send(here, status=-signal.SIGKILL, crash_at=row.point)
+            assert f"SIGKILL at {row.point}\n" in died
+            stored = [report.id for report in reports.reports(here.engine)]
+            measured.expect("broadcasts in sight", len(stored), int(row.published))
+            with site.starting():
+                told = json.loads(_send(here, status=0 if row.published else 2))
+            if not row.published:
+                assert "K" in told["error"]
+                measured.expect("broadcasts in sight", reports.reports(here.engine), [])
+                ledger.pass_time(here.engine, UPLOAD_DEAD + timedelta(seconds=1))
+                with site.starting():
+                    told = json.loads(_send(here, status=0))
+                stored = [told["id"]]
+            measured.expect("the broadcast of the key", [told["id"]], stored)
+            with site.starting():
+                began_s = time.monotonic()
+                here.worker()
+            with here.beat_rings(names.SWEEP):
+                wait_for_end(measured, lambda: here.completed(told["id"]), began_s)
+            judge(measured, here, told["id"], course=UNHURT[Fate.ARRIVED])
+
+    return measure((row.point.value, database), run)
+
+
+def _send(here: Installation, *, status: int, crash_at: Point | None = None) -> str:
+    file = here.folder / "list.txt"
+    file.write_text("\n".join(here.openids) + "\n", encoding="ascii")
+    if crash_at is not None:
+        here.env[VARIABLE] = crash_at
+    try:
+        done = here.broadcast(
+            "send", "--openids", file, "--text", "您好", "--key", "K", "--json", status=status
+        )
+    finally:
+        here.env.pop(VARIABLE, None)
+    return done.stdout.splitlines()[-1] if crash_at is None else done.stderr
+
+
+# A worker is stopped, and wakes up.
+
+
+def wake_late(site: Site, *, row: WokenRow, fate: Fate, database: str) -> Measured:
+    """Stop a worker past its lease, let another finish, wake the first, and look."""
+
+    def run(measured: Measured) -> None:
+        with site.installation(database) as here:
+            here.order(fate)
+            broadcast_id = here.submit()
+            with site.starting():
+                first = _stopped(here, row.point)
+            with site.starting():
+                joined_s = time.monotonic()
+                here.worker()
+            with here.beat_rings(names.SWEEP):
+                wait_for_end(measured, lambda: here.completed(broadcast_id), joined_s)
+                asleep = here.attempts(broadcast_id)
+                measured.expect("first attempt while it sleeps", asleep[0], None)
+                _wake(here, first, broadcast_id)
+            judge(measured, here, broadcast_id, course=row.courses[fate])
+
+    return measure((row.point.value, "stopped, woken late", database, fate.value), run)
+
+
+def nap(site: Site, *, database: str) -> Measured:
+    """Stop a worker for longer than a claim may be old, wake it within its lease, and look."""
+
+    def run(measured: Measured) -> None:
+        with site.installation(database) as here:
+            broadcast_id = here.submit()
+            with site.starting():
+                only = _stopped(here, Point.CLAIM_COMMITTED)
+            awake_s = time.monotonic() + NAP_S
+            until(lambda: time.monotonic() > awake_s, 2 * NAP_S + 1, "the end of the nap")
+            _wake(here, only, broadcast_id, stop=False)
+            wait_for_end(measured, lambda: here.completed(broadcast_id), awake_s)
+            judge(measured, here, broadcast_id, course=NAP)
+
+    return measure((Point.CLAIM_COMMITTED.value, "stopped for a moment", database), run)
+
+
+def _stopped(here: Installation, point: Point) -> RunningProcess:
+    process = here.worker(ready=False, **{VARIABLE: f"{point}:1:STOP"})
+    state = psutil.Process(process.pid)
+    until(lambda: state.status() == psutil.STATUS_STOPPED, DIES_WITHIN_S, f"the stop at {point}")
+    assert f"SIGSTOP at {point}\n" in process.output
+    return process
+
+
+def _wake(
+    here: Installation, sleeper: RunningProcess, broadcast_id: str, *, stop: bool = True
+) -> None:
+    sleeper.thaw()
+    until(lambda: here.attempts(broadcast_id)[0] is not None, 30, "the sleeper's own record")
+    if stop:
+        # It ends when its slice has: whatever it may still have called, it has called by then.
+        assert sleeper.stop(timeout_s=40) == 0
+
+
+# The proofs.
+
+
+def working(database: str, *fates: Fate) -> list[Case]:
+    """Return the cases of the workers' table; those that wait long come first."""
+    rows = sorted(WORKER, key=lambda row: not (row.waits_long or row.calls_per_minute))
+    return [
+        partial(die_working, row=row, fate=fate, database=database)
+        for row in rows
+        for fate in fates
+    ]
+
+
+def submitting(database: str) -> list[Case]:
+    """Return the cases of the commands' table."""
+    return [partial(die_submitting, row=row, database=database) for row in SUBMIT]
+
+
+def woken(database: str, *fates: Fate) -> list[Case]:
+    """Return the cases of the stopped workers' table, and the short stop."""
+    late = [
+        partial(wake_late, row=row, fate=fate, database=database) for row in WOKEN for fate in fates
+    ]
+    return [*late, partial(nap, database=database)]
+
+
+@pytest.mark.timeout(300)
+def test_worker_that_dies_anywhere_while_the_reply_is_lost_doubles_and_loses_nobody(
+    open_site: OpenSite,
+) -> None:
+    _hold(open_site, "sqlite", working("sqlite", Fate.LOST))
+
+
+@pytest.mark.timeout(300)
+def test_command_that_dies_anywhere_has_stored_all_or_nothing(open_site: OpenSite) -> None:
+    _hold(open_site, "sqlite", submitting("sqlite"))
+
+
+@pytest.mark.timeout(300)
+def test_worker_that_sleeps_past_its_lease_neither_calls_nor_loses_its_reply(
+    open_site: OpenSite,
+) -> None:
+    _hold(open_site, "sqlite", woken("sqlite", Fate.ARRIVED))
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("database", DATABASES)
+def test_the_whole_table_of_crash_points(
+    open_site: OpenSite, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = [*working(database, *Fate), *submitting(database), *woken(database, *Fate)]
+
+    measured = _hold(open_site, database, cases)
+
+    with capsys.disabled():
+        print("", *sorted(map(str, measured), key=_in_order), sep="\n")
+
+
+def _hold(open_site: OpenSite, database: str, cases: Sequence[Case]) -> list[Measured]:
+    """Run the cases; fail with every line that is not as in the table."""
+    site = open_site([database], cases=len(cases))
+    measured = site.side_by_side(cases)
+    broken = [str(one) for one in measured if one.findings]
+    assert not broken, "\n".join(broken)
+    return measured
+
+
+def _in_order(line: str) -> int:
+    return list(Point).index(Point(line.split(maxsplit=1)[0]))
+
+
+def test_the_table_has_every_point_and_every_fate() -> None:
+    told = [row.point for row in (*WORKER, *SUBMIT)]
+
+    assert sorted(told) == sorted(Point)
+    for row in (*WORKER, *WOKEN):
+        assert set(row.courses) == set(Fate)
+
+
+def test_the_documentation_shows_the_table_that_is_proved() -> None:
+    shown = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+
+    assert "\n".join(markdown()) in shown
