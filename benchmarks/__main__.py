@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import stand_in
+from cli.embedded.loopback import beside_proxies
 from tests.kit.simulator import Simulator
 from tests.kit.system import System
 from tests.kit.wait import until
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--openids", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     wanted = parser.parse_args()
+    os.environ.update(beside_proxies(os.environ))
     stand_in.measure()
     with tempfile.TemporaryDirectory() as folder, Valkey() as valkey:
         simulator = Simulator(followers=wanted.openids)

@@ -7,6 +7,7 @@ Usage: python -m benchmarks.stand_in [--calls N]
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -16,6 +17,7 @@ import orjson
 import psutil
 import requests
 
+from cli.embedded.loopback import beside_proxies
 from tests.kit.processes import RunningProcess, python_module
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until
@@ -29,7 +31,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=FOLLOWERS // BATCH)
-    measure(calls=min(parser.parse_args().calls, FOLLOWERS // BATCH))
+    wanted = parser.parse_args()
+    os.environ.update(beside_proxies(os.environ))
+    measure(calls=min(wanted.calls, FOLLOWERS // BATCH))
 
 
 def measure(*, calls: int = FOLLOWERS // BATCH) -> None:

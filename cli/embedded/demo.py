@@ -110,8 +110,17 @@ def _order_faults(url: str) -> None:
         {"kind": "drop", "when": "after", "path": MASS_SEND, "skip": 1},
         {"kind": "invalidate_token", "path": MASS_SEND, "skip": 3},
     ):
-        answer = requests.post(f"{url}/admin/faults", json=fault, timeout=_ADMIN_TIMEOUT_S)
-        answer.raise_for_status()
+        _admin("POST", f"{url}/admin/faults", json=fault)
+
+
+def _admin(method: str, url: str, *, json: object = None) -> dict[str, object]:
+    """Ask the simulator's admin API, without the proxy that the environment may name."""
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.request(method, url, json=json, timeout=_ADMIN_TIMEOUT_S)
+    answer.raise_for_status()
+    told: dict[str, object] = answer.json()
+    return told
 
 
 def _send(supervisor: Supervisor) -> int:
@@ -126,15 +135,9 @@ def _send(supervisor: Supervisor) -> int:
 
 
 def _ledger(url: str) -> Ledger:
-    def admin(path: str) -> dict[str, object]:
-        answer = requests.get(f"{url}/admin/{path}", timeout=_ADMIN_TIMEOUT_S)
-        answer.raise_for_status()
-        told: dict[str, object] = answer.json()
-        return told
-
-    totals = admin(f"ledger/{ACCOUNT.appid}")
-    calls = admin("calls")["calls"]
-    jobs = admin("jobs")["jobs"]
+    totals = _admin("GET", f"{url}/admin/ledger/{ACCOUNT.appid}")
+    calls = _admin("GET", f"{url}/admin/calls")["calls"]
+    jobs = _admin("GET", f"{url}/admin/jobs")["jobs"]
     if not isinstance(calls, list) or not isinstance(jobs, list):
         raise OutOfReachError("error.embedded.simulator", url=url)
     return Ledger(

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from broadcast.errors import OutOfReachError
+from cli.embedded.loopback import beside_proxies
 
 READY_WITHIN_S = 30.0
 #: A lane ends after the call under way, which has a total deadline of 45 s.
@@ -65,7 +66,8 @@ class Supervisor:
         """
         self.folder = folder
         self.cwd = cwd or folder
-        self.env = dict(env)
+        # They speak to each other over the loopback, where no proxy of the user's may stand.
+        self.env = {**beside_proxies(os.environ), **env}
         self.children: list[Child] = []
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import random
 import statistics
 import sys
@@ -16,6 +17,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from cli.embedded.loopback import beside_proxies
 from tests.chaos.side_by_side import run_all
 from tests.chaos.trial import Outcome
 
@@ -24,6 +26,7 @@ def main() -> int:
     """Run and print."""
     # A container has none, and /tmp will do.
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+    os.environ.update(beside_proxies(os.environ))
     wanted = _arguments()
     first = wanted.seed if wanted.seed is not None else random.randrange(10**6)
     print(f"seeds from {first} on; this run again: make chaos SEED={first} RUNS={wanted.runs}")
