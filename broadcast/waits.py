@@ -23,6 +23,7 @@ MINUTE = timedelta(minutes=1)
 #: Repeats of an unknown attempt: soon first, since a cut connection is usually a passing one, then
 #: slower, because each repeat is a call of the account's day.
 UNKNOWN_STEPS = tuple(timedelta(seconds=s) for s in (2, 10, 60, 120, 300, 600, 1800, 3600))
+#: So many of them, about six hours in all; where something holds them up, the window ends them.
 UNKNOWN_TRIES = 12
 #: The way to WeChat is closed and nothing was sent: asked again for as long as it takes.
 NOT_READY_STEPS = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60))
@@ -75,6 +76,11 @@ class Waits:
 def just_turned(now: datetime) -> bool:
     """Tell whether the day is so young here that it may not have turned at WeChat."""
     return now - day.start(now) < NEAR_TURN
+
+
+def asked_for(repeats: int) -> timedelta:
+    """Return how long so many repeats of a call without an answer take, each unanswered too."""
+    return sum((_step(UNKNOWN_STEPS, n) for n in range(1, repeats + 1)), timedelta(0))
 
 
 def _step(steps: Sequence[timedelta], tries: int) -> timedelta:

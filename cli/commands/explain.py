@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from broadcast import waits
 from broadcast.errors import InputError
-from broadcast.outcomes import BY_ERRCODE, Outcome
+from broadcast.outcomes import BY_ERRCODE, SPLITTABLE, Outcome
 from broadcast.text import t
 from cli import output, words
 from cli.commands.options import new_app
@@ -40,4 +42,19 @@ def explain(
         output.say(t("explain.code", code=number, errmsg=known.errmsg or "-"))
         output.say(t("explain.meaning", meaning=t(f"errcode.{number}")))
     output.say(t("explain.outcome", outcome=words.outcome(ended)))
-    output.say(t(f"mend.{ended}"))
+    output.say(mend(number))
+
+
+def mend(errcode: int) -> str:
+    """Return what to do about a mass send that ended with *errcode*, or what is done by itself."""
+    ended = BY_ERRCODE.get(errcode, Outcome.UNLISTED)
+    if ended is Outcome.BAD_RECIPIENTS and errcode not in SPLITTABLE:
+        return t("mend.bad_list")
+    if ended is Outcome.UNKNOWN:
+        return t(
+            "mend.unknown",
+            tries=waits.UNKNOWN_TRIES,
+            hours=round(waits.asked_for(waits.UNKNOWN_TRIES) / timedelta(hours=1)),
+            window=waits.REPEAT_WINDOW // timedelta(hours=1),
+        )
+    return t(f"mend.{ended}")

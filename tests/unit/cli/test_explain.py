@@ -1,0 +1,57 @@
+"""What `broadcast explain` tells to do is what is really done."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from broadcast.attempts import Attempt
+from broadcast.decide import Move, Policy, decide
+from broadcast.outcomes import BY_ERRCODE, Outcome
+from broadcast.text import t
+from broadcast.waits import Waits
+from cli.commands.explain import mend
+
+NOON = datetime(2026, 12, 1, 4, tzinfo=UTC)
+RECIPIENTS = sorted(code for code, o in BY_ERRCODE.items() if o is Outcome.BAD_RECIPIENTS)
+
+
+def called(number: int, errcode: int | None, outcome: Outcome, *, at: datetime) -> Attempt:
+    return Attempt(number=number, outcome=outcome, errcode=errcode, started_at=at, ended_at=at)
+
+
+@pytest.mark.parametrize("errcode", RECIPIENTS)
+def test_a_batch_that_is_said_to_be_halved_is_halved(errcode: int) -> None:
+    refused = called(1, errcode, Outcome.BAD_RECIPIENTS, at=NOON)
+
+    move = decide([refused], now=NOON, policy=Policy(size=10_000, splits_left=4)).move
+
+    told = mend(errcode)
+    assert {
+        Move.SPLIT: t("mend.bad_recipients"), Move.REFUSE: t("mend.bad_list"),
+    }[move] == told  # fmt: skip
+
+
+def test_a_list_that_is_blamed_as_a_whole_is_not_said_to_be_halved() -> None:
+    assert "not halved" in mend(40130)
+    assert "is halved" in mend(40003)
+
+
+def test_an_unknown_outcome_is_repeated_as_long_as_is_said() -> None:
+    history, now = [called(1, -1, Outcome.UNKNOWN, at=NOON)], NOON
+    policy = Policy(size=10_000, splits_left=4, waits=Waits())
+    while (decision := decide(history, now=now, policy=policy)).move is Move.REPEAT_UNKNOWN:
+        assert decision.not_before is not None
+        now = decision.not_before
+        history.append(called(len(history) + 1, -1, Outcome.UNKNOWN, at=now))
+
+    hours = round((now - NOON) / timedelta(hours=1))
+    assert decision.move is Move.DOUBT
+    assert f"until {len(history) - 1} repeats had no answer (about {hours} hours)" in mend(-1)
+    assert "or 23 hours have passed" in mend(-1)
+
+
+@pytest.mark.parametrize("errcode", [40001, 45009, 48001, 99999999])
+def test_other_codes_have_the_text_of_what_they_end_as(errcode: int) -> None:
+    assert mend(errcode) == t(f"mend.{BY_ERRCODE.get(errcode, Outcome.UNLISTED)}")
