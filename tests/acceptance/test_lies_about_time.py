@@ -191,7 +191,8 @@ def test_a_batch_that_was_taken_and_could_not_be_asked_about_for_23_hours_is_hel
     assert report.batch_list[0].reason is Reason.WINDOW_CLOSED
     shown = victim.shown()
     assert "23 hours" in shown
-    assert "WeChat's console" in shown
+    assert f"{morning:%Y-%m-%d %H:%M}" in shown
+    assert f"(sent messages). Then: broadcast resolve {victim.id} --batch 1" in shown
     # WeChat's own 24 hours are over, and now a repeat would be a second send.
     calendar.put(morning + 25 * HOUR)
     calendar.liar.see_a_sweep()
