@@ -169,7 +169,7 @@ def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
                 errcode=last.errcode,
             )  # fmt: skip
         case Outcome.BAD_RECIPIENTS:
-            return _refuse_recipients(last, policy)
+            return _refuse_recipients(history, policy)
         case Outcome.QUOTA_MONTH:
             return _stand(Reason.QUOTA_MONTH, Scope.BROADCAST, last)
         case Outcome.STOP_ACCOUNT:
@@ -187,8 +187,12 @@ def _stand(reason: Reason, scope: Scope, last: Attempt) -> Decision:
     return Decision(move=Move.REPEAT, reason=reason, scope=scope, errcode=last.errcode)
 
 
-def _refuse_recipients(last: Attempt, policy: Policy) -> Decision:
-    halves_are_legal = policy.size >= 2 * SMALLEST
-    if last.errcode in SPLITTABLE and policy.splits_left > 0 and halves_are_legal:
+def _refuse_recipients(history: Sequence[Attempt], policy: Policy) -> Decision:
+    last = history[-1]
+    # Halves have keys of their own: if the person was wrong who took an earlier call for not sent,
+    # nothing would keep them from going out a second time.
+    halves_are_safe = not any(a.denied for a in history)
+    halves_are_legal = policy.size >= 2 * SMALLEST and policy.splits_left > 0
+    if last.errcode in SPLITTABLE and halves_are_legal and halves_are_safe:
         return Decision(move=Move.SPLIT, reason=Reason.RECIPIENTS_REFUSED, errcode=last.errcode)
     return Decision(move=Move.REFUSE, reason=Reason.RECIPIENTS_REFUSED, errcode=last.errcode)

@@ -254,6 +254,7 @@ def test_retried_batch_that_wechat_knows_is_accepted_and_told(
         (said(45009), BatchState.PLANNED, Reason.QUOTA_TODAY),
         (said(48001), BatchState.PLANNED, Reason.ACCOUNT_STOPPED),
         (said(40130), BatchState.REFUSED, Reason.RECIPIENTS_REFUSED),
+        (said(40003), BatchState.REFUSED, Reason.RECIPIENTS_REFUSED),
         (LOST, BatchState.UNKNOWN, Reason.REPEAT_UNKNOWN),
     ],
 )

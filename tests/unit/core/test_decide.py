@@ -306,3 +306,14 @@ def test_window_and_tries_begin_after_the_calls_that_a_person_denied() -> None:
 
     assert window_end(said, Waits()) == window_end(said[-1:], Waits())
     assert decide(said, now=NOW, policy=POLICY).move is Move.REPEAT_UNKNOWN
+
+
+@pytest.mark.parametrize("first", DOUBTFUL)
+def test_batch_of_which_a_person_denied_a_call_keeps_its_key_and_is_never_split(
+    first: Outcome | None,
+) -> None:
+    """If the person was wrong, only the same clientmsgid keeps it from going out twice."""
+    said = denied(first, after=(O.BAD_RECIPIENTS,))
+
+    assert decide(said[1:], now=NOW, policy=POLICY).move is Move.SPLIT
+    assert decide(said, now=NOW, policy=POLICY).move is Move.REFUSE

@@ -110,3 +110,26 @@ def test_batch_is_split_only_when_no_call_can_have_sent_it(
 
 def _decide(said: list[Attempt], gap: timedelta, policy: Policy) -> Decision:
     return decide(said, now=moment(said, gap), policy=policy)
+
+
+@given(said=histories(), count=st.integers(1, 7), gap=GAPS, policy=POLICIES)
+def test_calls_that_a_person_denied_count_like_calls_that_were_never_made(
+    said: list[Attempt], count: int, gap: timedelta, policy: Policy
+) -> None:
+    """Only "already accepted" may still speak of them: it is WeChat that knows."""
+    count = min(count, len(said) - 1)
+    denied = [replace(a, denied=True) for a in said[:count]] + said[count:]
+    bare = [
+        replace(
+            a, outcome=Outcome.NOT_CALLED, errcode=None, msg_id=None, confirmed=None,
+            owned_elsewhere=False,
+        )
+        for a in said[:count]
+    ] + said[count:]  # fmt: skip
+
+    move = decide(denied, now=moment(said, gap), policy=policy).move
+
+    wanted = allowed(bare)
+    if Move.VERIFY in wanted and any(a.unanswered for a in said[:count]):
+        wanted = {Move.ACCEPT}
+    assert move in wanted
