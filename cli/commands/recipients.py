@@ -31,9 +31,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def recipients(
     *,
     broadcast_id: BroadcastID,
-    name: Annotated[
-        str, typer.Option("--set", metavar="|".join(sets.NAMES), help=t("help.recipients.set"))
-    ],
+    name: Annotated[str, typer.Option("--set", metavar="SET", help=t("help.recipients.set"))],
     as_csv: Annotated[bool, typer.Option("--csv", help=t("help.recipients.csv"))] = False,
 ) -> None:
     """Write the OpenIDs of one set, one a line, or as CSV."""
