@@ -56,6 +56,7 @@ def _start(options: argparse.Namespace) -> Start:
         followers=options.followers,
         followers_seed=options.followers_seed,
         seed=options.seed,
+        first_msg_id=options.first_msg_id,
         daily_limit=options.daily_limit,
         calls_per_minute=options.calls_per_minute,
         switches={"latency_ms": options.latency_ms, **dict(options.switch)},
@@ -106,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--followers-seed", type=int, default=0, help="another seed gives other OpenIDs")
     add("--latency-ms", type=float, default=0, help="how long WeChat works on a call")
     add("--seed", type=int, default=0, help="for faults with a probability, rid and hint")
+    add(
+        "--first-msg-id",
+        type=_count,
+        metavar="N",
+        help="count msg_ids from N on, also after a reset; without it they go on with the time",
+    )
     add("--daily-limit", type=_count, default=100, help="mass calls of an account in a day")
     add("--calls-per-minute", type=_count, default=60, help="0 means no limit")
     add("--switch", action="append", default=[], type=_switch, metavar="NAME=VALUE")

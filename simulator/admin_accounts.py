@@ -11,7 +11,12 @@ from simulator.mass_checks import SEND, quota_name
 from simulator.tokens import Space
 from simulator.world import World
 
-_BOTH: tuple[Space, ...] = ("classic", "stable")
+_SPACES: dict[str, tuple[Space, ...]] = {
+    "both": ("classic", "stable"),
+    "classic": ("classic",),
+    "stable": ("stable",),
+    "none": (),
+}
 _PLAIN = (
     "kind",
     "permission_errcode",
@@ -78,16 +83,16 @@ def changed(world: World, appid: str, change: AccountChange) -> Account:
     if "used" in named:
         account.mass_day.set(change.used, quota_name(SEND, world), day=world.today())
     if change.secret is not None and change.secret != account.secret:
-        # Section 1.3: with a reset of the AppSecret the tokens of both kinds die at once.
         account.secret = change.secret
-        world.tokens.invalidate(appid, _BOTH, now=world.now(), sticky=False)
+        # Section 1.3: what a reset of the AppSecret does to the tokens.
+        dying = _SPACES[world.switches.appsecret_reset_kills]
+        world.tokens.invalidate(appid, dying, now=world.now(), sticky=False)
     return account
 
 
 def invalidated(world: World, appid: str, how: Invalidation) -> int:
     """Make tokens superseded; return how many lived."""
-    spaces = _BOTH if how.space == "both" else (how.space,)
-    return world.tokens.invalidate(appid, spaces, now=world.now(), sticky=how.sticky)
+    return world.tokens.invalidate(appid, _SPACES[how.space], now=world.now(), sticky=how.sticky)
 
 
 def account_summary(world: World, account: Account) -> dict[str, Any]:

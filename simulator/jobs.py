@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Literal
 
 from simulator.errors import RefusalError
@@ -20,6 +20,20 @@ JobStatus = Literal["SENDING", "SEND_SUCCESS", "SEND_FAIL", "DELETE"]
 FIRST_MSG_ID = 2**31 + 10**9 + 1
 FIRST_MSG_ID_TO_ALL = 10**9 + 1
 FIRST_MSG_DATA_ID = 2_400_000_001
+#: 2026-01-01, Unix seconds: ids are counted on from there by the clock.
+_EPOCH_S = 1_767_225_600
+_IDS_A_SECOND = 1_000
+
+
+def msg_ids_by_time(now: float) -> tuple[int, int]:
+    """Return the first msg_id at this Unix time, and the first of a send to all.
+
+    WeChat never gives an id twice, and a simulator that is started anew remembers none: whoever
+    kept the ledger of its last run would see the ids of other batches. An account sends to all a
+    few times a month, so there the seconds alone do, and stay within 31 bits as WeChat's do.
+    """
+    since_s = max(0.0, now - _EPOCH_S)
+    return FIRST_MSG_ID + int(since_s * _IDS_A_SECOND), FIRST_MSG_ID_TO_ALL + int(since_s)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,13 +83,18 @@ class UsedID:
 class JobBook:
     """All jobs of all accounts, and the sends that are being executed."""
 
+    first_msg_ids: InitVar[tuple[int, int]]
     _jobs: dict[int, Job] = field(default_factory=dict)
     _used: dict[tuple[str, str], UsedID] = field(default_factory=dict)
     _running: Counter[tuple[str, str]] = field(default_factory=Counter)
     _data_ids: dict[tuple[str, str], int] = field(default_factory=dict)
-    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(FIRST_MSG_ID))
-    _ids_to_all: Iterator[int] = field(default_factory=lambda: itertools.count(FIRST_MSG_ID_TO_ALL))
+    _ids: Iterator[int] = field(init=False)
+    _ids_to_all: Iterator[int] = field(init=False)
     _next_data_id: Iterator[int] = field(default_factory=lambda: itertools.count(FIRST_MSG_DATA_ID))
+
+    def __post_init__(self, first_msg_ids: tuple[int, int]) -> None:
+        """Count the ids on from these: of most sends, and of sends to all."""
+        self._ids, self._ids_to_all = map(itertools.count, first_msg_ids)
 
     def __iter__(self) -> Iterator[Job]:
         return iter(self._jobs.values())
@@ -94,20 +113,23 @@ class JobBook:
             raise RefusalError(40059)
         return job
 
-    def add(self, job: Job, *, key: str) -> None:
-        """Store an accepted job under its clientmsgid, given or made by WeChat."""
+    def add(self, job: Job, *, owner: str, key: str) -> None:
+        """Store an accepted job under its clientmsgid, given or made by WeChat.
+
+        `owner` here and below: the appid among whose ids this one is looked for.
+        """
         self._jobs[job.msg_id] = job
-        self.use(job.appid, key, at=job.accepted_at, digest=job.content_digest, msg_id=job.msg_id)
+        self.use(owner, key, at=job.accepted_at, digest=job.content_digest, msg_id=job.msg_id)
 
     def use(
-        self, appid: str, key: str, *, at: float, digest: str, msg_id: int | None = None
+        self, owner: str, key: str, *, at: float, digest: str, msg_id: int | None = None
     ) -> None:
         """Remember a clientmsgid."""
-        self._used[appid, key] = UsedID(at=at, content_digest=digest, msg_id=msg_id)
+        self._used[owner, key] = UsedID(at=at, content_digest=digest, msg_id=msg_id)
 
-    def used(self, appid: str, key: str) -> UsedID | None:
+    def used(self, owner: str, key: str) -> UsedID | None:
         """Return what is remembered of a clientmsgid."""
-        return self._used.get((appid, key))
+        return self._used.get((owner, key))
 
     def next_msg_id(self, kind: JobKind) -> int:
         """Return a new msg_id, beyond 32 signed bits but for sends to all."""
@@ -121,17 +143,17 @@ class JobBook:
             self._data_ids[appid, media_id] = next(self._next_data_id)
         return self._data_ids[appid, media_id]
 
-    def runs(self, appid: str, key: str) -> bool:
+    def runs(self, owner: str, key: str) -> bool:
         """Say whether a send with this clientmsgid is being executed now."""
-        return self._running[appid, key] > 0
+        return self._running[owner, key] > 0
 
     @contextmanager
-    def running(self, appid: str, key: str) -> Iterator[None]:
+    def running(self, owner: str, key: str) -> Iterator[None]:
         """Mark the time in which a send is executed."""
-        self._running[appid, key] += 1
+        self._running[owner, key] += 1
         try:
             yield
         finally:
-            self._running[appid, key] -= 1
-            if not self._running[appid, key]:
-                del self._running[appid, key]
+            self._running[owner, key] -= 1
+            if not self._running[owner, key]:
+                del self._running[owner, key]

@@ -39,8 +39,7 @@ async def mass_send(world: World, call: Call) -> dict[str, Any]:
     except RefusalError:
         _settle_refusal(mass)
         raise
-    appid = mass.account.appid
-    with world.jobs.running(appid, mass.key):
+    with world.jobs.running(mass.id_owner, mass.key):
         await call.work()
         job = _accept(mass)
     reply = {"errcode": 0, "errmsg": SUBMITTED, "msg_id": job.msg_id}
@@ -55,7 +54,7 @@ def _settle_refusal(mass: MassCall) -> None:
         name = quota_name(mass.call.path, world)
         mass.account.mass_day.add(name, day=world.today(), calls=-1)
     if mass.checked_id and world.switches.failed_call_uses_clientmsgid:
-        world.jobs.use(mass.account.appid, mass.key, at=world.now(), digest=mass.content_digest)
+        world.jobs.use(mass.id_owner, mass.key, at=world.now(), digest=mass.content_digest)
 
 
 def _accept(mass: MassCall) -> Job:
@@ -74,7 +73,7 @@ def _accept(mass: MassCall) -> Job:
     if world.switches.draft_dies_after_send and mass.message["msgtype"] == "mpnews":
         account.dead_media.update(media_ids(mass.message))
     job = _job(mass, eligible)
-    world.jobs.add(job, key=mass.key)
+    world.jobs.add(job, owner=mass.id_owner, key=mass.key)
     mass.call.record.msg_id = job.msg_id
     return job
 

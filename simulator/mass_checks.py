@@ -63,6 +63,11 @@ class MassCall:
         return self.world.accounts[self.call.record.appid]
 
     @property
+    def id_owner(self) -> str:
+        """The appid whose clientmsgids this one must differ from, or nothing for everybody's."""
+        return self.account.appid if self.world.switches.clientmsgid_scope == "account" else ""
+
+    @property
     def content_digest(self) -> str:
         """The digest of what followers would see."""
         return digest_of(content_of(self.message))
@@ -202,13 +207,13 @@ def _check_filter(mass: MassCall) -> None:
 
 def check_clientmsgid(mass: MassCall) -> None:
     """Section 2.3: 45067, 45066 while the first one runs, 45065 with the msg_id."""
-    world, switches, appid = mass.world, mass.world.switches, mass.account.appid
+    world, switches, owner = mass.world, mass.world.switches, mass.id_owner
     mass.key = mass.message.get("clientmsgid") or _automatic_id(mass)
     if len(mass.key.encode()) > switches.clientmsgid_max_bytes:
         raise RefusalError(45067)
-    if world.jobs.runs(appid, mass.key):
+    if world.jobs.runs(owner, mass.key):
         raise RefusalError(45066)
-    used = world.jobs.used(appid, mass.key)
+    used = world.jobs.used(owner, mass.key)
     if used is not None and world.now() - used.at < switches.clientmsgid_window_s:
         if switches.clientmsgid_compares_content and used.content_digest != mass.content_digest:
             return
@@ -219,9 +224,11 @@ def check_clientmsgid(mass: MassCall) -> None:
 
 
 def _automatic_id(mass: MassCall) -> str:
-    """WeChat makes a clientmsgid from a digest of the scope and the content."""
+    """WeChat makes a clientmsgid from a digest of the scope, within an account, and the content."""
     scope = mass.scope if mass.world.switches.auto_clientmsgid_covers_scope else b""
-    return hashlib.sha256(scope + mass.content_digest.encode()).hexdigest()
+    return hashlib.sha256(
+        mass.account.appid.encode() + scope + mass.content_digest.encode()
+    ).hexdigest()
 
 
 def check_parallel(mass: MassCall) -> None:

@@ -41,8 +41,14 @@ async def quota_get(world: World, call: Call) -> dict[str, Any]:
     shown = max(0, used - world.switches.quota_get_lag)
     quota = {"daily_limit": limit, "used": shown, "remain": max(0, limit - shown)}
     reply: dict[str, Any] = {"errcode": 0, "errmsg": "ok", "quota": quota}
-    if world.switches.quota_get_rate_limit:
-        reply["rate_limit"] = {"call_count": per_minute, "refresh_second": 60}
+    rate_limit = {"call_count": per_minute, "refresh_second": 60}
+    match world.switches.quota_get_rate_limit:
+        case "object":
+            reply["rate_limit"] = rate_limit
+        case "list":
+            reply["rate_limit"] = [rate_limit]
+        case "absent":
+            pass
     return reply
 
 

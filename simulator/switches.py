@@ -47,6 +47,8 @@ class Switches(BaseModel):
     force_refresh_too_soon: Literal["current", "error"] = "current"
     """Section 14 point 8: the current token comes back, or 45011."""
     garbage_token_errcode: Literal[40001, 40014] = 40014
+    appsecret_reset_kills: Literal["both", "classic", "stable", "none"] = "both"
+    """Section 1.3: which tokens die at once when the AppSecret is reset."""
     long_40001_text: bool = False
     wrong_secret_errcode: Literal[40125, 40001] = 40125
     """Section 9: 40001 on the token call is also documented as "secret wrong"."""
@@ -66,7 +68,8 @@ class Switches(BaseModel):
     test_account_sendall_errcode: Literal[45028, 48003] = 45028
     quota_get_lag: Count = 0
     """Quota/get shows so many calls fewer than were made (sections 5.3)."""
-    quota_get_rate_limit: bool = True
+    quota_get_rate_limit: Literal["object", "list", "absent"] = "object"
+    """Section 5.3: newer documents show rate_limit, in a shape that nobody confirmed."""
     monthly_cap: Count = 4
     """Messages a follower gets in a month; the next is filtered silently; 0 means no cap."""
 
@@ -83,6 +86,8 @@ class Switches(BaseModel):
     """An OpenID twice in one list: nobody knows; the harmful guess is the default."""
     failed_call_uses_clientmsgid: bool = False
     """Section 14 point 6."""
+    clientmsgid_scope: Literal["account", "everybody"] = "account"
+    """Section 2.3: whether two accounts may use the same id."""
     clientmsgid_compares_content: bool = False
     """Section 14 point 7: an old id with other content is then accepted."""
     clientmsgid_max_bytes: Count = 64

@@ -12,7 +12,7 @@ from simulator.accounts import Account, Registration, opened
 from simulator.clock import Clock, day_of, month_of
 from simulator.errors import RefusalError
 from simulator.faults import FaultBook
-from simulator.jobs import JobBook
+from simulator.jobs import FIRST_MSG_ID_TO_ALL, JobBook, msg_ids_by_time
 from simulator.journal import Journal, Record
 from simulator.switches import Switches
 from simulator.tokens import TokenBook
@@ -26,6 +26,8 @@ class Start:
     followers: int = 0
     followers_seed: int = 0
     seed: int = 0
+    first_msg_id: int | None = None
+    """None: by the time, so that no id of an earlier run comes back."""
     daily_limit: int = 100
     calls_per_minute: int = 60
     switches: Mapping[str, Any] = field(default_factory=dict)
@@ -46,7 +48,7 @@ class World:
         self.random = random.Random(start.seed)  # noqa: S311 - repeatable, not secret
         self.switches = Switches(**start.switches)
         self.tokens = TokenBook()
-        self.jobs = JobBook()
+        self.jobs = JobBook(self._first_msg_ids())
         self.journal = Journal()
         self.faults = FaultBook(start.seed)
         # Mass sends of an account that passed the check for parallel calls and still run.
@@ -54,6 +56,11 @@ class World:
         self.accounts: dict[str, Account] = {}
         for registration in start.registrations:
             self.open(registration)
+
+    def _first_msg_ids(self) -> tuple[int, int]:
+        if self.start.first_msg_id is None:
+            return msg_ids_by_time(self.clock.now())
+        return self.start.first_msg_id, FIRST_MSG_ID_TO_ALL
 
     def open(self, registration: Registration) -> Account:
         """Open an account as the command line has it."""

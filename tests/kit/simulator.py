@@ -54,6 +54,7 @@ class Simulator:
         calls_per_minute: int = 60,
         latency_ms: float = 0,
         seed: int = 0,
+        first_msg_id: int | None = None,
         port: int = 0,
         switches: Mapping[str, Any] | None = None,
         log: Path | None = None,
@@ -64,6 +65,7 @@ class Simulator:
         self.calls_per_minute = calls_per_minute
         self.latency_ms = latency_ms
         self.seed = seed
+        self.first_msg_id = first_msg_id
         self.port = port
         self.url = ""
         self._switches = dict(switches or {})
@@ -130,6 +132,8 @@ class Simulator:
         words += ["--latency-ms", str(self.latency_ms), "--seed", str(self.seed)]
         words += ["--daily-limit", str(self.daily_limit)]
         words += ["--calls-per-minute", str(self.calls_per_minute)]
+        if self.first_msg_id is not None:
+            words += ["--first-msg-id", str(self.first_msg_id)]
         for account in self.accounts:
             words += ["--account", account.argument]
         return words

@@ -54,6 +54,23 @@ def test_the_method_comes_before_the_token(wire: Wire) -> None:
     assert wire.json("GET", "message/mass/send")["errcode"] == 43002, "section 13"
 
 
+def test_parallel_calls_come_before_the_message_quota(
+    simulator: Simulator, wire: Wire, in_background: Callable[..., Any]
+) -> None:
+    """Section 13: 42010 while another call runs, although the month's messages are used up."""
+    to_all = {"filter": {"is_to_all": True}, "msgtype": "text", "text": {"content": "a"}}
+    for number in range(4):
+        submitted(wire.post("message/mass/sendall", to_all | {"clientmsgid": str(number)}))
+    simulator.set_switches(latency_ms=1000)
+    first = in_background(wire.send, simulator.openids(2), clientmsgid="one")
+    simulator.wait_for_mass_call()
+    reply = wire.post("message/mass/sendall", to_all | {"clientmsgid": "5"})
+    refused(reply, 42010, "masssend fast, retry again", section="13")
+    submitted(first.result())
+    reply = wire.post("message/mass/sendall", to_all | {"clientmsgid": "5"})
+    assert reply["errcode"] == 45028, "section 13"
+
+
 def test_the_clientmsgid_comes_before_parallel_calls(
     simulator: Simulator, wire: Wire, in_background: Callable[..., Any]
 ) -> None:

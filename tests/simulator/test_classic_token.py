@@ -155,3 +155,20 @@ def test_a_new_secret_kills_every_token(simulator: Simulator, wire: Wire) -> Non
     assert (wire.works(classic), wire.works(stable)) == (40001, 40001)
     assert wire.classic()["errcode"] == 40125
     assert "access_token" in wire.classic(secret="new")
+
+
+@pytest.mark.parametrize(
+    ("dies", "classic", "stable"),
+    [("classic", 40001, 40059), ("stable", 40059, 40001), ("none", 40059, 40059)],
+)
+def test_a_new_secret_may_spare_tokens(
+    simulator: Simulator, wire: Wire, dies: str, classic: int, stable: int
+) -> None:
+    """Section 1.3, the other ways: nobody confirmed that both die."""
+    simulator.set_switches(appsecret_reset_kills=dies)
+    of_classic, of_stable = wire.classic()["access_token"], wire.token
+    simulator.change_account(secret="new")
+    assert wire.classic()["errcode"] == 40125, "the old secret is dead all the same"
+    assert (wire.works(of_classic), wire.works(of_stable)) == (classic, stable), "section 1.3"
+    if dies == "none":
+        assert wire.stable(secret="new")["access_token"] == of_stable

@@ -52,6 +52,21 @@ def test_the_same_id_of_another_account_is_free(
     submitted(other.send(simulator.openids(2, appid=OTHER.appid), clientmsgid="one"))
 
 
+def test_the_same_id_of_another_account_may_be_taken(
+    simulator: Simulator, wire: Wire, wire_of: Callable[[SimulatedAccount], Wire]
+) -> None:
+    """Section 2.3, the other way: one scope for everybody; ids that WeChat makes never meet."""
+    simulator.set_switches(clientmsgid_scope="everybody")
+    msg_id = submitted(wire.send(simulator.openids(2), clientmsgid="one"))
+    other, people = wire_of(OTHER), simulator.openids(2, appid=OTHER.appid)
+    again = other.send(people, clientmsgid="one")
+    assert again == {"errcode": 45065, "errmsg": "clientmsgid exist", "msg_id": msg_id}
+    assert other.get(msg_id)["errcode"] == 40059, "the job itself is not the other account's"
+    to_all = {"filter": {"is_to_all": True}, "msgtype": "text", "text": {"content": "a"}}
+    submitted(wire.post("message/mass/sendall", to_all))
+    submitted(other.post("message/mass/sendall", to_all))
+
+
 def test_an_id_is_at_most_64_bytes(simulator: Simulator, wire: Wire) -> None:
     """Section 2.3: bytes, not characters; shorter limits were seen."""
     words = "clientmsgid size out of limit"

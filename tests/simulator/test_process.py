@@ -129,6 +129,37 @@ def test_options_set_quotas_and_switches(tmp_path: Path) -> None:
         assert requests.get(f"{url}/admin/switches", timeout=10).json()["monthly_cap"] == 0
 
 
+def test_a_msg_id_of_an_earlier_run_never_comes_back() -> None:
+    """Section 2.2: WeChat gives no id twice, and the ledger of the earlier run may be kept."""
+    seen: list[tuple[int, int]] = []
+    for _ in range(2):
+        with Simulator(followers=10) as simulator:
+            seen.append(both_ids(simulator))
+    listed, of_all = zip(*seen, strict=True)
+    assert list(listed) == sorted(set(listed))
+    assert min(listed) > 2**32
+    assert list(of_all) == sorted(set(of_all))
+    assert max(of_all) < 2**31
+
+
+def test_the_first_msg_id_may_be_told() -> None:
+    """A run that must be the same again."""
+    with Simulator(followers=10, first_msg_id=4_000_000_000) as simulator:
+        for _ in range(2):
+            simulator.reset()
+            assert both_ids(simulator) == (4_000_000_000, 1_000_000_001)
+
+
+def both_ids(simulator: Simulator) -> tuple[int, int]:
+    """The msg_ids of a send to OpenIDs and of a send to all."""
+    to_all = {"filter": {"is_to_all": True}, "msgtype": "text", "text": {"content": "a"}}
+    wire = Wire(simulator.url, simulator.account)
+    of_list = submitted(wire.send(simulator.openids(2)))
+    of_all = submitted(wire.post("message/mass/sendall", to_all))
+    wire.close()
+    return of_list, of_all
+
+
 def test_a_million_openids_are_printed_at_once() -> None:
     begin = time.monotonic()
     lines = run("followers", "--appid", "wx1", "--count", "1000000").stdout.splitlines()

@@ -25,12 +25,30 @@ def test_quota_get_shows_the_calls_of_today(simulator: Simulator, wire: Wire) ->
         "quota": {"daily_limit": 100, "used": 1, "remain": 99},
         "rate_limit": {"call_count": 60, "refresh_second": 60},
     }
-    simulator.set_switches(quota_get_rate_limit=False, quota_get_lag=1)
+    simulator.set_switches(quota_get_rate_limit="absent", quota_get_lag=1)
     assert wire.quota() == {
         "errcode": 0,
         "errmsg": "ok",
         "quota": {"daily_limit": 100, "used": 0, "remain": 100},
     }
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ("object", {"call_count": 60, "refresh_second": 60}),
+        ("list", [{"call_count": 60, "refresh_second": 60}]),
+        ("absent", None),
+    ],
+)
+def test_nobody_knows_the_shape_of_the_rate_limit(
+    simulator: Simulator, wire: Wire, shape: str, told: object
+) -> None:
+    """Section 5.3: the quota itself stays as it is."""
+    simulator.set_switches(quota_get_rate_limit=shape)
+    reply = wire.quota()
+    assert reply["quota"] == {"daily_limit": 100, "used": 0, "remain": 100}
+    assert reply.get("rate_limit") == told, "section 5.3"
 
 
 @pytest.mark.parametrize(
