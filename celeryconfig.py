@@ -50,8 +50,15 @@ broker_transport_options = {
     "global_keyprefix": _settings.redis_prefix,
     "confirm_publish": True,
 }
-# A publish fails at once: the row is committed, and the sweep rings later.
-task_publish_retry_policy = {"max_retries": 0}
+# A publish fails soon: the row is committed, and the sweep rings later. It is tried twice, because
+# the second try opens a new connection. RabbitMQ's does not mend itself: after a restart of the
+# node beat would publish into the old one, in vain, for as long as it lives.
+task_publish_retry_policy = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
 # Workers wait for the broker, for as long as it takes.
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None

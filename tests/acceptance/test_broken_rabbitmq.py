@@ -1,0 +1,53 @@
+"""RabbitMQ as broker goes away under a running lane, and comes back: the database decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.acceptance.recovery import Traffic, everybody_lives, for_seconds, start_all
+from tests.servers.ports import LOOPBACK
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+    from tests.servers.fixtures import MakeProxy
+    from tests.servers.rabbitmq import RabbitMQ
+
+FAULT_S = 2.0
+
+
+@pytest.mark.timeout(240)
+def test_rabbitmq_that_is_cut_stopped_killed_or_silent_costs_time_and_nothing_else(
+    rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy, start_system: StartSystem
+) -> None:
+    proxy = tcp_proxy((LOOPBACK, rabbitmq.port))
+    broker = make_url(rabbitmq_url).set(port=proxy.port).render_as_string(hide_password=False)
+    system = start_system(followers=400, accounts=4, latency_ms=250, CELERY_BROKER_URL=broker)
+    busy, *idle = system.simulator.accounts
+    traffic = Traffic(system, batches=120, of=busy)
+    start_all(system)
+    traffic.wait_for_calls(2)
+
+    assert proxy.cut()
+    traffic.recovers("RabbitMQ: connections cut")
+    others = [Traffic(system, batches=2, of=idle[0])]
+    others[0].recovers("RabbitMQ: connections cut, a lane that was first needed afterwards")
+
+    with for_seconds(FAULT_S, rabbitmq.start):
+        rabbitmq.stop()
+    traffic.recovers("RabbitMQ: node stopped and started")
+    others.append(Traffic(system, batches=2, of=idle[1]))
+    others[1].recovers("RabbitMQ: node stopped and started, a lane first needed afterwards")
+
+    with for_seconds(FAULT_S, proxy.flow):
+        proxy.stall()
+    traffic.recovers("RabbitMQ: silent for 2 s")
+    others.append(Traffic(system, batches=2, of=idle[2]))
+    others[2].recovers("RabbitMQ: silent for 2 s, a lane first needed afterwards")
+
+    everybody_lives(system)
+    system.simulator.set_switches(latency_ms=0)
+    for one in (*others, traffic):
+        one.ends_whole()
