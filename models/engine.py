@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
@@ -162,11 +162,33 @@ def open_engine(url: str | URL, *, pool_size: int = 5, patient: bool = False) ->
                 },
             }
     engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, **options)
+    event.listen(engine, "handle_error", _leave_what_is_read_only)
     if parsed.get_backend_name() == "sqlite":
         _prepare_sqlite(engine)
     elif parsed.get_backend_name() == "mysql" and not patient:
         _prepare_mysql(engine)
     return engine
+
+
+#: PostgreSQL: read-only transaction. MySQL: --read-only, read-only transaction, read-only mode.
+_READ_ONLY_SQLSTATES = {"25006"}
+_READ_ONLY_ERRNOS = {1290, 1792, 1836}
+
+
+def _leave_what_is_read_only(context: ExceptionContext) -> None:
+    """Give up a connection that refuses to write, and the others of its pool.
+
+    A connection keeps what it found when it was opened: a file that was read-only, a server that
+    became a replica. It would refuse for as long as the process lives.
+    """
+    error = context.original_exception
+    first = error.args[0] if error.args else None
+    if (
+        getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY")
+        or getattr(error, "sqlstate", None) in _READ_ONLY_SQLSTATES
+        or first in _READ_ONLY_ERRNOS
+    ):
+        context.is_disconnect = True
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -35,7 +35,7 @@ class TCPProxy:
         self._listener: socket.socket | None = None
         self._accepting: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._links: set[_Link] = set()
+        self._links: set[Link] = set()
         self._flowing = threading.Event()
         self._flowing.set()
         self.port = port
@@ -135,7 +135,7 @@ class TCPProxy:
         except OSError:
             _reset(client)
             return
-        link = _Link(client, server)
+        link = Link(client, server)
         with self._lock:
             self._links.add(link)
         for source, target in ((client, server), (server, client)):
@@ -143,7 +143,7 @@ class TCPProxy:
             link.threads.append(thread)
             thread.start()
 
-    def _pump(self, link: _Link, source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, link: Link, source: socket.socket, target: socket.socket) -> None:
         # An OSError here is what the tests ask for: one side is gone, so the other one goes.
         with contextlib.suppress(OSError):
             while data := source.recv(CHUNK_BYTES):
@@ -158,7 +158,7 @@ class TCPProxy:
         link.close()
 
 
-class _Link:
+class Link:
     """A client's connection and the one to the server that belongs to it."""
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
