@@ -25,7 +25,7 @@ from broadcast.errors import OutOfReachError
 from broadcast.outcomes import Outcome
 from coordination.tokens import Token
 from models.ledger import claims, lanes, records
-from models.ledger.claims import Kind, Work
+from models.ledger.claims import Claim, Kind, Work
 from models.ledger.records import Fact, Rules
 from worker import obstacles
 from worker.leases import Heartbeat, Lease
@@ -110,6 +110,9 @@ class _Drive:
         self._done = done
         self._until = until
         self._contents: dict[str, Mapping[str, Any]] = {}
+        #: A claim of ours may stand in the ledger without an end. Then nothing more is called here:
+        #: whoever leases the lane next adopts it before anything else.
+        self._unsettled = False
 
     def run(self) -> None:
         """Do one thing after the other until the slice is over; then say whether there is more."""
@@ -119,6 +122,8 @@ class _Drive:
                     return
             except OutOfReachError as error:
                 log.warning("lane of %s: %s", self._road.account.name, error)
+                if self._unsettled:
+                    break
                 self._sleep(AWAY_PAUSE_S)
         self._done.again = True
 
@@ -196,9 +201,16 @@ class _Drive:
             return
         passing(Point.PACE_TAKEN)
         message = self._message(work)
+        self._unsettled = True
         claim = claims.claim(road.engine, self._lease.held, work, rules=road.rules)
         if claim is None:
-            return
+            self._unsettled = False
+        else:
+            self._make(claim, work, token=token, message=message)
+
+    def _make(self, claim: Claim, work: Work, *, token: Token, message: Message) -> None:
+        """Make the claimed call and record what it ended as."""
+        road = self._road
         if time.monotonic() - claim.read_at > CALL_WITHIN_S:
             # Too much may have changed since the claim was read; nothing was called. A commit that
             # takes this long is a sick database, which is not helped by a quick repeat.
@@ -225,13 +237,15 @@ class _Drive:
             clientmsgid=work.clientmsgid,
         )
 
-    def _record(self, attempt_id: int, fact: Fact) -> Decision | None:
+    def _record(self, attempt_id: int, fact: Fact) -> Decision:
         """Store the fact, again and again while the database is away: nobody else knows it."""
         give_up = time.monotonic() + RECORD_FOR_S
         pause_s = 0.1
         while True:
             try:
-                return records.record(self._road.engine, attempt_id, fact, rules=self._road.rules)
+                decision = records.record(
+                    self._road.engine, attempt_id, fact, rules=self._road.rules
+                )
             except OutOfReachError as error:
                 if time.monotonic() > give_up:
                     log.critical("attempt %s stays unknown, ended %s", attempt_id, fact.outcome)
@@ -239,12 +253,15 @@ class _Drive:
                 log.warning("attempt %s not recorded yet: %s", attempt_id, error)
                 time.sleep(pause_s)
                 pause_s = min(pause_s * 2, 2.0)
+            else:
+                self._unsettled = False
+                return decision
 
-    def _tell(self, work: Work, number: int, fact: Fact, *, decision: Decision | None) -> None:
+    def _tell(self, work: Work, number: int, fact: Fact, *, decision: Decision) -> None:
         self._done.lines.append(
             {
                 "broadcast": work.broadcast_id, "batch": work.n, "attempt": number,
                 "outcome": fact.outcome.value, "errcode": fact.errcode, "ms": fact.elapsed_ms,
-                "then": decision.move.value if decision else None,
+                "then": decision.move.value,
             }
         )  # fmt: skip

@@ -1,0 +1,128 @@
+"""A driver whose own claim may stand in the ledger without an end calls nothing more."""
+
+from __future__ import annotations
+
+from threading import Event as Flag
+from typing import Any, NoReturn
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine, select
+
+from broadcast.errors import DatabaseAwayError
+from broadcast.outcomes import Outcome
+from broadcast.states import BatchState
+from coordination.tokens import Token
+from models import Batch
+from models.engine import now
+from models.ledger import claims, records, transaction
+from models.ledger.records import Fact, Rules
+from tests.kit import ledger
+from worker import lane
+from worker.lane import Road
+from worker.leases import Heartbeat
+from worker.ports import Message
+
+
+class WeChat:
+    """Takes every batch, and remembers the keys."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+
+    def send(self, token: Token, message: Message) -> Fact:
+        self.keys.append(message.clientmsgid)
+        # A key that it knows: "already accepted", with the job's number.
+        first = self.keys.index(message.clientmsgid) + 1
+        known = self.keys.count(message.clientmsgid) > 1
+        outcome = Outcome.ALREADY_ACCEPTED if known else Outcome.ACCEPTED
+        return Fact(outcome=outcome, errcode=45065 if known else 0, msg_id=first)
+
+    def status(self, token: Token, msg_id: int) -> NoReturn:
+        raise AssertionError("nothing is to be verified")
+
+    def quota(self, token: Token) -> NoReturn:
+        raise AssertionError("nothing is to be planned")
+
+
+class Ready:
+    """A token and a slot for everybody."""
+
+    def __init__(self, engine: Engine) -> None:
+        with engine.connect() as connection:
+            at = now(connection)
+        self._token = Token(
+            value=SecretStr("token"), generation=1, expires_at=at, fetched_at=at
+        )  # fmt: skip
+
+    def get(self) -> Token:
+        return self._token
+
+    def replace(self, failed: Token) -> None:
+        raise AssertionError("no token was refused")
+
+    def take(self) -> float:
+        return 0.0
+
+
+def road(engine: Engine, wechat: WeChat) -> Road:
+    ready = Ready(engine)
+    return Road(
+        engine=engine, account=ledger.account(), gateway=wechat, tokens=ready, pace=ready,
+        heartbeat=Heartbeat(engine), rules=Rules(), owner="tests", stopping=Flag(),
+    )  # fmt: skip
+
+
+def states(engine: Engine) -> list[BatchState]:
+    with engine.connect() as connection:
+        return list(connection.scalars(select(Batch.state).order_by(Batch.n)))
+
+
+def away(*_: object, **__: object) -> NoReturn:
+    raise DatabaseAwayError("error.database.away", cause="cut", where="")
+
+
+def test_a_claim_whose_commit_got_no_answer_and_cannot_be_given_back_ends_the_slice(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.broadcast(engine, size=30, batches=3)
+    wechat = WeChat()
+    whole = transaction.write
+
+    def cut(*args: Any) -> NoReturn:
+        whole(*args)
+        away()
+
+    with monkeypatch.context() as broken:
+        broken.setattr(claims, "write", cut)
+        broken.setattr(records, "give_back", away)
+        broken.setattr(lane, "AWAY_PAUSE_S", 0)
+        done = lane.drive(road(engine, wechat), seconds=5)
+    assert done.again
+    assert wechat.keys == []
+    assert states(engine) == [BatchState.CALLING, BatchState.PLANNED, BatchState.PLANNED]
+
+    lane.drive(road(engine, wechat), seconds=5)
+    # The orphan first, with its own key, then the others.
+    assert len(wechat.keys) == 3
+    assert states(engine) == [BatchState.ACCEPTED] * 3
+
+
+def test_an_outcome_that_cannot_be_recorded_ends_the_slice(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.broadcast(engine, size=30, batches=3)
+    wechat = WeChat()
+    with monkeypatch.context() as broken:
+        broken.setattr(records, "record", away)
+        broken.setattr(lane, "RECORD_FOR_S", -1)
+        broken.setattr(lane, "AWAY_PAUSE_S", 0)
+        done = lane.drive(road(engine, wechat), seconds=5)
+    assert done.again
+    assert len(wechat.keys) == 1
+
+    lane.drive(road(engine, wechat), seconds=5)
+    # Asked again before the others; WeChat knew it.
+    assert wechat.keys[1] == wechat.keys[0]
+    assert len(wechat.keys) == 4
+    assert states(engine) == [BatchState.ACCEPTED] * 3
