@@ -171,6 +171,10 @@ class System:
         """The report of a broadcast from the database."""
         return reports.report(self.engine, broadcast_id)
 
+    def reports(self) -> list[reports.Report]:
+        """The reports of all broadcasts, the newest first."""
+        return reports.reports(self.engine)
+
     def until_state(self, broadcast_id: str, *states: str, timeout_s: float = 60) -> reports.Report:
         """Wait until a broadcast stands in one of these states; return its report."""
         until(
