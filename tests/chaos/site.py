@@ -25,8 +25,9 @@ KNOWN = tuple(
     SimulatedAccount(name=name, appid=f"wx{n:016d}") for n, name in enumerate(ACCOUNTS, 1)
 )
 
-#: Alembic keeps the migration under way in variables of its modules: one thread at a time.
-_UPGRADING = threading.Lock()
+#: Alembic keeps the migration under way in variables of its modules, and the package that starts
+#: PostgreSQL a lock of files: one thread at a time.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class Site:
@@ -56,7 +57,8 @@ class Site:
     def postgresql(self) -> PostgreSQL:
         """PostgreSQL, started with the first run that needs it."""
         if self._postgresql is None:
-            self._postgresql = self._stack.enter_context(PostgreSQL())
+            with _ONE_AT_A_TIME:
+                self._postgresql = self._stack.enter_context(PostgreSQL())
         return self._postgresql
 
     @contextlib.contextmanager
@@ -69,7 +71,7 @@ class Site:
                 url = self.postgresql.fresh_database()
                 stack.callback(self.postgresql.drop_database, url)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
-            with _UPGRADING:
+            with _ONE_AT_A_TIME:
                 system = System(
                     folder, valkey=self.valkey, simulator=self.simulator, database_url=url,
                     settings={"BROADCAST_WAIT_SCALE": str(schedule.wait_scale)},
