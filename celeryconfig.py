@@ -19,14 +19,16 @@ _MINUTE_S = 60
 #: How much two machines' clocks may differ.
 _CLOCKS_S = 3600
 
+# The Redis of tokens and pace, unless another broker is named.
 broker_url = _settings.celery_broker_url
 # The producer publishes by name and never loads them.
 imports = ("worker.tasks",)
 
 # The database holds results; nothing may pile up in Redis.
 task_ignore_result = True
-# Other languages enqueue too, and pickle runs code.
+# Other languages enqueue too, and a task carries ids only.
 task_serializer = "json"
+# Pickle runs code: of whoever can write to the broker.
 accept_content = ["json"]
 # A worker that dies leaves its ring in the broker.
 task_acks_late = True
@@ -84,9 +86,11 @@ worker_send_task_events = True
 task_send_sent_event = False
 # Our own logging, which masks secrets.
 worker_hijack_root_logger = False
+# Celery would make log records of what is printed, and ours are printed to standard error.
 worker_redirect_stdouts = False
 # The account's day.
 timezone = "Asia/Shanghai"
+# Messages carry UTC, so that machines of different zones agree on when a ring is too old.
 enable_utc = True
 # Losing it costs one ring of each entry.
 beat_schedule_filename = str(_VAR / "celerybeat-schedule")
