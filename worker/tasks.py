@@ -18,6 +18,7 @@ from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.outcomes import Outcome
 from models.ledger import polls, sweeps
 from worker import lane, obstacles, planning, settling
+from worker.alone import alone
 from worker.bell import ring
 from worker.lane import Slice
 from worker.tokens import refresh
@@ -29,6 +30,11 @@ log = logging.getLogger(__name__)
 @shared_task(name=names.PLAN)
 def plan(broadcast_id: str) -> dict[str, Any] | None:
     """Make the batches of a broadcast, prove the plan, ring for its lane."""
+    with alone(names.PLAN, broadcast_id) as first:
+        return _plan(broadcast_id) if first else None
+
+
+def _plan(broadcast_id: str) -> dict[str, Any] | None:
     here = parts()
     try:
         account = planning.account_of(here.engine, broadcast_id)
@@ -73,7 +79,8 @@ def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:
 def settle(account: str) -> int:
     """Ask mass/get for the end of an account's accepted batches."""
     try:
-        return settling.settle(parts().road(account))
+        with alone(names.SETTLE, account) as first:
+            return settling.settle(parts().road(account)) if first else 0
     except (OutOfReachError, SettingsError) as error:
         log.warning("results of %s are asked for later: %s", account, error)
         return 0

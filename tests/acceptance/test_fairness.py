@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from broadcast import names
 from broadcast.accounts import Account
 from broadcast.accounts import from_file as accounts_of
 from broadcast.attempts import Reason
+from broadcast.states import BatchState
 from models import Batch
 from producer.publish import CeleryBell
 from tests.acceptance.conftest import sets_of
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
     from tests.kit.system import System
 
 SEND = "/cgi-bin/message/mass/send"
+GET = "/cgi-bin/message/mass/get"
+QUOTA = "/cgi-bin/openapi/quota/get"
 BATCHES = 5
+RINGS = 8
 
 
 def test_sixteen_accounts_finish_while_a_slow_one_is_in_its_first_calls_and_three_stand_still(
@@ -53,6 +58,44 @@ def test_sixteen_accounts_finish_while_a_slow_one_is_in_its_first_calls_and_thre
         assert report(troubled[REFUSED]).lane.stop_errcode == 48001
         assert report(troubled[EMPTY]).lane.wait_reason is Reason.QUOTA_TODAY
         assert report(troubled[HALTED]).lane.halted_at is not None
+
+
+def test_an_account_whose_quota_is_slow_to_get_takes_one_thread_however_often_it_is_rung_for(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=2 * SIZE)
+    worker, line = system.worker(), Line(system)
+    system.simulator.fault("slow", when="before", seconds=4, path=QUOTA)
+
+    broadcast_id = line.store("slow")
+    for _ in range(RINGS):
+        line.ring(broadcast_id)
+
+    system.until_state(broadcast_id, "completed", timeout_s=30)
+    worker.wait_for_line(f"Task {names.PLAN}[", times=2 * RINGS)
+    assert len(system.simulator.calls(path=QUOTA)) == 1
+    assert system.simulator.ledger()["delivered_max"] == 1
+
+
+def test_an_account_whose_results_are_slow_to_get_takes_one_thread_however_often_it_is_rung_for(
+    start_system: StartSystem,
+) -> None:
+    # What a settler has taken is due for others again after 0.6 s.
+    system = start_system(followers=2 * SIZE, BROADCAST_WAIT_SCALE="0.01")
+    worker, line = system.worker(), Line(system)
+    system.simulator.fault("slow", when="before", seconds=2, path=GET, count=2)
+    broadcast_id = line.store("slow")
+    line.ring(broadcast_id)
+    system.until_state(broadcast_id, "completed", timeout_s=30)
+
+    def asked() -> bool:
+        line.ring_for(names.SETTLE, "default")
+        states = {batch.state for batch in system.report(broadcast_id).batch_list}
+        return states == {BatchState.FINISHED}
+
+    until(asked, 30, "the results")
+    assert worker.output.count(f"Task {names.SETTLE}[") > RINGS
+    assert len(system.simulator.calls(path=GET)) == 2
 
 
 def test_an_unknown_batch_goes_first_then_priority_then_age_and_what_is_paused_blocks_nobody(
@@ -97,19 +140,27 @@ class Line:
 
     def submit(self, key: str, *, priority: int = 0) -> str:
         """Store and plan a broadcast; return its id when it waits for its lane."""
-        openids = self.system.simulator.openids(2 * SIZE, start=2 * SIZE * self.stored)
-        self.stored += 1
-        broadcast_id = submit(
-            self.system.engine, self.account, openids, key=key, batch_size=SIZE, priority=priority
-        )
+        broadcast_id = self.store(key, priority=priority)
         self.ring(broadcast_id)
         until(lambda: self.system.report(broadcast_id).batches["total"] == 2, 20, "the plan")
         return broadcast_id
 
+    def store(self, key: str, *, priority: int = 0) -> str:
+        """Store a broadcast; return its id."""
+        openids = self.system.simulator.openids(2 * SIZE, start=2 * SIZE * self.stored)
+        self.stored += 1
+        return submit(
+            self.system.engine, self.account, openids, key=key, batch_size=SIZE, priority=priority
+        )
+
     def ring(self, broadcast_id: str) -> None:
         """Ask the worker to plan it."""
+        self.ring_for(names.PLAN, broadcast_id)
+
+    def ring_for(self, task: str, of: str) -> None:
+        """Ask the worker to do something."""
         with contextlib.closing(CeleryBell(self.system.valkey.url)) as bell:
-            bell.ring_plan(broadcast_id)
+            bell._send(task, [of])
 
     def order(self) -> list[str]:
         """Whose batch each mass call was, in the order of the calls."""
