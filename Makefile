@@ -81,10 +81,10 @@ catalogue: $(DEV)  ## compile the texts of broadcast/locale
 	@.venv/bin/pybabel --quiet compile --domain broadcast --directory broadcast/locale --statistics
 
 lock: $(DEV)  ## requirements/*.txt from pyproject.toml; newer versions with UPGRADE=--upgrade
-	@$(PY) tools/lock.py $(UPGRADE)
+	@$(PY) -m tools.lock $(UPGRADE)
 
 lock-check: $(DEV)  ## every supported platform and Python has wheels for them; asks the package index
-	@$(PY) tools/lock.py --check
+	@$(PY) -m tools.lock --check
 
 clean:  ## remove the environment and the caches; var/, your data, stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

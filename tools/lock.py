@@ -17,7 +17,8 @@ import venv
 from pathlib import Path
 
 from packaging.pylock import Pylock
-from platforms import missing
+
+from tools.platforms import missing
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {"app.txt": "build", "dev.txt": "dev"}
