@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -114,11 +114,17 @@ def choose(accounts: Mapping[str, Account], name: str | None) -> Account:
     if name is None:
         raise SettingsError("error.settings.which_account", names=names)
     if name not in accounts:
-        near = difflib.get_close_matches(name, accounts, n=1)
-        raise SettingsError(
-            "error.settings.unknown_account", account=name, names=near[0] if near else names
-        )
+        raise unknown(name, accounts)
     return accounts[name]
+
+
+def unknown(name: str, known: Iterable[str]) -> SettingsError:
+    """Return the error that there is no account *name*, with the one that looks like it or all."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return SettingsError(
+        "error.settings.unknown_account", account=name, names=", ".join(near or names)
+    )
 
 
 def _secret_file(path: Path) -> SecretStr:

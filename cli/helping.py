@@ -38,7 +38,15 @@ def print_help(command: Any, context: Any) -> None:  # noqa: ANN401 - Typer keep
 
 def _names(option: Any) -> str:  # noqa: ANN401
     names = ", ".join(option.opts)
-    return names if option.is_flag or not option.metavar else f"{names} {option.metavar}"
+    value = option.metavar or _range(option)
+    return names if option.is_flag or not value else f"{names} {value}"
+
+
+def _range(option: Any) -> str:  # noqa: ANN401
+    smallest, largest = (getattr(option, name, None) for name in ("min", "max"))
+    if smallest is None:
+        return ""
+    return f"{smallest}.." if largest is None else f"{smallest}..{largest}"
 
 
 def _commands(group: Any, context: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401

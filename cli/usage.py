@@ -22,7 +22,7 @@ def one_line(error: TyperException) -> str:
         case "MissingParameter":
             return t("error.usage.missing", name=_name(error), help=help_at)
         case "BadParameter":
-            return t("error.usage.bad_value", name=_name(error), help=help_at)
+            return _bad_value(error, help_at)
         case "BadOptionUsage":
             option = getattr(error, "option_name", "")
             return t("error.usage.option_value", name=option, help=help_at)
@@ -34,6 +34,17 @@ def _no_such_option(error: Any, help_at: str) -> str:  # noqa: ANN401
     if near:
         return t("error.usage.no_option_near", name=error.option_name, near=near[0], help=help_at)
     return t("error.usage.no_option", name=error.option_name, help=help_at)
+
+
+def _bad_value(error: Any, help_at: str) -> str:  # noqa: ANN401
+    facts = {"name": _name(error), "help": help_at}
+    smallest = getattr(error.param, "min", None)
+    largest = getattr(error.param, "max", None)
+    if smallest is not None and largest is not None:
+        return t("error.usage.between", smallest=smallest, largest=largest, **facts)
+    if smallest is not None:
+        return t("error.usage.at_least", smallest=smallest, **facts)
+    return t("error.usage.bad_value", **facts)
 
 
 def _name(error: Any) -> str:  # noqa: ANN401

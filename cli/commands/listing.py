@@ -10,14 +10,16 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy import Engine
 
 from broadcast import day
+from broadcast.accounts import unknown
 from broadcast.text import t
 from cli import output
 from cli.commands.options import AccountName, AsJSON, new_app
 from cli.group import Command
-from cli.wiring.database import engine
-from models.ledger import reports
+from cli.wiring.database import engine, settings
+from models.ledger import accounts, reports
 
 app = new_app()
 
@@ -34,14 +36,26 @@ def listing(
     most: Annotated[int, typer.Option("--most", min=1, max=1000, help=t("help.most"))] = 20,
     as_json: AsJSON = False,
 ) -> None:
-    """List the newest broadcasts."""
-    found = reports.reports(engine(), account=account, most=most)
+    """List the newest broadcasts. Raises SettingsError for an account that nobody knows."""
+    ledger = engine()
+    if account is not None:
+        _check_known(ledger, account)
+    found = reports.reports(ledger, account=account, most=most)
     if as_json:
         output.show_json({"broadcasts": [reports.as_json(told) for told in found]})
     elif not found:
         output.say(t("list.none"))
     else:
         _print(found)
+
+
+def _check_known(ledger: Engine, account: str) -> None:
+    """Refuse an account that neither the ledger nor the settings have: an empty list would lie."""
+    used = accounts.names(ledger)
+    if not used:
+        settings().account(account)
+    elif account not in used and account not in (configured := settings().accounts()):
+        raise unknown(account, {*used, *configured})
 
 
 def _print(found: list[reports.Report]) -> None:

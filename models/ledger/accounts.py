@@ -33,6 +33,12 @@ def is_known(engine: Engine, name: str) -> bool:
     return found is not None
 
 
+def names(engine: Engine) -> list[str]:
+    """Return the names of all accounts that were ever used."""
+    with read(engine) as connection:
+        return list(connection.scalars(select(AccountRow.name).order_by(AccountRow.name)))
+
+
 def refuse_changed(connection: Connection, account: Account) -> bool:
     """Do the work of :func:`check` inside a transaction."""
     appid = connection.scalar(select(AccountRow.appid).where(AccountRow.name == account.name))

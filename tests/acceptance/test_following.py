@@ -160,7 +160,35 @@ def test_the_newest_broadcast_is_shown_where_none_is_named(line: CommandLine, st
     assert stored in line.run("status").out
     assert [b["id"] for b in line.run("list", "--json").json["broadcasts"]] == [stored]
     assert stored in line.run("list").out
-    assert line.run("list", "--account", "other").status == 0
+    assert stored in line.run("list", "--account", "default").out
+
+
+def test_the_list_of_an_account_that_nobody_knows_is_refused(
+    line: CommandLine, stored: str
+) -> None:
+    typo = line.run("list", "--account", "shop", "--json")
+    near = line.run("list", "--account", "defualt")
+
+    for result in (typo, near):
+        assert (result.status, len(result.lines)) == (2, 1)
+        assert "There is no account" in result.err
+        assert "use default" in result.err
+    assert typo.json["error"] in typo.err
+
+
+def test_the_list_knows_accounts_of_the_ledger_and_of_the_settings(
+    line: CommandLine, stored: str
+) -> None:
+    (line.folder / "accounts.toml").write_text(
+        '[accounts.shop]\nappid = "wx0000000000000042"\nappsecret = "of-the-shop"\n', "ascii"
+    )
+    gone = {"WECHAT_APPID": None, "BROADCAST_ACCOUNTS_FILE": "accounts.toml"}
+
+    assert stored in line.run("list", "--account", "default", **gone).out
+    empty = line.run("list", "--account", "shop", **gone)
+    assert (empty.status, stored in empty.out) == (0, False)
+    refused = line.run("list", "--account", "nobody", **gone)
+    assert (refused.status, "use default, shop" in refused.err) == (2, True)
 
 
 def test_without_any_broadcast_the_status_says_so(line: CommandLine) -> None:

@@ -156,3 +156,10 @@ def test_every_command_has_its_help(line: CommandLine, lang: str) -> None:
     assert {"send", "status", "watch", "halt", "db"} <= set(names)
     assert line.run("send", "--help", BROADCAST_LANG=lang).out.count("--") > 10
     assert ("用法" if lang == "zh" else "Usage") in root.out
+
+
+def test_the_help_names_the_range_of_a_number(line: CommandLine) -> None:
+    assert "--most 1..1000" in line.run("list", "--help").out
+    told = line.run("simulator", "--help").out
+    assert "--port 0..65535" in told
+    assert "--followers 0.." in told

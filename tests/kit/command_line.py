@@ -26,6 +26,7 @@ class CommandLine:
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
+    program: list[str] = field(default_factory=lambda: [sys.executable, "-m", "cli.main"])
 
     def __post_init__(self) -> None:
         """Fill in an account and parts that refuse."""
@@ -46,7 +47,7 @@ class CommandLine:
     ) -> Result:
         """Run one command to its end; None takes a variable out of the environment."""
         done = subprocess.run(
-            [sys.executable, "-m", "cli.main", *words],
+            [*self.program, *words],
             input=stdin, capture_output=True, cwd=self.folder, timeout=timeout_s, check=False,
             env=self.environment(env),
         )  # fmt: skip
