@@ -1,0 +1,227 @@
+"""What an audit finds in calls, keys and histories: a row is changed by hand, and told."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, insert, select, update
+
+from broadcast.outcomes import Outcome
+from broadcast.states import BatchState
+from models import AttemptRow, Event, Lane
+from models.ledger import audit
+from models.ledger.audit import Found
+from tests.integration.models.tampering import (
+    HOUR,
+    SECOND,
+    WAITS,
+    attempt,
+    change,
+    change_attempt,
+    change_batch,
+    change_broadcast,
+    found,
+    four_batches,
+    history_of,
+    later,
+    remove,
+    told,
+)
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+
+@pytest.fixture
+def broadcast_id(engine: Engine) -> str:
+    """Accepted (1), lost and repeated (2), split into 5 and 6 (3), not called yet (4)."""
+    return four_batches(engine)
+
+
+# -- no call without an attempt
+
+
+def test_accepted_batch_without_an_attempt_is_found(engine: Engine, broadcast_id: str) -> None:
+    remove(engine, AttemptRow, AttemptRow.id == attempt(engine, broadcast_id, 1).id)
+    assert {Found.NUMBERS, Found.CLAIMS, Found.UNEXPLAINED} <= found(engine)
+
+
+def test_attempt_that_vanished_is_found(engine: Engine, broadcast_id: str) -> None:
+    remove(engine, AttemptRow, AttemptRow.id == attempt(engine, broadcast_id, 2).id)
+    assert {Found.NUMBERS, Found.CLAIMS} <= found(engine)
+
+
+def test_attempt_that_no_claim_made_is_found(engine: Engine, broadcast_id: str) -> None:
+    first = attempt(engine, broadcast_id, 1)
+    values = dict(first._mapping) | {"claim": "by-hand", "number": 2}
+    del values["id"]
+    with engine.begin() as connection:
+        connection.execute(insert(AttemptRow).values(**values))
+    change_batch(engine, broadcast_id, 1, attempts=2)
+    assert Found.CLAIMS in found(engine)
+
+
+@pytest.mark.parametrize(
+    ("n", "state"),
+    [
+        (1, BatchState.REFUSED), (1, BatchState.UNKNOWN), (1, BatchState.PLANNED),
+        (2, BatchState.REFUSED), (2, BatchState.CANCELLED), (2, BatchState.SPLIT),
+        (4, BatchState.ACCEPTED), (4, BatchState.REFUSED), (4, BatchState.UNKNOWN),
+        (4, BatchState.IN_DOUBT), (4, BatchState.CALLING),
+    ],
+)  # fmt: skip
+def test_state_that_no_call_explains_is_found(
+    engine: Engine, broadcast_id: str, n: int, state: BatchState
+) -> None:
+    change_batch(engine, broadcast_id, n, state=state)
+    assert Found.UNEXPLAINED in found(engine)
+
+
+def test_45065_on_a_first_call_explains_no_acceptance(engine: Engine, broadcast_id: str) -> None:
+    change_attempt(engine, attempt(engine, broadcast_id, 1), outcome=Outcome.ALREADY_ACCEPTED)
+    assert found(engine) == {Found.UNEXPLAINED}
+
+
+def test_refusal_while_a_call_may_have_been_taken_is_found(engine: Engine) -> None:
+    """The rule of the whole history: a later refusal is no verdict."""
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(LOST)
+    later(engine)
+    driver.call(said(40130))
+    change_batch(engine, broadcast_id, 1, state=BatchState.REFUSED)
+    assert Found.UNEXPLAINED in found(engine)
+
+
+def test_outcome_without_an_end_is_found(engine: Engine, broadcast_id: str) -> None:
+    change_attempt(engine, attempt(engine, broadcast_id, 1), ended_at=None)
+    assert Found.TORN in found(engine)
+
+
+def test_attempt_written_after_its_call_is_found(engine: Engine, broadcast_id: str) -> None:
+    """A commit that came after the call, and not before it."""
+    first = attempt(engine, broadcast_id, 1)
+    change_attempt(
+        engine, first, started_at=first.ended_at + SECOND, ended_at=first.ended_at + HOUR
+    )
+    assert Found.WRITTEN_LATE in found(engine)
+
+
+def test_fence_that_no_driver_was_given_is_found(engine: Engine, broadcast_id: str) -> None:
+    for n, number in ((1, 1), (2, 1), (2, 2), (3, 1)):
+        change_attempt(engine, attempt(engine, broadcast_id, n, number), fence=2)
+    assert found(engine) == {Found.FENCE}
+
+
+# -- keys
+
+
+def test_changed_clientmsgid_is_found(engine: Engine, broadcast_id: str) -> None:
+    change_batch(engine, broadcast_id, 4, clientmsgid="a" * 25)
+    assert found(engine) == {Found.KEY_CHANGED}
+
+
+def test_call_with_the_key_of_another_batch_is_found(engine: Engine, broadcast_id: str) -> None:
+    other = ledger.batch(engine, broadcast_id, 1).clientmsgid
+    change_attempt(engine, attempt(engine, broadcast_id, 2, 2), clientmsgid=other)
+    assert told(engine, Found.KEY_OF_CALL).facts["number"] == 2
+
+
+def test_changed_content_is_found_by_the_keys(engine: Engine, broadcast_id: str) -> None:
+    change_broadcast(engine, broadcast_id, content='{"msgtype": "text", "text": {"content": "x"}}')
+    assert found(engine) == {Found.KEY_CHANGED}
+
+
+# -- histories
+
+
+def test_state_that_no_move_led_to_is_found(engine: Engine, broadcast_id: str) -> None:
+    change_batch(engine, broadcast_id, 1, state=BatchState.FINISHED)
+    assert found(engine) == {Found.LAST}
+
+
+def test_illegal_move_is_found(engine: Engine, broadcast_id: str) -> None:
+    (event,) = history_of(engine, broadcast_id, 1)
+    change(engine, Event, Event.id == event.id, detail='{"old": "split", "new": "accepted"}')
+    assert {Found.ILLEGAL, Found.GAP} <= found(engine)
+
+
+def test_call_of_an_accepted_batch_is_found_by_its_history(
+    engine: Engine, broadcast_id: str
+) -> None:
+    """The claim writes no line; that the batch left *calling* once more shows it."""
+    (event,) = history_of(engine, broadcast_id, 1)
+    again = dict(event._mapping)
+    del again["id"]
+    with engine.begin() as connection:
+        connection.execute(insert(Event).values(**again))
+    assert {Found.ILLEGAL, Found.CLAIMS} <= found(engine)
+
+
+def test_line_that_is_missing_from_a_history_is_found(engine: Engine, broadcast_id: str) -> None:
+    first, _ = history_of(engine, broadcast_id, 2)
+    remove(engine, Event, Event.id == first.id)
+    assert {Found.CLAIMS} <= found(engine)
+
+
+def test_illegal_move_of_a_broadcast_is_found(engine: Engine, broadcast_id: str) -> None:
+    with engine.begin() as connection:
+        last = connection.scalar(
+            select(Event.id)
+            .where(Event.broadcast_id == broadcast_id, Event.kind == "broadcast.move")
+            .order_by(Event.id.desc())
+            .limit(1)
+        )
+        connection.execute(
+            update(Event)
+            .where(Event.id == last)
+            .values(detail='{"old": "completed", "new": "sending"}')
+        )
+    assert {Found.ILLEGAL, Found.GAP} == found(engine)
+
+
+# -- one call at a time
+
+
+def test_calls_of_one_driver_that_overlap_are_found(engine: Engine, broadcast_id: str) -> None:
+    first = attempt(engine, broadcast_id, 1)
+    late = attempt(engine, broadcast_id, 2)
+    at = late.started_at + SECOND
+    change_attempt(engine, first, ended_at=at)
+    (event,) = history_of(engine, broadcast_id, 1)
+    change(engine, Event, Event.id == event.id, at=at)
+    one = told(engine, Found.OVERLAP)
+    assert (one.n, one.facts["other_n"]) == (2, 1)
+    alone = audit.audit(engine, broadcast_id, waits=WAITS).findings
+    assert [finding.found for finding in alone] == [Found.OVERLAP]
+
+
+def test_call_beside_one_that_never_ended_is_found(engine: Engine) -> None:
+    """One driver who begins a call before the end of the one before."""
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.claim()
+    driver.call(said(0, msg_id=1))
+    assert found(engine) == {Found.NO_END}
+    assert told(engine, Found.NO_END).broadcast_id == broadcast_id
+
+
+def test_lane_that_changed_hands_under_a_running_call_is_found(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    first = Driver(engine)
+    claim = first.claim()
+    with engine.begin() as connection:
+        connection.execute(update(Lane).values(leased_until=None))
+    ledger.pass_time(engine, SECOND)
+    second = Driver(engine, owner="too early")
+    second.call(said(0, msg_id=1))
+    ledger.pass_time(engine, SECOND)
+    first.record(claim, said(0, msg_id=1))
+    assert Found.OVERLAP in found(engine)
+    assert ledger.batch(engine, broadcast_id).attempts == 2
+
+
+def test_driver_who_called_after_he_was_replaced_is_found(
+    engine: Engine, broadcast_id: str
+) -> None:
+    change(engine, Lane, Lane.account == "default", fence=5)
+    change_attempt(engine, attempt(engine, broadcast_id, 1), fence=5)
+    assert found(engine) == {Found.OLD_FENCE}
