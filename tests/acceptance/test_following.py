@@ -119,7 +119,7 @@ def test_ctrl_c_leaves_the_broadcast_running_and_says_so(
 ) -> None:
     command = [sys.executable, "-m", "cli.main", *words[:1], stored, *words[1:]]
     process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
-    process.wait_for_line("batches 0 of 0")
+    process.wait_for_line("accepted by WeChat 0 of 5")
 
     process.signal_group(signal.SIGINT)
 
@@ -134,7 +134,7 @@ def test_the_database_may_go_away_for_a_while(
 ) -> None:
     command = [sys.executable, "-m", "cli.main", "watch", stored]
     process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
-    process.wait_for_line("batches 0 of 0")
+    process.wait_for_line("accepted by WeChat 0 of 5")
 
     line.execute("ALTER TABLE broadcasts RENAME TO elsewhere")
     process.wait_for_line("waiting for the database to come back")
@@ -167,7 +167,7 @@ def test_the_list_of_an_account_that_nobody_knows_is_refused(
     line: CommandLine, stored: str
 ) -> None:
     typo = line.run("list", "--account", "shop", "--json")
-    near = line.run("list", "--account", "defualt")
+    near = line.run("list", "--account", "default1")
 
     for result in (typo, near):
         assert (result.status, len(result.lines)) == (2, 1)
@@ -182,12 +182,13 @@ def test_the_list_knows_accounts_of_the_ledger_and_of_the_settings(
     (line.folder / "accounts.toml").write_text(
         '[accounts.shop]\nappid = "wx0000000000000042"\nappsecret = "of-the-shop"\n', "ascii"
     )
-    gone = {"WECHAT_APPID": None, "BROADCAST_ACCOUNTS_FILE": "accounts.toml"}
+    del line.env["WECHAT_APPID"]
+    line.env["BROADCAST_ACCOUNTS_FILE"] = "accounts.toml"
 
-    assert stored in line.run("list", "--account", "default", **gone).out
-    empty = line.run("list", "--account", "shop", **gone)
+    assert stored in line.run("list", "--account", "default").out
+    empty = line.run("list", "--account", "shop")
     assert (empty.status, stored in empty.out) == (0, False)
-    refused = line.run("list", "--account", "nobody", **gone)
+    refused = line.run("list", "--account", "nobody")
     assert (refused.status, "use default, shop" in refused.err) == (2, True)
 
 
