@@ -52,6 +52,9 @@ def make(name: str, /, **values: object) -> Account:
         # The table's title is the name; two of them could differ.
         raise _wrong(name, "name")
     file = values.pop("appsecret_file", None)
+    if values.get("appsecret") is not None and file is not None:
+        # Whichever of them won, the other may be the one that was corrected last.
+        raise SettingsError("error.settings.two_secrets", account=name)
     if values.get("appsecret") is None and file is not None:
         values["appsecret"] = _secret_file(Path(str(file)))
     given = {key: value for key, value in values.items() if value is not None}
@@ -104,10 +107,15 @@ def _refuse_shared_appid(found: Mapping[str, Account]) -> None:
             raise SettingsError("error.settings.same_appid", account=name, other=other)
 
 
+def no_account() -> SettingsError:
+    """Return the error that no account is known, with the ``.env`` that was looked at."""
+    return SettingsError("error.settings.no_account", path=Path(".env").absolute())
+
+
 def choose(accounts: Mapping[str, Account], name: str | None) -> Account:
     """Return the account called *name*, or the only one there is."""
     if not accounts:
-        raise SettingsError("error.settings.no_account")
+        raise no_account()
     if name is None and len(accounts) == 1:
         return next(iter(accounts.values()))
     names = ", ".join(sorted(accounts))

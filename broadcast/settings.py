@@ -5,12 +5,16 @@ Every wrong value is reported by its name with what is allowed; a secret is neve
 
 from __future__ import annotations
 
+import difflib
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from broadcast import accounts
@@ -164,6 +168,33 @@ class Settings(BaseSettings):
     def account(self, name: str | None) -> Account:
         """Return the account called *name*; with one account the name may be left out."""
         return accounts.choose(self.accounts(), name)
+
+
+def misspelt() -> dict[str, str]:
+    """Return the variables that look like a setting and are none, each with the one it is near.
+
+    Of the environment and of ``.env``. Other programs have variables with these beginnings too, so
+    one that is near none, or near one that is set, is left alone. Raises UnicodeDecodeError.
+    """
+    given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
+    known = {_alias(field) for field in Settings.model_fields.values()}
+    unknown = sorted(name for name in given - known - _NOT_SETTINGS if name.startswith(_OURS))
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=_NEAR) for name in unknown}
+    return {name: found[0] for name, found in near.items() if found and found[0] not in given}
+
+
+#: How alike two names are, from 0 to 1, before one is taken for the other: WECHAT_TOKEN, which
+#: many programs have, is no WECHAT_TOKEN_MODE.
+_NEAR = 0.85
+_OURS = ("BROADCAST_", "WECHAT_")
+#: Read elsewhere, before there are settings or beside them.
+_NOT_SETTINGS = frozenset({"BROADCAST_DEBUG", "BROADCAST_CRASH_AT"})
+
+
+def _alias(field: FieldInfo) -> str:
+    alias = field.validation_alias
+    assert isinstance(alias, AliasChoices)
+    return str(alias.choices[0])
 
 
 def _checked_url(value: SecretStr, schemes: tuple[str, ...]) -> SecretStr:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
 from broadcast.reports import Report
 from broadcast.text import t
-from cli import output, words
+from cli import output
 
 
 class Bar:
@@ -26,6 +26,11 @@ class Bar:
             console=Console(stderr=True), transient=True,
         )  # fmt: skip
         self._task = self._bar.add_task("", total=None, figures="")
+
+    @property
+    def renderable(self) -> RenderableType:
+        """What is drawn."""
+        return self._bar.get_renderable()
 
     def __enter__(self) -> Self:
         """Show the bar."""
@@ -44,18 +49,29 @@ class Bar:
     def show(self, told: Report) -> None:
         """Move the bar to the recipients who are told."""
         planned = told.audience["planned"]
+        total = told.batches["total"]
         figures = t(
-            "following.bar", accepted=f"{told.recipients['accepted']:,}", planned=f"{planned:,}",
-            done=told.batches["total"] - told.batches["waiting"], total=told.batches["total"],
+            "following.bar" if total else "following.bar_uncut",
+            accepted=f"{told.recipients['accepted']:,}", planned=f"{planned:,}",
+            done=total - told.batches["waiting"], total=total,
         )  # fmt: skip
         self._bar.update(
             self._task,
             total=planned,
             completed=planned - told.recipients["waiting"],
-            description=escape(words.broadcast_state(told.state)),
+            # The long one does not fit into 80 columns beside the figures.
+            description=escape(t(f"state.short.{told.state}")),
             figures=escape(figures),
         )
 
     def tell(self, text: str) -> None:
         """Print a line above the bar."""
         self._bar.console.print(escape(output.clean(text)))
+
+
+def leave_the_bar() -> None:
+    """Go on below the bar of a process that was killed: it had hidden the cursor."""
+    terminal = Console(stderr=True)
+    if terminal.is_terminal:
+        terminal.show_cursor()
+        terminal.print()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from broadcast import plan
@@ -14,13 +14,19 @@ from producer.submit import Order, Prepared
 MOST_LINES = 12
 
 
-def summary(order: Order, prepared: Prepared, *, now: datetime) -> Iterator[str]:
-    """Yield account, audience, plan, calls left, content and time, a line each."""
+def summary(
+    order: Order, prepared: Prepared, *, stops: Iterable[str], now: datetime
+) -> Iterator[str]:
+    """Yield account, audience, plan, calls left, content and time, a line each.
+
+    *stops* are why the account stands still.
+    """
     account, figures, sizes = order.account, prepared.figures, prepared.sizes
     yield t(
         "brake.account", name=account.name, appid=account.appid,
         kind=t(f"account_kind.{account.account_kind}"),
     )  # fmt: skip
+    yield from stops
     yield t(
         "brake.audience", read=f"{figures.read:,}", malformed=f"{figures.malformed:,}",
         duplicate=f"{figures.duplicate:,}", planned=f"{figures.planned:,}",

@@ -22,7 +22,7 @@ from broadcast.reports import Report
 from broadcast.states import BROADCAST_AT_REST, BroadcastState
 from broadcast.text import t
 from cli import output, words
-from cli.report import lane_wait, lane_waits
+from cli.report import NOBODY, is_overdue, lane_wait, lane_waits
 from models.ledger import reports
 
 SHORTEST_PAUSE_S = 0.02
@@ -33,7 +33,6 @@ IDLE_PAUSE_S = 1.0
 DATABASE_PATIENCE_S = 60
 #: Without progress this long, the parts on the way are looked at.
 STALLED_S = 5
-NOBODY_S = 15
 
 
 class Until(StrEnum):
@@ -181,6 +180,8 @@ class _Watch:
         elif told.state is BroadcastState.SCHEDULED and told.scheduled_at is not None:
             at = words.moment(told.scheduled_at, told.now)
             self._once("scheduled", t("following.scheduled", at=at))
+            if is_overdue(told):
+                self._once("overdue", t("standing.overdue", at=at, id=told.id))
         elif now - self._moved_at > STALLED_S and now - self._looked_at > STALLED_S:
             self._looked_at = now
             self._look_around(told, stalled_s=now - self._moved_at)
@@ -189,7 +190,7 @@ class _Watch:
         problem = self._redis_problem()
         if problem is not None:
             self._once("redis", t("following.redis_away", text=problem))
-        elif told.state is BroadcastState.PLANNING and stalled_s > NOBODY_S:
+        elif told.state is BroadcastState.PLANNING and stalled_s > NOBODY.total_seconds():
             self._once("nobody", t("following.nobody"))
 
     def _once(self, what: str, text: str) -> None:
@@ -223,9 +224,10 @@ class Lines:
 
 
 def _line(told: Report) -> str:
-    told_batches = told.batches["total"] - told.batches["waiting"]
+    total = told.batches["total"]
     return t(
-        "following.line", state=words.broadcast_state(told.state),
+        "following.line" if total else "following.line_uncut",
+        state=words.broadcast_state(told.state),
         accepted=f"{told.recipients['accepted']:,}", planned=f"{told.audience['planned']:,}",
-        done=told_batches, total=told.batches["total"],
+        done=total - told.batches["waiting"], total=total,
     )  # fmt: skip

@@ -31,7 +31,7 @@ def print_help(command: Any, context: Any) -> None:  # noqa: ANN401 - Typer keep
     arguments = [p for p in parameters if p.param_type_name == "argument"]
     options = [p for p in parameters if p.param_type_name == "option"]
     _section(console, t("help.arguments"), [(p.metavar or p.name, p.help or "") for p in arguments])
-    _section(console, t("help.options"), [(_names(p), p.help or "") for p in options])
+    _section(console, t("help.options"), [(_names(p), _told(p)) for p in options])
     if hasattr(command, "list_commands"):
         _section(console, t("help.commands"), _commands(command, context))
 
@@ -47,6 +47,13 @@ def _range(option: Any) -> str:  # noqa: ANN401
     if smallest is None:
         return ""
     return f"{smallest}.." if largest is None else f"{smallest}..{largest}"
+
+
+def _told(option: Any) -> str:  # noqa: ANN401
+    """Return an option's help with its default, unless it is a switch or has none."""
+    if option.is_flag or option.default is None:
+        return option.help or ""
+    return t("help.default", text=option.help, default=option.default)
 
 
 def _commands(group: Any, context: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from itertools import groupby
 
 from broadcast.attempts import Reason
@@ -14,6 +15,9 @@ from cli.standing import stops as standing_still
 
 #: Most lines, batches or repeats named one by one; the rest is counted.
 MOST_NAMED = 10
+
+#: Without a worker, or without beat, for this long: then nobody is there.
+NOBODY = timedelta(seconds=15)
 
 Skipped = Mapping[str, Sequence[tuple[int, str]]]
 S = BroadcastState
@@ -32,7 +36,14 @@ def lines(
     yield recipients(told)
     yield from _repeats(repeats)
     yield from _troubled(told.batch_list)
-    yield t("report.times", created=words.moment(told.created_at, told.now))
+    yield _times(told)
+
+
+def _times(told: Report) -> str:
+    created = words.moment(told.created_at, told.now)
+    if told.finished_at is None:
+        return t("report.times", created=created)
+    return t("report.times_ended", created=created, ended=words.moment(told.finished_at, told.now))
 
 
 def standing(told: Report) -> Iterator[str]:
@@ -46,9 +57,15 @@ def standing(told: Report) -> Iterator[str]:
         yield _stopped(told)
     elif told.state is S.SCHEDULED and told.scheduled_at is not None:
         at = words.moment(told.scheduled_at, told.now)
-        yield t("standing.scheduled", at=at, id=told.id)
+        yield t("standing.overdue" if is_overdue(told) else "standing.scheduled", at=at, id=told.id)
     elif told.state in {S.PLANNING, S.WAITING, S.SENDING} and lane_waits(told):
         yield lane_wait(told)
+
+
+def is_overdue(told: Report) -> bool:
+    """Tell whether its time has come and gone, and nobody launched it."""
+    at = told.scheduled_at
+    return told.state is S.SCHEDULED and at is not None and told.now - at > NOBODY
 
 
 def _itself(told: Report, *, stopped: bool) -> bool:
@@ -76,7 +93,10 @@ def _stopped(told: Report) -> str:
         return t("standing.does_not_fit", id=told.id)
     if told.batches["waiting"]:
         return t("standing.held", reason=words.reason(told.reason), code=code, id=told.id)
-    return t("standing.in_doubt", n=told.batches["in_doubt"], id=told.id)
+    doubts = told.batches["in_doubt"]
+    if doubts == 1:
+        return t("standing.in_doubt_one", id=told.id)
+    return t("standing.in_doubt", n=doubts, id=told.id)
 
 
 def _audience(told: Report, skipped: Skipped) -> str:
@@ -94,6 +114,8 @@ def _where(sample: Sequence[tuple[int, str]], count: int) -> str:
     if not sample:
         return ""
     numbers = words.listed(line for line, _ in sample[:MOST_NAMED])
+    if count == 1:
+        return t("report.line", numbers=numbers)
     return t("report.lines_more" if count > MOST_NAMED else "report.lines", numbers=numbers)
 
 
@@ -136,8 +158,10 @@ def _troubled(batches: Sequence[BatchLine]) -> Iterator[str]:
     for (state, reason, code), group in groupby(sorted(odd, key=_cause), key=_cause):
         there = list(group)
         numbers = words.listed(b.n for b in there[:MOST_NAMED])
+        # Of many batches the first are named.
+        several = "report.troubled_more" if len(there) > MOST_NAMED else "report.troubled"
         yield t(
-            "report.troubled_more" if len(there) > MOST_NAMED else "report.troubled",
+            several if len(there) > 1 else "report.troubled_one",
             numbers=numbers, count=len(there), state=words.batch_state(BatchState(state)),
             reason=words.reason(Reason(reason)), code=code,
         ).rstrip()  # fmt: skip

@@ -16,7 +16,7 @@ from broadcast import plan
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.states import BroadcastState
 from broadcast.text import t
-from cli import exits, output, waiting, words
+from cli import exits, output, standing, waiting, words
 from cli.brake import summary
 from cli.following import Until
 from cli.wiring import database
@@ -65,13 +65,13 @@ def send_wish(wish: Wish, *, repeat: str, dry_run: bool, until: Until | None) ->
         from cli.wiring.wechat import WeChatQuota  # noqa: PLC0415 - see _import_beside
 
         quota = WeChatQuota()
-        with _told("send.not_stored", repeat):
+        with _told("send.dry_run_failed" if dry_run else "send.not_stored", repeat):
             engine = database.engine()
             prepared = prepare(wish.order, audience, engine=engine, quota=quota)
         if dry_run:
             return _dry_run(wish, prepared, quota.why, engine=engine)
         refuse_what_does_not_fit(prepared)
-        if not _may_go(wish, prepared):
+        if not _may_go(wish, prepared, engine=engine):
             output.note(t("send.declined"))
             return exits.FAILED
         try:
@@ -130,7 +130,7 @@ def _dry_run(wish: Wish, prepared: Prepared, why: BroadcastError | None, *, engi
         if wish.as_json:
             output.show_json(reports.as_json(told))
         return exits.DONE
-    _show(wish, prepared)
+    _show(wish, prepared, engine=engine)
     proof = prepared.proof
     assert proof is not None
     if wish.as_json:
@@ -161,17 +161,20 @@ def _proof_json(wish: Wish, prepared: Prepared, proof: plan.Proof) -> dict[str, 
     }  # fmt: skip
 
 
-def _show(wish: Wish, prepared: Prepared) -> None:
-    for line in summary(wish.order, prepared, now=words.utc_now()):
+def _show(wish: Wish, prepared: Prepared, *, engine: Engine) -> bool:
+    """Show what will be sent; return whether its account stands still."""
+    stops = list(standing.lanes(engine).stops(wish.order.account.name))
+    for line in summary(wish.order, prepared, stops=stops, now=words.utc_now()):
         output.note(line)
+    return bool(stops)
 
 
-def _may_go(wish: Wish, prepared: Prepared) -> bool:
+def _may_go(wish: Wish, prepared: Prepared, *, engine: Engine) -> bool:
     """Show the broadcast on a terminal, and ask unless ``--yes`` was said."""
     if wish.ask is Ask.NOBODY or prepared.existing is not None:
         return True
-    _show(wish, prepared)
-    return wish.ask is Ask.TELL or _agreed()
+    stands = _show(wish, prepared, engine=engine)
+    return wish.ask is Ask.TELL or _agreed(wish.order.account.name, stands=stands)
 
 
 def _interrupted(engine: Engine, prepared: Prepared) -> int:
@@ -185,8 +188,8 @@ def _reason(why: BroadcastError | None) -> list[str]:
     return [] if why is None else [str(why)]
 
 
-def _agreed() -> bool:
-    output.note(t("send.ask"))
+def _agreed(account: str, *, stands: bool) -> bool:
+    output.note(t("send.ask_standing", account=account) if stands else t("send.ask"))
     return sys.stdin.readline().strip().casefold() in t("send.yes").split()
 
 
@@ -200,6 +203,9 @@ def _tell(wish: Wish, submitted: Submitted, *, engine: Engine, followed: bool) -
         output.say(t("send.scheduled", id=submitted.id, at=when))
     else:
         output.say(t("send.stored_followed" if followed else "send.stored", id=submitted.id))
+    account = wish.order.account.name
+    if submitted.created and standing.waits_for_unhalt(engine, account):
+        output.say(t("send.standing", account=account))
 
 
 def _tell_existing(told: reports.Report) -> None:

@@ -52,6 +52,11 @@ def lanes(engine: Engine) -> Lanes:
     return Lanes(by_account={row.pop("account"): LaneView(**row) for row in rows}, now=moment)
 
 
+def waits_for_unhalt(engine: Engine, account: str) -> bool:
+    """Tell whether *account* stands still. Raises DatabaseAwayError."""
+    return any(lanes(engine).stops(account))
+
+
 def stops(account: str, lane: LaneView, moment: datetime) -> Iterator[str]:
     """Yield who or what stopped *account*, since when, why, and the one command that goes on."""
     if lane.stopped_at is not None:

@@ -30,7 +30,9 @@ def one_line(error: TyperException) -> str:
 
 
 def _no_such_option(error: Any, help_at: str) -> str:  # noqa: ANN401
-    near = sorted(error.possibilities or ())
+    command = getattr(error.ctx, "command", None)
+    known = [name for option in getattr(command, "params", ()) for name in option.opts]
+    near = difflib.get_close_matches(error.option_name, known, n=1)
     if near:
         return t("error.usage.no_option_near", name=error.option_name, near=near[0], help=help_at)
     return t("error.usage.no_option", name=error.option_name, help=help_at)

@@ -6,10 +6,9 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-import typer
 from sqlalchemy import Engine
 
-from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.text import t
 from cli import exits, output, report, ways
 from cli.following import Followed, Lines, Progress, Until, follow
@@ -49,11 +48,11 @@ def show(engine: Engine, told: reports.Report, *, as_json: bool) -> None:
 
 
 def until_of(word: str) -> Until:
-    """Read ``--until``. Raises typer's BadParameter."""
+    """Read ``--until``. Raises InputError."""
     try:
         return Until(word)
     except ValueError:
-        raise typer.BadParameter(word, param_hint="--until") from None
+        raise InputError("error.usage.until", text=output.one_line(word)[:40]) from None
 
 
 def _failed(followed: Followed) -> int:

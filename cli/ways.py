@@ -12,6 +12,7 @@ from broadcast.reports import BatchLine, Report
 from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
 from cli import words
+from cli.report import NOBODY, lane_waits
 from models.ledger import resolves, retries, voices
 from models.ledger.flights import Flight
 from models.ledger.retries import Place, Placed
@@ -19,6 +20,8 @@ from models.ledger.voices import Voice
 
 #: Most batches that are named one by one; the rest is counted.
 MOST_NAMED = 10
+#: Most codes for which the command is written out.
+MOST_EXPLAINED = 3
 
 
 def lines(engine: Engine, told: Report) -> Iterator[str]:
@@ -30,9 +33,11 @@ def lines(engine: Engine, told: Report) -> Iterator[str]:
     cancelled = voice is not None and voice.moved_to == BroadcastState.CANCELLED
     if voice is not None:
         yield from _voice(voice, told)
+    yield from _nobody(voice, told)
     yield from _doubts(engine, told)
     if told.batches["refused"] and not cancelled:
         yield from _retry(engine, told)
+    yield from explain(told)
     for one in voices.contradicted(engine, told.id):
         yield t(
             "ways.contradicted", n=one.n, at=words.moment(one.at, told.now),
@@ -46,6 +51,17 @@ def _voice(voice: Voice, told: Report) -> Iterator[str]:
         yield t("ways.cancelled_by", **facts)
     elif voice.moved_to == BroadcastState.PAUSED and told.state is BroadcastState.PAUSED:
         yield t("ways.paused_by", **facts)
+
+
+def _nobody(voice: Voice | None, told: Report) -> Iterator[str]:
+    """Say that no worker is there: a plan takes none of them seconds."""
+    if told.state is not BroadcastState.PLANNING or lane_waits(told):
+        return
+    # A person who resumes it has it planned anew.
+    word = told.created_at if voice is None else voice.at
+    since = max(word, told.scheduled_at or word)
+    if told.now - since > NOBODY:
+        yield t("ways.nobody", since=words.moment(since, told.now), id=told.id)
 
 
 def _doubts(engine: Engine, told: Report) -> Iterator[str]:
@@ -72,6 +88,15 @@ def _retry(engine: Engine, told: Report) -> Iterator[str]:
     if again:
         numbers, followers = together(again)
         yield t("ways.retry", numbers=numbers, followers=f"{followers:,}", id=told.id)
+
+
+def explain(told: Report) -> Iterator[str]:
+    """Name the command that tells what WeChat's codes mean, where nothing or not all went out."""
+    if told.state not in {BroadcastState.FAILED, BroadcastState.PARTIAL}:
+        return
+    refused = [line.errcode for line in told.batch_list if line.state is BatchState.REFUSED]
+    for code in sorted({code for code in refused if code is not None})[:MOST_EXPLAINED]:
+        yield t("ways.explain", code=code)
 
 
 def together(groups: list[Placed]) -> tuple[str, int]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from broadcast import day
 from broadcast.errors import InputError
 
+#: Beyond it a mistyped year is likelier than a plan.
+FARTHEST = timedelta(days=366)
+
 
 def parse_at(text: str, *, now: datetime) -> datetime:
-    """Return the moment (UTC) that *text* names, which must lie after *now*.
+    """Return the moment (UTC) that *text* names, after *now* and within a year.
 
     *text* is ISO 8601 or ``YYYY-MM-DD HH:MM``; without a zone it is Shanghai's, the account's own.
     Raises InputError.
@@ -24,6 +27,11 @@ def parse_at(text: str, *, now: datetime) -> datetime:
     if utc is None or (":" not in text and "T" not in text.upper()):
         raise InputError("error.at.unreadable", text=" ".join(text.split())[:60])
     if utc <= now:
-        local = utc.astimezone(day.SHANGHAI).strftime("%Y-%m-%d %H:%M")
-        raise InputError("error.at.past", at=local)
+        raise InputError("error.at.past", at=_local(utc))
+    if utc > now + FARTHEST:
+        raise InputError("error.at.far", at=_local(utc), bound=_local(now + FARTHEST))
     return utc
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone(day.SHANGHAI).strftime("%Y-%m-%d %H:%M")

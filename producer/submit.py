@@ -120,7 +120,7 @@ def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSou
     prepared = Prepared(
         body=body, figures=_figures(audience, calls=len(sizes)), terms=order.terms, sizes=sizes,
         existing=submits.find(engine, body), proof=None, quota=None,
-        notices=order.content.notices,
+        notices=(*order.content.notices, *_doubtful(audience)),
     )  # fmt: skip
     if prepared.existing is not None:
         return prepared
@@ -219,6 +219,15 @@ def _ring(bell: Bell, broadcast_id: str) -> tuple[bool, tuple[Notice, ...]]:
         facts = {"reason": error.facts.get("reason", "")}
         return False, (Notice(message_id="notice.submit.not_rung", facts=facts),)
     return True, ()
+
+
+def _doubtful(audience: Audience) -> tuple[Notice, ...]:
+    """Notice OpenIDs that do not look like WeChat's; its pages do not say that they must."""
+    count = audience.planned - audience.beginning_with("o")
+    if not count:
+        return ()
+    facts: dict[str, object] = {"count": f"{count:,}", "planned": f"{audience.planned:,}"}
+    return (Notice(message_id="notice.audience.not_o", facts=facts),)
 
 
 def _body(order: Order, audience: Audience) -> submits.Body:

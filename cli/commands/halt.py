@@ -19,4 +19,7 @@ def halt(*, account: AccountName = None, every: EveryAccount = False, why: Why =
     """Start no new call of an account, or of all."""
     known = settings().accounts().values()
     halt_known = functools.partial(controls.halt, known=known)
-    switch(halt_known, account, every=every, why=why, done="halt.done", already="halt.already")
+    switch(
+        halt_known, account, every=every, why=why, done="halt.done", already="halt.already",
+        already_all="halt.already_all",
+    )  # fmt: skip

@@ -34,6 +34,7 @@ def switch(
     why: str | None,
     done: str,
     already: str,
+    already_all: str,
 ) -> None:
     """Carry out *control* for one account or all. Raises InputError for both at once."""
     if every and account is not None:
@@ -42,7 +43,10 @@ def switch(
     name = None if every else _named(ledger, account)
     changed = control(ledger, name, who=who(), why=in_one_line(why))
     names = words.listed(changed)
-    output.say(t(done, names=names) if changed else t(already, name=name or t("accounts.all")))
+    if changed:
+        output.say(t(done, names=names))
+    else:
+        output.say(t(already_all) if name is None else t(already, name=name))
     _say_what_remains(ledger, changed, name)
 
 

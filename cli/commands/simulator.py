@@ -51,9 +51,16 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except (OSError, UnicodeError) as error:
-        # A host that no name server can be asked for is a UnicodeError.
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        reason = _reason(error)
     raise OutOfReachError("error.embedded.listen", address=f"{host}:{port}", reason=reason)
+
+
+def _reason(error: Exception) -> str:
+    """Return the system's own words: those of Python name the address once more."""
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    # A host that no name server can be asked for is a UnicodeError.
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _tell_trial(account: Account, listener: socket.socket) -> None:

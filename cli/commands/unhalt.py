@@ -15,5 +15,6 @@ app = new_app()
 def unhalt(*, account: AccountName = None, every: EveryAccount = False, why: Why = None) -> None:
     """Let an account, or all, call again."""
     switch(
-        controls.unhalt, account, every=every, why=why, done="unhalt.done", already="unhalt.already"
-    )
+        controls.unhalt, account, every=every, why=why, done="unhalt.done",
+        already="unhalt.already", already_all="unhalt.already_all",
+    )  # fmt: skip

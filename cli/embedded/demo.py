@@ -20,7 +20,8 @@ import requests
 from broadcast.errors import OutOfReachError
 from broadcast.settings import ROOT, VAR
 from broadcast.text import t
-from cli import output
+from cli import exits, output
+from cli.bar import leave_the_bar
 from cli.embedded import parts
 from cli.embedded.supervisor import Supervisor
 
@@ -43,6 +44,15 @@ class Ledger:
 
 def run() -> int:
     """Run the demo and return its exit status: 0 if every follower got it exactly once."""
+    try:
+        return _run()
+    except KeyboardInterrupt:
+        # By now everything is stopped and its folder gone.
+        output.note(t("demo.interrupted"))
+        return exits.INTERRUPTED
+
+
+def _run() -> int:
     with _folder() as folder, Supervisor(folder, _environment(folder)) as supervisor:
         output.say(t("demo.starting"))
         url = _start(supervisor)
@@ -124,14 +134,23 @@ def _admin(method: str, url: str, *, json: object = None) -> dict[str, object]:
 
 
 def _send(supervisor: Supervisor) -> int:
-    """Run ``broadcast send`` in this terminal."""
+    """Run ``broadcast send`` in this terminal.
+
+    In a session of its own, so that Ctrl-C reaches us alone: it would say that its broadcast goes
+    on, which is true everywhere but here.
+    """
     command = [
         str(Path(sys.executable).parent / "broadcast"), "send", "--openids", str(OPENIDS),
         "--text", t("demo.text"), "--yes", "--wait",
     ]  # fmt: skip
-    return subprocess.run(  # noqa: S603 - our own program
-        command, env={**os.environ, **supervisor.env}, cwd=supervisor.folder, check=False
-    ).returncode
+    try:
+        return subprocess.run(  # noqa: S603 - our own program
+            command, env={**os.environ, **supervisor.env}, cwd=supervisor.folder, check=False,
+            start_new_session=True,
+        ).returncode  # fmt: skip
+    except KeyboardInterrupt:
+        leave_the_bar()
+        raise
 
 
 def _ledger(url: str) -> Ledger:

@@ -10,10 +10,11 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from broadcast.accounts import no_account
 from broadcast.errors import InputError, OutOfReachError
 from broadcast.settings import UP, UP_REDIS, Settings
 from broadcast.text import t
@@ -25,17 +26,24 @@ _LOOK_EVERY_S = 0.5
 
 
 def run() -> int:
-    """Run until Ctrl-C (status 0) or until a part ends by itself (OutOfReachError)."""
-    UP.mkdir(parents=True, exist_ok=True)
+    """Run until Ctrl-C (status 0) or until a part ends by itself (OutOfReachError).
+
+    Raises SettingsError where no account is known: nobody could send anything.
+    """
     settings = Settings.load()
     accounts = settings.accounts()
-    _upgrade(settings)
+    if not accounts:
+        raise no_account()
+    UP.mkdir(parents=True, exist_ok=True)
+    backlog = _upgraded(settings, accounts)
     # In this folder, so that the parts read the `.env` and the relative paths that we read.
     with _alone(), Supervisor(UP, {}, cwd=Path.cwd()) as supervisor, _redis(supervisor):
+        for line in backlog:
+            output.say(line)
         worker, beat = parts.worker(supervisor), parts.beat(supervisor)
         worker.ready(parts.WORKER_READY)
         beat.ready(parts.BEAT_READY)
-        output.say(t("up.ready", accounts=words.listed(accounts) or "-", logs=UP))
+        output.say(t("up.ready", accounts=words.listed(accounts), logs=UP))
         with contextlib.suppress(KeyboardInterrupt):
             while (child := supervisor.ended()) is None:
                 time.sleep(_LOOK_EVERY_S)
@@ -44,13 +52,16 @@ def run() -> int:
     return 0
 
 
-def _upgrade(settings: Settings) -> None:
+def _upgraded(settings: Settings, known: Collection[str]) -> list[str]:
+    """Migrate the database; return in words what it holds for the workers to come."""
+    from cli.embedded.backlog import lines  # noqa: PLC0415
     from models import schema  # noqa: PLC0415 - Alembic costs half a second
     from models.engine import open_engine  # noqa: PLC0415
 
     engine = open_engine(settings.database_url.get_secret_value())
     try:
         schema.upgrade(engine)
+        return list(lines(engine, known))
     finally:
         engine.dispose()
 

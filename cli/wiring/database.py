@@ -8,15 +8,23 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from broadcast.errors import SchemaError
-from broadcast.settings import Settings
+from broadcast.settings import Settings, misspelt
+from broadcast.text import t
+from cli import output
 from models import schema
 from models.engine import open_engine, parse
 
 
 @functools.cache
 def settings() -> Settings:
-    """Return the settings of this process. Raises SettingsError naming a wrong value."""
-    return Settings.load()
+    """Return the settings of this process. Raises SettingsError naming a wrong value.
+
+    Warns once of what looks like a setting and is not read.
+    """
+    loaded = Settings.load()
+    for name, near in misspelt().items():
+        output.warn(t("settings.near", name=name, near=near))
+    return loaded
 
 
 def engine() -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -83,6 +84,17 @@ class Audience:
             last=ids[-openid.LENGTH :].decode("ascii"),
             packed=openid.pack(ids),
         )
+
+    def beginning_with(self, letter: str) -> int:
+        """Count the OpenIDs that begin with *letter*, an ASCII character."""
+        first = ord(letter)
+        lower, upper = (
+            bisect_left(range(self.planned), bound, key=self._first) for bound in (first, first + 1)
+        )
+        return upper - lower
+
+    def _first(self, number: int) -> int:
+        return self.openids.slice(number, 1)[0]
 
     def close(self) -> None:
         """Drop the temporary file; closing twice is harmless."""

@@ -185,6 +185,24 @@ def test_the_demo_delivers_to_everybody_once_and_can_be_run_again_at_once(
         assert list((installation / "var").glob("demo-*")) == []
 
 
+@pytest.mark.parametrize("when", ["on free ports", "Stored as"])
+def test_ctrl_c_in_the_demo_says_one_true_line(
+    installation: Path, tmp_path: Path, when: str
+) -> None:
+    with RunningProcess(
+        [BROADCAST, "demo"], log=tmp_path / "demo.log", env=of(installation), cwd=tmp_path
+    ) as demo:
+        demo.wait_for_line(when, timeout_s=40)
+
+        assert end(demo, signal.SIGINT) == 130
+        printed = demo.output
+
+    assert printed.splitlines()[-1].startswith("Interrupted: the demo is stopped"), printed
+    assert "broadcast watch" not in printed
+    assert "Error" not in printed
+    assert list((installation / "var").glob("demo-*")) == []
+
+
 def test_ctrl_c_while_waiting_leaves_the_broadcast_running_and_says_its_id(
     start_system: StartSystem,
 ) -> None:

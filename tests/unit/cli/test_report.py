@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from broadcast.attempts import Reason
 from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Report
 from broadcast.states import BatchState, BroadcastState
-from cli import report
+from cli import report, ways
+from cli.bar import Bar
+from cli.following import Lines
 
 NOW = datetime(2026, 11, 27, 6, 0, tzinfo=UTC)
 FREE = LaneView(
@@ -125,3 +130,77 @@ def test_batches_of_one_size_are_told_without_a_range(
     assert en in report.lines(there, [], {})
     monkeypatch.setenv("BROADCAST_LANG", "zh")
     assert zh in report.lines(there, [], {})
+
+
+def refused(n: int, errcode: int) -> BatchLine:
+    return replace(batch(n, 5), state=BatchState.REFUSED, errcode=errcode, errmsg="no")
+
+
+def test_one_of_a_kind_is_told_in_the_singular() -> None:
+    held = told(
+        BroadcastState.HELD, batches={"total": 1, "waiting": 0, "in_doubt": 1},
+        audience=told(BroadcastState.HELD).audience | {"malformed": 1},
+        batch_list=[refused(3, 40003)],
+    )  # fmt: skip
+
+    shown = list(report.lines(held, [], {"malformed": [(7, "x")]}))
+
+    assert any(line.startswith("Held: 1 batch in doubt is never") for line in shown)
+    assert any("malformed 1 (line 7)" in line for line in shown)
+    assert any(line.startswith("Batch 3: refused") for line in shown)
+
+
+def test_the_end_is_told_once_there_is_one() -> None:
+    running = told(BroadcastState.SENDING)
+    ended = told(
+        BroadcastState.COMPLETED, finished_at=NOW - timedelta(minutes=4), now=NOW,
+        created_at=NOW - timedelta(minutes=9),
+    )  # fmt: skip
+
+    assert "ended" not in list(report.lines(running, [], {}))[-1]
+    assert re.search(
+        r"\(9 min ago\) · ended: .* \(4 min ago\)$", [*report.lines(ended, [], {})][-1]
+    )
+
+
+def test_the_codes_of_a_failed_broadcast_come_with_the_command_that_explains_them() -> None:
+    codes = [refused(1, 45028), refused(2, 40003), refused(3, 40003)]
+
+    failed = list(ways.explain(told(BroadcastState.FAILED, batch_list=codes)))
+    sending = list(ways.explain(told(BroadcastState.SENDING, batch_list=codes)))
+
+    assert [line.rpartition(": ")[2] for line in failed] == [
+        "broadcast explain 40003", "broadcast explain 45028",
+    ]  # fmt: skip
+    assert sending == []
+
+
+def test_before_it_is_cut_no_batches_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    uncut = told(BroadcastState.PLANNING, batches=dict.fromkeys(("total", "waiting"), 0))
+
+    Lines().show(uncut)
+    Lines().show(told(BroadcastState.SENDING))
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("accepted by WeChat 0 of 10")
+    assert second.endswith("batches 0 of 2")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("state", BroadcastState)
+def test_the_bar_fits_into_eighty_columns(
+    monkeypatch: pytest.MonkeyPatch, lang: str, state: BroadcastState
+) -> None:
+    monkeypatch.setenv("BROADCAST_LANG", lang)
+    monkeypatch.setenv("COLUMNS", "80")
+    figures = dict.fromkeys(SETS, 0) | {"accepted": 1_000_000}
+    bar = Bar()
+
+    bar.show(
+        told(state, recipients=figures, audience={"planned": 1_000_000},
+             batches={"total": 100, "waiting": 0})
+    )  # fmt: skip
+
+    drawn = io.StringIO()
+    Console(file=drawn, width=80).print(bar.renderable)
+    assert "…" not in drawn.getvalue()

@@ -43,3 +43,16 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         parse_at(text, now=NOW)
     assert caught.value.message_id in {"error.at.unreadable", "error.at.past"}
     assert str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["2028-11-25 20:00", "2027-11-26 12:01", "9999-12-31 23:59"])
+def test_a_mistyped_year_is_refused_with_the_bound(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_at(text, now=NOW)
+
+    assert caught.value.message_id == "error.at.far"
+    assert caught.value.facts == {"at": text, "bound": "2027-11-26 12:00"}
+
+
+def test_a_year_ahead_is_near_enough() -> None:
+    assert parse_at("2027-11-25 20:00", now=NOW) == EVENING.replace(year=2027)

@@ -1,0 +1,216 @@
+"""What a newcomer runs into on the first day: each says what it is and names the way on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cli.embedded import backlog
+from models.engine import open_engine
+from tests.acceptance.test_terminal import on_terminal
+from tests.kit.command_line import CommandLine
+
+PEOPLE = [f"oTEST{n:023}" for n in range(5)]
+SEND = ("send", "--openids", "list.txt", "--text", "hello")
+SECRET = "appsecret-of-the-tests"
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> CommandLine:
+    """A command line with tables and a good list; no Redis and no worker is there."""
+    (tmp_path / "list.txt").write_text("\n".join(PEOPLE), encoding="utf-8")
+    made = CommandLine(tmp_path)
+    assert made.run("db", "upgrade").status == 0
+    return made
+
+
+def sent(line: CommandLine, *words: str) -> str:
+    """Store a broadcast; return its id."""
+    return str(line.run(*SEND, *words, "--json").json["id"])
+
+
+def age(line: CommandLine, seconds: int) -> None:
+    """Let everything that is stored be so much older."""
+    at = f"{datetime.now(UTC) - timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S.%f}"
+    line.execute("UPDATE broadcasts SET created_at = :at, published_at = :at", at=at)
+    line.execute("UPDATE broadcasts SET scheduled_at = :at WHERE scheduled_at IS NOT NULL", at=at)
+    line.execute("UPDATE events SET at = :at", at=at)
+
+
+# -- accounts
+
+
+def test_the_real_appid_after_the_trial_one_is_told_to_take_a_database_of_its_own(
+    line: CommandLine,
+) -> None:
+    sent(line)
+
+    refused = line.run(*SEND, "--again", WECHAT_APPID="wx00000000000000ff")
+    own = f"sqlite:///{line.folder / 'real.db'}"
+    line.run("db", "upgrade", DATABASE_URL=own)
+    begun = line.run(*SEND, WECHAT_APPID="wx00000000000000ff", DATABASE_URL=own)
+
+    assert (refused.status, len(refused.lines)) == (2, 1)
+    assert "DATABASE_URL" in refused.err
+    assert "BROADCAST_ACCOUNTS_FILE" in refused.err
+    assert begun.status == 0, begun.err
+
+
+@pytest.mark.parametrize("words", [SEND, ("up",)])
+def test_without_an_account_the_file_that_was_looked_at_is_named(
+    line: CommandLine, words: tuple[str, ...]
+) -> None:
+    result = line.run(*words, WECHAT_APPID=None, WECHAT_APPSECRET=None)
+
+    assert (result.status, result.out, len(result.lines)) == (2, "", 1)
+    assert str(line.folder / ".env") in result.err
+
+
+def test_two_appsecrets_are_an_error_that_names_both(line: CommandLine) -> None:
+    (line.folder / "secret").write_text(SECRET, encoding="ascii")
+
+    result = line.run(*SEND, WECHAT_APPSECRET_FILE="secret")
+
+    assert (result.status, len(result.lines)) == (2, 1)
+    assert "WECHAT_APPSECRET and by WECHAT_APPSECRET_FILE" in result.err
+    assert SECRET not in result.err
+
+
+def test_a_misspelt_setting_is_told_once_with_the_right_name(line: CommandLine) -> None:
+    (line.folder / ".env").write_text("BROADCAST_BATCHSIZE=2\n", encoding="ascii")
+
+    result = line.run("accounts", "--json", WECHAT_APP_KIND="test", WECHAT_ACOUNT_KIND="test")
+
+    told = [one for one in result.lines if "is no setting" in one]
+    assert len(told) == 2, result.err
+    assert any("BROADCAST_BATCHSIZE" in one and "BROADCAST_BATCH_SIZE" in one for one in told)
+    assert any("WECHAT_ACOUNT_KIND" in one and "WECHAT_ACCOUNT_KIND" in one for one in told)
+    assert result.json["error"] is None
+
+
+@pytest.mark.parametrize("name", ["WECHAT_TOKEN", "WECHAT_ROBOT_NAME", "BROADCAST_DEBUG"])
+def test_variables_of_other_programs_are_no_misspelt_settings(line: CommandLine, name: str) -> None:
+    result = line.run("accounts", **{name: "1"})  # type: ignore[arg-type]  # a variable's name
+
+    assert result.err == ""
+
+
+# -- an account that stands still
+
+
+def test_a_send_on_a_halted_account_says_what_it_waits_for(line: CommandLine) -> None:
+    assert "unhalt" not in line.run(*SEND).out
+    line.run("halt")
+
+    stored = line.run(*SEND, "--again")
+    later = line.run(*SEND, "--again", "--at", (datetime.now(UTC) + timedelta(days=2)).isoformat())
+
+    for result in (stored, later):
+        assert result.status == 0, result.err
+        assert result.out.splitlines()[-1].endswith("broadcast unhalt --account default")
+
+
+def test_a_person_is_asked_in_other_words_on_a_halted_account(line: CommandLine) -> None:
+    line.run(*SEND)
+    line.run("halt", "--why", "the boss calls")
+
+    shown = on_terminal(line, *SEND, "--again", types=b"n\n").out
+
+    assert "the boss calls" in shown
+    assert "wait for: broadcast unhalt --account default. Store it? [y/N]" in shown
+
+
+def test_halting_twice_says_exactly_what_is_halted(line: CommandLine) -> None:
+    nothing = line.run("unhalt", "--all").out
+    line.run("halt")
+
+    assert nothing == "Nothing to lift: no account is halted or stopped.\n"
+    assert line.run("halt").out.startswith("Nothing to halt: default is halted already.\n")
+    assert line.run("halt", "--all").out == "Nothing to halt: every account is halted already.\n"
+
+
+# -- nobody runs
+
+
+def test_without_redis_a_send_names_the_command_that_starts_everything(line: CommandLine) -> None:
+    result = line.run(*SEND)
+
+    assert result.status == 0
+    assert "`broadcast up`" in result.err
+
+
+def test_the_status_of_what_nobody_takes_up_names_the_commands(line: CommandLine) -> None:
+    broadcast_id = sent(line)
+    fresh = line.run("status", broadcast_id).out
+    age(line, 300)
+
+    told = line.run("status", broadcast_id).out
+    line.run("pause", broadcast_id)
+    resumed = line.run("resume", broadcast_id).out
+
+    assert "(5 min ago): start one with `broadcast up` or `celery -A worker worker`" in told
+    # Seconds after it was stored or resumed nothing is wrong yet.
+    assert "No worker" not in fresh + resumed
+
+
+def test_an_overdue_time_is_told_with_what_is_missing(line: CommandLine) -> None:
+    at = datetime.now(UTC) + timedelta(hours=5)
+    broadcast_id = sent(line, "--at", at.isoformat())
+    ahead = line.run("status", broadcast_id).out
+    age(line, 300)
+
+    told = line.run("status", broadcast_id).out
+
+    assert "Scheduled:" in ahead
+    assert "Overdue: its time was" in told
+    assert "celery -A worker beat" in told
+    assert f"broadcast cancel {broadcast_id}" in told
+
+
+def test_up_lists_what_it_finds_and_nothing_that_is_held_still(line: CommandLine) -> None:
+    old, overdue = sent(line), sent(line, "--again", "--at", "2026-12-01T10:00Z", "--key", "k")
+    age(line, 9 * 3600)
+    paused, ahead = sent(line, "--again"), sent(line, "--again", "--at", "2027-01-01T10:00Z")
+    line.run("pause", paused)
+    engine = open_engine(line.env["DATABASE_URL"])
+    told = list(backlog.lines(engine, {"default"}))
+    of_others = list(backlog.lines(engine, {"shop"}))
+    line.run("halt")
+
+    halted = list(backlog.lines(engine, {"default"}))
+    engine.dispose()
+
+    assert len(told) == 3, told
+    for one, shown in zip(sorted([old, overdue]), sorted(told[1:]), strict=True):
+        assert "5 followers wait" in shown
+        assert "(9 h ago)" in shown
+        assert shown.endswith(f"broadcast cancel {one}")
+    assert not any(one in "".join(told) for one in (paused, ahead))
+    assert of_others == []
+    # What is overdue is launched all the same, and then waits for the account.
+    assert not any(old in shown for shown in halted)
+
+
+# -- what is sent
+
+
+def test_openids_that_do_not_begin_with_o_are_told_and_not_refused(line: CommandLine) -> None:
+    strange = [f"xTEST{n:023}" for n in range(3)]
+    (line.folder / "list.txt").write_text("\n".join([*PEOPLE, *strange]), encoding="ascii")
+
+    result = line.run(*SEND)
+
+    assert result.status == 0
+    assert "begin with o; 3 of 8 do not" in result.err
+
+
+def test_a_dry_run_without_tables_proposes_no_key(line: CommandLine) -> None:
+    line.database.unlink()
+
+    result = line.run(*SEND, "--dry-run")
+
+    assert (result.status, len(result.lines)) == (3, 1)
+    assert "broadcast db upgrade" in result.err
+    assert "--key" not in result.err

@@ -1,0 +1,90 @@
+"""The command line's own mistakes, told with what was meant; and the defaults in the help."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cli import main
+from cli.commands.simulator import _reason
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROADCAST_LANG", "en")
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (("send", "--txt", "a"), "--text"),
+        (("send", "--openid", "a"), "--openids"),
+        (("send", "--dryrun"), "--dry-run"),
+        (("watch", "ID", "--untill", "accepted"), "--until"),
+    ],
+)
+def test_a_misspelt_option_is_told_with_the_one_that_was_meant(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], near: str
+) -> None:
+    assert main.run(words) == 2
+    assert f"did you mean {near}?" in capsys.readouterr().err
+
+
+def test_an_option_like_no_other_is_told_without_a_guess(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main.run(["send", "--quux"]) == 2
+    assert "mean" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "choices"),
+    [
+        (("watch", "ID", "--until", "foo"), ("accepted", "finished")),
+        (("list", "--most", "abc"), ("1", "1000")),
+    ],
+)
+def test_a_wrong_value_is_told_with_the_right_ones(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], choices: tuple[str, ...]
+) -> None:
+    assert main.run(words) == 2
+
+    told = capsys.readouterr().err
+    assert [choice for choice in choices if not re.search(rf"\b{choice}\b", told)] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "default"),
+    [
+        ("simulator", "--port", "8765"),
+        ("simulator", "--host", "127.0.0.1"),
+        ("simulator", "--followers", "1000000"),
+        ("simulator", "--latency-ms", "0"),
+        ("list", "--most", "20"),
+        ("watch", "--until", "accepted"),
+    ],
+)
+def test_the_help_shows_the_default(
+    capsys: pytest.CaptureFixture[str], command: str, option: str, default: str
+) -> None:
+    main.run([command, "--help"])
+
+    [line] = [one for one in capsys.readouterr().out.splitlines() if option in one]
+    assert line.rstrip().endswith(f". Default: {default}.")
+
+
+def test_the_help_shows_no_default_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    main.run(["pause", "--help"])
+
+    assert "Default" not in capsys.readouterr().out
+
+
+def test_a_busy_address_is_named_once() -> None:
+    """Python's own words end with the address, which ours name already."""
+    import errno
+
+    taken = OSError(errno.EADDRINUSE, "Address already in use (while attempting to bind on …)")
+
+    assert _reason(taken) == "Address already in use"
