@@ -48,10 +48,8 @@ B = BatchState
 S = BroadcastState
 
 BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
-    # After a human's "not sent" and `retry`, a late reply of an earlier attempt still counts.
-    B.PLANNED: frozenset({
-        B.CALLING, B.CANCELLED, B.REFUSED, B.SPLIT, B.IN_DOUBT, B.ACCEPTED, B.UNKNOWN,
-    }),
+    # After a human's "not sent" and `retry`, a late acceptance of an earlier attempt still counts.
+    B.PLANNED: frozenset({B.CALLING, B.CANCELLED, B.IN_DOUBT, B.ACCEPTED, B.UNKNOWN}),
     # A late reply of an earlier attempt can settle a batch that is being called again.
     B.CALLING: frozenset({B.PLANNED, B.UNKNOWN, B.ACCEPTED, B.REFUSED, B.IN_DOUBT, B.SPLIT}),
     # A driver who lost his lane may still bring the reply: then the attempt is unknown no more.
@@ -72,21 +70,25 @@ BATCH_AT_REST = frozenset({B.ACCEPTED, B.FINISHED, B.REFUSED, B.CANCELLED, B.IN_
 #: Something will still happen to them by itself.
 BATCH_OPEN = frozenset(B) - BATCH_AT_REST
 
-_SETTLED = frozenset({S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED, S.HELD})
-#: A state has a way out unless everything there is to say has been said.
+#: What a broadcast whose batches are all at rest is found to be, unless it was cancelled.
+_ENDED = frozenset({S.COMPLETED, S.PARTIAL, S.FAILED, S.HELD})
+_SETTLED = _ENDED | {S.CANCELLED}
+#: A state has a way out unless everything there is to say has been said. Every move that stands
+#: here is made by a test through the ledger's own verbs.
 BROADCAST_MOVES: Mapping[BroadcastState, frozenset[BroadcastState]] = {
-    S.UPLOADING: frozenset({S.SCHEDULED, S.PLANNING, S.CANCELLED}),
+    S.UPLOADING: frozenset({S.SCHEDULED, S.PLANNING}),
     S.SCHEDULED: frozenset({S.PLANNING, S.CANCELLED, S.PAUSED}),
-    S.PLANNING: frozenset({S.WAITING, S.AWAITING_APPROVAL, S.HELD, S.CANCELLED, S.PAUSED}),
-    S.AWAITING_APPROVAL: frozenset({S.WAITING, S.PLANNING, S.CANCELLED}),
-    S.WAITING: frozenset({S.SENDING, S.PAUSED}) | _SETTLED,
-    S.SENDING: frozenset({S.PAUSED}) | _SETTLED,
-    S.PAUSED: frozenset({S.PLANNING, S.WAITING, S.SENDING, S.SCHEDULED}) | _SETTLED,
-    S.HELD: frozenset({S.PLANNING, S.WAITING, S.SENDING, S.PAUSED}) | _SETTLED,
+    S.PLANNING: frozenset({S.WAITING, S.HELD, S.CANCELLED, S.PAUSED}),
+    # A word of the reports for which nothing waits yet: no move leads here.
+    S.AWAITING_APPROVAL: frozenset(),
+    S.WAITING: frozenset({S.SENDING, S.PAUSED, S.CANCELLED}),
+    S.SENDING: _SETTLED | {S.PAUSED},
+    S.PAUSED: _SETTLED | {S.PLANNING, S.SENDING, S.SCHEDULED},
+    S.HELD: _SETTLED | {S.PLANNING, S.SENDING},
     # Late facts: a review that refuses an accepted job, a late reply, a human's word, `retry`.
-    S.COMPLETED: _SETTLED,
-    S.PARTIAL: _SETTLED | {S.SENDING},
-    S.FAILED: _SETTLED | {S.SENDING},
+    S.COMPLETED: _ENDED,
+    S.PARTIAL: _ENDED | {S.SENDING},
+    S.FAILED: _ENDED | {S.SENDING},
     S.CANCELLED: _SETTLED,
 }
 

@@ -111,9 +111,14 @@ def confirm(
             .where(AttemptRow.batch_id == batch_id, AttemptRow.msg_id == msg_id)
             .values(confirmed=known)
         )
-        return _settle(connection, batch, rules)
+        # One that is to be called, or is being called, waits for no such word any more: a person
+        # has settled it since mass/get was asked.
+        return _settle(connection, batch, rules, news=batch.state not in _TO_CALL)
 
     return write(engine, work)
+
+
+_TO_CALL = frozenset({BatchState.PLANNED, BatchState.CALLING})
 
 
 def store(

@@ -1,0 +1,304 @@
+"""A lane, its drivers, WeChat and an honest clerk's model of it all, for random histories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, select, update
+
+from broadcast import openid
+from broadcast.outcomes import Outcome
+from broadcast.states import BATCH_AT_REST, BatchState, BroadcastState, resting_state
+from models import Base, Batch
+from models.account import Lane
+from models.batch import Pack
+from models.broadcast import BroadcastRow
+from models.ledger import records
+from models.ledger.claims import Claim, Work
+from models.ledger.lanes import Held
+from models.ledger.records import Fact
+from tests.integration.models.mass_send_twin import MassSendTwin
+from tests.integration.models.reference import TAKEN, WITH_WECHAT, BatchModel
+from tests.integration.models.still_clock import NOON, StillClock
+from tests.kit import ledger
+
+B, S = BatchState, BroadcastState
+ACCOUNT = "default"
+SIZE, BATCHES = 10, 2
+#: A call that was cut, or whose process stood still, reaches WeChat within this, or never: what
+#: comes after WeChat's window is the one thing that the promise does not cover.
+LATEST_ARRIVAL = timedelta(minutes=50)
+
+
+@dataclass(slots=True)
+class DriverModel:
+    """A driver: what it holds, what it has read and what it waits for."""
+
+    name: str
+    held: Held | None = None
+    work: Work | None = None
+    flight: Flight | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Flight:
+    """A call on its way: to WeChat, back, or nowhere."""
+
+    claim: Claim
+    batch: BatchModel
+    started_at: datetime
+    #: WeChat's answer, whoever gets to hear it.
+    reply: Fact | None = None
+    #: It will never reach WeChat.
+    dead: bool = False
+    told: list[Fact] = field(default_factory=list)
+
+    def in_the_air(self, now: datetime) -> bool:
+        """Tell whether it may still reach WeChat."""
+        return not self.dead and self.reply is None and now - self.started_at < LATEST_ARRIVAL
+
+
+@dataclass(slots=True)
+class BroadcastModel:
+    """A broadcast and a person's words on it."""
+
+    id: str
+    state: BroadcastState = S.WAITING
+    cancelled: bool = False
+    #: Until a resume or a retry lets it go on.
+    stands: bool = False
+
+
+class LedgerWorld:
+    """The real ledger, and beside it what should be in it."""
+
+    def __init__(self, engine: Engine, clock: StillClock) -> None:
+        """Begin with an empty database at noon."""
+        self.engine, self.clock = engine, clock
+        clock.now = NOON
+        self.wechat = MassSendTwin()
+        self.drivers = [DriverModel(name) for name in ("one", "two", "three")]
+        self.flights: list[Flight] = []
+        self.broadcasts: dict[str, BroadcastModel] = {}
+        self.batches: dict[int, BatchModel] = {}
+        self.fence = 0
+        self.leased_until: datetime | None = None
+        self.halted = False
+        self.stopped = False
+        self.lane: Any = None
+        empty(engine)
+
+    @property
+    def now(self) -> datetime:
+        """The database's moment."""
+        return self.clock.now
+
+    @property
+    def lane_is_free(self) -> bool:
+        """Whether nobody's lease lives."""
+        return self.leased_until is None or self.leased_until <= self.now
+
+    def holders(self) -> list[DriverModel]:
+        """Return the drivers who believe that the lane is theirs."""
+        return [driver for driver in self.drivers if driver.held is not None]
+
+    def idle(self) -> list[DriverModel]:
+        """Return those of them who wait for no reply."""
+        return [driver for driver in self.holders() if driver.flight is None]
+
+    def ready(self) -> list[DriverModel]:
+        """Return those of them who have read what to do."""
+        return [driver for driver in self.idle() if driver.work is not None]
+
+    def told(self) -> list[Flight]:
+        """Return the calls of which something was recorded."""
+        return [flight for flight in self.flights if flight.told]
+
+    def uncalled(self) -> list[Flight]:
+        """Return the claims of which nothing came yet."""
+        return [f for f in self.flights if not (f.told or f.dead or f.reply)]
+
+    def in_the_air(self) -> list[Flight]:
+        """Return the calls that may still reach WeChat."""
+        return [flight for flight in self.flights if flight.in_the_air(self.now)]
+
+    def untold(self) -> list[Flight]:
+        """Return the calls of which more is to be told than was."""
+        return [f for f in self.flights if not f.dead and f.reply not in f.told]
+
+    def standing(self, *states: BatchState) -> list[BatchModel]:
+        """Return the batches in these states."""
+        return [batch for batch in self.batches.values() if batch.was in states]
+
+    def submit(self) -> None:
+        """Add a planned broadcast."""
+        broadcast_id = ledger.broadcast(self.engine, size=SIZE, batches=BATCHES)
+        self.broadcasts[broadcast_id] = BroadcastModel(broadcast_id)
+        self.observe()
+
+    def observe(self) -> None:
+        """Read where everything stands, learn of the halves of what was split."""
+        with self.engine.connect() as connection:
+            self.lane = connection.execute(select(Lane.__table__)).one()
+            for row in connection.execute(select(BroadcastRow.id, BroadcastRow.state)):
+                self.broadcasts[row.id].state = row.state
+            rows = list(connection.execute(select(Batch.__table__).order_by(Batch.id)))
+        for row in rows:
+            known = self.batches.get(row.id)
+            if known is None:
+                known = self.batches[row.id] = BatchModel(
+                    id=row.id, n=row.n, broadcast_id=row.broadcast_id, key=row.clientmsgid,
+                    size=row.size, cancelled=self.broadcasts[row.broadcast_id].cancelled,
+                )  # fmt: skip
+            assert known.key == row.clientmsgid, "a clientmsgid changed"
+            assert row.attempts == len(known.calls)
+            known.was = row.state
+            known.calling = known.calling and row.state is B.CALLING
+
+    def openids(self, batch: BatchModel) -> list[str]:
+        """Return the followers of a batch."""
+        with self.engine.connect() as connection:
+            packed = connection.scalar(
+                select(Pack.openids)
+                .join(Batch, Batch.pack_id == Pack.id)
+                .where(Batch.id == batch.id)
+            )
+        names = openid.unpack(packed or b"").decode()
+        return [names[i : i + openid.LENGTH] for i in range(0, len(names), openid.LENGTH)]
+
+    def record(self, flight: Flight, fact: Fact) -> None:
+        """Store a fact, and see that it moves what it must and nothing else."""
+        batch, call = flight.batch, flight.batch.calls[flight.claim.number - 1]
+        told_in_time = batch.was is B.CALLING and call is batch.calls[-1]
+        before = self._standing()
+        news = call.learn(records.storable(fact))
+        batch.calling = batch.calling and not (news and told_in_time)
+        records.record(self.engine, flight.claim.attempt_id, fact)
+        flight.told.append(fact)
+        after = self._standing()
+        if not news:
+            assert before == after, "what was told before, or is no news, moved something"
+        if news and told_in_time and not batch.taken:
+            self._see_stops(batch, fact.outcome)
+
+    def _standing(self) -> list[Any]:
+        with self.engine.connect() as connection:
+            return [
+                list(connection.execute(select(table.__table__)).all())
+                for table in (Batch, Lane, BroadcastRow)
+            ]
+
+    def _see_stops(self, batch: BatchModel, outcome: Outcome) -> None:
+        """See that a refusal which concerns more than its batch stops what it concerns."""
+        self.observe()
+        if outcome is Outcome.STOP_ACCOUNT:
+            assert self.lane.stopped_at is not None
+        if outcome is Outcome.QUOTA_TODAY and batch.was is not B.IN_DOUBT:
+            assert self.lane.not_before > self.now
+        if outcome in {Outcome.STOP_BROADCAST, Outcome.QUOTA_MONTH}:
+            assert self.broadcasts[batch.broadcast_id].state not in {S.WAITING, S.SENDING}
+
+    def check(self, *, honest: bool) -> None:
+        """Hold the ledger against the model, and both against what WeChat did."""
+        before = {batch.id: batch.was for batch in self.batches.values()}
+        legal = {batch.id: batch.legal(self._said_of_others(batch)) for batch in self._all()}
+        stood = {one.id for one in self.broadcasts.values() if one.stands}
+        self.observe()
+        for batch in self._all():
+            if batch.id in legal:
+                way = f"{before[batch.id]} -> {batch.was}, legal: {legal[batch.id]}: {batch}"
+                assert batch.was in legal[batch.id], way
+        assert sum(batch.was is B.CALLING for batch in self._all()) <= 1
+        assert bool(self.lane.halted_at) == self.halted
+        assert self.lane.stopped_at is not None or not self.stopped, "a stop ended by itself"
+        self.stopped = self.lane.stopped_at is not None
+        for broadcast_id in stood:
+            assert self.broadcasts[broadcast_id].state not in {S.WAITING, S.SENDING}
+        for broadcast in self.broadcasts.values():
+            self._check_broadcast(broadcast)
+        if honest:
+            self._check_followers()
+
+    def _all(self) -> list[BatchModel]:
+        return list(self.batches.values())
+
+    def _said_of_others(self, batch: BatchModel) -> set[int]:
+        return {
+            call.msg_id
+            for other in self._all()
+            if other is not batch
+            for call in other.calls
+            if call.msg_id is not None
+        } | self.said_by_people(but=batch)
+
+    def said_by_people(self, *, but: BatchModel | None = None) -> set[int]:
+        """Return the msg_ids that people gave to batches."""
+        return {batch.said_sent for batch in self._all() if batch is not but and batch.said_sent}
+
+    def _check_broadcast(self, broadcast: BroadcastModel) -> None:
+        batches = [b for b in self._all() if b.broadcast_id == broadcast.id]
+        leaves = [batch for batch in batches if batch.was is not B.SPLIT]
+        assert sum(batch.size for batch in leaves) == SIZE, "the sets do not add up"
+        if all(batch.was in BATCH_AT_REST for batch in batches):
+            counts: dict[BatchState, int] = {}
+            for batch in batches:
+                counts[batch.was] = counts.get(batch.was, 0) + 1
+            assert broadcast.state is resting_state(counts)
+        else:
+            assert broadcast.state in {S.PLANNING, S.WAITING, S.SENDING, S.PAUSED, S.CANCELLED}
+            assert (broadcast.state is S.CANCELLED) == broadcast.cancelled
+        broadcast.stands = broadcast.stands or broadcast.state is S.PAUSED or broadcast.cancelled
+
+    def _check_followers(self) -> None:
+        """Nobody got it twice; who is told to have it has it; who is told not to, has not."""
+        assert max(self.wechat.got.values(), default=0) <= 1, self.wechat.jobs
+        for batch in self._all():
+            if batch.reviewed:
+                continue
+            if batch.was in WITH_WECHAT:
+                assert self.wechat.took(batch.key), batch
+            if batch.was in {B.PLANNED, B.CANCELLED, B.REFUSED, B.SPLIT}:
+                assert not self.wechat.took(batch.key), batch
+
+    def forbids(self, driver: DriverModel, work: Work) -> list[str]:
+        """Return everything that forbids the call of *work* now."""
+        batch = self.batches[work.batch_id]
+        broadcast = self.broadcasts[batch.broadcast_id]
+        ends = batch.repeat_ends()
+        held = driver.held
+        return [
+            word
+            for word, forbidden in {
+                "fence": held is None or held.fence != self.fence,
+                "lease": self.lane_is_free,
+                "halt": self.halted,
+                "stop": self.stopped,
+                "wait": self.lane.not_before is not None and self.lane.not_before > self.now,
+                "pause": broadcast.stands or broadcast.state not in {S.WAITING, S.SENDING},
+                "moved": (batch.was, len(batch.calls)) != (work.state, work.attempts),
+                "window": ends is not None and ends <= self.now,
+            }.items()
+            if forbidden
+        ]
+
+
+def deny(batch: BatchModel, msg_id: int | None) -> None:
+    """Take in a person's word on a batch: sent as *msg_id*, or not sent."""
+    for call in batch.calls:
+        accepted = call.outcome in TAKEN
+        if msg_id is None:
+            call.denied = call.denied or call.maybe_sent or accepted
+        elif accepted and call.msg_id not in {None, msg_id}:
+            call.denied = True
+    batch.said_sent, batch.said_not_sent = msg_id, msg_id is None
+    batch.calling = False
+
+
+def empty(engine: Engine) -> None:
+    """Take everything out of the tables."""
+    with engine.begin() as connection:
+        connection.execute(update(Batch).values(parent_id=None))
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(table.delete())
