@@ -171,7 +171,7 @@ class System:
         """The report of a broadcast from the database."""
         return reports.report(self.engine, broadcast_id)
 
-    def reports(self) -> list[reports.Report]:
+    def all_reports(self) -> list[reports.Report]:
         """The reports of all broadcasts, the newest first."""
         return reports.reports(self.engine)
 
