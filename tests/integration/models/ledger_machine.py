@@ -45,8 +45,8 @@ WHO = "tests"
 TICK = timedelta(milliseconds=1)
 #: A person's words; what goes on is said more often than what ends.
 WORDS = [
-    "submit", "plan", "plan", "pause", "resume", "resume", "retry", "retry", "cancel", "halt",
-    "unhalt", "unhalt",
+    "submit", "plan", "plan", "pause", "resume", "resume", "retry", "retry", "cancel", "cancel",
+    "halt", "unhalt", "unhalt",
 ]  # fmt: skip
 PASSING = [1, 3, 7, 61, 600, 3_000, 3_600, 43_200, 80_000, 90_000]
 MOST_BROADCASTS = 3

@@ -157,7 +157,7 @@ def _run(machine: Callable[..., LedgerMachine], still: Still, **how: Any) -> Non
 @SQLITE
 @MACHINES
 def test_random_histories_keep_the_promise(machine: type[LedgerMachine], still: Still) -> None:
-    _run(machine, still, max_examples=25, stateful_step_count=40, derandomize=True)
+    _run(machine, still, max_examples=80, stateful_step_count=40, derandomize=True)
 
 
 @SERVERS
@@ -165,7 +165,7 @@ def test_random_histories_keep_the_promise(machine: type[LedgerMachine], still: 
 def test_random_histories_keep_the_promise_on_servers(
     machine: type[LedgerMachine], still: Still
 ) -> None:
-    _run(machine, still, max_examples=2, stateful_step_count=25, derandomize=True)
+    _run(machine, still, max_examples=3, stateful_step_count=25, derandomize=True)
 
 
 @pytest.mark.prove
@@ -173,4 +173,4 @@ def test_random_histories_keep_the_promise_on_servers(
 @SQLITE
 @MACHINES
 def test_many_random_histories_keep_the_promise(machine: type[LedgerMachine], still: Still) -> None:
-    _run(machine, still, max_examples=800, stateful_step_count=60)
+    _run(machine, still, max_examples=1_600, stateful_step_count=60)
