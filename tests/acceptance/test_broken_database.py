@@ -335,7 +335,7 @@ def limit_files(postgresql: PostgreSQL, size: int | str) -> None:
 def test_postgresql_with_a_full_disk_is_waited_for(
     postgresql: PostgreSQL, postgresql_url: str, start_system: StartSystem
 ) -> None:
-    system = start_system(followers=800, latency_ms=20, database_url=postgresql_url)
+    system = start_system(followers=300, latency_ms=20, database_url=postgresql_url)
     with administrator(postgresql, postgresql_url) as admin:
         # The history's file becomes larger than those of the log (16 MB), which must not be hit.
         # The small rows take what the large ones left of each page, and nobody looks for more.
@@ -351,7 +351,7 @@ def test_postgresql_with_a_full_disk_is_waited_for(
         size = int(admin.scalar(text("SELECT pg_relation_size('events')")) or 0)
         if size < 17_000_000:
             not_proved("PostgreSQL with a full disk", f"its table has {size} bytes only")
-    traffic = Traffic(system, batches=400)
+    traffic = Traffic(system, batches=150)
     start_all(system)
     traffic.wait_for_calls(2)
 
@@ -367,6 +367,6 @@ def test_postgresql_with_a_full_disk_is_waited_for(
         limit_files(postgresql, "unlimited")
     traffic.recovers("postgresql: disk full for 2 s")
 
-    print(f"{standing} of 400 calls were made before")
+    print(f"{standing} of 150 calls were made before")
     everybody_lives(system)
     traffic.ends_whole()
