@@ -333,11 +333,11 @@ class LedgerMachine(RuleBasedStateMachine):
             if not self._slice():
                 break
             self.the_promise_holds()
-        world = self.world
-        open_ = [one for one in world.broadcasts.values() if one.state not in BROADCAST_AT_REST]
-        assert not open_, "it never comes to rest"
+        states = {broadcast.state for broadcast in self.world.broadcasts.values()}
+        assert states <= BROADCAST_AT_REST, "it never comes to rest"
         found = audit_all(self.engine, waits=DEFAULT_RULES.waits).findings
-        assert not [one for one in found if one.found.check not in self.evidence]
+        wrong = [one for one in found if one.found.check not in self.evidence]
+        assert not wrong, wrong
 
     def _let_all_go_on(self) -> None:
         for broadcast in self.world.broadcasts.values():

@@ -118,9 +118,10 @@ class BatchModel:
             )
         # "Already accepted", and nobody knows of what: asked about, or in doubt; never the end of
         # what rests already.
-        return {B.UNKNOWN, B.IN_DOUBT} | ({B.CALLING} if self.calling else set()) | self._still(
-            B.ACCEPTED, B.FINISHED, B.REFUSED if self.said_not_sent else None,
-            B.CANCELLED if self.cancelled else None,
+        settled = WITH_WECHAT if self.was in WITH_WECHAT else set()
+        in_flight = {B.CALLING} if self.calling else set()
+        return {B.UNKNOWN, B.IN_DOUBT} | settled | in_flight | self._still(
+            B.REFUSED if self.said_not_sent else None, B.CANCELLED if self.cancelled else None
         )  # fmt: skip
 
     def _proved(self) -> bool:
