@@ -145,6 +145,24 @@ def test_the_database_may_go_away_for_a_while(
     assert process.wait() == 1
 
 
+def test_a_time_that_has_passed_is_told_as_overdue(line: CommandLine, launch: Launch) -> None:
+    at = (datetime.now(UTC) + timedelta(hours=5)).isoformat()
+    sent = line.run("send", "--openids", "list.txt", "--text", "a", "--at", at, "--json").json
+    line.execute(
+        "UPDATE broadcasts SET scheduled_at = :at",
+        at=sqlite_time(datetime.now(UTC) - timedelta(minutes=5)),
+    )
+    command = [sys.executable, "-m", "cli.main", "watch", sent["id"]]
+    process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
+
+    process.wait_for_line("Overdue: its time was")
+    line.run("cancel", sent["id"])
+
+    assert process.wait() == 1
+    assert process.output.count("Overdue") == 1
+    assert "`broadcast up`" in process.output
+
+
 def test_redis_away_is_said_once(line: CommandLine, stored: str, launch: Launch) -> None:
     command = [sys.executable, "-m", "cli.main", "watch", stored]
     process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})

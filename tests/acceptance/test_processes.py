@@ -153,6 +153,37 @@ def test_up_serves_commands_of_other_terminals_and_takes_everything_with_it(
         }  # fmt: skip
 
 
+def test_up_lists_what_was_stored_before_it_goes_on_with_it(
+    installation: Path, tmp_path: Path
+) -> None:
+    with Simulator(followers=10) as simulator:
+        file = tmp_path / "list.txt"
+        file.write_text("\n".join(simulator.openids(10)), encoding="ascii")
+        account = simulator.account
+        env = of(
+            installation, WECHAT_APPID=account.appid, WECHAT_APPSECRET=account.secret,
+            WECHAT_API_BASE=simulator.url,
+        )  # fmt: skip
+        with RunningProcess(
+            [BROADCAST, "db", "upgrade"], log=tmp_path / "db.log", env=env, cwd=tmp_path
+        ) as upgrade:
+            assert upgrade.wait() == 0
+        send = ["send", "--openids", str(file), "--text", "yesterday's", "--json"]
+        sent = json.loads(run(send, env=env, cwd=tmp_path, log=tmp_path / "send.log"))["id"]
+        with RunningProcess(
+            [BROADCAST, "up"], log=tmp_path / "up.log", env=env, cwd=tmp_path
+        ) as up:
+            up.wait_for_line("Running for: default", timeout_s=40)
+            until(lambda: simulator.ledger()["deliveries"] == 10, 20, "ten deliveries")
+            assert end(up, signal.SIGINT) == 0
+            printed = up.output.splitlines()
+
+    [listed] = [one for one in printed if one.endswith(f"broadcast cancel {sent}")]
+    assert "10 followers wait" in listed
+    [running] = [one for one in printed if one.startswith("Running for")]
+    assert printed.index(listed) < printed.index(running)
+
+
 def run(words: list[str], *, env: Mapping[str, str | None], cwd: Path, log: Path) -> str:
     """Run a command that must succeed; return the last line that it printed."""
     with RunningProcess([BROADCAST, *words], log=log, env=env, cwd=cwd) as process:
