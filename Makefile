@@ -15,7 +15,7 @@ APP = .venv/.app
 DEV = .venv/.dev
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo test prove check chaos bench lint types imports migrations-in-step unit-tests \
+.PHONY: help setup demo test prove check chaos mutants bench lint types imports migrations-in-step unit-tests \
 	format catalogue lock lock-check clean
 
 help:  ## this list
@@ -44,6 +44,9 @@ check: $(DEV)  ## lint, types, import rules, migrations in step, unit tests: und
 chaos: $(DEV)  ## random faults against the real thing: SEED=… RUNS=… MINUTES=…
 	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 	  $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+mutants: $(DEV)  ## take out one rule of the promise after the other: the suite must notice
+	@$(PY) tools/mutants.py $(ARGS)
 
 bench: $(DEV)  ## the benchmarks
 	@$(PY) -m benchmarks $(ARGS)
