@@ -24,7 +24,7 @@ def lines(engine: Engine, known: Collection[str]) -> Iterator[str]:
     What a person or WeChat holds still is none of it. Raises DatabaseAwayError.
     """
     found = (reports.report(engine, one, batch_list=False) for one in _running(engine, known))
-    told = [one for one in found if one.state is not BroadcastState.HELD]
+    told = [one for one in found if one.lane.halted_at is None and one.lane.stopped_at is None]
     if not told:
         return
     yield t("up.backlog")
