@@ -91,6 +91,7 @@ def drive(road: Road, *, seconds: float = SLICE_S) -> Slice:
             # Inside the heartbeat, so that no beat renews what was given back.
             _release(road, lease)
     passing(Point.SLICE_ENDED)
+    done.again = done.again or _has_work(road, lease)
     return done
 
 
@@ -99,6 +100,16 @@ def _release(road: Road, lease: Lease) -> None:
         lanes.release(road.engine, lease.held)
     except OutOfReachError as error:
         log.warning("lane of %s runs out by itself: %s", road.account.name, error)
+
+
+def _has_work(road: Road, lease: Lease) -> bool:
+    """Look once more: who was rung for while this slice still held the lane found it busy."""
+    try:
+        work = claims.next_work(road.engine, lease.held)
+    except OutOfReachError as error:
+        log.warning("lane of %s is left to the sweep: %s", road.account.name, error)
+        return False
+    return work.kind in {Kind.CALL, Kind.VERIFY}
 
 
 class _Drive:

@@ -1,4 +1,4 @@
-"""A driver whose own claim may stand in the ledger without an end calls nothing more."""
+"""What a slice leaves behind: never a call after a claim without a known end, never work unrung."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from broadcast.states import BatchState
 from coordination.tokens import Token
 from models import Batch
 from models.engine import now
-from models.ledger import claims, records, transaction
+from models.ledger import claims, lanes, records, transaction
 from models.ledger.records import Fact, Rules
 from tests.kit import ledger
 from worker import lane
@@ -71,6 +71,27 @@ def road(engine: Engine, wechat: WeChat) -> Road:
         engine=engine, account=ledger.account(), gateway=wechat, tokens=ready, pace=ready,
         heartbeat=Heartbeat(engine), rules=Rules(), owner="tests", stopping=Flag(),
     )  # fmt: skip
+
+
+def test_work_that_comes_while_an_idle_slice_gives_the_lane_back_is_rung_for(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.broadcast(engine, size=20, batches=2)
+    wechat = WeChat()
+    here = road(engine, wechat)
+    release = lanes.release
+
+    def meanwhile(*args: Any) -> None:
+        # Its ring finds the lane busy.
+        ledger.broadcast(engine, size=20, batches=2, key="second")
+        release(*args)
+
+    with monkeypatch.context() as late:
+        late.setattr(lanes, "release", meanwhile)
+        assert lane.drive(here, seconds=5).again
+    assert len(wechat.keys) == 2
+    assert not lane.drive(here, seconds=5).again
+    assert len(wechat.keys) == 4
 
 
 def states(engine: Engine) -> list[BatchState]:
