@@ -65,6 +65,8 @@ class Reason(StrEnum):
     FOREIGN_MSG_ID = "foreign_msg_id"
     UNPROVED_ACCEPTANCE = "unproved_acceptance"
     WINDOW_CLOSED = "window_closed"
+    TOO_MANY_REFUSALS = "too_many_refusals"
+    TOO_MANY_DOUBTS = "too_many_doubts"
     TOO_OFTEN_UNKNOWN = "too_often_unknown"
     REFUSED_AFTER_UNKNOWN = "refused_after_unknown"
     STOPPED_WHILE_UNKNOWN = "stopped_while_unknown"

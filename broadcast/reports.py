@@ -58,6 +58,9 @@ class LaneView:
     halted_by: str | None
     #: The words of whoever halted it.
     halted_why: str | None = None
+    #: Where it was stopped for batches in doubt: how many, and of which broadcasts.
+    stop_count: int | None = None
+    stop_broadcasts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,8 @@ class Report:
     calls: int
     #: Accepted batches whose end WeChat will still be asked for.
     results_due: int
+    #: Where it was paused for refusals of one kind: of how many batches.
+    reason_count: int | None = None
     lane: LaneView
     created_at: datetime
     scheduled_at: datetime | None

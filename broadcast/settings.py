@@ -101,6 +101,14 @@ class Settings(BaseSettings):
     split_depth: Annotated[int, Field(ge=0, le=13)] = Field(
         4, validation_alias=_env("BROADCAST_SPLIT_DEPTH")
     )
+    #: So many batches of a broadcast refused with one errcode pause it; 0: never.
+    pause_after_refusals: Annotated[int, Field(ge=0, le=1000)] = Field(
+        3, validation_alias=_env("BROADCAST_PAUSE_AFTER_REFUSALS")
+    )
+    #: So many batches of an account in doubt stop it; 0: never.
+    pause_after_doubts: Annotated[int, Field(ge=0, le=1000)] = Field(
+        3, validation_alias=_env("BROADCAST_PAUSE_AFTER_DOUBTS")
+    )
     #: Most tasks at once in one worker process; each lane that is sending takes one.
     concurrency: Annotated[int, Field(ge=1, le=512)] = Field(
         64, validation_alias=_env("BROADCAST_CONCURRENCY")

@@ -87,6 +87,11 @@ def lane_wait(told: Report) -> str:
 
 def _stopped(told: Report) -> str:
     code = words.code(told.reason_errcode, told.reason_errmsg)
+    if told.state is S.PAUSED and told.reason is Reason.TOO_MANY_REFUSALS:
+        return t(
+            "standing.paused_for_refusals", n=told.reason_count or "?", code=told.reason_errcode,
+            meaning=words.meaning(told.reason_errcode), id=told.id,
+        )  # fmt: skip
     if told.state is S.PAUSED:
         return t("standing.paused", reason=words.reason(told.reason), code=code, id=told.id)
     if told.reason is Reason.PLAN_DOES_NOT_FIT:

@@ -8,13 +8,17 @@ from datetime import datetime
 
 from sqlalchemy import Engine, select
 
+from broadcast.attempts import Reason
 from broadcast.reports import LaneView
 from broadcast.text import t
 from cli import words
 from models.account import Lane
 from models.engine import now
-from models.ledger import voices
+from models.ledger import reports
 from models.ledger.transaction import read
+
+#: Most broadcasts that are named one by one.
+MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +49,12 @@ def lanes(engine: Engine) -> Lanes:
     ).order_by(Lane.account)  # fmt: skip
     with read(engine) as connection:
         rows = [dict(row) for row in connection.execute(query).mappings()]
+        views = {}
         for row in rows:
-            halted = row["halted_at"] is not None
-            row["halted_why"] = voices.halt_why(connection, row["account"]) if halted else None
+            account = row.pop("account")
+            views[account] = reports.lane_view(connection, account, row)
         moment = now(connection)
-    return Lanes(by_account={row.pop("account"): LaneView(**row) for row in rows}, now=moment)
+    return Lanes(by_account=views, now=moment)
 
 
 def waits_for_unhalt(engine: Engine, account: str) -> bool:
@@ -60,11 +65,7 @@ def waits_for_unhalt(engine: Engine, account: str) -> bool:
 def stops(account: str, lane: LaneView, moment: datetime) -> Iterator[str]:
     """Yield who or what stopped *account*, since when, why, and the one command that goes on."""
     if lane.stopped_at is not None:
-        yield t(
-            "standing.stopped", account=account, at=words.moment(lane.stopped_at, moment),
-            reason=words.reason(lane.stop_reason),
-            code=words.code(lane.stop_errcode, lane.stop_errmsg),
-        )  # fmt: skip
+        yield _stopped(account, lane, words.moment(lane.stopped_at, moment))
     if lane.halted_at is not None:
         # One command lifts both, so the halt on top of a stop must not invite to lift it unmended.
         both = lane.stopped_at is not None
@@ -73,3 +74,24 @@ def stops(account: str, lane: LaneView, moment: datetime) -> Iterator[str]:
             who=words.speaker(lane.halted_by or "?", lane.halted_why),
             at=words.moment(lane.halted_at, moment),
         )  # fmt: skip
+
+
+def _stopped(account: str, lane: LaneView, at: str) -> str:
+    if lane.stop_reason is Reason.TOO_MANY_DOUBTS:
+        return t(
+            "standing.stopped_for_doubts", account=account, at=at, n=lane.stop_count or "?",
+            ids=words.listed(lane.stop_broadcasts[:MOST_NAMED]),
+        )  # fmt: skip
+    return t(
+        "standing.stopped", account=account, at=at, reason=words.reason(lane.stop_reason),
+        code=words.code(lane.stop_errcode, lane.stop_errmsg), mend=mend(lane.stop_errcode),
+    )  # fmt: skip
+
+
+#: Codes that stop an account and have a mend of their own.
+MENDS = frozenset({40001, 40013, 40125, 40164, 40243, 48001, 48003, 50002})
+
+
+def mend(errcode: int | None) -> str:
+    """Return what a person does about an account that WeChat refuses with *errcode*."""
+    return t(f"mend.account.{errcode}") if errcode in MENDS else t("mend.account")

@@ -10,6 +10,7 @@ from broadcast.attempts import Reason
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
+from wechat.errcodes import errcodes
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 
@@ -89,6 +90,11 @@ def batch_state(state: BatchState) -> str:
 def outcome(ended: Outcome | None) -> str:
     """Return what a call ended as; None is a call whose end nobody recorded."""
     return t(f"outcome.{ended or Outcome.UNKNOWN}")
+
+
+def meaning(errcode: int | None) -> str:
+    """Return what an errcode means, or that no list names it."""
+    return t(f"errcode.{errcode}") if errcode in errcodes() else t("explain.no_meaning")
 
 
 def code(errcode: int | None, errmsg: str | None) -> str:

@@ -74,7 +74,7 @@ def drive(road: Road, *, seconds: float = SLICE_S) -> Slice:
     """Drive the lane of ``road.account`` for about *seconds*, or until there is nothing to do."""
     done = Slice()
     try:
-        held = lanes.acquire(road.engine, road.account.name, road.owner)
+        held = lanes.acquire(road.engine, road.account.name, road.owner, guards=road.rules.guards)
     except OutOfReachError as error:
         log.warning("lane of %s: %s", road.account.name, error)
         road.stopping.wait(AWAY_PAUSE_S)

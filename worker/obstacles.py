@@ -14,7 +14,7 @@ from broadcast.attempts import Reason
 from broadcast.outcomes import Outcome
 from broadcast.waits import MINUTE, Waits
 from models.engine import now
-from models.ledger import lanes
+from models.ledger import lanes, stops
 from models.ledger.records import Fact
 from models.ledger.transaction import write
 
@@ -37,7 +37,7 @@ def meet(engine: Engine, account: Account, fact: Fact, *, waits: Waits) -> None:
         lanes.know(connection, account)
         moment = now(connection)
         if fact.outcome in _STOPS:
-            lanes.stop(
+            stops.stop(
                 connection, account.name, reason=Reason.ACCOUNT_STOPPED, errcode=fact.errcode,
                 errmsg=fact.errmsg,
             )  # fmt: skip

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from broadcast.accounts import Account
 from broadcast.errors import OutOfReachError, SettingsError
+from broadcast.guards import Guards
 from broadcast.settings import Settings
 from broadcast.text import t
 from broadcast.waits import Waits
@@ -147,8 +148,16 @@ def _build(pid: int) -> Parts:
         limiter=Limiter(redis, keys=keys),
         clients=clients,
         heartbeat=Heartbeat(engine),
-        rules=Rules(waits=Waits(settings.wait_scale), split_depth=settings.split_depth),
+        rules=_rules(settings),
         owner=f"{socket.gethostname()[:80]}:{pid}:{secrets.token_hex(4)}",
+    )
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        waits=Waits(settings.wait_scale),
+        split_depth=settings.split_depth,
+        guards=Guards(refusals=settings.pause_after_refusals, doubts=settings.pause_after_doubts),
     )
 
 

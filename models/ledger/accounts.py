@@ -13,7 +13,7 @@ from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.errors import SettingsError
 from models.account import AccountRow, Lane
-from models.ledger import lanes
+from models.ledger import stops
 from models.ledger.transaction import note, read, write
 
 
@@ -57,7 +57,7 @@ def stop(engine: Engine, account: str) -> bool:
             select(Lane.stopped_at).where(Lane.account == account).with_for_update()
         ).scalar_one()
         if stands is None:
-            lanes.stop(connection, account, reason=Reason.APPID_CHANGED, errcode=None, errmsg=None)
+            stops.stop(connection, account, reason=Reason.APPID_CHANGED, errcode=None, errmsg=None)
         return stands is None
 
     return write(engine, work)

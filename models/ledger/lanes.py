@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
+from broadcast.guards import Guards
 from broadcast.outcomes import MAYBE_SENT
 from broadcast.states import BatchState
 from broadcast.waits import UNKNOWN_TRIES
@@ -23,10 +24,12 @@ from models.account import AccountRow, Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now
+from models.ledger import guards as watching
 from models.ledger import moves
-from models.ledger.transaction import note, write
+from models.ledger.transaction import write
 
 LEASE = timedelta(seconds=6)
+_GUARDS = Guards()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,7 @@ def know(connection: Connection, account: Account) -> None:
         connection.execute(insert(Lane).values(account=account.name, fence=0))
 
 
-def acquire(engine: Engine, account: str, owner: str) -> Held | None:
+def acquire(engine: Engine, account: str, owner: str, *, guards: Guards = _GUARDS) -> Held | None:
     """Lease the lane, or return None while another driver's lease lives.
 
     Batches that the former driver left without a recorded outcome become *unknown*: they may have
@@ -81,13 +84,15 @@ def acquire(engine: Engine, account: str, owner: str) -> Held | None:
         )
         if taken.rowcount != 1:
             return None
-        _adopt_orphans(connection, account, moment)
+        _adopt_orphans(connection, account, moment, guards=guards)
         return Held(account=account, owner=owner, fence=fence + 1)
 
     return write(engine, work)
 
 
-def _adopt_orphans(connection: Connection, account: str, moment: datetime) -> None:
+def _adopt_orphans(
+    connection: Connection, account: str, moment: datetime, *, guards: Guards
+) -> None:
     orphans = connection.execute(
         select(Batch.id, Batch.broadcast_id, Batch.state).where(
             Batch.account == account, Batch.state == BatchState.CALLING
@@ -101,6 +106,8 @@ def _adopt_orphans(connection: Connection, account: str, moment: datetime) -> No
             reason=Reason.TOO_OFTEN_UNKNOWN if doubt else Reason.REPEAT_UNKNOWN,
             not_before=None if doubt else moment,
         )  # fmt: skip
+        if doubt:
+            watching.after_doubt(connection, account, guards)
         # Cancelled while it was in flight: nobody will repeat it.
         moves.after_cancel(connection, batch.id)
         moves.rest(connection, batch.broadcast_id)
@@ -174,24 +181,6 @@ def flow(connection: Connection, account: str) -> None:
         .where(Lane.account == account, Lane.not_before.is_not(None))
         .values(not_before=None, wait_reason=None)
     )
-
-
-def stop(
-    connection: Connection, account: str, *, reason: Reason, errcode: int | None, errmsg: str | None
-) -> None:
-    """Stand the lane still until a human lifts it."""
-    stopped = connection.execute(
-        update(Lane)
-        .where(Lane.account == account, Lane.stopped_at.is_(None))
-        .values(
-            stopped_at=now(connection),
-            stop_reason=reason,
-            stop_errcode=errcode,
-            stop_errmsg=errmsg,
-        )
-    )
-    if stopped.rowcount == 1:
-        note(connection, "lane.stop", who="worker", account=account, reason=reason, errcode=errcode)
 
 
 def rung(engine: Engine, account: str) -> None:

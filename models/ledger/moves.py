@@ -11,6 +11,7 @@ from broadcast.states import (
     BATCH_MOVES,
     BATCH_OPEN,
     BROADCAST_MOVES,
+    BROADCAST_RUNNING,
     BatchState,
     BroadcastState,
     move,
@@ -142,16 +143,18 @@ def pause(
     reason: Reason,
     errcode: int | None,
     errmsg: str | None,
-) -> None:
-    """Pause a running broadcast because of a refusal that concerns all its batches."""
+) -> bool:
+    """Pause a running broadcast because of what concerns all its batches; return whether it ran."""
     state = connection.execute(
         select(BroadcastRow.state).where(BroadcastRow.id == broadcast_id).with_for_update()
     ).scalar_one()
-    if state in {BroadcastState.WAITING, BroadcastState.SENDING}:
-        move_broadcast(
-            connection, broadcast_id, BroadcastState.PAUSED,
-            reason=reason, reason_errcode=errcode, reason_errmsg=errmsg,
-        )  # fmt: skip
+    if state not in BROADCAST_RUNNING:
+        return False
+    move_broadcast(
+        connection, broadcast_id, BroadcastState.PAUSED,
+        reason=reason, reason_errcode=errcode, reason_errmsg=errmsg,
+    )  # fmt: skip
+    return True
 
 
 def after_cancel(connection: Connection, batch_id: int) -> None:

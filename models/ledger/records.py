@@ -26,6 +26,7 @@ from sqlalchemy.sql.dml import Update
 from broadcast.attempts import Attempt, Reason, Scope
 from broadcast.crashpoints import Point, passing
 from broadcast.decide import Decision, Move, Policy, decide, window_end
+from broadcast.guards import Guards
 from broadcast.outcomes import MAYBE_SENT, SAID_ACCEPTED, Outcome
 from broadcast.states import BATCH_AT_REST, BatchState
 from broadcast.waits import Waits
@@ -34,7 +35,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import database_now, now
-from models.ledger import contradictions, lanes, moves, splits
+from models.ledger import contradictions, guards, lanes, moves, splits, stops
 from models.ledger.transaction import AnyRow, write
 
 #: First question to mass/get after an acceptance; a small job has ended by then.
@@ -62,6 +63,7 @@ class Rules:
 
     waits: Waits = field(default_factory=Waits)
     split_depth: int = 4
+    guards: Guards = field(default_factory=Guards)
 
 
 DEFAULT_RULES = Rules()
@@ -298,6 +300,7 @@ def _apply(connection: Connection, batch: AnyRow, decision: Decision, *, rules: 
     handler(connection, batch, decision, rules=rules)
     if decision.scope is not Scope.BATCH:
         _spread(connection, batch, decision)
+    guards.watch(connection, batch, decision, guards=rules.guards)
     if decision.move in _GOES_ON:
         moves.after_cancel(connection, batch.id)
     moves.rest(connection, batch.broadcast_id)
@@ -375,7 +378,7 @@ def _spread(connection: Connection, batch: AnyRow, decision: Decision) -> None:
     if decision.scope is Scope.ACCOUNT and decision.not_before is not None:
         lanes.wait(connection, batch.account, until=decision.not_before, reason=decision.reason)
     elif decision.scope is Scope.ACCOUNT:
-        lanes.stop(
+        stops.stop(
             connection, batch.account, reason=decision.reason, errcode=decision.errcode,
             errmsg=words,
         )  # fmt: skip

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
+from broadcast.attempts import Reason
 from broadcast.errors import UnknownIdError
 from broadcast.outcomes import Outcome
 from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report, as_json
@@ -16,14 +19,14 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import voices
+from models.ledger import guards, voices
 from models.ledger.transaction import AnyRow, read
 from models.skipped import Skipped
 
 # What a report says is the core's; whoever asks for one has it from here.
 __all__ = (
-    "SETS", "SKIPS", "BatchLine", "LaneView", "Repeat", "Report", "as_json", "repeats", "report",
-    "reports", "skipped",
+    "SETS", "SKIPS", "BatchLine", "LaneView", "Repeat", "Report", "as_json", "lane_view", "repeats",
+    "report", "reports", "skipped",
 )  # fmt: skip
 
 #: In which set the followers of a batch are; those of a split one are told by its children.
@@ -95,6 +98,7 @@ def _report(connection: Connection, row: AnyRow, *, batch_list: bool) -> Report:
         reason=row.reason,
         reason_errcode=row.reason_errcode,
         reason_errmsg=row.reason_errmsg,
+        reason_count=_refusals(connection, row),
         audience={"read": row.read}
         | {name: getattr(row, name) for name in SKIPS}
         | {"planned": row.planned},
@@ -175,8 +179,27 @@ def _lane(connection: Connection, account: str) -> LaneView:
             Lane.stop_errcode, Lane.stop_errmsg, Lane.halted_at, Lane.halted_by,
         ).where(Lane.account == account)
     ).mappings().one()  # fmt: skip
+    return lane_view(connection, account, dict(row))
+
+
+def lane_view(connection: Connection, account: str, row: Mapping[str, Any]) -> LaneView:
+    """Return what the lane of *account* waits for, with what the history knows of it."""
     why = voices.halt_why(connection, account) if row["halted_at"] else None
-    return LaneView(**dict(row), halted_why=why)
+    doubts = row["stop_reason"] is Reason.TOO_MANY_DOUBTS
+    tripped = guards.tripped(connection, account=account) if doubts else None
+    return LaneView(
+        **row,
+        halted_why=why,
+        stop_count=tripped.count if tripped else None,
+        stop_broadcasts=tripped.broadcasts if tripped else (),
+    )
+
+
+def _refusals(connection: Connection, row: AnyRow) -> int | None:
+    if row.reason is not Reason.TOO_MANY_REFUSALS:
+        return None
+    tripped = guards.tripped(connection, broadcast_id=row.id)
+    return tripped.count if tripped else None
 
 
 def repeats(engine: Engine, broadcast_id: str) -> list[Repeat]:

@@ -211,7 +211,7 @@ class Driver:
         owner: str = "tests",
         rules: Rules = DEFAULT_RULES,
     ) -> None:
-        held = lanes.acquire(engine, name, owner)
+        held = lanes.acquire(engine, name, owner, guards=rules.guards)
         assert held is not None, "somebody else holds the lane"
         self.engine = engine
         self.held: Held = held

@@ -17,7 +17,7 @@ from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow
-from models.ledger import claims, controls, lanes, records, reports
+from models.ledger import claims, controls, lanes, records, reports, stops
 from models.ledger.claims import Kind
 from models.ledger.records import Fact, Rules
 from models.ledger.transaction import write
@@ -175,7 +175,7 @@ def test_claim_fails_after_wechat_stopped_the_account(driver: Driver) -> None:
     work = driver.next()
     write(
         driver.engine,
-        lambda c: lanes.stop(
+        lambda c: stops.stop(
             c, "default", reason=Reason.ACCOUNT_STOPPED, errcode=48001, errmsg="api unauthorized"
         ),
     )

@@ -13,7 +13,7 @@ from broadcast.attempts import Reason
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models import Batch
-from models.ledger import lanes, polls, reports
+from models.ledger import polls, reports, stops
 from models.ledger.transaction import write
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -133,7 +133,7 @@ def test_batch_that_is_accepted_no_more_is_not_asked_for_for_ever(
 def test_stopped_account_is_not_asked(engine: Engine, broadcast_id: str) -> None:
     write(
         engine,
-        lambda c: lanes.stop(c, "default", reason=Reason.ACCOUNT_STOPPED, errcode=1, errmsg=None),
+        lambda c: stops.stop(c, "default", reason=Reason.ACCOUNT_STOPPED, errcode=1, errmsg=None),
     )
     assert polls.due_accounts(engine) == []
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from broadcast.attempts import Reason
 from broadcast.states import BatchState
 from models.engine import now
-from models.ledger import controls, lanes, plans, sweeps
+from models.ledger import controls, lanes, plans, stops, sweeps
 from models.ledger.transaction import write
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -70,7 +70,7 @@ STILL: dict[str, Callable[[Engine, str], object]] = {
     "halted": lambda engine, _: controls.halt(engine, None, who="a"),
     "stopped": lambda engine, _: write(
         engine,
-        lambda c: lanes.stop(
+        lambda c: stops.stop(
             c, "default", reason=Reason.ACCOUNT_STOPPED, errcode=48001, errmsg=None
         ),
     ),

@@ -33,6 +33,8 @@ VALUES = {
     "BROADCAST_TEXT_LIMIT": ("text_limit", "300", 300),
     "BROADCAST_WAIT_SCALE": ("wait_scale", "0.0167", 0.0167),
     "BROADCAST_SPLIT_DEPTH": ("split_depth", "0", 0),
+    "BROADCAST_PAUSE_AFTER_REFUSALS": ("pause_after_refusals", "0", 0),
+    "BROADCAST_PAUSE_AFTER_DOUBTS": ("pause_after_doubts", "1000", 1000),
     "BROADCAST_CONCURRENCY": ("concurrency", "512", 512),
 }
 WRONG = [
@@ -60,6 +62,8 @@ WRONG = [
     ("BROADCAST_WAIT_SCALE", "2"),
     ("BROADCAST_WAIT_SCALE", "nan"),
     ("BROADCAST_SPLIT_DEPTH", "14"),
+    ("BROADCAST_PAUSE_AFTER_REFUSALS", "-1"),
+    ("BROADCAST_PAUSE_AFTER_DOUBTS", "1001"),
     ("BROADCAST_CONCURRENCY", "0"),
 ]
 

@@ -1,0 +1,32 @@
+"""Stops: a lane stands still until a human lifts it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, update
+
+from broadcast.attempts import Reason
+from models.account import Lane
+from models.engine import now
+from models.ledger.transaction import note
+
+
+def stop(
+    connection: Connection, account: str, *, reason: Reason, errcode: int | None, errmsg: str | None
+) -> bool:
+    """Stand the lane still until a human says so; return False if it stood still before.
+
+    Why it stood still first is kept: that is what is to be mended.
+    """
+    stopped = connection.execute(
+        update(Lane)
+        .where(Lane.account == account, Lane.stopped_at.is_(None))
+        .values(
+            stopped_at=now(connection),
+            stop_reason=reason,
+            stop_errcode=errcode,
+            stop_errmsg=errmsg,
+        )
+    )
+    if stopped.rowcount == 1:
+        note(connection, "lane.stop", who="worker", account=account, reason=reason, errcode=errcode)
+    return stopped.rowcount == 1

@@ -1,0 +1,147 @@
+"""What goes wrong again and again stops by itself, and says why; other accounts go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from broadcast.states import BroadcastState
+from tests.acceptance.conftest import sets_of
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
+
+MASS_SEND = "/cgi-bin/message/mass/send"
+BAD, GOOD = "wx0000000000000001", "wx0000000000000002"
+
+
+def send(system: System, account: str, *, status: int = 0) -> str:
+    """Send to this account's ten followers, two a call; return the broadcast's id."""
+    [appid] = [one.appid for one in system.simulator.accounts if one.name == account]
+    openids = system.simulator.openids(10, appid=appid)
+    told: str = system.send(openids, "--account", account, status=status)["id"]
+    return told
+
+
+def status_of(system: System, broadcast_id: str) -> str:
+    return system.broadcast("status", broadcast_id, status=None).stdout
+
+
+def test_three_refusals_of_a_kind_pause_the_broadcast_until_a_person_resumes_it(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=10, accounts=2, BROADCAST_BATCH_SIZE="2")
+    system.simulator.fault(
+        "errcode", errcode=40003, when="before", path=MASS_SEND, count=3, appid=BAD
+    )
+    system.worker()
+    system.beat()
+
+    bad, good = send(system, "account1"), send(system, "account2")
+
+    told = system.until_state(bad, "paused")
+    assert sets_of(told) == {"refused": 6, "waiting": 4}
+    assert sets_of(system.until_state(good, "completed")) == {"accepted": 10}
+    # The sweep has rung since, and nothing came of it.
+    assert len(system.simulator.mass_calls(appid=BAD)) == 3
+    [why] = [one for one in status_of(system, bad).splitlines() if "Paused by itself" in one]
+    assert "refused 3 batches with 40003 (an OpenID is malformed or of another account)" in why
+    assert why.count(f"broadcast resume {bad}") == 1
+
+    system.broadcast("resume", bad)
+
+    assert sets_of(system.until_state(bad, "partial")) == {"accepted": 4, "refused": 6}
+    assert system.simulator.ledger(BAD) == system.simulator.ledger(BAD) | {
+        "deliveries": 4, "doubled": 0,
+    }  # fmt: skip
+
+
+def test_three_doubts_stop_the_account_until_a_person_has_looked(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(
+        followers=10, accounts=2, BROADCAST_BATCH_SIZE="2", BROADCAST_WAIT_SCALE="0.01"
+    )
+    # WeChat takes the first three batches; the reply is lost, and their repeats are refused. A call
+    # that another fault has hit is not counted in a skip.
+    system.simulator.fault("drop", when="after", path=MASS_SEND, count=3, appid=BAD)
+    for skip in (1, 2, 3):
+        system.simulator.fault(
+            "errcode", errcode=40003, when="before", path=MASS_SEND, count=1, skip=skip, appid=BAD
+        )
+    system.worker()
+    system.beat()
+
+    bad, good = send(system, "account1"), send(system, "account2")
+
+    told = system.until_state(bad, "held")
+    assert sets_of(told) == {"in_doubt": 6, "waiting": 4}
+    assert sets_of(system.until_state(good, "completed")) == {"accepted": 10}
+    assert len(system.simulator.mass_calls(appid=BAD)) == 6
+    [why] = [one for one in status_of(system, bad).splitlines() if "Stopped by itself" in one]
+    assert f"3 batches are in doubt (broadcasts {bad})" in why
+    assert "群发记录" in why
+    assert "broadcast resolve ID --batch N --sent MSG_ID, or --not-sent" in why
+    assert why.endswith("Then: broadcast unhalt --account account1")
+    # How long ago it was has changed since.
+    assert why.partition(" ago")[2] in system.broadcast("accounts").stdout
+
+    for n, job in enumerate(system.simulator.jobs(appid=BAD), 1):
+        system.broadcast("resolve", bad, "--batch", str(n), "--sent", str(job["msg_id"]))
+    system.broadcast("unhalt", "--account", "account1")
+
+    assert sets_of(system.until_state(bad, "completed")) == {"accepted": 10}
+    assert system.simulator.ledger(BAD)["delivered_max"] == 1
+
+
+#: What WeChat does to an account, the code with which it says so, and what is to be done.
+STOPS: dict[str, tuple[dict[str, Any], int, str]] = {
+    "account1": ({"permission_errcode": 48001}, 48001, "接口权限"),
+    "account2": ({"agreement": False}, 48003, "mass-send agreement"),
+    "account3": ({"permission_errcode": 50002}, 50002, "why the account is limited"),
+    "account4": ({"whitelist": ["192.0.2.1"]}, 40164, "Add this machine's address"),
+    "account5": ({"secret": "f" * 32}, 40125, "Correct the AppSecret"),
+}
+
+
+@pytest.fixture
+def stopped(start_system: StartSystem) -> System:
+    """Five accounts that WeChat refuses, each for another reason, and a sixth that is well."""
+    system = start_system(followers=10, accounts=6, BROADCAST_BATCH_SIZE="2")
+    for account in system.simulator.accounts:
+        if account.name in STOPS:
+            system.simulator.change_account(account.appid, **STOPS[account.name][0])
+    system.worker()
+    system.beat()
+    return system
+
+
+def test_an_account_that_wechat_refuses_stops_with_its_mend_and_the_others_go_on(
+    stopped: System,
+) -> None:
+    sent = {name: send(stopped, name) for name in (*STOPS, "account6")}
+
+    assert sets_of(stopped.until_state(sent["account6"], "completed")) == {"accepted": 10}
+    for name, (_, code, mend) in STOPS.items():
+        told = stopped.until_state(sent[name], "held")
+        assert (told.lane.stop_errcode, sets_of(told)) == (code, {"waiting": 10})
+        [why] = [one for one in status_of(stopped, told.id).splitlines() if "Stopped" in one]
+        assert f"{code}" in why.partition(mend)[0]
+        assert mend in why
+        assert why.endswith(f"Then: broadcast unhalt --account {name}")
+    # One call told it, or none where there is no token.
+    assert len(stopped.simulator.mass_calls()) == 5 + 3
+
+
+def test_an_account_goes_on_after_its_mend_and_an_unhalt(stopped: System) -> None:
+    broadcast_id = send(stopped, "account1")
+    stopped.until_state(broadcast_id, "held")
+    stopped.simulator.change_account("wx0000000000000001", permission_errcode=None)
+
+    stopped.broadcast("unhalt", "--account", "account1")
+
+    until(lambda: stopped.report(broadcast_id).state is BroadcastState.COMPLETED, 60, "the rest")
+    assert stopped.simulator.ledger("wx0000000000000001")["delivered_max"] == 1

@@ -1,0 +1,282 @@
+"""What repeats itself stops by itself, others go on, and a person's word begins the count anew."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from broadcast.accounts import Account
+from broadcast.attempts import Reason
+from broadcast.guards import Guards
+from broadcast.states import BatchState, BroadcastState
+from broadcast.waits import REPEAT_WINDOW, UNKNOWN_TRIES
+from models.event import Event
+from models.ledger import controls, reports, resolves, retries, sweeps
+from models.ledger.claims import Kind
+from models.ledger.records import Rules
+from tests.integration.models.stories import OVER, SOON, lane, lost_then
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+
+def in_pairs(engine: Engine, owner: Account | None = None) -> str:
+    """Six batches that are too small to be halved."""
+    return ledger.broadcast(engine, size=12, batches=6, owner=owner)
+
+
+def in_eights(engine: Engine) -> str:
+    """Six batches that are halved when WeChat refuses their recipients."""
+    return ledger.broadcast(engine, size=48, batches=6)
+
+
+@pytest.fixture
+def pairs(engine: Engine) -> str:
+    """A broadcast of six batches that are too small to be halved."""
+    return in_pairs(engine)
+
+
+@pytest.fixture
+def driver(engine: Engine, pairs: str) -> Driver:
+    """The driver of its lane."""
+    del pairs
+    return Driver(engine)
+
+
+def refuse(driver: Driver, *errcodes: int) -> None:
+    for errcode in errcodes:
+        driver.call(said(errcode))
+
+
+def doubt(driver: Driver, times: int = 1) -> None:
+    """End the next batches in doubt."""
+    for _ in range(times):
+        lost_then(driver, said(40130))
+
+
+def state(engine: Engine, broadcast_id: str) -> BroadcastState:
+    return reports.report(engine, broadcast_id).state
+
+
+def noted(engine: Engine) -> list[dict[str, Any]]:
+    """What the guards wrote into the history."""
+    with engine.connect() as connection:
+        query = select(Event.detail).where(Event.kind == "guard").order_by(Event.id)
+        return [json.loads(detail) for detail in connection.scalars(query)]
+
+
+# -- refusals
+
+
+def test_the_third_refusal_of_a_kind_pauses_the_broadcast_and_the_next_goes_on(
+    engine: Engine, driver: Driver, pairs: str
+) -> None:
+    other = in_pairs(engine)
+    refuse(driver, 40003, 40003)
+    assert state(engine, pairs) is BroadcastState.SENDING
+
+    refuse(driver, 40003)
+
+    told = reports.report(engine, pairs)
+    assert (told.state, told.reason) == (BroadcastState.PAUSED, Reason.TOO_MANY_REFUSALS)
+    assert (told.reason_errcode, told.reason_count) == (40003, 3)
+    assert told.recipients["refused"] == told.recipients["waiting"] == 6
+    assert driver.next().broadcast_id == other
+    assert noted(engine) == [
+        {"broadcasts": [pairs], "count": 3, "errcode": 40003, "reason": "too_many_refusals"}
+    ]
+
+
+def test_refusals_of_several_kinds_are_not_added_up(
+    engine: Engine, driver: Driver, pairs: str
+) -> None:
+    refuse(driver, 40003, 43004, 40003, 43004)
+    assert state(engine, pairs) is BroadcastState.SENDING
+    refuse(driver, 43004)
+    assert reports.report(engine, pairs).reason_errcode == 43004
+
+
+@pytest.mark.parametrize("go_on", [controls.resume, retries.retry])
+def test_after_a_persons_word_only_later_refusals_count(
+    engine: Engine, driver: Driver, pairs: str, go_on: Any
+) -> None:
+    refuse(driver, 40003, 40003, 40003)
+    go_on(engine, pairs, who="a person")
+
+    refuse(driver, 40003, 40003)
+
+    assert state(engine, pairs) is BroadcastState.SENDING
+    driver.call(said(0, msg_id=6))
+    assert state(engine, pairs) is BroadcastState.PARTIAL
+
+
+def test_it_pauses_again_after_as_many_once_more(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, size=16, batches=8)
+    driver = Driver(engine)
+    for _ in range(2):
+        refuse(driver, 40003, 40003, 40003)
+        assert reports.report(engine, broadcast_id).reason_count == 3
+        controls.resume(engine, broadcast_id, who="a person")
+    assert len(noted(engine)) == 2
+    assert driver.next().kind is Kind.CALL
+
+
+def test_a_broadcast_whose_last_batch_was_refused_has_failed_and_is_not_paused(
+    engine: Engine,
+) -> None:
+    broadcast_id = ledger.broadcast(engine, size=6, batches=3)
+    refuse(Driver(engine), 40003, 40003, 40003)
+    assert state(engine, broadcast_id) is BroadcastState.FAILED
+    assert noted(engine) == []
+
+
+def test_a_wrong_list_is_paused_before_its_halves_are_called(engine: Engine) -> None:
+    broadcast_id = in_eights(engine)
+    driver = Driver(engine)
+
+    refuse(driver, 40003, 40003, 40003)
+
+    assert ledger.states(engine, broadcast_id)[BatchState.SPLIT] == 3
+    told = reports.report(engine, broadcast_id)
+    assert (told.state, told.reason_count) == (BroadcastState.PAUSED, 3)
+    assert told.recipients == {
+        "accepted": 0, "refused": 0, "cancelled": 0, "in_doubt": 0, "waiting": 48,
+    }  # fmt: skip
+
+
+def test_batches_that_are_halved_between_good_ones_pause_nothing(engine: Engine) -> None:
+    broadcast_id = in_eights(engine)
+    driver = Driver(engine)
+    for msg_id in (1, 2, 3):
+        refuse(driver, 40003)
+        driver.call(said(0, msg_id=msg_id))
+    assert ledger.states(engine, broadcast_id)[BatchState.SPLIT] == 3
+    assert state(engine, broadcast_id) is BroadcastState.SENDING
+
+
+def test_all_halves_of_one_batch_are_one_refusal(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, size=32, batches=1)
+    driver = Driver(engine)
+    while driver.next().kind is Kind.CALL:
+        refuse(driver, 40003)
+    assert ledger.states(engine, broadcast_id)[BatchState.REFUSED] > 3
+    assert state(engine, broadcast_id) is BroadcastState.FAILED
+    assert noted(engine) == []
+
+
+# -- doubts
+
+
+def test_the_third_doubt_of_an_account_stops_it_and_other_accounts_go_on(
+    engine: Engine, driver: Driver, pairs: str
+) -> None:
+    other = in_pairs(engine)
+    north = in_pairs(engine, ledger.account("north"))
+    doubt(driver, 2)
+    controls.pause(engine, pairs, who="a person")
+    assert driver.next().broadcast_id == other
+
+    doubt(driver)
+
+    told = reports.report(engine, other)
+    assert (told.state, told.lane.stop_reason) == (BroadcastState.HELD, Reason.TOO_MANY_DOUBTS)
+    assert told.lane.stop_count == 3
+    assert sorted(told.lane.stop_broadcasts) == sorted([pairs, other])
+    assert driver.next().kind is Kind.REST
+    assert Driver(engine, "north").next().broadcast_id == north
+    assert [line["count"] for line in noted(engine)] == [3]
+
+
+def test_after_an_unhalt_only_later_doubts_count(
+    engine: Engine, driver: Driver, pairs: str
+) -> None:
+    doubt(driver, 3)
+    controls.unhalt(engine, "default", who="a person")
+
+    doubt(driver, 2)
+
+    assert driver.next().kind is Kind.CALL
+    assert state(engine, pairs) is BroadcastState.SENDING
+    doubt(driver)
+    assert lane(engine).stop_reason is Reason.TOO_MANY_DOUBTS
+
+
+def test_a_doubt_that_a_person_has_settled_counts_no_more(
+    engine: Engine, driver: Driver, pairs: str
+) -> None:
+    doubt(driver, 2)
+    resolves.resolve(engine, pairs, 1, msg_id=None, who="a person")
+    resolves.resolve(engine, pairs, 2, msg_id=7, who="a person")
+
+    doubt(driver, 2)
+
+    assert lane(engine).stopped_at is None
+    doubt(driver)
+    assert lane(engine).stop_reason is Reason.TOO_MANY_DOUBTS
+
+
+def test_doubts_of_a_cancel_stop_nobody(engine: Engine) -> None:
+    for _ in range(4):
+        broadcast_id = in_pairs(engine)
+        driver = Driver(engine)
+        driver.call(LOST)
+        controls.cancel(engine, broadcast_id, who="a person")
+        ledger.pass_time(engine, OVER)
+    assert lane(engine).stopped_at is None
+
+
+def test_a_stop_of_wechats_keeps_its_own_reason(engine: Engine, driver: Driver) -> None:
+    doubt(driver, 2)
+    lost_then(driver, said(48001))
+    assert lane(engine).stop_errcode == 48001
+    assert noted(engine) == []
+
+
+def test_batches_that_killed_each_of_their_drivers_stop_the_account_too(engine: Engine) -> None:
+    in_pairs(engine)
+    rules = Rules(guards=Guards(doubts=1))
+    for n in range(UNKNOWN_TRIES + 1):
+        Driver(engine, owner=f"driver-{n}", rules=rules).claim()
+        ledger.pass_time(engine, OVER)
+
+    last = Driver(engine, owner="last", rules=rules)
+
+    assert lane(engine).stop_reason is Reason.TOO_MANY_DOUBTS
+    assert last.next().kind is Kind.REST
+
+
+def test_an_unknown_batch_is_not_repeated_under_the_stop_and_is_in_doubt_after_23_hours(
+    engine: Engine, driver: Driver, pairs: str
+) -> None:
+    driver.call(LOST)
+    controls.pause(engine, pairs, who="a person")
+    other = in_pairs(engine)
+    doubt(driver, 3)
+    controls.resume(engine, pairs, who="a person")
+    ledger.pass_time(engine, SOON)
+
+    assert driver.next().kind is Kind.REST
+    assert ledger.batch(engine, pairs).state is BatchState.UNKNOWN
+
+    ledger.pass_time(engine, REPEAT_WINDOW + timedelta(minutes=1))
+    assert sweeps.hold_expired(engine) == 1
+    batch = ledger.batch(engine, pairs)
+    assert (batch.state, batch.attempts) == (BatchState.IN_DOUBT, 1)
+    assert state(engine, other) is BroadcastState.HELD
+
+
+# -- off
+
+
+def test_a_limit_of_zero_pauses_and_stops_nothing(engine: Engine) -> None:
+    ids = [in_pairs(engine) for _ in range(2)]
+    driver = Driver(engine, rules=Rules(guards=Guards(refusals=0, doubts=0)))
+    refuse(driver, *[40003] * 5)
+    driver.call(said(0, msg_id=1))
+    doubt(driver, 5)
+    assert [state(engine, one) for one in ids] == [BroadcastState.PARTIAL, BroadcastState.SENDING]
+    assert driver.next().kind is Kind.CALL
+    assert noted(engine) == []
