@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from celery import Task, shared_task
@@ -22,7 +23,7 @@ from worker.alone import alone
 from worker.bell import ring
 from worker.lane import Slice
 from worker.tokens import refresh
-from worker.wiring import parts, stopping
+from worker.wiring import Parts, parts, stopping
 
 log = logging.getLogger(__name__)
 
@@ -104,12 +105,19 @@ def refresh_token(*, only_expiring: bool = False) -> dict[str, str]:
 
 @shared_task(name=names.SWEEP)
 def sweep() -> dict[str, int]:
-    """Ring for what was left behind."""
+    """Ring for what was left behind, then move on what only time can settle."""
     here = parts()
+    told = _ring_again(here)
+    # After the rings, and each by itself: one that fails each time must not silence the bells of
+    # lanes that are marked as rung by then.
+    _settle_by_time("hold", lambda: sweeps.hold_expired(here.engine, rules=here.rules))
+    _settle_by_time("forget", lambda: sweeps.forget_uploads(here.engine))
+    return told
+
+
+def _ring_again(here: Parts) -> dict[str, int]:
     try:
         rings = sweeps.due(here.engine)
-        sweeps.hold_expired(here.engine, rules=here.rules)
-        sweeps.forget_uploads(here.engine)
     except OutOfReachError as error:
         log.warning("sweep: %s", error)
         return {"plans": 0, "lanes": 0}
@@ -123,6 +131,16 @@ def sweep() -> dict[str, int]:
             log.warning("%s waits: no account %s in this worker's settings", broadcast_id, account)
     passing(Point.SWEEP_RUNG)
     return {"plans": len(rings.plans), "lanes": len(rings.lanes)}
+
+
+def _settle_by_time(what: str, work: Callable[[], int]) -> None:
+    try:
+        work()
+    except OutOfReachError as error:
+        log.warning("sweep, %s: %s", what, error)
+    except Exception as error:  # noqa: BLE001 - a bug in one is no reason to leave out the other
+        first = str(error).partition("\n")[0]
+        log.error("sweep, %s: %s: %s", what, type(error).__name__, first)  # noqa: TRY400 - each 3 s
 
 
 @shared_task(name=names.POLL_RESULTS)
