@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from broadcast.outcomes import MAYBE_SENT, Outcome
+from broadcast.outcomes import Outcome, unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Attempt:
     @property
     def unanswered(self) -> bool:
         """Whether no reply that can be trusted ever came."""
-        return self.outcome is None or self.outcome in MAYBE_SENT
+        return unanswered(self.outcome)
 
     @property
     def maybe_sent(self) -> bool:

@@ -38,6 +38,12 @@ MAYBE_SENT = frozenset({O.UNKNOWN, O.UNLISTED})
 #: WeChat says that it has the job.
 SAID_ACCEPTED = frozenset({O.ACCEPTED, O.ALREADY_ACCEPTED})
 
+
+def unanswered(outcome: Outcome | None) -> bool:
+    """Tell whether a call (None: nothing is recorded) has no reply that can be trusted."""
+    return outcome is None or outcome in MAYBE_SENT
+
+
 SAME_KEY_RUNNING = 45066  #: WeChat says that a send with this very key is in progress
 PARALLEL = 42010  #: another mass call of this account is in flight
 

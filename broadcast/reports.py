@@ -30,7 +30,6 @@ class BatchLine:
     msg_id: int | None
     attempts: int
     not_before: datetime | None
-    first_called_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

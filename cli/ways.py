@@ -16,6 +16,7 @@ from cli.report import NOBODY, lane_waits
 from models.ledger import resolves, retries, voices
 from models.ledger.flights import Flight
 from models.ledger.retries import Place, Placed
+from models.ledger.taken import Span
 from models.ledger.voices import Voice
 
 #: Most batches that are named one by one; the rest is counted.
@@ -68,16 +69,19 @@ def _doubts(engine: Engine, told: Report) -> Iterator[str]:
     doubts = [line for line in told.batch_list if line.state is BatchState.IN_DOUBT]
     if not doubts:
         return
-    named = resolves.named_msg_ids(engine, told.id)
+    named, called = resolves.named_msg_ids(engine, told.id), resolves.called_at(engine, told.id)
     for line in doubts[:MOST_NAMED]:
-        yield _doubt(told, line, named.get(line.n, []))
+        yield _doubt(told, line, called=called.get(line.n), msg_ids=named.get(line.n, []))
     if len(doubts) > MOST_NAMED:
         yield t("ways.more_doubts", n=len(doubts) - MOST_NAMED, id=told.id)
 
 
-def _doubt(told: Report, line: BatchLine, msg_ids: list[int]) -> str:
-    at = words.moment(line.first_called_at or told.created_at, told.now)
-    facts = {"n": line.n, "size": f"{line.size:,}", "at": at, "id": told.id}
+def _doubt(told: Report, line: BatchLine, *, called: Span | None, msg_ids: list[int]) -> str:
+    facts = {"n": line.n, "size": f"{line.size:,}", "id": told.id}
+    if called is None:
+        # Replies that came late refused every call of it.
+        return t("ways.doubt_refused", **facts)
+    facts["at"] = words.between(called.first, called.last, told.now)
     if msg_ids:
         return t("ways.doubt_named", msg_ids=words.listed(msg_ids), **facts)
     return t("ways.doubt", **facts)

@@ -30,6 +30,12 @@ def moment(when: datetime, now: datetime) -> str:
     )  # fmt: skip
 
 
+def between(first: datetime, last: datetime, now: datetime) -> str:
+    """Return when something began; where it began more than once, the first time and the last."""
+    one, other = moment(first, now), moment(last, now)
+    return one if one == other else t("moment.between", first=one, last=other)
+
+
 def distance(span: timedelta) -> str:
     """Return how far a moment lies ahead, or back."""
     seconds = round(abs(span).total_seconds())

@@ -164,7 +164,7 @@ def _lines(connection: Connection, broadcast_id: str) -> list[BatchLine]:
     rows = connection.execute(
         select(
             Batch.n, Batch.size, Batch.state, Batch.reason, Batch.errcode, Batch.errmsg,
-            Batch.msg_id, Batch.attempts, Batch.not_before, Batch.first_called_at,
+            Batch.msg_id, Batch.attempts, Batch.not_before,
         )
         .where(Batch.broadcast_id == broadcast_id)
         .order_by(Batch.n)

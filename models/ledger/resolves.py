@@ -14,15 +14,16 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
 
 from broadcast.attempts import Reason
 from broadcast.errors import InputError
-from broadcast.outcomes import MAYBE_SENT, SAID_ACCEPTED
+from broadcast.outcomes import SAID_ACCEPTED
 from broadcast.states import BatchState
 from broadcast.text import t
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import held, moves
+from models.ledger import held, moves, taken
 from models.ledger.records import DEFAULT_RULES, FIRST_POLL, LARGEST_MSG_ID, Rules
+from models.ledger.taken import Span
 from models.ledger.transaction import AnyRow, read
 
 _ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
@@ -93,6 +94,16 @@ def named_msg_ids(engine: Engine, broadcast_id: str) -> dict[int, list[int]]:
     return found
 
 
+def called_at(engine: Engine, broadcast_id: str) -> dict[int, Span]:
+    """Return, for each batch in doubt, when the calls began that may have sent it.
+
+    That is where a person looks; a call that WeChat refused, or that was not made, sent nothing.
+    """
+    with read(engine) as connection:
+        doubts = Batch.state == BatchState.IN_DOUBT
+        return taken.spans(connection, broadcast_id, doubts, taken.UNDENIED)
+
+
 def _batch(connection: Connection, row: AnyRow, n: int) -> AnyRow:
     batch = connection.execute(
         select(
@@ -136,7 +147,7 @@ def _close(
 ) -> None:
     values: dict[str, Any] = {"errcode": None, "errmsg": None, "not_before": None, "polls": 0}
     if msg_id is None:
-        _deny(connection, batch.id, _MAY_HAVE_SENT)
+        _deny(connection, batch.id, taken.MAYBE)
         moves.move_batch(
             connection, batch, BatchState.REFUSED, who=who, why=why, msg_id=None, poll_at=None,
             reason=Reason.SAID_NOT_SENT, **values,
@@ -150,10 +161,6 @@ def _close(
         msg_data_id=_data_id(connection, batch.id, msg_id),
         poll_at=now(connection) + rules.waits.scaled(FIRST_POLL), reason=Reason.SAID_SENT, **values,
     )  # fmt: skip
-
-
-#: Calls that WeChat may have taken, as far as their replies tell.
-_MAY_HAVE_SENT = AttemptRow.outcome.is_(None) | AttemptRow.outcome.in_(MAYBE_SENT | SAID_ACCEPTED)
 
 
 def _deny(connection: Connection, batch_id: int, which: ColumnElement[bool]) -> None:

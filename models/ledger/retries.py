@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, Engine, select, true, update
+from sqlalchemy import Connection, Engine, select, update
 
 from broadcast.attempts import Reason
 from broadcast.errors import InputError
-from broadcast.outcomes import MAY_PASS, MAYBE_SENT, SAID_ACCEPTED
+from broadcast.outcomes import MAY_PASS
 from broadcast.states import BatchState, BroadcastState
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
-from models.ledger import controls, held, moves
+from models.ledger import controls, held, moves, taken
 from models.ledger.transaction import AnyRow, read
 
 S = BroadcastState
@@ -127,13 +127,12 @@ _LEFT_OVER = frozenset(
 
 def _maybe_sent(connection: Connection, broadcast_id: str) -> set[int]:
     """Return the refused batches of which a call may have been taken, and nobody denied it."""
-    taken = AttemptRow.outcome.is_(None) | AttemptRow.outcome.in_(MAYBE_SENT | SAID_ACCEPTED)
     return set(
         connection.scalars(
             select(AttemptRow.batch_id)
             .join(Batch, Batch.id == AttemptRow.batch_id)
             .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.REFUSED)
-            .where(taken, AttemptRow.denied.is_not(true()))
+            .where(taken.MAYBE, taken.UNDENIED)
         )
     )
 

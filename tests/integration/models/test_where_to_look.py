@@ -1,0 +1,73 @@
+"""Where a person looks for a batch in doubt: at the calls that may have sent it, and no others."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+
+from broadcast.states import BatchState
+from cli import ways, words
+from models.attempt import AttemptRow
+from models.ledger import records, reports, resolves
+from tests.integration.models.stories import SOON, lost_then, take_over
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+YESTERDAY = timedelta(hours=20)
+
+
+def told(engine: Engine, broadcast_id: str) -> str:
+    return "\n".join(ways.lines(engine, reports.report(engine, broadcast_id)))
+
+
+@pytest.mark.parametrize("before", ["refused", "given back"])
+def test_status_names_the_time_of_the_call_that_may_have_been_taken(
+    driver: Driver, broadcast_id: str, before: str
+) -> None:
+    if before == "refused":
+        driver.call(said(45009))
+    else:
+        assert records.give_back(driver.engine, driver.claim().claim)
+    ledger.pass_time(driver.engine, YESTERDAY + timedelta(hours=10))
+    second = Driver(driver.engine, owner="second")
+    lost_then(second, said(48001))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.IN_DOUBT
+    with driver.engine.connect() as connection:
+        first, lost, _ = connection.scalars(
+            select(AttemptRow.started_at).order_by(AttemptRow.number)
+        )
+    span = resolves.called_at(driver.engine, broadcast_id)[1]
+    assert (span.first, span.last) == (lost, lost)
+    report = reports.report(driver.engine, broadcast_id)
+    text = told(driver.engine, broadcast_id)
+    assert words.moment(lost, report.now)[:20] in text
+    assert words.moment(first, report.now)[:20] not in text
+
+
+def test_status_names_the_first_and_the_last_of_several(driver: Driver, broadcast_id: str) -> None:
+    driver.call(LOST)
+    ledger.pass_time(driver.engine, timedelta(hours=5))
+    second = Driver(driver.engine, owner="second")
+    second.call(LOST)
+    ledger.pass_time(driver.engine, timedelta(minutes=5))
+    Driver(driver.engine, owner="third").call(said(48001))
+    span = resolves.called_at(driver.engine, broadcast_id)[1]
+    assert span.last - span.first > timedelta(hours=4)
+    now = reports.report(driver.engine, broadcast_id).now
+    assert words.between(span.first, span.last, now)[:40] in told(driver.engine, broadcast_id)
+
+
+def test_status_says_of_a_doubt_whose_calls_were_refused_in_the_end_that_nothing_was_sent(
+    driver: Driver, broadcast_id: str
+) -> None:
+    claim = driver.claim()
+    second = take_over(driver)
+    second.call(said(48001))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.IN_DOUBT
+    driver.record(claim, said(40001))
+    ledger.pass_time(driver.engine, SOON)
+    assert resolves.called_at(driver.engine, broadcast_id) == {}
+    assert "--not-sent" in told(driver.engine, broadcast_id)
+    assert "--sent" not in told(driver.engine, broadcast_id)
