@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, Engine, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from broadcast import day, plan
@@ -26,14 +26,12 @@ from broadcast.states import BroadcastState
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import accounts, lanes, moves, quotas
+from models.ledger import accounts, lanes, moves, quotas, uploads
 from models.ledger.transaction import read, write
 from models.skipped import Skipped
 
 #: Each chunk of an upload shows that it lives; one that was silent for this long has died.
 UPLOAD_DEAD = timedelta(seconds=60)
-#: Packs per transaction, so that no write on SQLite holds others up for over 100 ms.
-PACKS_AT_ONCE = 20
 #: Each try draws a new id of 900 million a day.
 BEGIN_TRIES = 5
 REPEAT_WITHIN = timedelta(hours=24)
@@ -159,54 +157,45 @@ def begin(engine: Engine, body: Body, *, who: str) -> str:
 
 
 def _begin(engine: Engine, body: Body, who: str) -> str:
-    def work(connection: Connection) -> str:
-        lanes.know(connection, body.account)
-        accounts.refuse_changed(connection, body.account)
-        moment = now(connection)
-        dead = connection.scalar(
-            select(BroadcastRow.id)
-            .where(BroadcastRow.key == body.key, BroadcastRow.state == BroadcastState.UPLOADING)
-            .where(BroadcastRow.uploading_at <= moment - UPLOAD_DEAD)
-            .with_for_update()
-        )
-        if dead is not None:
-            clear(connection, dead)
-        broadcast_id = _new_id(moment)
-        connection.execute(
-            insert(BroadcastRow).values(
-                id=broadcast_id, account=body.account.name, key=body.key, created_by=who,
-                state=BroadcastState.UPLOADING, msgtype=body.msgtype, content=body.content,
-                content_digest=body.content_digest, audience_digest=body.audience_digest,
-                scheduled_at=body.scheduled_at, created_at=moment, uploading_at=moment,
-            )
-        )  # fmt: skip
-        return broadcast_id
+    dead = write(engine, lambda connection: _give_up_dead(connection, body))
+    if dead is not None:
+        uploads.clear(engine, dead)
+    return write(engine, lambda connection: _open(connection, body, who))
 
-    return write(engine, work)
+
+def _give_up_dead(connection: Connection, body: Body) -> str | None:
+    """Give up the dead upload under a body's key, if there is one; return its id."""
+    lanes.know(connection, body.account)
+    accounts.refuse_changed(connection, body.account)
+    dead = connection.scalar(
+        select(BroadcastRow.id)
+        .where(BroadcastRow.key == body.key, BroadcastRow.state == BroadcastState.UPLOADING)
+        .where(uploads.silent_for(connection, UPLOAD_DEAD))
+        .with_for_update()
+    )
+    if dead is not None:
+        uploads.give_up(connection, dead)
+    return dead
+
+
+def _open(connection: Connection, body: Body, who: str) -> str:
+    accounts.refuse_changed(connection, body.account)
+    moment = now(connection)
+    broadcast_id = _new_id(moment)
+    connection.execute(
+        insert(BroadcastRow).values(
+            id=broadcast_id, account=body.account.name, key=body.key, created_by=who,
+            state=BroadcastState.UPLOADING, msgtype=body.msgtype, content=body.content,
+            content_digest=body.content_digest, audience_digest=body.audience_digest,
+            scheduled_at=body.scheduled_at, created_at=moment, uploading_at=moment,
+        )
+    )  # fmt: skip
+    return broadcast_id
 
 
 def _new_id(moment: datetime) -> str:
     date = moment.astimezone(day.SHANGHAI).strftime("%Y%m%d")
     return f"{date}-{''.join(secrets.choice(_LETTERS) for _ in range(6))}"
-
-
-def clear(connection: Connection, broadcast_id: str) -> None:
-    """Remove an upload and all it stored; a published broadcast is never removed here."""
-    uploading = connection.scalar(
-        select(BroadcastRow.id)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.UPLOADING)
-        .with_for_update()
-    )
-    if uploading is None:
-        # Published by a commit whose answer was lost: its packs are what will be sent.
-        return
-    connection.execute(delete(Pack).where(Pack.broadcast_id == broadcast_id))
-    connection.execute(delete(Skipped).where(Skipped.broadcast_id == broadcast_id))
-    connection.execute(
-        delete(BroadcastRow).where(
-            BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.UPLOADING
-        )
-    )
 
 
 def add_packs(engine: Engine, broadcast_id: str, packs: Iterable[PackLike]) -> None:
@@ -215,7 +204,7 @@ def add_packs(engine: Engine, broadcast_id: str, packs: Iterable[PackLike]) -> N
     Raises InputError if the upload was taken over meanwhile.
     """
     rest = iter(packs)
-    while some := list(islice(rest, PACKS_AT_ONCE)):
+    while some := list(islice(rest, uploads.PACKS_AT_ONCE)):
         rows = [
             {
                 "broadcast_id": broadcast_id, "n": pack.n, "size": pack.size,
@@ -236,6 +225,7 @@ def alive(connection: Connection, broadcast_id: str) -> None:
     kept = connection.execute(
         update(BroadcastRow)
         .where(BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.UPLOADING)
+        .where(BroadcastRow.uploading_at.is_not(None))
         .values(uploading_at=now(connection))
     )
     if kept.rowcount != 1:
@@ -244,7 +234,8 @@ def alive(connection: Connection, broadcast_id: str) -> None:
 
 def abandon(engine: Engine, broadcast_id: str) -> None:
     """Forget an upload that was not published: nothing stays half stored."""
-    write(engine, lambda connection: clear(connection, broadcast_id))
+    write(engine, lambda connection: uploads.give_up(connection, broadcast_id))
+    uploads.clear(engine, broadcast_id)
 
 
 def publish(

@@ -18,7 +18,7 @@ from models.account import Lane
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import moves, records, submits
+from models.ledger import moves, records, uploads
 from models.ledger.records import DEFAULT_RULES, Rules
 from models.ledger.transaction import read, write
 
@@ -150,16 +150,20 @@ def launch_due(engine: Engine) -> list[str]:
 def forget_uploads(engine: Engine) -> int:
     """Remove uploads that died an hour ago and were never published; return how many."""
 
-    def work(connection: Connection) -> int:
-        dead = connection.scalars(
+    def work(connection: Connection) -> str | None:
+        dead = connection.scalar(
             select(BroadcastRow.id)
             .where(BroadcastRow.state == BroadcastState.UPLOADING)
-            .where(BroadcastRow.uploading_at < now(connection) - UPLOAD_FORGOTTEN)
+            .where(uploads.silent_for(connection, UPLOAD_FORGOTTEN))
             .limit(1)
             .with_for_update()
-        ).all()
-        for broadcast_id in dead:
-            submits.clear(connection, broadcast_id)
-        return len(dead)
+        )
+        if dead is not None:
+            uploads.give_up(connection, dead)
+        return dead
 
-    return write(engine, work)
+    dead = write(engine, work)
+    if dead is None:
+        return 0
+    uploads.clear(engine, dead)
+    return 1

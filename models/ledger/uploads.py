@@ -1,0 +1,72 @@
+"""Uploads that end without being published: given up first, then removed a portion at a time.
+
+All packs of ten million OpenIDs in one statement would hold up every other writer of SQLite for
+seconds, and MySQL would cut it off each time.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Connection, Engine, delete, or_, select, update
+
+from broadcast.states import BroadcastState
+from models.batch import Pack
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.ledger.transaction import write
+from models.skipped import Skipped
+
+#: Packs per transaction, so that no write on SQLite holds others up for over 100 ms.
+PACKS_AT_ONCE = 20
+
+
+def silent_for(connection: Connection, silence: timedelta) -> ColumnElement[bool]:
+    """Return what is true of an upload that was silent for so long, or was given up."""
+    late = now(connection) - silence
+    return or_(BroadcastRow.uploading_at.is_(None), BroadcastRow.uploading_at <= late)
+
+
+def give_up(connection: Connection, broadcast_id: str) -> None:
+    """Take an upload away from its owner for good, who can neither add to it nor publish it.
+
+    Its packs go in many transactions, and one that has lost some of them must never be published.
+    """
+    connection.execute(
+        update(BroadcastRow)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.UPLOADING)
+        .values(uploading_at=None)
+    )
+
+
+def clear(engine: Engine, broadcast_id: str) -> None:
+    """Remove an upload that was given up and all it stored, in short transactions, itself last.
+
+    Any number may clear one at once. A published broadcast, and an upload that was not given up,
+    are never removed here.
+    """
+    while write(engine, lambda connection: _clear_some(connection, broadcast_id)):
+        pass
+
+
+def _clear_some(connection: Connection, broadcast_id: str) -> bool:
+    """Remove a portion of an upload; return whether there is more."""
+    given_up = connection.scalar(
+        select(BroadcastRow.id)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.UPLOADING)
+        .where(BroadcastRow.uploading_at.is_(None))
+        .with_for_update()
+    )
+    if given_up is None:
+        # Cleared by another, or published by a commit whose answer was lost: its packs are what
+        # will be sent.
+        return False
+    packs = connection.scalars(
+        select(Pack.id).where(Pack.broadcast_id == broadcast_id).limit(PACKS_AT_ONCE)
+    ).all()
+    if packs:
+        connection.execute(delete(Pack).where(Pack.id.in_(packs)))
+        return True
+    connection.execute(delete(Skipped).where(Skipped.broadcast_id == broadcast_id))
+    connection.execute(delete(BroadcastRow).where(BroadcastRow.id == broadcast_id))
+    return False

@@ -1,0 +1,114 @@
+"""Uploads that nobody will publish go away in portions, and none is published by halves."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from broadcast.errors import InputError
+from models import BroadcastRow, Pack
+from models.ledger import submits, sweeps, transaction, uploads
+from models.ledger.submits import Terms
+from models.ledger.transaction import write
+from tests.kit import ledger
+from tests.kit.ledger import body, figures, upload
+
+TERMS = Terms(who="tests")
+
+
+def stored(engine: Engine) -> tuple[int, int]:
+    with engine.connect() as connection:
+        return (
+            connection.scalar(select(func.count()).select_from(BroadcastRow)) or 0,
+            connection.scalar(select(func.count()).select_from(Pack)) or 0,
+        )
+
+
+def test_upload_is_cleared_in_portions_and_its_row_goes_last(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broadcast_id = upload(engine, body(size=100), size=100, batches=50)
+    left = []
+
+    def looks(engine: Engine, work: Any) -> Any:
+        done = transaction.write(engine, work)
+        left.append(stored(engine))
+        return done
+
+    monkeypatch.setattr(uploads, "write", looks)
+    submits.abandon(engine, broadcast_id)
+
+    assert left == [(1, 30), (1, 10), (1, 0), (0, 0)]
+
+
+def test_upload_that_was_half_cleared_can_not_be_published_and_is_cleared_by_another(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = body(size=100, key="one")
+    half = upload(engine, text, size=100, batches=50)
+    cleared = iter([0])
+
+    def dies(engine: Engine, work: Any) -> Any:
+        next(cleared)
+        return transaction.write(engine, work)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(uploads, "write", dies)
+        with pytest.raises(StopIteration):
+            submits.abandon(engine, half)
+    assert stored(engine) == (1, 30)
+
+    what = figures(size=100, batches=50)
+    with pytest.raises(InputError) as caught:
+        submits.publish(engine, half, text, figures=what, terms=TERMS, quota=None)
+    assert caught.value.message_id == "error.submit.taken_over"
+    with pytest.raises(InputError):
+        submits.add_packs(engine, half, [ledger.Portion(51, ledger.openids(2))])
+    # At once, not only after its silence: nobody is its owner any more.
+    assert submits.find(engine, text) is None
+    assert upload(engine, text, batches=4) != half
+    assert stored(engine) == (1, 4)
+
+
+def test_upload_that_was_half_cleared_is_swept(engine: Engine) -> None:
+    half = upload(engine, body())
+    write(engine, lambda connection: uploads.give_up(connection, half))
+    assert sweeps.forget_uploads(engine) == 1
+    assert stored(engine) == (0, 0)
+
+
+def test_of_publish_and_clear_at_once_one_wins_wholly(engine: Engine) -> None:
+    for n in range(6):
+        text = body(size=100, key=f"race {n}", text=f"{n}")
+        broadcast_id = upload(engine, text, size=100, batches=50)
+        what = figures(size=100, batches=50)
+        together = threading.Barrier(3)
+
+        def clear(broadcast_id: str = broadcast_id, together: Any = together) -> str:
+            together.wait()
+            submits.abandon(engine, broadcast_id)
+            return ""
+
+        def publish(
+            broadcast_id: str = broadcast_id, text: Any = text, what: Any = what,
+            together: Any = together,
+        ) -> str:  # fmt: skip
+            together.wait()
+            with contextlib.suppress(InputError):
+                submits.publish(
+                    engine, broadcast_id, text, figures=what, terms=TERMS, quota=None
+                )  # fmt: skip
+                return "published"
+            return ""
+
+        before = stored(engine)
+        with ThreadPoolExecutor(3) as threads:
+            done = [threads.submit(work) for work in (clear, publish, clear)]
+            won = any(one.result() for one in done)
+        # All of it, or nothing.
+        assert stored(engine) == (before if won else (before[0] - 1, before[1] - 50))
