@@ -75,7 +75,7 @@ def test_two_beats_many_sweeps_and_five_workers_send_everything_once(
         while (seen := sum(one.calls() for one in traffic)) < 3 * 30:
             app.send_task(names.SWEEP)
             app.send_task(names.LAUNCH_DUE)
-            until(lambda: sum(one.calls() for one in traffic) > seen, 60, "calls")  # noqa: B023
+            until(lambda: sum(one.calls() for one in traffic) > seen, 60, "calls")
 
     for one in traffic:
         one.ends_whole()
