@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -105,11 +105,17 @@ def explain(told: Report) -> Iterator[str]:
 
 def together(groups: list[Placed]) -> tuple[str, int]:
     """Return the numbers of all batches in *groups*, the first of them, and how many follow."""
-    numbers = sorted(n for group in groups for n in group.numbers)
-    shown = words.listed(numbers[:MOST_NAMED])
-    if len(numbers) > MOST_NAMED:
-        shown = t("ways.numbers_more", numbers=shown, count=len(numbers))
-    return shown, sum(group.followers for group in groups)
+    numbers = [n for group in groups for n in group.numbers]
+    return shortened(numbers), sum(group.followers for group in groups)
+
+
+def shortened(numbers: Iterable[int]) -> str:
+    """Return the numbers of batches, the first of them where there are many."""
+    each = sorted(numbers)
+    shown = words.listed(each[:MOST_NAMED])
+    if len(each) > MOST_NAMED:
+        shown = t("ways.numbers_more", numbers=shown, count=len(each))
+    return shown
 
 
 def under_way(found: list[Flight], now: datetime) -> Iterator[str]:

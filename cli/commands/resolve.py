@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from broadcast.errors import InputError
 from broadcast.text import t
 from broadcast.waits import Waits
-from cli import output
+from cli import output, words
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.commands.steering import remains
 from cli.group import Command
@@ -41,8 +42,16 @@ def resolve(
         ledger, broadcast_id, batch, msg_id=sent, who=who(), why=in_one_line(why),
         rules=Rules(waits=Waits(settings().wait_scale)),
     )  # fmt: skip
-    output.say(_said(broadcast_id, done, sent))
+    for line in lines(broadcast_id, done, sent):
+        output.say(line)
     remains(ledger, reports.report(ledger, broadcast_id))
+
+
+def lines(broadcast_id: str, done: Resolved, msg_id: int | None) -> Iterator[str]:
+    """Yield what the word did, and whether calling the batch again could send it twice."""
+    yield _said(broadcast_id, done, msg_id)
+    if msg_id is None and done.forgotten is not None and not done.cancelled:
+        yield t("resolve.forgotten", n=done.n, age=words.span(done.forgotten))
 
 
 def _said(broadcast_id: str, done: Resolved, msg_id: int | None) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from broadcast.text import t
+from broadcast.waits import Waits
 from cli import output, ways, words
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.commands.steering import remains
 from cli.group import Command
-from cli.wiring.database import engine
+from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
 from models.ledger import reports, retries
 from models.ledger.retries import Goes, Place, Placed, Retried
@@ -21,7 +22,10 @@ app = new_app()
 def retry(*, broadcast_id: BroadcastID, why: Why = None) -> None:
     """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
     ledger = engine()
-    done = retries.retry(ledger, broadcast_id, who=who(), why=in_one_line(why))
+    done = retries.retry(
+        ledger, broadcast_id, who=who(), why=in_one_line(why),
+        waits=Waits(settings().wait_scale),
+    )  # fmt: skip
     for line in lines(broadcast_id, done):
         output.say(line)
     remains(ledger, reports.report(ledger, broadcast_id))
@@ -35,6 +39,11 @@ def lines(broadcast_id: str, done: Retried) -> Iterator[str]:
         yield t("retry.again", numbers=numbers, followers=f"{followers:,}", id=broadcast_id)
     else:
         yield t("retry.nothing", id=broadcast_id)
+    if done.forgotten:
+        yield t(
+            "retry.forgotten", numbers=ways.shortened(done.forgotten),
+            age=words.span(min(done.forgotten.values())),
+        )  # fmt: skip
     yield t(f"retry.goes.{done.goes}", id=broadcast_id)
     if done.goes is Goes.ON and (never := done.of(Place.NEVER_CALLED)):
         numbers, followers = ways.together(never)

@@ -8,6 +8,7 @@ better.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
@@ -40,6 +41,8 @@ class Resolved:
     changed: bool
     #: Its broadcast was cancelled, so nothing of it is ever called again.
     cancelled: bool
+    #: How old its last call is that may have been taken, where WeChat no longer knows its key.
+    forgotten: timedelta | None = None
 
 
 def resolve(
@@ -69,9 +72,11 @@ def resolve(
         elif not _said_before(batch, msg_id):
             stands = t(f"state.batch.{batch.state}")
             raise InputError("error.resolve.not_in_doubt", id=row.id, n=n, state=stands)
+        old = taken.forgotten(connection, row.id, Batch.n == n, waits=rules.waits)
         return Resolved(
             n=n, size=batch.size, changed=changed, cancelled=row.cancelled_at is not None,
             state=BatchState.REFUSED if msg_id is None else BatchState.ACCEPTED,
+            forgotten=old.get(n),
         )  # fmt: skip
 
     return held.on(engine, broadcast_id, work)

@@ -7,8 +7,9 @@ not sent; it keeps its clientmsgid. What may have been sent is never touched her
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from sqlalchemy import Connection, Engine, select, update
@@ -17,6 +18,7 @@ from broadcast.attempts import Reason
 from broadcast.errors import InputError
 from broadcast.outcomes import MAY_PASS
 from broadcast.states import BatchState, BroadcastState
+from broadcast.waits import Waits
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
@@ -24,6 +26,7 @@ from models.ledger import controls, held, moves, taken
 from models.ledger.transaction import AnyRow, read
 
 S = BroadcastState
+_AS_WECHAT = Waits()
 
 
 class Place(StrEnum):
@@ -65,13 +68,23 @@ class Retried:
 
     placed: Sequence[Placed]
     goes: Goes
+    #: Of what is called again: batches whose key WeChat no longer knows, by number, each with how
+    #: old its last call is that may have been taken. A wrong word sends them twice.
+    forgotten: Mapping[int, timedelta]
 
     def of(self, place: Place) -> list[Placed]:
         """Return the groups of one place."""
         return [group for group in self.placed if group.place is place]
 
 
-def retry(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> Retried:
+def retry(
+    engine: Engine,
+    broadcast_id: str,
+    *,
+    who: str,
+    why: str | None = None,
+    waits: Waits = _AS_WECHAT,
+) -> Retried:
     """Put back what may be called again, with the clientmsgid that it has; idempotent.
 
     Raises UnknownIdError, and InputError for a cancelled broadcast: a cancel is final.
@@ -88,7 +101,11 @@ def retry(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
                     errcode=None, errmsg=None, not_before=None,
                 )  # fmt: skip
         goes = _go_on(connection, row, batches, who=who, why=why)
-        return Retried(placed=_grouped(batches), goes=goes)
+        again = Batch.id.in_([batch.row.id for batch in batches if batch.place is Place.AGAIN])
+        return Retried(
+            placed=_grouped(batches), goes=goes,
+            forgotten=taken.forgotten(connection, row.id, again, waits=waits),
+        )  # fmt: skip
 
     return held.on(engine, broadcast_id, work)
 

@@ -7,13 +7,15 @@ programs, :data:`UNANSWERED` for statements.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, func, select, true
 
 from broadcast.outcomes import MAYBE_SENT, SAID_ACCEPTED
+from broadcast.waits import REPEAT_WINDOW, Waits
 from models.attempt import AttemptRow
 from models.batch import Batch
+from models.engine import now
 
 #: No reply that can be trusted came.
 UNANSWERED: ColumnElement[bool] = AttemptRow.outcome.is_(None) | AttemptRow.outcome.in_(MAYBE_SENT)
@@ -42,3 +44,17 @@ def spans(
         .group_by(Batch.n)
     )
     return {n: Span(first=first, last=last) for n, first, last in rows}
+
+
+def forgotten(
+    connection: Connection, broadcast_id: str, *which: ColumnElement[bool], waits: Waits
+) -> dict[int, timedelta]:
+    """Return the batches whose key WeChat no longer knows: by number, how old the last call is.
+
+    Counted from the last call that WeChat may have taken, whatever a person said of it: called
+    again after that, a batch that did go out goes out once more. *which* narrows the batches.
+    """
+    moment = now(connection)
+    ages = {n: moment - span.last for n, span in spans(connection, broadcast_id, *which).items()}
+    window = waits.scaled(REPEAT_WINDOW)
+    return {n: age for n, age in ages.items() if age >= window}

@@ -1,0 +1,65 @@
+"""A key that WeChat no longer knows keeps nothing from going out twice: whoever repeats is told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from broadcast.states import BatchState
+from cli.commands import resolve as resolve_command
+from cli.commands import retry as retry_command
+from models.ledger import controls, resolves, retries
+from models.ledger.resolves import Resolved
+from tests.integration.models.stories import lost_then
+from tests.kit import ledger
+from tests.kit.ledger import Driver, said
+
+HOUR = timedelta(hours=1)
+
+
+def not_sent(engine: Engine, broadcast_id: str) -> Resolved:
+    return resolves.resolve(engine, broadcast_id, 1, msg_id=None, who="tests")
+
+
+@pytest.fixture
+def doubtful(driver: Driver, broadcast_id: str) -> str:
+    """A broadcast whose first batch was refused a day ago, lost just now, and is in doubt."""
+    driver.call(said(45009))
+    ledger.pass_time(driver.engine, 30 * HOUR)
+    lost_then(Driver(driver.engine, owner="second"), said(48001))
+    controls.unhalt(driver.engine, None, who="tests")
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.IN_DOUBT
+    return broadcast_id
+
+
+@pytest.mark.parametrize(("hours", "warned"), [(22, False), (24, True)])
+def test_not_sent_and_retry_warn_once_wechat_no_longer_knows_the_key(
+    engine: Engine, doubtful: str, hours: int, *, warned: bool
+) -> None:
+    ledger.pass_time(engine, hours * HOUR)
+    word = not_sent(engine, doubtful)
+    done = retries.retry(engine, doubtful, who="tests")
+    assert [list(group.numbers) for group in done.of(retries.Place.AGAIN)] == [[1]]
+    assert (word.forgotten is not None, set(done.forgotten)) == (warned, {1} if warned else set())
+    told = [*resolve_command.lines(doubtful, word, None), *retry_command.lines(doubtful, done)]
+    assert sum("Beware" in line for line in told) == (2 if warned else 0)
+    if warned:
+        assert word.forgotten is not None
+        assert 24 * HOUR < word.forgotten < 25 * HOUR
+
+
+def test_retry_counts_from_the_call_and_not_from_the_word(engine: Engine, doubtful: str) -> None:
+    assert not_sent(engine, doubtful).forgotten is None
+    ledger.pass_time(engine, 24 * HOUR)
+    assert set(retries.retry(engine, doubtful, who="tests").forgotten) == {1}
+
+
+def test_retry_of_what_wechat_refused_does_not_warn_however_old_it_is(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, size=4, batches=2)
+    Driver(engine).call(said(43004))
+    ledger.pass_time(engine, 48 * HOUR)
+    done = retries.retry(engine, broadcast_id, who="tests")
+    assert done.of(retries.Place.AGAIN)
+    assert not done.forgotten
