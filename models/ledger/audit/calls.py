@@ -2,7 +2,8 @@
 
 What the ledger can show of it: the attempts of a batch are numbered without a gap, there is one for
 each time that the batch was called by its history, each ended after it began, and together they
-explain where the batch stands.
+explain where the batch stands. Where a person closed a doubt, his word explains it, until the batch
+moves on: from then on its calls must again, without those that he said were not taken.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from broadcast.attempts import Reason
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
-from models.ledger.audit import history
+from models.ledger.audit import history, words
 from models.ledger.audit.case import BatchCase, Call, Case
 from models.ledger.audit.findings import Finding, Found
 
@@ -24,7 +25,8 @@ def check(case: Case) -> Iterator[Finding]:
         yield from _claims(case, batch)
         for call in batch.calls:
             yield from _whole(case, batch, call)
-        if batch.state is not None and not batch.by_hand and not explains(batch):
+        yield from _denied(case, batch)
+        if batch.state is not None and not explains(batch):
             yield case.finding(
                 Found.UNEXPLAINED, batch, state=batch.written, outcomes=_outcomes(batch.calls)
             )
@@ -67,21 +69,53 @@ def _whole(case: Case, batch: BatchCase, call: Call) -> Iterator[Finding]:
         )
 
 
+def _denied(case: Case, batch: BatchCase) -> Iterator[Finding]:
+    """Yield where a person's "not sent" was trusted too far, or was never said.
+
+    Halves have keys of their own: if he was wrong, nothing would keep them from a second send. And
+    a refused batch is called again only if no call of it can have been taken.
+    """
+    if batch.state is BatchState.SPLIT:
+        for call in batch.calls:
+            if call.denied:
+                yield case.finding(Found.HALVED, batch, number=call.number)
+    before = max(history.of_batch(batch).again, default=0)
+    for call in words.calls_of(batch)[:before]:
+        # One that said "accepted" may have said so after the batch was put back.
+        if call.taken and not call.said_accepted:
+            yield case.finding(Found.CALLED_AGAIN, batch, number=call.number)
+
+
 def explains(batch: BatchCase) -> bool:
-    """Tell whether the calls of a batch, all together, lead to where it stands."""
+    """Tell whether the calls of a batch, or a person's word on them, lead to where it stands."""
     state = batch.state
     if state is BatchState.REFUSED and batch.reason is Reason.REVIEW_REFUSED:
         # Only a job that was taken is reviewed.
         state = BatchState.FINISHED
-    return state is not None and _LEADS_TO[state](batch.calls)
+    calls = words.calls_of(batch)
+    return state is not None and (_LEADS_TO[state](calls) or _by_word(batch, state, calls))
+
+
+def proves(batch: BatchCase) -> bool:
+    """Tell whether a reply proves that WeChat took the batch."""
+    return _LEADS_TO[BatchState.ACCEPTED](words.calls_of(batch))
+
+
+def _by_word(batch: BatchCase, state: BatchState, calls: Sequence[Call]) -> bool:
+    said = words.of_person(batch)
+    if said is BatchState.ACCEPTED:
+        return state in {BatchState.ACCEPTED, BatchState.FINISHED}
+    # An "already accepted" that comes later and proves nothing does not undo the word.
+    taken = any(call.taken and call.outcome is not Outcome.ALREADY_ACCEPTED for call in calls)
+    return said is state is BatchState.REFUSED and not taken
 
 
 def _never_sent(calls: Sequence[Call]) -> bool:
-    return not any(call.said_accepted or call.maybe_sent for call in calls)
+    return not any(call.taken for call in calls)
 
 
 def _said(calls: Sequence[Call]) -> bool:
-    return any(call.outcome is Outcome.ACCEPTED for call in calls)
+    return any(call.outcome is Outcome.ACCEPTED and not call.denied for call in calls)
 
 
 def _runs(calls: Sequence[Call]) -> bool:
@@ -103,7 +137,9 @@ def _about_us(calls: Sequence[Call]) -> bool:
     An earlier call may have been unknown then and known to be a refusal by now.
     """
     return any(
-        call.outcome is Outcome.ALREADY_ACCEPTED and (call.confirmed or _was_called(calls[:place]))
+        call.outcome is Outcome.ALREADY_ACCEPTED
+        and not call.denied
+        and (call.confirmed or _was_called(calls[:place]))
         for place, call in enumerate(calls)
     )
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from broadcast.attempts import Reason
-from broadcast.outcomes import MAYBE_SENT, Outcome
+from broadcast.outcomes import MAYBE_SENT, SAID_ACCEPTED, Outcome
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models.ledger.audit.findings import Fact, Finding, Found
 from models.ledger.transaction import AnyRow
 
-#: Who moves batches in the history; everybody else is a person, whose word explains a state.
+#: Who moves batches in the history; everybody else is a person.
 WORKER = "worker"
 
 
@@ -42,7 +42,12 @@ class Call:
     @property
     def said_accepted(self) -> bool:
         """Whether WeChat said that it has the job."""
-        return self.outcome in {Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED}
+        return self.outcome in SAID_ACCEPTED
+
+    @property
+    def taken(self) -> bool:
+        """Whether WeChat may have taken it, or said so, and no person's word denies it."""
+        return not self.denied and (self.maybe_sent or self.said_accepted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,11 @@ class Moved:
     who: str
     old: str = ""
     new: str = ""
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person made it."""
+        return self.who != WORKER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +91,6 @@ class BatchCase:
     def state(self) -> BatchState | None:
         """Where it stands."""
         return BatchState(self.written) if self.written in _BATCH_STATES else None
-
-    @property
-    def by_hand(self) -> bool:
-        """Whether a person moved it: then its calls alone do not explain it."""
-        return any(move.who != WORKER for move in self.moves)
 
 
 _BATCH_STATES = frozenset(state.value for state in BatchState)

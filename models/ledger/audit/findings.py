@@ -55,6 +55,8 @@ class Found(StrEnum):
     WRITTEN_LATE = "calls.written_late"
     FENCE = "calls.fence"
     UNEXPLAINED = "calls.unexplained"
+    HALVED = "calls.halved"
+    CALLED_AGAIN = "calls.again"
     KEY_CHANGED = "keys.changed"
     KEY_OF_CALL = "keys.of_call"
     NOT_RUNNING = "stops.not_running"

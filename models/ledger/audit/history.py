@@ -17,6 +17,7 @@ from models.ledger.audit.findings import Finding, Found
 _LEGAL_OF_BATCHES = {old.value: {new.value for new in news} for old, news in BATCH_MOVES.items()}
 _LEGAL = {old.value: {new.value for new in news} for old, news in BROADCAST_MOVES.items()}
 _CALLING = BatchState.CALLING.value
+_DOUBT = BatchState.IN_DOUBT.value
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Path:
     ends: list[datetime | None] = field(default_factory=list)
     #: How many calls had been made when a person let the batch begin again.
     again: list[int] = field(default_factory=list)
+    #: How many calls had been made when a person closed a doubt.
+    words: list[int] = field(default_factory=list)
 
 
 def of_batch(batch: BatchCase) -> Path:
@@ -49,6 +52,8 @@ def follow(moves: Sequence[Moved], written: str) -> Path:
             path.ends[-1] = move.at
         if (move.old, move.new) == (BatchState.REFUSED, BatchState.PLANNED):
             path.again.append(len(path.ends))
+        if move.old == _DOUBT and move.by_hand:
+            path.words.append(len(path.ends))
     if written == _CALLING != path.at:
         _call(path)
     return path

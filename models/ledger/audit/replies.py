@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from broadcast.states import BatchState
+from models.ledger.audit import calls, words
 from models.ledger.audit.case import BatchCase, Case
 from models.ledger.audit.findings import Finding, Found
 
@@ -19,8 +20,7 @@ OWNING = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 def check(case: Case) -> Iterator[Finding]:
     """No batch with two msg_ids, none with one that no call brought, none that shares its own."""
     for batch in case.batches:
-        if not batch.by_hand:
-            yield from _own(case, batch)
+        yield from _own(case, batch)
     for one in case.shared:
         yield case.finding(
             Found.SHARED_MSG_ID, one.n, msg_id=one.msg_id, owner=one.owner_id, other=one.owner_n
@@ -28,10 +28,27 @@ def check(case: Case) -> Iterator[Finding]:
 
 
 def _own(case: Case, batch: BatchCase) -> Iterator[Finding]:
-    said = sorted({c.msg_id for c in batch.calls if c.said_accepted and c.msg_id is not None})
+    said = sorted(_said(batch))
     told = ", ".join(map(str, said)) or "-"
     if len(said) > 1:
         if batch.state is not BatchState.IN_DOUBT:
             yield case.finding(Found.TWO_MSG_IDS, batch, msg_ids=told, state=batch.written)
-    elif batch.state in OWNING and batch.msg_id != next(iter(said), None):
+    elif batch.state in OWNING and not _fits(batch, next(iter(said), None)):
         yield case.finding(Found.OTHER_MSG_ID, batch, msg_id=batch.msg_id or "-", said=told)
+
+
+def _said(batch: BatchCase) -> set[int]:
+    """Return the msg_ids that WeChat named and no person denied."""
+    said = [call for call in words.calls_of(batch) if call.said_accepted and not call.denied]
+    return {call.msg_id for call in said if call.msg_id is not None}
+
+
+def _fits(batch: BatchCase, said: int | None) -> bool:
+    """Tell whether a batch has the msg_id that was *said*.
+
+    A person may have named one that no reply did, and an "already accepted" that proves nothing
+    does not take its place.
+    """
+    if words.says_sent(batch) and (said is None or not calls.proves(batch)):
+        return batch.msg_id is not None
+    return batch.msg_id == said

@@ -1,0 +1,227 @@
+"""What an audit finds in batches that a person settled: his word explains them, and no more."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+from broadcast.attempts import Reason
+from broadcast.outcomes import Outcome
+from broadcast.states import BatchState
+from models import Event
+from models.ledger import controls, resolves, retries
+from models.ledger.audit import Found
+from models.ledger.records import Fact
+from tests.integration.models.stories import lost_then, take_over
+from tests.integration.models.tampering import (
+    WHO,
+    attempt,
+    change_attempt,
+    change_batch,
+    found,
+    history_of,
+    later,
+    remove,
+    told,
+)
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+
+def settled(driver: Driver, broadcast_id: str, msg_id: int | None) -> None:
+    """End batch 1 in doubt, and let a person say what became of it."""
+    lost_then(driver, said(48001))
+    controls.unhalt(driver.engine, None, who=WHO)
+    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=msg_id, who=WHO)
+    assert found(driver.engine) == set()
+
+
+def retried(driver: Driver, broadcast_id: str, *facts: Fact) -> None:
+    """Let a person say "not sent" of batch 1 and retry it; WeChat answers with *facts*."""
+    settled(driver, broadcast_id, None)
+    retries.retry(driver.engine, broadcast_id, who=WHO)
+    for fact in facts:
+        driver.call(fact)
+        later(driver.engine)
+    assert found(driver.engine) == set()
+
+
+# -- the word "sent"
+
+
+@pytest.mark.parametrize(
+    "state", [BatchState.REFUSED, BatchState.PLANNED, BatchState.UNKNOWN, BatchState.SPLIT]
+)
+def test_state_that_the_word_sent_does_not_explain_is_found(
+    driver: Driver, broadcast_id: str, state: BatchState
+) -> None:
+    settled(driver, broadcast_id, 99)
+    if state is BatchState.UNKNOWN:
+        # Its calls would lead there by themselves.
+        change_attempt(driver.engine, attempt(driver.engine, broadcast_id, 1), denied=True)
+    change_batch(driver.engine, broadcast_id, 1, state=state)
+    assert Found.UNEXPLAINED in found(driver.engine)
+
+
+def test_msg_id_that_a_person_named_and_that_was_lost_is_found(
+    driver: Driver, broadcast_id: str
+) -> None:
+    settled(driver, broadcast_id, 99)
+    change_batch(driver.engine, broadcast_id, 1, msg_id=None)
+    assert found(driver.engine) == {Found.OTHER_MSG_ID}
+
+
+def test_msg_id_of_a_late_reply_that_was_not_taken_over_is_found(
+    driver: Driver, broadcast_id: str
+) -> None:
+    claim = driver.claim()
+    take_over(driver).call(said(40130))
+    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=99, who=WHO)
+    driver.record(claim, said(0, msg_id=71))
+    assert found(driver.engine) == set()
+    change_batch(driver.engine, broadcast_id, 1, msg_id=99)
+    assert found(driver.engine) == {Found.OTHER_MSG_ID}
+
+
+# -- the word "not sent", and a retry
+
+
+@pytest.mark.parametrize("state", [BatchState.ACCEPTED, BatchState.SPLIT, BatchState.UNKNOWN])
+def test_state_that_the_word_not_sent_does_not_explain_is_found(
+    driver: Driver, broadcast_id: str, state: BatchState
+) -> None:
+    settled(driver, broadcast_id, None)
+    change_batch(driver.engine, broadcast_id, 1, state=state)
+    assert Found.UNEXPLAINED in found(driver.engine)
+
+
+@pytest.mark.parametrize(
+    ("fact", "state"),
+    [
+        (said(40130), BatchState.ACCEPTED),
+        (said(0, msg_id=7), BatchState.REFUSED),
+        (LOST, BatchState.REFUSED),
+        (LOST, BatchState.PLANNED),
+        (said(45009), BatchState.UNKNOWN),
+    ],
+)
+def test_calls_after_a_retry_must_explain_the_state_again(
+    driver: Driver, broadcast_id: str, fact: Fact, state: BatchState
+) -> None:
+    retried(driver, broadcast_id, fact)
+    change_batch(driver.engine, broadcast_id, 1, state=state)
+    assert Found.UNEXPLAINED in found(driver.engine)
+
+
+def test_msg_id_that_is_lost_after_a_retry_is_found(driver: Driver, broadcast_id: str) -> None:
+    retried(driver, broadcast_id, said(0, msg_id=7))
+    change_batch(driver.engine, broadcast_id, 1, msg_id=None)
+    assert found(driver.engine) == {Found.OTHER_MSG_ID}
+
+
+def test_two_msg_ids_after_a_retry_are_found(driver: Driver, broadcast_id: str) -> None:
+    retried(driver, broadcast_id, said(0, msg_id=7))
+    first = attempt(driver.engine, broadcast_id, 1)
+    change_attempt(
+        driver.engine, first, outcome=Outcome.ACCEPTED, msg_id=8, denied=None
+    )  # fmt: skip
+    assert Found.TWO_MSG_IDS in found(driver.engine)
+
+
+def test_call_after_the_word_that_is_marked_as_denied_is_found(
+    driver: Driver, broadcast_id: str
+) -> None:
+    """Nobody can have spoken of it: the doubt had been closed before it was made."""
+    retried(driver, broadcast_id, LOST)
+    change_attempt(driver.engine, attempt(driver.engine, broadcast_id, 1, 3), denied=True)
+    change_batch(driver.engine, broadcast_id, 1, state=BatchState.PLANNED)
+    assert Found.UNEXPLAINED in found(driver.engine)
+
+
+def test_denial_that_no_person_spoke_explains_nothing(driver: Driver, broadcast_id: str) -> None:
+    driver.call(LOST)
+    change_attempt(driver.engine, attempt(driver.engine, broadcast_id, 1), denied=True)
+    change_batch(driver.engine, broadcast_id, 1, state=BatchState.PLANNED)
+    assert Found.UNEXPLAINED in found(driver.engine)
+
+
+def test_retry_of_a_call_that_nobody_denied_is_found(driver: Driver, broadcast_id: str) -> None:
+    retried(driver, broadcast_id, said(0, msg_id=7))
+    change_attempt(driver.engine, attempt(driver.engine, broadcast_id, 1), denied=None)
+    assert told(driver.engine, Found.CALLED_AGAIN).facts == {"number": 1}
+
+
+def test_retry_whose_word_is_missing_from_the_history_is_found(
+    driver: Driver, broadcast_id: str
+) -> None:
+    retried(driver, broadcast_id, said(0, msg_id=7))
+    word, *_ = [one for one in history_of(driver.engine, broadcast_id, 1) if one.who == WHO]
+    remove(driver.engine, Event, Event.id == word.id)
+    assert Found.CALLED_AGAIN in found(driver.engine)
+
+
+def test_halves_after_a_denial_are_found(engine: Engine) -> None:
+    """They have keys of their own: WeChat would not know them again if the person was wrong."""
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    retried(driver, broadcast_id)
+    first = attempt(engine, broadcast_id, 1)
+    change_attempt(engine, first, denied=None, outcome=Outcome.THROTTLED)
+    driver.call(said(40003))
+    assert ledger.batch(engine, broadcast_id).state is BatchState.SPLIT
+    assert found(engine) == set()
+    change_attempt(engine, first, denied=True, outcome=Outcome.UNKNOWN)
+    assert found(engine) == {Found.HALVED}
+
+
+# -- nothing to find
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        said(0, msg_id=7), said(45065, msg_id=7), said(40003), said(40130), said(45009), LOST,
+        Fact(outcome=Outcome.NOT_CALLED),
+    ],
+)  # fmt: skip
+def test_whatever_follows_a_retry_is_healthy(driver: Driver, broadcast_id: str, fact: Fact) -> None:
+    retried(driver, broadcast_id, fact)
+    if ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED:
+        controls.cancel(driver.engine, broadcast_id, who=WHO)
+        assert found(driver.engine) == set()
+
+
+@pytest.mark.parametrize("msg_id", [99, None])
+@pytest.mark.parametrize(
+    "late",
+    [
+        LOST, Fact(outcome=Outcome.NOT_CALLED), said(45009), said(0, msg_id=71),
+        said(45065, msg_id=71),
+    ],
+)  # fmt: skip
+def test_late_reply_after_a_word_is_healthy_and_so_is_what_a_retry_makes_of_it(
+    driver: Driver, broadcast_id: str, msg_id: int | None, late: Fact
+) -> None:
+    claim = driver.claim()
+    second = take_over(driver)
+    second.call(said(40130))
+    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=msg_id, who=WHO)
+    driver.record(claim, late)
+    assert found(driver.engine) == set()
+    retries.retry(driver.engine, broadcast_id, who=WHO)
+    assert found(driver.engine) == set()
+
+
+def test_second_word_takes_the_place_of_the_first(driver: Driver, broadcast_id: str) -> None:
+    claim = driver.claim()
+    second = take_over(driver)
+    second.call(said(0, msg_id=71))
+    driver.record(claim, said(0, msg_id=72))
+    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=None, who=WHO)
+    assert ledger.batch(driver.engine, broadcast_id).reason is Reason.SAID_NOT_SENT
+    retries.retry(driver.engine, broadcast_id, who=WHO)
+    assert second.claim().number == 3
+    take_over(second)
+    controls.cancel(driver.engine, broadcast_id, who=WHO)
+    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=73, who=WHO)
+    assert found(driver.engine) == set()
