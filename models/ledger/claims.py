@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, true, update
 
 from broadcast.attempts import Reason
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import DatabaseAwayError
+from broadcast.outcomes import SAID_ACCEPTED
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from models.account import Lane
 from models.attempt import AttemptRow
@@ -165,10 +166,19 @@ def content(engine: Engine, broadcast_id: str) -> str:
 
 
 def said_msg_id(engine: Engine, batch_id: int) -> int | None:
-    """Return the msg_id that a reply named for a batch, if one did."""
+    """Return the msg_id of the job that WeChat says it has for a batch, if a reply named one.
+
+    The one that the decision waits for: a msg_id that came with a refusal is nobody's job, and what
+    mass/get knows of it settles nothing. One that a person denied comes last: he may have spoken
+    while the question was being made ready.
+    """
     with read(engine) as connection:
         return connection.scalar(
-            select(func.min(AttemptRow.msg_id)).where(AttemptRow.batch_id == batch_id)
+            select(AttemptRow.msg_id)
+            .where(AttemptRow.batch_id == batch_id, AttemptRow.msg_id.is_not(None))
+            .where(AttemptRow.outcome.in_(SAID_ACCEPTED))
+            .order_by(AttemptRow.denied.is_(true()), AttemptRow.number)
+            .limit(1)
         )
 
 

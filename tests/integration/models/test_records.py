@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.attempts import Reason
-from broadcast.decide import Move
+from broadcast.decide import Decision, Move
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
-from models.ledger import records, reports
+from models.ledger import claims, controls, records, reports, resolves, retries
 from models.ledger.claims import Kind
 from models.ledger.records import Fact
-from tests.integration.models.stories import SOON, lane, lost_then, snapshot
+from tests.integration.models.stories import SOON, lane, lost_then, snapshot, take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -157,6 +157,58 @@ def test_45065_on_a_first_call_that_mass_get_denies_is_in_doubt_in_the_end(
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.UNPROVED_ACCEPTANCE)
     assert late.next().n == 2
+
+
+def test_msg_id_of_a_refusal_is_not_what_mass_get_is_asked_about(
+    driver: Driver, broadcast_id: str
+) -> None:
+    """Asked about the wrong job, the batch would be asked about again without a pause."""
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second = second_driver.claim()
+    driver.record(first, said(40001, msg_id=70))
+    assert second_driver.record(second, said(45065, msg_id=71)).move is Move.VERIFY
+    assert _confirm(second_driver).move is Move.ACCEPT
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
+
+
+def test_msg_id_that_a_person_denied_is_not_what_mass_get_is_asked_about(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.call(said(45065, msg_id=70))
+    ledger.pass_time(driver.engine, timedelta(minutes=10, seconds=1))
+    late = Driver(driver.engine)
+    _confirm(late, known=False)
+    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=None, who="tests")
+    retries.retry(driver.engine, broadcast_id, who="tests")
+    assert late.call(said(45065, msg_id=71)).move is Move.VERIFY
+    assert _confirm(late).move is Move.ACCEPT
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
+
+
+def test_question_that_a_person_was_quicker_than_is_asked_all_the_same(
+    driver: Driver, broadcast_id: str
+) -> None:
+    """He spoke after the lane had read that mass/get is to be asked; the answer changes nothing."""
+    driver.call(said(45065, msg_id=71))
+    work = driver.next()
+    controls.cancel(driver.engine, broadcast_id, who="tests")
+    resolves.resolve(driver.engine, broadcast_id, work.n, msg_id=None, who="tests")
+    assert claims.said_msg_id(driver.engine, work.batch_id) == 71
+    records.confirm(driver.engine, work.batch_id, 71, known=True)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
+
+
+def _confirm(driver: Driver, *, known: bool = True) -> Decision:
+    """Do what a lane does next, which is to ask mass/get, and let it answer."""
+    work = driver.next()
+    assert work.kind is Kind.VERIFY
+    msg_id = claims.said_msg_id(driver.engine, work.batch_id)
+    assert msg_id is not None
+    return records.confirm(driver.engine, work.batch_id, msg_id, known=known)
 
 
 def test_45065_on_a_first_call_without_msg_id_is_in_doubt(
