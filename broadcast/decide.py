@@ -147,16 +147,17 @@ def window_end(history: Sequence[Attempt], at_scale: Waits) -> datetime:
     """Return from when on a batch that may have been sent may not be repeated any more.
 
     WeChat counts its 24 h from the call that it took, so 23 h are counted from the first one that
-    it may have taken: a definite refusal (no calls left today) before it began nothing, and neither
-    did a call of which a person said that it was not sent. Where no call may have been taken, they
-    are counted from the earliest one that is left, or from the claim of a call that was not made.
-    Raises ValueError if there is no attempt.
+    it may have taken, or of which it said that it had the job, proved or not: a definite refusal
+    (no calls left today) before it began nothing, and neither did a call of which a person said
+    that it was not sent. Where no call may have been taken, they are counted from the earliest one
+    that is left, or from the claim of a call that was not made. Raises ValueError if there is no
+    attempt.
     """
     if not history:
         raise ValueError("a batch without an attempt has no window")
     called = [a for a in history if a.outcome is not Outcome.NOT_CALLED and not a.denied]
-    doubtful = [a for a in called if a.maybe_sent]
-    return (doubtful or called or history)[0].started_at + at_scale.scaled(waits.REPEAT_WINDOW)
+    taken = [a for a in called if a.maybe_sent or a.outcome in SAID_ACCEPTED]
+    return (taken or called or history)[0].started_at + at_scale.scaled(waits.REPEAT_WINDOW)
 
 
 def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> Decision:

@@ -40,9 +40,10 @@ def _calling(case: Case, batch: BatchCase) -> Iterator[Finding]:
 
 def _doubt(case: Case, batch: BatchCase) -> Iterator[Finding]:
     called = [c for c in batch.calls if c.outcome is not Outcome.NOT_CALLED and not c.denied]
-    first = next((call for call in called if call.maybe_sent), called[0] if called else None)
-    if first is None:
+    taken = [call for call in called if call.maybe_sent or call.said_accepted]
+    if not called:
         return
+    first = (taken or called)[0]
     end = first.started_at + case.waits.scaled(REPEAT_WINDOW)
     if case.now - end > PATIENCE:
         yield case.finding(Found.DOUBT, batch, first=first.started_at, end=end)

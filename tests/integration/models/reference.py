@@ -90,7 +90,8 @@ class BatchModel:
 
     def repeat_ends(self) -> datetime | None:
         """Return from when on it must not be called again; None while nothing may be sent."""
-        return min((call.started_at + WINDOW for call in self.maybe_sent), default=None)
+        began = [call.started_at for call in [*self.maybe_sent, *self.taken]]
+        return min(began) + WINDOW if began else None
 
     def legal(self, others: set[int]) -> set[BatchState]:
         """Return where it may stand; *others* are msg_ids that were said of other batches."""

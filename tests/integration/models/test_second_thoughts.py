@@ -57,6 +57,24 @@ def test_acceptance_that_nobody_proved_for_a_day_is_in_doubt(engine: Engine) -> 
     assert ledger.batch(engine, broadcast_id).state is BatchState.IN_DOUBT
 
 
+def test_acceptance_that_nobody_proved_for_a_day_forbids_the_repeat_of_a_later_call(
+    engine: Engine,
+) -> None:
+    """WeChat said it of the first call while the second was made, by a driver who then died."""
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    slow = Driver(engine)
+    first = slow.claim()
+    ledger.pass_time(engine, timedelta(hours=22))
+    Driver(engine).claim()
+    slow.record(first, said(45065))
+    assert ledger.batch(engine, broadcast_id).state is BatchState.CALLING
+    ledger.pass_time(engine, timedelta(hours=2))
+    driver = Driver(engine)
+    assert claims.claim(engine, driver.held, driver.next()) is None
+    batch = ledger.batch(engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.WINDOW_CLOSED)
+
+
 def test_verification_waits_with_its_lane(engine: Engine) -> None:
     """The lane may wait for a token, without which mass/get cannot be asked either."""
     ledger.broadcast(engine, batches=1)

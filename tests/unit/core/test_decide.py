@@ -184,6 +184,13 @@ class TestRepeatWindow:
         assert window_end(said, Waits()) == late + timedelta(hours=23)
         assert self.at(31, said)[0] is Move.REPEAT_UNKNOWN
 
+    def test_acceptance_that_nothing_proves_opens_the_window(self) -> None:
+        """WeChat says that it has the job, so a repeat is a second send once it has forgotten."""
+        late = START + timedelta(hours=22)
+        said = [attempt(1, O.ALREADY_ACCEPTED), attempt(2, None, started_at=late)]
+
+        assert window_end(said, Waits()) == START + timedelta(hours=23)
+
     def test_claim_that_was_given_back_does_not_open_the_window(self) -> None:
         said = history(O.NOT_CALLED, O.UNKNOWN)
 
