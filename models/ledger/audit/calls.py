@@ -132,16 +132,23 @@ def _was_called(calls: Sequence[Call]) -> bool:
 
 
 def _about_us(calls: Sequence[Call]) -> bool:
-    """Tell whether an "already accepted" can speak of an earlier call, or mass/get proved it.
-
-    An earlier call may have been unknown then and known to be a refusal by now.
-    """
+    """Tell whether an "already accepted" can speak of an earlier call, or mass/get proved it."""
     return any(
         call.outcome is Outcome.ALREADY_ACCEPTED
         and not call.denied
-        and (call.confirmed or _was_called(calls[:place]))
+        and (call.confirmed or any(_was_open(earlier, call) for earlier in calls[:place]))
         for place, call in enumerate(calls)
     )
+
+
+def _was_open(call: Call, then: Call) -> bool:
+    """Tell whether nobody knew what became of *call* when the reply of *then* was written down.
+
+    It may be known since: a driver who lost his lane brought a refusal, or had not called at all.
+    """
+    if call.maybe_sent or call.ended_at is None or then.ended_at is None:
+        return True
+    return call.ended_at >= then.ended_at
 
 
 _LEADS_TO: Mapping[BatchState, Callable[[Sequence[Call]], bool]] = {

@@ -8,8 +8,10 @@ from sqlalchemy import Engine, insert, select, update
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
 from models import AttemptRow, Event, Lane
-from models.ledger import audit
+from models.ledger import audit, lanes
 from models.ledger.audit import Found
+from models.ledger.records import Fact
+from tests.integration.models.stories import take_over
 from tests.integration.models.tampering import (
     HOUR,
     SECOND,
@@ -78,6 +80,32 @@ def test_state_that_no_call_explains_is_found(
 def test_45065_on_a_first_call_explains_no_acceptance(engine: Engine, broadcast_id: str) -> None:
     change_attempt(engine, attempt(engine, broadcast_id, 1), outcome=Outcome.ALREADY_ACCEPTED)
     assert found(engine) == {Found.UNEXPLAINED}
+
+
+def test_45065_after_nothing_but_a_refusal_explains_no_acceptance(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(said(40001))
+    driver.call(said(45065, msg_id=1))
+    change_batch(engine, broadcast_id, 1, state=BatchState.ACCEPTED, not_before=None)
+    assert Found.UNEXPLAINED in found(engine)
+
+
+@pytest.mark.parametrize("late", [Fact(outcome=Outcome.NOT_CALLED), said(45011)])
+def test_45065_explains_an_acceptance_whatever_is_known_later_of_the_call_before(
+    engine: Engine, late: Fact
+) -> None:
+    """Its driver lost the lane, and brought only then that it had not called, or a refusal."""
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    first = driver.claim()
+    second = take_over(driver)
+    second.call(said(45065))
+    driver.record(first, late)
+    second.call(said(0, msg_id=1))
+    lanes.release(engine, second.held)
+    assert ledger.states(engine, broadcast_id) == {BatchState.ACCEPTED: 2}
+    assert found(engine) == set()
 
 
 def test_refusal_while_a_call_may_have_been_taken_is_found(engine: Engine) -> None:
