@@ -80,6 +80,15 @@ def _impossible() -> datetime:
     raise RuntimeError("the database has no clock")
 
 
+def skips_locked(connection: Connection) -> bool:
+    """Tell whether the server knows SKIP LOCKED: MySQL 5.7 and MariaDB 10.5 do not, and wait."""
+    dialect: Any = connection.dialect
+    if dialect.name not in {"mysql", "mariadb"}:
+        return True
+    oldest = (10, 6) if dialect.is_mariadb else (8, 0, 1)
+    return bool(dialect.server_version_info >= oldest)
+
+
 def parse(url: str | URL) -> URL:
     """Return *url* with the driver we ship; raise :class:`SettingsError` if it cannot be read."""
     try:

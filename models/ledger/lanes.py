@@ -7,11 +7,13 @@ fence guards claims: it grows with each change of driver, and a claim that names
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+import functools
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, func, insert, or_, select, true, update
+from sqlalchemy import Connection, Engine, func, insert, or_, select, text, true, update
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.accounts import Account
@@ -23,12 +25,16 @@ from broadcast.waits import UNKNOWN_TRIES
 from models.account import AccountRow, Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
-from models.engine import now
+from models.engine import now, skips_locked
 from models.ledger import guards as watching
 from models.ledger import moves
-from models.ledger.transaction import write
+from models.ledger.transaction import AnyRow, write
 
 LEASE = timedelta(seconds=6)
+#: Before each look at the lanes whose rows others hold. A claim holds its own for milliseconds.
+_PAUSES_S = (0.0, 0.02, 0.08, 0.2)
+#: How long renewing waits for rows at most: much less than a heartbeat, of which a lease has four.
+WAIT_FOR_ROW_S = sum(_PAUSES_S)
 _GUARDS = Guards()
 
 
@@ -41,11 +47,14 @@ class Held:
     fence: int
 
 
-def know(connection: Connection, account: Account) -> None:
-    """Make sure that the account and its lane have a row."""
+def know(connection: Connection, account: Account) -> bool:
+    """Make sure that the account and its lane have a row; return whether they are new."""
     seen = select(AccountRow.name).where(AccountRow.name == account.name)
     if connection.scalar(seen) is not None:
-        return
+        return False
+    if connection.dialect.name == "postgresql":
+        # Nobody adds another account until the commit: one might have this appid, unseen.
+        connection.execute(_HOLD_ACCOUNTS)
     # Two processes may meet a new account at once; the second finds the row of the first.
     with contextlib.suppress(IntegrityError), connection.begin_nested():
         connection.execute(
@@ -57,6 +66,11 @@ def know(connection: Connection, account: Account) -> None:
             )
         )
         connection.execute(insert(Lane).values(account=account.name, fence=0))
+        return True
+    return False
+
+
+_HOLD_ACCOUNTS = text(f"LOCK TABLE {AccountRow.__tablename__} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def acquire(engine: Engine, account: str, owner: str, *, guards: Guards = _GUARDS) -> Held | None:
@@ -128,27 +142,48 @@ def _maybe_sent(connection: Connection, batch_id: int) -> int:
 
 
 def renew(engine: Engine, held: Iterable[Held]) -> set[str]:
-    """Renew leases in one transaction; return the accounts whose lane is no longer ours.
+    """Renew leases; return the accounts whose lane is no longer ours.
 
     A lease that ran out is not renewed even if nobody took the lane: what its driver knows is old.
+    A lane whose row somebody holds is waited for for ``WAIT_FOR_ROW_S`` at most, after the others:
+    a client that was stopped in mid-transaction must cost its own lane alone the lease.
     """
-    lanes = sorted(held, key=lambda lane: lane.account)
+    left, lost = list(held), set[str]()
+    for pause_s in _PAUSES_S:
+        if not left:
+            break
+        time.sleep(pause_s)
+        left, gone = write(engine, functools.partial(_renew, held=left))
+        lost |= gone
+    return lost
 
-    def work(connection: Connection) -> set[str]:
-        moment = now(connection)
-        lost = set()
-        for lane in lanes:
-            renewed = connection.execute(
-                update(Lane)
-                .where(Lane.account == lane.account, Lane.fence == lane.fence)
-                .where(Lane.leased_until > moment)
-                .values(leased_until=moment + LEASE)
-            )
-            if renewed.rowcount != 1:
-                lost.add(lane.account)
-        return lost
 
-    return write(engine, work) if lanes else set()
+def _renew(connection: Connection, *, held: Sequence[Held]) -> tuple[list[Held], set[str]]:
+    """Renew what can be had at once; return what somebody else holds, and what is lost."""
+    free = {
+        row.account: row
+        for row in connection.execute(
+            select(Lane.account, Lane.fence, Lane.leased_until)
+            .where(Lane.account.in_({lane.account for lane in held}))
+            .order_by(Lane.account)
+            .with_for_update(skip_locked=skips_locked(connection))
+        )
+    }
+    moment = now(connection)
+    there = [lane for lane in held if lane.account in free]
+    ours = {lane for lane in there if _lives(free[lane.account], lane, moment)}
+    if ours:
+        connection.execute(
+            update(Lane)
+            .where(Lane.account.in_({lane.account for lane in ours}))
+            .values(leased_until=moment + LEASE)
+        )
+    lost = {lane.account for lane in there if lane not in ours}
+    return [lane for lane in held if lane.account not in free], lost
+
+
+def _lives(row: AnyRow, lane: Held, moment: datetime) -> bool:
+    return bool(row.fence == lane.fence and row.leased_until and row.leased_until > moment)
 
 
 def release(engine: Engine, held: Held) -> None:

@@ -6,7 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from sqlalchemy import Engine, func, select
+import pytest
+from sqlalchemy import Engine, event, func, select
 
 from broadcast.attempts import Reason
 from broadcast.states import BatchState, BroadcastState
@@ -58,6 +59,42 @@ def test_renewed_lease_lives_on_and_a_lost_one_does_not(engine: Engine) -> None:
     assert lanes.renew(engine, [north, south]) == {"south"}
     assert lanes.acquire(engine, "north", "another") is None
     assert lanes.acquire(engine, "south", "another") is not None
+
+
+def test_lane_whose_row_a_stopped_client_holds_costs_no_other_its_lease(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer, and no rows that are held")
+    for name in ("east", "north", "south"):
+        ledger.broadcast(engine, owner=ledger.account(name))
+    held = [Driver(engine, name).held for name in ("east", "north", "south")]
+    ledger.pass_time(engine, timedelta(seconds=4))
+    with engine.begin() as stopped, ThreadPoolExecutor(1) as threads:
+        stopped.execute(select(Lane).where(Lane.account == "north").with_for_update())
+        renewing = threads.submit(lanes.renew, engine, held)
+        try:
+            # Neither ours any more nor lost: nobody else can have taken it.
+            assert renewing.result(timeout=5) == set()
+        finally:
+            stopped.rollback()
+    ledger.pass_time(engine, timedelta(seconds=4))
+    assert lanes.renew(engine, held) == {"north"}
+
+
+def test_leases_are_renewed_on_a_server_that_cannot_skip_rows(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.broadcast(engine)
+    held = Driver(engine).held
+    if engine.dialect.name == "mysql":
+        monkeypatch.setattr(engine.dialect, "server_version_info", (5, 7, 44))
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    ledger.pass_time(engine, timedelta(seconds=4))
+    assert lanes.renew(engine, [held]) == set()
+    skips = any("SKIP LOCKED" in statement for statement in asked)
+    assert skips is (engine.dialect.name == "postgresql")
+    ledger.pass_time(engine, timedelta(seconds=4))
+    assert lanes.renew(engine, [held]) == set()
 
 
 def test_orphan_is_unknown_to_the_next_driver_and_goes_first(engine: Engine) -> None:
