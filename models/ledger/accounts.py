@@ -1,11 +1,15 @@
-"""Accounts as the ledger knows them: a name stands for one appid, for ever.
+"""Accounts as the ledger knows them: a name stands for one appid, and an appid for one name.
 
 The clientmsgid of every batch belongs to the appid under which it was made. Another official
 account has never heard of it: under a changed appid the repeat of a batch that may have been sent
 would be a second send, to other people, and the halves of a batch would get keys of their own.
+Under two names one official account would have two lanes, which call it at once and know nothing of
+each other's broadcasts.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
@@ -13,14 +17,15 @@ from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.errors import SettingsError
 from models.account import AccountRow, Lane
-from models.ledger import stops
+from models.ledger import lanes, stops
 from models.ledger.transaction import note, read, write
 
 
 def check(engine: Engine, account: Account) -> bool:
     """Return whether the ledger knows *account*.
 
-    Raises SettingsError if the ledger has its name with another appid, and DatabaseAwayError.
+    Raises SettingsError if the ledger has its name with another appid, or its appid under an older
+    name, and DatabaseAwayError.
     """
     with read(engine) as connection:
         return refuse_changed(connection, account)
@@ -41,24 +46,60 @@ def names(engine: Engine) -> list[str]:
 
 def refuse_changed(connection: Connection, account: Account) -> bool:
     """Do the work of :func:`check` inside a transaction."""
-    appid = connection.scalar(select(AccountRow.appid).where(AccountRow.name == account.name))
-    if appid is not None and appid != account.appid:
+    row = connection.execute(
+        select(AccountRow.appid, AccountRow.created_at).where(AccountRow.name == account.name)
+    ).first()
+    if row is not None and row.appid != account.appid:
         raise SettingsError(
-            "error.settings.appid_changed", account=account.name, appid=account.appid, stored=appid
-        )
-    return appid is not None
+            "error.settings.appid_changed", account=account.name, appid=account.appid,
+            stored=row.appid,
+        )  # fmt: skip
+    _refuse_another_name(connection, account, since=row.created_at if row is not None else None)
+    return row is not None
+
+
+def meet(connection: Connection, account: Account) -> None:
+    """Make sure that the account has its rows, and raise what :func:`check` does.
+
+    Of two processes that meet one appid under two new names at once, one waits for the other.
+    """
+    if lanes.know(connection, account):
+        _refuse_another_name(connection, account, since=None, hold=True)
+    refuse_changed(connection, account)
+
+
+def _refuse_another_name(
+    connection: Connection, account: Account, *, since: datetime | None, hold: bool = False
+) -> None:
+    """Raise SettingsError if the appid has an older name than that which it has *since* then."""
+    query = (
+        select(AccountRow.name, AccountRow.created_at)
+        .where(AccountRow.appid == account.appid, AccountRow.name != account.name)
+        .order_by(AccountRow.created_at, AccountRow.name)
+    )
+    # Held: on MariaDB this waits for the rows of others that are not committed yet.
+    for other in connection.execute(query.with_for_update() if hold else query):
+        if since is None or (other.created_at, other.name) < (since, account.name):
+            raise SettingsError(
+                "error.settings.appid_renamed", account=account.name, stored=other.name,
+                appid=account.appid,
+            )  # fmt: skip
 
 
 def stop(engine: Engine, account: str) -> bool:
-    """Stand the lane of an account with a changed appid still; return whether it went until now."""
+    """Stand the lane still of an account whose appid is refused; return whether it went until now.
+
+    False as well for an account that has no lane.
+    """
 
     def work(connection: Connection) -> bool:
-        stands = connection.execute(
+        lane = connection.execute(
             select(Lane.stopped_at).where(Lane.account == account).with_for_update()
-        ).scalar_one()
-        if stands is None:
+        ).first()
+        goes = lane is not None and lane.stopped_at is None
+        if goes:
             stops.stop(connection, account, reason=Reason.APPID_CHANGED, errcode=None, errmsg=None)
-        return stands is None
+        return goes
 
     return write(engine, work)
 

@@ -26,7 +26,7 @@ from broadcast.states import BroadcastState
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import accounts, lanes, moves, quotas, uploads
+from models.ledger import accounts, moves, quotas, uploads
 from models.ledger.transaction import read, write
 from models.skipped import Skipped
 
@@ -165,8 +165,7 @@ def _begin(engine: Engine, body: Body, who: str) -> str:
 
 def _give_up_dead(connection: Connection, body: Body) -> str | None:
     """Give up the dead upload under a body's key, if there is one; return its id."""
-    lanes.know(connection, body.account)
-    accounts.refuse_changed(connection, body.account)
+    accounts.meet(connection, body.account)
     dead = connection.scalar(
         select(BroadcastRow.id)
         .where(BroadcastRow.key == body.key, BroadcastRow.state == BroadcastState.UPLOADING)

@@ -1,6 +1,10 @@
-"""A name stands for one appid."""
+"""A name stands for one appid, and an appid for one name."""
 
 from __future__ import annotations
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, func, select
@@ -50,6 +54,69 @@ def test_upload_that_meets_another_appid_at_its_beginning_stores_nothing(engine:
     with engine.connect() as connection:
         assert connection.scalars(select(AccountRow.appid)).all() == [ledger.account().appid]
     assert submits.find(engine, ledger.body(key="two")) is None
+
+
+def named(name: str) -> Account:
+    """Return the account of :func:`ledger.account` under another name."""
+    return ledger.account().model_copy(update={"name": name})
+
+
+def test_appid_under_another_name_is_refused_and_both_are_named(engine: Engine) -> None:
+    ledger.broadcast(engine)
+
+    for refuse in (
+        lambda: accounts.check(engine, named("main")),
+        lambda: submits.find(engine, ledger.body(owner=named("main"))),
+        lambda: submits.begin(engine, ledger.body(owner=named("main")), who="tests"),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            refuse()
+        assert caught.value.exit_status == 2
+        assert {"main", "default"} <= set(re.findall(r"[a-z]+", str(caught.value)))
+
+    with engine.connect() as connection:
+        assert connection.scalars(select(AccountRow.name)).all() == ["default"]
+    assert not accounts.stop(engine, "main")
+    ledger.broadcast(engine)
+
+
+def test_of_two_names_that_a_ledger_has_already_the_older_one_goes_on(engine: Engine) -> None:
+    controls.halt(engine, None, who="tests", known=[named("old")])
+    controls.halt(engine, None, who="tests", known=[named("new")])
+
+    assert accounts.check(engine, named("old"))
+    with pytest.raises(SettingsError):
+        accounts.check(engine, named("new"))
+
+
+def test_second_name_waits_for_the_first_that_is_not_committed_yet(engine: Engine) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        with engine.begin() as connection:
+            accounts.meet(connection, named("one"))
+            other = threads.submit(
+                submits.begin, engine, ledger.body(owner=named("two")), who="tests"
+            )
+            with pytest.raises(TimeoutError):
+                other.result(timeout=0.5)
+        with pytest.raises(SettingsError):
+            other.result(timeout=20)
+
+
+def test_of_many_names_that_begin_at_once_one_is_taken(engine: Engine) -> None:
+    together = threading.Barrier(4)
+
+    def race(n: int) -> bool:
+        together.wait()
+        try:
+            submits.begin(engine, ledger.body(owner=named(f"name{n}")), who="tests")
+        except SettingsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(race, range(4))) == 1
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(AccountRow)) == 1
 
 
 def test_lane_of_a_changed_appid_stands_still_until_a_human_lifts_it(engine: Engine) -> None:
