@@ -14,9 +14,11 @@ import statistics
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from broadcast.states import BatchState
 from cli.embedded.loopback import beside_proxies
 from tests.chaos.side_by_side import run_all
 from tests.chaos.trial import Outcome
@@ -70,6 +72,9 @@ def _sum_up(outcomes: list[Outcome]) -> int:
         f"{len(outcomes)} runs, {faults} faults, {sum(o.calls for o in outcomes)} calls; "
         f"at rest after {statistics.median(recovery):.1f} s (median), {max(recovery):.1f} s (most)"
     )
+    states = sum((Counter(outcome.states) for outcome in outcomes), Counter[str]())
+    doubts, batches = states[BatchState.IN_DOUBT], states.total()
+    print(f"in doubt: {doubts} of {batches} batches ({100 * doubts / max(1, batches):.1f} %)")
     print(f"broken: {len(broken)}" + (f", seeds {broken}" if broken else ""))
     return 1 if broken else 0
 

@@ -118,10 +118,11 @@ def _completed(actor: Actor, broadcast_id: str) -> bool:
 def _judge(outcome: Outcome, actor: Actor) -> None:
     engine, simulator = actor.system.engine, actor.site.simulator
     delivered = {name: simulator.ledger_dump(appid) for name, appid in APPIDS.items()}
-    findings: list[Finding] = judge(engine, actor.broadcasts, delivered)
+    batches = leaves(engine)
+    findings: list[Finding] = judge(batches, actor.broadcasts, delivered)
     for finding in findings:
         outcome.findings += [str(finding), *history(engine, finding)]
-    for leaf in leaves(engine):
+    for leaf in batches:
         outcome.states[leaf.state] = outcome.states.get(leaf.state, 0) + 1
     outcome.calls = len(simulator.mass_calls())
 

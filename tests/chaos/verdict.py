@@ -7,19 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from broadcast import openid
+from broadcast.outcomes import MAYBE_SENT, Outcome
 from broadcast.states import BatchState, BroadcastState
 from models.attempt import AttemptRow
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
+from models.event import Event
 from models.ledger.transaction import read
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-#: How often a follower of a batch in this state may have got it: at least, at most.
+#: How often a follower of a batch in this state may have got it: at least, at most. A doubt must
+#: have its reason, or a system that doubts everything would keep every promise.
 DELIVERIES = {
     BatchState.ACCEPTED: (1, 1),
     BatchState.FINISHED: (1, 1),
@@ -52,21 +55,26 @@ class Leaf:
     n: int
     state: BatchState
     openids: Sequence[str]
+    #: WeChat may have taken a call of it, or its replies contradict each other.
+    may_be_doubted: bool = False
 
 
 def leaves(engine: Engine) -> list[Leaf]:
     """Return every batch that was not split, and as cancelled what was never cut into batches."""
     with read(engine) as connection:
         rows = connection.execute(
-            select(BroadcastRow.id, BroadcastRow.account, Pack.n, Batch.state, Pack.openids,
+            select(BroadcastRow.id, BroadcastRow.account, Pack.n, Batch.id.label("batch_id"),
+                   Batch.state, Pack.openids,
                    BroadcastRow.state.label("broadcast_state"))
             .join(Pack, Pack.broadcast_id == BroadcastRow.id)
             .outerjoin(Batch, Batch.pack_id == Pack.id)
             .order_by(BroadcastRow.id, Pack.n)
         ).all()  # fmt: skip
+        doubts = [row.batch_id for row in rows if row.state is BatchState.IN_DOUBT]
+        reasons = {batch_id for batch_id in doubts if _has_reason(connection, batch_id)}
     return [
         Leaf(row.id, row.account, row.n, row.state or _unplanned(row.broadcast_state),
-             list(openid.split(openid.unpack(row.openids))))
+             list(openid.split(openid.unpack(row.openids))), row.batch_id in reasons)
         for row in rows
         if row.state is not BatchState.SPLIT
     ]  # fmt: skip
@@ -77,13 +85,42 @@ def _unplanned(broadcast: BroadcastState) -> BatchState:
     return BatchState.CANCELLED if cancelled else BatchState.PLANNED
 
 
+#: What leaves open whether WeChat took the batch.
+_OPEN = MAYBE_SENT | {Outcome.ALREADY_ACCEPTED, None}
+
+
+def _has_reason(connection: Connection, batch_id: int) -> bool:
+    """Tell whether the calls of a batch leave a doubt, or left one when it was put in doubt.
+
+    A reply that came later ends no doubt; its call was open until then.
+    """
+    calls = connection.execute(
+        select(AttemptRow.account, AttemptRow.outcome, AttemptRow.msg_id, AttemptRow.ended_at)
+        .where(AttemptRow.batch_id == batch_id)
+    ).all()  # fmt: skip
+    named = {call.msg_id for call in calls if call.msg_id is not None}
+    since = connection.scalar(
+        select(func.max(Event.at))
+        .where(Event.batch_id == batch_id, Event.kind == "batch.move")
+        .where(Event.detail.contains(f'"new": "{BatchState.IN_DOUBT}"'))
+    )
+    came_later = since is not None and any(c.ended_at and c.ended_at > since for c in calls)
+    foreign = connection.scalar(
+        select(func.count())
+        .select_from(Batch)
+        .where(Batch.account.in_({call.account for call in calls}), Batch.msg_id.in_(named))
+        .where(Batch.id != batch_id)
+    )
+    open_calls = any(call.outcome in _OPEN for call in calls)
+    return open_calls or came_later or len(named) > 1 or bool(foreign)
+
+
 def judge(
-    engine: Engine,
+    batches: Sequence[Leaf],
     audiences: Mapping[str, Iterable[str]],
     delivered: Mapping[str, Mapping[str, int]],
 ) -> list[Finding]:
     """Hold the database's sets against the *audiences* and what each account's followers got."""
-    batches = leaves(engine)
     findings = [finding for leaf in batches for finding in _of_batch(leaf, delivered[leaf.account])]
     for broadcast_id, audience in audiences.items():
         told = Counter(
@@ -108,7 +145,13 @@ def _of_batch(leaf: Leaf, got: Mapping[str, int]) -> list[Finding]:
         Finding(f"{word} ({leaf.state})", leaf.broadcast_id, leaf.n, who)
         for word, who in what.items()
         if who
-    ]
+    ] + _of_doubt(leaf)
+
+
+def _of_doubt(leaf: Leaf) -> list[Finding]:
+    if leaf.state is not BatchState.IN_DOUBT or leaf.may_be_doubted:
+        return []
+    return [Finding("IN DOUBT WITHOUT A REASON", leaf.broadcast_id, leaf.n, leaf.openids)]
 
 
 def _of_sets(broadcast_id: str, audience: Counter[str], told: Counter[str]) -> list[Finding]:
