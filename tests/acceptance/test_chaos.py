@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from tests.chaos.schedule import SPAN_S, draw
@@ -20,8 +22,13 @@ def test_the_promise_holds_under_random_faults(first: int) -> None:
     assert not broken
 
 
+#: Of the schedule of seed 4711 as text. Whoever changes what chance decides changes what a seed
+#: that was written down means, and this with it.
+DIGEST = "dba735bdde8380ddd33ffd9092ac7e0f84263a34271d8a3f6bc0a814da942f51"
+
+
 def test_a_seed_draws_the_same_schedule_for_ever() -> None:
-    assert str(draw(4711)) == str(draw(4711))
+    assert hashlib.sha256(str(draw(4711)).encode()).hexdigest() == DIGEST
     assert str(draw(4711)) != str(draw(4712))
 
 
