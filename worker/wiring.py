@@ -122,7 +122,9 @@ def _build(pid: int) -> Parts:
     accounts = settings.accounts()
     by_appid = {account.appid: account for account in accounts.values()}
     by_base: dict[str, WeChatClient] = {
-        base: WeChatClient(base, most_text_chars=settings.text_limit)
+        base: WeChatClient(
+            base, pool_size=max(settings.concurrency, 64), most_text_chars=settings.text_limit
+        )
         for base in {account.api_base for account in by_appid.values()}
     }
     # A token's fetch must end before the lease of its lock (20 s) does.
@@ -131,7 +133,8 @@ def _build(pid: int) -> Parts:
         for appid, account in by_appid.items()
     }
     clients = {appid: by_base[account.api_base] for appid, account in by_appid.items()}
-    engine = open_engine(settings.database_url.get_secret_value(), pool_size=10)
+    url = settings.database_url.get_secret_value()
+    engine = open_engine(url, pool_size=pool_size(settings.concurrency))
     redis = connect(settings.redis_url.get_secret_value())
     keys = Keys(prefix=settings.redis_prefix)
     return Parts(
@@ -147,10 +150,19 @@ def _build(pid: int) -> Parts:
         ),
         limiter=Limiter(redis, keys=keys),
         clients=clients,
-        heartbeat=Heartbeat(engine),
+        # With a connection of its own: a lease must not run out while threads queue for the others.
+        heartbeat=Heartbeat(open_engine(url, pool_size=1)),
         rules=_rules(settings),
         owner=f"{socket.gethostname()[:80]}:{pid}:{secrets.token_hex(4)}",
     )
+
+
+def pool_size(concurrency: int) -> int:
+    """Return how many connections a worker keeps to the database; when busy, it opens as many more.
+
+    A lane waits for WeChat most of its time, so a third as many as there are threads is plenty.
+    """
+    return min(max(concurrency // 6, 2), 32)
 
 
 def _rules(settings: Settings) -> Rules:

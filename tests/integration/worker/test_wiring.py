@@ -1,0 +1,42 @@
+"""A worker process's parts: none of them keeps another one waiting."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from models.ledger import lanes
+from tests.kit import ledger
+from worker import wiring
+
+
+def test_lease_is_renewed_while_the_lanes_have_every_connection(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", engine.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    monkeypatch.setenv("WECHAT_APPID", "wx0123456789abcdef")
+    monkeypatch.setenv("WECHAT_APPSECRET", "0123456789abcdef0123456789abcdef")
+    monkeypatch.setenv("BROADCAST_CONCURRENCY", "1")
+    here = wiring._build.__wrapped__(os.getpid())
+    ledger.broadcast(engine)
+    held = ledger.Driver(engine).held
+    ledger.pass_time(engine, timedelta(seconds=4))
+    with contextlib.ExitStack() as busy, here.heartbeat.keep(held) as lease:
+        for _ in range(2 * wiring.pool_size(1)):
+            busy.enter_context(here.engine.connect())
+        here.heartbeat.renew()
+        ledger.pass_time(engine, timedelta(seconds=4))
+
+        assert lanes.renew(engine, [held]) == set()
+        assert not lease.lost
+    here.engine.dispose()
+
+
+@pytest.mark.parametrize(("concurrency", "most"), [(1, 4), (64, 20), (200, 64), (512, 64)])
+def test_connections_of_a_process_follow_its_threads(concurrency: int, most: int) -> None:
+    assert 2 * wiring.pool_size(concurrency) == most
