@@ -3,15 +3,15 @@
 ::
 
     BroadcastError
-    ├── InputError               exit 2, HTTP 422: bad usage or bad input, nothing stored
+    ├── InputError               exit 2: bad usage or bad input, nothing stored
     │   ├── SettingsError        a value of the environment or of the accounts file
     │   ├── AudienceError        the list of OpenIDs
     │   ├── ContentError         what is to be said
     │   ├── PlanError            does not fit the account's day
-    │   ├── ConflictError        HTTP 409: the same key with another body
+    │   ├── ConflictError        the same key with another body
     │   ├── RepeatedSendError    the same send again, under another key, within 24 h
     │   └── UnknownIdError       no such broadcast
-    └── OutOfReachError          exit 3, HTTP 503: a part is away, nothing is lost
+    └── OutOfReachError          exit 3: a part is away, nothing is lost
         ├── DatabaseAwayError
         ├── SchemaError          the database is older or newer than this program
         ├── DurabilityError      the database may forget a commit in a power cut

@@ -91,7 +91,7 @@ class Report:
 
 
 def as_json(told: Report, *, error: str | None = None) -> dict[str, Any]:
-    """Return the object of ``--json`` and of the HTTP API: moments in UTC, counts as numbers."""
+    """Return the object of ``--json``: moments in UTC, counts as numbers."""
     return {
         "id": told.id,
         "state": told.state.value,

@@ -1,4 +1,4 @@
-"""The settings of `contract`: the only reader of the environment, ``.env`` and the accounts file.
+"""The settings: what the environment, ``.env`` and the accounts file say, checked at once.
 
 Every wrong value is reported by its name with what is allowed; a secret is never echoed.
 """

@@ -22,7 +22,7 @@ class BatchState(StrEnum):
     ACCEPTED = "accepted"  #: WeChat took the job and gave a msg_id
     FINISHED = "finished"  #: WeChat reported the job's end
     REFUSED = "refused"  #: every attempt was a definite refusal, or WeChat's review refused the job
-    CANCELLED = "cancelled"  #: never called, and never will be
+    CANCELLED = "cancelled"  #: nothing of it was taken, and it is not called any more
     IN_DOUBT = "in_doubt"  #: a human must decide
     SPLIT = "split"  #: replaced by its children, which add up to it
 

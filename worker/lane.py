@@ -34,7 +34,7 @@ from worker.ports import Gateway, Message, Pace, Tokens
 log = logging.getLogger(__name__)
 
 SLICE_S = 10.0
-#: A claim that could not be followed by its call within this is given back (design: 300 ms).
+#: A claim that could not be followed by its call within this is given back: the promise.
 CALL_WITHIN_S = 0.3
 #: Pause before a part that is out of reach is asked again.
 AWAY_PAUSE_S = 1.0

@@ -1,4 +1,8 @@
-"""Moves of states: the only place where a state is written, always by the table of legal moves."""
+"""Moves of states: whoever moves a batch or a broadcast does it here, by the table of legal moves.
+
+Three states are written elsewhere. New rows begin with theirs, in submits, plans and splits; and a
+claim writes *calling* itself, because one statement must find the batch as it was read and take it.
+"""
 
 from __future__ import annotations
 
