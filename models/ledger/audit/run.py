@@ -20,10 +20,10 @@ from models.engine import now
 from models.ledger import reports
 from models.ledger.audit import (
     calls,
+    followers,
     history,
     keys,
     overlaps,
-    people,
     reading,
     replies,
     sets,
@@ -39,8 +39,8 @@ from models.ledger.transaction import read
 #: What is asked of each broadcast; :attr:`Check.OVERLAPS` is asked of each account.
 CHECKS: Mapping[Check, Callable[[Case], Iterator[Finding]]] = {
     Check.SETS: sets.check,
-    Check.ONCE: people.once,
-    Check.HALVES: people.halves,
+    Check.ONCE: followers.once,
+    Check.HALVES: followers.halves,
     Check.MSG_IDS: replies.check,
     Check.CALLS: calls.check,
     Check.KEYS: keys.check,
