@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, func, insert, or_, select, text, true, update
+from sqlalchemy import Connection, Engine, exists, func, insert, or_, select, text, true, update
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.accounts import Account
@@ -209,11 +209,15 @@ def wait(connection: Connection, account: str, *, until: datetime, reason: Reaso
     )
 
 
-def flow(connection: Connection, account: str) -> None:
-    """Forget the lane's wait: WeChat took a batch."""
+def flow(connection: Connection, account: str, *, by: int) -> None:
+    """Forget the lane's wait: WeChat took a batch in attempt *by*.
+
+    An acceptance that was heard of late says nothing about what a newer call was refused for.
+    """
+    newer = exists().where(AttemptRow.account == account, AttemptRow.id > by)
     connection.execute(
         update(Lane)
-        .where(Lane.account == account, Lane.not_before.is_not(None))
+        .where(Lane.account == account, Lane.not_before.is_not(None), ~newer)
         .values(not_before=None, wait_reason=None)
     )
 

@@ -29,7 +29,7 @@ from broadcast.decide import Decision, Move, Policy, decide, window_end
 from broadcast.guards import Guards
 from broadcast.outcomes import MAYBE_SENT, SAID_ACCEPTED, Outcome
 from broadcast.states import BATCH_AT_REST, BatchState
-from broadcast.waits import Waits
+from broadcast.waits import VERIFY_PAUSE, Waits
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
@@ -84,7 +84,7 @@ def record(
     return decision
 
 
-def give_back(engine: Engine, claim: str, rules: Rules = DEFAULT_RULES) -> bool:
+def give_back(engine: Engine, claim: str, *, rules: Rules = DEFAULT_RULES) -> bool:
     """Record that a claimed call was not made; return whether there was such a claim.
 
     Only for the claimer itself, before it has called: nobody else can know it.
@@ -115,7 +115,7 @@ def confirm(
         )
         # One that is to be called, or is being called, waits for no such word any more: a person
         # has settled it since mass/get was asked.
-        return _settle(connection, batch, rules, news=batch.state not in _TO_CALL)
+        return _settle(connection, batch, rules, news=batch.state not in _TO_CALL, asked=True)
 
     return write(engine, work)
 
@@ -136,6 +136,9 @@ def store(
     news = stored.rowcount == 1 and (not called.denied or fact.outcome in SAID_ACCEPTED)
     decision = _settle(connection, batch, rules, news=news)
     if news:
+        accepted = decision.move is Move.ACCEPT and fact.outcome in SAID_ACCEPTED
+        if accepted and batch.lane_waits_until is not None:
+            lanes.flow(connection, batch.account, by=attempt_id)
         contradictions.tell(
             connection, batch, decision, outcome=fact.outcome, denied=bool(called.denied)
         )
@@ -235,9 +238,15 @@ def history_of(connection: Connection, batch: AnyRow) -> list[Attempt]:
     ]
 
 
-def _settle(connection: Connection, batch: AnyRow, rules: Rules, *, news: bool = True) -> Decision:
-    history = history_of(connection, batch)
-    decision = decide(history, now=now(connection), policy=_policy(batch, rules))
+def _settle(
+    connection: Connection, batch: AnyRow, rules: Rules, *, news: bool, asked: bool = False
+) -> Decision:
+    history, moment = history_of(connection, batch), now(connection)
+    decision = decide(history, now=moment, policy=_policy(batch, rules))
+    if asked and decision.move is Move.VERIFY:
+        # Whatever was asked about: no answer of mass/get is followed by the next question at once.
+        pause = rules.waits.scaled(VERIFY_PAUSE)
+        decision = replace(decision, not_before=moment + pause)
     if decision.move is Move.SPLIT and _cancelled(connection, batch):
         # Its halves would never be called.
         decision = replace(decision, move=Move.REFUSE)
@@ -315,15 +324,17 @@ def _accept(connection: Connection, batch: AnyRow, decision: Decision, *, rules:
     target = BatchState.FINISHED if batch.state is BatchState.FINISHED else BatchState.ACCEPTED
     data_id = connection.scalar(_MSG_DATA_ID, {"batch_id": batch.id})
     first = rules.waits.scaled(FIRST_POLL)
-    # Without a msg_id (45065 can lack it) mass/get has nothing to be asked about.
-    asks = decision.msg_id is not None and target is BatchState.ACCEPTED
+    # An acceptance without a msg_id (45065 can lack it) says nothing against one that is there.
+    msg_id = batch.msg_id if decision.msg_id is None else decision.msg_id
+    # And without any mass/get has nothing to be asked about.
+    asks = msg_id is not None and target is BatchState.ACCEPTED
     poll_at = now(connection) + first if asks else None
+    named_by_person = decision.msg_id is None and batch.reason is Reason.SAID_SENT
     moves.move_batch(
-        connection, batch, target, msg_id=decision.msg_id, msg_data_id=data_id, reason=None,
+        connection, batch, target, msg_id=msg_id, msg_data_id=data_id,
+        reason=Reason.SAID_SENT if named_by_person else None,
         errcode=None, errmsg=None, not_before=None, poll_at=poll_at,
     )  # fmt: skip
-    if batch.lane_waits_until is not None:
-        lanes.flow(connection, batch.account)
 
 
 def _repeat(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select, update
 
@@ -10,8 +12,9 @@ from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.batch import Batch
+from models.ledger import resolves
 from models.ledger.records import Fact
-from tests.integration.models.stories import take_over
+from tests.integration.models.stories import lane, take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -133,3 +136,48 @@ def test_humans_word_on_a_doubtful_batch_is_not_undone_by_a_late_doubt(
     driver.record(first, LOST)
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 99)
+
+
+def test_late_already_accepted_without_msg_id_keeps_the_one_that_a_person_named(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.claim()
+    second_driver = take_over(driver)
+    second = second_driver.claim()
+    take_over(second_driver).call(said(40130))
+    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=77, who="tests")
+
+    second_driver.record(second, said(45065))
+
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 77)
+    assert batch.reason is Reason.SAID_SENT
+    assert batch.poll_at is not None
+
+
+def test_late_acceptance_leaves_the_wait_that_a_newer_call_was_told(
+    driver: Driver, broadcast_id: str
+) -> None:
+    first = driver.claim()
+    second_driver = take_over(driver)
+    second_driver.call(said(45009))
+    waits = lane(driver.engine)
+    assert waits.not_before is not None
+
+    driver.record(first, said(0, msg_id=71))
+
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+    stands = lane(driver.engine)
+    assert (stands.not_before, stands.wait_reason) == (waits.not_before, Reason.QUOTA_TODAY)
+
+
+def test_acceptance_of_the_newest_call_ends_the_wait_of_its_lane(
+    driver: Driver, broadcast_id: str
+) -> None:
+    claim = driver.claim()
+    driver.record(claim, said(45011))
+    ledger.pass_time(driver.engine, timedelta(minutes=2))
+    assert lane(driver.engine).not_before is not None
+    Driver(driver.engine, owner="second").call(said(0, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+    assert lane(driver.engine).not_before is None

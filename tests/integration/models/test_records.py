@@ -188,6 +188,17 @@ def test_msg_id_that_a_person_denied_is_not_what_mass_get_is_asked_about(
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
 
 
+def test_answer_of_mass_get_is_never_followed_by_the_next_question_at_once(
+    driver: Driver, broadcast_id: str
+) -> None:
+    del broadcast_id
+    driver.call(said(45065, msg_id=71))
+    work = driver.next()
+    assert work.kind is Kind.VERIFY
+    assert records.confirm(driver.engine, work.batch_id, 70, known=False).move is Move.VERIFY
+    assert driver.next().kind is Kind.WAIT
+
+
 def test_question_that_a_person_was_quicker_than_is_asked_all_the_same(
     driver: Driver, broadcast_id: str
 ) -> None:
