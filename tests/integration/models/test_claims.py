@@ -17,6 +17,7 @@ from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow
+from models.engine import now
 from models.ledger import claims, controls, lanes, records, reports, stops
 from models.ledger.claims import Kind
 from models.ledger.records import Fact, Rules
@@ -169,6 +170,19 @@ def test_claim_fails_after_halt_and_succeeds_after_unhalt(driver: Driver, name: 
     assert driver.next().kind is Kind.REST
     assert controls.unhalt(driver.engine, name, who="a person") == ["default"]
     driver.claim()
+
+
+def test_claim_fails_while_the_lane_was_told_to_wait_after_the_look(driver: Driver) -> None:
+    """The reply to an orphan's call may say that the day has no calls left."""
+    work = driver.next()
+
+    def wait(connection: Connection) -> None:
+        until = now(connection) + timedelta(minutes=5)
+        lanes.wait(connection, "default", until=until, reason=Reason.QUOTA_TODAY)
+
+    write(driver.engine, wait)
+    refused(driver, work)
+    assert driver.next().kind is Kind.WAIT
 
 
 def test_claim_fails_after_wechat_stopped_the_account(driver: Driver) -> None:
