@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-ENQUEUE: Final = "broadcast.enqueue"
 PLAN: Final = "broadcast.plan"
 SEND_BATCH: Final = "broadcast.send_batch"
 SETTLE: Final = "broadcast.settle"
@@ -18,5 +17,6 @@ LAUNCH_DUE: Final = "broadcast.launch_due"
 POLL_RESULTS: Final = "broadcast.poll_results"
 
 QUEUE: Final = "broadcast"
-ENQUEUE_QUEUE: Final = "broadcast.enqueue"
+#: Reserved: by this name other programs will hand a broadcast over, as a task and as its queue.
+ENQUEUE: Final = "broadcast.enqueue"
 EVENT_BATCH: Final = "broadcast-batch"

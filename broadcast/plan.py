@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from broadcast.errors import PlanError
 
+#: WeChat takes no mass send to fewer OpenIDs (errcode 40130).
 SMALLEST = 2
 LARGEST = 10_000
 

@@ -118,4 +118,9 @@ def as_json(told: Report, *, error: str | None = None) -> dict[str, Any]:
 
 
 def _utc(value: datetime | None) -> str | None:
-    return None if value is None else f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+    return None if value is None else utc(value)
+
+
+def utc(moment: datetime, *, timespec: str = "milliseconds") -> str:
+    """Return a moment as ``--json`` writes it; *timespec* is that of ``datetime.isoformat``."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -30,13 +29,6 @@ UP_REDIS = UP / "redis.url"
 DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps", "pyamqp")
-
-
-class PoolKind(StrEnum):
-    """How the worker runs its tasks (Celery's own names)."""
-
-    THREADS = "threads"
-    PREFORK = "prefork"
 
 
 def _default_redis() -> SecretStr:

@@ -258,9 +258,3 @@ def reachable(where: str = "") -> Iterator[None]:
     else:
         return
     raise problem
-
-
-@functools.cache
-def dialect_of(url: str) -> str:
-    """Return ``sqlite``, ``postgresql`` or ``mysql``."""
-    return parse(url).get_backend_name()

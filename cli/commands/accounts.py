@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import typer
 
 from broadcast.accounts import Account
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.redaction import redact
-from broadcast.reports import LaneView
+from broadcast.reports import LaneView, utc
 from broadcast.text import t
 from cli import exits, output, standing
 from cli.commands.options import AsJSON, new_app
@@ -82,17 +80,13 @@ def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:
 def _halt(lane: LaneView | None) -> dict[str, object] | None:
     if lane is None or lane.halted_at is None:
         return None
-    return {"at": _utc(lane.halted_at), "by": lane.halted_by, "why": lane.halted_why}
+    return {"at": utc(lane.halted_at), "by": lane.halted_by, "why": lane.halted_why}
 
 
 def _stop(lane: LaneView | None) -> dict[str, object] | None:
     if lane is None or lane.stopped_at is None:
         return None
     return {
-        "at": _utc(lane.stopped_at), "reason": lane.stop_reason and lane.stop_reason.value,
+        "at": utc(lane.stopped_at), "reason": lane.stop_reason and lane.stop_reason.value,
         "errcode": lane.stop_errcode, "errmsg": lane.stop_errmsg,
     }  # fmt: skip
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +11,7 @@ import typer
 from broadcast import day
 from broadcast.errors import InputError
 from broadcast.outcomes import Outcome
+from broadcast.reports import utc
 from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
 from broadcast.waits import Waits
@@ -132,11 +133,10 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "batch": finding.n,
         "found": said(finding),
         "means": t(f"audit.means.{finding.found.check}"),
-        "facts": {name: _utc(fact) for name, fact in finding.facts.items()},
+        "facts": {name: _fact(fact) for name, fact in finding.facts.items()},
     }
 
 
-def _utc(fact: str | int | datetime) -> str | int:
-    if isinstance(fact, datetime):
-        return f"{fact.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
-    return fact
+def _fact(fact: str | int | datetime) -> str | int:
+    # To the microsecond: what an audit tells apart may be that near.
+    return utc(fact, timespec="microseconds") if isinstance(fact, datetime) else fact

@@ -18,7 +18,7 @@ from broadcast.attempts import Reason
 from broadcast.errors import SettingsError
 from models.account import AccountRow, Lane
 from models.ledger import lanes, stops
-from models.ledger.transaction import note, read, write
+from models.ledger.transaction import WORKER, note, read, write
 
 
 def check(engine: Engine, account: Account) -> bool:
@@ -104,6 +104,6 @@ def stop(engine: Engine, account: str) -> bool:
     return write(engine, work)
 
 
-def note_drift(engine: Engine, account: str, *, who: str = "worker") -> None:
+def note_drift(engine: Engine, account: str, *, who: str = WORKER) -> None:
     """Write into the history that the access_token was replaced outside this system."""
     write(engine, lambda connection: note(connection, "token.drift", who=who, account=account))

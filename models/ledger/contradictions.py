@@ -12,7 +12,7 @@ from broadcast.attempts import Reason
 from broadcast.decide import Decision, Move
 from broadcast.outcomes import Outcome
 from models.attempt import AttemptRow
-from models.ledger.transaction import AnyRow, note
+from models.ledger.transaction import WORKER, AnyRow, note
 
 KIND = "batch.contradiction"
 
@@ -33,7 +33,7 @@ def tell(
     word = _contradicted(connection, batch, decision, outcome=outcome, denied=denied)
     if word is not None:
         note(
-            connection, KIND, who="worker", broadcast_id=batch.broadcast_id, batch_id=batch.id,
+            connection, KIND, who=WORKER, broadcast_id=batch.broadcast_id, batch_id=batch.id,
             word=word, said=batch.msg_id, outcome=outcome, msg_id=decision.msg_id,
         )  # fmt: skip
 

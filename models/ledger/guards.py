@@ -21,7 +21,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.event import Event
 from models.ledger import moves, stops
-from models.ledger.transaction import AnyRow, note
+from models.ledger.transaction import WORKER, AnyRow, note
 
 KIND = "guard"
 
@@ -52,7 +52,7 @@ def after_doubt(connection: Connection, account: str, guards: Guards) -> None:
     ):
         ids = sorted({row.broadcast_id for row in there})
         note(
-            connection, KIND, who="worker", account=account, reason=Reason.TOO_MANY_DOUBTS,
+            connection, KIND, who=WORKER, account=account, reason=Reason.TOO_MANY_DOUBTS,
             count=len(there), broadcasts=ids,
         )  # fmt: skip
 
@@ -67,7 +67,7 @@ def _after_refusal(
         connection, broadcast_id, reason=Reason.TOO_MANY_REFUSALS, errcode=errcode, errmsg=None
     ):
         note(
-            connection, KIND, who="worker", broadcast_id=broadcast_id, errcode=errcode,
+            connection, KIND, who=WORKER, broadcast_id=broadcast_id, errcode=errcode,
             reason=Reason.TOO_MANY_REFUSALS, count=refused, broadcasts=[broadcast_id],
         )  # fmt: skip
 
@@ -108,7 +108,7 @@ def _moved_since(event_id: int) -> ColumnElement[bool]:
 def _last_word(connection: Connection, broadcast_id: str) -> int:
     """Return the line of history in which a person moved the broadcast last."""
     query = select(func.max(Event.id)).where(
-        Event.broadcast_id == broadcast_id, Event.kind == "broadcast.move", Event.who != "worker"
+        Event.broadcast_id == broadcast_id, Event.kind == "broadcast.move", Event.who != WORKER
     )
     return connection.scalar(query) or 0
 

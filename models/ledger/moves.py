@@ -24,7 +24,7 @@ from broadcast.states import (
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.transaction import note
+from models.ledger.transaction import WORKER, note
 
 
 class StandingBatch(Protocol):
@@ -52,7 +52,7 @@ def move_batch(
     batch: StandingBatch | Any,  # noqa: ANN401
     state: BatchState,
     *,
-    who: str = "worker",
+    who: str = WORKER,
     why: str | None = None,
     **values: Any,  # noqa: ANN401
 ) -> bool:
@@ -78,7 +78,7 @@ def move_broadcast(
     broadcast_id: str,
     state: BroadcastState,
     *,
-    who: str = "worker",
+    who: str = WORKER,
     why: str | None = None,
     **values: Any,  # noqa: ANN401
 ) -> BroadcastState:

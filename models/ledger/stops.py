@@ -7,7 +7,7 @@ from sqlalchemy import Connection, update
 from broadcast.attempts import Reason
 from models.account import Lane
 from models.engine import now
-from models.ledger.transaction import note
+from models.ledger.transaction import WORKER, note
 
 
 def stop(
@@ -28,5 +28,5 @@ def stop(
         )
     )
     if stopped.rowcount == 1:
-        note(connection, "lane.stop", who="worker", account=account, reason=reason, errcode=errcode)
+        note(connection, "lane.stop", who=WORKER, account=account, reason=reason, errcode=errcode)
     return stopped.rowcount == 1

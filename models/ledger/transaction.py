@@ -15,6 +15,8 @@ from models import engine as engines
 from models.event import Event
 
 T = TypeVar("T")
+#: Who writes history where no person spoke; everybody else in it is a person.
+WORKER = "worker"
 #: A row of columns that its reader knows by name.
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 

@@ -11,9 +11,7 @@ from sqlalchemy import Connection, Engine, select
 from models.batch import Batch
 from models.event import Event
 from models.ledger import contradictions
-from models.ledger.transaction import AnyRow, read
-
-WORKER = "worker"
+from models.ledger.transaction import WORKER, AnyRow, read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from broadcast.errors import AudienceError
 from broadcast.openid import LENGTH
+from broadcast.plan import SMALLEST
 from producer.audience.audience import Audience, SortedOpenIDs
 from producer.audience.layout import HEAD_LINES, Layout, layout_of_text
 from producer.audience.lines import Lines
@@ -25,8 +26,6 @@ from producer.audience.tallies import DuplicateLines, MalformedLines
 from producer.audience.workbook import rows_of_workbook
 
 _ITEMS_AT_ONCE = 8192
-#: WeChat takes no mass send to fewer OpenIDs (errcode 40130).
-_FEWEST = 2
 _NOTHING: Ints = np.empty(0, np.int64)
 
 
@@ -205,7 +204,7 @@ def _sorted(runs: Runs) -> tuple[SortedOpenIDs, int, str]:
 
 def _refuse_too_few(audience: Audience, *, name: object) -> None:
     """Raise ``AudienceError`` when fewer OpenIDs are valid than WeChat takes in one send."""
-    if audience.planned >= _FEWEST:
+    if audience.planned >= SMALLEST:
         return
     if audience.planned == 1:
         openid = audience.openids.slice(0, 1).decode("ascii")

@@ -11,10 +11,7 @@ from broadcast.outcomes import MAYBE_SENT, SAID_ACCEPTED, Outcome
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models.ledger.audit.findings import Fact, Finding, Found
-from models.ledger.transaction import AnyRow
-
-#: Who moves batches in the history; everybody else is a person.
-WORKER = "worker"
+from models.ledger.transaction import WORKER, AnyRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -220,8 +220,3 @@ def test_a_migration_waits_for_another_one_longer_than_an_answer_may_take(
                 second.result(timeout=4)
         assert second.result(timeout=20) == (schema.HEAD, schema.HEAD)
     assert time.monotonic() - began > 4
-
-
-def test_dialect_is_told_without_opening(sqlite_url: str) -> None:
-    assert engines.dialect_of(sqlite_url) == "sqlite"
-    assert engines.dialect_of("mariadb://h/d") == "mysql"
