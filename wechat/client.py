@@ -27,6 +27,7 @@ from wechat.values import (
     MassSendAll,
     MassStatus,
     Quota,
+    SendBy,
     Timeouts,
     TokenReply,
 )
@@ -107,10 +108,23 @@ class WeChatClient:
         )
         return replies.token(self._transport.call(call))
 
-    def mass_send(self, token: SecretStr, request: MassSend) -> MassReply:
-        """Send to a list of OpenIDs (POST message/mass/send). Never raises for an errcode."""
+    def warm(self) -> bool:
+        """Have a connection open for a call that must leave at once; return whether there is one.
+
+        It takes as long as a connect may, and raises nothing that a call would not.
+        """
+        return self._transport.warm()
+
+    def mass_send(
+        self, token: SecretStr, request: MassSend, *, send_by: SendBy | None = None
+    ) -> MassReply:
+        """Send to a list of OpenIDs (POST message/mass/send). Never raises for an errcode.
+
+        No byte leaves after *send_by*: a connection that is ready later is a ``NotSentError``.
+        """
         body = bodies.mass_send(request, most_text_chars=self._most_text_chars)
-        return replies.mass(self._post("/cgi-bin/message/mass/send", token, body))
+        raw = self._post("/cgi-bin/message/mass/send", token, body, send_by=send_by)
+        return replies.mass(raw)
 
     def mass_sendall(self, token: SecretStr, request: MassSendAll) -> MassReply:
         """Send to a tag or everybody (POST message/mass/sendall). Never raises for an errcode."""
@@ -134,6 +148,9 @@ class WeChatClient:
         body = bodies.quota(cgi_path)
         return replies.quota(self._post("/cgi-bin/openapi/quota/get", token, body))
 
-    def _post(self, path: str, token: SecretStr, body: bytes) -> replies.RawReply:
-        call = Call(method="POST", path=path, query={"access_token": token}, body=body)
+    def _post(
+        self, path: str, token: SecretStr, body: bytes, *, send_by: SendBy | None = None
+    ) -> replies.RawReply:
+        query = {"access_token": token}
+        call = Call(method="POST", path=path, query=query, body=body, send_by=send_by)
         return self._transport.call(call)

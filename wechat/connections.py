@@ -17,11 +17,13 @@ from __future__ import annotations
 import ipaddress
 import queue
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -41,6 +43,15 @@ class WatchedHTTPConnection(HTTPConnection):
     """A connection whose every wait ends with the call's time."""
 
     idle_since: float = 0.0
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the other side has not closed it.
+
+        urllib3 takes all that can be read for a close. After a TLS handshake the server sends
+        session tickets, and a connection that was opened ahead of its call has not read them yet.
+        """
+        return super().is_connected or _holds_tickets_alone(self.sock)
 
     def _new_conn(self) -> socket.socket:
         """Connect within the call's budget; urllib3 gives each address the whole of it.
@@ -101,13 +112,30 @@ class WatchedHTTPConnection(HTTPConnection):
             exchange.attach(self.sock)
             # urllib3 would write under the connect time-out, too short for 320 kB on a thin line.
             self.sock.settimeout(exchange.timeouts.read_s)
-            exchange.phase = Phase.SENDING
+            exchange.leave()
         super().send(data)
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3's own type
         """Wait for the head of the reply."""
         CURRENT.get().phase = Phase.WAITING
         return super().getresponse()
+
+
+def _holds_tickets_alone(sock: socket.socket | None) -> bool:
+    if not isinstance(sock, ssl.SSLSocket):
+        return False
+    patience_s = sock.gettimeout()
+    sock.settimeout(0)
+    try:
+        # Nothing means closed, and a byte that nobody has asked for is no better.
+        sock.recv(1)
+    except ssl.SSLWantReadError:
+        return True
+    except OSError:
+        return False
+    finally:
+        sock.settimeout(patience_s)
+    return False
 
 
 class WatchedHTTPSConnection(WatchedHTTPConnection, HTTPSConnection):
@@ -135,6 +163,21 @@ class _YoungConnections(HTTPConnectionPool):
             conn.idle_since = time.monotonic()
         super()._put_conn(conn)
 
+    def warm(self) -> None:
+        """Have a connection open for the next call; raise what opening it raises."""
+        connection = self._get_conn()
+        try:
+            if not connection.is_connected:
+                if self.proxy is not None and self.scheme == "https":
+                    self._prepare_proxy(connection)
+                else:
+                    connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            self._put_conn(connection)
+
 
 class WatchedHTTPConnectionPool(_YoungConnections):
     """Connections to one host."""
@@ -158,6 +201,19 @@ class WatchedAdapter(HTTPAdapter):
 
     def __init__(self, *, pool_size: int) -> None:
         super().__init__(pool_connections=1, pool_maxsize=pool_size, max_retries=0, pool_block=True)
+
+    def warm(
+        self,
+        request: requests.PreparedRequest,
+        *,
+        verify: bool | str,
+        proxies: dict[str, str],
+    ) -> None:
+        """Have a connection open for a request such as *request*."""
+        pool = self.get_connection_with_tls_context(request, verify, proxies=proxies)
+        assert isinstance(pool, _YoungConnections)
+        self.cert_verify(pool, request.url, verify, None)  # type: ignore[no-untyped-call]
+        pool.warm()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - requests' own
         """Let the pools be ours."""

@@ -16,7 +16,7 @@ import time
 from contextvars import ContextVar
 from enum import IntEnum
 
-from wechat.values import Timeouts
+from wechat.values import SendBy, Timeouts
 
 
 class Phase(IntEnum):
@@ -28,11 +28,16 @@ class Phase(IntEnum):
     WAITING = 3
 
 
+class TooLateError(Exception):
+    """The call must not leave any more."""
+
+
 class Exchange:
     """One call on its way, as its connection and the watchdog see it."""
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    def __init__(self, timeouts: Timeouts, *, send_by: SendBy | None = None) -> None:
         self.timeouts = timeouts
+        self.send_by = send_by
         self.started = time.monotonic()
         self.deadline = self.started + timeouts.total_s
         self.phase = Phase.CONNECTING
@@ -50,6 +55,12 @@ class Exchange:
     def elapsed_ms(self) -> int:
         """Return the milliseconds since the call began."""
         return round((time.monotonic() - self.started) * 1000)
+
+    def leave(self) -> None:
+        """Note that the request leaves from now on; raise ``TooLateError`` if it must not."""
+        if not self.sent and self.send_by is not None and self.send_by.over:
+            raise TooLateError("connected after the moment by which the call had to leave")
+        self.phase = Phase.SENDING
 
     def connect_budget_s(self) -> float:
         """Return the seconds that waiting for a connection may take from now on."""

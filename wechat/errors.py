@@ -46,6 +46,8 @@ class TransportKind(StrEnum):
     """All connections of the pool stayed busy for as long as a connect may take."""
     CLOSED = "closed"
     """The client was closed before the call."""
+    TOO_LATE = "too_late"
+    """The connection was ready after the moment by which the call had to leave."""
     UNBUILDABLE = "unbuildable"
     """No request could be made of the URL, the headers or the proxy's address."""
 
@@ -91,6 +93,7 @@ _NOT_SENT = frozenset(
         TransportKind.PROXY,
         TransportKind.POOL_EXHAUSTED,
         TransportKind.CLOSED,
+        TransportKind.TOO_LATE,
         TransportKind.UNBUILDABLE,
     }
 )

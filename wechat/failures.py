@@ -18,7 +18,7 @@ import requests.exceptions
 import urllib3.exceptions
 
 from broadcast.redaction import redact
-from wechat.deadline import Exchange, Phase
+from wechat.deadline import Exchange, Phase, TooLateError
 from wechat.errors import TransportError, TransportKind
 
 
@@ -33,6 +33,8 @@ class Row(NamedTuple):
 _K = TransportKind
 
 MAP: Final[tuple[Row, ...]] = (
+    # Our own word, from before the first byte.
+    Row(TooLateError, _K.TOO_LATE, _K.UNEXPECTED),
     # The proxy: whatever ails it, nothing of ours was on the way.
     Row(urllib3.exceptions.ProxyError, _K.PROXY, _K.RESET),
     Row(requests.exceptions.ProxyError, _K.PROXY, _K.RESET),

@@ -23,9 +23,9 @@ from broadcast.redaction import guard, remember
 from wechat.connections import WatchedAdapter
 from wechat.deadline import CURRENT, Exchange, Watchdog
 from wechat.errors import InvalidRequestError, TransportError, TransportKind
-from wechat.failures import describe
+from wechat.failures import describe, row_of, strip
 from wechat.replies import RawReply
-from wechat.values import Timeouts
+from wechat.values import SendBy, Timeouts
 
 # WeChat's replies are a few hundred bytes.
 LARGEST_REPLY_BYTES: Final = 1_000_000
@@ -54,6 +54,7 @@ class Call:
 
     *body* is sent as it is, *fields* as a JSON object; at most one of the two is given.
     *confidential*: the reply is a secret itself, so no part of it may be shown.
+    *send_by*: its first byte leaves before, or the call ends as not sent.
     """
 
     method: Literal["GET", "POST"]
@@ -62,6 +63,7 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     fields: Mapping[str, Any] | None = None
     confidential: bool = False
+    send_by: SendBy | None = None
 
     @property
     def endpoint(self) -> str:
@@ -113,9 +115,7 @@ class Transport:
         """
         if self._closed:
             raise TransportError.of(TransportKind.CLOSED, endpoint=call.endpoint)
-        if self._process_id != os.getpid():
-            # Two processes on one connection would read each other's replies.
-            self._open()
+        self._be_this_process()
         outcome = self._attempt(call)
         if isinstance(outcome, RawReply):
             return outcome
@@ -125,9 +125,48 @@ class Transport:
             # The error holds this frame: without this the two would keep each other alive.
             del outcome
 
+    def warm(self) -> bool:
+        """Have a connection open for the next call; return whether there is one.
+
+        Why there is none is the next call's to tell: it meets the same.
+        """
+        if self._closed:
+            return False
+        self._be_this_process()
+        problem = self._warm()
+        if problem is None:
+            return True
+        if isinstance(problem, Exception) and row_of(problem) is not None:
+            return False
+        raise strip(problem)
+
+    def _warm(self) -> BaseException | None:
+        """Return what kept the connection from being opened; let nothing through."""
+        exchange = Exchange(self._timeouts)
+        current = CURRENT.set(exchange)
+        try:
+            self._watchdog.watch(exchange)
+            request = self._prepare(Call(method="POST", path="/"))
+            self._adapter.warm(request, verify=self._ca_bundle, proxies=self._plain_proxies())
+        except BaseException as error:  # noqa: BLE001 - as in a call
+            return error
+        finally:
+            self._watchdog.unwatch(exchange)
+            exchange.finish()
+            CURRENT.reset(current)
+        return None
+
+    def _be_this_process(self) -> None:
+        if self._process_id != os.getpid():
+            # Two processes on one connection would read each other's replies.
+            self._open()
+
+    def _plain_proxies(self) -> dict[str, str]:
+        return {name: proxy.get_secret_value() for name, proxy in self._proxies.items()}
+
     def _attempt(self, call: Call) -> RawReply | BaseException:
         """Return the reply or what is to be raised; let nothing through."""
-        exchange = Exchange(self._timeouts)
+        exchange = Exchange(self._timeouts, send_by=call.send_by)
         current = CURRENT.set(exchange)
         try:
             self._watchdog.watch(exchange)
@@ -145,7 +184,7 @@ class Transport:
             stream=True,
             timeout=(self._timeouts.connect_s, self._timeouts.read_s),
             verify=self._ca_bundle,
-            proxies={name: proxy.get_secret_value() for name, proxy in self._proxies.items()},
+            proxies=self._plain_proxies(),
         )
         with response:
             body = _read(response)

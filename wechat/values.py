@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import SecretStr
 
 from wechat.errors import InvalidRequestError
+
+
+class SendBy(Protocol):
+    """The moment by which a request must have begun to leave; by which clock is the caller's."""
+
+    @property
+    def over(self) -> bool:
+        """Tell whether it has passed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,10 @@ class WeChatGateway:
         """Take the client of the account's API base."""
         self._client = client
 
+    def warm(self) -> None:
+        """Have a connection open; a failure is told by the call that follows."""
+        self._client.warm()
+
     def send(self, token: Token, message: Message) -> Fact:
         """Make the call and return what it ended as: every failure that the client knows is a fact.
 
@@ -31,7 +35,8 @@ class WeChatGateway:
             request = MassSend(
                 openids=message.openids, content=message.content, clientmsgid=message.clientmsgid
             )
-            return translate.of_reply(self._client.mass_send(token.value, request))
+            reply = self._client.mass_send(token.value, request, send_by=message.send_by)
+            return translate.of_reply(reply)
         except TransportError as error:
             return translate.of_failure(error)
         except InvalidRequestError as error:

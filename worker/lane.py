@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any
 
@@ -23,6 +23,7 @@ from broadcast.crashpoints import Point, passing
 from broadcast.decide import Decision
 from broadcast.errors import OutOfReachError
 from broadcast.outcomes import Outcome
+from broadcast.sendby import SendBy, clocks
 from coordination.tokens import Token
 from models.ledger import claims, lanes, records
 from models.ledger.claims import Claim, Kind, Work
@@ -212,29 +213,37 @@ class _Drive:
             return
         passing(Point.PACE_TAKEN)
         message = self._message(work)
+        # Name, TCP and TLS may take longer than a claim may be old.
+        road.gateway.warm()
+        begun = clocks()
         self._unsettled = True
         claim = claims.claim(road.engine, self._lease.held, work, rules=road.rules)
         if claim is None:
             self._unsettled = False
         else:
-            self._make(claim, work, token=token, message=message)
+            send_by = SendBy.after(begun, moment=claim.read_at, within_s=CALL_WITHIN_S)
+            self._make(claim, work, token=token, message=replace(message, send_by=send_by))
 
     def _make(self, claim: Claim, work: Work, *, token: Token, message: Message) -> None:
         """Make the claimed call and record what it ended as."""
-        road = self._road
-        if time.monotonic() - claim.read_at > CALL_WITHIN_S:
-            # Too much may have changed since the claim was read; nothing was called. A commit that
-            # takes this long is a sick database, which is not helped by a quick repeat.
+        fact = self._send(token, message)
+        if fact.outcome is Outcome.NOT_CALLED:
+            # Too much may have changed since the claim was read. A commit or a connection that
+            # takes this long is sick, which is not helped by a quick repeat.
             log.warning("batch %s of %s: claim came late", work.n, work.broadcast_id)
-            self._record(claim.attempt_id, Fact(outcome=Outcome.NOT_CALLED))
+            self._record(claim.attempt_id, fact)
             self._sleep(AWAY_PAUSE_S)
             return
-        fact = road.gateway.send(token, message)
         passing(Point.CALL_ENDED)
         decision = self._record(claim.attempt_id, fact)
         self._tell(work, claim.number, fact, decision=decision)
         if fact.outcome is Outcome.TOKEN:
             self._replace(token)
+
+    def _send(self, token: Token, message: Message) -> Fact:
+        if message.send_by is not None and message.send_by.over:
+            return Fact(outcome=Outcome.NOT_CALLED)
+        return self._road.gateway.send(token, message)
 
     def _message(self, work: Work) -> Message:
         engine = self._road.engine

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from broadcast.plan import Quota
+from broadcast.sendby import SendBy
 from coordination.tokens import Token
 from models.ledger.records import Fact
 
@@ -18,10 +19,15 @@ class Message:
     openids: bytes
     content: Mapping[str, Any]
     clientmsgid: str
+    #: No byte of it leaves later; it is then ``NOT_CALLED``.
+    send_by: SendBy | None = None
 
 
 class Gateway(Protocol):
     """WeChat, for one account; every answer and every failure is a value."""
+
+    def warm(self) -> None:
+        """Have a connection open, so that the next call leaves at once where WeChat is there."""
 
     def send(self, token: Token, message: Message) -> Fact:
         """Make the call and return what it ended as; what is raised is a bug."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broadcast.outcomes import Outcome, of_errcode
 from models.ledger.records import Fact
-from wechat.errors import APIError, InvalidRequestError, TransportError
+from wechat.errors import APIError, InvalidRequestError, TransportError, TransportKind
 from wechat.values import MassReply
 
 
@@ -25,10 +25,13 @@ def of_reply(reply: MassReply) -> Fact:
 def of_failure(error: TransportError) -> Fact:
     """Return the fact of a call without an answer of WeChat's own.
 
-    Before the body left nothing was sent and the call waits; after it the outcome is unknown.
+    Before the body left nothing was sent and the call waits; after it the outcome is unknown. One
+    that came too late to leave may be made at once, after a new claim.
     """
+    late = error.kind is TransportKind.TOO_LATE
+    unsent = Outcome.NOT_CALLED if late else Outcome.WAIT
     return Fact(
-        outcome=Outcome.UNKNOWN if error.sent else Outcome.WAIT,
+        outcome=Outcome.UNKNOWN if error.sent else unsent,
         errmsg=str(error),
         transport=error.kind.value,
         http_status=error.http_status,

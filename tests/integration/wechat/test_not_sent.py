@@ -9,12 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from tests.integration.wechat.conftest import Connect, Serve, send
+from broadcast import sendby
+from tests.integration.wechat.conftest import Connect, Serve, mass, send
 from tests.integration.wechat.failing import assert_not_sent, failure, quietly
 from tests.integration.wechat.servers import (
     ACCEPTED,
     PASSWORD,
+    TOKEN,
     RawServer,
     Request,
     drips,
@@ -26,12 +29,15 @@ from tests.integration.wechat.servers import (
     writes,
 )
 from tests.kit import wait
+from wechat import connections
+from wechat.client import WeChatClient
 from wechat.connections import resolve
 from wechat.errors import (
     TransportKind,
 )
 from wechat.values import Timeouts
 
+NO_HURRY = Timeouts(connect_s=5, read_s=5, total_s=10)
 NO_REQUEST = Request(connection=1, line="", headers={}, body=b"")
 
 
@@ -154,6 +160,53 @@ def test_a_busy_pool_is_not_sent(serve: Serve, connect: Connect) -> None:
     wait.until(lambda: server.requests, 5, "the first call")
     assert_not_sent(failure(client), TransportKind.POOL_EXHAUSTED)
     first.join()
+
+
+def late_send(client: WeChatClient) -> object:
+    begun = sendby.clocks()
+    send_by = sendby.SendBy.after(begun, moment=begun[0], within_s=0.3)
+    return client.mass_send(SecretStr(TOKEN), mass(), send_by=send_by)
+
+
+def test_a_connection_that_is_ready_after_the_moment_to_send_by_is_not_sent(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(says(ACCEPTED))
+    client = connect(server.url().replace("127.0.0.1", "wechat.test"), NO_HURRY)
+    slow = threading.Event()
+
+    def lookup(*_: object, **__: object) -> list[str]:
+        slow.wait(0.5)
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(connections, "resolve", lookup)
+    assert_not_sent(failure(client, late_send), TransportKind.TOO_LATE)
+    assert server.requests == []
+    # With a connection that is open before, the same call leaves in time.
+    assert client.warm()
+    late_send(client)
+    assert (len(server.requests), server.connections) == (1, 2)
+
+
+def test_a_warmed_connection_over_tls_is_the_one_that_the_call_takes(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bundle, context = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    server = serve(says(ACCEPTED), tls=context)
+    client = connect(server.url(), NO_HURRY)
+    assert client.warm()
+    assert client.warm()
+    late_send(client)
+    assert (len(server.requests), server.connections) == (1, 1)
+
+
+def test_a_host_that_is_out_of_reach_is_not_warmed(connect: Connect) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        client = connect(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        assert not client.warm()
+        assert_not_sent(failure(client, late_send), TransportKind.REFUSED)
 
 
 def test_a_closed_client_sends_nothing(serve: Serve, connect: Connect) -> None:

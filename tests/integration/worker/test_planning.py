@@ -36,6 +36,9 @@ class WeChatStub:
         self.together.wait()
         return ledger.PLENTY
 
+    def warm(self) -> None:
+        raise AssertionError("planning calls nobody")
+
     def send(self, token: Token, message: Message) -> Fact:
         raise AssertionError("planning calls nobody")
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, select
 
+from broadcast import sendby
 from broadcast.errors import DatabaseAwayError
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
@@ -29,6 +30,9 @@ class WeChat:
 
     def __init__(self) -> None:
         self.keys: list[str] = []
+
+    def warm(self) -> None:
+        """It is there."""
 
     def send(self, token: Token, message: Message) -> Fact:
         self.keys.append(message.clientmsgid)
@@ -127,6 +131,35 @@ def test_a_claim_whose_commit_got_no_answer_and_cannot_be_given_back_ends_the_sl
     # The orphan first, with its own key, then the others.
     assert len(wechat.keys) == 3
     assert states(engine) == [BatchState.ACCEPTED] * 3
+
+
+@pytest.mark.parametrize("clock", range(len(sendby.clocks())))
+def test_a_claim_that_is_old_by_any_clock_is_given_back_uncalled(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, clock: int
+) -> None:
+    """A machine that is suspended between claim and call: its monotonic clock stands still."""
+    ledger.broadcast(engine, size=20, batches=1)
+    wechat = WeChat()
+    real, claim = sendby.clocks, claims.claim
+
+    def slept() -> sendby.Clocks:
+        return tuple(at + 3_600 * (n == clock) for n, at in enumerate(real()))
+
+    def claimed(*args: Any, **kwargs: Any) -> Any:
+        made = claim(*args, **kwargs)
+        monkeypatch.setattr(sendby, "clocks", slept)
+        return made
+
+    with monkeypatch.context() as late:
+        late.setattr(claims, "claim", claimed)
+        late.setattr(lane, "AWAY_PAUSE_S", 60)
+        lane.drive(road(engine, wechat), seconds=0.5)
+    assert wechat.keys == []
+    assert states(engine) == [BatchState.PLANNED]
+
+    monkeypatch.setattr(sendby, "clocks", real)
+    lane.drive(road(engine, wechat), seconds=5)
+    assert states(engine) == [BatchState.ACCEPTED]
 
 
 def test_an_outcome_that_cannot_be_recorded_ends_the_slice(
