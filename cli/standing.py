@@ -6,16 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from broadcast.attempts import Reason
 from broadcast.reports import LaneView
 from broadcast.text import t
 from cli import words
-from models.account import Lane
-from models.engine import now
 from models.ledger import reports
-from models.ledger.transaction import read
 
 #: Most broadcasts that are named one by one.
 MOST_NAMED = 10
@@ -43,17 +40,7 @@ class Lanes:
 
 def lanes(engine: Engine) -> Lanes:
     """Read every lane. Raises DatabaseAwayError."""
-    query = select(
-        Lane.account, Lane.not_before, Lane.wait_reason, Lane.stopped_at, Lane.stop_reason,
-        Lane.stop_errcode, Lane.stop_errmsg, Lane.halted_at, Lane.halted_by,
-    ).order_by(Lane.account)  # fmt: skip
-    with read(engine) as connection:
-        rows = [dict(row) for row in connection.execute(query).mappings()]
-        views = {}
-        for row in rows:
-            account = row.pop("account")
-            views[account] = reports.lane_view(connection, account, row)
-        moment = now(connection)
+    views, moment = reports.lanes(engine)
     return Lanes(by_account=views, now=moment)
 
 

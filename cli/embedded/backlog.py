@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from sqlalchemy import Engine, or_, select
+from sqlalchemy import Engine
 
-from broadcast.states import BROADCAST_RUNNING, BroadcastState
 from broadcast.text import t
 from cli import words
-from models.broadcast import BroadcastRow
-from models.engine import now
 from models.ledger import reports
-from models.ledger.transaction import read
 
 #: Most broadcasts that are named; the rest is counted.
 MOST_NAMED = 20
@@ -23,7 +19,9 @@ def lines(engine: Engine, known: Collection[str]) -> Iterator[str]:
 
     What a person or WeChat holds still is none of it. Raises DatabaseAwayError.
     """
-    found = (reports.report(engine, one, batch_list=False) for one in _running(engine, known))
+    found = (
+        reports.report(engine, one, batch_list=False) for one in reports.going_on(engine, known)
+    )
     told = [one for one in found if one.lane.halted_at is None and one.lane.stopped_at is None]
     if not told:
         return
@@ -35,17 +33,3 @@ def lines(engine: Engine, known: Collection[str]) -> Iterator[str]:
         )  # fmt: skip
     if len(told) > MOST_NAMED:
         yield t("up.backlog_more", n=len(told) - MOST_NAMED)
-
-
-def _running(engine: Engine, known: Collection[str]) -> list[str]:
-    with read(engine) as connection:
-        due = (BroadcastRow.state == BroadcastState.SCHEDULED) & (
-            BroadcastRow.scheduled_at <= now(connection)
-        )
-        going = BroadcastRow.state.in_([BroadcastState.PLANNING, *BROADCAST_RUNNING])
-        rows = connection.scalars(
-            select(BroadcastRow.id)
-            .where(or_(going, due), BroadcastRow.account.in_(known))
-            .order_by(BroadcastRow.created_at)
-        )
-        return list(rows)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, or_, select
 
 from broadcast.attempts import Reason
 from broadcast.errors import UnknownIdError
 from broadcast.outcomes import Outcome
 from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report, as_json
-from broadcast.states import BatchState, BroadcastState
+from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
@@ -25,8 +26,8 @@ from models.skipped import Skipped
 
 # What a report says is the core's; whoever asks for one has it from here.
 __all__ = (
-    "SETS", "SKIPS", "BatchLine", "LaneView", "Repeat", "Report", "as_json", "lane_view", "repeats",
-    "report", "reports", "skipped",
+    "SETS", "SKIPS", "BatchLine", "LaneView", "Repeat", "Report", "as_json", "going_on", "lanes",
+    "repeats", "report", "reports", "skipped",
 )  # fmt: skip
 
 #: In which set the followers of a batch are; those of a split one are told by its children.
@@ -172,18 +173,46 @@ def _lines(connection: Connection, broadcast_id: str) -> list[BatchLine]:
     return [BatchLine(**dict(row)) for row in rows.mappings()]
 
 
+_LANES = select(
+    Lane.account, Lane.not_before, Lane.wait_reason, Lane.stopped_at, Lane.stop_reason,
+    Lane.stop_errcode, Lane.stop_errmsg, Lane.halted_at, Lane.halted_by,
+)  # fmt: skip
+
+
+def lanes(engine: Engine) -> tuple[dict[str, LaneView], datetime]:
+    """Return every lane by its account, in order, and the moment. Raises DatabaseAwayError."""
+    with read(engine) as connection:
+        rows = connection.execute(_LANES.order_by(Lane.account)).mappings().all()
+        views = {row["account"]: _lane_view(connection, row) for row in rows}
+        return views, now(connection)
+
+
+def going_on(engine: Engine, accounts: Collection[str]) -> list[str]:
+    """Return the broadcasts of *accounts* that workers go on with or begin now, oldest first.
+
+    Those of an account that stands still are among them. Raises DatabaseAwayError.
+    """
+    with read(engine) as connection:
+        scheduled = BroadcastRow.state == BroadcastState.SCHEDULED
+        due = scheduled & (BroadcastRow.scheduled_at <= now(connection))
+        going = BroadcastRow.state.in_([BroadcastState.PLANNING, *BROADCAST_RUNNING])
+        rows = connection.scalars(
+            select(BroadcastRow.id)
+            .where(or_(going, due), BroadcastRow.account.in_(accounts))
+            .order_by(BroadcastRow.created_at)
+        )
+        return list(rows)
+
+
 def _lane(connection: Connection, account: str) -> LaneView:
-    row = connection.execute(
-        select(
-            Lane.not_before, Lane.wait_reason, Lane.stopped_at, Lane.stop_reason,
-            Lane.stop_errcode, Lane.stop_errmsg, Lane.halted_at, Lane.halted_by,
-        ).where(Lane.account == account)
-    ).mappings().one()  # fmt: skip
-    return lane_view(connection, account, dict(row))
+    row = connection.execute(_LANES.where(Lane.account == account)).mappings().one()
+    return _lane_view(connection, row)
 
 
-def lane_view(connection: Connection, account: str, row: Mapping[str, Any]) -> LaneView:
-    """Return what the lane of *account* waits for, with what the history knows of it."""
+def _lane_view(connection: Connection, lane: Mapping[Any, Any]) -> LaneView:
+    """Return what a lane waits for, with what the history knows of it."""
+    row = dict(lane)
+    account = row.pop("account")
     why = voices.halt_why(connection, account) if row["halted_at"] else None
     doubts = row["stop_reason"] is Reason.TOO_MANY_DOUBTS
     tripped = guards.tripped(connection, account=account) if doubts else None

@@ -152,3 +152,34 @@ def test_moments_of_a_report_are_in_order_and_in_utc(engine: Engine) -> None:
     assert told.finished_at is not None
     assert told.created_at <= told.started_at <= told.finished_at <= told.now
     assert told.now.tzinfo is UTC
+
+
+def test_lanes_are_told_together_as_each_report_tells_its_own(engine: Engine) -> None:
+    ids = {
+        name: ledger.broadcast(engine, owner=ledger.account(name)) for name in ("shop", "default")
+    }
+    controls.halt(engine, "shop", who="a person", why="stock-taking")
+
+    views, moment = reports.lanes(engine)
+
+    assert list(views) == ["default", "shop"]
+    told = {name: reports.report(engine, ids[name]) for name in views}
+    assert views == {name: report.lane for name, report in told.items()}
+    assert (views["shop"].halted_by, views["shop"].halted_why) == ("a person", "stock-taking")
+    assert abs(moment - told["shop"].now) < timedelta(minutes=1)
+
+
+def test_what_goes_on_is_what_waits_for_a_worker_now(engine: Engine) -> None:
+    first = ledger.broadcast(engine)
+    ledger.pass_time(engine, timedelta(seconds=1))
+    uncut = ledger.published(engine, ledger.body())
+    paused = ledger.broadcast(engine)
+    controls.pause(engine, paused, who="a person")
+    soon = reports.report(engine, first).now + timedelta(hours=1)
+    scheduled = ledger.published(engine, ledger.body(at=soon))
+    others = ledger.broadcast(engine, owner=ledger.account("shop"))
+
+    assert reports.going_on(engine, ["default"]) == [first, uncut]
+    assert set(reports.going_on(engine, ["default", "shop"])) == {first, uncut, others}
+    ledger.pass_time(engine, timedelta(hours=2))
+    assert scheduled in reports.going_on(engine, ["default"])
