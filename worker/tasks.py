@@ -117,7 +117,7 @@ def sweep() -> dict[str, int]:
 
 def _ring_again(here: Parts) -> dict[str, int]:
     try:
-        rings = sweeps.due(here.engine)
+        rings = sweeps.due(here.engine, accounts=here.accounts)
     except OutOfReachError as error:
         log.warning("sweep: %s", error)
         return {"plans": 0, "lanes": 0}
@@ -125,10 +125,9 @@ def _ring_again(here: Parts) -> dict[str, int]:
     for broadcast_id in rings.plans:
         ring(names.PLAN, broadcast_id)
     for account, broadcast_id in rings.lanes:
-        if account in here.accounts:
-            ring(names.SEND_BATCH, account, broadcast_id)
-        else:
-            log.warning("%s waits: no account %s in this worker's settings", broadcast_id, account)
+        ring(names.SEND_BATCH, account, broadcast_id)
+    for account, broadcast_id in rings.elsewhere:
+        log.warning("%s waits: no account %s in this worker's settings", broadcast_id, account)
     passing(Point.SWEEP_RUNG)
     return {"plans": len(rings.plans), "lanes": len(rings.lanes)}
 

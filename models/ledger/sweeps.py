@@ -6,18 +6,20 @@ settle (a window that closed, a time that came, an upload that died) is moved on
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from broadcast.waits import REPEAT_WINDOW
 from models.account import Lane
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.engine import now
+from models.engine import now, skips_locked
 from models.ledger import moves, records, uploads
 from models.ledger.records import DEFAULT_RULES, Rules
 from models.ledger.transaction import read, write
@@ -34,35 +36,60 @@ class Rings:
     plans: list[str] = field(default_factory=list)
     #: (account, a broadcast of it that waits)
     lanes: list[tuple[str, str]] = field(default_factory=list)
+    #: The same of accounts that the caller does not have.
+    elsewhere: list[tuple[str, str]] = field(default_factory=list)
 
 
-def due(engine: Engine) -> Rings:
-    """Find plans and lanes that wait for nobody but a worker, and mark them as rung."""
-    return write(engine, _due)
+def due(engine: Engine, *, accounts: Collection[str] | None = None) -> Rings:
+    """Find plans and lanes that wait for nobody but a worker, and mark them as rung.
+
+    Those of other accounts than *accounts* (None: all) are told and not marked, because whoever
+    has these in his settings must still find them. A row that somebody holds is left for next time.
+    """
+    return write(engine, functools.partial(_due, accounts=accounts))
 
 
-def _due(connection: Connection) -> Rings:
+def _due(connection: Connection, *, accounts: Collection[str] | None) -> Rings:
     # Lanes before broadcasts, in the order in which everybody locks them.
-    lanes = _due_lanes(connection)
-    if lanes:
+    found = _due_lanes(connection)
+    ours = _free(connection, Lane.account, [name for name, _ in found if _is_in(accounts, name)])
+    if ours:
         connection.execute(
-            update(Lane)
-            .where(Lane.account.in_([account for account, _ in lanes]))
-            .values(rung_at=now(connection))
+            update(Lane).where(Lane.account.in_(ours)).values(rung_at=now(connection))
         )
     stale = now(connection) - RING_AGAIN
-    plans = connection.scalars(
-        select(BroadcastRow.id)
+    waiting = connection.execute(
+        select(BroadcastRow.id, BroadcastRow.account)
         .join(Lane, Lane.account == BroadcastRow.account)
         .where(BroadcastRow.state == BroadcastState.PLANNING, _is_open(now(connection)))
         .where(or_(BroadcastRow.rung_at.is_(None), BroadcastRow.rung_at < stale))
         .order_by(BroadcastRow.published_at)
     ).all()
+    known = [row.id for row in waiting if _is_in(accounts, row.account)]
+    plans = _free(connection, BroadcastRow.id, known)
     if plans:
         connection.execute(
             update(BroadcastRow).where(BroadcastRow.id.in_(plans)).values(rung_at=now(connection))
         )
-    return Rings(plans=list(plans), lanes=lanes)
+    return Rings(
+        plans=[broadcast_id for broadcast_id in known if broadcast_id in plans],
+        lanes=[lane for lane in found if lane[0] in ours],
+        elsewhere=[lane for lane in found if not _is_in(accounts, lane[0])],
+    )
+
+
+def _is_in(accounts: Collection[str] | None, account: str) -> bool:
+    return accounts is None or account in accounts
+
+
+def _free(
+    connection: Connection, key: InstrumentedAttribute[str], names: Sequence[str]
+) -> set[str]:
+    """Lock the rows of *names* that nobody else holds; return which."""
+    if not names:
+        return set()
+    rows = select(key).where(key.in_(names)).order_by(key)
+    return set(connection.scalars(rows.with_for_update(skip_locked=skips_locked(connection))))
 
 
 def _due_lanes(connection: Connection) -> list[tuple[str, str]]:

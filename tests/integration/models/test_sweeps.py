@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from broadcast.attempts import Reason
 from broadcast.states import BatchState
+from models.account import Lane
+from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import controls, lanes, plans, stops, sweeps
 from models.ledger.transaction import write
@@ -132,6 +134,25 @@ def test_nothing_is_found_when_all_is_at_rest(engine: Engine) -> None:
     ledger.pass_time(engine, timedelta(hours=1))
     found = sweeps.due(engine)
     assert (found.plans, found.lanes) == ([], [])
+
+
+def test_row_that_a_stopped_client_holds_is_left_for_next_time(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer, and no rows that are held")
+    ids = [ledger.broadcast(engine, owner=ledger.account(name)) for name in ("a", "b")]
+    plans_of = [ledger.published(engine, ledger.body()) for _ in range(2)]
+    with engine.begin() as stopped, ThreadPoolExecutor(1) as threads:
+        stopped.execute(select(Lane).where(Lane.account == "b").with_for_update())
+        held = select(BroadcastRow).where(BroadcastRow.id == plans_of[0]).with_for_update()
+        stopped.execute(held)
+        sweeping = threads.submit(sweeps.due, engine)
+        try:
+            found = sweeping.result(timeout=5)
+        finally:
+            stopped.rollback()
+    assert (found.lanes, found.plans) == ([("a", ids[0])], plans_of[1:])
+    again = sweeps.due(engine)
+    assert (again.lanes, again.plans) == ([("b", ids[1])], plans_of[:1])
 
 
 def test_many_sweeps_at_once_are_harmless(engine: Engine) -> None:

@@ -34,6 +34,20 @@ def wired(engine: Engine, monkeypatch: pytest.MonkeyPatch, *names: str, **more: 
     monkeypatch.setattr(tasks, "parts", lambda: here)
 
 
+def test_sweep_leaves_an_account_that_its_worker_lacks_to_whoever_has_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, rung: list[tuple[object, ...]]
+) -> None:
+    here, there = (ledger.broadcast(engine, owner=ledger.account(name)) for name in ("a", "b"))
+    plan = ledger.published(engine, ledger.body(owner=ledger.account("b"), text="别的"))
+    wired(engine, monkeypatch, "a")
+    tasks.sweep()
+    assert rung == [("broadcast.send_batch", "a", here)]
+
+    wired(engine, monkeypatch, "b")
+    tasks.sweep()
+    assert rung[1:] == [("broadcast.plan", plan), ("broadcast.send_batch", "b", there)]
+
+
 def test_sweep_rings_although_what_only_time_can_settle_fails(
     engine: Engine,
     monkeypatch: pytest.MonkeyPatch,
