@@ -120,11 +120,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def release(self, who: int) -> None:
         world, driver = self.world, self.world.drivers[who]
-        if driver.held is not None:
+        if driver.held is not None and driver.flight is None:  # it leaves no call of its own
             lanes.release(self.engine, driver.held)
             if driver.held.fence == world.fence:
                 world.leased_until = None
-            driver.held = driver.work = driver.flight = None
+            driver.held = driver.work = None
 
     @precondition(lambda self: self.world.idle())
     @rule(pick=picks, known=st.booleans())
@@ -264,8 +264,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 retries.retry(self.engine, broadcast.id, who=WHO)
             return
         done = retries.retry(self.engine, broadcast.id, who=WHO)
-        if done.goes is retries.Goes.ON:
-            broadcast.stands = False
+        broadcast.stands &= done.goes is not retries.Goes.ON
         for batch in self.world.batches.values():
             mine = batch.broadcast_id == broadcast.id
             assert not (mine and batch.taken and batch.n in _again(done)), batch
