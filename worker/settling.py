@@ -30,7 +30,7 @@ def settle(road: Road) -> int:
         if isinstance(said, _Silence):
             break
         passing(Point.SETTLE_ANSWERED)
-        polls.heard(road.engine, batch.id, said, waits=waits)
+        polls.heard(road.engine, batch, said, waits=waits)
         passing(Point.SETTLE_STORED)
         answered += 1
     return answered

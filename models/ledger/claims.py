@@ -57,6 +57,7 @@ class Work:
     attempts: int = 0
     pack_id: int = 0
     clientmsgid: str = ""
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ def _work(kind: Kind, batch: AnyRow, moment: datetime, *, until: datetime | None
         attempts=batch.attempts,
         pack_id=batch.pack_id,
         clientmsgid=batch.clientmsgid,
+        not_before=batch.not_before,
     )
 
 
@@ -195,7 +197,7 @@ def claim(engine: Engine, held: Held, work: Work, *, rules: Rules = DEFAULT_RULE
         # Nothing was called. Whether the claim was committed is not known, so it is given back by
         # its name; if that fails too, the batch is unknown to whoever takes the lane over.
         with contextlib.suppress(DatabaseAwayError):
-            records.give_back(engine, name)
+            records.give_back(engine, name, rules=rules)
         raise
     if made is not None:
         passing(Point.CLAIM_COMMITTED)
@@ -233,7 +235,10 @@ def _expired(connection: Connection, work: Work, rules: Rules) -> bool:
 
 def _take(connection: Connection, work: Work, *, number: int, moment: datetime) -> bool:
     """Move the batch to *calling* if it still stands as it was read; return whether it did."""
-    seen = {"b_id": work.batch_id, "b_state": work.state, "b_attempts": work.attempts}
+    seen = {
+        "b_id": work.batch_id, "b_state": work.state, "b_attempts": work.attempts,
+        "b_not_before": work.not_before,
+    }  # fmt: skip
     values = {"state": BatchState.CALLING, "attempts": number, "not_before": None}
     return connection.execute(_TAKE, {**seen, **values, "moment": moment}).rowcount == 1
 
@@ -243,6 +248,8 @@ _TAKE = (
     update(Batch)
     .where(Batch.id == bindparam("b_id"), Batch.state == bindparam("b_state"))
     .where(Batch.attempts == bindparam("b_attempts"))
+    # A late reply may have said meanwhile that it is not to be repeated so soon.
+    .where(Batch.not_before.is_not_distinct_from(bindparam("b_not_before")))
     .values(first_called_at=func.coalesce(Batch.first_called_at, bindparam("moment")))
 )
 _ATTEMPT = insert(AttemptRow)

@@ -69,20 +69,26 @@ def _take(connection: Connection, row: AnyRow, next_poll: datetime) -> bool:
     return taken.rowcount == 1
 
 
-def heard(engine: Engine, batch_id: int, status: str | None, *, waits: Waits) -> None:
-    """Store what mass/get said (None: 40059, not known yet) and close the batch if it ended."""
+def heard(engine: Engine, asked: AnyRow, status: str | None, *, waits: Waits) -> None:
+    """Store what mass/get said (None: 40059, not known yet) and close the batch if it ended.
+
+    What it said of a msg_id that is the batch's no more changes nothing.
+    """
 
     def work(connection: Connection) -> None:
         # Lane, then batch, in the order of everybody who moves a batch that is there: read before
         # its turn, the state could be one that a late fact has just changed.
-        records.lock(connection, batch_id)
+        records.lock(connection, asked.id)
         batch = connection.execute(
-            select(Batch.id, Batch.broadcast_id, Batch.state, Batch.polls, Batch.msg_status).where(
-                Batch.id == batch_id
-            )
-        ).one()
+            select(
+                Batch.id, Batch.broadcast_id, Batch.state, Batch.polls, Batch.msg_status,
+                Batch.msg_id,
+            ).where(Batch.id == asked.id)
+        ).one()  # fmt: skip
         if batch.state not in _POLLED:
-            connection.execute(update(Batch).where(Batch.id == batch_id).values(poll_at=None))
+            connection.execute(update(Batch).where(Batch.id == batch.id).values(poll_at=None))
+            return
+        if batch.msg_id != asked.msg_id:
             return
         if status in ENDED:
             moves.move_batch(

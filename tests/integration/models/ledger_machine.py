@@ -310,7 +310,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(pick=picks, status=st.sampled_from([None, "SENDING", "SEND_SUCCESS", "SEND_FAIL"]))
     def poll(self, pick: int, status: str | None) -> None:
         batch = one_of(self.world.standing(*WITH_WECHAT), pick)
-        polls.heard(self.engine, batch.id, status, waits=DEFAULT_RULES.waits)
+        [row] = [r for r in ledger.batches(self.engine, batch.broadcast_id) if r.id == batch.id]
+        polls.heard(self.engine, row, status, waits=DEFAULT_RULES.waits)
         batch.reviewed = status == "SEND_FAIL"
 
     # --- what must hold ----------------------------------------------------------------------

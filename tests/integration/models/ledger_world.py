@@ -154,7 +154,7 @@ class LedgerWorld:
                 )  # fmt: skip
             assert known.key == row.clientmsgid, "a clientmsgid changed"
             assert row.attempts == len(known.calls)
-            known.was = row.state
+            known.was, known.not_before = row.state, row.not_before
             known.calling = known.calling and row.state is B.CALLING
 
     def openids(self, batch: BatchModel) -> list[str]:
@@ -277,7 +277,8 @@ class LedgerWorld:
                 "stop": self.stopped,
                 "wait": self.lane.not_before is not None and self.lane.not_before > self.now,
                 "pause": broadcast.stands or broadcast.state not in {S.WAITING, S.SENDING},
-                "moved": (batch.was, len(batch.calls)) != (work.state, work.attempts),
+                "moved": (batch.was, len(batch.calls), batch.not_before)
+                != (work.state, work.attempts, work.not_before),
                 "window": ends is not None and ends <= self.now,
             }.items()
             if forbidden

@@ -61,6 +61,7 @@ class BatchModel:
     calls: list[Call] = field(default_factory=list)
     #: Where it stood when it was looked at last.
     was: BatchState = B.PLANNED
+    not_before: datetime | None = None
     #: Its newest call is in flight, and its driver still has the lane.
     calling: bool = False
     #: The msg_id under which a person said that it was sent.

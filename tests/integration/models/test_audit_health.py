@@ -191,7 +191,7 @@ def test_days_of_polls_and_the_word_of_the_review_are_healthy(engine: Engine) ->
     ledger.pass_time(engine, timedelta(hours=30))
     for batch, word in zip(ledger.batches(engine, broadcast_id), ["SEND_SUCCESS", "SEND_FAIL"],
                            strict=True):  # fmt: skip
-        polls.heard(engine, batch.id, word, waits=WAITS)
+        polls.heard(engine, batch, word, waits=WAITS)
 
     healthy(engine)
 

@@ -139,7 +139,7 @@ class Stage:
     def hear(self, status: str, *, n: int = 1) -> None:
         """Let mass/get tell of a batch."""
         batch = ledger.batch(self.engine, self.id, n)
-        polls.heard(self.engine, batch.id, status, waits=DEFAULT_RULES.waits)
+        polls.heard(self.engine, batch, status, waits=DEFAULT_RULES.waits)
 
     def another_has(self, fact: Fact) -> None:
         """Let another broadcast's batch be accepted before."""

@@ -70,7 +70,7 @@ def test_job_that_ended_is_finished_and_asked_for_no_more(
     engine: Engine, broadcast_id: str, status: str
 ) -> None:
     for row in polls.due_batches(engine, "default", 10):
-        polls.heard(engine, row.id, status, waits=WAITS)
+        polls.heard(engine, row, status, waits=WAITS)
     assert ledger.states(engine, broadcast_id) == {BatchState.FINISHED: 2}
     told = reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.COMPLETED
@@ -83,12 +83,12 @@ def test_job_that_the_review_refused_is_refused_and_the_broadcast_told_anew(
     engine: Engine, broadcast_id: str
 ) -> None:
     one, other = polls.due_batches(engine, "default", 10)
-    polls.heard(engine, one.id, polls.FAILED, waits=WAITS)
+    polls.heard(engine, one, polls.FAILED, waits=WAITS)
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.REVIEW_REFUSED)
     assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
-    polls.heard(engine, other.id, "SEND_SUCCESS", waits=WAITS)
-    polls.heard(engine, other.id, polls.FAILED, waits=WAITS)
+    polls.heard(engine, other, "SEND_SUCCESS", waits=WAITS)
+    polls.heard(engine, other, polls.FAILED, waits=WAITS)
     assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
 
 
@@ -100,7 +100,7 @@ def test_job_under_way_is_asked_for_again_with_growing_pauses_for_two_days(
     last = ledger.batch(engine, broadcast_id)
     pauses = []
     while (row := ledger.batch(engine, broadcast_id)).poll_at is not None:
-        polls.heard(engine, row.id, status, waits=WAITS)
+        polls.heard(engine, row, status, waits=WAITS)
         asked += 1
         after = ledger.batch(engine, broadcast_id)
         if after.poll_at is not None and last.poll_at is not None:
@@ -125,7 +125,7 @@ def test_batch_that_is_accepted_no_more_is_not_asked_for_for_ever(
         connection.execute(
             update(Batch).where(Batch.id == row.id).values(state=BatchState.IN_DOUBT)
         )
-    polls.heard(engine, row.id, "SEND_SUCCESS", waits=WAITS)
+    polls.heard(engine, row, "SEND_SUCCESS", waits=WAITS)
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.poll_at) == (BatchState.IN_DOUBT, None)
 
@@ -146,3 +146,16 @@ def test_acceptance_without_msg_id_is_not_asked_for(engine: Engine) -> None:
     driver.call(said(45065))
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.msg_id, batch.poll_at) == (BatchState.ACCEPTED, None, None)
+
+
+def test_answer_about_a_msg_id_that_is_the_batchs_no_more_changes_nothing(
+    engine: Engine, broadcast_id: str
+) -> None:
+    """A person named the right job while mass/get was asked about the other one."""
+    [row, _] = polls.due_batches(engine, "default", 10)
+    with engine.begin() as connection:
+        connection.execute(update(Batch).where(Batch.id == row.id).values(msg_id=77))
+    before = ledger.batch(engine, broadcast_id)
+    for status in (polls.FAILED, "SEND_SUCCESS", None):
+        polls.heard(engine, row, status, waits=WAITS)
+    assert ledger.batch(engine, broadcast_id) == before

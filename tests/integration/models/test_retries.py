@@ -124,7 +124,7 @@ def test_unknown_batch_and_one_in_flight_are_left_to_themselves(engine: Engine) 
 def test_batch_that_the_review_refused_was_taken_and_is_left(engine: Engine) -> None:
     broadcast_id = small(engine, 1)
     Driver(engine).call(said(0, msg_id=1))
-    polls.heard(engine, ledger.batch(engine, broadcast_id).id, polls.FAILED, waits=Waits())
+    polls.heard(engine, ledger.batch(engine, broadcast_id), polls.FAILED, waits=Waits())
     done = retry(engine, broadcast_id)
     assert (numbers(done, Place.REVIEWED), done.goes) == ([1], Goes.NOTHING)
     assert ledger.batch(engine, broadcast_id).state is BatchState.REFUSED

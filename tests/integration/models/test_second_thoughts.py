@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Engine, delete
+import pytest
+from sqlalchemy import Connection, Engine, delete, event
 
 from broadcast.attempts import Reason
+from broadcast.errors import DatabaseAwayError
 from broadcast.states import BatchState, BroadcastState
+from broadcast.waits import Waits
 from models import Batch
 from models.engine import now
 from models.ledger import claims, controls, lanes, plans, polls, records, reports, submits, sweeps
 from models.ledger.claims import Kind
-from models.ledger.records import DEFAULT_RULES
+from models.ledger.records import DEFAULT_RULES, Rules
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said
 
@@ -94,9 +97,9 @@ def test_poll_does_not_move_the_end_of_a_broadcast(engine: Engine) -> None:
     ledger.pass_time(engine, timedelta(minutes=3))
     ended = reports.report(engine, broadcast_id).finished_at
     assert ended is not None
-    batch_id = ledger.batch(engine, broadcast_id).id
+    batch = ledger.batch(engine, broadcast_id)
     for status in ("SENDING", "SEND_SUCCESS", "SEND_SUCCESS"):
-        polls.heard(engine, batch_id, status, waits=DEFAULT_RULES.waits)
+        polls.heard(engine, batch, status, waits=DEFAULT_RULES.waits)
         assert reports.report(engine, broadcast_id).finished_at == ended
 
 
@@ -107,8 +110,8 @@ def test_late_refusal_by_the_review_ends_a_broadcast_anew(engine: Engine) -> Non
     driver.record(claim, said(0, msg_id=9))
     ledger.pass_time(engine, timedelta(minutes=3))
     ended = reports.report(engine, broadcast_id).finished_at
-    batch_id = ledger.batch(engine, broadcast_id).id
-    polls.heard(engine, batch_id, "SEND_FAIL", waits=DEFAULT_RULES.waits)
+    batch = ledger.batch(engine, broadcast_id)
+    polls.heard(engine, batch, "SEND_FAIL", waits=DEFAULT_RULES.waits)
     told = reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.FAILED
     assert ended is not None
@@ -205,3 +208,40 @@ def test_forgotten_upload_that_was_published_keeps_its_audience(engine: Engine) 
     submits.abandon(engine, broadcast_id)
     ledger.planned(engine, broadcast_id)
     assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 4}
+
+
+def test_claim_whose_commit_was_not_answered_is_given_back_by_the_rules_of_its_lane(
+    engine: Engine,
+) -> None:
+    """Another window would close over a batch that is still to be repeated."""
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    rules = Rules(waits=Waits(2.0))
+    Driver(engine, rules=rules).call(LOST)
+    ledger.pass_time(engine, timedelta(hours=30))
+    driver = Driver(engine, rules=rules)
+    work = driver.next()
+
+    @event.listens_for(engine, "commit", once=True)
+    def _lose(connection: Connection) -> None:
+        connection.connection.dbapi_connection.commit()  # type: ignore[union-attr]
+        raise DatabaseAwayError("error.database.away", cause="the answer was lost", where="")
+
+    with pytest.raises(DatabaseAwayError):
+        claims.claim(engine, driver.held, work, rules=rules)
+    assert ledger.batch(engine, broadcast_id).state is BatchState.UNKNOWN
+
+
+def test_doubt_that_is_put_off_after_the_look_is_not_called_yet(engine: Engine) -> None:
+    """45066 came late: WeChat is sending this very batch, and is to be left at it for a minute."""
+    ledger.broadcast(engine, batches=1)
+    slow = Driver(engine)
+    first = slow.claim()
+    ledger.pass_time(engine, lanes.LEASE + timedelta(seconds=1))
+    driver = Driver(engine, owner="second")
+    work = driver.next()
+    assert (work.kind, work.state) == (Kind.CALL, BatchState.UNKNOWN)
+
+    slow.record(first, said(45066))
+
+    assert claims.claim(engine, driver.held, work) is None
+    assert driver.next().kind is Kind.WAIT
