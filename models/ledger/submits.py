@@ -23,6 +23,7 @@ from broadcast.accounts import Account
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import ConflictError, InputError, RepeatedSendError
 from broadcast.states import BroadcastState
+from broadcast.text import t
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
@@ -123,7 +124,7 @@ def _same(connection: Connection, body: Body) -> str | None:
     row = connection.execute(
         select(
             BroadcastRow.id, BroadcastRow.account, BroadcastRow.state, BroadcastRow.content_digest,
-            BroadcastRow.audience_digest, BroadcastRow.uploading_at,
+            BroadcastRow.audience_digest, BroadcastRow.uploading_at, BroadcastRow.scheduled_at,
         ).where(BroadcastRow.key == body.key)
     ).first()  # fmt: skip
     if row is None:
@@ -135,7 +136,20 @@ def _same(connection: Connection, body: Body) -> str | None:
     theirs = (row.account, row.content_digest, row.audience_digest)
     if theirs != (body.account.name, body.content_digest, body.audience_digest):
         raise ConflictError("error.submit.key_taken", key=body.key, id=row.id)
+    if row.scheduled_at != body.scheduled_at:
+        # Moments are compared, not how they were written.
+        raise ConflictError(
+            "error.submit.other_time", key=body.key, id=row.id, at=_time(body.scheduled_at),
+            stored=_time(row.scheduled_at),
+        )  # fmt: skip
     return str(row.id)
+
+
+def _time(at: datetime | None) -> str:
+    """Return when a broadcast is to be sent, in words."""
+    if at is None:
+        return t("submit.at_once")
+    return at.astimezone(day.SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def begin(engine: Engine, body: Body, *, who: str) -> str:

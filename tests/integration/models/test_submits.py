@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import Engine, func, select
@@ -70,6 +70,28 @@ def test_same_key_and_another_body_is_refused(engine: Engine, other: submits.Bod
     with pytest.raises(ConflictError) as caught:
         submits.find(engine, other)
     assert caught.value.facts["id"] == broadcast_id
+
+
+SOON = datetime(2031, 1, 2, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(None, SOON), (SOON, None), (SOON, SOON + timedelta(minutes=1))]
+)
+def test_same_key_for_another_time_is_another_body(
+    engine: Engine, first: datetime | None, second: datetime | None
+) -> None:
+    broadcast_id = published(engine, body(key="one", at=first))
+    with pytest.raises(ConflictError, match=broadcast_id) as caught:
+        submits.find(engine, body(key="one", at=second))
+    assert caught.value.message_id == "error.submit.other_time"
+    assert submits.find(engine, body(key="one", at=first)) == broadcast_id
+
+
+def test_same_moment_written_in_another_zone_is_the_same_body(engine: Engine) -> None:
+    broadcast_id = published(engine, body(key="one", at=SOON))
+    there = SOON.astimezone(timezone(timedelta(hours=8)))
+    assert submits.find(engine, body(key="one", at=there)) == broadcast_id
 
 
 def test_key_that_is_being_uploaded_is_told_as_such(engine: Engine) -> None:
