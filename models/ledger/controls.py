@@ -105,6 +105,7 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
             doubt = batch.state is BatchState.UNKNOWN
             moves.move_batch(
                 connection, batch, BatchState.IN_DOUBT if doubt else BatchState.CANCELLED,
+                who=who, why=why,
                 reason=Reason.STOPPED_WHILE_UNKNOWN if doubt else Reason.BY_HAND, not_before=None,
             )  # fmt: skip
         moves.move_broadcast(

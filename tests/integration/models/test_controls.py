@@ -197,7 +197,8 @@ def test_every_word_stands_in_the_history_with_its_speaker(engine: Engine) -> No
     controls.unhalt(engine, None, who=WHO)
     with engine.connect() as connection:
         kinds = connection.scalars(select(Event.kind).where(Event.who == WHO)).all()
-    assert sorted(kinds) == ["broadcast.move"] * 3 + ["lane.halt", "lane.unhalt"]
+    moved = ["batch.move"] * 2 + ["broadcast.move"] * 3
+    assert sorted(kinds) == [*moved, "lane.halt", "lane.unhalt"]
 
 
 def test_history_keeps_facts_that_json_does_not_know(engine: Engine) -> None:
@@ -276,3 +277,20 @@ def test_broadcasts_that_have_more_to_send_are_counted_by_account(engine: Engine
     paused = ledger.broadcast(engine, owner=ledger.account("south"))
     controls.pause(engine, paused, who=WHO)
     assert flights.waiting(engine, ["north", "south"]) == {"north": 2}
+
+
+def test_cancel_stands_in_the_history_of_each_batch_with_its_speaker(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    Driver(engine).call(LOST)
+    controls.cancel(engine, broadcast_id, who="cli:王小明@desk", why="the wrong list")
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(Event.detail, Event.who).where(Event.kind == "batch.move")
+        ).all()
+    said_so = {
+        (detail["old"], detail["new"], detail["why"])
+        for detail in (json.loads(row.detail) for row in rows if row.who == "cli:王小明@desk")
+    }
+    assert said_so == {
+        ("unknown", "in_doubt", "the wrong list"), ("planned", "cancelled", "the wrong list"),
+    }  # fmt: skip
