@@ -13,13 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, exists, func, insert, or_, select, text, true, update
+from sqlalchemy import Connection, Engine, exists, func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.guards import Guards
-from broadcast.outcomes import MAYBE_SENT
+from broadcast.outcomes import SAME_KEY_RUNNING
 from broadcast.states import BatchState
 from broadcast.waits import UNKNOWN_TRIES
 from models.account import AccountRow, Lane
@@ -27,7 +27,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now, skips_locked
 from models.ledger import guards as watching
-from models.ledger import moves
+from models.ledger import moves, taken
 from models.ledger.transaction import AnyRow, write
 
 LEASE = timedelta(seconds=6)
@@ -114,7 +114,7 @@ def _adopt_orphans(
     ).all()
     for batch in orphans:
         # Whatever kills each driver of this batch must not be fed with calls of the day for ever.
-        doubt = _maybe_sent(connection, batch.id) > UNKNOWN_TRIES
+        doubt = _tries(connection, batch.id) > UNKNOWN_TRIES
         moves.move_batch(
             connection, batch, BatchState.IN_DOUBT if doubt else BatchState.UNKNOWN,
             reason=Reason.TOO_OFTEN_UNKNOWN if doubt else Reason.REPEAT_UNKNOWN,
@@ -127,15 +127,17 @@ def _adopt_orphans(
         moves.rest(connection, batch.broadcast_id)
 
 
-def _maybe_sent(connection: Connection, batch_id: int) -> int:
-    """Count the attempts of a batch that WeChat may have taken, for all that people know."""
+def _tries(connection: Connection, batch_id: int) -> int:
+    """Count the attempts of a batch that nothing answered, as the decision counts them.
+
+    45066 says that a send with this very key is running: it may be told for as long as that runs.
+    """
     return (
         connection.scalar(
             select(func.count())
             .select_from(AttemptRow)
-            .where(AttemptRow.batch_id == batch_id)
-            .where(AttemptRow.outcome.is_(None) | AttemptRow.outcome.in_(MAYBE_SENT))
-            .where(AttemptRow.denied.is_not(true()))
+            .where(AttemptRow.batch_id == batch_id, taken.UNANSWERED, taken.UNDENIED)
+            .where(AttemptRow.errcode.is_distinct_from(SAME_KEY_RUNNING))
         )
         or 0
     )

@@ -11,10 +11,12 @@ from sqlalchemy import Engine, event, func, select
 
 from broadcast.attempts import Reason
 from broadcast.states import BatchState, BroadcastState
+from broadcast.waits import UNKNOWN_TRIES
 from models.account import AccountRow, Lane
 from models.ledger import controls, lanes, reports
 from models.ledger.claims import Kind
 from models.ledger.transaction import write
+from tests.integration.models.stories import take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -186,3 +188,16 @@ def test_late_refusal_settles_nothing_while_another_attempt_is_unknown(engine: E
     first.record(claim, said(45009))
     batch = ledger.batch(engine, broadcast_id)
     assert batch.state is BatchState.UNKNOWN
+
+
+def test_driver_who_dies_after_many_45066_leaves_its_batch_to_be_repeated(engine: Engine) -> None:
+    """They tell of one send that runs, and are no tries that nothing answered."""
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    for _ in range(UNKNOWN_TRIES + 1):
+        driver.call(said(45066))
+        ledger.pass_time(engine, timedelta(minutes=1, seconds=1))
+        driver = Driver(engine)
+    driver.claim()
+    take_over(driver)
+    assert ledger.batch(engine, broadcast_id).state is BatchState.UNKNOWN
