@@ -69,6 +69,7 @@ class Reason(StrEnum):
     TOO_MANY_DOUBTS = "too_many_doubts"
     TOO_OFTEN_UNKNOWN = "too_often_unknown"
     REFUSED_AFTER_UNKNOWN = "refused_after_unknown"
+    ILLEGAL_MOVE = "illegal_move"
     STOPPED_WHILE_UNKNOWN = "stopped_while_unknown"
     REVIEW_REFUSED = "review_refused"
     PLAN_DOES_NOT_FIT = "plan_does_not_fit"

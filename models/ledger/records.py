@@ -9,23 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import timedelta
 
 from sqlalchemy import (
     Connection,
     Engine,
     bindparam,
     exists,
-    func,
     null,
     select,
     update,
 )
 from sqlalchemy.sql.dml import Update
 
-from broadcast.attempts import Attempt, Reason, Scope
+from broadcast.attempts import Attempt, Reason
 from broadcast.crashpoints import Point, passing
 from broadcast.decide import Decision, Move, Policy, decide, window_end
+from broadcast.errors import IllegalMoveError
 from broadcast.guards import Guards
 from broadcast.outcomes import MAYBE_SENT, SAID_ACCEPTED, Outcome
 from broadcast.states import BATCH_AT_REST, BatchState
@@ -35,11 +34,8 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import database_now, now
-from models.ledger import contradictions, guards, lanes, moves, splits, stops
+from models.ledger import broken, consequences, contradictions, lanes
 from models.ledger.transaction import AnyRow, write
-
-#: First question to mass/get after an acceptance; a small job has ended by then.
-FIRST_POLL = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +75,23 @@ def record(
         passing(Point.RECORD_WRITTEN)
         return decision
 
-    decision = write(engine, work)
+    try:
+        decision = write(engine, work)
+    except IllegalMoveError as error:
+        illegal = error
+        decision = write(engine, lambda c: _keep(c, attempt_id, fact, error=illegal))
     passing(Point.RECORD_COMMITTED)
     return decision
+
+
+def _keep(
+    connection: Connection, attempt_id: int, fact: Fact, *, error: IllegalMoveError
+) -> Decision:
+    """Store a fact though nothing follows from it but an *error*."""
+    batch, fact, _ = _learned(connection, attempt_id, fact)
+    return broken.leave_to_a_person(
+        connection, batch, error, attempt_id=attempt_id, outcome=fact.outcome, msg_id=fact.msg_id
+    )
 
 
 def give_back(engine: Engine, claim: str, *, rules: Rules = DEFAULT_RULES) -> bool:
@@ -127,22 +137,36 @@ def store(
     connection: Connection, attempt_id: int, fact: Fact, *, rules: Rules = DEFAULT_RULES
 ) -> Decision:
     """Do the work of :func:`record` inside a transaction."""
-    called = connection.execute(_CALLED, {"attempt_id": attempt_id}).one()
-    batch = lock(connection, called.batch_id, called.account)
-    fact = storable(fact)
-    stored = connection.execute(_learn(fact), {"attempt_id": attempt_id, **asdict(fact)})
+    batch, fact, learned = _learned(connection, attempt_id, fact)
     # What was stored before has been applied in its own transaction, and people may have acted on
     # it since. Of a call that a person took for not sent, only an acceptance is news.
-    news = stored.rowcount == 1 and (not called.denied or fact.outcome in SAID_ACCEPTED)
+    news = learned.new and (not learned.denied or fact.outcome in SAID_ACCEPTED)
     decision = _settle(connection, batch, rules, news=news)
     if news:
         accepted = decision.move is Move.ACCEPT and fact.outcome in SAID_ACCEPTED
         if accepted and batch.lane_waits_until is not None:
             lanes.flow(connection, batch.account, by=attempt_id)
         contradictions.tell(
-            connection, batch, decision, outcome=fact.outcome, denied=bool(called.denied)
+            connection, batch, decision, outcome=fact.outcome, denied=learned.denied
         )
     return decision
+
+
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """What storing a fact showed: whether it was new, and whether a person had denied its call."""
+
+    new: bool
+    denied: bool
+
+
+def _learned(connection: Connection, attempt_id: int, fact: Fact) -> tuple[AnyRow, Fact, _Learned]:
+    """Store a fact on its attempt; return the batch, held, and the fact as it was stored."""
+    called = connection.execute(_CALLED, {"attempt_id": attempt_id}).one()
+    batch = lock(connection, called.batch_id, called.account)
+    fact = storable(fact)
+    stored = connection.execute(_learn(fact), {"attempt_id": attempt_id, **asdict(fact)})
+    return batch, fact, _Learned(new=stored.rowcount == 1, denied=bool(called.denied))
 
 
 #: Widest values of the attempts' columns. WeChat's msg_id has 32 bits and a few.
@@ -251,7 +275,7 @@ def _settle(
         # Its halves would never be called.
         decision = replace(decision, move=Move.REFUSE)
     if news and _applies(batch, decision, history):
-        _apply(connection, batch, decision, rules=rules)
+        consequences.apply(connection, batch, decision, rules=rules)
     return decision
 
 
@@ -300,106 +324,5 @@ def expire_held(connection: Connection, batch: AnyRow, *, rules: Rules) -> bool:
     if now(connection) < window_end(history, rules.waits):
         return False
     decision = Decision(move=Move.DOUBT, reason=Reason.WINDOW_CLOSED)
-    _apply(connection, batch, decision, rules=rules)
+    consequences.apply(connection, batch, decision, rules=rules)
     return True
-
-
-def _apply(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
-    handler = _HANDLERS[decision.move]
-    handler(connection, batch, decision, rules=rules)
-    if decision.scope is not Scope.BATCH:
-        _spread(connection, batch, decision)
-    guards.watch(connection, batch, decision, guards=rules.guards)
-    if decision.move in _GOES_ON:
-        moves.after_cancel(connection, batch.id)
-    moves.rest(connection, batch.broadcast_id)
-
-
-_MSG_DATA_ID = select(func.max(AttemptRow.msg_data_id)).where(
-    AttemptRow.batch_id == bindparam("batch_id")
-)
-
-
-def _accept(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
-    target = BatchState.FINISHED if batch.state is BatchState.FINISHED else BatchState.ACCEPTED
-    data_id = connection.scalar(_MSG_DATA_ID, {"batch_id": batch.id})
-    first = rules.waits.scaled(FIRST_POLL)
-    # An acceptance without a msg_id (45065 can lack it) says nothing against one that is there.
-    msg_id = batch.msg_id if decision.msg_id is None else decision.msg_id
-    # And without any mass/get has nothing to be asked about.
-    asks = msg_id is not None and target is BatchState.ACCEPTED
-    poll_at = now(connection) + first if asks else None
-    named_by_person = decision.msg_id is None and batch.reason is Reason.SAID_SENT
-    moves.move_batch(
-        connection, batch, target, msg_id=msg_id, msg_data_id=data_id,
-        reason=Reason.SAID_SENT if named_by_person else None,
-        errcode=None, errmsg=None, not_before=None, poll_at=poll_at,
-    )  # fmt: skip
-
-
-def _repeat(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
-    del rules
-    doubtful = decision.move in {Move.REPEAT_UNKNOWN, Move.VERIFY}
-    moves.move_batch(
-        connection, batch, BatchState.UNKNOWN if doubtful else BatchState.PLANNED,
-        not_before=decision.not_before, errcode=decision.errcode, errmsg=_words(connection, batch),
-        reason=Reason.UNPROVED_ACCEPTANCE if decision.move is Move.VERIFY else decision.reason,
-    )  # fmt: skip
-
-
-def _end(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
-    del rules
-    state = BatchState.IN_DOUBT if decision.move is Move.DOUBT else BatchState.REFUSED
-    moves.move_batch(
-        connection, batch, state, reason=decision.reason, errcode=decision.errcode,
-        errmsg=_words(connection, batch), not_before=None, poll_at=None,
-    )  # fmt: skip
-
-
-def _split(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
-    del rules
-    splits.split(connection, batch)
-    moves.move_batch(
-        connection, batch, BatchState.SPLIT, reason=decision.reason, errcode=decision.errcode
-    )
-
-
-#: After these a batch would be called again, unless its broadcast was cancelled meanwhile.
-_GOES_ON = frozenset({Move.REPEAT, Move.REPEAT_UNKNOWN, Move.VERIFY, Move.SPLIT})
-
-_HANDLERS = {
-    Move.ACCEPT: _accept,
-    Move.REPEAT_UNKNOWN: _repeat,
-    Move.REPEAT: _repeat,
-    Move.VERIFY: _repeat,
-    Move.REFUSE: _end,
-    Move.DOUBT: _end,
-    Move.SPLIT: _split,
-}
-
-
-def _spread(connection: Connection, batch: AnyRow, decision: Decision) -> None:
-    """Let a reply that concerns more than its batch stop or slow what it concerns."""
-    words = _words(connection, batch)
-    if decision.scope is Scope.BROADCAST:
-        moves.pause(
-            connection, batch.broadcast_id, reason=decision.reason, errcode=decision.errcode,
-            errmsg=words,
-        )  # fmt: skip
-    if decision.scope is Scope.ACCOUNT and decision.not_before is not None:
-        lanes.wait(connection, batch.account, until=decision.not_before, reason=decision.reason)
-    elif decision.scope is Scope.ACCOUNT:
-        stops.stop(
-            connection, batch.account, reason=decision.reason, errcode=decision.errcode,
-            errmsg=words,
-        )  # fmt: skip
-
-
-def _words(connection: Connection, batch: AnyRow) -> str | None:
-    """Return WeChat's words of the last attempt that has some."""
-    return connection.scalar(
-        select(AttemptRow.errmsg)
-        .where(AttemptRow.batch_id == batch.id, AttemptRow.errmsg.is_not(None))
-        .order_by(AttemptRow.number.desc())
-        .limit(1)
-    )

@@ -23,7 +23,8 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import held, moves, taken
-from models.ledger.records import DEFAULT_RULES, FIRST_POLL, LARGEST_MSG_ID, Rules
+from models.ledger.consequences import FIRST_POLL
+from models.ledger.records import DEFAULT_RULES, LARGEST_MSG_ID, Rules
 from models.ledger.taken import Span
 from models.ledger.transaction import AnyRow, read
 

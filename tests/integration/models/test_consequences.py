@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
 from broadcast.attempts import Reason
+from broadcast.decide import Move
 from broadcast.outcomes import Outcome
-from broadcast.states import BatchState, BroadcastState
-from models.ledger import controls, reports
+from broadcast.states import BATCH_MOVES, BatchState, BroadcastState
+from models import Event
+from models.attempt import AttemptRow
+from models.ledger import controls, moves, reports, resolves
 from models.ledger.claims import Kind
 from models.ledger.records import Fact
 from tests.integration.models.stories import lane
@@ -106,3 +110,30 @@ def test_batch_in_flight_at_the_cancel_ends_by_its_reply(
     report = reports.report(driver.engine, broadcast_id)
     assert report.state is told
     assert sum(report.recipients.values()) == 20
+
+
+def test_fact_whose_move_is_illegal_is_kept_and_its_batch_left_to_a_person(
+    driver: Driver, broadcast_id: str, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """A hole in the table of moves is a mistake of ours, and no reason to lose an acceptance."""
+    hole = {**BATCH_MOVES, BatchState.CALLING: frozenset({BatchState.IN_DOUBT})}
+    claim = driver.claim()
+    with monkeypatch.context() as patch:
+        patch.setattr(moves, "BATCH_MOVES", hole)
+        assert driver.record(claim, said(0, msg_id=71)).move is Move.DOUBT
+
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.ILLEGAL_MOVE)
+    with driver.engine.connect() as connection:
+        attempt = connection.execute(select(AttemptRow.__table__)).one()
+        [told] = connection.scalars(
+            select(Event.detail).where(Event.kind == "batch.illegal_move")
+        ).all()
+    assert (attempt.outcome, attempt.msg_id) == (Outcome.ACCEPTED, 71)
+    assert "calling -> accepted" in told
+    assert [one.levelname for one in caplog.records if "left to a person" in one.message] == [
+        "ERROR"
+    ]
+    assert resolves.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
+    assert driver.next().n == 2
