@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from sqlalchemy import Engine
 
+from models.engine import open_engine
+from tests.acceptance import by_hand
+from tests.kit import ledger
+from tests.kit.command_line import CommandLine
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.system import System
 
@@ -63,6 +68,31 @@ def start_system(tmp_path: Path, valkey: Valkey) -> Iterator[StartSystem]:
             return stack.enter_context(system)
 
         yield start
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> CommandLine:
+    """A command line with tables and a list; four batches of two."""
+    (tmp_path / "list.txt").write_text("\n".join(by_hand.LINES), encoding="utf-8")
+    made = CommandLine(tmp_path, env={"WECHAT_APPID": by_hand.APPID, "BROADCAST_BATCH_SIZE": "2"})
+    assert made.run("db", "upgrade").status == 0
+    return made
+
+
+@pytest.fixture
+def store(line: CommandLine) -> Iterator[Engine]:
+    """The ledger behind the command line, in which these tests play the worker."""
+    engine = open_engine(line.env["DATABASE_URL"])
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sent(line: CommandLine, store: Engine) -> str:
+    """A broadcast that waits for its first call."""
+    broadcast_id = by_hand.submitted(line)
+    ledger.planned(store, broadcast_id, owner=by_hand.OWNER)
+    return broadcast_id
 
 
 def sets_of(told: Any) -> dict[str, int]:

@@ -1,0 +1,140 @@
+"""``broadcast recipients``: each set as a list or a table, whole, and in flat memory."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from models.ledger import submits
+from tests.acceptance.by_hand import OWNER, PEOPLE, doubt, good, submitted
+from tests.kit import ledger
+from tests.kit.command_line import CommandLine, Result
+from tests.kit.ledger import Driver, said
+
+
+def rows(result: Result) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(result.out.removeprefix("\ufeff"))))
+
+
+def test_recipients_are_one_a_line_and_together_the_list(
+    line: CommandLine, store: Engine, sent: str
+) -> None:
+    driver = Driver(store)
+    driver.call(said(0, msg_id=1))
+    driver.call(said(43004))
+    doubt(driver)
+
+    told = {
+        name: good(line.run("recipients", sent, "--set", name)).splitlines()
+        for name in ("accepted", "refused", "cancelled", "in_doubt", "waiting")
+    }
+
+    assert [len(each) for each in told.values()] == [2, 2, 0, 2, 2]
+    assert sorted(one for each in told.values() for one in each) == PEOPLE
+
+
+def test_csv_is_what_excel_opens(line: CommandLine, store: Engine, sent: str) -> None:
+    driver = Driver(store)
+    driver.call(said(0, msg_id=2**33 + 1))
+    driver.call(said(43004))
+
+    accepted = line.run("recipients", sent, "--set", "accepted", "--csv")
+    refused = line.run("recipients", sent, "--set", "refused", "--csv")
+
+    assert accepted.out.encode().startswith(codecs.BOM_UTF8 + b"openid,batch,state,reason,")
+    assert rows(accepted)[0] == {
+        "openid": PEOPLE[0], "batch": "1", "state": "accepted", "reason": "", "errcode": "",
+        "msg_id": str(2**33 + 1),
+    }  # fmt: skip
+    assert [row["openid"] for row in rows(refused)] == PEOPLE[2:4]
+    assert {(row["state"], row["errcode"]) for row in rows(refused)} == {("refused", "43004")}
+    assert all("WeChat refuses the recipients" in row["reason"] for row in rows(refused))
+
+
+def test_cancelled_before_it_was_cut_lists_everybody(line: CommandLine) -> None:
+    broadcast_id = submitted(line)
+    line.run("cancel", broadcast_id)
+    listed = good(line.run("recipients", broadcast_id, "--set", "cancelled"))
+    assert sorted(listed.splitlines()) == PEOPLE
+
+
+def test_skipped_lines_come_with_their_number_and_reason_and_no_formula(
+    line: CommandLine, sent: str
+) -> None:
+    plain = line.run("recipients", sent, "--set", "skipped")
+    table = line.run("recipients", sent, "--set", "skipped", "--csv")
+
+    assert plain.out.splitlines() == [
+        f"10\tduplicate\t{PEOPLE[0]}", "9\tmalformed\t=HYPERLINK(1)|no id",
+    ]  # fmt: skip
+    assert [(row["line"], row["reason"]) for row in rows(table)] == [
+        ("10", "duplicate"), ("9", "malformed"),
+    ]  # fmt: skip
+    assert rows(table)[1]["text"] == "'=HYPERLINK(1)|no id"
+    for told in (plain, table):
+        assert told.status == 0
+        assert "malformed 1" in told.err
+        assert "duplicate 1" in told.err
+
+
+def test_unknown_set_is_told_in_one_line(line: CommandLine, sent: str) -> None:
+    result = line.run("recipients", sent, "--set", "everybody")
+    assert (result.status, len(result.lines), result.out) == (2, 1, "")
+    assert "accepted, refused, cancelled, in_doubt, waiting, skipped" in result.err
+
+
+MANY = 1_000_000
+
+
+@pytest.fixture
+def many(line: CommandLine, store: Engine) -> str:
+    """A broadcast to a million that was cancelled before it was cut."""
+    told = ledger.body(size=2, owner=OWNER)
+    broadcast_id = ledger.upload(store, told, size=MANY, batches=100)
+    submits.publish(
+        store, broadcast_id, told, figures=ledger.figures(size=MANY, batches=100), quota=None,
+        terms=submits.Terms(who="tests"),
+    )  # fmt: skip
+    line.run("cancel", broadcast_id)
+    return broadcast_id
+
+
+MEASURE = """
+import json, resource, subprocess, sys, time
+start = time.monotonic()
+with open(sys.argv[1], "wb") as out:
+    status = subprocess.run(sys.argv[2:], stdout=out).returncode
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(json.dumps({"status": status, "took_s": time.monotonic() - start, "peak_mb": peak / 1024}))
+"""
+
+
+def test_a_million_are_streamed_in_seconds_and_flat_memory_and_a_closed_pipe_is_quiet(
+    line: CommandLine, many: str
+) -> None:
+    command = [sys.executable, "-m", "cli.main", "recipients", many, "--set", "cancelled", "--csv"]
+
+    def run(words: list[str]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            words, env=line.environment({}), cwd=line.folder, capture_output=True, timeout=120,
+            check=True,
+        )  # fmt: skip
+
+    measured: Any = json.loads(run([sys.executable, "-c", MEASURE, "all.csv", *command]).stdout)
+    with (line.folder / "all.csv").open("rb") as file:
+        count = sum(1 for _ in file) - 1
+
+    assert (measured["status"], count) == (0, MANY)
+    assert measured["took_s"] < 20
+    assert measured["peak_mb"] < 150
+    closed = run(["sh", "-c", '"$@" | head -n 3', "sh", *command])
+    assert len(closed.stdout.splitlines()) == 3
+    assert closed.stderr == b""
