@@ -51,7 +51,8 @@ class Site:
         trace: TracebackType | None,
     ) -> None:
         """Stop everything."""
-        self._stack.close()
+        with _ONE_AT_A_TIME:
+            self._stack.close()
 
     @property
     def postgresql(self) -> PostgreSQL:
