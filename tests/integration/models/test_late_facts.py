@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from broadcast.attempts import Reason
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
+from broadcast.waits import Waits
 from models.attempt import AttemptRow
-from models.batch import Batch
-from models.ledger import resolves
+from models.ledger import polls, resolves, retries
 from models.ledger.records import Fact
 from tests.integration.models.stories import lane, take_over
 from tests.kit import ledger
@@ -98,11 +98,10 @@ def test_late_reply_after_a_human_said_not_sent_is_stored_and_counts(
 ) -> None:
     """`resolve --not-sent` and `retry` put the batch back; then the first reply arrives."""
     claim = driver.claim()
-    take_over(driver)
-    with driver.engine.begin() as connection:
-        connection.execute(
-            update(Batch).where(Batch.n == 1).values(state=BatchState.PLANNED, not_before=None)
-        )
+    take_over(driver).call(said(40130))
+    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=None, who="tests")
+    retries.retry(driver.engine, broadcast_id, who="tests")
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED
     driver.record(claim, said(0, msg_id=71))
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
 
@@ -113,14 +112,11 @@ def test_review_that_refused_is_not_undone_by_a_late_reply(
     first = driver.claim()
     second_driver = take_over(driver)
     second_driver.call(said(45065, msg_id=71))
-    with driver.engine.begin() as connection:
-        connection.execute(
-            update(Batch)
-            .where(Batch.n == 1)
-            .values(state=BatchState.REFUSED, reason=Reason.REVIEW_REFUSED)
-        )
+    taken = ledger.batch(driver.engine, broadcast_id)
+    polls.heard(driver.engine, taken, polls.FAILED, waits=Waits())
     driver.record(first, said(0, msg_id=71))
-    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.REFUSED
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.REVIEW_REFUSED)
 
 
 def test_humans_word_on_a_doubtful_batch_is_not_undone_by_a_late_doubt(
@@ -129,10 +125,7 @@ def test_humans_word_on_a_doubtful_batch_is_not_undone_by_a_late_doubt(
     first = driver.claim()
     second_driver = take_over(driver)
     second_driver.call(said(40003))
-    with driver.engine.begin() as connection:
-        connection.execute(
-            update(Batch).where(Batch.n == 1).values(state=BatchState.ACCEPTED, msg_id=99)
-        )
+    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=99, who="tests")
     driver.record(first, LOST)
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 99)
