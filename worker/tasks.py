@@ -6,14 +6,17 @@ None of them retries or raises for what it met: rows and sweeps carry the work o
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from broadcast import names
+from broadcast.accounts import Account
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.outcomes import Outcome
@@ -26,6 +29,9 @@ from worker.tokens import refresh
 from worker.wiring import Parts, parts, stopping
 
 log = logging.getLogger(__name__)
+
+#: Accounts whose access_token is fetched side by side; each fetch may take 15 s.
+REFRESHED_AT_ONCE = 8
 
 
 @shared_task(name=names.PLAN)
@@ -90,26 +96,37 @@ def settle(account: str) -> int:
 @shared_task(name=names.REFRESH_TOKEN)
 def refresh_token(*, only_expiring: bool = False) -> dict[str, str]:
     """Refresh the access_token of every account, or only those in their last five minutes."""
+    accounts = parts().accounts
+    # A ring for all must not be lost because one for the expiring is under way.
+    with alone(names.REFRESH_TOKEN, "expiring" if only_expiring else "all") as first:
+        if not first or not accounts:
+            return {}
+        one = functools.partial(_refresh, only_expiring=only_expiring)
+        # Side by side: an account that WeChat answers slowly would keep all others from theirs.
+        with ThreadPoolExecutor(min(len(accounts), REFRESHED_AT_ONCE)) as threads:
+            return dict(zip(accounts, threads.map(one, accounts.values()), strict=True))
+
+
+def _refresh(account: Account, *, only_expiring: bool) -> str:
     here = parts()
-    told: dict[str, str] = {}
-    for name, account in here.accounts.items():
-        fact = refresh(here.tokens, account, only_expiring=only_expiring)
-        told[name] = "ok" if fact is None else fact.outcome.value
-        if fact is not None:
-            log.warning("access_token of %s: %s", name, fact.errmsg)
-            if fact.outcome is Outcome.STOP_ACCOUNT:
-                with contextlib.suppress(OutOfReachError):
-                    obstacles.meet(here.engine, account, fact, waits=here.rules.waits)
-    return told
+    fact = refresh(here.tokens, account, only_expiring=only_expiring)
+    if fact is None:
+        return "ok"
+    log.warning("access_token of %s: %s", account.name, fact.errmsg)
+    if fact.outcome is Outcome.STOP_ACCOUNT:
+        with contextlib.suppress(OutOfReachError):
+            obstacles.meet(here.engine, account, fact, waits=here.rules.waits)
+    return fact.outcome.value
 
 
 @shared_task(name=names.SWEEP)
 def sweep() -> dict[str, int]:
     """Ring for what was left behind, then move on what only time can settle."""
     here = parts()
-    told = _ring_again(here)
-    # After the rings, and each by itself: one that fails each time must not silence the bells of
-    # lanes that are marked as rung by then.
+    with alone(names.SWEEP, "ring") as first:
+        told = _ring_again(here) if first else {"plans": 0, "lanes": 0}
+    # After the rings, and each by itself: one that fails each time, or waits for a row, must not
+    # silence the bells of lanes that are marked as rung by then.
     _settle_by_time("hold", lambda: sweeps.hold_expired(here.engine, rules=here.rules))
     _settle_by_time("forget", lambda: sweeps.forget_uploads(here.engine))
     return told
@@ -134,12 +151,14 @@ def _ring_again(here: Parts) -> dict[str, int]:
 
 def _settle_by_time(what: str, work: Callable[[], int]) -> None:
     try:
-        work()
+        with alone(names.SWEEP, what) as first:
+            if first:
+                work()
     except OutOfReachError as error:
         log.warning("sweep, %s: %s", what, error)
     except Exception as error:  # noqa: BLE001 - a bug in one is no reason to leave out the other
-        first = str(error).partition("\n")[0]
-        log.error("sweep, %s: %s: %s", what, type(error).__name__, first)  # noqa: TRY400 - each 3 s
+        words = str(error).partition("\n")[0]
+        log.error("sweep, %s: %s: %s", what, type(error).__name__, words)  # noqa: TRY400 - each 3 s
 
 
 @shared_task(name=names.POLL_RESULTS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -46,6 +48,72 @@ def test_sweep_leaves_an_account_that_its_worker_lacks_to_whoever_has_it(
     wired(engine, monkeypatch, "b")
     tasks.sweep()
     assert rung[1:] == [("broadcast.plan", plan), ("broadcast.send_batch", "b", there)]
+
+
+class Tokens:
+    """WeChat answers the first account when all others have been asked for, or let go."""
+
+    def __init__(self, slow: str, others: int) -> None:
+        self._slow = slow
+        self._others = threading.Semaphore(0)
+        self._count = others
+        self.asked = threading.Event()
+        self.kept_waiting = False
+        self.go_on = threading.Event()
+
+    def get(self, appid: str) -> None:
+        if appid != self._slow:
+            self._others.release()
+            return
+        self.asked.set()
+        self.go_on.wait(20)
+        self.kept_waiting = not all(self._others.acquire(timeout=5) for _ in range(self._count))
+
+
+def test_account_that_wechat_answers_slowly_keeps_no_other_from_its_token(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = Tokens(ledger.account("a").appid, others=12)
+    tokens.go_on.set()
+    names = ["a", *(f"b{n}" for n in range(12))]
+    wired(engine, monkeypatch, *names, tokens=tokens)
+    assert tasks.refresh_token(only_expiring=True) == dict.fromkeys(names, "ok")
+    assert not tokens.kept_waiting
+
+
+def test_ring_for_tokens_that_are_being_fetched_takes_no_thread(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = Tokens(ledger.account("a").appid, others=0)
+    wired(engine, monkeypatch, "a", tokens=tokens)
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(tasks.refresh_token, only_expiring=True)
+        assert tokens.asked.wait(20)
+        assert tasks.refresh_token(only_expiring=True) == {}
+        tokens.go_on.set()
+        assert slow.result(20) == {"a": "ok"}
+
+
+def test_sweep_that_waits_for_a_row_takes_one_thread_and_silences_no_bell(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, rung: list[tuple[object, ...]]
+) -> None:
+    wired(engine, monkeypatch, "a")
+    waits, go_on, begun = threading.Event(), threading.Event(), []
+
+    def hold(*_: object, **__: object) -> int:
+        begun.append("hold")
+        waits.set()
+        return int(go_on.wait(20))
+
+    monkeypatch.setattr(sweeps, "hold_expired", hold)
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(tasks.sweep)
+        assert waits.wait(20)
+        broadcast_id = ledger.broadcast(engine, owner=ledger.account("a"))
+        assert tasks.sweep() == {"plans": 0, "lanes": 1}
+        go_on.set()
+        slow.result(20)
+    assert (begun, rung) == (["hold"], [("broadcast.send_batch", "a", broadcast_id)])
 
 
 def test_sweep_rings_although_what_only_time_can_settle_fails(
