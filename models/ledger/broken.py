@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from broadcast.attempts import Reason
 from broadcast.decide import Decision, Move
 from broadcast.errors import IllegalMoveError
+from broadcast.outcomes import Outcome
 from broadcast.states import BATCH_MOVES, BatchState
 from models.ledger import moves
 from models.ledger.transaction import WORKER, AnyRow, note
@@ -21,13 +22,20 @@ log = logging.getLogger(__name__)
 
 
 def leave_to_a_person(
-    connection: Connection, batch: AnyRow, error: IllegalMoveError, **facts: object
+    connection: Connection,
+    batch: AnyRow,
+    error: IllegalMoveError,
+    *,
+    attempt_id: int,
+    outcome: Outcome,
+    msg_id: int | None,
 ) -> Decision:
-    """Put a batch in doubt, whose new *facts* are stored, and write down which move was illegal."""
+    """Put a batch in doubt, of which *outcome* is stored, and write down which move was illegal."""
     log.error("batch %s of %s is left to a person: %s", batch.id, batch.broadcast_id, error)
     note(
         connection, "batch.illegal_move", who=WORKER, broadcast_id=batch.broadcast_id,
-        batch_id=batch.id, error=str(error), **facts,
+        batch_id=batch.id, error=str(error), attempt_id=attempt_id,
+        outcome=outcome, msg_id=msg_id,
     )  # fmt: skip
     if BatchState.IN_DOUBT in BATCH_MOVES[batch.state]:
         moves.move_batch(

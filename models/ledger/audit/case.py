@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from broadcast.attempts import Reason
-from broadcast.outcomes import MAYBE_SENT, SAID_ACCEPTED, Outcome
+from broadcast.outcomes import SAID_ACCEPTED, Outcome, unanswered
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models.ledger.audit.findings import Fact, Finding, Found
@@ -34,7 +34,7 @@ class Call:
     @property
     def maybe_sent(self) -> bool:
         """Whether WeChat may have taken it, for all the ledger knows."""
-        return self.outcome is None or self.outcome in MAYBE_SENT
+        return unanswered(self.outcome)
 
     @property
     def said_accepted(self) -> bool:
