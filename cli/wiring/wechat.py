@@ -8,6 +8,7 @@ import functools
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.errors import BroadcastError, OutOfReachError, SchemaError, WeChatAwayError
+from broadcast.outcomes import Outcome, of_errcode
 from broadcast.redaction import redact
 from broadcast.text import t
 from cli import output
@@ -26,8 +27,6 @@ from worker.tokens import ClientTokenFetcher
 
 #: A person waits: shorter than the worker's.
 TIMEOUTS = Timeouts(connect_s=3, read_s=5, total_s=8)
-#: The token is refused: superseded, unknown, expired.
-TOKEN_ERRCODES = frozenset({40001, 40014, 42001})
 
 
 class WeChatRefusedError(BroadcastError):
@@ -92,7 +91,8 @@ def ask_quota(account: Account) -> plan.Quota:
         try:
             said = client.quota(token.value, MASS_SEND)
         except APIError as error:
-            if error.errcode not in TOKEN_ERRCODES:
+            # The map of every call says what refuses the token: missing, superseded, expired.
+            if of_errcode(error.errcode, msg_id=0) is not Outcome.TOKEN:
                 raise
             said = client.quota(service.replace(account.appid, token).value, MASS_SEND)
     except WeChatError as error:

@@ -1,0 +1,61 @@
+"""The command line asks for today's calls with one new token where the shared one is refused."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+
+from broadcast.outcomes import BY_ERRCODE, Outcome
+from broadcast.plan import Quota
+from cli.wiring import wechat
+from coordination.tokens import FetchedToken
+from tests.kit import ledger
+from wechat import values
+from wechat.errors import APIError
+
+LEFT = values.Quota(daily_limit=100, used=1, remain=99)
+
+
+class Tokens:
+    """The shared token is refused, the next one is good."""
+
+    def get(self, appid: str) -> FetchedToken:
+        return FetchedToken(value=SecretStr("refused"), expires_in=7200)
+
+    def replace(self, appid: str, failed: FetchedToken) -> FetchedToken:
+        assert failed.value.get_secret_value() == "refused"
+        return FetchedToken(value=SecretStr("good"), expires_in=7200)
+
+
+class WeChat:
+    """Refuses the first token."""
+
+    def __init__(self, errcode: int) -> None:
+        self.errcode = errcode
+
+    def quota(self, token: SecretStr, path: str) -> values.Quota:
+        if token.get_secret_value() == "good":
+            return LEFT
+        raise APIError(errcode=self.errcode, errmsg="words", rid=None, endpoint="quota")
+
+
+def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> None:
+    monkeypatch.setattr(wechat, "tokens", Tokens)
+    monkeypatch.setattr(wechat, "_client", lambda _base: WeChat(errcode))
+
+
+@pytest.mark.parametrize(
+    "errcode", [code for code, outcome in BY_ERRCODE.items() if outcome is Outcome.TOKEN]
+)
+def test_each_code_that_refuses_a_token_gets_a_new_one(
+    monkeypatch: pytest.MonkeyPatch, errcode: int
+) -> None:
+    wired(monkeypatch, errcode)
+    assert wechat.ask_quota(ledger.account()) == Quota(daily_limit=100, used=1, remain=99)
+
+
+def test_another_refusal_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    wired(monkeypatch, 48001)
+    with pytest.raises(wechat.WeChatRefusedError) as caught:
+        wechat.ask_quota(ledger.account())
+    assert caught.value.facts["errcode"] == 48001
