@@ -1,4 +1,4 @@
-"""The settings give an account's name another appid: nothing is sent to the other account."""
+"""The settings change an account's appid, or its name: nothing goes out by the wrong one."""
 
 from __future__ import annotations
 
@@ -50,3 +50,21 @@ def test_a_repeat_never_goes_to_the_account_of_a_changed_appid(start_system: Sta
     system.until_state(told["id"], "completed")
     assert {call["appid"] for call in system.simulator.mass_calls()} == {OURS}
     assert system.simulator.ledger()["delivered_max"] == 1
+
+
+def test_an_account_that_grew_from_env_into_a_file_keeps_the_name_that_it_had(
+    start_system: StartSystem,
+) -> None:
+    """Under a second name it would have a second lane, and the same send would go out twice."""
+    system = start_system(followers=50, accounts=1)
+    told = system.send(system.simulator.openids(50))
+    file = system.folder / "accounts.toml"
+    assert "[accounts.default]" in file.read_text()
+    file.write_text(file.read_text().replace("[accounts.default]", "[accounts.main]"))
+    people = next(system.folder.glob("openids-*.txt"))
+
+    refused = system.broadcast("send", "--openids", people, "--text", "x", status=2)
+
+    assert "--account default" in refused.stderr
+    assert "main" in refused.stderr
+    assert system.broadcast("list", status=None).stdout.count(told["id"]) == 1
