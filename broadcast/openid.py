@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 
 LENGTH = 28
 PACKED_LENGTH = 21
@@ -28,10 +27,3 @@ def pack(openids: bytes) -> bytes:
 def unpack(packed: bytes) -> bytes:
     """Return the OpenIDs of *packed*, one behind the other without separators."""
     return base64.urlsafe_b64encode(packed)
-
-
-def split(openids: bytes) -> Iterator[str]:
-    """Yield each OpenID of a string without separators."""
-    text = openids.decode("ascii")
-    for start in range(0, len(text), LENGTH):
-        yield text[start : start + LENGTH]

@@ -17,6 +17,7 @@ from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.event import Event
 from models.ledger.transaction import read
+from tests.kit.openids import split
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -74,7 +75,7 @@ def leaves(engine: Engine) -> list[Leaf]:
         reasons = {batch_id for batch_id in doubts if _has_reason(connection, batch_id)}
     return [
         Leaf(row.id, row.account, row.n, row.state or _unplanned(row.broadcast_state),
-             list(openid.split(openid.unpack(row.openids))), row.batch_id in reasons)
+             list(split(openid.unpack(row.openids))), row.batch_id in reasons)
         for row in rows
         if row.state is not BatchState.SPLIT
     ]  # fmt: skip

@@ -9,7 +9,6 @@ from sqlalchemy import Engine, delete
 
 from broadcast.attempts import Reason
 from broadcast.errors import InputError, UnknownIdError
-from broadcast.openid import split
 from broadcast.reports import SETS
 from broadcast.states import BatchState
 from models import Batch
@@ -18,6 +17,7 @@ from models.ledger.recipients import Portion
 from tests.integration.models.stories import lost_then
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
+from tests.kit.openids import split
 
 WHO = "tests"
 

@@ -15,6 +15,7 @@ from models.ledger.claims import Kind
 from models.ledger.records import Rules
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
+from tests.kit.openids import split
 
 
 def children(engine: Engine, broadcast_id: str, parent: int) -> list[Any]:
@@ -43,7 +44,7 @@ def test_pack_of_a_half_names_its_first_and_last_openid(engine: Engine) -> None:
     with engine.connect() as connection:
         rows = connection.execute(select(Pack.__table__).where(Pack.n > 1).order_by(Pack.n)).all()
     for row in rows:
-        names = list(openid.split(openid.unpack(row.openids)))
+        names = list(split(openid.unpack(row.openids)))
         assert (row.first_openid, row.last_openid) == (names[0], names[-1])
         assert (row.size, row.broadcast_id) == (len(names), broadcast_id)
 

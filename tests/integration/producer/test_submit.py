@@ -25,6 +25,7 @@ from producer import audience as audiences
 from producer.submit import checked_key, prepare, store, submit
 from tests.integration.producer.conftest import BellStub, QuotaStub, openids, order
 from tests.kit import ledger
+from tests.kit.openids import split
 
 
 def counts(engine: Engine) -> tuple[int, int]:
@@ -63,7 +64,7 @@ def test_a_broadcast_is_stored_whole_and_rung_for(engine: Engine, account: Accou
     with engine.connect() as connection:
         packs = connection.execute(select(Pack).order_by(Pack.n)).all()
     assert [pack.size for pack in packs] == [251, 250, 250, 250]
-    stored = [one for pack in packs for one in openid.split(openid.unpack(pack.openids))]
+    stored = [one for pack in packs for one in split(openid.unpack(pack.openids))]
     assert stored == sorted(people)
     assert packs[0].first_openid == stored[0]
     assert packs[-1].last_openid == stored[-1]

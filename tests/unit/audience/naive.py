@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from producer.audience import Audience
+from tests.kit.openids import split
 
 OPENID = re.compile(r"[A-Za-z0-9_-]{28}")
 _INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff"
@@ -99,7 +100,7 @@ def openids_of(audience: Audience, *, size: int = 3) -> list[str]:
 
     whole, rest = divmod(audience.planned, size)
     packs = audience.packs([size] * whole + [rest] * bool(rest))
-    return [one for pack in packs for one in openid.split(openid.unpack(pack.packed))]
+    return [one for pack in packs for one in split(openid.unpack(pack.packed))]
 
 
 def assert_same(audience: Audience, model: Naive) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.openid import LENGTH, PACKED_LENGTH, is_openid, pack, split, unpack
+from broadcast.openid import LENGTH, PACKED_LENGTH, is_openid, pack, unpack
+from tests.kit.openids import split
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 OPENIDS = st.text(ALPHABET, min_size=LENGTH, max_size=LENGTH)
