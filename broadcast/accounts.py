@@ -18,6 +18,8 @@ from broadcast.errors import SettingsError
 DEFAULT = "default"
 API_BASE = "https://api.weixin.qq.com"
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_LIKE_APPID = re.compile(r"wx[0-9a-f]{16}", re.IGNORECASE)
+_LIKE_APPSECRET = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 
 
 class AccountKind(StrEnum):
@@ -63,9 +65,17 @@ def make(name: str, /, **values: object) -> Account:
     except ValidationError as error:
         wrong = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
     else:
+        _refuse_swapped(account)
         redaction.remember(account.appsecret.get_secret_value())
         return account
     raise _wrong(name, wrong)
+
+
+def _refuse_swapped(account: Account) -> None:
+    """An AppSecret in the AppID's place would be printed and kept in the ledger."""
+    secret = account.appsecret.get_secret_value()
+    if _LIKE_APPSECRET.fullmatch(account.appid) or _LIKE_APPID.fullmatch(secret):
+        raise SettingsError("error.settings.swapped", account=account.name)
 
 
 def _wrong(account: str, name: str) -> SettingsError:

@@ -14,6 +14,8 @@ from broadcast.settings import Settings
 
 SECRET = "S3cret-0123456789"
 APPID = "wx0123456789abcdef"
+#: As WeChat makes its AppSecrets.
+HEX = "0123456789abcdef" * 2
 GOOD = f'appid = "{APPID}"\nappsecret = "{SECRET}"\n'
 OTHER = f'appid = "wx9999999999999999"\nappsecret = "{SECRET}"\n'
 
@@ -83,6 +85,22 @@ class TestFromTheEnvironment:
 
         assert (error.facts["account"], error.facts["name"]) == ("default", name)
         assert error.facts["variable"] == f"WECHAT_{name.upper()}"
+
+    @pytest.mark.parametrize(
+        ("appid", "appsecret"),
+        [(HEX, APPID), (HEX.upper(), "not of that form"), ("an-appid", APPID)],
+    )
+    def test_values_that_look_swapped_are_refused_and_not_echoed(
+        self, appid: str, appsecret: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("WECHAT_APPID", appid)
+        monkeypatch.setenv("WECHAT_APPSECRET", appsecret)
+
+        error = refusal()
+
+        assert error.message_id == "error.settings.swapped"
+        assert error.facts == {"account": "default"}
+        assert not [value for value in (appid, appsecret) if value in str(error)]
 
     def test_secret_file_is_read_without_its_line_end(
         self, environment: Path, monkeypatch: pytest.MonkeyPatch
