@@ -79,6 +79,8 @@ class Lines:
         self._stream, self._block_bytes = stream, block_bytes
         self.encoding = Encoding(stream.name)
         self._wide: str | None = None
+        #: The text ended in the middle of a line; known once all of it was read.
+        self.unended = False
         self._take_mark()
 
     def _take_mark(self) -> None:
@@ -110,6 +112,7 @@ class Lines:
                     "error.audience.long_line", source=self._stream.name, line=first_line
                 )
         if rest:
+            self.unended = not rest.endswith(b"\r")
             block = rest.replace(b"\r", b"\n") if rest.endswith(b"\r") else rest + b"\n"
             self.encoding.watch(block, first_line=first_line)
             yield block

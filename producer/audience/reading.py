@@ -22,7 +22,7 @@ from producer.audience.runs import FileOpenIDs, MemoryOpenIDs, Runs, TemporaryFi
 from producer.audience.scan import Ints, Scan, scan, trimmed
 from producer.audience.source import LIST, Peeked, opened
 from producer.audience.table import Portion, rows_of
-from producer.audience.tallies import DuplicateLines, MalformedLines
+from producer.audience.tallies import DuplicateLines, MalformedLines, shown
 from producer.audience.workbook import rows_of_workbook
 
 _ITEMS_AT_ONCE = 8192
@@ -76,6 +76,8 @@ class _Reading:
     def __init__(self, runs: Runs, *, progress: Callable[[int], None] | None) -> None:
         self.read = 0
         self.malformed = MalformedLines()
+        #: The last line and its text, if it is malformed.
+        self.malformed_end: tuple[int, bytes] | None = None
         self._runs, self._progress = runs, progress
 
     def take(self, found: Scan, numbers: Ints, *, filled: Ints = _NOTHING) -> None:
@@ -87,6 +89,10 @@ class _Reading:
         if len(filled):
             malformed = np.union1d(malformed, filled)
         self.read += len(found.ids) + len(malformed)
+        if found.count:
+            last = found.count - 1
+            ill = len(malformed) and malformed[-1] == last
+            self.malformed_end = (int(numbers[last]), found.text(last)) if ill else None
         self.malformed.add(found, malformed=malformed, numbers=numbers)
         self._runs.add(found.ids, numbers if found.lines is None else numbers[found.lines])
         if self._progress is not None:
@@ -129,6 +135,10 @@ def _read_stream(stream: Peeked, reading: _Reading, *, sizes: Sizes) -> str:
         return "utf-8"
     lines = Lines(stream, block_bytes=sizes.block_bytes)
     _read_text(lines, reading, name=stream.name)
+    if stream.is_piped and lines.unended and reading.malformed_end is not None:
+        line, text = reading.malformed_end
+        part = shown(text.decode(lines.encoding.best, "replace"))
+        raise AudienceError("error.audience.cut", source=stream.name, line=line, text=part)
     return lines.encoding.best
 
 

@@ -84,6 +84,14 @@ class Peeked:
         return self.head.startswith(_GZIP)
 
     @property
+    def is_piped(self) -> bool:
+        """Whether another program may be writing it, which can be killed in the middle of a line.
+
+        A shell's <(...) has a path, but of no file.
+        """
+        return self.name is STDIN or (isinstance(self.name, Path) and not self.name.is_file())
+
+    @property
     def is_workbook(self) -> bool:
         """Whether it begins as a workbook of Excel does."""
         return self.head.startswith(_WORKBOOKS)

@@ -271,3 +271,11 @@ def test_with_json_an_error_is_an_object_as_well(line: CommandLine) -> None:
     assert len(result.out.splitlines()) == 1
     assert result.json["id"] is None
     assert result.json["error"] in result.err
+
+
+def test_a_list_whose_writer_was_killed_is_refused(line: CommandLine) -> None:
+    result = line.run("send", "--openids", "-", "--text", "hello", stdin=LIST + b"oTEST0000")
+
+    assert (result.status, len(result.lines)) == (2, 1), result
+    assert [word for word in ("cut", "line 3", "oTEST0000") if word not in result.err] == []
+    assert line.rows() == {}

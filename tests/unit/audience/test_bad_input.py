@@ -102,6 +102,39 @@ def test_bad_content_is_told_in_one_line(
         assert all(str(fact) in text for fact in facts.values())
 
 
+def piped(data: bytes) -> Path:
+    """A path such as a shell's <(...) gives; all of *data* fits into the pipe."""
+    reader, writer = os.pipe()
+    os.write(writer, data)
+    os.close(writer)
+    return Path(f"/dev/fd/{reader}")
+
+
+CUT = {
+    "half an OpenID": (TWO + C[:20].encode(), 3, C[:20]),
+    "half a row": (f"name,openid\na,{A}\nb,{B}\nc,{C[:20]}".encode(), 4, C[:20]),
+    "a row without its column": (f"name,openid\na,{A}\nb,{B}\nc".encode(), 4, ""),
+    "half an OpenID, zipped": (gzip.compress(TWO + C[:20].encode()), 3, C[:20]),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_a_list_that_a_pipe_ends_within_a_line_is_cut(name: str, tmp_path: Path) -> None:
+    data, line, text = CUT[name]
+    error = refused(piped(data))
+    assert error.message_id == "error.audience.cut"
+    assert (error.facts["line"], error.facts["text"]) == (line, text)
+    (tmp_path / "list").write_bytes(data)
+    with audience.read(tmp_path / "list") as found:
+        assert (found.planned, found.malformed.count) == (2, 1)
+
+
+@pytest.mark.parametrize("end", [C, f"{C[:20]}\n", f"{C[:20]}\r", f"{C}\n ", f"bad\n{C}"])
+def test_a_list_that_a_pipe_ends_whole_is_taken(end: str) -> None:
+    with audience.read(piped(TWO + end.encode())) as found:
+        assert found.planned == (3 if C in end else 2)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "no", tmp_path / "no" / "such", Path(__file__) / "below"):
         error = refused(path)
