@@ -96,6 +96,8 @@ BROADCAST_MOVES: Mapping[BroadcastState, frozenset[BroadcastState]] = {
 BROADCAST_RUNNING = frozenset({S.WAITING, S.SENDING})
 #: States in which nothing more happens without a human or WeChat's review.
 BROADCAST_AT_REST = _SETTLED | {S.PAUSED}
+#: States in which nothing is left that a human or a worker could send by going on.
+BROADCAST_DONE = _SETTLED - {S.HELD}
 
 State = TypeVar("State", BatchState, BroadcastState)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.text import t
-from cli import exits, output, report, ways
+from cli import absent, exits, output, report, ways
 from cli.following import Followed, Lines, Progress, Until, follow
 from models.ledger import reports
 
@@ -41,7 +41,8 @@ def show(engine: Engine, told: reports.Report, *, as_json: bool) -> None:
     """Print a report: in words, and with ``--json`` the object as well."""
     repeats = reports.repeats(engine, told.id)
     skipped = reports.skipped(engine, told.id)
-    for line in report.lines(told, repeats, skipped, ways=ways.lines(engine, told)):
+    out = [*absent.lines(told), *ways.lines(engine, told)]
+    for line in report.lines(told, repeats, skipped, ways=out):
         output.say(line)
     if as_json:
         output.show_json(reports.as_json(told))

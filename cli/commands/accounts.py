@@ -9,42 +9,48 @@ from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.redaction import redact
 from broadcast.reports import LaneView, utc
 from broadcast.text import t
-from cli import exits, output, standing
+from cli import absent, exits, output, standing
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command
 from cli.standing import Lanes
 from cli.wiring.database import engine, settings
 from cli.words import utc_now
+from models.ledger.accounts import with_work
 
 app = new_app()
 
 
 @app.command(cls=Command, help=t("help.accounts"))
 def accounts(*, as_json: AsJSON = False) -> None:
-    """List the accounts of the environment or the accounts file."""
+    """List the accounts of the settings, and those that are missing there."""
     known = list(settings().accounts().values())
-    lanes, problem = _lanes() if known else (_no_lanes(), None)
+    (lanes, worked), problem = _looked_up()
+    missing = sorted(set(worked) - {account.name for account in known})
     if as_json:
         told = [_as_json(account, lanes.by_account.get(account.name)) for account in known]
-        output.show_json({"accounts": told, "error": problem and str(problem)})
+        output.show_json(
+            {"accounts": told, "missing": missing, "error": problem and str(problem)}
+        )  # fmt: skip
     else:
         _say(known, lanes)
+        for name in missing:
+            output.say(absent.line(name))
     if problem is not None:
         output.warn(t("accounts.standing_unknown", problem=problem))
         raise typer.Exit(exits.OUT_OF_REACH)
 
 
-def _lanes() -> tuple[Lanes, BroadcastError | None]:
-    """Return who stands still, or why that cannot be told: the accounts are known without it."""
+def _looked_up() -> tuple[tuple[Lanes, list[str]], BroadcastError | None]:
+    """Return who stands still and who has work left, or why that cannot be told.
+
+    The accounts of the settings are known without it.
+    """
     try:
-        return standing.lanes(engine()), None
+        return (standing.lanes(engine()), with_work(engine())), None
     except OutOfReachError as error:
-        # Without tables nobody can have halted anything yet.
-        return _no_lanes(), None if error.message_id == "error.schema.missing" else error
-
-
-def _no_lanes() -> Lanes:
-    return Lanes(by_account={}, now=utc_now())
+        # Without tables nobody can have halted or sent anything yet.
+        problem = None if error.message_id == "error.schema.missing" else error
+        return (Lanes(by_account={}, now=utc_now()), []), problem
 
 
 def _say(known: list[Account], lanes: Lanes) -> None:

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, exists, select
 
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.errors import SettingsError
+from broadcast.states import BROADCAST_DONE, BroadcastState
 from models.account import AccountRow, Lane
+from models.batch import Batch
+from models.broadcast import BroadcastRow
 from models.ledger import lanes, stops
 from models.ledger.transaction import WORKER, note, read, write
 
@@ -42,6 +45,18 @@ def names(engine: Engine) -> list[str]:
     """Return the names of all accounts that were ever used."""
     with read(engine) as connection:
         return list(connection.scalars(select(AccountRow.name).order_by(AccountRow.name)))
+
+
+def with_work(engine: Engine) -> list[str]:
+    """Return the names of the accounts for which something is left to send or to ask WeChat for."""
+    nothing = [*BROADCAST_DONE, BroadcastState.UPLOADING]
+    polled = exists().where(Batch.account == AccountRow.name, Batch.poll_at.is_not(None))
+    sends = exists().where(
+        BroadcastRow.account == AccountRow.name, BroadcastRow.state.not_in(nothing)
+    )
+    with read(engine) as connection:
+        found = select(AccountRow.name).where(sends | polled).order_by(AccountRow.name)
+        return list(connection.scalars(found))
 
 
 def refuse_changed(connection: Connection, account: Account) -> bool:

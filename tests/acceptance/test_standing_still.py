@@ -125,3 +125,38 @@ def test_accounts_are_listed_with_the_database_away_and_say_what_is_not_known(
     assert "DATABASE_URL" in result.json["error"]
     assert "cannot be told" in result.err
     assert "hunter2" not in result.out + result.err
+
+
+def test_an_account_that_left_the_settings_with_work_left_is_told(line: CommandLine) -> None:
+    sent = line.run(*SEND, "hello", "--json").json["id"]
+    whole = line.run("status", sent).out
+    file = line.folder / "accounts.toml"
+    file.write_text("[accounts.news]" + file.read_text().partition("[accounts.news]")[2])
+
+    status, listed = line.run("status", sent).out, line.run("accounts").out
+    nothing = line.run("accounts", BROADCAST_ACCOUNTS_FILE=None, WECHAT_APPID=None,
+                       WECHAT_APPSECRET=None)  # fmt: skip
+    [told] = [one for one in status.splitlines() if "not in these settings" in one]
+
+    assert told.startswith("Account shop ")
+    assert "BROADCAST_ACCOUNTS_FILE=accounts.toml" in told
+    assert told in listed.splitlines()
+    assert "shop is not in these settings (WECHAT_APPID)" in nothing.out
+    assert line.run("accounts", "--json").json["missing"] == ["shop"]
+    assert "not in these settings" not in whole
+
+    line.run("cancel", sent)
+    for words in (("status", sent), ("accounts",)):
+        assert "not in these settings" not in line.run(*words).out
+
+
+def test_the_status_is_told_where_the_settings_of_accounts_cannot_be_read(
+    line: CommandLine,
+) -> None:
+    sent = line.run(*SEND, "hello", "--json").json["id"]
+    (line.folder / "accounts.toml").unlink()
+
+    result = line.run("status", sent)
+
+    assert result.status == 0
+    assert "Whether account shop is in these settings cannot be told: " in result.out
