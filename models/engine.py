@@ -31,6 +31,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from broadcast.errors import DatabaseAwayError, SettingsError
+from models import samefile
 from models.types import Moment
 
 BUSY_TIMEOUT_S = 30
@@ -174,6 +175,8 @@ def open_engine(url: str | URL, *, pool_size: int = 5, patient: bool = False) ->
     event.listen(engine, "handle_error", _leave_what_is_read_only)
     if parsed.get_backend_name() == "sqlite":
         _prepare_sqlite(engine)
+        if "uri" not in parsed.query:
+            samefile.watch(engine, Path(parsed.database or "").absolute())
     elif parsed.get_backend_name() == "mysql" and not patient:
         _prepare_mysql(engine)
     return engine

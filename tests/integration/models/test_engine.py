@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -66,6 +67,62 @@ def test_folder_of_a_new_database_is_made(tmp_path: Path) -> None:
     with read(engine) as connection:
         assert connection.scalar(text("SELECT 1")) == 1
     engine.dispose()
+
+
+@pytest.fixture
+def on_file(sqlite_url: str) -> Iterator[tuple[Engine, Path]]:
+    """A ledger with one broadcast, its connections pooled, and its SQLite file."""
+    engine = open_engine(sqlite_url)
+    schema.upgrade(engine)
+    ledger.broadcast(engine)
+    yield engine, Path(engine.url.database or "")
+    engine.dispose()
+
+
+def fence(engine: Engine) -> int:
+    """Return the fence of the one lane."""
+    with read(engine) as connection:
+        return connection.scalars(select(Lane.fence)).one()
+
+
+def test_sqlite_file_that_was_moved_away_is_an_absent_database_until_it_is_back(
+    on_file: tuple[Engine, Path],
+) -> None:
+    engine, path = on_file
+    before = fence(engine)
+    away = path.rename(path.with_name("away.db"))
+    for _ in range(3):
+        with pytest.raises(DatabaseAwayError):
+            lanes.acquire(engine, "default", "me")
+    assert not path.exists()
+
+    away.rename(path)
+
+    assert fence(engine) == before
+    assert lanes.acquire(engine, "default", "me") is not None
+
+
+def test_sqlite_file_that_was_replaced_is_read_and_written_anew(
+    on_file: tuple[Engine, Path], tmp_path: Path
+) -> None:
+    engine, path = on_file
+    before = fence(engine)
+    copy = tmp_path / "copy of it.db"
+    engine.dispose()  # Whoever closes last brings the log into the file.
+    shutil.copy(path, copy)
+    assert fence(engine) == before
+    lanes.acquire(engine, "default", "me")
+    assert fence(engine) == before + 1
+
+    copy.replace(path)
+    for name in (f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+
+    assert fence(engine) == before
+    assert lanes.acquire(engine, "default", "other") is not None
+    other = open_engine(engine.url)
+    assert fence(other) == before + 1
+    other.dispose()
 
 
 def test_read_and_write_in_one_transaction_lose_no_update(engine: Engine) -> None:
