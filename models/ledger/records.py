@@ -279,6 +279,15 @@ def _settle(
     return decision
 
 
+def accept_anew(connection: Connection, batch_id: int, *, rules: Rules) -> None:
+    """Accept a batch in doubt if its replies lead there, now that they alone speak of its job."""
+    batch = lock(connection, batch_id)
+    history, moment = history_of(connection, batch), now(connection)
+    decision = decide(history, now=moment, policy=_policy(batch, rules))
+    if decision.move is Move.ACCEPT and _applies(batch, decision, history):
+        consequences.apply(connection, batch, decision, rules=rules)
+
+
 def _cancelled(connection: Connection, batch: AnyRow) -> bool:
     cancelled_at = select(BroadcastRow.cancelled_at).where(BroadcastRow.id == batch.broadcast_id)
     return connection.scalar(cancelled_at) is not None

@@ -2,7 +2,8 @@
 
 The word closes the batch; it sends nothing. Each call that it speaks of is marked as denied, so
 that the decision over the whole history agrees with the word, until a reply comes that knows
-better.
+better. A word "sent" that no reply confirms may be said anew: a msg_id is easily mistyped, and then
+stands where another batch's is to stand.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, null, select, update
 
 from broadcast.attempts import Reason
 from broadcast.errors import InputError
@@ -20,9 +21,8 @@ from broadcast.states import BatchState
 from broadcast.text import t
 from models.attempt import AttemptRow
 from models.batch import Batch
-from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import held, moves, taken
+from models.ledger import held, moves, named, records, taken
 from models.ledger.consequences import FIRST_POLL
 from models.ledger.records import DEFAULT_RULES, LARGEST_MSG_ID, Rules
 from models.ledger.taken import Span
@@ -58,18 +58,23 @@ def resolve(
 ) -> Resolved:
     """Close batch *n*, which is in doubt: sent, as the job *msg_id*, or (None) not sent.
 
-    Raises UnknownIdError, and InputError for a batch that is not there or not in doubt, and for a
-    msg_id that another batch has or that WeChat cannot have given.
+    A word that no reply confirms is corrected by another one; batches that wait for the msg_id
+    which it gives back are then decided anew. Raises UnknownIdError, and InputError for a batch
+    that is not there or not in doubt, for "not sent" where WeChat answered with 0, and for a msg_id
+    that another batch has or was told, or that WeChat cannot have given.
     """
     if msg_id is not None and not 0 < msg_id <= LARGEST_MSG_ID:
         raise InputError("error.resolve.msg_id", msg_id=msg_id)
 
     def work(connection: Connection, row: AnyRow) -> Resolved:
         batch = _batch(connection, row, n)
-        changed = batch.state is BatchState.IN_DOUBT
+        corrects = _corrects(connection, batch, msg_id)
+        changed = corrects or batch.state is BatchState.IN_DOUBT
         if changed:
-            _close(connection, batch, msg_id, who=who, why=why, rules=rules)
+            doubt = _taken_back(connection, batch, who=who, why=why) if corrects else batch
+            _close(connection, doubt, msg_id, who=who, why=why, rules=rules)
             moves.rest(connection, row.id)
+            _give_back(connection, batch, rules)
         elif not _said_before(batch, msg_id):
             stands = t(f"state.batch.{batch.state}")
             raise InputError("error.resolve.not_in_doubt", id=row.id, n=n, state=stands)
@@ -110,15 +115,14 @@ def called_at(engine: Engine, broadcast_id: str) -> dict[int, Span]:
         return taken.spans(connection, broadcast_id, doubts, taken.UNDENIED)
 
 
+_BATCH = select(
+    Batch.id, Batch.broadcast_id, Batch.account, Batch.n, Batch.size, Batch.state, Batch.reason,
+    Batch.msg_id,
+).with_for_update()  # fmt: skip
+
+
 def _batch(connection: Connection, row: AnyRow, n: int) -> AnyRow:
-    batch = connection.execute(
-        select(
-            Batch.id, Batch.broadcast_id, Batch.account, Batch.n, Batch.size, Batch.state,
-            Batch.reason, Batch.msg_id,
-        )
-        .where(Batch.broadcast_id == row.id, Batch.n == n)
-        .with_for_update()
-    ).first()  # fmt: skip
+    batch = connection.execute(_BATCH.where(Batch.broadcast_id == row.id, Batch.n == n)).first()
     if batch is None:
         raise InputError("error.resolve.no_batch", id=row.id, n=n, doubts=_doubts(connection, row))
     return batch
@@ -142,6 +146,32 @@ def _said_before(batch: AnyRow, msg_id: int | None) -> bool:
     return batch.state in _ACCEPTED and said
 
 
+def _corrects(connection: Connection, batch: AnyRow, msg_id: int | None) -> bool:
+    """Tell whether this word may take the place of one that a person said of the batch before."""
+    if batch.state is BatchState.REFUSED and batch.reason is Reason.SAID_NOT_SENT:
+        # No such word is taken any more where WeChat answered with 0.
+        return msg_id is not None and bool(named.accepted_as(connection, batch.id))
+    settled = batch.state in _ACCEPTED or batch.state is BatchState.REFUSED
+    return settled and msg_id != batch.msg_id and named.by_word_alone(connection, batch)
+
+
+def _taken_back(connection: Connection, batch: AnyRow, *, who: str, why: str | None) -> AnyRow:
+    """Take a person's word back, so that the history shows both; return the batch as it stands."""
+    moves.move_batch(
+        connection, batch, BatchState.IN_DOUBT, who=who, why=why, reason=Reason.BY_HAND,
+        msg_id=None, msg_data_id=None, msg_status=None, poll_at=None,
+    )  # fmt: skip
+    return connection.execute(_BATCH.where(Batch.id == batch.id)).one()
+
+
+def _give_back(connection: Connection, batch: AnyRow, rules: Rules) -> None:
+    """Decide anew about what WeChat said has the msg_id that the batch had until now."""
+    if batch.msg_id is None:
+        return
+    for batch_id in named.waiting_for(connection, batch, batch.msg_id):
+        records.accept_anew(connection, batch_id, rules=rules)
+
+
 def _close(
     connection: Connection,
     batch: AnyRow,
@@ -153,15 +183,18 @@ def _close(
 ) -> None:
     values: dict[str, Any] = {"errcode": None, "errmsg": None, "not_before": None, "polls": 0}
     if msg_id is None:
+        named.refuse_not_sent(connection, batch)
         _deny(connection, batch.id, taken.MAYBE)
         moves.move_batch(
             connection, batch, BatchState.REFUSED, who=who, why=why, msg_id=None, poll_at=None,
             reason=Reason.SAID_NOT_SENT, **values,
         )  # fmt: skip
         return
-    _refuse_owned(connection, batch, msg_id)
-    others = AttemptRow.outcome.in_(SAID_ACCEPTED) & (AttemptRow.msg_id != msg_id)
-    _deny(connection, batch.id, others)
+    named.refuse_of_another(connection, batch, msg_id)
+    said = AttemptRow.outcome.in_(SAID_ACCEPTED)
+    _deny(connection, batch.id, said & (AttemptRow.msg_id != msg_id))
+    # The word agrees with a reply that an earlier one denied.
+    _deny(connection, batch.id, said & (AttemptRow.msg_id == msg_id), denied=None)
     moves.move_batch(
         connection, batch, BatchState.ACCEPTED, who=who, why=why, msg_id=msg_id,
         msg_data_id=_data_id(connection, batch.id, msg_id),
@@ -169,25 +202,19 @@ def _close(
     )  # fmt: skip
 
 
-def _deny(connection: Connection, batch_id: int, which: ColumnElement[bool]) -> None:
-    """Write the person's word on the calls that it speaks of."""
+def _deny(
+    connection: Connection,
+    batch_id: int,
+    which: ColumnElement[bool],
+    *,
+    denied: bool | None = True,
+) -> None:
+    """Write the person's word on the calls that it speaks of; None takes an earlier one back."""
     connection.execute(
-        update(AttemptRow).where(AttemptRow.batch_id == batch_id, which).values(denied=True)
+        update(AttemptRow)
+        .where(AttemptRow.batch_id == batch_id, which)
+        .values(denied=null() if denied is None else denied)
     )
-
-
-def _refuse_owned(connection: Connection, batch: AnyRow, msg_id: int) -> None:
-    """Raise InputError if another batch of the account has this msg_id."""
-    owner = connection.execute(
-        select(Batch.broadcast_id, Batch.n)
-        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
-        .where(Batch.account == batch.account, Batch.msg_id == msg_id, Batch.id != batch.id)
-        .limit(1)
-    ).first()
-    if owner is not None:
-        raise InputError(
-            "error.resolve.owned", msg_id=msg_id, owner=owner.broadcast_id, owner_n=owner.n
-        )
 
 
 def _data_id(connection: Connection, batch_id: int, msg_id: int) -> int | None:

@@ -213,10 +213,9 @@ def test_late_reply_after_a_word_is_healthy_and_so_is_what_a_retry_makes_of_it(
 
 
 def test_second_word_takes_the_place_of_the_first(driver: Driver, broadcast_id: str) -> None:
-    claim = driver.claim()
+    driver.claim()
     second = take_over(driver)
-    second.call(said(0, msg_id=71))
-    driver.record(claim, said(0, msg_id=72))
+    second.call(said(40130))
     resolves.resolve(driver.engine, broadcast_id, 1, msg_id=None, who=WHO)
     assert ledger.batch(driver.engine, broadcast_id).reason is Reason.SAID_NOT_SENT
     retries.retry(driver.engine, broadcast_id, who=WHO)
