@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, select, update
 
 from broadcast.attempts import Reason
 from broadcast.errors import InputError
-from broadcast.outcomes import MAY_PASS
+from broadcast.outcomes import MAY_PASS, Outcome
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models.account import Lane
@@ -37,6 +37,7 @@ class Place(StrEnum):
     WAITS = "waits"  #: refused for a while, or asked again by itself
     IN_DOUBT = "in_doubt"  #: only a person can settle it
     MAYBE_SENT = "maybe_sent"  #: refused, but a call of it may have been taken
+    TAKEN = "taken"  #: a person said "not sent", but WeChat answered a call of it with 0
     REVIEWED = "reviewed"  #: WeChat took it, and its review refused it
     FOR_GOOD = "for_good"  #: refused for a reason that stays while content and OpenIDs do
 
@@ -132,8 +133,12 @@ def _batches(connection: Connection, broadcast_id: str) -> list[_Batch]:
         .where(Batch.broadcast_id == broadcast_id, Batch.state.in_(_LEFT_OVER))
         .order_by(Batch.n)
     ).all()  # fmt: skip
-    sent = _maybe_sent(connection, broadcast_id)
-    return [_Batch(row, _place(row, maybe_sent=row.id in sent)) for row in rows]
+    sent = _refused_with(connection, broadcast_id, taken.MAYBE, taken.UNDENIED)
+    took = _refused_with(connection, broadcast_id, AttemptRow.outcome == Outcome.ACCEPTED)
+    return [
+        _Batch(row, _place(row, maybe_sent=row.id in sent, was_taken=row.id in took))
+        for row in rows
+    ]
 
 
 _LEFT_OVER = frozenset(
@@ -142,32 +147,36 @@ _LEFT_OVER = frozenset(
 )  # fmt: skip
 
 
-def _maybe_sent(connection: Connection, broadcast_id: str) -> set[int]:
-    """Return the refused batches of which a call may have been taken, and nobody denied it."""
+def _refused_with(
+    connection: Connection, broadcast_id: str, *which: ColumnElement[bool]
+) -> set[int]:
+    """Return the refused batches that have such a call."""
     return set(
         connection.scalars(
             select(AttemptRow.batch_id)
             .join(Batch, Batch.id == AttemptRow.batch_id)
             .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.REFUSED)
-            .where(taken.MAYBE, taken.UNDENIED)
+            .where(*which)
         )
     )
 
 
-def _place(batch: AnyRow, *, maybe_sent: bool) -> Place:
+def _place(batch: AnyRow, *, maybe_sent: bool, was_taken: bool) -> Place:
     match batch.state:
         case BatchState.IN_DOUBT:
             return Place.IN_DOUBT
         case BatchState.PLANNED if not batch.attempts:
             return Place.NEVER_CALLED
         case BatchState.REFUSED:
-            return _refused(batch, maybe_sent=maybe_sent)
+            return _refused(batch, maybe_sent=maybe_sent, was_taken=was_taken)
     return Place.WAITS
 
 
-def _refused(batch: AnyRow, *, maybe_sent: bool) -> Place:
+def _refused(batch: AnyRow, *, maybe_sent: bool, was_taken: bool) -> Place:
     if batch.reason is Reason.REVIEW_REFUSED:
         return Place.REVIEWED
+    if was_taken:
+        return Place.TAKEN
     if maybe_sent:
         return Place.MAYBE_SENT
     passes = batch.reason is Reason.SAID_NOT_SENT or batch.errcode in MAY_PASS

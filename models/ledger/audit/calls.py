@@ -72,6 +72,7 @@ def _whole(case: Case, batch: BatchCase, call: Call) -> Iterator[Finding]:
 def _denied(case: Case, batch: BatchCase) -> Iterator[Finding]:
     """Yield where a person's "not sent" was trusted too far, or was never said.
 
+    A reply 0 can be denied only for another msg_id under which the batch was taken.
     Halves have keys of their own: if he was wrong, nothing would keep them from a second send. And
     a refused batch is called again only if no call of it can have been taken.
     """
@@ -79,11 +80,21 @@ def _denied(case: Case, batch: BatchCase) -> Iterator[Finding]:
         for call in batch.calls:
             if call.denied:
                 yield case.finding(Found.HALVED, batch, number=call.number)
+    if batch.state not in _TAKEN and batch.reason is not Reason.REVIEW_REFUSED:
+        for call in batch.calls:
+            if call.denied and call.outcome is Outcome.ACCEPTED:
+                yield case.finding(
+                    Found.DENIED, batch, number=call.number, msg_id=call.msg_id or "-"
+                )
     before = max(history.of_batch(batch).again, default=0)
     for call in words.calls_of(batch)[:before]:
         # One that said "accepted" may have said so after the batch was put back.
         if call.taken and not call.said_accepted:
             yield case.finding(Found.CALLED_AGAIN, batch, number=call.number)
+
+
+#: States in which a batch counts as taken, or as not known.
+_TAKEN = frozenset({BatchState.ACCEPTED, BatchState.FINISHED, BatchState.IN_DOUBT})
 
 
 def explains(batch: BatchCase) -> bool:

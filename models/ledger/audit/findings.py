@@ -55,6 +55,7 @@ class Found(StrEnum):
     WRITTEN_LATE = "calls.written_late"
     FENCE = "calls.fence"
     UNEXPLAINED = "calls.unexplained"
+    DENIED = "calls.denied"
     HALVED = "calls.halved"
     CALLED_AGAIN = "calls.again"
     KEY_CHANGED = "keys.changed"

@@ -12,6 +12,7 @@ from models import Event
 from models.ledger import controls, resolves, retries
 from models.ledger.audit import Found
 from models.ledger.records import Fact
+from models.ledger.retries import Place
 from tests.integration.models.stories import lost_then, take_over
 from tests.integration.models.tampering import (
     WHO,
@@ -143,6 +144,21 @@ def test_denial_that_no_person_spoke_explains_nothing(driver: Driver, broadcast_
     change_attempt(driver.engine, attempt(driver.engine, broadcast_id, 1), denied=True)
     change_batch(driver.engine, broadcast_id, 1, state=BatchState.PLANNED)
     assert Found.UNEXPLAINED in found(driver.engine)
+
+
+def test_reply_0_that_a_person_denied_is_found_and_not_called_again(
+    driver: Driver, broadcast_id: str
+) -> None:
+    """No such word is taken any more; one of earlier days can be corrected."""
+    settled(driver, broadcast_id, None)
+    first = attempt(driver.engine, broadcast_id, 1)
+    change_attempt(driver.engine, first, outcome=Outcome.ACCEPTED, msg_id=8)
+    assert told(driver.engine, Found.DENIED).facts == {"number": 1, "msg_id": 8}
+    [left] = retries.retry(driver.engine, broadcast_id, who=WHO).of(Place.TAKEN)
+    assert list(left.numbers) == [1]
+    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=8, who=WHO)
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+    assert found(driver.engine) == set()
 
 
 def test_retry_of_a_call_that_nobody_denied_is_found(driver: Driver, broadcast_id: str) -> None:
