@@ -49,7 +49,10 @@ S = BroadcastState
 
 BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
     # After a human's "not sent" and `retry`, a late acceptance of an earlier attempt still counts.
-    B.PLANNED: frozenset({B.CALLING, B.CANCELLED, B.IN_DOUBT, B.ACCEPTED, B.UNKNOWN}),
+    # Cancelled after those, it goes back to refused: only the word says that it was not sent.
+    B.PLANNED: frozenset({
+        B.CALLING, B.CANCELLED, B.REFUSED, B.IN_DOUBT, B.ACCEPTED, B.UNKNOWN,
+    }),
     # A late reply of an earlier attempt can settle a batch that is being called again.
     B.CALLING: frozenset({B.PLANNED, B.UNKNOWN, B.ACCEPTED, B.REFUSED, B.IN_DOUBT, B.SPLIT}),
     # A driver who lost his lane may still bring the reply: then the attempt is unknown no more.

@@ -86,7 +86,8 @@ def _where_to(connection: Connection, row: AnyRow) -> BroadcastState:
 def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
     """Never call the rest of a broadcast; return False if it had ended or was cancelled already.
 
-    Batches that may have been sent end in doubt, never cancelled; one in flight ends by its reply.
+    Batches that may have been sent end in doubt, never cancelled; one of which a person said that
+    it was not sent is refused by that word; one in flight ends by its reply.
     """
 
     def work(connection: Connection, row: AnyRow) -> bool:
@@ -101,13 +102,7 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
             .where(Batch.broadcast_id == row.id)
             .where(Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN]))
         ).all()
-        for batch in batches:
-            doubt = batch.state is BatchState.UNKNOWN
-            moves.move_batch(
-                connection, batch, BatchState.IN_DOUBT if doubt else BatchState.CANCELLED,
-                who=who, why=why,
-                reason=Reason.STOPPED_WHILE_UNKNOWN if doubt else Reason.BY_HAND, not_before=None,
-            )  # fmt: skip
+        moves.call_off(connection, batches, who=who, why=why)
         moves.move_broadcast(
             connection, row.id, S.CANCELLED, who=who, why=why, reason=Reason.BY_HAND,
             finished_at=moment,

@@ -6,9 +6,10 @@ claim writes *calling* itself, because one statement must find the batch as it w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, true, update
 
 from broadcast.attempts import Reason
 from broadcast.states import (
@@ -21,10 +22,12 @@ from broadcast.states import (
     move,
     resting_state,
 )
+from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.transaction import WORKER, note
+from models.ledger import taken
+from models.ledger.transaction import WORKER, AnyRow, note
 
 
 class StandingBatch(Protocol):
@@ -164,7 +167,8 @@ def pause(
 def after_cancel(connection: Connection, batch_id: int) -> None:
     """Carry a cancel through for a batch that was in flight when it was said, and for its halves.
 
-    Without an unknown attempt it was never sent: cancelled. With one nobody knows: in doubt.
+    Without an unknown attempt it was never sent: cancelled, or refused by a person's word. With one
+    nobody knows: in doubt.
     """
     batches = connection.execute(
         select(Batch.id, Batch.broadcast_id, Batch.state)
@@ -172,13 +176,38 @@ def after_cancel(connection: Connection, batch_id: int) -> None:
         .where(BroadcastRow.cancelled_at.is_not(None))
         .where((Batch.id == batch_id) | (Batch.parent_id == batch_id))
     ).all()
+    call_off(connection, batches)
+
+
+def call_off(
+    connection: Connection, batches: Sequence[AnyRow], *, who: str = WORKER, why: str | None = None
+) -> None:
+    """Move those of *batches*, of one broadcast, that would be called again to where they end.
+
+    "Cancelled" says that nothing was taken, and that WeChat's replies show it. Where only a
+    person's word does, it stays his word: refused.
+    """
+    by_word = _denied(connection, batches[0].broadcast_id) if batches else set()
     for batch in batches:
-        if batch.state is BatchState.PLANNED:
-            move_batch(
-                connection, batch, BatchState.CANCELLED, reason=Reason.BY_HAND, not_before=None
-            )
-        elif batch.state is BatchState.UNKNOWN:
-            move_batch(
-                connection, batch, BatchState.IN_DOUBT, reason=Reason.STOPPED_WHILE_UNKNOWN,
-                not_before=None,
-            )  # fmt: skip
+        values: dict[str, Any] = {"not_before": None}
+        if batch.state is BatchState.UNKNOWN:
+            state, reason = BatchState.IN_DOUBT, Reason.STOPPED_WHILE_UNKNOWN
+        elif batch.state is not BatchState.PLANNED:
+            continue
+        elif batch.id in by_word:
+            state, reason = BatchState.REFUSED, Reason.SAID_NOT_SENT
+            values |= {"errcode": None, "errmsg": None}
+        else:
+            state, reason = BatchState.CANCELLED, Reason.BY_HAND
+        move_batch(connection, batch, state, who=who, why=why, reason=reason, **values)
+
+
+def _denied(connection: Connection, broadcast_id: str) -> set[int]:
+    """Return the batches with a call that only a person's word keeps from counting as taken."""
+    return set(
+        connection.scalars(
+            select(AttemptRow.batch_id)
+            .join(Batch, Batch.id == AttemptRow.batch_id)
+            .where(Batch.broadcast_id == broadcast_id, taken.MAYBE, AttemptRow.denied.is_(true()))
+        )
+    )

@@ -274,9 +274,21 @@ def _settle(
     if decision.move is Move.SPLIT and _cancelled(connection, batch):
         # Its halves would never be called.
         decision = replace(decision, move=Move.REFUSE)
+    if batch.state in _NEVER_SENT and _nothing_proves(decision):
+        decision = Decision(move=Move.DOUBT, reason=Reason.UNPROVED_ACCEPTANCE)
     if news and _applies(batch, decision, history):
         consequences.apply(connection, batch, decision, rules=rules)
     return decision
+
+
+#: They count as not sent, and nothing is asked about them any more.
+_NEVER_SENT = frozenset({BatchState.REFUSED, BatchState.CANCELLED})
+
+
+def _nothing_proves(decision: Decision) -> bool:
+    """Tell whether WeChat said "already accepted" and that may be about another batch."""
+    unproved = decision.reason is Reason.UNPROVED_ACCEPTANCE
+    return decision.move is Move.VERIFY or (decision.move is Move.DOUBT and unproved)
 
 
 def accept_anew(connection: Connection, batch_id: int, *, rules: Rules) -> None:
@@ -302,10 +314,12 @@ def _applies(batch: AnyRow, decision: Decision, history: Sequence[Attempt]) -> b
 
     While a newer attempt is in flight, only an acceptance or a contradiction is news: the newer
     attempt's own reply decides about the rest. A batch at rest is moved only by such news as well;
-    it may rest there by a human's word, and WeChat's review comes after its acceptance.
+    it may rest there by a human's word, and WeChat's review comes after its acceptance. One that
+    counts as not sent is not left there by an "already accepted", proved or not.
     """
     contradiction = decision.reason in {Reason.TWO_MSG_IDS, Reason.FOREIGN_MSG_ID}
-    news = decision.move is Move.ACCEPT or contradiction
+    unproved = batch.state in _NEVER_SENT and _nothing_proves(decision)
+    news = decision.move is Move.ACCEPT or contradiction or unproved
     if batch.state is BatchState.SPLIT or batch.reason is Reason.REVIEW_REFUSED:
         return False
     in_flight = history[-1].outcome is None

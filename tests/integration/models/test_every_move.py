@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast.attempts import Reason
 from broadcast.plan import Quota
 from broadcast.states import BATCH_MOVES, BROADCAST_MOVES, BatchState, BroadcastState
 from models import Base, Event
 from models.engine import open_engine
-from models.ledger import controls, lanes, polls, records, resolves, retries, submits, sweeps
+from models.ledger import controls, lanes, moves, polls, records, resolves, retries, submits, sweeps
 from models.ledger.claims import Claim
 from models.ledger.records import DEFAULT_RULES, Fact, Rules
 from tests.integration.models.ledger_world import empty
@@ -224,6 +225,14 @@ def launch(stage: Stage) -> None:
     assert sweeps.launch_due(stage.engine) == [stage.id]
 
 
+def cancelled_once(stage: Stage) -> None:
+    """Cancel the batch as it was done before a person's "not sent" counted in it."""
+    batch = ledger.batch(stage.engine, stage.id)
+    with stage.engine.begin() as connection:
+        moves.move_batch(connection, batch, B.CANCELLED, who=WHO, reason=Reason.BY_HAND)
+    stage.cancel()
+
+
 def too_large(stage: Stage) -> None:
     """Find no calls left for it."""
     stage.plan(quota=NO_CALLS_LEFT)
@@ -237,6 +246,7 @@ BATCH_STORIES: dict[tuple[BatchState, BatchState], Story] = {
     # An acceptance that comes after a person's "not sent" and `retry` still counts.
     (B.PLANNED, B.CALLING): story(claim),
     (B.PLANNED, B.CANCELLED): story(cancel),
+    (B.PLANNED, B.REFUSED): story(again, cancel),
     (B.PLANNED, B.IN_DOUBT): beside(story(again, late(OK))),
     (B.PLANNED, B.ACCEPTED): story(again, late(OK)),
     (B.PLANNED, B.UNKNOWN): story(again, late(UNPROVED)),
@@ -260,8 +270,9 @@ BATCH_STORIES: dict[tuple[BatchState, BatchState], Story] = {
     (B.REFUSED, B.PLANNED): story(again),
     (B.REFUSED, B.ACCEPTED): story(not_sent, late(OK)),
     (B.REFUSED, B.IN_DOUBT): beside(story(not_sent, late(OK))),
-    (B.CANCELLED, B.ACCEPTED): story(again, cancel, late(OK)),
-    (B.CANCELLED, B.IN_DOUBT): beside(story(again, cancel, late(OK))),
+    # Only a cancel of an earlier version left a batch there of which a call may still be answered.
+    (B.CANCELLED, B.ACCEPTED): story(again, cancelled_once, late(OK)),
+    (B.CANCELLED, B.IN_DOUBT): beside(story(again, cancelled_once, late(OK))),
     (B.IN_DOUBT, B.ACCEPTED): story(in_doubt, person(7)),
     (B.IN_DOUBT, B.REFUSED): story(not_sent),
 }

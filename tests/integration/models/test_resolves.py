@@ -429,6 +429,59 @@ def test_acceptance_that_arrives_while_a_retried_batch_waits_keeps_it_from_being
     assert len(voices.contradicted(driver.engine, broadcast_id)) == 1
 
 
+def test_cancel_leaves_a_batch_that_only_a_word_calls_not_sent_to_that_word(
+    driver: Driver, broadcast_id: str
+) -> None:
+    """Cancelled is never sent, and whoever is in that set is sent a new broadcast."""
+    claim = driver.claim()
+    take_over(driver).call(said(40130))
+    retried(driver, broadcast_id)
+    controls.cancel(driver.engine, broadcast_id, who=WHO, why="enough")
+    first, second = (ledger.batch(driver.engine, broadcast_id, n) for n in (1, 2))
+    assert (first.state, first.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
+    assert (second.state, second.reason) == (BatchState.CANCELLED, Reason.BY_HAND)
+    assert reports.report(driver.engine, broadcast_id).recipients["cancelled"] == second.size
+    assert findings(driver.engine) == set()
+    driver.record(claim, said(0, msg_id=71))
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
+    assert findings(driver.engine) == set()
+
+
+def test_cancel_of_a_retried_batch_in_flight_that_is_refused_leaves_it_to_the_word(
+    driver: Driver, broadcast_id: str
+) -> None:
+    doubt(driver)
+    retried(driver, broadcast_id)
+    claim = driver.claim()
+    controls.cancel(driver.engine, broadcast_id, who=WHO)
+    driver.record(claim, said(45009))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
+    assert batch.errcode is None
+    assert findings(driver.engine) == set()
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_late_already_accepted_puts_a_batch_that_was_taken_for_not_sent_in_doubt_again(
+    driver: Driver, broadcast_id: str, cancelled: bool
+) -> None:
+    """It may be another batch's job, so it proves nothing; but it is no "never sent" any more."""
+    claim = driver.claim()
+    take_over(driver).call(said(40130))
+    if cancelled:
+        retried(driver, broadcast_id)
+        controls.cancel(driver.engine, broadcast_id, who=WHO)
+    else:
+        resolve(driver.engine, broadcast_id, None)
+    driver.record(claim, said(45065, msg_id=71))
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.UNPROVED_ACCEPTANCE)
+    assert resolves.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
+    assert findings(driver.engine) == set()
+    resolve(driver.engine, broadcast_id, 71)
+    assert findings(driver.engine) == set()
+
+
 def test_late_doubt_of_a_denied_call_leaves_a_retried_batch_on_the_road(
     driver: Driver, broadcast_id: str
 ) -> None:
