@@ -23,8 +23,8 @@ def check(case: Case) -> Iterator[Finding]:
     for batch in case.batches:
         yield from _numbers(case, batch)
         yield from _claims(case, batch)
-        for call in batch.calls:
-            yield from _whole(case, batch, call)
+        for call, end in zip(batch.calls, history.ends_of(batch), strict=True):
+            yield from _whole(case, batch, call, by_clock=history.ended_backwards(call, end))
         yield from _denied(case, batch)
         if batch.state is not None and not explains(batch):
             yield case.finding(
@@ -49,15 +49,17 @@ def _claims(case: Case, batch: BatchCase) -> Iterator[Finding]:
     if not path.gaps and len(path.ends) != len(batch.calls):
         yield case.finding(Found.CLAIMS, batch, moves=len(path.ends), attempts=len(batch.calls))
     for call, end in zip(batch.calls, path.ends, strict=False):
-        if end is not None and call.started_at > end:
+        if end is None or call.started_at <= end.at:
+            continue
+        if not history.ended_backwards(call, end):
             yield case.finding(
-                Found.WRITTEN_LATE, batch, number=call.number, at=call.started_at, end=end
+                Found.WRITTEN_LATE, batch, number=call.number, at=call.started_at, end=end.at
             )
 
 
-def _whole(case: Case, batch: BatchCase, call: Call) -> Iterator[Finding]:
+def _whole(case: Case, batch: BatchCase, call: Call, *, by_clock: bool) -> Iterator[Finding]:
     half = (call.outcome is None) != (call.ended_at is None)
-    backwards = call.ended_at is not None and call.ended_at < call.started_at
+    backwards = call.ended_at is not None and call.ended_at < call.started_at and not by_clock
     if half or backwards or call.account != batch.account:
         yield case.finding(
             Found.TORN, batch, number=call.number, outcome=call.outcome or "-",

@@ -51,6 +51,8 @@ class Call:
 class Moved:
     """One line of the history: a state changed, or (``old`` and ``new`` empty) a lane did."""
 
+    #: Grows in the order of writing, whatever the clock does.
+    id: int
     at: datetime
     kind: str
     who: str

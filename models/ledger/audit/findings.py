@@ -26,6 +26,7 @@ class Check(StrEnum):
     MOVES = "moves"  #: every state was reached by legal moves
     OVERLAPS = "overlaps"  #: one call at a time for each account
     STUCK = "stuck"  #: nothing waits for a worker that does not come
+    CLOCK = "clock"  #: the moments follow the order of writing
 
 
 class Found(StrEnum):
@@ -76,6 +77,7 @@ class Found(StrEnum):
     SCHEDULE = "stuck.schedule"
     DOUBT = "stuck.doubt"
     UPLOAD = "stuck.upload"
+    CLOCK = "clock.back"
 
     @property
     def check(self) -> Check:

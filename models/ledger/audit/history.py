@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from broadcast.states import BATCH_MOVES, BROADCAST_MOVES, BatchState, BroadcastState
-from models.ledger.audit.case import BatchCase, Case, Moved
+from models.ledger.audit.case import BatchCase, Call, Case, Moved
 from models.ledger.audit.findings import Finding, Found
 
 _LEGAL_OF_BATCHES = {old.value: {new.value for new in news} for old, news in BATCH_MOVES.items()}
@@ -28,8 +27,8 @@ class Path:
     illegal: list[tuple[str, str]] = field(default_factory=list)
     #: Where a line began elsewhere than the former had ended.
     gaps: list[tuple[str, str]] = field(default_factory=list)
-    #: The end of each call, as far as the batch knows: when it left *calling*.
-    ends: list[datetime | None] = field(default_factory=list)
+    #: The end of each call, as far as the batch knows: its leaving *calling*.
+    ends: list[Moved | None] = field(default_factory=list)
     #: How many calls had been made when a person let the batch begin again.
     again: list[int] = field(default_factory=list)
     #: How many calls had been made when a person closed a doubt.
@@ -49,7 +48,7 @@ def follow(moves: Sequence[Moved], written: str) -> Path:
             _call(path)
         _step(path, move, _LEGAL_OF_BATCHES)
         if move.old == _CALLING and path.ends:
-            path.ends[-1] = move.at
+            path.ends[-1] = move
         if (move.old, move.new) == (BatchState.REFUSED, BatchState.PLANNED):
             path.again.append(len(path.ends))
         if move.old == _DOUBT and move.by_hand:
@@ -57,6 +56,24 @@ def follow(moves: Sequence[Moved], written: str) -> Path:
     if written == _CALLING != path.at:
         _call(path)
     return path
+
+
+def ends_of(batch: BatchCase) -> list[Moved | None]:
+    """Return the end of each call of a batch; None where its history does not show it."""
+    path = of_batch(batch)
+    if path.gaps or len(path.ends) != len(batch.calls):
+        return [None] * len(batch.calls)
+    return path.ends
+
+
+def ended_backwards(call: Call, end: Moved | None) -> bool:
+    """Tell whether *call* ended before it began by its row and by its history alike.
+
+    Its row was there before its end could be written, so that the clock went back in between.
+    """
+    if end is None or call.ended_at is None:
+        return False
+    return call.ended_at < call.started_at and end.at < call.started_at
 
 
 def _call(path: Path) -> None:

@@ -35,7 +35,11 @@ EndOf = Callable[[LaneCall], datetime | None]
 
 
 def check(calls: Iterable[LaneCall], end_of: EndOf) -> Iterator[Finding]:
-    """Yield calls that began while another one ran. *calls* are one account's, oldest first."""
+    """Yield calls that began while another one ran.
+
+    *calls* are one account's in the order of their ids. Each was written while the lane's row was
+    held, so that this is the order in which they were claimed, whatever the clock did.
+    """
     before: LaneCall | None = None
     for call in calls:
         if before is not None:
@@ -46,7 +50,9 @@ def check(calls: Iterable[LaneCall], end_of: EndOf) -> Iterator[Finding]:
 
 
 def _meet(one: LaneCall, other: LaneCall, end_of: EndOf) -> Found | None:
-    """Tell how *other*, which began later, meets *one*."""
+    """Tell how *other*, which was claimed later, meets *one*."""
+    if other.started_at < one.started_at and other.fence >= one.fence:
+        return Found.CLOCK
     if one.ended_at is not None and one.ended_at <= other.started_at:
         # Whoever claims with an old fence was replaced, even where nothing runs.
         return Found.OLD_FENCE if other.fence < one.fence else None
@@ -68,6 +74,6 @@ def _finding(found: Found, one: LaneCall, other: LaneCall) -> Finding:
         facts={
             "number": other.number, "at": other.started_at,
             "other": one.broadcast_id, "other_n": one.n, "other_number": one.number,
-            "end": one.ended_at or "-",
+            "end": one.ended_at or "-", "earlier": other.started_at, "later": one.started_at,
         },
     )  # fmt: skip

@@ -85,7 +85,7 @@ def _moves(
     """
     found: dict[int | None, list[Moved]] = defaultdict(list)
     query = (
-        select(Event.batch_id, Event.at, Event.kind, Event.who, Event.detail)
+        select(Event.id, Event.batch_id, Event.at, Event.kind, Event.who, Event.detail)
         .where(Event.broadcast_id == broadcast_id)
         .where(Event.kind.in_(["batch.move", "broadcast.move"]))
         .order_by(Event.id)
@@ -95,8 +95,11 @@ def _moves(
     for row in connection.execute(query):
         detail = json.loads(row.detail)
         found[row.batch_id].append(
-            Moved(at=row.at, kind=row.kind, who=row.who, old=detail["old"], new=detail["new"])
-        )
+            Moved(
+                id=row.id, at=row.at, kind=row.kind, who=row.who,
+                old=detail["old"], new=detail["new"],
+            )
+        )  # fmt: skip
     return found
 
 
@@ -172,12 +175,12 @@ def _lane(connection: Connection, account: str) -> LaneCase:
 
 def _lane_moves(connection: Connection, account: str) -> list[Moved]:
     rows = connection.execute(
-        select(Event.at, Event.kind, Event.who)
+        select(Event.id, Event.at, Event.kind, Event.who)
         .where(Event.account == account, Event.broadcast_id.is_(None))
         .where(Event.kind.in_(LANE_EVENTS))
         .order_by(Event.id)
     )
-    return [Moved(at=row.at, kind=row.kind, who=row.who) for row in rows]
+    return [Moved(id=row.id, at=row.at, kind=row.kind, who=row.who) for row in rows]
 
 
 def _shared(connection: Connection, broadcast_id: str) -> list[Shared]:
@@ -215,7 +218,7 @@ def _key(row: Any) -> tuple[Any, ...]:  # noqa: ANN401 - the mapping of a row
 def lane_calls(
     connection: Connection, account: str, broadcast_id: str | None
 ) -> Iterator[LaneCall]:
-    """Yield the calls of an account, oldest first; with an id those of its time alone."""
+    """Yield the calls of an account as they were written; with an id those of its time alone."""
     query = (
         select(
             AttemptRow.account, Batch.broadcast_id, AttemptRow.batch_id, Batch.n,
@@ -223,7 +226,7 @@ def lane_calls(
         )
         .join(Batch, Batch.id == AttemptRow.batch_id)
         .where(AttemptRow.account == account)
-        .order_by(AttemptRow.started_at, AttemptRow.id)
+        .order_by(AttemptRow.id)
     )  # fmt: skip
     if broadcast_id is not None:
         time = _time_of(connection, broadcast_id)

@@ -20,6 +20,7 @@ from models.engine import now
 from models.ledger import reports
 from models.ledger.audit import (
     calls,
+    clock,
     followers,
     history,
     keys,
@@ -47,6 +48,7 @@ CHECKS: Mapping[Check, Callable[[Case], Iterator[Finding]]] = {
     Check.STOPS: stops.check,
     Check.MOVES: history.check,
     Check.STUCK: stuck.check,
+    Check.CLOCK: clock.check,
 }
 
 
@@ -105,7 +107,8 @@ def _lane(engine: Engine, account: str, broadcast_id: str | None, *, into: Audit
         with read(engine) as connection:
             moves = reading.moves_of_batch(connection, call.broadcast_id, call.batch_id)
         ends = history.follow(moves, "").ends
-        return ends[call.number - 1] if call.number <= len(ends) else None
+        end = ends[call.number - 1] if call.number <= len(ends) else None
+        return end.at if end is not None else None
 
     with read(engine) as connection:
         made = reading.lane_calls(connection, account, broadcast_id)
