@@ -291,8 +291,8 @@ def deny(batch: BatchModel, msg_id: int | None) -> None:
         accepted = call.outcome in TAKEN
         if msg_id is None:
             call.denied = call.denied or call.maybe_sent or accepted
-        elif accepted and call.msg_id not in {None, msg_id}:
-            call.denied = True
+        elif accepted and call.msg_id is not None:
+            call.denied = call.msg_id != msg_id
     batch.said_sent, batch.said_not_sent = msg_id, msg_id is None
     batch.calling = False
 

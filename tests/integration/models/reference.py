@@ -139,12 +139,18 @@ class BatchModel:
         two, foreign = len(self._msg_ids()) > 1, self._msg_ids() & others
         return {B.IN_DOUBT} if two or foreign else set()
 
+    def _called_off(self) -> set[BatchState]:
+        """Return where a cancel leaves it: to a person's word, if only that says "not sent"."""
+        if any(call.denied for call in self.calls):
+            return {B.REFUSED}
+        return {B.CANCELLED} | self._still(B.REFUSED)
+
     def _not_sent(self) -> set[BatchState]:
         """Nothing was called, every call was a definite refusal, or a person said so."""
         ended = self.said_not_sent or any(call.outcome in ENDS for call in self.calls)
         split = any(call.outcome is Outcome.BAD_RECIPIENTS for call in self.calls)
         return (
-            ({B.CANCELLED} if self.cancelled else {B.PLANNED})
+            (self._called_off() if self.cancelled else {B.PLANNED})
             | ({B.REFUSED} if ended else set())
             | ({B.SPLIT} if split else set())
             | self._still(B.IN_DOUBT if self.calls else None)
