@@ -33,7 +33,7 @@ class Traffic:
     ) -> None:
         self.system = system
         self.of = of or system.simulator.account
-        self.size = batches * size
+        self.batches, self.size = batches, batches * size
         self.id = submit(
             system.engine, _account(system, self.of),
             system.simulator.openids(self.size, appid=self.of.appid),
@@ -46,8 +46,8 @@ class Traffic:
         return sum(call["start"] > since for call in calls)
 
     def wait_for_calls(self, count: int, *, timeout_s: float = 40) -> None:
-        """Wait until the account was called so many times more."""
-        wanted = self.calls() + count
+        """Wait until the account was called so many times more, or once for each batch."""
+        wanted = min(self.calls() + count, self.batches)
         until(lambda: self.calls() >= wanted, timeout_s, f"{wanted} calls")
 
     def recovers(self, what: str, *, within_s: float = SOON_S, grace_s: float = 30) -> float:
