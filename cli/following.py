@@ -27,7 +27,7 @@ from models.ledger import reports
 
 SHORTEST_PAUSE_S = 0.02
 #: While it moves; and when nothing has moved for a while.
-LONGEST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 0.2
 IDLE_PAUSE_S = 1.0
 #: A database that is away this long is given up on.
 DATABASE_PATIENCE_S = 60

@@ -115,14 +115,19 @@ class WeChatClient:
         """
         return self._transport.warm()
 
+    def mass_send_body(self, request: MassSend) -> bytes:
+        """Return the body of mass/send, made ready for a call to come."""
+        return bodies.mass_send(request, most_text_chars=self._most_text_chars)
+
     def mass_send(
-        self, token: SecretStr, request: MassSend, *, send_by: SendBy | None = None
+        self, token: SecretStr, request: MassSend | bytes, *, send_by: SendBy | None = None
     ) -> MassReply:
         """Send to a list of OpenIDs (POST message/mass/send). Never raises for an errcode.
 
-        No byte leaves after *send_by*: a connection that is ready later is a ``NotSentError``.
+        *request*, or what ``mass_send_body`` made of it. No byte leaves after *send_by*: a
+        connection that is ready later is a ``NotSentError``.
         """
-        body = bodies.mass_send(request, most_text_chars=self._most_text_chars)
+        body = request if isinstance(request, bytes) else self.mass_send_body(request)
         raw = self._post("/cgi-bin/message/mass/send", token, body, send_by=send_by)
         return replies.mass(raw)
 

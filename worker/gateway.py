@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from broadcast.plan import Quota
 from coordination.tokens import Token
 from models.ledger.records import Fact
@@ -26,15 +28,20 @@ class WeChatGateway:
         """Have a connection open; a failure is told by the call that follows."""
         self._client.warm()
 
+    def ready(self, message: Message) -> Message:
+        """Return *message* with its body made; one that cannot be sent is told by ``send``."""
+        try:
+            return replace(message, body=self._client.mass_send_body(_request(message)))
+        except InvalidRequestError:
+            return message
+
     def send(self, token: Token, message: Message) -> Fact:
         """Make the call and return what it ended as: every failure that the client knows is a fact.
 
         Anything else that is raised is a bug, and leaves an attempt whose outcome is unknown.
         """
+        request = message.body or _request(message)
         try:
-            request = MassSend(
-                openids=message.openids, content=message.content, clientmsgid=message.clientmsgid
-            )
             reply = self._client.mass_send(token.value, request, send_by=message.send_by)
             return translate.of_reply(reply)
         except TransportError as error:
@@ -64,6 +71,12 @@ class WeChatGateway:
             used=_countable(said.used),
             remain=_countable(said.remain),
         )
+
+
+def _request(message: Message) -> MassSend:
+    return MassSend(
+        openids=message.openids, content=message.content, clientmsgid=message.clientmsgid
+    )
 
 
 def _countable(calls: int) -> int:

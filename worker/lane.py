@@ -29,6 +29,7 @@ from models.ledger import claims, lanes, records
 from models.ledger.claims import Claim, Kind, Work
 from models.ledger.records import Fact, Rules
 from worker import obstacles
+from worker.ahead import Ahead
 from worker.leases import Heartbeat, Lease
 from worker.ports import Gateway, Message, Pace, Tokens
 
@@ -122,22 +123,27 @@ class _Drive:
         self._done = done
         self._until = until
         self._contents: dict[str, Mapping[str, Any]] = {}
+        self._ahead = Ahead(lambda work: claims.following(road.engine, work), self._message)
         #: A claim of ours may stand in the ledger without an end. Then nothing more is called here:
         #: whoever leases the lane next adopts it before anything else.
         self._unsettled = False
 
     def run(self) -> None:
         """Do one thing after the other until the slice is over; then say whether there is more."""
+        with self._ahead:
+            self._done.again = self._leaves_something()
+
+    def _leaves_something(self) -> bool:
         while not self._over():
             try:
                 if not self._step():
-                    return
+                    return False
             except OutOfReachError as error:
                 log.warning("lane of %s: %s", self._road.account.name, error)
                 if self._unsettled:
                     break
                 self._sleep(AWAY_PAUSE_S)
-        self._done.again = True
+        return True
 
     def _over(self) -> bool:
         return self._lease.lost or self._road.stopping.is_set() or time.monotonic() >= self._until
@@ -212,7 +218,7 @@ class _Drive:
             self._sleep(wait_s)
             return
         passing(Point.PACE_TAKEN)
-        message = self._message(work)
+        message = self._ahead.message(work)
         # Name, TCP and TLS may take longer than a claim may be old.
         road.gateway.warm()
         begun = clocks()
@@ -226,6 +232,7 @@ class _Drive:
 
     def _make(self, claim: Claim, work: Work, *, token: Token, message: Message) -> None:
         """Make the claimed call and record what it ended as."""
+        self._ahead.look(work)
         fact = self._send(token, message)
         if fact.outcome is Outcome.NOT_CALLED:
             # Too much may have changed since the claim was read. A commit or a connection that
@@ -251,11 +258,12 @@ class _Drive:
             said = claims.content(engine, work.broadcast_id)
             self._contents[work.broadcast_id] = json.loads(said)
         packed = claims.openids(engine, work.pack_id)
-        return Message(
+        message = Message(
             openids=openid.unpack(packed),
             content=self._contents[work.broadcast_id],
             clientmsgid=work.clientmsgid,
         )
+        return self._road.gateway.ready(message)
 
     def _record(self, attempt_id: int, fact: Fact) -> Decision:
         """Store the fact, again and again while the database is away: nobody else knows it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from broadcast.plan import Quota
@@ -19,6 +19,8 @@ class Message:
     openids: bytes
     content: Mapping[str, Any]
     clientmsgid: str
+    #: What goes over the wire, where it was made ready.
+    body: bytes | None = field(default=None, repr=False)
     #: No byte of it leaves later; it is then ``NOT_CALLED``.
     send_by: SendBy | None = None
 
@@ -28,6 +30,9 @@ class Gateway(Protocol):
 
     def warm(self) -> None:
         """Have a connection open, so that the next call leaves at once where WeChat is there."""
+
+    def ready(self, message: Message) -> Message:
+        """Return *message* with its body made; one that cannot be sent is told by ``send``."""
 
     def send(self, token: Token, message: Message) -> Fact:
         """Make the call and return what it ended as; what is raised is a bug."""

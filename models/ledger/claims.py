@@ -159,6 +159,23 @@ def openids(engine: Engine, pack_id: int) -> bytes:
         return connection.execute(_PACK, {"pack_id": pack_id}).scalar_one()
 
 
+_FOLLOWING = select(
+    Batch.id, Batch.broadcast_id, Batch.n, Batch.state, Batch.attempts, Batch.pack_id,
+    Batch.clientmsgid, Batch.not_before,
+).where(
+    Batch.broadcast_id == bindparam("broadcast_id"), Batch.n == bindparam("n"),
+    Batch.state == BatchState.PLANNED,
+)  # fmt: skip
+
+
+def following(engine: Engine, work: Work) -> Work | None:
+    """Return the batch that probably comes after *work*: a guess, which binds nobody."""
+    with read(engine) as connection:
+        place = {"broadcast_id": work.broadcast_id, "n": work.n + 1}
+        batch = connection.execute(_FOLLOWING, place).first()
+        return None if batch is None else _work(Kind.CALL, batch, now(connection), until=None)
+
+
 def content(engine: Engine, broadcast_id: str) -> str:
     """Return a broadcast's content, canonical JSON."""
     with read(engine) as connection:

@@ -36,6 +36,9 @@ class WeChatStub:
         self.together.wait()
         return ledger.PLENTY
 
+    def ready(self, message: Message) -> Message:
+        raise AssertionError("nothing is to be sent")
+
     def warm(self) -> None:
         raise AssertionError("planning calls nobody")
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Event as Flag
 from typing import Any, NoReturn
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
-from broadcast import sendby
+from broadcast import openid, sendby
 from broadcast.errors import DatabaseAwayError
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
 from coordination.tokens import Token
-from models import Batch
+from models import Batch, BroadcastRow, Pack
 from models.engine import now
 from models.ledger import claims, lanes, records, transaction
 from models.ledger.records import Fact, Rules
@@ -30,12 +31,22 @@ class WeChat:
 
     def __init__(self) -> None:
         self.keys: list[str] = []
+        self.made: list[str] = []
+        self.got: dict[str, bytes] = {}
+        #: What happens in each call.
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def warm(self) -> None:
         """It is there."""
 
+    def ready(self, message: Message) -> Message:
+        self.made.append(message.clientmsgid)
+        return message
+
     def send(self, token: Token, message: Message) -> Fact:
         self.keys.append(message.clientmsgid)
+        self.got[message.clientmsgid] = message.openids
+        self.meanwhile()
         # A key that it knows: "already accepted", with the job's number.
         first = self.keys.index(message.clientmsgid) + 1
         known = self.keys.count(message.clientmsgid) > 1
@@ -96,6 +107,38 @@ def test_work_that_comes_while_an_idle_slice_gives_the_lane_back_is_rung_for(
     assert len(wechat.keys) == 2
     assert not lane.drive(here, seconds=5).again
     assert len(wechat.keys) == 4
+
+
+def batches(engine: Engine) -> dict[str, bytes]:
+    """The OpenIDs of each batch by its key, as the ledger has them."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(Batch.clientmsgid, Pack.openids).join(Pack, Pack.id == Batch.pack_id)
+        )
+        return {row.clientmsgid: openid.unpack(row.openids) for row in rows}
+
+
+def test_what_was_made_ready_is_sent_for_the_very_batch_that_it_was_made_of(
+    engine: Engine,
+) -> None:
+    ledger.broadcast(engine, size=40, batches=4)
+    wechat = WeChat()
+
+    def something_more_urgent() -> None:
+        wechat.meanwhile = lambda: None
+        second = ledger.broadcast(engine, size=20, batches=2, key="second")
+        with engine.begin() as connection:
+            connection.execute(
+                update(BroadcastRow).where(BroadcastRow.id == second).values(priority=9)
+            )
+
+    wechat.meanwhile = something_more_urgent
+    lane.drive(road(engine, wechat), seconds=5)
+
+    assert len(wechat.keys) == 6
+    assert wechat.got == batches(engine)
+    # The first broadcast's second batch was made ready for nothing, and again when its turn came.
+    assert len(wechat.made) == 7
 
 
 def states(engine: Engine) -> list[BatchState]:
