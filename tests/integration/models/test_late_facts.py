@@ -153,7 +153,7 @@ def test_late_acceptance_leaves_the_wait_that_a_newer_call_was_told(
 ) -> None:
     first = driver.claim()
     second_driver = take_over(driver)
-    second_driver.call(said(45009))
+    second_driver.call(said(45011))
     waits = lane(driver.engine)
     assert waits.not_before is not None
 
@@ -161,7 +161,7 @@ def test_late_acceptance_leaves_the_wait_that_a_newer_call_was_told(
 
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
     stands = lane(driver.engine)
-    assert (stands.not_before, stands.wait_reason) == (waits.not_before, Reason.QUOTA_TODAY)
+    assert (stands.not_before, stands.wait_reason) == (waits.not_before, Reason.THROTTLED)
 
 
 def test_acceptance_of_the_newest_call_ends_the_wait_of_its_lane(
