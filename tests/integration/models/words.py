@@ -1,0 +1,51 @@
+"""A person's word on a batch in doubt, for the tests of resolve and of what a retry makes of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from broadcast.errors import InputError
+from broadcast.waits import Waits
+from models import Event
+from models.ledger import audit, controls, resolves
+from models.ledger.audit import Found
+from models.ledger.resolves import Resolved
+from tests.integration.models.stories import lost_then, snapshot
+from tests.kit.ledger import Driver, said
+
+WHO = "cli:王小明@desk"
+DAY = timedelta(hours=24)
+
+
+def resolve(engine: Engine, broadcast_id: str, msg_id: int | None, n: int = 1) -> Resolved:
+    return resolves.resolve(
+        engine, broadcast_id, n, msg_id=msg_id, who=WHO, why="looked in the console"
+    )
+
+
+def doubt(driver: Driver) -> None:
+    """End the first batch in doubt: its reply was lost, and then WeChat refuses the account."""
+    lost_then(driver, said(48001))
+    controls.unhalt(driver.engine, None, who=WHO)
+
+
+def refused(engine: Engine, broadcast_id: str, msg_id: int | None, n: int = 1) -> InputError:
+    """Return why a word is refused, which then changes nothing."""
+    before = snapshot(engine)
+    with pytest.raises(InputError) as caught:
+        resolve(engine, broadcast_id, msg_id, n)
+    assert snapshot(engine) == before
+    return caught.value
+
+
+def events(engine: Engine, kind: str) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(Event.__table__).where(Event.kind == kind)).all())
+
+
+def findings(engine: Engine) -> set[Found]:
+    return {one.found for one in audit.audit_all(engine, waits=Waits()).findings}
