@@ -109,7 +109,7 @@ def die_working(site: Site, *, row: Row, fate: Fate, database: str) -> Measured:
             settles = row.questions is not None
             tasks = (names.SWEEP, names.POLL_RESULTS) if settles else (names.SWEEP,)
             with site.starting():
-                doomed = here.worker(ready=True, **{VARIABLE: f"{row.point}:{row.nth}"})
+                doomed = here.worker(ready=True, **_doom(row))
             _see_it_die(here, doomed, row, polled=settles)
             over = here.finished if settles else here.completed
             with site.starting():
@@ -164,6 +164,13 @@ def die_submitting(site: Site, *, row: SubmitRow, database: str) -> Measured:
             judge(measured, here, told["id"], course=UNHURT[Fate.ARRIVED])
 
     return measure((row.point.value, database), run)
+
+
+def _doom(row: Row) -> dict[str, str]:
+    """The environment of a worker that is to die, with one thread where others would go on."""
+    order = {VARIABLE: f"{row.point}:{row.nth}"}
+    # The next slice, which was just rung for, would be in its first call when the worker dies.
+    return order | ({"BROADCAST_CONCURRENCY": "1"} if row.point is Point.TASK_ENDED else {})
 
 
 def _send(here: Installation, *, status: int, crash_at: Point | None = None) -> str:
