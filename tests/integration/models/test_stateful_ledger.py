@@ -162,6 +162,7 @@ def test_random_histories_keep_the_promise(machine: type[LedgerMachine], still: 
     _run(machine, still, max_examples=80, stateful_step_count=40, derandomize=True)
 
 
+@pytest.mark.prove
 @SERVERS
 @MACHINES
 def test_random_histories_keep_the_promise_on_servers(
