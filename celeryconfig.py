@@ -16,6 +16,8 @@ _settings = _Settings.load()
 #: How long a message may lie unacknowledged: far above a slice of a lane (10 s and one call).
 _VISIBILITY_S = 600
 _MINUTE_S = 60
+#: How long RabbitMQ may keep a publish waiting for its confirmation.
+_SILENCE_S = 5
 #: How much two machines' clocks may differ.
 _CLOCKS_S = 3600
 
@@ -38,8 +40,9 @@ worker_prefetch_multiplier = 1
 # lanes would not hear of a stop: see docs/decisions/0003-threads-pool.md.
 worker_pool = "threads"
 worker_concurrency = _settings.concurrency
-# The redis transport: a dead broker costs seconds, half-open sockets are found, and lost rings come
-# back by themselves although the sweep is the real recovery. RabbitMQ ignores all but the last.
+# A dead broker costs seconds, half-open sockets are found, and lost rings come back by themselves
+# although the sweep is the real recovery. The last three are RabbitMQ's, and the others Redis's:
+# each ignores what it does not know.
 broker_transport_options = {
     "visibility_timeout": _VISIBILITY_S,
     "unacked_restore_interval": 10,
@@ -50,7 +53,12 @@ broker_transport_options = {
     "health_check_interval": 25,
     "max_retries": 0,
     "global_keyprefix": _settings.redis_prefix,
+    # Without it a publish may be lost in silence.
     "confirm_publish": True,
+    # Nor may a silent broker hold a thread for ever: the worker's own would neither take messages
+    # nor notice that its connection is dead.
+    "read_timeout": _SILENCE_S,
+    "write_timeout": _SILENCE_S,
 }
 # A publish fails soon: the row is committed, and the sweep rings later. It is tried twice, because
 # the second try opens a new connection. RabbitMQ's does not mend itself: after a restart of the

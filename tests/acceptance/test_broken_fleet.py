@@ -66,7 +66,8 @@ def in_flight(system: System, fault: int) -> None:
 def test_two_beats_many_sweeps_and_five_workers_send_everything_once(
     start_system: StartSystem, valkey: Valkey
 ) -> None:
-    system = start_system(followers=60, accounts=3, latency_ms=20)
+    # Calls long enough for three lanes to be seen in flight together on a machine that is busy.
+    system = start_system(followers=60, accounts=3, latency_ms=100)
     traffic = [Traffic(system, batches=30, of=account) for account in system.simulator.accounts]
     with broker_of(valkey) as app:
         for _ in range(10):

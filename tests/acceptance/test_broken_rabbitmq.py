@@ -54,7 +54,6 @@ def test_rabbitmq_that_is_cut_or_stopped_costs_time_and_nothing_else(
         one.ends_whole()
 
 
-@pytest.mark.prove
 @pytest.mark.timeout(240)
 def test_rabbitmq_that_is_silent_costs_time_and_nothing_else(
     rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy, start_system: StartSystem
