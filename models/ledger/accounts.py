@@ -17,7 +17,7 @@ from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.errors import SettingsError
 from broadcast.states import BROADCAST_DONE, BroadcastState
-from models.account import AccountRow, Lane
+from models.account import AccountRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.ledger import lanes, stops
@@ -108,13 +108,9 @@ def stop(engine: Engine, account: str) -> bool:
     """
 
     def work(connection: Connection) -> bool:
-        lane = connection.execute(
-            select(Lane.stopped_at).where(Lane.account == account).with_for_update()
-        ).first()
-        goes = lane is not None and lane.stopped_at is None
-        if goes:
-            stops.stop(connection, account, reason=Reason.APPID_CHANGED, errcode=None, errmsg=None)
-        return goes
+        return stops.stop(
+            connection, account, reason=Reason.APPID_CHANGED, errcode=None, errmsg=None
+        )
 
     return write(engine, work)
 

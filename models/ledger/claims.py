@@ -27,7 +27,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import moves, records
+from models.ledger import lanes, moves, records
 from models.ledger.lanes import LEASE, Held
 from models.ledger.records import DEFAULT_RULES, Rules
 from models.ledger.transaction import AnyRow, read, write
@@ -114,11 +114,6 @@ def _work(kind: Kind, batch: AnyRow, moment: datetime, *, until: datetime | None
 # Built once: building a statement costs as much as running it, and a lane runs these for each call.
 _LANE = select(Lane.halted_at, Lane.stopped_at, Lane.not_before).where(
     Lane.account == bindparam("account")
-)
-_LANE_HELD = (
-    select(Lane.fence, Lane.leased_until, Lane.halted_at, Lane.stopped_at, Lane.not_before)
-    .where(Lane.account == bindparam("account"))
-    .with_for_update()
 )
 _BATCHES = (
     select(
@@ -271,9 +266,6 @@ _TAKE = (
 )
 _ATTEMPT = insert(AttemptRow)
 _RENEW = update(Lane).where(Lane.account == bindparam("b_account"))
-_BROADCAST_HELD = (
-    select(BroadcastRow.state).where(BroadcastRow.id == bindparam("b_id")).with_for_update()
-)
 
 
 def _may_call(connection: Connection, held: Held, work: Work) -> datetime | None:
@@ -281,13 +273,13 @@ def _may_call(connection: Connection, held: Held, work: Work) -> datetime | None
 
     Returns the moment of the reading, or None where something forbids it.
     """
-    lane = connection.execute(_LANE_HELD, {"account": held.account}).one()
+    lane = lanes.hold(connection, held.account)
     moment = now(connection)  # after the wait for the row: the lease may have run out in it
     ours = lane.fence == held.fence and lane.leased_until and lane.leased_until > moment
     closed = lane.halted_at or lane.stopped_at or (lane.not_before and lane.not_before > moment)
     if not ours or closed:
         return None
-    state = connection.execute(_BROADCAST_HELD, {"b_id": work.broadcast_id}).scalar_one()
+    state = moves.hold(connection, work.broadcast_id)
     if state not in BROADCAST_RUNNING:
         return None
     if state is BroadcastState.WAITING:

@@ -8,9 +8,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, select
 
 from broadcast.states import BroadcastState
-from models.account import Lane
 from models.broadcast import BroadcastRow
-from models.ledger import reports
+from models.ledger import lanes, reports
 from models.ledger.transaction import AnyRow, write
 
 T = TypeVar("T")
@@ -29,7 +28,7 @@ def on(engine: Engine, broadcast_id: str, work: Callable[[Connection, AnyRow], T
         )
         if account is None:
             raise reports.unknown(connection, broadcast_id)
-        connection.execute(select(Lane.fence).where(Lane.account == account).with_for_update())
+        lanes.hold(connection, account)
         row = connection.execute(
             select(
                 BroadcastRow.id, BroadcastRow.state, BroadcastRow.started_at,

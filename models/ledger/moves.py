@@ -76,6 +76,17 @@ def move_batch(
     return moved.rowcount == 1
 
 
+# Built once: building a statement costs as much as running it, and a claim runs this one.
+_BROADCAST_HELD = (
+    select(BroadcastRow.state).where(BroadcastRow.id == bindparam("broadcast_id")).with_for_update()
+)
+
+
+def hold(connection: Connection, broadcast_id: str) -> BroadcastState:
+    """Hold a broadcast against every other move until the commit; return where it stands."""
+    return connection.execute(_BROADCAST_HELD, {"broadcast_id": broadcast_id}).scalar_one()
+
+
 def move_broadcast(
     connection: Connection,
     broadcast_id: str,
@@ -89,9 +100,7 @@ def move_broadcast(
 
     *values* are values for its columns; *why* are a person's words.
     """
-    old = connection.execute(
-        select(BroadcastRow.state).where(BroadcastRow.id == broadcast_id).with_for_update()
-    ).scalar_one()
+    old = hold(connection, broadcast_id)
     move(BROADCAST_MOVES, old, state)
     connection.execute(
         update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(state=state, **values)
@@ -152,10 +161,7 @@ def pause(
     errmsg: str | None,
 ) -> bool:
     """Pause a running broadcast because of what concerns all its batches; return whether it ran."""
-    state = connection.execute(
-        select(BroadcastRow.state).where(BroadcastRow.id == broadcast_id).with_for_update()
-    ).scalar_one()
-    if state not in BROADCAST_RUNNING:
+    if hold(connection, broadcast_id) not in BROADCAST_RUNNING:
         return False
     move_broadcast(
         connection, broadcast_id, BroadcastState.PAUSED,

@@ -62,19 +62,12 @@ def add_batches(engine: Engine, broadcast: AnyRow, account: Account) -> int:
 
 def _add(engine: Engine, broadcast: AnyRow, account: Account, *, packs: Sequence[AnyRow]) -> bool:
     def work(connection: Connection) -> bool:
-        planning = _hold(connection, broadcast.id) is BroadcastState.PLANNING
+        planning = moves.hold(connection, broadcast.id) is BroadcastState.PLANNING
         if planning:
             _add_missing(connection, broadcast, account, packs=packs)
         return planning
 
     return write(engine, work)
-
-
-def _hold(connection: Connection, broadcast_id: str) -> BroadcastState:
-    """Hold a broadcast's row against pause and cancel; return where it stands."""
-    return connection.execute(
-        select(BroadcastRow.state).where(BroadcastRow.id == broadcast_id).with_for_update()
-    ).scalar_one()
 
 
 def _add_missing(
@@ -123,8 +116,8 @@ def open_for_calls(
     """
 
     def work(connection: Connection) -> plan.Proof | None:
-        quotas.hold_lane(connection, account.name)
-        if _hold(connection, broadcast.id) is not BroadcastState.PLANNING:
+        lanes.hold(connection, account.name)
+        if moves.hold(connection, broadcast.id) is not BroadcastState.PLANNING:
             return None
         if _cut(connection, broadcast.id) != broadcast.planned:
             return None

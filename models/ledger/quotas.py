@@ -13,17 +13,12 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select
 from broadcast import day, plan
 from broadcast.accounts import Account
 from broadcast.states import BATCH_AT_REST, BROADCAST_AT_REST, BroadcastState
-from models.account import Lane, QuotaDay
+from models.account import QuotaDay
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import lanes
 from models.ledger.transaction import write
-
-
-def hold_lane(connection: Connection, account: str) -> None:
-    """Take the lane's row, so that two plans cannot both see the last calls free."""
-    connection.execute(select(Lane.fence).where(Lane.account == account).with_for_update())
 
 
 def prove(
@@ -82,7 +77,7 @@ def remember(engine: Engine, account: Account, quota: plan.Quota) -> None:
 
     def work(connection: Connection) -> None:
         lanes.know(connection, account)
-        hold_lane(connection, account.name)
+        lanes.hold(connection, account.name)
         moment = now(connection)
         today = moment.astimezone(day.SHANGHAI).date().isoformat()
         key = (QuotaDay.account == account.name, QuotaDay.day == today)

@@ -219,7 +219,6 @@ def _learn(fact: Fact) -> Update:
     return _LEARN_FIRST if doubtful else _LEARN_BETTER
 
 
-_LANE_HELD = select(Lane.fence).where(Lane.account == bindparam("account")).with_for_update()
 _BATCH_HELD = (
     select(
         Batch.id, Batch.broadcast_id, Batch.account, Batch.state, Batch.size, Batch.depth,
@@ -235,7 +234,7 @@ def lock(connection: Connection, batch_id: int, account: str | None = None) -> A
     """Read a batch and hold it, after its lane, in the order in which claims lock."""
     if account is None:
         account = connection.execute(select(Batch.account).where(Batch.id == batch_id)).scalar_one()
-    connection.execute(_LANE_HELD, {"account": account})
+    lanes.hold(connection, account)
     return connection.execute(_BATCH_HELD, {"batch_id": batch_id}).one()
 
 

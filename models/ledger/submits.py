@@ -27,7 +27,7 @@ from broadcast.text import t
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import accounts, moves, quotas, uploads
+from models.ledger import accounts, lanes, moves, quotas, uploads
 from models.ledger.transaction import read, write
 from models.skipped import Skipped
 
@@ -266,7 +266,7 @@ def publish(
     """
 
     def work(connection: Connection) -> plan.Proof:
-        quotas.hold_lane(connection, body.account.name)
+        lanes.hold(connection, body.account.name)
         alive(connection, broadcast_id)
         if not terms.again:
             _refuse_repeated(connection, body)
