@@ -25,10 +25,9 @@ from broadcast.errors import OutOfReachError
 from broadcast.outcomes import Outcome
 from broadcast.sendby import SendBy, clocks
 from coordination.tokens import Token
-from models.ledger import claims, lanes, records
+from models.ledger import claims, lanes, obstacles, records
 from models.ledger.claims import Claim, Kind, Work
 from models.ledger.records import Fact, Rules
-from worker import obstacles
 from worker.ahead import Ahead
 from worker.leases import Heartbeat, Lease
 from worker.ports import Gateway, Message, Pace, Tokens

@@ -11,9 +11,8 @@ from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from broadcast.outcomes import Outcome
 from broadcast.plan import Quota
-from models.ledger import plans, quotas
+from models.ledger import obstacles, plans, quotas
 from models.ledger.records import Fact
-from worker import obstacles
 from worker.lane import Road
 
 log = logging.getLogger(__name__)

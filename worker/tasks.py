@@ -20,8 +20,8 @@ from broadcast.accounts import Account
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.outcomes import Outcome
-from models.ledger import polls, sweeps
-from worker import lane, obstacles, planning, settling
+from models.ledger import obstacles, polls, sweeps
+from worker import lane, planning, settling
 from worker.alone import alone
 from worker.bell import ring
 from worker.lane import Slice

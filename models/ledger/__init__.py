@@ -5,9 +5,10 @@ The way of a broadcast: ``submits`` stores an audience, ``uploads`` ends what wa
 before it is made, ``records`` stores what came back and decides, ``splits`` halves a batch,
 ``polls`` takes in what mass/get says, ``sweeps`` finds what was left behind.
 
-What stops it: ``stops`` closes a lane, ``guards`` notices what repeats itself, ``controls`` carries
-out a human's word, ``resolves`` and ``retries`` what he says of batches; ``held`` keeps a broadcast
-still meanwhile, ``contradictions`` tells when a reply says otherwise.
+What stops it: ``stops`` closes a lane, ``obstacles`` lets one wait that cannot ask WeChat,
+``guards`` notices what repeats itself, ``controls`` carries out a human's word, ``resolves`` and
+``retries`` what he says of batches; ``held`` keeps a broadcast still meanwhile, ``contradictions``
+tells when a reply says otherwise.
 
 What is asked: ``reports`` adds up, ``recipients`` streams the OpenIDs of a set, ``flights`` are the
 calls under way, ``taken`` those that WeChat may have taken, ``voices`` who stopped something;

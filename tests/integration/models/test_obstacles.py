@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.attempts import Reason
+from broadcast.obstacles import NOT_READY
 from broadcast.outcomes import Outcome
 from broadcast.waits import MINUTE, Waits
 from models.account import Lane
+from models.ledger import obstacles
 from models.ledger.records import Fact
 from models.ledger.transaction import AnyRow
 from tests.kit import ledger
-from worker import obstacles
 
 REAL = Waits()
 
@@ -43,7 +44,7 @@ def test_used_up_calls_wait_by_the_rule_of_every_45009(engine: Engine) -> None:
     ("outcome", "errcode", "reason", "pause"),
     [
         (Outcome.THROTTLED, 45011, Reason.THROTTLED, MINUTE),
-        (Outcome.WAIT, -1, Reason.WECHAT_NOT_READY, obstacles.NOT_READY),
+        (Outcome.WAIT, -1, Reason.WECHAT_NOT_READY, NOT_READY),
     ],
 )
 def test_what_passes_is_waited_for(
