@@ -23,7 +23,7 @@ from broadcast.states import BROADCAST_AT_REST, BroadcastState
 from broadcast.text import t
 from cli import output, words
 from cli.report import NOBODY, is_overdue, lane_wait, lane_waits
-from models.ledger import reports
+from models.ledger.reading import reports
 
 SHORTEST_PAUSE_S = 0.02
 #: While it moves; and when nothing has moved for a while.

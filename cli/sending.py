@@ -21,7 +21,7 @@ from cli.brake import summary
 from cli.following import Until
 from cli.wiring import database
 from cli.wiring.broker import bell
-from models.ledger import reports
+from models.ledger.reading import reports
 from models.ledger.submits import find
 from producer import audience as audiences
 from producer.audience import Audience

@@ -12,7 +12,7 @@ from broadcast.attempts import Reason
 from broadcast.reports import LaneView
 from broadcast.text import t
 from cli import words
-from models.ledger import reports
+from models.ledger.reading import reports
 
 #: Most broadcasts that are named one by one.
 MOST_NAMED = 10

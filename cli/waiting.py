@@ -12,7 +12,7 @@ from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.text import t
 from cli import absent, exits, output, report, ways
 from cli.following import Followed, Lines, Progress, Until, follow
-from models.ledger import reports
+from models.ledger.reading import reports
 
 
 def wait(engine: Engine, broadcast_id: str, *, until: Until, as_json: bool) -> int:

@@ -13,11 +13,11 @@ from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
 from cli import words
 from cli.report import NOBODY, lane_waits
-from models.ledger import resolves, retries, voices
-from models.ledger.flights import Flight
-from models.ledger.retries import Place, Placed
-from models.ledger.taken import Span
-from models.ledger.voices import Voice
+from models.ledger.reading import doubts, places, voices
+from models.ledger.reading.flights import Flight
+from models.ledger.reading.places import Place, Placed
+from models.ledger.reading.taken import Span
+from models.ledger.reading.voices import Voice
 
 #: Most batches that are named one by one; the rest is counted.
 MOST_NAMED = 10
@@ -66,14 +66,14 @@ def _nobody(voice: Voice | None, told: Report) -> Iterator[str]:
 
 
 def _doubts(engine: Engine, told: Report) -> Iterator[str]:
-    doubts = [line for line in told.batch_list if line.state is BatchState.IN_DOUBT]
-    if not doubts:
+    unsettled = [line for line in told.batch_list if line.state is BatchState.IN_DOUBT]
+    if not unsettled:
         return
-    named, called = resolves.named_msg_ids(engine, told.id), resolves.called_at(engine, told.id)
-    for line in doubts[:MOST_NAMED]:
+    named, called = doubts.named_msg_ids(engine, told.id), doubts.called_at(engine, told.id)
+    for line in unsettled[:MOST_NAMED]:
         yield _doubt(told, line, called=called.get(line.n), msg_ids=named.get(line.n, []))
-    if len(doubts) > MOST_NAMED:
-        yield t("ways.more_doubts", n=len(doubts) - MOST_NAMED, id=told.id)
+    if len(unsettled) > MOST_NAMED:
+        yield t("ways.more_doubts", n=len(unsettled) - MOST_NAMED, id=told.id)
 
 
 def _doubt(told: Report, line: BatchLine, *, called: Span | None, msg_ids: list[int]) -> str:
@@ -88,7 +88,7 @@ def _doubt(told: Report, line: BatchLine, *, called: Span | None, msg_ids: list[
 
 
 def _retry(engine: Engine, told: Report) -> Iterator[str]:
-    again = [group for group in retries.look(engine, told.id) if group.place is Place.AGAIN]
+    again = [group for group in places.look(engine, told.id) if group.place is Place.AGAIN]
     if again:
         numbers, followers = together(again)
         yield t("ways.retry", numbers=numbers, followers=f"{followers:,}", id=told.id)

@@ -27,7 +27,8 @@ from broadcast.errors import (
     PlanError,
 )
 from broadcast.states import BroadcastState
-from models.ledger import quotas, reports, submits
+from models.ledger import quotas, submits
+from models.ledger.reading import reports
 from producer.audience import Audience
 from producer.content import Content
 from producer.notice import Notice

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
 from broadcast.errors import OutOfReachError
-from models.ledger.claims import Work
+from models.ledger.reading.upcoming import Work
 from worker.ports import Message
 
 log = logging.getLogger(__name__)

@@ -26,7 +26,9 @@ from broadcast.outcomes import Outcome
 from broadcast.sendby import SendBy, clocks
 from coordination.tokens import Token
 from models.ledger import claims, lanes, obstacles, records
-from models.ledger.claims import Claim, Kind, Work
+from models.ledger.claims import Claim
+from models.ledger.reading import upcoming
+from models.ledger.reading.upcoming import Kind, Work
 from models.ledger.records import Fact, Rules
 from worker.ahead import Ahead
 from worker.leases import Heartbeat, Lease
@@ -106,7 +108,7 @@ def _release(road: Road, lease: Lease) -> None:
 def _has_work(road: Road, lease: Lease) -> bool:
     """Look once more: who was rung for while this slice still held the lane found it busy."""
     try:
-        work = claims.next_work(road.engine, lease.held)
+        work = upcoming.next_work(road.engine, lease.held.account)
     except OutOfReachError as error:
         log.warning("lane of %s is left to the sweep: %s", road.account.name, error)
         return False
@@ -122,7 +124,7 @@ class _Drive:
         self._done = done
         self._until = until
         self._contents: dict[str, Mapping[str, Any]] = {}
-        self._ahead = Ahead(lambda work: claims.following(road.engine, work), self._message)
+        self._ahead = Ahead(lambda work: upcoming.following(road.engine, work), self._message)
         #: A claim of ours may stand in the ledger without an end. Then nothing more is called here:
         #: whoever leases the lane next adopts it before anything else.
         self._unsettled = False
@@ -149,7 +151,7 @@ class _Drive:
 
     def _step(self) -> bool:
         """Do the next thing; return False when there is nothing left for this slice."""
-        work = claims.next_work(self._road.engine, self._lease.held)
+        work = upcoming.next_work(self._road.engine, self._lease.held.account)
         match work.kind:
             case Kind.REST:
                 return False
@@ -183,7 +185,7 @@ class _Drive:
 
     def _verify(self, work: Work, token: Token) -> None:
         """Ask mass/get about a 45065 that no attempt of ours explains."""
-        msg_id = claims.said_msg_id(self._road.engine, work.batch_id)
+        msg_id = upcoming.said_msg_id(self._road.engine, work.batch_id)
         if msg_id is None:
             raise RuntimeError(f"batch {work.batch_id} has no msg_id to verify")
         said = self._road.gateway.status(token, msg_id)
@@ -254,9 +256,9 @@ class _Drive:
     def _message(self, work: Work) -> Message:
         engine = self._road.engine
         if work.broadcast_id not in self._contents:
-            said = claims.content(engine, work.broadcast_id)
+            said = upcoming.content(engine, work.broadcast_id)
             self._contents[work.broadcast_id] = json.loads(said)
-        packed = claims.openids(engine, work.pack_id)
+        packed = upcoming.openids(engine, work.pack_id)
         message = Message(
             openids=openid.unpack(packed),
             content=self._contents[work.broadcast_id],

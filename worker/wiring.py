@@ -27,6 +27,7 @@ from coordination.limiter import Limiter
 from coordination.tokens import TokenService
 from models.engine import open_engine
 from models.ledger import accounts as known_accounts
+from models.ledger.reading import known
 from models.ledger.records import Rules
 from wechat.client import WeChatClient
 from wechat.values import Timeouts
@@ -102,7 +103,7 @@ class Parts:
         if account.name in self.met:
             return
         try:
-            if known_accounts.check(self.engine, account):
+            if known.check(self.engine, account):
                 self.met.add(account.name)
         except SettingsError as error:
             if known_accounts.stop(self.engine, account.name):

@@ -15,7 +15,7 @@ from cli.group import Command
 from cli.standing import Lanes
 from cli.wiring.database import engine, settings
 from cli.words import utc_now
-from models.ledger.accounts import with_work
+from models.ledger.reading.known import with_work
 
 app = new_app()
 

@@ -12,7 +12,7 @@ from broadcast.text import t
 from cli import output, standing, ways, words
 from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
-from models.ledger import accounts, flights
+from models.ledger.reading import flights, known
 
 EveryAccount = Annotated[bool, typer.Option("--all", help=t("help.all_accounts"))]
 
@@ -55,8 +55,8 @@ def _named(ledger: Engine, account: str | None) -> str:
 
     Raises SettingsError for one that nobody knows.
     """
-    known = settings().accounts()
-    if account is not None and account not in known and accounts.is_known(ledger, account):
+    configured = settings().accounts()
+    if account is not None and account not in configured and known.is_known(ledger, account):
         return account
     return settings().account(account).name
 

@@ -19,7 +19,7 @@ from cli import output
 from cli.commands.options import AccountName, AsJSON, new_app
 from cli.group import Command
 from cli.wiring.database import engine, settings
-from models.ledger import accounts, reports
+from models.ledger.reading import known, reports
 
 app = new_app()
 
@@ -51,7 +51,7 @@ def listing(
 
 def _check_known(ledger: Engine, account: str) -> None:
     """Refuse an account that neither the ledger nor the settings have: an empty list would lie."""
-    used = accounts.names(ledger)
+    used = known.names(ledger)
     if not used:
         settings().account(account)
     elif account not in used and account not in (configured := settings().accounts()):

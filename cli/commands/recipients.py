@@ -16,8 +16,8 @@ from cli import output, words
 from cli.commands.options import BroadcastID, new_app
 from cli.group import Command
 from cli.wiring.database import engine
-from models.ledger import recipients as sets
-from models.ledger.recipients import Portion, SkippedLines
+from models.ledger.reading import recipients as sets
+from models.ledger.reading.recipients import Portion, SkippedLines
 
 app = new_app()
 

@@ -16,7 +16,8 @@ from cli.commands.steering import remains
 from cli.group import Command
 from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
-from models.ledger import reports, resolves
+from models.ledger import resolves
+from models.ledger.reading import reports
 from models.ledger.records import Rules
 from models.ledger.resolves import Resolved
 

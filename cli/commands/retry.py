@@ -12,8 +12,10 @@ from cli.commands.steering import remains
 from cli.group import Command
 from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
-from models.ledger import reports, retries
-from models.ledger.retries import Goes, Place, Placed, Retried
+from models.ledger import retries
+from models.ledger.reading import reports
+from models.ledger.reading.places import Place, Placed
+from models.ledger.retries import Goes, Retried
 
 app = new_app()
 

@@ -13,7 +13,7 @@ from cli import output, standing, waiting
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command
 from cli.wiring.database import engine
-from models.ledger import reports
+from models.ledger.reading import reports
 
 app = new_app()
 

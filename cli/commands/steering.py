@@ -11,7 +11,7 @@ from broadcast.text import t
 from cli import output, report, ways, words
 from cli.wiring.database import engine
 from cli.wiring.person import in_one_line, who
-from models.ledger import flights, reports
+from models.ledger.reading import flights, reports
 
 
 class Control(Protocol):

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from broadcast.text import t
 from cli import words
-from models.ledger import reports
+from models.ledger.reading import reports
 
 #: Most broadcasts that are named; the rest is counted.
 MOST_NAMED = 20

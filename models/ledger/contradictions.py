@@ -12,9 +12,8 @@ from broadcast.attempts import Reason
 from broadcast.decide import Decision, Move
 from broadcast.outcomes import Outcome
 from models.attempt import AttemptRow
+from models.ledger.reading import voices
 from models.ledger.transaction import WORKER, AnyRow, note
-
-KIND = "batch.contradiction"
 
 
 def tell(
@@ -33,8 +32,9 @@ def tell(
     word = _contradicted(connection, batch, decision, outcome=outcome, denied=denied)
     if word is not None:
         note(
-            connection, KIND, who=WORKER, broadcast_id=batch.broadcast_id, batch_id=batch.id,
-            word=word, said=batch.msg_id, outcome=outcome, msg_id=decision.msg_id,
+            connection, voices.CONTRADICTION, who=WORKER, broadcast_id=batch.broadcast_id,
+            batch_id=batch.id, word=word, said=batch.msg_id, outcome=outcome,
+            msg_id=decision.msg_id,
         )  # fmt: skip
 
 

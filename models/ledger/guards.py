@@ -6,9 +6,7 @@ an unhalt, is not undone by what was there before.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, select
 
@@ -21,17 +19,8 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.event import Event
 from models.ledger import moves, stops
+from models.ledger.reading import tripped
 from models.ledger.transaction import WORKER, AnyRow, note
-
-KIND = "guard"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tripped:
-    """What made a guard act: how many batches, and of which broadcasts they are."""
-
-    count: int
-    broadcasts: Sequence[str]
 
 
 def watch(connection: Connection, batch: AnyRow, decision: Decision, *, guards: Guards) -> None:
@@ -52,7 +41,7 @@ def after_doubt(connection: Connection, account: str, guards: Guards) -> None:
     ):
         ids = sorted({row.broadcast_id for row in there})
         note(
-            connection, KIND, who=WORKER, account=account, reason=Reason.TOO_MANY_DOUBTS,
+            connection, tripped.KIND, who=WORKER, account=account, reason=Reason.TOO_MANY_DOUBTS,
             count=len(there), broadcasts=ids,
         )  # fmt: skip
 
@@ -67,7 +56,7 @@ def _after_refusal(
         connection, broadcast_id, reason=Reason.TOO_MANY_REFUSALS, errcode=errcode, errmsg=None
     ):
         note(
-            connection, KIND, who=WORKER, broadcast_id=broadcast_id, errcode=errcode,
+            connection, tripped.KIND, who=WORKER, broadcast_id=broadcast_id, errcode=errcode,
             reason=Reason.TOO_MANY_REFUSALS, count=refused, broadcasts=[broadcast_id],
         )  # fmt: skip
 
@@ -150,21 +139,3 @@ def _doubts(connection: Connection, account: str) -> Select[int, str]:
         .where(Batch.account == account, Batch.state == BatchState.IN_DOUBT)
         .where(Batch.reason != Reason.STOPPED_WHILE_UNKNOWN, _moved_since(unhalted or 0))
     )
-
-
-def tripped(
-    connection: Connection, *, broadcast_id: str | None = None, account: str | None = None
-) -> Tripped | None:
-    """Return what paused a broadcast, or stopped an account, by itself last."""
-    whose = (
-        Event.broadcast_id == broadcast_id
-        if account is None
-        else Event.broadcast_id.is_(None) & (Event.account == account)
-    )
-    detail = connection.scalar(
-        select(Event.detail).where(whose, Event.kind == KIND).order_by(Event.id.desc()).limit(1)
-    )
-    if detail is None:
-        return None
-    told = json.loads(detail)
-    return Tripped(count=told["count"], broadcasts=told["broadcasts"])

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Engine, select
 
 from broadcast.states import BroadcastState
 from models.broadcast import BroadcastRow
-from models.ledger import lanes, reports
+from models.ledger import lanes
+from models.ledger.reading import reports
 from models.ledger.transaction import AnyRow, write
 
 T = TypeVar("T")

@@ -38,7 +38,8 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now, skips_locked
 from models.ledger import guards as watching
-from models.ledger import moves, taken
+from models.ledger import moves
+from models.ledger.reading import taken
 from models.ledger.transaction import AnyRow, write
 
 LEASE = timedelta(seconds=6)

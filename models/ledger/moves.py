@@ -26,7 +26,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import taken
+from models.ledger.reading import taken
 from models.ledger.transaction import WORKER, AnyRow, note
 
 

@@ -22,11 +22,11 @@ from broadcast.text import t
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now
-from models.ledger import held, moves, named, records, taken
+from models.ledger import held, moves, records
 from models.ledger.consequences import FIRST_POLL
+from models.ledger.reading import named, taken
 from models.ledger.records import DEFAULT_RULES, LARGEST_MSG_ID, Rules
-from models.ledger.taken import Span
-from models.ledger.transaction import AnyRow, read
+from models.ledger.transaction import AnyRow
 
 _ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 
@@ -86,33 +86,6 @@ def resolve(
         )  # fmt: skip
 
     return held.on(engine, broadcast_id, work)
-
-
-def named_msg_ids(engine: Engine, broadcast_id: str) -> dict[int, list[int]]:
-    """Return, for each batch in doubt, the msg_ids that replies of WeChat's named."""
-    found: dict[int, list[int]] = {}
-    with read(engine) as connection:
-        rows = connection.execute(
-            select(Batch.n, AttemptRow.msg_id)
-            .join(AttemptRow, AttemptRow.batch_id == Batch.id)
-            .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.IN_DOUBT)
-            .where(AttemptRow.msg_id.is_not(None))
-            .distinct()
-            .order_by(Batch.n, AttemptRow.msg_id)
-        )
-        for n, msg_id in rows:
-            found.setdefault(n, []).append(int(msg_id or 0))
-    return found
-
-
-def called_at(engine: Engine, broadcast_id: str) -> dict[int, Span]:
-    """Return, for each batch in doubt, when the calls began that may have sent it.
-
-    That is where a person looks; a call that WeChat refused, or that was not made, sent nothing.
-    """
-    with read(engine) as connection:
-        doubts = Batch.state == BatchState.IN_DOUBT
-        return taken.spans(connection, broadcast_id, doubts, taken.UNDENIED)
 
 
 _BATCH = select(

@@ -28,6 +28,7 @@ from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import accounts, lanes, moves, quotas, uploads
+from models.ledger.reading import known
 from models.ledger.transaction import read, write
 from models.skipped import Skipped
 
@@ -116,7 +117,7 @@ def find(engine: Engine, body: Body) -> str | None:
     uploading under it, and SettingsError when the account's name has had another appid.
     """
     with read(engine) as connection:
-        accounts.refuse_changed(connection, body.account)
+        known.refuse_changed(connection, body.account)
         return _same(connection, body)
 
 
@@ -192,7 +193,7 @@ def _give_up_dead(connection: Connection, body: Body) -> str | None:
 
 
 def _open(connection: Connection, body: Body, who: str) -> str:
-    accounts.refuse_changed(connection, body.account)
+    known.refuse_changed(connection, body.account)
     moment = now(connection)
     broadcast_id = _new_id(moment)
     connection.execute(

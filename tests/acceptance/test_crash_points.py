@@ -18,7 +18,7 @@ import pytest
 
 from broadcast import names
 from broadcast.crashpoints import VARIABLE, Point
-from models.ledger import reports
+from models.ledger.reading import reports
 from models.ledger.submits import UPLOAD_DEAD
 from tests.acceptance.crash_table import (
     NAP,

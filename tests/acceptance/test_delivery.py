@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from broadcast.states import BatchState
-from models.ledger import reports
+from models.ledger.reading import reports
 from tests.acceptance.conftest import sets_of
 from tests.kit.wait import until
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from broadcast import day
 from broadcast.attempts import Reason
-from models.ledger import reports
+from models.ledger.reading import reports
 from tests.acceptance.conftest import sets_of
 from tests.kit.clock import Clock
 from tests.kit.wait import until

@@ -22,8 +22,10 @@ from broadcast.outcomes import Outcome, of_errcode
 from broadcast.states import BatchState
 from models import Base, Batch
 from models.ledger import claims, lanes, plans, records, submits
-from models.ledger.claims import Claim, Kind, Work
+from models.ledger.claims import Claim
 from models.ledger.lanes import Held
+from models.ledger.reading import upcoming
+from models.ledger.reading.upcoming import Kind, Work
 from models.ledger.records import DEFAULT_RULES, Fact, Rules
 from models.types import Moment
 
@@ -219,7 +221,7 @@ class Driver:
 
     def next(self) -> Work:
         """Return what the lane does next."""
-        return claims.next_work(self.engine, self.held)
+        return upcoming.next_work(self.engine, self.held.account)
 
     def claim(self) -> Claim:
         """Claim the next call; it must be allowed."""

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from models import schema
 from models.engine import open_engine
-from models.ledger import reports
+from models.ledger.reading import reports
 from tests.kit.processes import RunningProcess, python_module
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until

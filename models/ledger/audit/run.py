@@ -17,7 +17,6 @@ from broadcast.waits import Waits
 from models.account import AccountRow
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import reports
 from models.ledger.audit import (
     calls,
     clock,
@@ -34,6 +33,7 @@ from models.ledger.audit import (
 from models.ledger.audit.case import Case
 from models.ledger.audit.findings import Audit, Check, Finding, Found
 from models.ledger.audit.overlaps import LaneCall
+from models.ledger.reading import reports
 from models.ledger.sweeps import UPLOAD_FORGOTTEN
 from models.ledger.transaction import read
 

@@ -18,7 +18,8 @@ from broadcast.states import BROADCAST_AT_REST, BROADCAST_RUNNING, BatchState, B
 from models.ledger import claims, controls, lanes, polls, records, retries, sweeps
 from models.ledger.audit.findings import Check
 from models.ledger.audit.run import audit_all
-from models.ledger.claims import Kind, Work
+from models.ledger.reading import places, upcoming
+from models.ledger.reading.upcoming import Kind, Work
 from models.ledger.records import DEFAULT_RULES, Fact
 from tests.integration.models.ledger_world import (
     ACCOUNT,
@@ -158,7 +159,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _next(self, driver: DriverModel) -> Work:
         assert driver.held is not None
-        work = claims.next_work(self.engine, driver.held)
+        work = upcoming.next_work(self.engine, driver.held.account)
         if work.kind in {Kind.CALL, Kind.VERIFY}:
             running = {b.id for b in self.world.broadcasts.values() if b.state in BROADCAST_RUNNING}
             doubts = {
@@ -174,7 +175,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def _verify(self, work: Work, *, known: bool) -> None:
         msg_id = self.world.batches[work.batch_id].taken[0].msg_id
         assert msg_id is not None
-        assert claims.said_msg_id(self.engine, work.batch_id) == msg_id
+        assert upcoming.said_msg_id(self.engine, work.batch_id) == msg_id
         # mass/get may not know a fresh msg_id yet; it never knows one that is not there.
         known = known and (not self.honest or self.world.wechat.knows(msg_id))
         records.confirm(self.engine, work.batch_id, msg_id, known=known)
@@ -392,4 +393,4 @@ def one_of(several: Sequence[T], pick: int) -> T:
 
 
 def _again(done: retries.Retried) -> set[int]:
-    return {n for group in done.of(retries.Place.AGAIN) for n in group.numbers}
+    return {n for group in done.of(places.Place.AGAIN) for n in group.numbers}

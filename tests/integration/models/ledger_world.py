@@ -16,8 +16,9 @@ from models.account import Lane
 from models.batch import Pack
 from models.broadcast import BroadcastRow
 from models.ledger import records
-from models.ledger.claims import Claim, Work
+from models.ledger.claims import Claim
 from models.ledger.lanes import Held
+from models.ledger.reading.upcoming import Work
 from models.ledger.records import Fact
 from tests.integration.models.mass_send_twin import MassSendTwin
 from tests.integration.models.reference import TAKEN, WITH_WECHAT, BatchModel

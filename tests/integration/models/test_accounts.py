@@ -15,7 +15,8 @@ from broadcast.errors import SettingsError
 from broadcast.states import BroadcastState
 from models import Event
 from models.account import AccountRow
-from models.ledger import accounts, controls, reports, submits
+from models.ledger import accounts, controls, submits
+from models.ledger.reading import known, reports
 from tests.kit import ledger
 
 
@@ -25,19 +26,19 @@ def renamed(account: Account) -> Account:
 
 
 def test_account_is_known_once_it_was_used(engine: Engine) -> None:
-    assert not accounts.check(engine, ledger.account())
+    assert not known.check(engine, ledger.account())
 
     ledger.broadcast(engine)
 
-    assert accounts.check(engine, ledger.account())
-    assert not accounts.check(engine, ledger.account("another"))
+    assert known.check(engine, ledger.account())
+    assert not known.check(engine, ledger.account("another"))
 
 
 def test_changed_appid_is_refused_and_both_are_named(engine: Engine) -> None:
     ledger.broadcast(engine)
 
     with pytest.raises(SettingsError) as caught:
-        accounts.check(engine, renamed(ledger.account()))
+        known.check(engine, renamed(ledger.account()))
 
     assert caught.value.exit_status == 2
     assert "wx9999999999999999" in str(caught.value)
@@ -65,7 +66,7 @@ def test_appid_under_another_name_is_refused_and_both_are_named(engine: Engine) 
     ledger.broadcast(engine)
 
     for refuse in (
-        lambda: accounts.check(engine, named("main")),
+        lambda: known.check(engine, named("main")),
         lambda: submits.find(engine, ledger.body(owner=named("main"))),
         lambda: submits.begin(engine, ledger.body(owner=named("main")), who="tests"),
     ):
@@ -84,9 +85,9 @@ def test_of_two_names_that_a_ledger_has_already_the_older_one_goes_on(engine: En
     controls.halt(engine, None, who="tests", known=[named("old")])
     controls.halt(engine, None, who="tests", known=[named("new")])
 
-    assert accounts.check(engine, named("old"))
+    assert known.check(engine, named("old"))
     with pytest.raises(SettingsError):
-        accounts.check(engine, named("new"))
+        known.check(engine, named("new"))
 
 
 def test_second_name_waits_for_the_first_that_is_not_committed_yet(engine: Engine) -> None:

@@ -17,7 +17,9 @@ from broadcast.waits import Waits
 from models import BroadcastRow, Lane
 from models.engine import now
 from models.ledger import audit, claims, controls, lanes, polls, records, submits, sweeps
-from models.ledger.claims import Claim, Kind
+from models.ledger.claims import Claim
+from models.ledger.reading import upcoming
+from models.ledger.reading.upcoming import Kind
 from models.ledger.records import Fact
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -249,7 +251,7 @@ class Story:
     def call(self) -> None:
         work = self.driver.next()
         if work.kind is Kind.VERIFY:
-            msg_id = claims.said_msg_id(self.engine, work.batch_id)
+            msg_id = upcoming.said_msg_id(self.engine, work.batch_id)
             assert msg_id is not None
             known = self.dice.random() < 0.5
             records.confirm(self.engine, work.batch_id, msg_id, known=known)

@@ -11,8 +11,8 @@ from broadcast.states import BatchState
 from models import Event
 from models.ledger import controls, resolves, retries
 from models.ledger.audit import Found
+from models.ledger.reading.places import Place
 from models.ledger.records import Fact
-from models.ledger.retries import Place
 from tests.integration.models.stories import lost_then, take_over
 from tests.integration.models.tampering import (
     WHO,

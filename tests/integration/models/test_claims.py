@@ -18,8 +18,9 @@ from broadcast.waits import Waits
 from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import claims, controls, lanes, records, reports, stops
-from models.ledger.claims import Kind
+from models.ledger import claims, controls, lanes, records, stops
+from models.ledger.reading import reports, upcoming
+from models.ledger.reading.upcoming import Kind
 from models.ledger.records import Fact, Rules
 from models.ledger.transaction import write
 from tests.kit import ledger
@@ -52,9 +53,10 @@ DRIVE = """
 import sys
 from models.engine import open_engine
 from models.ledger import claims, lanes
-from models.ledger.claims import Kind
-from tests.kit.ledger import said
+from models.ledger.reading import upcoming
+from models.ledger.reading.upcoming import Kind
 from models.ledger.records import record
+from tests.kit.ledger import said
 
 engine, me = open_engine(sys.argv[1]), sys.argv[2]
 claimed = 0
@@ -62,7 +64,7 @@ while True:
     held = lanes.acquire(engine, "default", me)
     if held is None:
         continue
-    work = claims.next_work(engine, held)
+    work = upcoming.next_work(engine, held.account)
     if work.kind is Kind.REST:
         lanes.release(engine, held)
         break
@@ -94,7 +96,7 @@ def driver(engine: Engine) -> Driver:
     return Driver(engine)
 
 
-def refused(driver: Driver, work: claims.Work) -> None:
+def refused(driver: Driver, work: upcoming.Work) -> None:
     before = attempts(driver.engine)
     assert claims.claim(driver.engine, driver.held, work) is None
     assert attempts(driver.engine) == before

@@ -11,8 +11,9 @@ from broadcast.outcomes import Outcome
 from broadcast.states import BATCH_MOVES, BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
-from models.ledger import controls, moves, reports, resolves
-from models.ledger.claims import Kind
+from models.ledger import controls, moves
+from models.ledger.reading import doubts, reports
+from models.ledger.reading.upcoming import Kind
 from models.ledger.records import Fact
 from tests.integration.models.stories import lane
 from tests.kit import ledger
@@ -135,5 +136,5 @@ def test_fact_whose_move_is_illegal_is_kept_and_its_batch_left_to_a_person(
     assert [one.levelname for one in caplog.records if "left to a person" in one.message] == [
         "ERROR"
     ]
-    assert resolves.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
+    assert doubts.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
     assert driver.next().n == 2

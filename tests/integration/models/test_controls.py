@@ -15,8 +15,9 @@ from broadcast.errors import InputError, UnknownIdError
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
-from models.ledger import claims, controls, flights, plans, reports, sweeps, voices
-from models.ledger.claims import Kind
+from models.ledger import claims, controls, plans, sweeps
+from models.ledger.reading import flights, reports, voices
+from models.ledger.reading.upcoming import Kind
 from models.ledger.records import Fact
 from models.ledger.transaction import note, write
 from tests.integration.models.stories import snapshot

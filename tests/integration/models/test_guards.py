@@ -15,8 +15,9 @@ from broadcast.guards import Guards
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import REPEAT_WINDOW, UNKNOWN_TRIES
 from models.event import Event
-from models.ledger import controls, reports, resolves, retries, sweeps
-from models.ledger.claims import Kind
+from models.ledger import controls, resolves, retries, sweeps
+from models.ledger.reading import reports
+from models.ledger.reading.upcoming import Kind
 from models.ledger.records import Rules
 from tests.integration.models.stories import OVER, SOON, lane, lost_then
 from tests.kit import ledger

@@ -13,8 +13,9 @@ from broadcast.attempts import Reason
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import UNKNOWN_TRIES
 from models.account import AccountRow, Lane
-from models.ledger import controls, lanes, reports
-from models.ledger.claims import Kind
+from models.ledger import controls, lanes
+from models.ledger.reading import reports
+from models.ledger.reading.upcoming import Kind
 from models.ledger.transaction import write
 from tests.integration.models.stories import take_over
 from tests.kit import ledger

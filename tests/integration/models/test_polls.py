@@ -13,7 +13,8 @@ from broadcast.attempts import Reason
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models import Batch
-from models.ledger import polls, reports, stops
+from models.ledger import polls, stops
+from models.ledger.reading import reports
 from models.ledger.transaction import write
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said

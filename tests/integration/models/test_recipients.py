@@ -12,8 +12,9 @@ from broadcast.errors import InputError, UnknownIdError
 from broadcast.reports import SETS
 from broadcast.states import BatchState
 from models import Batch
-from models.ledger import controls, plans, recipients, reports, submits
-from models.ledger.recipients import Portion
+from models.ledger import controls, plans, submits
+from models.ledger.reading import recipients, reports
+from models.ledger.reading.recipients import Portion
 from tests.integration.models.stories import lost_then
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said

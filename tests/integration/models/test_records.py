@@ -12,8 +12,9 @@ from broadcast.decide import Decision, Move
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
-from models.ledger import claims, controls, records, reports, resolves, retries
-from models.ledger.claims import Kind
+from models.ledger import controls, records, resolves, retries
+from models.ledger.reading import reports, upcoming
+from models.ledger.reading.upcoming import Kind
 from models.ledger.records import Fact
 from tests.integration.models.stories import SOON, lane, lost_then, snapshot, take_over
 from tests.kit import ledger
@@ -207,7 +208,7 @@ def test_question_that_a_person_was_quicker_than_is_asked_all_the_same(
     work = driver.next()
     controls.cancel(driver.engine, broadcast_id, who="tests")
     resolves.resolve(driver.engine, broadcast_id, work.n, msg_id=None, who="tests")
-    assert claims.said_msg_id(driver.engine, work.batch_id) == 71
+    assert upcoming.said_msg_id(driver.engine, work.batch_id) == 71
     records.confirm(driver.engine, work.batch_id, 71, known=True)
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
@@ -217,7 +218,7 @@ def _confirm(driver: Driver, *, known: bool = True) -> Decision:
     """Do what a lane does next, which is to ask mass/get, and let it answer."""
     work = driver.next()
     assert work.kind is Kind.VERIFY
-    msg_id = claims.said_msg_id(driver.engine, work.batch_id)
+    msg_id = upcoming.said_msg_id(driver.engine, work.batch_id)
     assert msg_id is not None
     return records.confirm(driver.engine, work.batch_id, msg_id, known=known)
 

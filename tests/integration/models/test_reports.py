@@ -11,8 +11,9 @@ from sqlalchemy import Engine
 from broadcast.errors import UnknownIdError
 from broadcast.outcomes import Outcome
 from broadcast.states import BroadcastState
-from models.ledger import claims, controls, lanes, reports, submits
-from models.ledger.claims import Kind
+from models.ledger import claims, controls, lanes, submits
+from models.ledger.reading import reports
+from models.ledger.reading.upcoming import Kind
 from models.ledger.records import Fact
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said

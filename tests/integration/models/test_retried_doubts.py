@@ -8,7 +8,8 @@ import pytest
 
 from broadcast.attempts import Reason
 from broadcast.states import BatchState
-from models.ledger import controls, reports, resolves, retries, sweeps, voices
+from models.ledger import controls, retries, sweeps
+from models.ledger.reading import doubts, places, reports, voices
 from models.ledger.records import Fact
 from tests.integration.models.stories import SOON, take_over
 from tests.integration.models.words import DAY, WHO, doubt, findings, resolve
@@ -19,7 +20,7 @@ from tests.kit.ledger import LOST, Driver, said
 def retried(driver: Driver, broadcast_id: str) -> None:
     """Let a person say "not sent" and retry."""
     resolve(driver.engine, broadcast_id, None)
-    again = retries.retry(driver.engine, broadcast_id, who=WHO).of(retries.Place.AGAIN)
+    again = retries.retry(driver.engine, broadcast_id, who=WHO).of(places.Place.AGAIN)
     assert [list(one.numbers) for one in again] == [[1]]
 
 
@@ -145,7 +146,7 @@ def test_late_already_accepted_puts_a_batch_that_was_taken_for_not_sent_in_doubt
     driver.record(claim, said(45065, msg_id=71))
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.UNPROVED_ACCEPTANCE)
-    assert resolves.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
+    assert doubts.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
     assert findings(driver.engine) == set()
     resolve(driver.engine, broadcast_id, 71)
     assert findings(driver.engine) == set()

@@ -12,9 +12,11 @@ from broadcast.plan import Quota
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models import Event
-from models.ledger import audit, controls, polls, reports, retries
-from models.ledger.claims import Kind
-from models.ledger.retries import Goes, Place, Retried
+from models.ledger import audit, controls, polls, retries
+from models.ledger.reading import places, reports
+from models.ledger.reading.places import Place
+from models.ledger.reading.upcoming import Kind
+from models.ledger.retries import Goes, Retried
 from tests.integration.models.stories import lost_then, snapshot
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said
@@ -219,6 +221,6 @@ def test_look_tells_what_a_retry_would_find(engine: Engine) -> None:
     broadcast_id = small(engine)
     Driver(engine).call(said(43004))
     before = snapshot(engine)
-    found = {group.place: list(group.numbers) for group in retries.look(engine, broadcast_id)}
+    found = {group.place: list(group.numbers) for group in places.look(engine, broadcast_id)}
     assert found == {Place.AGAIN: [1], Place.NEVER_CALLED: [2]}
     assert snapshot(engine) == before

@@ -13,8 +13,9 @@ from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models import Batch
 from models.engine import now
-from models.ledger import claims, controls, lanes, plans, polls, records, reports, submits, sweeps
-from models.ledger.claims import Kind
+from models.ledger import claims, controls, lanes, plans, polls, records, submits, sweeps
+from models.ledger.reading import reports
+from models.ledger.reading.upcoming import Kind
 from models.ledger.records import DEFAULT_RULES, Rules
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said

@@ -10,8 +10,9 @@ from sqlalchemy import Engine, select
 from broadcast import openid
 from broadcast.states import BatchState, BroadcastState
 from models import Pack
-from models.ledger import claims, controls, reports
-from models.ledger.claims import Kind
+from models.ledger import controls
+from models.ledger.reading import reports, upcoming
+from models.ledger.reading.upcoming import Kind
 from models.ledger.records import Rules
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -31,8 +32,8 @@ def test_halves_add_up_to_their_parent(engine: Engine, size: int) -> None:
     assert one.size + other.size == parent.size == size
     assert one.size - other.size in {0, 1}
     assert [row.n for row in (one, other)] == [2, 3]
-    whole = claims.openids(engine, parent.pack_id)
-    halves = [claims.openids(engine, row.pack_id) for row in (one, other)]
+    whole = upcoming.openids(engine, parent.pack_id)
+    halves = [upcoming.openids(engine, row.pack_id) for row in (one, other)]
     assert b"".join(halves) == whole
     assert len({row.clientmsgid for row in (parent, one, other)}) == 3
     assert {row.depth for row in (one, other)} == {1}
@@ -65,7 +66,7 @@ def test_batches_are_halved_as_often_as_the_rules_say(engine: Engine, depth: int
     bad = ledger.openids(1_000)[137].encode()
     driver = Driver(engine, rules=Rules(split_depth=depth))
     while (work := driver.next()).kind is Kind.CALL:
-        names = openid.unpack(claims.openids(engine, work.pack_id))
+        names = openid.unpack(upcoming.openids(engine, work.pack_id))
         driver.call(said(40003) if bad in names else said(0, msg_id=work.batch_id))
     rows = ledger.batches(engine, broadcast_id)
     assert max(row.depth for row in rows) == depth

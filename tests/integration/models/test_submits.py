@@ -20,7 +20,8 @@ from broadcast.errors import (
 from broadcast.plan import Fit, Quota
 from broadcast.states import BroadcastState
 from models import BroadcastRow, Pack, Skipped
-from models.ledger import controls, plans, reports, submits, sweeps
+from models.ledger import controls, plans, submits, sweeps
+from models.ledger.reading import reports
 from models.ledger.submits import Terms
 from tests.kit import ledger
 from tests.kit.ledger import Driver, body, figures, published, said, upload

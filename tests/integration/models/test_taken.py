@@ -6,7 +6,7 @@ from sqlalchemy import Engine, select, update
 
 from broadcast.outcomes import SAID_ACCEPTED, Outcome, unanswered
 from models.attempt import AttemptRow
-from models.ledger import taken
+from models.ledger.reading import taken
 from tests.kit import ledger
 from tests.kit.ledger import Driver
 

@@ -10,7 +10,8 @@ from sqlalchemy import Engine, select
 from broadcast.states import BatchState
 from cli import ways, words
 from models.attempt import AttemptRow
-from models.ledger import records, reports, resolves
+from models.ledger import records
+from models.ledger.reading import doubts, reports
 from tests.integration.models.stories import SOON, lost_then, take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -38,7 +39,7 @@ def test_status_names_the_time_of_the_call_that_may_have_been_taken(
         first, lost, _ = connection.scalars(
             select(AttemptRow.started_at).order_by(AttemptRow.number)
         )
-    span = resolves.called_at(driver.engine, broadcast_id)[1]
+    span = doubts.called_at(driver.engine, broadcast_id)[1]
     assert (span.first, span.last) == (lost, lost)
     report = reports.report(driver.engine, broadcast_id)
     text = told(driver.engine, broadcast_id)
@@ -53,7 +54,7 @@ def test_status_names_the_first_and_the_last_of_several(driver: Driver, broadcas
     second.call(LOST)
     ledger.pass_time(driver.engine, timedelta(minutes=5))
     Driver(driver.engine, owner="third").call(said(48001))
-    span = resolves.called_at(driver.engine, broadcast_id)[1]
+    span = doubts.called_at(driver.engine, broadcast_id)[1]
     assert span.last - span.first > timedelta(hours=4)
     now = reports.report(driver.engine, broadcast_id).now
     assert words.between(span.first, span.last, now)[:40] in told(driver.engine, broadcast_id)
@@ -68,6 +69,6 @@ def test_status_says_of_a_doubt_whose_calls_were_refused_in_the_end_that_nothing
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.IN_DOUBT
     driver.record(claim, said(40001))
     ledger.pass_time(driver.engine, SOON)
-    assert resolves.called_at(driver.engine, broadcast_id) == {}
+    assert doubts.called_at(driver.engine, broadcast_id) == {}
     assert "--not-sent" in told(driver.engine, broadcast_id)
     assert "--sent" not in told(driver.engine, broadcast_id)

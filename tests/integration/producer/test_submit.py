@@ -20,7 +20,8 @@ from broadcast.errors import (
 )
 from broadcast.states import BroadcastState
 from models import BroadcastRow, Pack
-from models.ledger import reports, submits, sweeps
+from models.ledger import submits, sweeps
+from models.ledger.reading import reports
 from producer import audience as audiences
 from producer.submit import checked_key, prepare, store, submit
 from tests.integration.producer.conftest import BellStub, QuotaStub, openids, order

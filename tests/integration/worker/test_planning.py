@@ -14,7 +14,7 @@ from broadcast.plan import Quota
 from broadcast.states import BatchState, BroadcastState
 from coordination.tokens import Token
 from models import Event
-from models.ledger import reports
+from models.ledger.reading import reports
 from models.ledger.records import DEFAULT_RULES, Fact
 from tests.kit import ledger
 from tests.kit.ledger import body, published

@@ -19,7 +19,7 @@ from broadcast.reports import SETS
 from broadcast.states import BatchState, BroadcastState
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
-from models.ledger import reports
+from models.ledger.reading import reports
 from models.ledger.transaction import AnyRow, read
 from models.skipped import Skipped
 

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Engine, select
 
 from models.batch import Batch
 from models.event import Event
-from models.ledger import contradictions
 from models.ledger.transaction import WORKER, AnyRow, read
+
+#: The history line of a reply that spoke against a person.
+CONTRADICTION = "batch.contradiction"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ def contradicted(engine: Engine, broadcast_id: str) -> list[Contradiction]:
         rows = connection.execute(
             select(Event.at, Event.detail, Batch.n)
             .join(Batch, Batch.id == Event.batch_id)
-            .where(Event.broadcast_id == broadcast_id, Event.kind == contradictions.KIND)
+            .where(Event.broadcast_id == broadcast_id, Event.kind == CONTRADICTION)
             .order_by(Event.id)
         ).all()
     return [_contradiction(row) for row in rows]

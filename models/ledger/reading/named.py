@@ -14,7 +14,7 @@ from broadcast.outcomes import SAID_ACCEPTED, Outcome
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.batch import Batch
-from models.ledger import taken
+from models.ledger.reading import taken
 from models.ledger.transaction import AnyRow
 
 

@@ -20,7 +20,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import guards, voices
+from models.ledger.reading import tripped, voices
 from models.ledger.transaction import AnyRow, read
 from models.skipped import Skipped
 
@@ -215,20 +215,20 @@ def _lane_view(connection: Connection, lane: Mapping[Any, Any]) -> LaneView:
     account = row.pop("account")
     why = voices.halt_why(connection, account) if row["halted_at"] else None
     doubts = row["stop_reason"] is Reason.TOO_MANY_DOUBTS
-    tripped = guards.tripped(connection, account=account) if doubts else None
+    last = tripped.last(connection, account=account) if doubts else None
     return LaneView(
         **row,
         halted_why=why,
-        stop_count=tripped.count if tripped else None,
-        stop_broadcasts=tripped.broadcasts if tripped else (),
+        stop_count=last.count if last else None,
+        stop_broadcasts=last.broadcasts if last else (),
     )
 
 
 def _refusals(connection: Connection, row: AnyRow) -> int | None:
     if row.reason is not Reason.TOO_MANY_REFUSALS:
         return None
-    tripped = guards.tripped(connection, broadcast_id=row.id)
-    return tripped.count if tripped else None
+    last = tripped.last(connection, broadcast_id=row.id)
+    return last.count if last else None
 
 
 def repeats(engine: Engine, broadcast_id: str) -> list[Repeat]:

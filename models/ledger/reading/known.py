@@ -1,0 +1,89 @@
+"""Known accounts: a name stands for one appid, and an appid for one name.
+
+The clientmsgid of every batch belongs to the appid under which it was made. Another official
+account has never heard of it: under a changed appid the repeat of a batch that may have been sent
+would be a second send, to other people, and the halves of a batch would get keys of their own.
+Under two names one official account would have two lanes, which call it at once and know nothing of
+each other's broadcasts.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, exists, select
+
+from broadcast.accounts import Account
+from broadcast.errors import SettingsError
+from broadcast.states import BROADCAST_DONE, BroadcastState
+from models.account import AccountRow
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.ledger.transaction import read
+
+
+def check(engine: Engine, account: Account) -> bool:
+    """Return whether the ledger knows *account*.
+
+    Raises SettingsError if the ledger has its name with another appid, or its appid under an older
+    name, and DatabaseAwayError.
+    """
+    with read(engine) as connection:
+        return refuse_changed(connection, account)
+
+
+def is_known(engine: Engine, name: str) -> bool:
+    """Return whether an account of this name was ever used."""
+    with read(engine) as connection:
+        found = connection.scalar(select(AccountRow.name).where(AccountRow.name == name))
+    return found is not None
+
+
+def names(engine: Engine) -> list[str]:
+    """Return the names of all accounts that were ever used."""
+    with read(engine) as connection:
+        return list(connection.scalars(select(AccountRow.name).order_by(AccountRow.name)))
+
+
+def with_work(engine: Engine) -> list[str]:
+    """Return the names of the accounts for which something is left to send or to ask WeChat for."""
+    nothing = [*BROADCAST_DONE, BroadcastState.UPLOADING]
+    polled = exists().where(Batch.account == AccountRow.name, Batch.poll_at.is_not(None))
+    sends = exists().where(
+        BroadcastRow.account == AccountRow.name, BroadcastRow.state.not_in(nothing)
+    )
+    with read(engine) as connection:
+        found = select(AccountRow.name).where(sends | polled).order_by(AccountRow.name)
+        return list(connection.scalars(found))
+
+
+def refuse_changed(connection: Connection, account: Account) -> bool:
+    """Do the work of :func:`check` inside a transaction."""
+    row = connection.execute(
+        select(AccountRow.appid, AccountRow.created_at).where(AccountRow.name == account.name)
+    ).first()
+    if row is not None and row.appid != account.appid:
+        raise SettingsError(
+            "error.settings.appid_changed", account=account.name, appid=account.appid,
+            stored=row.appid,
+        )  # fmt: skip
+    refuse_another_name(connection, account, since=row.created_at if row is not None else None)
+    return row is not None
+
+
+def refuse_another_name(
+    connection: Connection, account: Account, *, since: datetime | None, hold: bool = False
+) -> None:
+    """Raise SettingsError if the appid has an older name than that which it has *since* then."""
+    query = (
+        select(AccountRow.name, AccountRow.created_at)
+        .where(AccountRow.appid == account.appid, AccountRow.name != account.name)
+        .order_by(AccountRow.created_at, AccountRow.name)
+    )
+    # Held: on MariaDB this waits for the rows of others that are not committed yet.
+    for other in connection.execute(query.with_for_update() if hold else query):
+        if since is None or (other.created_at, other.name) < (since, account.name):
+            raise SettingsError(
+                "error.settings.appid_renamed", account=account.name, stored=other.name,
+                appid=account.appid,
+            )  # fmt: skip

@@ -1,0 +1,40 @@
+"""Tripped: what a guard stopped last, read from the history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from models.event import Event
+
+#: The history line of a guard that acted.
+KIND = "guard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tripped:
+    """What made a guard act: how many batches, and of which broadcasts they are."""
+
+    count: int
+    broadcasts: Sequence[str]
+
+
+def last(
+    connection: Connection, *, broadcast_id: str | None = None, account: str | None = None
+) -> Tripped | None:
+    """Return what paused a broadcast, or stopped an account, by itself last."""
+    whose = (
+        Event.broadcast_id == broadcast_id
+        if account is None
+        else Event.broadcast_id.is_(None) & (Event.account == account)
+    )
+    detail = connection.scalar(
+        select(Event.detail).where(whose, Event.kind == KIND).order_by(Event.id.desc()).limit(1)
+    )
+    if detail is None:
+        return None
+    told = json.loads(detail)
+    return Tripped(count=told["count"], broadcasts=told["broadcasts"])
