@@ -43,6 +43,8 @@ class Decision:
     #: BROADCAST: it is paused with this reason. ACCOUNT: its lane waits until ``not_before``, or,
     #: without one, stands still until a human says so.
     scope: Scope = Scope.BATCH
+    #: Why the lane waits, where that is not why the batch goes.
+    lane_reason: Reason | None = None
     errcode: int | None = None
 
 
@@ -130,7 +132,11 @@ def _by_unknown(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
         return Decision(move=Move.DOUBT, reason=Reason.TOO_OFTEN_UNKNOWN)
     at, reason, scope = policy.waits.after(history, now)
     if at >= window_end(history, policy.waits):
-        return Decision(move=Move.DOUBT, reason=Reason.WINDOW_CLOSED)
+        # What forbids the repeat may forbid the lane's other calls until then, too.
+        return Decision(
+            move=Move.DOUBT, reason=Reason.WINDOW_CLOSED, scope=scope, not_before=at,
+            lane_reason=reason,
+        )  # fmt: skip
     return Decision(move=Move.REPEAT_UNKNOWN, reason=reason, not_before=at, scope=scope)
 
 

@@ -106,7 +106,8 @@ def _spread(connection: Connection, batch: AnyRow, decision: Decision) -> None:
             errmsg=words,
         )  # fmt: skip
     if decision.scope is Scope.ACCOUNT and decision.not_before is not None:
-        lanes.wait(connection, batch.account, until=decision.not_before, reason=decision.reason)
+        reason = decision.lane_reason or decision.reason
+        lanes.wait(connection, batch.account, until=decision.not_before, reason=reason)
     elif decision.scope is Scope.ACCOUNT:
         stops.stop(
             connection, batch.account, reason=decision.reason, errcode=decision.errcode,

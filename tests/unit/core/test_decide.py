@@ -177,6 +177,13 @@ class TestRepeatWindow:
         assert self.at(1, said) == (Move.REPEAT_UNKNOWN, Reason.QUOTA_TODAY)
         assert self.at(14, said) == (Move.DOUBT, Reason.WINDOW_CLOSED)
 
+    def test_the_lane_waits_for_the_next_day_although_its_batch_does_not(self) -> None:
+        late = START + timedelta(hours=14)
+        decision = decide(history(O.UNKNOWN, O.QUOTA_TODAY), now=late, policy=POLICY)
+
+        assert (decision.scope, decision.lane_reason) == (Scope.ACCOUNT, Reason.QUOTA_TODAY)
+        assert decision.not_before == Waits().next_day(late)
+
     def test_refusal_before_the_unknown_call_does_not_open_the_window(self) -> None:
         late = START + timedelta(hours=30)
         said = [attempt(1, O.QUOTA_TODAY), attempt(2, O.UNKNOWN, started_at=late)]
