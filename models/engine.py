@@ -40,6 +40,9 @@ SILENT_S = 10
 #: MySQL: a statement waits so long for somebody else's lock and is then begun again. Less than
 #: ANSWER_S, or a busy row would look like a dead server.
 LOCK_WAIT_S = SILENT_S
+#: How long a server lets a client be silent inside a transaction, which has a lane's row perhaps:
+#: one that was stopped there, or whose machine is gone, must not hold an account's lane for hours.
+STALLED_S = SILENT_S
 #: MySQL: how long a statement may take. PyMySQL knows no other end of a peer that died in silence.
 ANSWER_S = 2 * SILENT_S
 
@@ -177,8 +180,9 @@ def open_engine(url: str | URL, *, pool_size: int = 5, patient: bool = False) ->
         _prepare_sqlite(engine)
         if "uri" not in parsed.query:
             samefile.watch(engine, Path(parsed.database or "").absolute())
-    elif parsed.get_backend_name() == "mysql" and not patient:
-        _prepare_mysql(engine)
+    elif not patient:
+        prepare = {"mysql": _prepare_mysql, "postgresql": _prepare_postgresql}
+        prepare[parsed.get_backend_name()](engine)
     return engine
 
 
@@ -231,6 +235,16 @@ def _prepare_mysql(engine: Engine) -> None:
             # Of a row, and of a table that a migration changes.
             for wait in ("innodb_lock_wait_timeout", "lock_wait_timeout"):
                 cursor.execute(f"SET SESSION {wait} = {LOCK_WAIT_S}")
+            # MySQL has no such thing.
+            if "mariadb" in dbapi.get_server_info().lower():
+                cursor.execute(f"SET SESSION idle_transaction_timeout = {STALLED_S}")
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401
+        dbapi.execute(f"SET SESSION idle_in_transaction_session_timeout = {STALLED_S * 1000}")
+        dbapi.commit()
 
 
 @functools.lru_cache(maxsize=64)

@@ -266,6 +266,30 @@ def test_a_row_that_is_held_for_long_is_no_absent_mariadb(impatient: Engine) -> 
         assert connection.scalar(select(Lane.fence)) == 1
 
 
+@pytest.mark.parametrize("server", ["postgresql_url", "mariadb_url"])
+def test_client_that_is_stopped_in_a_transaction_loses_the_row_that_it_holds(
+    server: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "STALLED_S", 1)
+    engine = open_engine(request.getfixturevalue(server))
+    schema.upgrade(engine)
+    ledger.broadcast(engine)
+
+    def hold_and_fall_silent(connection: Connection) -> None:
+        connection.execute(select(Lane.fence).with_for_update())
+        with ThreadPoolExecutor(1) as threads:
+            other = threads.submit(lanes.acquire, engine, "default", "me")
+            assert other.result(timeout=20) is not None
+        # What it does when it wakes up is undone with the rest.
+        connection.execute(update(Lane).values(fence=99))
+
+    with pytest.raises(DatabaseAwayError):
+        write(engine, hold_and_fall_silent)
+    with engine.connect() as connection:
+        assert connection.scalar(select(Lane.fence)) == 1
+    engine.dispose()
+
+
 def test_a_migration_waits_for_another_one_longer_than_an_answer_may_take(
     impatient: Engine,
 ) -> None:
