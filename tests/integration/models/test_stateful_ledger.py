@@ -128,8 +128,8 @@ class Lying(LedgerMachine):
 
 
 MACHINES = pytest.mark.parametrize("machine", [Honest, Lying])
-SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-SERVERS = pytest.mark.parametrize("url", ["postgresql", "mariadb"], indirect=True)
+SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+SERVERS = pytest.mark.parametrize("engine", ["postgresql", "mariadb"], indirect=True)
 
 
 @pytest.fixture

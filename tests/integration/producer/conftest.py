@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Engine
 
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.errors import BrokerAwayError
-from models import schema
-from models.engine import open_engine
 from models.ledger.submits import Terms
 from producer import content
 from producer.submit import Order
@@ -49,15 +45,6 @@ class BellStub:
         if self.away:
             raise BrokerAwayError("error.broker.away", reason="refused")
         self.rung.append(broadcast_id)
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """The ledger, on each engine in turn."""
-    made = open_engine(database_url)
-    schema.upgrade(made)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

@@ -1,0 +1,63 @@
+"""An engine on real databases for the tests of all rooms that need a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, update
+
+from models import Base, Batch
+from models.engine import open_engine
+from tests.servers.fixtures import DATABASES
+from tests.servers.mariadb import MariaDB
+from tests.servers.postgresql import PostgreSQL
+
+
+@pytest.fixture(scope="session")
+def kept_engines() -> Iterator[dict[str, Engine]]:
+    """The engines, on databases with tables, that the tests of this process share, by server.
+
+    Tables are emptied and not made anew: on MariaDB making them takes longer than most tests. And
+    an engine compiles each statement once, which takes longer than running it.
+    """
+    kept: dict[str, Engine] = {}
+    yield kept
+    for engine in kept.values():
+        engine.dispose()
+
+
+@pytest.fixture(params=DATABASES)
+def engine(
+    request: pytest.FixtureRequest,
+    kept_engines: dict[str, Engine],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Engine]:
+    """An engine on a database with empty tables; the test runs once on each server."""
+    server: PostgreSQL | MariaDB | None = (
+        None if request.param == "sqlite" else request.getfixturevalue(request.param)
+    )
+    if request.param not in kept_engines:
+        folder = tmp_path_factory.mktemp("kept")
+        url = server.fresh_database() if server else f"sqlite:///{folder / 'broadcast.sqlite'}"
+        kept_engines[request.param] = open_engine(url, pool_size=10)
+        Base.metadata.create_all(kept_engines[request.param])
+    engine = kept_engines[request.param]
+    _empty(engine)
+    yield engine
+    # Nothing of a test stays open; what was compiled stays.
+    engine.dispose()
+
+
+@pytest.fixture
+def url(engine: Engine) -> str:
+    """URL of a database with empty tables."""
+    return engine.url.render_as_string(hide_password=False)
+
+
+def _empty(engine: Engine) -> None:
+    with engine.begin() as connection:
+        # A parent and its children are of one table.
+        connection.execute(update(Batch).values(parent_id=None))
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(table.delete())
