@@ -17,7 +17,8 @@ class Attempt:
     number: int
     outcome: Outcome | None
     started_at: datetime
-    ended_at: datetime | None = None
+    #: When the last word on it was stored.
+    heard_at: datetime | None = None
     errcode: int | None = None
     msg_id: int | None = None
     #: mass/get knows this msg_id (True), said 40059 (False), or was not asked (None).

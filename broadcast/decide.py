@@ -104,7 +104,7 @@ def _unproved(said: Sequence[Attempt], now: datetime, policy: Policy) -> Decisio
     another batch's job, so neither "accepted" nor "not sent" may be assumed.
     """
     first = said[0]
-    asked_for = now - (first.ended_at or first.started_at)
+    asked_for = now - (first.heard_at or first.started_at)
     if first.msg_id is None or asked_for > policy.waits.scaled(waits.VERIFY_FOR):
         return Decision(move=Move.DOUBT, reason=Reason.UNPROVED_ACCEPTANCE)
     pause = timedelta(0) if first.confirmed is None else policy.waits.scaled(waits.VERIFY_PAUSE)

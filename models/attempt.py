@@ -27,6 +27,7 @@ class AttemptRow(Base):
     owner: Mapped[str] = mapped_column(ascii_string(128))
     clientmsgid: Mapped[str] = mapped_column(ascii_string(32))
     started_at: Mapped[datetime]
+    #: When the first word on it was stored, be it that no reply came; never changed after that.
     ended_at: Mapped[datetime | None]
     outcome: Mapped[Outcome | None]
     errcode: Mapped[int | None]
@@ -42,6 +43,8 @@ class AttemptRow(Base):
     confirmed: Mapped[bool | None] = mapped_column(Boolean)
     #: A person said that WeChat did not take it (true); until a trusted reply says otherwise.
     denied: Mapped[bool | None] = mapped_column(Boolean)
+    #: When ``outcome`` was written last: a reply that can be trusted may end a doubt much later.
+    heard_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("batch_id", "number"),

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 
 from sqlalchemy import (
     Connection,
     Engine,
     bindparam,
+    case,
     exists,
+    func,
     null,
     select,
     update,
@@ -33,9 +36,10 @@ from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.engine import database_now, now
+from models.engine import now
 from models.ledger import broken, consequences, contradictions, lanes
 from models.ledger.transaction import AnyRow, write
+from models.types import Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +129,14 @@ def confirm(
         )
         # One that is to be called, or is being called, waits for no such word any more: a person
         # has settled it since mass/get was asked.
-        return _settle(connection, batch, rules, news=batch.state not in _TO_CALL, asked=True)
+        return _settle(
+            connection,
+            batch,
+            rules,
+            at=now(connection),
+            news=batch.state not in _TO_CALL,
+            asked=True,
+        )
 
     return write(engine, work)
 
@@ -141,7 +152,7 @@ def store(
     # What was stored before has been applied in its own transaction, and people may have acted on
     # it since. Of a call that a person took for not sent, only an acceptance is news.
     news = learned.new and (not learned.denied or fact.outcome in SAID_ACCEPTED)
-    decision = _settle(connection, batch, rules, news=news)
+    decision = _settle(connection, batch, rules, at=learned.at, news=news)
     if news:
         accepted = decision.move is Move.ACCEPT and fact.outcome in SAID_ACCEPTED
         if accepted and batch.lane_waits_until is not None:
@@ -156,6 +167,7 @@ def store(
 class _Learned:
     """What storing a fact showed: whether it was new, and whether a person had denied its call."""
 
+    at: datetime
     new: bool
     denied: bool
 
@@ -164,9 +176,9 @@ def _learned(connection: Connection, attempt_id: int, fact: Fact) -> tuple[AnyRo
     """Store a fact on its attempt; return the batch, held, and the fact as it was stored."""
     called = connection.execute(_CALLED, {"attempt_id": attempt_id}).one()
     batch = lock(connection, called.batch_id, called.account)
-    fact = storable(fact)
-    stored = connection.execute(_learn(fact), {"attempt_id": attempt_id, **asdict(fact)})
-    return batch, fact, _Learned(new=stored.rowcount == 1, denied=bool(called.denied))
+    fact, at = storable(fact), now(connection)
+    stored = connection.execute(_learn(fact), {"attempt_id": attempt_id, "at": at, **asdict(fact)})
+    return batch, fact, _Learned(at=at, new=stored.rowcount == 1, denied=bool(called.denied))
 
 
 #: Widest values of the attempts' columns. WeChat's msg_id has 32 bits and a few.
@@ -200,10 +212,16 @@ def _plain(text: str | None, longest: int) -> str | None:
 _CALLED = select(AttemptRow.batch_id, AttemptRow.account, AttemptRow.denied).where(
     AttemptRow.id == bindparam("attempt_id")
 )
+_AT = bindparam("at", type_=Moment())
 _LEARN = (
     update(AttemptRow)
     .where(AttemptRow.id == bindparam("attempt_id"))
-    .values(ended_at=database_now())
+    .values(
+        # The call ended once, whatever is heard of it later.
+        ended_at=func.coalesce(AttemptRow.ended_at, _AT),
+        # Nothing is heard of a call before it ended, though the database's clock may go back.
+        heard_at=case((AttemptRow.ended_at > _AT, AttemptRow.ended_at), else_=_AT),
+    )
 )
 _NOTHING_YET = AttemptRow.outcome.is_(None)
 _LEARN_FIRST = _LEARN.where(_NOTHING_YET)
@@ -240,7 +258,7 @@ def lock(connection: Connection, batch_id: int, account: str | None = None) -> A
 
 _HISTORY = (
     select(
-        AttemptRow.number, AttemptRow.outcome, AttemptRow.started_at, AttemptRow.ended_at,
+        AttemptRow.number, AttemptRow.outcome, AttemptRow.started_at, AttemptRow.heard_at,
         AttemptRow.errcode, AttemptRow.msg_id, AttemptRow.confirmed, AttemptRow.denied,
         exists()
         .where(Batch.account == AttemptRow.account, Batch.msg_id == AttemptRow.msg_id)
@@ -262,14 +280,20 @@ def history_of(connection: Connection, batch: AnyRow) -> list[Attempt]:
 
 
 def _settle(
-    connection: Connection, batch: AnyRow, rules: Rules, *, news: bool, asked: bool = False
+    connection: Connection,
+    batch: AnyRow,
+    rules: Rules,
+    *,
+    at: datetime,
+    news: bool,
+    asked: bool = False,
 ) -> Decision:
-    history, moment = history_of(connection, batch), now(connection)
-    decision = decide(history, now=moment, policy=_policy(batch, rules))
+    history = history_of(connection, batch)
+    decision = decide(history, now=at, policy=_policy(batch, rules))
     if asked and decision.move is Move.VERIFY:
         # Whatever was asked about: no answer of mass/get is followed by the next question at once.
         pause = rules.waits.scaled(VERIFY_PAUSE)
-        decision = replace(decision, not_before=moment + pause)
+        decision = replace(decision, not_before=at + pause)
     if decision.move is Move.SPLIT and _cancelled(connection, batch):
         # Its halves would never be called.
         decision = replace(decision, move=Move.REFUSE)

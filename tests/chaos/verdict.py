@@ -96,7 +96,7 @@ def _has_reason(connection: Connection, batch_id: int) -> bool:
     A reply that came later ends no doubt; its call was open until then.
     """
     calls = connection.execute(
-        select(AttemptRow.account, AttemptRow.outcome, AttemptRow.msg_id, AttemptRow.ended_at)
+        select(AttemptRow.account, AttemptRow.outcome, AttemptRow.msg_id, AttemptRow.heard_at)
         .where(AttemptRow.batch_id == batch_id)
     ).all()  # fmt: skip
     named = {call.msg_id for call in calls if call.msg_id is not None}
@@ -105,7 +105,7 @@ def _has_reason(connection: Connection, batch_id: int) -> bool:
         .where(Event.batch_id == batch_id, Event.kind == "batch.move")
         .where(Event.detail.contains(f'"new": "{BatchState.IN_DOUBT}"'))
     )
-    came_later = since is not None and any(c.ended_at and c.ended_at > since for c in calls)
+    came_later = since is not None and any(c.heard_at and c.heard_at > since for c in calls)
     foreign = connection.scalar(
         select(func.count())
         .select_from(Batch)

@@ -1,9 +1,10 @@
 """Calls: none without an attempt that was committed before it.
 
 What the ledger can show of it: the attempts of a batch are numbered without a gap, there is one for
-each time that the batch was called by its history, each ended after it began, and together they
-explain where the batch stands. Where a person closed a doubt, his word explains it, until the batch
-moves on: from then on its calls must again, without those that he said were not taken.
+each time that the batch was called by its history, each ended after it began and was heard of no
+sooner, and together they explain where the batch stands. Where a person closed a doubt, his word
+explains it, until the batch moves on: from then on its calls must again, without those that he said
+were not taken.
 """
 
 from __future__ import annotations
@@ -58,17 +59,25 @@ def _claims(case: Case, batch: BatchCase) -> Iterator[Finding]:
 
 
 def _whole(case: Case, batch: BatchCase, call: Call, *, by_clock: bool) -> Iterator[Finding]:
-    half = (call.outcome is None) != (call.ended_at is None)
+    half = len({word is None for word in (call.outcome, call.ended_at, call.heard_at)}) > 1
     backwards = call.ended_at is not None and call.ended_at < call.started_at and not by_clock
-    if half or backwards or call.account != batch.account:
+    if half or backwards or _heard_early(call) or call.account != batch.account:
         yield case.finding(
             Found.TORN, batch, number=call.number, outcome=call.outcome or "-",
-            start=call.started_at, end=call.ended_at or "-", account=call.account,
+            start=call.started_at, end=call.ended_at or "-", heard=call.heard_at or "-",
+            account=call.account,
         )  # fmt: skip
     if call.fence > case.lane.fence:
         yield case.finding(
             Found.FENCE, batch, number=call.number, fence=call.fence, lane=case.lane.fence
         )
+
+
+def _heard_early(call: Call) -> bool:
+    """Tell whether a word on *call* was stored before it ended: none is, whatever the clock did."""
+    if call.ended_at is None or call.heard_at is None:
+        return False
+    return call.heard_at < call.ended_at
 
 
 def _denied(case: Case, batch: BatchCase) -> Iterator[Finding]:
@@ -159,9 +168,9 @@ def _was_open(call: Call, then: Call) -> bool:
 
     It may be known since: a driver who lost his lane brought a refusal, or had not called at all.
     """
-    if call.maybe_sent or call.ended_at is None or then.ended_at is None:
+    if call.maybe_sent or call.heard_at is None or then.heard_at is None:
         return True
-    return call.ended_at >= then.ended_at
+    return call.heard_at >= then.heard_at
 
 
 _LEADS_TO: Mapping[BatchState, Callable[[Sequence[Call]], bool]] = {

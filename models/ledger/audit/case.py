@@ -30,6 +30,8 @@ class Call:
     confirmed: bool | None
     #: A person said that WeChat did not take it, and no reply came since.
     denied: bool | None
+    #: When the last word on it was stored.
+    heard_at: datetime | None
 
     @property
     def maybe_sent(self) -> bool:
@@ -156,7 +158,7 @@ class LaneCase:
     stopped_at: datetime | None
     halted_at: datetime | None
     rung_at: datetime | None
-    #: Start or end of its newest call, whichever came last.
+    #: When its newest call began or a word on one of its calls was stored, whichever came last.
     called_at: datetime | None
     #: When the last of the doubtful batches that go before all others is due.
     doubt_until: datetime | None

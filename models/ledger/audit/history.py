@@ -37,13 +37,8 @@ class Path:
 
 def of_batch(batch: BatchCase) -> Path:
     """Follow a batch from *planned* to where its row says that it stands."""
-    return follow(batch.moves, batch.written)
-
-
-def follow(moves: Sequence[Moved], written: str) -> Path:
-    """Follow the *moves* of a batch that stands where *written* says."""
     path = Path(at=BatchState.PLANNED.value)
-    for move in moves:
+    for move in batch.moves:
         if move.old == _CALLING != path.at:
             _call(path)
         _step(path, move, _LEGAL_OF_BATCHES)
@@ -53,7 +48,7 @@ def follow(moves: Sequence[Moved], written: str) -> Path:
             path.again.append(len(path.ends))
         if move.old == _DOUBT and move.by_hand:
             path.words.append(len(path.ends))
-    if written == _CALLING != path.at:
+    if batch.written == _CALLING != path.at:
         _call(path)
     return path
 

@@ -1,14 +1,15 @@
 """One call at a time: the calls of an account never overlap by the database's clock.
 
 What can be proved: within one lease (one fence) a single thread calls, so a call has ended before
-the next one is claimed. A driver who was replaced may bring the end of his call much later; his
-call then lasted, for the lane, until his lease had run out, which is a lease after its claim at the
-earliest. A call without an end that another driver took over proves nothing by itself.
+the next one is claimed; what is heard of it later does not move its end. A driver who was replaced
+may bring the end of his call much later; his call then lasted, for the lane, until his lease had
+run out, which is a lease after its claim at the earliest. A call without an end that another driver
+took over proves nothing by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +23,6 @@ class LaneCall:
 
     account: str
     broadcast_id: str
-    batch_id: int
     n: int
     number: int
     fence: int
@@ -30,11 +30,7 @@ class LaneCall:
     ended_at: datetime | None
 
 
-#: Tells when a batch left *calling* after a call, as its history has it.
-EndOf = Callable[[LaneCall], datetime | None]
-
-
-def check(calls: Iterable[LaneCall], end_of: EndOf) -> Iterator[Finding]:
+def check(calls: Iterable[LaneCall]) -> Iterator[Finding]:
     """Yield calls that began while another one ran.
 
     *calls* are one account's in the order of their ids. Each was written while the lane's row was
@@ -43,13 +39,13 @@ def check(calls: Iterable[LaneCall], end_of: EndOf) -> Iterator[Finding]:
     before: LaneCall | None = None
     for call in calls:
         if before is not None:
-            found = _meet(before, call, end_of)
+            found = _meet(before, call)
             if found is not None:
                 yield _finding(found, before, call)
         before = call
 
 
-def _meet(one: LaneCall, other: LaneCall, end_of: EndOf) -> Found | None:
+def _meet(one: LaneCall, other: LaneCall) -> Found | None:
     """Tell how *other*, which was claimed later, meets *one*."""
     if other.started_at < one.started_at and other.fence >= one.fence:
         return Found.CLOCK
@@ -61,11 +57,7 @@ def _meet(one: LaneCall, other: LaneCall, end_of: EndOf) -> Found | None:
     if other.fence > one.fence:
         soon = other.started_at < one.started_at + LEASE
         return Found.OVERLAP if one.ended_at is not None and soon else None
-    # A trusted reply that came later has replaced the end of a doubtful one.
-    end = end_of(one)
-    if end is None:
-        return Found.NO_END if one.ended_at is None else Found.OVERLAP
-    return Found.OVERLAP if end > other.started_at else None
+    return Found.NO_END if one.ended_at is None else Found.OVERLAP
 
 
 def _finding(found: Found, one: LaneCall, other: LaneCall) -> Finding:

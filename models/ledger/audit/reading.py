@@ -76,13 +76,8 @@ _ROW = (
 )
 
 
-def _moves(
-    connection: Connection, broadcast_id: str, batch_id: int | None = None
-) -> dict[int | None, list[Moved]]:
-    """Return the history of a broadcast (None) and of each of its batches, oldest first.
-
-    With *batch_id* that of this batch alone.
-    """
+def _moves(connection: Connection, broadcast_id: str) -> dict[int | None, list[Moved]]:
+    """Return the history of a broadcast (None) and of each of its batches, oldest first."""
     found: dict[int | None, list[Moved]] = defaultdict(list)
     query = (
         select(Event.id, Event.batch_id, Event.at, Event.kind, Event.who, Event.detail)
@@ -90,8 +85,6 @@ def _moves(
         .where(Event.kind.in_(["batch.move", "broadcast.move"]))
         .order_by(Event.id)
     )
-    if batch_id is not None:
-        query = query.where(Event.batch_id == batch_id)
     for row in connection.execute(query):
         detail = json.loads(row.detail)
         found[row.batch_id].append(
@@ -129,6 +122,7 @@ def _calls(connection: Connection, broadcast_id: str) -> dict[int, list[Call]]:
             AttemptRow.batch_id, AttemptRow.id, AttemptRow.number, AttemptRow.account,
             AttemptRow.fence, AttemptRow.clientmsgid, AttemptRow.started_at, AttemptRow.ended_at,
             AttemptRow.outcome, AttemptRow.msg_id, AttemptRow.confirmed, AttemptRow.denied,
+            AttemptRow.heard_at,
         )
         .join(Batch, Batch.id == AttemptRow.batch_id)
         .where(Batch.broadcast_id == broadcast_id)
@@ -155,7 +149,7 @@ def _lane(connection: Connection, account: str) -> LaneCase:
         ).where(Lane.account == account)
     ).mappings().one()  # fmt: skip
     moments = connection.execute(
-        select(func.max(AttemptRow.started_at), func.max(AttemptRow.ended_at)).where(
+        select(func.max(AttemptRow.started_at), func.max(AttemptRow.heard_at)).where(
             AttemptRow.account == account
         )
     ).one()
@@ -221,8 +215,8 @@ def lane_calls(
     """Yield the calls of an account as they were written; with an id those of its time alone."""
     query = (
         select(
-            AttemptRow.account, Batch.broadcast_id, AttemptRow.batch_id, Batch.n,
-            AttemptRow.number, AttemptRow.fence, AttemptRow.started_at, AttemptRow.ended_at,
+            AttemptRow.account, Batch.broadcast_id, Batch.n, AttemptRow.number, AttemptRow.fence,
+            AttemptRow.started_at, AttemptRow.ended_at,
         )
         .join(Batch, Batch.id == AttemptRow.batch_id)
         .where(AttemptRow.account == account)
@@ -254,8 +248,3 @@ def _time_of(connection: Connection, broadcast_id: str) -> tuple[datetime, datet
     before = select(func.max(AttemptRow.started_at)).where(mine, AttemptRow.started_at < first)
     after = select(func.min(AttemptRow.started_at)).where(mine, AttemptRow.started_at > last)
     return connection.scalar(before) or first, connection.scalar(after) or last
-
-
-def moves_of_batch(connection: Connection, broadcast_id: str, batch_id: int) -> list[Moved]:
-    """Return the history of one batch."""
-    return _moves(connection, broadcast_id, batch_id)[batch_id]

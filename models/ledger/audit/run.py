@@ -8,7 +8,6 @@ memory holds one of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 
 from sqlalchemy import Engine, select
 
@@ -32,7 +31,6 @@ from models.ledger.audit import (
 )
 from models.ledger.audit.case import Case
 from models.ledger.audit.findings import Audit, Check, Finding, Found
-from models.ledger.audit.overlaps import LaneCall
 from models.ledger.reading import reports
 from models.ledger.sweeps import UPLOAD_FORGOTTEN
 from models.ledger.transaction import read
@@ -102,17 +100,8 @@ def _in_children(case: Case) -> int:
 
 
 def _lane(engine: Engine, account: str, broadcast_id: str | None, *, into: Audit) -> None:
-    def end_of(call: LaneCall) -> datetime | None:
-        # Beside the calls that are being read, which some drivers give one after the other.
-        with read(engine) as connection:
-            moves = reading.moves_of_batch(connection, call.broadcast_id, call.batch_id)
-        ends = history.follow(moves, "").ends
-        end = ends[call.number - 1] if call.number <= len(ends) else None
-        return end.at if end is not None else None
-
     with read(engine) as connection:
-        made = reading.lane_calls(connection, account, broadcast_id)
-        for finding in overlaps.check(made, end_of):
+        for finding in overlaps.check(reading.lane_calls(connection, account, broadcast_id)):
             into.add(finding)
 
 

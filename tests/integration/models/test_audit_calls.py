@@ -25,6 +25,7 @@ from tests.integration.models.tampering import (
     four_batches,
     history_of,
     later,
+    moment,
     remove,
     told,
 )
@@ -124,6 +125,27 @@ def test_outcome_without_an_end_is_found(engine: Engine, broadcast_id: str) -> N
     assert Found.TORN in found(engine)
 
 
+def test_outcome_that_was_heard_at_no_time_is_found(engine: Engine, broadcast_id: str) -> None:
+    change_attempt(engine, attempt(engine, broadcast_id, 1), heard_at=None)
+    assert found(engine) == {Found.TORN}
+
+
+def test_outcome_that_was_heard_before_its_call_ended_is_found(
+    engine: Engine, broadcast_id: str
+) -> None:
+    first = attempt(engine, broadcast_id, 1)
+    change_attempt(engine, first, heard_at=first.ended_at - SECOND / 1000)
+    assert found(engine) == {Found.TORN}
+
+
+def test_word_of_which_nothing_is_known_is_found(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    Driver(engine).claim()
+    assert found(engine) == set()
+    change_attempt(engine, attempt(engine, broadcast_id, 1), heard_at=moment(engine))
+    assert found(engine) == {Found.TORN}
+
+
 def test_attempt_written_after_its_call_is_found(engine: Engine, broadcast_id: str) -> None:
     """A commit that came after the call, and not before it."""
     first = attempt(engine, broadcast_id, 1)
@@ -213,9 +235,7 @@ def test_calls_of_one_driver_that_overlap_are_found(engine: Engine, broadcast_id
     first = attempt(engine, broadcast_id, 1)
     late = attempt(engine, broadcast_id, 2)
     at = late.started_at + SECOND
-    change_attempt(engine, first, ended_at=at)
-    (event,) = history_of(engine, broadcast_id, 1)
-    change(engine, Event, Event.id == event.id, at=at)
+    change_attempt(engine, first, ended_at=at, heard_at=at)
     one = told(engine, Found.OVERLAP)
     assert (one.n, one.facts["other_n"]) == (2, 1)
     alone = audit.audit(engine, broadcast_id, waits=WAITS).findings

@@ -32,8 +32,8 @@ def broadcast_id(engine: Engine) -> str:
 
 
 def end_at(engine: Engine, broadcast_id: str, n: int, at: datetime) -> None:
-    """Move the end of a batch's first call, in both of its records."""
-    change_attempt(engine, attempt(engine, broadcast_id, n), ended_at=at)
+    """Move the end of a batch's first call, and all that was heard of it, in all records."""
+    change_attempt(engine, attempt(engine, broadcast_id, n), ended_at=at, heard_at=at)
     event = history_of(engine, broadcast_id, n)[0]
     change(engine, Event, Event.id == event.id, at=at)
 
@@ -81,7 +81,7 @@ def shift_last_call(engine: Engine, broadcast_id: str) -> None:
         connection.execute(
             update(AttemptRow)
             .where(AttemptRow.id == last.id)
-            .values(started_at=begun, ended_at=ended)
+            .values(started_at=begun, ended_at=ended, heard_at=ended)
         )
     event = history_of(engine, broadcast_id, 3)[0]
     change(engine, Event, Event.id == event.id, at=ended)

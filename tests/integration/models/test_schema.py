@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Inspector, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, Inspector, create_engine, inspect, select, text
 
 from broadcast.errors import DatabaseAwayError, SchemaError
-from models import Base, schema
+from models import AttemptRow, Base, schema
 from models.engine import open_engine
+from tests.kit import ledger
+from tests.kit.ledger import Driver, said
 from tests.kit.processes import ROOT
 from tests.servers.fixtures import Launch
 
@@ -76,6 +78,34 @@ def _columns_and_keys(seen: Inspector, name: str) -> dict[str, Any]:
         "unique": sorted(map(str, seen.get_unique_constraints(name))),
         "indexes": sorted(map(str, seen.get_indexes(name))),
     }
+
+
+def test_call_of_before_was_heard_of_when_it_ended(empty: Engine) -> None:
+    schema.upgrade(empty)
+    ledger.broadcast(empty)
+    driver = Driver(empty)
+    driver.call(said(0, msg_id=1))
+    driver.claim()
+    before = _attempts(empty)
+    alembic(empty, command.downgrade, "4d17c05e2f8a")
+
+    schema.upgrade(empty)
+
+    assert _attempts(empty) == before
+    assert [row.heard_at is None for row in before] == [False, True]
+
+
+def _attempts(engine: Engine) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(AttemptRow.__table__).order_by(AttemptRow.id)))
+
+
+def test_upgrade_goes_on_where_mysql_left_a_column_without_its_copy(empty: Engine) -> None:
+    schema.upgrade(empty)
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '4d17c05e2f8a'"))
+
+    assert schema.upgrade(empty) == ("4d17c05e2f8a", schema.HEAD)
 
 
 @pytest.mark.parametrize(

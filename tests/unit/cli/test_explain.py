@@ -18,7 +18,7 @@ RECIPIENTS = sorted(code for code, o in BY_ERRCODE.items() if o is Outcome.BAD_R
 
 
 def called(number: int, errcode: int | None, outcome: Outcome, *, at: datetime) -> Attempt:
-    return Attempt(number=number, outcome=outcome, errcode=errcode, started_at=at, ended_at=at)
+    return Attempt(number=number, outcome=outcome, errcode=errcode, started_at=at, heard_at=at)
 
 
 @pytest.mark.parametrize("errcode", RECIPIENTS)

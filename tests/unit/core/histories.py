@@ -25,8 +25,8 @@ def attempt(number: int, outcome: Outcome | None, **facts: Any) -> Attempt:
     started = START + ATTEMPT_EVERY * (number - 1)
     taken = outcome in {Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED}
     known = {"msg_id": 7} if taken else {}
-    ended = {} if outcome is None else {"ended_at": started + timedelta(seconds=1)}
-    values = {"started_at": started, **ended, **known, **facts}
+    heard = {} if outcome is None else {"heard_at": started + timedelta(seconds=1)}
+    values = {"started_at": started, **heard, **known, **facts}
     return Attempt(number=number, outcome=outcome, **values)
 
 
@@ -46,7 +46,7 @@ def histories(draw: st.DrawFn) -> list[Attempt]:
     for number, outcome in enumerate(outcomes, 1):
         facts: dict[str, Any] = {"started_at": started}
         if outcome is not None:
-            facts["ended_at"] = started + timedelta(seconds=draw(st.integers(0, 60)))
+            facts["heard_at"] = started + timedelta(seconds=draw(st.integers(0, 60)))
             facts["errcode"] = draw(st.sampled_from([*CODES[outcome], None]))
         if outcome is Outcome.ACCEPTED:
             facts["msg_id"] = draw(st.sampled_from([7, 7, 7, 8]))

@@ -45,7 +45,7 @@ def allowed(said: Sequence[Attempt]) -> set[Move]:
 
 
 def moment(said: Sequence[Attempt], gap: timedelta) -> datetime:
-    return (said[-1].ended_at or said[-1].started_at) + gap
+    return (said[-1].heard_at or said[-1].started_at) + gap
 
 
 @given(said=histories(), gap=GAPS, policy=POLICIES)
