@@ -20,6 +20,7 @@ from pathlib import Path
 
 from broadcast.states import BatchState
 from cli.embedded.loopback import beside_proxies
+from tests.chaos import log
 from tests.chaos.side_by_side import run_all
 from tests.chaos.trial import Outcome
 
@@ -35,7 +36,9 @@ def main() -> int:
     outcomes: list[Outcome] = []
     for outcome in run_all(_seeds(first, wanted), sites=wanted.side_by_side):
         outcomes.append(outcome)
-        _tell(outcome, wanted.log)
+        _tell(outcome)
+        if wanted.log is not None:
+            log.append(wanted.log, outcome)
     return _sum_up(outcomes)
 
 
@@ -45,7 +48,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--minutes", type=float, help="start no run after so many")
     parser.add_argument("--side-by-side", type=int, default=3, help="runs at once")
-    parser.add_argument("--log", type=Path, help="append a line a run to this file")
+    parser.add_argument("--log", type=Path, help="append a line a run to this CSV file")
     return parser.parse_args()
 
 
@@ -55,13 +58,10 @@ def _seeds(first: int, wanted: argparse.Namespace) -> Iterator[int]:
     return itertools.takewhile(lambda _: time.monotonic() < ends_s, seeds)
 
 
-def _tell(outcome: Outcome, log: Path | None) -> None:
+def _tell(outcome: Outcome) -> None:
     print(outcome, flush=True)
     if not outcome.good:
         print(outcome.schedule, *outcome.findings, sep="\n", flush=True)
-    if log is not None:
-        with log.open("a", encoding="utf-8") as file:
-            file.write(f"{outcome}\n")
 
 
 def _sum_up(outcomes: list[Outcome]) -> int:
