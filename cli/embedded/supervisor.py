@@ -1,7 +1,8 @@
 """A few processes that live and die together.
 
 Each runs in a session of its own, so that Ctrl-C in the terminal reaches us alone and they are
-stopped in order; a worker is given the time that the call under way needs.
+stopped in order; a worker is given the time that the call under way needs. Where we are killed and
+can stop nobody, the guard kills them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from broadcast.errors import OutOfReachError
+from cli.embedded.guard import Guard
 from cli.embedded.loopback import beside_proxies
 
 READY_WITHIN_S = 30.0
@@ -59,16 +61,25 @@ class Child:
 class Supervisor:
     """Starts processes; stops all of them, the youngest first, when the block ends."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str], *, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        env: Mapping[str, str],
+        *,
+        cwd: Path | None = None,
+        lock: int | None = None,
+    ) -> None:
         """Take the folder for logs, and the environment of all children.
 
-        They run in *cwd*, whose ``.env`` they read, else in the folder.
+        They run in *cwd*, whose ``.env`` they read, else in the folder. The file *lock* stays open,
+        and locked, for as long as one of them may live.
         """
         self.folder = folder
         self.cwd = cwd or folder
         # They speak to each other over the loopback, where no proxy of the user's may stand.
         self.env = {**beside_proxies(os.environ), **env}
         self.children: list[Child] = []
+        self._guard = Guard(*(() if lock is None else (lock,)))
 
     def __enter__(self) -> Self:
         """Turn SIGTERM into an orderly end: whoever stops us stops all of them."""
@@ -82,7 +93,10 @@ class Supervisor:
         trace: TracebackType | None,
     ) -> None:
         """Stop everything, however the block ended."""
-        self.stop()
+        try:
+            self.stop()
+        finally:
+            self._guard.close()
 
     def start(self, name: str, command: Sequence[str], **env: str) -> Child:
         """Start a process whose output goes to ``NAME.log``."""
@@ -97,6 +111,7 @@ class Supervisor:
                 cwd=self.cwd,
                 start_new_session=True,
             )
+        self._guard.watch(process.pid)
         child = Child(name, process, log)
         self.children.append(child)
         return child
@@ -116,6 +131,7 @@ class Supervisor:
                 # A second Ctrl-C means: now. What was being called is unknown and repeated later.
                 child.process.kill()
                 child.process.wait()
+            self._guard.forget(child.process.pid)
         self.children.clear()
 
 

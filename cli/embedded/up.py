@@ -23,6 +23,8 @@ from cli.embedded import parts
 from cli.embedded.supervisor import Supervisor
 
 _LOOK_EVERY_S = 0.5
+#: Longer than a guard needs.
+_FREE_WITHIN_S = 3.0
 
 
 def run() -> int:
@@ -37,7 +39,11 @@ def run() -> int:
     UP.mkdir(parents=True, exist_ok=True)
     backlog = _upgraded(settings, accounts)
     # In this folder, so that the parts read the `.env` and the relative paths that we read.
-    with _alone(), Supervisor(UP, {}, cwd=Path.cwd()) as supervisor, _redis(supervisor):
+    with (
+        _alone() as lock,
+        Supervisor(UP, {}, cwd=Path.cwd(), lock=lock) as supervisor,
+        _redis(supervisor),
+    ):
         for line in backlog:
             output.say(line)
         worker, beat = parts.worker(supervisor), parts.beat(supervisor)
@@ -67,18 +73,26 @@ def _upgraded(settings: Settings, known: Collection[str]) -> list[str]:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Refuse a second one: it would share the first one's data and take its address away."""
+def _alone() -> Iterator[int]:
+    """Refuse a second one: it would share the first one's data and take its address away.
+
+    Of one that was killed a moment ago the guard has the lock until all its parts are dead.
+    """
     with (UP / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            taken = True
-        else:
-            taken = False
-        if taken:
-            raise InputError("error.embedded.running", logs=UP)
-        yield
+        give_up = time.monotonic() + _FREE_WITHIN_S
+        while not _locked(lock.fileno()):
+            if time.monotonic() >= give_up:
+                raise InputError("error.embedded.running", logs=UP)
+            time.sleep(_LOOK_EVERY_S)
+        yield lock.fileno()
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -1,0 +1,80 @@
+"""Ends the parts of a supervisor that was killed: nobody cleans up after SIGKILL.
+
+The supervisor tells a small process of its own, by a pipe, which parts it has. The pipe ends with
+the supervisor, however that ends; parts that are still on the list are killed then. Else they would
+run on unseen, and those of the next start beside them on the same data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+
+#: How long parts may take to die before the guard ends all the same.
+_DEAD_WITHIN_S = 2.0
+_LOOK_EVERY_S = 0.02
+
+
+class Guard:
+    """The supervisor's end of the pipe."""
+
+    def __init__(self, *held: int) -> None:
+        """Start the process; it keeps the files *held* open until it ends, and so their locks."""
+        self._process = subprocess.Popen(  # noqa: S603 - this file
+            [sys.executable, "-I", "-S", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            pass_fds=held,
+            start_new_session=True,
+        )
+
+    def watch(self, pid: int) -> None:
+        """Put a part, and its process group, on the list."""
+        self._tell(f"+{pid}")
+
+    def forget(self, pid: int) -> None:
+        """Take a part off the list: it has ended."""
+        self._tell(f"-{pid}")
+
+    def close(self) -> None:
+        """End the guard, and with it whatever is still on the list."""
+        self._process.communicate()
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        # A guard that somebody killed guards no more, and nothing else depends on it.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{line}\n".encode())
+
+
+def main(lines: Iterable[str]) -> None:
+    """Keep the list until the pipe ends, then kill what is on it."""
+    parts: set[int] = set()
+    for line in lines:
+        if line.startswith("+"):
+            parts.add(int(line[1:]))
+        else:
+            parts.discard(int(line[1:]))
+    give_up = time.monotonic() + _DEAD_WITHIN_S
+    while (parts := {pid for pid in parts if _killed(pid)}) and time.monotonic() < give_up:
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _killed(pid: int) -> bool:
+    """Kill a part with its group; tell whether there was something to kill."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main(sys.stdin)
