@@ -16,7 +16,8 @@ _settings = _Settings.load()
 #: How long a message may lie unacknowledged: far above a slice of a lane (10 s and one call).
 _VISIBILITY_S = 600
 _MINUTE_S = 60
-#: How long RabbitMQ may keep a publish waiting for its confirmation.
+#: How long RabbitMQ may keep a publish waiting for its confirmation; below it, heartbeats would be
+#: missed on a busy machine.
 _SILENCE_S = 5
 #: How much two machines' clocks may differ.
 _CLOCKS_S = 3600
@@ -60,6 +61,10 @@ broker_transport_options = {
     "read_timeout": _SILENCE_S,
     "write_timeout": _SILENCE_S,
 }
+# RabbitMQ's consumer is told apart from a dead one by this: twice as long without a word, and the
+# worker opens a new connection. With Celery's 120 s a connection that a router forgot, so that no
+# reset ever comes, would keep every worker deaf for minutes, and lanes would stand still.
+broker_heartbeat = _SILENCE_S
 # A publish fails soon: the row is committed, and the sweep rings later. It is tried twice, because
 # the second try opens a new connection. RabbitMQ's does not mend itself: after a restart of the
 # node beat would publish into the old one, in vain, for as long as it lives.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import make_url
 
-from tests.acceptance.recovery import Traffic, everybody_lives, for_seconds, start_all
+from tests.acceptance.recovery import SOON_S, Traffic, everybody_lives, for_seconds, start_all
 from tests.kit.wait import until
 from tests.servers.ports import LOOPBACK
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from tests.servers.rabbitmq import RabbitMQ
 
 FAULT_S = 2.0
+HALF_OPEN = "RabbitMQ: connections dead without a reset"
+#: Three slices of a lane.
+WATCHED_S = 40.0
 
 
 def rings_in_vain(system: System) -> int:
@@ -79,3 +84,41 @@ def test_rabbitmq_that_is_silent_costs_time_and_nothing_else(
     system.simulator.set_switches(latency_ms=0)
     for one in (other, traffic):
         one.ends_whole()
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(600)
+def test_rabbitmq_connections_that_die_without_a_reset_are_noticed(
+    rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy, start_system: StartSystem
+) -> None:
+    proxy = tcp_proxy((LOOPBACK, rabbitmq.port))
+    broker = make_url(rabbitmq_url).set(port=proxy.port).render_as_string(hide_password=False)
+    system = start_system(followers=500, accounts=2, latency_ms=250, CELERY_BROKER_URL=broker)
+    busy, idle = system.simulator.accounts
+    traffic = Traffic(system, batches=240, of=busy)
+    start_all(system)
+    traffic.wait_for_calls(2)
+
+    # Old connections are silent for ever, new ones are served: a router forgot what it knew.
+    assert proxy.bury()
+    began = time.time()
+    other = Traffic(system, batches=2, of=idle)
+    other.recovers(f"{HALF_OPEN}, a lane that was first needed afterwards", since=began)
+    # A slice of a lane takes 10 s, after which it rings.
+    traffic.wait_for_calls(1)
+    gap_s = longest_gap(system, traffic, until_s=began + WATCHED_S)
+
+    print(f"recovery: {HALF_OPEN}, the longest gap between two calls of a lane: {gap_s:.1f} s")
+    assert gap_s < SOON_S
+    everybody_lives(system)
+    system.simulator.set_switches(latency_ms=0)
+    for one in (other, traffic):
+        one.ends_whole()
+
+
+def longest_gap(system: System, traffic: Traffic, *, until_s: float) -> float:
+    """Watch a lane until a moment (Unix time); return the longest time without a call."""
+    until(lambda: time.time() >= until_s, until_s - time.time() + 5, "the end of the watch")
+    calls = system.simulator.mass_calls(appid=traffic.of.appid)
+    starts = [*(call["start"] for call in calls if call["start"] < until_s), until_s]
+    return max(after - before for before, after in pairwise(starts))

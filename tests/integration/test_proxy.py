@@ -66,6 +66,24 @@ def test_cut_connection_is_reset(proxy: TCPProxy) -> None:
         assert client.recv(100) == PONG
 
 
+def test_buried_connection_is_silent_for_ever_and_new_ones_are_served(proxy: TCPProxy) -> None:
+    """Nobody is told, not even that the other side has gone."""
+    with _connected(proxy) as client:
+        client.sendall(PING)
+        assert client.recv(100) == PONG
+
+        assert proxy.bury() == 1
+
+        client.sendall(PING)
+        client.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            client.recv(100)
+    with _connected(proxy) as client:
+        client.sendall(PING)
+        assert client.recv(100) == PONG
+        assert proxy.open_links == 1
+
+
 def test_refusing_proxy_keeps_the_connections_it_has(proxy: TCPProxy) -> None:
     """Only new connections are refused, until it accepts again on the same port."""
     with _connected(proxy) as client:

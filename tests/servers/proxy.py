@@ -27,7 +27,7 @@ class TCPProxy:
 
     While it is `stalled`, bytes wait in the proxy and no connection ends. While it
     `refuses`, nobody listens on the port, and connections that exist live on. `cut` resets
-    every connection of the moment. The three can be combined.
+    every connection of the moment; `bury` has them die with nobody told. All can be combined.
     """
 
     def __init__(self, upstream: Upstream, *, port: int = 0) -> None:
@@ -36,6 +36,7 @@ class TCPProxy:
         self._accepting: threading.Thread | None = None
         self._lock = threading.Lock()
         self._links: set[Link] = set()
+        self._buried: set[Link] = set()
         self._flowing = threading.Event()
         self._flowing.set()
         self.port = port
@@ -107,10 +108,23 @@ class TCPProxy:
             link.reset()
         return len(links)
 
+    def bury(self) -> int:
+        """Let nothing through any connection of the moment, for ever; return how many there were.
+
+        Neither side is told, as by a router that forgot them; new connections are served.
+        """
+        with self._lock:
+            links, self._links = self._links, set()
+        for link in links:
+            link.silent.set()
+        self._buried |= links
+        return len(links)
+
     def close(self) -> None:
         """Close the port and every connection."""
         self.refuse()
         with self._lock:
+            self._links |= self._buried
             threads = [thread for link in self._links for thread in link.threads]
         self.cut()
         self.flow()
@@ -148,11 +162,15 @@ class TCPProxy:
         with contextlib.suppress(OSError):
             while data := source.recv(CHUNK_BYTES):
                 self._flowing.wait()
-                target.sendall(data)
+                if not link.silent.is_set():
+                    target.sendall(data)
             self._flowing.wait()
-            target.shutdown(socket.SHUT_WR)
-            if link.half_closed():
-                return
+            if not link.silent.is_set():
+                target.shutdown(socket.SHUT_WR)
+                if link.half_closed():
+                    return
+        if link.silent.is_set():
+            return
         with self._lock:
             self._links.discard(link)
         link.close()
@@ -165,6 +183,8 @@ class Link:
         self.client = client
         self.server = server
         self.threads: list[threading.Thread] = []
+        #: No byte and no end of one side reaches the other any more.
+        self.silent = threading.Event()
         self._lock = threading.Lock()
         self._closed_halves = 0
 
@@ -176,6 +196,8 @@ class Link:
 
     def reset(self) -> None:
         """End both connections with RST."""
+        # Else the end of the one that is reset first would reach the other as an orderly one.
+        self.silent.set()
         _reset(self.client)
         _reset(self.server)
 
