@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
 import psycopg
@@ -29,6 +29,7 @@ from tests.acceptance.recovery import (
 )
 from tests.kit.wait import until
 from tests.servers.commits import CommitProxy
+from tests.servers.mariadb import MariaDB
 from tests.servers.ports import LOOPBACK
 from tests.servers.proofs import not_proved
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
-    from tests.servers.mariadb import MariaDB
     from tests.servers.postgresql import PostgreSQL
 
     Server = PostgreSQL | MariaDB
@@ -316,13 +316,14 @@ def test_serialization_failures_are_begun_again(
     everybody_lives(system)
 
 
-def limit_files(postgresql: PostgreSQL, size: int | str) -> None:
+def limit_files(server: Server, size: int | str) -> None:
     """Let no file of the server grow beyond *size* bytes: what it meets on a full disk."""
     program = shutil.which("prlimit")
     if program is None:
-        not_proved("PostgreSQL with a full disk", "no prlimit on this machine")
-    postmaster = psutil.Process(postgresql.pid)
-    for process in (postmaster, *postmaster.children(recursive=True)):
+        not_proved(f"{name_of(server)} with a full disk", "no prlimit on this machine")
+    pid = server.process.pid if isinstance(server, MariaDB) else server.pid
+    leader = psutil.Process(pid)
+    for process in (leader, *leader.children(recursive=True)):
         # Its own user may always do so; root needs a capability that containers lack.
         with contextlib.suppress(psutil.NoSuchProcess):
             command = [program, "--pid", str(process.pid), f"--fsize={size}:"]
@@ -370,3 +371,60 @@ def test_postgresql_with_a_full_disk_is_waited_for(
     print(f"{standing} of 150 calls were made before")
     everybody_lives(system)
     traffic.ends_whole()
+
+
+#: Larger than MariaDB's other files, which must not be hit: its log has 32 MB.
+LARGE = 40_000_000
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(240)
+def test_mariadb_with_a_full_disk_is_waited_for(
+    mariadb: MariaDB, mariadb_url: str, start_system: StartSystem
+) -> None:
+    system = start_system(followers=600, latency_ms=20, database_url=mariadb_url)
+    name = make_url(mariadb_url).database
+    file = mariadb.folder / "data" / str(name) / "events.ibd"
+    with administrator(mariadb, mariadb_url) as admin:
+        while file.stat().st_size < LARGE:
+            fill(admin, length=8_000, rows=1_000)
+        traffic = Traffic(system, batches=300)
+        start_all(system)
+        traffic.wait_for_calls(2)
+
+        limit_files(mariadb, file.stat().st_size)
+        try:
+            # What the file has left would do for the whole broadcast, and so would what a long
+            # transaction gives back.
+            for rows in (1_000, 1):
+                with pytest.raises(DBAPIError, match="is full"):
+                    fill_up(admin, rows=rows)
+            until(
+                lambda: any("is full" in p.output for p in system.processes),
+                40, "a worker that hears of the full disk",
+            )  # fmt: skip
+            with for_seconds(FAULT_S, lambda: None):
+                standing = traffic.calls()
+        finally:
+            limit_files(mariadb, "unlimited")
+        traffic.recovers("mariadb: disk full for 2 s")
+        admin.execute(text("DELETE FROM events WHERE kind = 'filler'"))
+
+    print(f"{standing} of 300 calls were made before")
+    everybody_lives(system)
+    traffic.ends_whole()
+
+
+def fill_up(admin: Connection, *, rows: int) -> NoReturn:
+    """Use up what the file has left, by so many lines a transaction."""
+    while True:
+        fill(admin, length=1, rows=rows)
+
+
+def fill(admin: Connection, *, length: int, rows: int) -> None:
+    """Put lines into the history that say nothing."""
+    filler = (
+        "INSERT INTO events (at, kind, who, detail)"
+        f" SELECT now(), 'filler', 'test', repeat('x', {length}) FROM seq_1_to_{rows}"
+    )
+    admin.execute(text(filler))

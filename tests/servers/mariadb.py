@@ -74,6 +74,8 @@ class MariaDB(Daemon):
 
     def _launch(self) -> RunningProcess:
         command: list[str | Path] = [
+            # A file that may not grow is an error to it then, as on a full disk, and not its end.
+            *("sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"),
             *(server_program(), "--no-defaults", f"--datadir={self.folder / 'data'}"),
             *(f"--socket={self.folder / 's'}", f"--port={self.port}", f"--bind-address={LOOPBACK}"),
             *(f"--pid-file={self.folder / 'pid'}", f"--user={getpass.getuser()}"),
