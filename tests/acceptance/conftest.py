@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,12 +15,18 @@ from models.engine import open_engine
 from tests.acceptance import by_hand
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine
+from tests.kit.processes import ROOT
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.system import System
 
 if TYPE_CHECKING:
     from tests.servers.valkey import Valkey
 
+#: Everything that an installation is made of.
+INSTALLED = (
+    "broadcast", "celeryconfig.py", "cli", "coordination", "examples", "migrations", "models",
+    "producer", "simulator", "wechat", "worker",
+)  # fmt: skip
 UNLIMITED = {"daily_limit": 100_000, "calls_per_minute": 0}
 
 
@@ -93,6 +100,25 @@ def sent(line: CommandLine, store: Engine) -> str:
     broadcast_id = by_hand.submitted(line)
     ledger.planned(store, broadcast_id, owner=by_hand.OWNER)
     return broadcast_id
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Path:
+    """A copy of the project, whose `var/` is nobody else's."""
+    copy = tmp_path / "installation"
+    copy.mkdir()
+    for name in INSTALLED:
+        place = ROOT / name
+        if place.is_dir():
+            shutil.copytree(place, copy / name)
+        else:
+            shutil.copy2(place, copy / name)
+    return copy
+
+
+def of(installation: Path, **settings: str) -> dict[str, str | None]:
+    """The environment in which the commands are those of this copy."""
+    return {"PYTHONPATH": str(installation), **settings}
 
 
 def sets_of(told: Any) -> dict[str, int]:

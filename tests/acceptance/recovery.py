@@ -50,12 +50,19 @@ class Traffic:
         wanted = min(self.calls() + count, self.batches)
         until(lambda: self.calls() >= wanted, timeout_s, f"{wanted} calls")
 
-    def recovers(self, what: str, *, within_s: float = SOON_S, grace_s: float = 30) -> float:
-        """Print and return the seconds from now to the start of the next call.
+    def recovers(
+        self,
+        what: str,
+        *,
+        since: float | None = None,
+        within_s: float = SOON_S,
+        grace_s: float = 30,
+    ) -> float:
+        """Print and return the seconds from now, or the moment *since*, to the next call's start.
 
         A machine that does other things too is waited for; whether it took too long is told after.
         """
-        since = time.time()
+        since = time.time() if since is None else since
         with contextlib.suppress(AssertionError):
             until(lambda: self.calls(since=since), within_s + grace_s, f"a call after: {what}")
         calls = self.system.simulator.mass_calls(appid=self.of.appid)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import socket
 import sys
@@ -15,8 +14,8 @@ import psutil
 import pytest
 import requests
 
-from tests.acceptance.conftest import sets_of
-from tests.kit.processes import ROOT, RunningProcess, celery
+from tests.acceptance.conftest import of, sets_of
+from tests.kit.processes import RunningProcess, celery
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until
 from tests.servers.ports import LOOPBACK
@@ -29,36 +28,12 @@ if TYPE_CHECKING:
     from tests.servers.valkey import Valkey
 
 BROADCAST = str(Path(sys.executable).parent / "broadcast")
-#: Everything that an installation is made of.
-INSTALLED = (
-    "broadcast", "celeryconfig.py", "cli", "coordination", "examples", "migrations", "models",
-    "producer", "simulator", "wechat", "worker",
-)  # fmt: skip
 FOLLOWERS = 30_001
 #: A shell behind a proxy that nobody listens at; the tests' own exception for the loopback is away.
 PROXIED: dict[str, str | None] = {
     "HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9",
     "ALL_PROXY": "http://127.0.0.1:9", "NO_PROXY": None, "no_proxy": "example.org",
 }  # fmt: skip
-
-
-@pytest.fixture
-def installation(tmp_path: Path) -> Path:
-    """A copy of the project, whose `var/` is nobody else's."""
-    copy = tmp_path / "installation"
-    copy.mkdir()
-    for name in INSTALLED:
-        place = ROOT / name
-        if place.is_dir():
-            shutil.copytree(place, copy / name)
-        else:
-            shutil.copy2(place, copy / name)
-    return copy
-
-
-def of(installation: Path, **settings: str) -> dict[str, str | None]:
-    """The environment in which the commands are those of this copy."""
-    return {"PYTHONPATH": str(installation), **settings}
 
 
 def end(process: RunningProcess, number: signal.Signals) -> int:

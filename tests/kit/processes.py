@@ -41,6 +41,7 @@ class RunningProcess:
     ) -> None:
         self.command = [str(word) for word in command]
         self.log = log
+        self._env, self._cwd, self._user = env, cwd, user
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
                 self.command,
@@ -130,6 +131,12 @@ class RunningProcess:
         self.signal_group(signal.SIGKILL)
         self._popen.wait()
         REAPER.forget(self.pid)
+
+    def again(self) -> RunningProcess:
+        """Start the same command anew, with the same environment, folder and log."""
+        return RunningProcess(
+            self.command, log=self.log, env=self._env, cwd=self._cwd, user=self._user
+        )
 
     def freeze(self) -> None:
         """SIGSTOP to the whole group: nothing runs, every connection stays open."""

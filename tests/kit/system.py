@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -126,6 +127,19 @@ class System:
         )
         self.processes.append(process)
         return process
+
+    def kill_all(self) -> None:
+        """SIGKILL to every process at once: none of them sees another one end."""
+        for process in self.processes:
+            process.signal_group(signal.SIGKILL)
+        for process in self.processes:
+            process.kill()
+
+    def again(self, ended: RunningProcess) -> RunningProcess:
+        """Start a process that has ended anew, by the same command line."""
+        fresh = ended.again()
+        self.processes[self.processes.index(ended)] = fresh
+        return fresh
 
     # The command line
 

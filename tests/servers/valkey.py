@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 from importlib import resources
 from pathlib import Path
 from typing import ClassVar, cast
@@ -16,13 +17,16 @@ from tests.servers.ports import LOOPBACK
 
 
 class Valkey(Daemon):
-    """One Valkey without persistence: `kill` loses everything, as an empty Redis would."""
+    """One Valkey; `kill` loses everything, unless it is told to keep its data on disk."""
 
     name: ClassVar[str] = "valkey"
 
-    def __init__(self, *, kept: bool = False, password: str | None = None) -> None:
+    def __init__(
+        self, *, kept: bool = False, password: str | None = None, on_disk: bool = False
+    ) -> None:
         super().__init__(kept=kept)
         self.password = password
+        self.on_disk = on_disk
 
     @property
     def url(self) -> str:
@@ -42,10 +46,15 @@ class Valkey(Daemon):
         with self.client() as client:
             client.flushall()
 
+    def lose_data(self) -> None:
+        """Remove what one that is not running has on disk."""
+        shutil.rmtree(self.folder / "appendonlydir")
+
     def _launch(self) -> RunningProcess:
         command: list[str | Path] = [
             *(server_program(), "--port", str(self.port), "--bind", LOOPBACK),
-            *("--save", "", "--appendonly", "no", "--dir", str(self.folder)),
+            *("--save", "", "--appendonly", "yes" if self.on_disk else "no"),
+            *("--dir", str(self.folder)),
             *(("--requirepass", self.password) if self.password else ()),
         ]
         return RunningProcess(command, log=self.folder / "log")
