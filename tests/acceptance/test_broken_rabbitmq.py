@@ -113,7 +113,7 @@ def test_rabbitmq_connections_that_die_without_a_reset_are_noticed(
     everybody_lives(system)
     system.simulator.set_switches(latency_ms=0)
     for one in (other, traffic):
-        one.ends_whole()
+        one.ends_whole(timeout_s=120)
 
 
 def longest_gap(system: System, traffic: Traffic, *, until_s: float) -> float:

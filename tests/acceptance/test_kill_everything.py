@@ -201,7 +201,7 @@ def test_a_call_follows_within_15_seconds_when_everything_was_killed_at_once_and
 
     everybody_lives(system)
     system.simulator.set_switches(latency_ms=0)
-    traffic.ends_whole()
+    traffic.ends_whole(timeout_s=120)
 
 
 def kill_everything(system: System, valkey: Valkey) -> None:
