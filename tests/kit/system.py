@@ -176,7 +176,8 @@ class System:
 
     def audit(self) -> dict[str, Any]:
         """`broadcast audit --all --json`, which must find nothing; return its object."""
-        done = self.broadcast("audit", "--all", "--json", status=None)
+        # A test may have stored a hundred million OpenIDs; each is counted anew.
+        done = self.broadcast("audit", "--all", "--json", timeout_s=600, status=None)
         assert done.returncode == 0, f"the audit ended with {done.returncode}:\n{done.stderr}"
         told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return told
