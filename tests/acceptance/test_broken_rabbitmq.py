@@ -103,7 +103,10 @@ def test_rabbitmq_connections_that_die_without_a_reset_are_noticed(
     assert proxy.bury()
     began = time.time()
     other = Traffic(system, batches=2, of=idle)
-    other.recovers(f"{HALF_OPEN}, a lane that was first needed afterwards", since=began)
+    # Two heartbeats until the workers notice, as many until RabbitMQ gives back what it handed to
+    # the dead connections meanwhile, and a sweep.
+    what = f"{HALF_OPEN}, a lane that was first needed afterwards"
+    other.recovers(what, since=began, within_s=30)
     # A slice of a lane takes 10 s, after which it rings.
     traffic.wait_for_calls(1)
     gap_s = longest_gap(system, traffic, until_s=began + WATCHED_S)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 MASS_SEND = "/cgi-bin/message/mass/send"
 FOREVER = 100_000
 #: From the return of a command that stops to the last start of a call.
-STOPPED_WITHIN_S = 1.0
-WATCHED_S = 2.0
 
 
 def stored(system: System) -> list[str]:
@@ -117,54 +114,6 @@ def test_a_send_for_later_is_launched_by_beat_and_not_before_its_time(
     system.until_state(told["id"], "completed", timeout_s=20)
     [call] = system.simulator.mass_calls()
     assert call["start"] >= at.timestamp()
-
-
-def test_no_call_starts_a_second_after_pause_halt_and_cancel_and_the_sets_are_exact(
-    start_system: StartSystem,
-) -> None:
-    system = start_system(followers=400, latency_ms=80, BROADCAST_BATCH_SIZE="2")
-    system.worker()
-    system.beat()
-    told = system.send(system.simulator.openids(400))
-    broadcast_id = told["id"]
-
-    for stop, go_on in (
-        (["pause", broadcast_id], ["resume", broadcast_id]),
-        (["halt"], ["unhalt"]),
-    ):
-        wait_for_more_calls(system)
-        system.broadcast(*stop)
-        watch_that_nothing_starts(system)
-        status = system.broadcast("status", broadcast_id).stdout
-        assert f"broadcast {go_on[0]}" in status
-        system.broadcast(*go_on)
-    wait_for_more_calls(system)
-    system.broadcast("cancel", broadcast_id)
-    watch_that_nothing_starts(system)
-
-    report = system.report(broadcast_id)
-    accepted = report.recipients["accepted"]
-    # Some were accepted, so it is not the broadcast that is cancelled but the rest of it.
-    assert report.state == "partial"
-    assert 0 < accepted < 400
-    assert sets_of(report) == {"accepted": accepted, "cancelled": 400 - accepted}
-    assert system.simulator.ledger() == {
-        "delivered_distinct": accepted, "deliveries": accepted, "delivered_max": 1, "doubled": 0,
-    }  # fmt: skip
-
-
-def wait_for_more_calls(system: System, more: int = 5) -> None:
-    """Wait until the lane is on its way again."""
-    before = len(system.simulator.mass_calls())
-    until(lambda: len(system.simulator.mass_calls()) >= before + more, 20, f"{more} more calls")
-
-
-def watch_that_nothing_starts(system: System) -> None:
-    """Watch for some time after a command has returned."""
-    returned = time.time()
-    until(lambda: time.time() > returned + WATCHED_S, 2 * WATCHED_S, "the end of the watch")
-    late = [c for c in system.simulator.mass_calls() if c["start"] > returned + STOPPED_WITHIN_S]
-    assert late == []
 
 
 def test_an_account_that_wechat_stops_says_why_and_goes_on_after_the_one_command(
