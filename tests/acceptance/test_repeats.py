@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 MASS_SEND = "/cgi-bin/message/mass/send"
 FOREVER = 100_000
-#: From the return of a command that stops to the last start of a call.
 
 
 def stored(system: System) -> list[str]:
