@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import takewhile
 
 from broadcast.outcomes import Outcome, unanswered
 
@@ -25,6 +26,8 @@ class Attempt:
     confirmed: bool | None = None
     #: Another batch of the account owns this msg_id.
     owned_elsewhere: bool = False
+    #: Of the access_token, where that was refused.
+    token_fingerprint: str | None = None
     #: A person said that WeChat did not take it, or not as the reply had it. A reply that can be
     #: trusted and comes later takes the place of that word.
     denied: bool = False
@@ -79,14 +82,22 @@ class Reason(StrEnum):
     SAID_NOT_SENT = "said_not_sent"
 
 
-def tokens_in_a_row(history: Sequence[Attempt]) -> int:
-    """Count how many of the last calls ended in a token error."""
-    row = 0
-    for attempt in reversed([a for a in history if a.outcome is not Outcome.NOT_CALLED]):
-        if attempt.outcome is not Outcome.TOKEN:
-            break
-        row += 1
-    return row
+#: How often one token may be refused in a row before that is taken for more than bad luck.
+SAME_TOKEN_TRIES = 5
+
+
+def tokens_are_refused(history: Sequence[Attempt]) -> bool:
+    """Tell whether the last calls show that WeChat refuses the account, and not a token.
+
+    That is so when it refused two tokens in a row. One that was refused again shows only that
+    nobody replaced it in between: the worker died just then, or Redis was away.
+    """
+    called = [a for a in history if a.outcome is not Outcome.NOT_CALLED]
+    row = list(takewhile(lambda a: a.outcome is Outcome.TOKEN, reversed(called)))
+    prints = [a.token_fingerprint for a in row]
+    # Which one it was is not known of a refusal from before it was written down.
+    tokens = len(set(prints) - {None}) + prints.count(None)
+    return tokens > 1 or len(row) > SAME_TOKEN_TRIES
 
 
 def same_in_a_row(history: Sequence[Attempt]) -> int:

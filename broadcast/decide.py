@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from broadcast import waits
-from broadcast.attempts import Attempt, Reason, Scope, tokens_in_a_row
+from broadcast.attempts import Attempt, Reason, Scope, tokens_are_refused
 from broadcast.outcomes import SAID_ACCEPTED, SAME_KEY_RUNNING, SPLITTABLE, Outcome
 from broadcast.plan import SMALLEST
 from broadcast.waits import Waits
@@ -122,7 +122,7 @@ def _by_unknown(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
         return Decision(
             move=Move.DOUBT, reason=Reason.REFUSED_AFTER_UNKNOWN, scope=scope, errcode=last.errcode
         )
-    if last.outcome is Outcome.TOKEN and tokens_in_a_row(history) > 1:
+    if last.outcome is Outcome.TOKEN and tokens_are_refused(history):
         return Decision(
             move=Move.DOUBT, reason=Reason.REFUSED_AFTER_UNKNOWN, scope=Scope.ACCOUNT,
             errcode=last.errcode,
@@ -181,7 +181,7 @@ def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
             return _stand(Reason.QUOTA_MONTH, Scope.BROADCAST, last)
         case Outcome.STOP_ACCOUNT:
             return _stand(Reason.ACCOUNT_STOPPED, Scope.ACCOUNT, last)
-        case Outcome.TOKEN if tokens_in_a_row(history) > 1:
+        case Outcome.TOKEN if tokens_are_refused(history):
             return _stand(Reason.TOKEN_REFUSED, Scope.ACCOUNT, last)
     at, reason, scope = policy.waits.after(history, now)
     return Decision(

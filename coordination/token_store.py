@@ -5,6 +5,7 @@ Each method is one script, so one atomic step. What to do when is decided in ``t
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,11 @@ class Token:
     generation: int
     expires_at: datetime
     fetched_at: datetime
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 8 hexadecimal characters of its SHA-256: tells tokens apart, and no more."""
+        return hashlib.sha256(self.value.get_secret_value().encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ prove that our token is stale.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import random
@@ -209,13 +208,12 @@ class TokenService:
         seen = self._store.look(account)
         if seen.token is None:
             return None
-        value = seen.token.value.get_secret_value().encode()
         return TokenView(
             generation=seen.token.generation,
             age=seen.now - seen.token.fetched_at,
             expires_at=seen.token.expires_at,
-            length=len(value),
-            fingerprint=hashlib.sha256(value).hexdigest()[:8],
+            length=len(seen.token.value.get_secret_value().encode()),
+            fingerprint=seen.token.fingerprint,
             reason=seen.reason,
             replaced_outside_at=seen.replaced_outside_at,
         )

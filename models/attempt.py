@@ -45,6 +45,8 @@ class AttemptRow(Base):
     denied: Mapped[bool | None] = mapped_column(Boolean)
     #: When ``outcome`` was written last: a reply that can be trusted may end a doubt much later.
     heard_at: Mapped[datetime | None]
+    #: Of the access_token, where that was refused: as `broadcast token show` prints it.
+    token_fingerprint: Mapped[str | None] = mapped_column(ascii_string(8))
 
     __table_args__ = (
         UniqueConstraint("batch_id", "number"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: The revisions in ``migrations/versions``, oldest first. Kept here as well, because a look at
 #: every start of a command must not cost the import of Alembic (a test holds the two together).
-REVISIONS = ("3f6a1c9d2b70", "4d17c05e2f8a", "6b0d92e7a41c")
+REVISIONS = ("3f6a1c9d2b70", "4d17c05e2f8a", "6b0d92e7a41c", "5e2b7c90d1f4")
 HEAD = REVISIONS[-1]
 #: What a person types to get from an old schema to this one.
 COMMAND = "broadcast db upgrade"

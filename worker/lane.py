@@ -251,7 +251,10 @@ class _Drive:
     def _send(self, token: Token, message: Message) -> Fact:
         if message.send_by is not None and message.send_by.over:
             return Fact(outcome=Outcome.NOT_CALLED)
-        return self._road.gateway.send(token, message)
+        fact = self._road.gateway.send(token, message)
+        if fact.outcome is Outcome.TOKEN:
+            return replace(fact, token_fingerprint=token.fingerprint)
+        return fact
 
     def _message(self, work: Work) -> Message:
         engine = self._road.engine

@@ -55,6 +55,8 @@ class Fact:
     http_status: int | None = None
     transport: str | None = None
     elapsed_ms: int | None = None
+    #: Of the access_token, where that was refused.
+    token_fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +262,7 @@ _HISTORY = (
     select(
         AttemptRow.number, AttemptRow.outcome, AttemptRow.started_at, AttemptRow.heard_at,
         AttemptRow.errcode, AttemptRow.msg_id, AttemptRow.confirmed, AttemptRow.denied,
+        AttemptRow.token_fingerprint,
         exists()
         .where(Batch.account == AttemptRow.account, Batch.msg_id == AttemptRow.msg_id)
         .where(Batch.id != AttemptRow.batch_id)

@@ -8,6 +8,7 @@ import requests
 from sqlalchemy import select
 
 from broadcast.accounts import from_file as accounts_of
+from broadcast.crashpoints import VARIABLE, Point
 from models import Event
 from producer.publish import CeleryBell
 from tests.kit import direct
@@ -15,6 +16,8 @@ from tests.kit import direct
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
+
+MASS_SEND = "/cgi-bin/message/mass/send"
 
 
 def ring(broker_url: str, broadcast_id: str) -> None:
@@ -78,3 +81,24 @@ def test_a_person_whose_command_meets_a_replaced_token_is_told_and_so_is_the_his
     [(account, who)] = drifts(system)
     assert account == "default"
     assert who.startswith("cli:")
+
+
+def test_worker_that_dies_before_it_replaces_a_refused_token_stops_no_account(
+    start_system: StartSystem,
+) -> None:
+    """The next one calls with the same token: refused again, it is no verdict on the account."""
+    system = start_system(followers=20, BROADCAST_BATCH_SIZE="2")
+    system.simulator.fault("errcode", errcode=40001, when="before", path=MASS_SEND, count=2)
+    account = accounts_of(system.folder / "accounts.toml")["default"]
+    people = system.simulator.openids(4)
+    told = direct.submit(system.engine, account, people, key="one", batch_size=2)
+    armed = {VARIABLE: Point.RECORD_COMMITTED.value}
+    doomed = system.worker(ready=True, **armed)
+    ring(system.valkey.url, told)
+    doomed.wait(timeout_s=30)
+    system.worker()
+    system.beat()
+    report = system.until_state(told, "completed")
+
+    assert report.lane.stop_reason is None
+    assert [call["errcode"] for call in system.simulator.mass_calls()] == [40001, 40001, 0, 0]

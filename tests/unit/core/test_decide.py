@@ -151,6 +151,35 @@ def test_already_accepted_without_a_msg_id_settles_what_was_unknown() -> None:
     assert (decision.move, decision.msg_id) == (Move.ACCEPT, None)
 
 
+class TestRefusedTokens:
+    """Two tokens that are refused in a row speak of the account, one of itself."""
+
+    @staticmethod
+    def after(*prints: str | None, unknown: bool = False) -> tuple[Move, Scope]:
+        first = [attempt(1, O.UNKNOWN)] if unknown else []
+        refused = [
+            attempt(n, O.TOKEN, errcode=40001, token_fingerprint=one)
+            for n, one in enumerate(prints, len(first) + 1)
+        ]
+        decision = decide([*first, *refused], now=START, policy=POLICY)
+        return decision.move, decision.scope
+
+    @pytest.mark.parametrize(
+        ("unknown", "move"), [(False, Move.REPEAT), (True, Move.REPEAT_UNKNOWN)]
+    )
+    def test_one_that_nobody_replaced_is_no_verdict_on_the_account(
+        self, move: Move, *, unknown: bool
+    ) -> None:
+        assert self.after("aa", "aa", unknown=unknown) == (move, Scope.BATCH)
+
+    @pytest.mark.parametrize("prints", [("aa", "bb"), ("aa", None), (None, None), ("aa",) * 6])
+    def test_two_or_the_same_one_too_often_stop_the_account(
+        self, prints: tuple[str | None, ...]
+    ) -> None:
+        assert self.after(*prints) == (Move.REPEAT, Scope.ACCOUNT)
+        assert self.after(*prints, unknown=True) == (Move.DOUBT, Scope.ACCOUNT)
+
+
 class TestRepeatWindow:
     """Repeats stop 23 h after the first call that WeChat may have taken."""
 
