@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from broadcast.settings import Settings
 from broadcast.states import BroadcastState
+from models.ledger import controls
 from tests.chaos import schedule as schedules
-from tests.chaos.actor import APPIDS, Actor
-from tests.chaos.verdict import Finding, history, judge, leaves
+from tests.chaos.actor import APPIDS, WHO, Actor
+from tests.chaos.verdict import Finding, history, judge, lanes, leaves
 from tests.kit.direct import submit
 from tests.kit.wait import until
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: After everything is put back. At the smallest scale a window of 23 h and a day are 40 s.
 REST_WITHIN_S = 120
+#: A reply that was under way at the healing may stop its account still: so long that is lifted.
+LATE_STOPS_S = 15
 CANARY = 1_900
 
 
@@ -79,7 +82,7 @@ def _play(outcome: Outcome, actor: Actor) -> None:
         outcome.findings.append(str(error))
     _judge(outcome, actor)
     if not outcome.good:
-        outcome.findings += _logs(actor.system)
+        outcome.findings += [*lanes(actor.system.engine), *_logs(actor.system)]
 
 
 def _accounts(system: System) -> dict[str, Account]:
@@ -89,11 +92,13 @@ def _accounts(system: System) -> dict[str, Account]:
 
 def _recover(outcome: Outcome, system: System, broadcasts: list[str]) -> None:
     healed_s = time.monotonic()
-    until(
-        lambda: all(system.report(one).recipients["waiting"] == 0 for one in broadcasts),
-        REST_WITHIN_S,
-        "every batch to rest",
-    )
+
+    def at_rest() -> bool:
+        if time.monotonic() < healed_s + LATE_STOPS_S:
+            controls.unhalt(system.engine, None, who=WHO)
+        return all(system.report(one).recipients["waiting"] == 0 for one in broadcasts)
+
+    until(at_rest, REST_WITHIN_S, "every batch to rest")
     outcome.recovery_s = time.monotonic() - healed_s
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from broadcast import openid
 from broadcast.outcomes import MAYBE_SENT, Outcome
 from broadcast.states import BatchState, BroadcastState
+from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
@@ -114,6 +115,13 @@ def _has_reason(connection: Connection, batch_id: int) -> bool:
     )
     open_calls = any(call.outcome in _OPEN for call in calls)
     return open_calls or came_later or len(named) > 1 or bool(foreign)
+
+
+def lanes(engine: Engine) -> list[str]:
+    """Tell how every lane stands, a line each."""
+    with read(engine) as connection:
+        rows = connection.execute(select(Lane.__table__)).mappings()
+        return [" ".join(f"{name}={value}" for name, value in row.items()) for row in rows]
 
 
 def judge(
