@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -64,9 +65,9 @@ def run(seed: int, site: Site) -> Outcome:
     try:
         with site.installation(outcome.schedule) as system:
             _play(outcome, Actor(outcome.schedule, site, system, _accounts(system)))
-    except AssertionError as error:
-        # The audit, with which every installation ends.
-        outcome.findings.append(str(error))
+    except Exception:  # noqa: BLE001 - a run that ends by a surprise must leave its seed, too
+        # The audit, with which every installation ends, or a surprise.
+        outcome.findings.append(traceback.format_exc())
     outcome.took_s = time.monotonic() - began_s
     return outcome
 
