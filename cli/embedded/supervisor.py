@@ -79,7 +79,8 @@ class Supervisor:
         # They speak to each other over the loopback, where no proxy of the user's may stand.
         self.env = {**beside_proxies(os.environ), **env}
         self.children: list[Child] = []
-        self._guard = Guard(*(() if lock is None else (lock,)))
+        self._locks = () if lock is None else (lock,)
+        self._guard = Guard(*self._locks)
 
     def __enter__(self) -> Self:
         """Turn SIGTERM into an orderly end: whoever stops us stops all of them."""
@@ -109,6 +110,8 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.env, **env},
                 cwd=self.cwd,
+                # Also where the guard was killed first, nobody starts beside a part that lives on.
+                pass_fds=self._locks,
                 start_new_session=True,
             )
         self._guard.watch(process.pid)

@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,25 +37,28 @@ def run() -> int:
     if not accounts:
         raise no_account()
     UP.mkdir(parents=True, exist_ok=True)
-    backlog = _upgraded(settings, accounts)
     # In this folder, so that the parts read the `.env` and the relative paths that we read.
-    with (
-        _alone() as lock,
-        Supervisor(UP, {}, cwd=Path.cwd(), lock=lock) as supervisor,
-        _redis(supervisor),
-    ):
-        for line in backlog:
-            output.say(line)
-        worker, beat = parts.worker(supervisor), parts.beat(supervisor)
-        worker.ready(parts.WORKER_READY)
-        beat.ready(parts.BEAT_READY)
-        output.say(t("up.ready", accounts=words.listed(accounts), logs=UP))
-        with contextlib.suppress(KeyboardInterrupt):
-            while (child := supervisor.ended()) is None:
-                time.sleep(_LOOK_EVERY_S)
-            raise OutOfReachError("error.embedded.ended", name=child.name, log=child.log)
-        output.say(t("up.stopping"))
+    with _alone() as lock:
+        # Not beside another one, or under the parts of one that was killed just now.
+        backlog = _upgraded(settings, accounts)
+        with Supervisor(UP, {}, cwd=Path.cwd(), lock=lock) as supervisor, _redis(supervisor):
+            _serve(supervisor, accounts, backlog)
     return 0
+
+
+def _serve(supervisor: Supervisor, accounts: Collection[str], backlog: Iterable[str]) -> None:
+    """Run worker and beat until Ctrl-C, or until a part ends by itself."""
+    for line in backlog:
+        output.say(line)
+    worker, beat = parts.worker(supervisor), parts.beat(supervisor)
+    worker.ready(parts.WORKER_READY)
+    beat.ready(parts.BEAT_READY)
+    output.say(t("up.ready", accounts=words.listed(accounts), logs=UP))
+    with contextlib.suppress(KeyboardInterrupt):
+        while (child := supervisor.ended()) is None:
+            time.sleep(_LOOK_EVERY_S)
+        raise OutOfReachError("error.embedded.ended", name=child.name, log=child.log)
+    output.say(t("up.stopping"))
 
 
 def _upgraded(settings: Settings, known: Collection[str]) -> list[str]:
@@ -76,7 +79,7 @@ def _upgraded(settings: Settings, known: Collection[str]) -> list[str]:
 def _alone() -> Iterator[int]:
     """Refuse a second one: it would share the first one's data and take its address away.
 
-    Of one that was killed a moment ago the guard has the lock until all its parts are dead.
+    Of one that was killed a moment ago its guard and its parts have the lock until they are dead.
     """
     with (UP / "lock").open("w") as lock:
         give_up = time.monotonic() + _FREE_WITHIN_S
