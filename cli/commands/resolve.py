@@ -17,7 +17,7 @@ from cli.group import Command
 from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
 from models.ledger import resolves
-from models.ledger.reading import reports
+from models.ledger.reading import flights
 from models.ledger.records import Rules
 from models.ledger.resolves import Resolved
 
@@ -45,7 +45,7 @@ def resolve(
     )  # fmt: skip
     for line in lines(broadcast_id, done, sent):
         output.say(line)
-    remains(ledger, reports.report(ledger, broadcast_id))
+    remains(ledger, *flights.beside_report(ledger, broadcast_id))
 
 
 def lines(broadcast_id: str, done: Resolved, msg_id: int | None) -> Iterator[str]:

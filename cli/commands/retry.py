@@ -13,7 +13,7 @@ from cli.group import Command
 from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
 from models.ledger import retries
-from models.ledger.reading import reports
+from models.ledger.reading import flights
 from models.ledger.reading.places import Place, Placed
 from models.ledger.retries import Goes, Retried
 
@@ -30,7 +30,7 @@ def retry(*, broadcast_id: BroadcastID, why: Why = None) -> None:
     )  # fmt: skip
     for line in lines(broadcast_id, done):
         output.say(line)
-    remains(ledger, reports.report(ledger, broadcast_id))
+    remains(ledger, *flights.beside_report(ledger, broadcast_id))
 
 
 def lines(broadcast_id: str, done: Retried) -> Iterator[str]:

@@ -11,7 +11,8 @@ from broadcast.text import t
 from cli import output, report, ways, words
 from cli.wiring.database import engine
 from cli.wiring.person import in_one_line, who
-from models.ledger.reading import flights, reports
+from models.ledger.reading import flights
+from models.ledger.reading.flights import Flight
 
 
 class Control(Protocol):
@@ -27,16 +28,16 @@ def steer(control: Control, broadcast_id: str, *, why: str | None, done: str, al
     """Carry out *control* and say what came of it; doing it twice is no error."""
     ledger = engine()
     changed = control(ledger, broadcast_id, who=who(), why=in_one_line(why))
-    told = reports.report(ledger, broadcast_id)
+    told, flown = flights.beside_report(ledger, broadcast_id)
     state = words.broadcast_state(told.state)
     output.say(t(done if changed else already, id=broadcast_id, state=state))
-    remains(ledger, told)
+    remains(ledger, told, flown)
 
 
-def remains(ledger: Engine, told: Report) -> None:
+def remains(ledger: Engine, told: Report, flown: list[Flight]) -> None:
     """Say where everybody is, what is under way and cannot be stopped, and what goes on how."""
     output.say(report.recipients(told))
-    for line in ways.under_way(flights.of_broadcast(ledger, told.id), told.now):
+    for line in ways.under_way(flown, told.now):
         output.say(line)
     for line in report.standing(told):
         output.say(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,24 @@ def read(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that only reads."""
     with engines.reachable(), engines.reader(engine).begin() as connection:
         yield connection
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that only reads, and whose statements all see one moment.
+
+    Figures that are read one after the other must agree, whatever workers commit in between.
+    """
+    with read(snapshots(engine)) as connection:
+        yield connection
+
+
+@functools.lru_cache(maxsize=64)
+def snapshots(engine: Engine) -> Engine:
+    """Return *engine* for transactions that see one moment: those of SQLite that read do so."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
 # Built once, like every statement of a call: building one costs as much as running it. The columns

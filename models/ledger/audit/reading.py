@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, String, and_, func, select, true, type_coerce
+from sqlalchemy import Connection, String, and_, func, select, true, type_coerce
 from sqlalchemy.orm import aliased
 
 from broadcast.outcomes import Outcome
@@ -27,17 +27,6 @@ from models.skipped import Skipped
 
 #: Events of a lane that forbid or allow its calls.
 LANE_EVENTS = ("lane.halt", "lane.stop", "lane.unhalt")
-
-
-def snapshots(engine: Engine) -> Engine:
-    """Return *engine* for transactions that see one moment.
-
-    READ COMMITTED would show a batch before and its attempts after a worker's commit. SQLite's
-    reading transactions are snapshots as they are.
-    """
-    if engine.dialect.name == "sqlite":
-        return engine
-    return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
 def read_case(connection: Connection, broadcast_id: str, waits: Waits) -> Case:

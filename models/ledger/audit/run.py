@@ -33,7 +33,7 @@ from models.ledger.audit.case import Case
 from models.ledger.audit.findings import Audit, Check, Finding, Found
 from models.ledger.reading import reports
 from models.ledger.sweeps import UPLOAD_FORGOTTEN
-from models.ledger.transaction import read
+from models.ledger.transaction import read, snapshots
 
 #: What is asked of each broadcast; :attr:`Check.OVERLAPS` is asked of each account.
 CHECKS: Mapping[Check, Callable[[Case], Iterator[Finding]]] = {
@@ -57,7 +57,7 @@ def audit(engine: Engine, broadcast_id: str, *, waits: Waits) -> Audit:
     """
     account = reports.report(engine, broadcast_id, batch_list=False).account
     done = Audit()
-    reader = reading.snapshots(engine)
+    reader = snapshots(engine)
     _broadcast(reader, broadcast_id, waits, into=done)
     _lane(reader, account, broadcast_id, into=done)
     return done
@@ -66,7 +66,7 @@ def audit(engine: Engine, broadcast_id: str, *, waits: Waits) -> Audit:
 def audit_all(engine: Engine, *, waits: Waits) -> Audit:
     """Audit every published broadcast, every lane, and what uploads left behind."""
     done = Audit()
-    reader = reading.snapshots(engine)
+    reader = snapshots(engine)
     with read(reader) as connection:
         published = BroadcastRow.state != BroadcastState.UPLOADING
         ids = connection.scalars(

@@ -8,11 +8,13 @@ from datetime import datetime
 
 from sqlalchemy import Engine, and_, func, select
 
+from broadcast.reports import Report
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.ledger.transaction import read
+from models.ledger.reading import reports
+from models.ledger.transaction import read, snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +28,15 @@ class Flight:
     since: datetime
 
 
-def of_broadcast(engine: Engine, broadcast_id: str) -> list[Flight]:
-    """Return the calls of a broadcast that are under way."""
-    with read(engine) as connection:
+def beside_report(engine: Engine, broadcast_id: str) -> tuple[Report, list[Flight]]:
+    """Return the report of a broadcast and its calls under way, of one and the same moment.
+
+    A call that ends between two looks would be in neither. Raises UnknownIdError.
+    """
+    with snapshot(engine) as connection:
+        told = reports.of(connection, broadcast_id)
         rows = connection.execute(_FLIGHTS.where(Batch.broadcast_id == broadcast_id)).mappings()
-        return [Flight(**dict(row)) for row in rows]
+        return told, [Flight(**dict(row)) for row in rows]
 
 
 def of_accounts(engine: Engine, accounts: Collection[str]) -> list[Flight]:

@@ -21,7 +21,7 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger.reading import tripped, voices
-from models.ledger.transaction import AnyRow, read
+from models.ledger.transaction import AnyRow, read, snapshot
 from models.skipped import Skipped
 
 # What a report says is the core's; whoever asks for one has it from here.
@@ -45,21 +45,26 @@ SET_OF = {
 
 def report(engine: Engine, broadcast_id: str, *, batch_list: bool = True) -> Report:
     """Return the report of a broadcast. Raises UnknownIdError, naming near ids."""
-    with read(engine) as connection:
-        row = connection.execute(
-            select(BroadcastRow.__table__).where(
-                BroadcastRow.id == broadcast_id,
-                BroadcastRow.state != BroadcastState.UPLOADING,
-            )
-        ).first()
-        if row is None:
-            raise unknown(connection, broadcast_id)
-        return _report(connection, row, batch_list=batch_list)
+    with snapshot(engine) as connection:
+        return of(connection, broadcast_id, batch_list=batch_list)
+
+
+def of(connection: Connection, broadcast_id: str, *, batch_list: bool = True) -> Report:
+    """Do the work of :func:`report` in a transaction that sees one moment."""
+    row = connection.execute(
+        select(BroadcastRow.__table__).where(
+            BroadcastRow.id == broadcast_id,
+            BroadcastRow.state != BroadcastState.UPLOADING,
+        )
+    ).first()
+    if row is None:
+        raise unknown(connection, broadcast_id)
+    return _report(connection, row, batch_list=batch_list)
 
 
 def reports(engine: Engine, *, account: str | None = None, most: int = 50) -> list[Report]:
     """Return the newest broadcasts, without their batch lists."""
-    with read(engine) as connection:
+    with snapshot(engine) as connection:
         query = (
             select(BroadcastRow.__table__)
             .where(BroadcastRow.state != BroadcastState.UPLOADING)
@@ -181,7 +186,7 @@ _LANES = select(
 
 def lanes(engine: Engine) -> tuple[dict[str, LaneView], datetime]:
     """Return every lane by its account, in order, and the moment. Raises DatabaseAwayError."""
-    with read(engine) as connection:
+    with snapshot(engine) as connection:
         rows = connection.execute(_LANES.order_by(Lane.account)).mappings().all()
         views = {row["account"]: _lane_view(connection, row) for row in rows}
         return views, now(connection)

@@ -264,12 +264,12 @@ def test_call_that_no_stop_reaches_is_named(engine: Engine) -> None:
     driver = Driver(engine)
     claim = driver.claim()
     controls.pause(engine, broadcast_id, who=WHO)
-    [flight] = flights.of_broadcast(engine, broadcast_id)
+    _, [flight] = flights.beside_report(engine, broadcast_id)
     assert (flight.broadcast_id, flight.n, flight.size) == (broadcast_id, 1, 10)
     assert flights.of_accounts(engine, ["default"]) == [flight]
     assert flights.of_accounts(engine, ["another"]) == []
     driver.record(claim, said(0, msg_id=1))
-    assert flights.of_broadcast(engine, broadcast_id) == []
+    assert flights.beside_report(engine, broadcast_id)[1] == []
 
 
 def test_broadcasts_that_have_more_to_send_are_counted_by_account(engine: Engine) -> None:

@@ -6,15 +6,16 @@ import random
 from datetime import UTC, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from broadcast.errors import UnknownIdError
 from broadcast.outcomes import Outcome
-from broadcast.states import BroadcastState
+from broadcast.states import BatchState, BroadcastState
 from models.ledger import claims, controls, lanes, submits
-from models.ledger.reading import reports
+from models.ledger.reading import flights, reports
 from models.ledger.reading.upcoming import Kind
 from models.ledger.records import Fact
+from tests.integration.models.stories import take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -184,3 +185,25 @@ def test_what_goes_on_is_what_waits_for_a_worker_now(engine: Engine) -> None:
     assert set(reports.going_on(engine, ["default", "shop"])) == {first, uncut, others}
     ledger.pass_time(engine, timedelta(hours=2))
     assert scheduled in reports.going_on(engine, ["default"])
+
+
+def test_report_and_flights_are_of_one_moment_whatever_is_committed_meanwhile(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.claim()
+    looks: list[str] = []
+
+    def take_over_and_call(_connection: object, _cursor: object, said_: str, *_: object) -> None:
+        """Let another driver take over and call between the first two statements of the report."""
+        if said_.startswith("SELECT") and not looks:
+            looks.append(said_)
+            take_over(driver).call(said(0, msg_id=71))
+
+    event.listen(driver.engine, "after_cursor_execute", take_over_and_call)
+    told, flown = flights.beside_report(driver.engine, broadcast_id)
+    event.remove(driver.engine, "after_cursor_execute", take_over_and_call)
+
+    assert told.recipients["accepted"] == 0
+    assert [line.state for line in told.batch_list] == [BatchState.CALLING, BatchState.PLANNED]
+    assert [flight.n for flight in flown] == [1]
+    assert reports.report(driver.engine, broadcast_id).recipients["accepted"] == 10
