@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Engine,
     bindparam,
@@ -102,6 +103,20 @@ def hold(connection: Connection, account: str) -> AnyRow:
     return connection.execute(_LANE_HELD, {"account": account}).one()
 
 
+def is_free(moment: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody drives the lane at *moment*.
+
+    A lease that ends later than any can was given before the database's clock was set back. If its
+    driver lives, his next heartbeat makes it one of now, mostly before anybody looks; if he died,
+    nobody else would have the lane until the clock is there again.
+    """
+    return or_(
+        Lane.leased_until.is_(None),
+        Lane.leased_until <= moment,
+        Lane.leased_until > moment + 2 * LEASE,
+    )
+
+
 def acquire(engine: Engine, account: str, owner: str, *, guards: Guards = _GUARDS) -> Held | None:
     """Lease the lane, or return None while another driver's lease lives.
 
@@ -114,7 +129,7 @@ def acquire(engine: Engine, account: str, owner: str, *, guards: Guards = _GUARD
         fence = connection.scalar(
             select(Lane.fence)
             .where(Lane.account == account)
-            .where(or_(Lane.leased_until.is_(None), Lane.leased_until <= moment))
+            .where(is_free(moment))
             .with_for_update()
         )
         if fence is None:
@@ -122,7 +137,7 @@ def acquire(engine: Engine, account: str, owner: str, *, guards: Guards = _GUARD
         taken = connection.execute(
             update(Lane)
             .where(Lane.account == account, Lane.fence == fence)
-            .where(or_(Lane.leased_until.is_(None), Lane.leased_until <= moment))
+            .where(is_free(moment))
             .values(fence=fence + 1, owner=owner, leased_until=moment + LEASE)
         )
         if taken.rowcount != 1:

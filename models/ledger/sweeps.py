@@ -20,7 +20,7 @@ from models.account import Lane
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now, skips_locked
-from models.ledger import moves, records, uploads
+from models.ledger import lanes, moves, records, uploads
 from models.ledger.records import DEFAULT_RULES, Rules
 from models.ledger.transaction import read, write
 
@@ -57,12 +57,11 @@ def _due(connection: Connection, *, accounts: Collection[str] | None) -> Rings:
         connection.execute(
             update(Lane).where(Lane.account.in_(ours)).values(rung_at=now(connection))
         )
-    stale = now(connection) - RING_AGAIN
     waiting = connection.execute(
         select(BroadcastRow.id, BroadcastRow.account)
         .join(Lane, Lane.account == BroadcastRow.account)
         .where(BroadcastRow.state == BroadcastState.PLANNING, _is_open(now(connection)))
-        .where(or_(BroadcastRow.rung_at.is_(None), BroadcastRow.rung_at < stale))
+        .where(_is_silent(BroadcastRow.rung_at, now(connection)))
         .order_by(BroadcastRow.published_at)
     ).all()
     known = [row.id for row in waiting if _is_in(accounts, row.account)]
@@ -76,6 +75,16 @@ def _due(connection: Connection, *, accounts: Collection[str] | None) -> Rings:
         lanes=[lane for lane in found if lane[0] in ours],
         elsewhere=[lane for lane in found if not _is_in(accounts, lane[0])],
     )
+
+
+def _is_silent(
+    rung_at: InstrumentedAttribute[datetime | None], moment: datetime
+) -> ColumnElement[bool]:
+    """Return the condition that nobody was rung for of late.
+
+    A ring of the future was before the database's clock was set back.
+    """
+    return or_(rung_at.is_(None), rung_at < moment - RING_AGAIN, rung_at > moment + RING_AGAIN)
 
 
 def _is_in(accounts: Collection[str] | None, account: str) -> bool:
@@ -102,8 +111,8 @@ def _due_lanes(connection: Connection) -> list[tuple[str, str]]:
         .where(
             # An orphan is adopted whatever stands still: its fate is not known until a driver asks.
             or_(Batch.state == BatchState.CALLING, _may_be_called(moment)),
-            or_(Lane.leased_until.is_(None), Lane.leased_until <= moment),
-            or_(Lane.rung_at.is_(None), Lane.rung_at < moment - RING_AGAIN),
+            lanes.is_free(moment),
+            _is_silent(Lane.rung_at, moment),
         )
         .distinct()
     )

@@ -185,3 +185,31 @@ def test_expired_doubt_is_held_under_a_pause_too(engine: Engine) -> None:
     assert sweeps.hold_expired(engine) == 0
     one, other = ledger.batches(engine, broadcast_id)
     assert (one.state, other.state) == (BatchState.IN_DOUBT, BatchState.PLANNED)
+
+
+def test_clock_that_was_set_back_leaves_no_lane_and_no_plan_behind(engine: Engine) -> None:
+    """Eight hours: a machine took its local time for that of the world, and was corrected."""
+    planned = ledger.broadcast(engine)
+    Driver(engine).claim()
+    lanes.rung(engine, "default")
+    stored = ledger.published(engine, ledger.body(key="two"))
+    plans.rung(engine, stored)
+    ledger.pass_time(engine, -timedelta(hours=8))
+
+    rings = sweeps.due(engine)
+
+    assert (rings.lanes, rings.plans) == ([("default", planned)], [stored])
+    # Its driver died; who is rung for gets the lane, and finds the orphan.
+    assert lanes.acquire(engine, "default", "other") is not None
+    assert ledger.batch(engine, planned).state is BatchState.UNKNOWN
+
+
+def test_driver_who_lives_keeps_his_lane_when_the_clock_is_set_back(engine: Engine) -> None:
+    ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.claim()
+    ledger.pass_time(engine, -timedelta(hours=8))
+
+    assert lanes.renew(engine, [driver.held]) == set()
+    assert lanes.acquire(engine, "default", "other") is None
+    assert sweeps.due(engine).lanes == []
