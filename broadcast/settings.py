@@ -8,15 +8,16 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from broadcast import accounts
+from broadcast import accounts, redis_options
 from broadcast.accounts import Account, AccountKind
 from broadcast.errors import SettingsError
 
@@ -122,12 +123,12 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: SecretStr) -> SecretStr:
-        return _checked_url(value, REDIS_SCHEMES)
+        return _checked_options(_checked_url(value, REDIS_SCHEMES))
 
     @field_validator("broker_url")
     @classmethod
     def _is_broker(cls, value: SecretStr | None) -> SecretStr | None:
-        return value and _checked_url(value, BROKER_SCHEMES)
+        return value and _checked_options(_checked_url(value, BROKER_SCHEMES))
 
     @classmethod
     def load(cls) -> Self:
@@ -207,7 +208,23 @@ def _checked_url(value: SecretStr, schemes: tuple[str, ...]) -> SecretStr:
     return value
 
 
+def _checked_options(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    # RabbitMQ's options are its own.
+    if urlsplit(text).scheme.partition("+")[0] in REDIS_SCHEMES and (
+        wrong := redis_options.refused(text)
+    ):
+        raise PydanticCustomError(_OPTION, "option", {"options": ", ".join(wrong)})
+    return url
+
+
+_OPTION: Final = "redis_option"
+
+
 def _named(error: ValidationError) -> SettingsError:
     """Tell the first wrong value by the name that the person wrote."""
-    name = str(error.errors(include_url=False, include_input=False)[0]["loc"][0]).upper()
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0]).upper()
+    if first["type"] == _OPTION:
+        return SettingsError("error.settings.option", name=name, options=first["ctx"]["options"])
     return SettingsError(f"error.settings.{name}", name=name)

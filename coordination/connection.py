@@ -61,7 +61,8 @@ class Connection(Redis):
 def connect(url: SecretStr | str) -> Connection:
     """Return a client for ``redis://``, ``rediss://`` or ``unix://``; it connects when first used.
 
-    Options in the query of the URL (``?socket_timeout=3``) win over the bounds of this module.
+    What the settings allow in the query of the URL is told by ``broadcast.redis_options``: nothing
+    there changes the bounds of this module.
 
     Raises:
         SettingsError: the URL cannot be read.

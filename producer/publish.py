@@ -82,6 +82,10 @@ class CeleryBell:
             self._app.send_task(name, args=args, queue=names.QUEUE)
         except OperationalError as error:
             reason = redact(str(error.__cause__ or error)).strip() or type(error).__name__
+        # Whatever else a transport ends with, for an option that it does not know or a file that
+        # is not there: what was stored stays stored, so the ring has failed and nothing more.
+        except Exception as error:  # noqa: BLE001 - the kinds are the library's, and not told
+            reason = f"{type(error).__name__}: {redact(str(error))}".strip()
         else:
             return
         # Outside the handler: the library's frames hold the URL.

@@ -160,6 +160,14 @@ CASES = [
     ),
     setting("REDIS_URL", "http://localhost"),
     setting("REDIS_URL", "redis://:hunter2-password@host:port/0"),
+    setting(
+        "REDIS_URL",
+        "redis://127.0.0.1:1/0?socket_timeout=3&password=hunter2",
+        "REDIS_URL",
+        "(password, socket_timeout)",
+    ),
+    setting("REDIS_URL", "redis://:12?hunter2=x@127.0.0.1:1/0"),
+    setting("CELERY_BROKER_URL", "redis://:hunter2@127.0.0.1:1/0?heartbeat=3", "(heartbeat)"),
     setting("CELERY_BROKER_URL", "kafka://localhost"),
     setting("BROADCAST_ACCOUNTS_FILE", "gone.toml", "gone.toml"),
     Case(

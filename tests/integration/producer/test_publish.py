@@ -57,6 +57,23 @@ def test_a_refusing_broker_is_told_at_once(scheme: str) -> None:
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    ("url", "cause"),
+    [
+        ("redis://:hunter2secret@127.0.0.1:1/0?foo=1", "TypeError"),
+        ("redis://:hunter2secret@127.0.0.1:1/nothing", "ValueError"),
+        ("rediss://:hunter2secret@127.0.0.1:1/0?ssl_cert_reqs=x", "KeyError"),
+    ],
+)
+def test_a_ring_that_fails_in_an_unexpected_way_has_not_rung(url: str, cause: str) -> None:
+    with closing(CeleryBell(url)) as bell, pytest.raises(BrokerAwayError) as caught:
+        bell.ring_plan("x")
+
+    assert cause in str(caught.value)
+    assert "hunter2secret" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
 def test_a_silent_broker_is_given_up_on(valkey: Valkey, tcp_proxy: MakeProxy) -> None:
     proxy: TCPProxy = tcp_proxy(("127.0.0.1", valkey.port))
     proxy.stall()

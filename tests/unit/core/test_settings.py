@@ -6,7 +6,9 @@ import traceback
 from pathlib import Path
 
 import pytest
+from kombu import Connection
 from pydantic import SecretStr
+from redis import ConnectionPool, SSLConnection
 
 from broadcast import settings as module
 from broadcast.accounts import AccountKind
@@ -55,6 +57,8 @@ WRONG = [
     ("REDIS_URL", f"http://:{SECRET}@h"),
     ("REDIS_URL", f"redis://[{SECRET}"),
     ("REDIS_URL", "redis://"),
+    ("REDIS_URL", f"redis://:12?{SECRET}=x@h/0"),
+    ("REDIS_URL", f"redis://h/0?{SECRET}%20x=1"),
     ("CELERY_BROKER_URL", f"kafka://u:{SECRET}@h"),
     ("BROADCAST_REDIS_PREFIX", "x" * 41),
     ("BROADCAST_TEXT_LIMIT", "0"),
@@ -66,6 +70,27 @@ WRONG = [
     ("BROADCAST_PAUSE_AFTER_DOUBTS", "1001"),
     ("BROADCAST_CONCURRENCY", "0"),
 ]
+
+OPTIONS = [
+    ("redis://h/0?socket_timeout=3", "socket_timeout"),
+    (f"redis://:{SECRET}@h/0?foo=1&db=2&foo=3", "db, foo"),
+    (f"redis://h/0?password={SECRET}", "password"),
+    ("redis://h/0?heartbeat=3", "heartbeat"),
+    ("redis://h/0?foo", "foo"),
+    ("redis://h/0?ssl_cert_reqs=none", "ssl_cert_reqs"),
+    ("rediss://h/0?ssl_cert_reqs=CERT_NONE", "ssl_cert_reqs"),
+    ("rediss://h/0?ssl_check_hostname=no", "ssl_check_hostname"),
+    ("rediss://h/0?ssl_min_version=771", "ssl_min_version"),
+    ("rediss://h/0?ssl_keyfile=/k", "ssl_keyfile"),
+    ("unix:///run/r.sock?socket_timeout=3", "socket_timeout"),
+    ("unix:///run/r.sock?db=two", "db"),
+]
+TAKEN = [
+    "rediss://h/0?ssl_cert_reqs=none",
+    "rediss://h/0?ssl_cert_reqs=required&ssl_check_hostname=False&ssl_ca_certs=/a&ssl_ca_path=/b",
+    "rediss://h/0?ssl_certfile=/c&ssl_keyfile=/k&ssl_password=p&ssl_ciphers=HIGH&ssl_ca_data=x",
+]
+SOCKETS = ["unix:///run/r.sock?db=2&password=p", "redis+socket:///run/r.sock?virtual_host=2"]
 
 
 def refusal() -> SettingsError:
@@ -138,6 +163,48 @@ def test_wrong_value_is_named_and_never_echoes_a_secret(
     assert error.facts == {"name": name}
     assert name in str(error)
     assert error.exit_status == 2
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "CELERY_BROKER_URL"])
+@pytest.mark.parametrize(("url", "options"), OPTIONS)
+def test_an_option_that_redis_and_celery_do_not_both_take_is_named(
+    name: str, url: str, options: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, url)
+
+    error = refusal()
+
+    assert error.facts == {"name": name, "options": options}
+    assert error.message_id == "error.settings.option"
+    assert name in str(error)
+    assert options in str(error)
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "CELERY_BROKER_URL"])
+@pytest.mark.parametrize("url", TAKEN)
+def test_an_option_that_both_take_is_let_through(
+    name: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, url)
+
+    assert Settings.load().celery_broker_url == url
+    assert isinstance(ConnectionPool.from_url(url).make_connection(), SSLConnection)
+    assert Connection(url).ssl
+
+
+@pytest.mark.parametrize("url", SOCKETS)
+def test_a_socket_names_its_database_in_an_option(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+
+    assert Settings.load().celery_broker_url == url
+
+
+def test_options_of_rabbitmq_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "amqp://u:p@h/v?heartbeat=3")
+
+    assert Settings.load().celery_broker_url == "amqp://u:p@h/v?heartbeat=3"
 
 
 def test_wrong_value_in_dotenv_is_named_alike(clean_environment: Path) -> None:
