@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MASS_SEND = "/cgi-bin/message/mass/send"
 TOKEN = "/cgi-bin/stable_token"
-#: What the promise of "by itself" means at most; a busy machine is no excuse.
+#: What the promise of "by itself" means at most.
 SOON_S = 15.0
 _NUMBERS = itertools.count(1)
 

@@ -143,6 +143,8 @@ class Ground:
         self._next = Counter[str]()
         self._keys = 0
         self._beside: list[str] = []
+        #: Who was cancelled, and must never get anything.
+        self.never: list[str] = []
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -211,6 +213,8 @@ class Ground:
         for account in (self.stopped, self.busy):
             assert self.simulator.max_in_flight(account.appid) == 1
             assert self.simulator.ledger(account.appid)["doubled"] == 0
+        late = self.simulator.delivered(self.never, appid=self.stopped.appid)
+        assert not any(late.values()), f"sent long after the cancel: {late}"
         with read(self.system.engine) as connection:
             owners = set(connection.scalars(select(AttemptRow.owner).distinct()))
         assert len(owners) > 1, f"one worker alone drove the lanes: {owners}"
@@ -308,6 +312,8 @@ class _Trial:
         not_got = [each for at, each in batches if at is left]
         assert len(got) + len(not_got) == BATCHES, Counter(at for at, _ in batches)
         self._delivered({1: got, 0: not_got})
+        if measured.word == "cancel":
+            self._ground.never += [one for each in not_got for one in each]
         if measured.word == "halt":
             self._delivered({0: [each for _, each in self._batches(self._behind)]})
         assert report["state"] == state, report["state"]

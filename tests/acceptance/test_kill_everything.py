@@ -36,7 +36,7 @@ MANY = 300_000
 BATCH = 1_000
 BATCHES = MANY // BATCH
 KILLS = 20
-#: Longer than a lease and a sweep, so that some kills meet a lane that nobody drives.
+#: A lease: some kills meet a lane under way, others one that waits for the last lease to end.
 LONGEST_PEACE_S = 6.0
 ALREADY_ACCEPTED = 45065
 

@@ -66,7 +66,6 @@ def test_no_call_starts_after_the_command_has_returned_and_the_sets_are_exact(
         trials = [made.trial(drawn) for drawn in draw(seed, count)]
 
     tell(trials, where=database, seed=seed)
-    assert len(trials) == count
 
 
 class LargeSubmit:
@@ -149,4 +148,4 @@ def test_stop_means_stop_also_beside_a_submit_of_ten_million(
 
     tell(trials, where=f"sqlite beside a submit of {LARGE:,}", seed=seed)
     print(f"stop: {large.started} submits; they wrote in the middle of {writing} trials")
-    assert len(trials) == count
+    assert writing > 0, "the submits only read and sorted while a lane was stopped"

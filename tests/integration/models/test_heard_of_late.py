@@ -10,7 +10,7 @@ import pytest
 from broadcast.decide import Move
 from broadcast.states import BatchState
 from models.engine import open_engine
-from models.ledger import lanes
+from models.ledger import lanes, records
 from models.ledger.records import Fact
 from tests.integration.models.still_clock import StillClock
 from tests.integration.models.tampering import SECOND, attempt, found, later
@@ -74,7 +74,11 @@ def test_mass_get_is_asked_for_as_long_after_a_late_45065_as_after_any(
     driver.record(claim, LOST)
     ledger.pass_time(driver.engine, timedelta(hours=1))
     assert driver.record(claim, said(45065, msg_id=71)).move is Move.VERIFY
-    del broadcast_id
+    batch_id = ledger.batch(driver.engine, broadcast_id).id
+    for minutes, move in ((9, Move.VERIFY), (2, Move.DOUBT)):
+        ledger.pass_time(driver.engine, timedelta(minutes=minutes))
+        said_unknown = records.confirm(driver.engine, batch_id, 71, known=False)
+        assert said_unknown.move is move
 
 
 def test_clock_that_went_back_lets_nothing_be_heard_before_the_end(url: str) -> None:

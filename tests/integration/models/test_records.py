@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -12,10 +13,12 @@ from broadcast.decide import Decision, Move
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
+from models.engine import open_engine
 from models.ledger import controls, records, resolves, retries
 from models.ledger.reading import reports, upcoming
 from models.ledger.reading.upcoming import Kind
 from models.ledger.records import Fact
+from tests.integration.models.still_clock import NOON, StillClock
 from tests.integration.models.stories import SOON, lane, lost_then, snapshot, take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -68,20 +71,38 @@ def test_lost_reply_then_acceptance_is_accepted(driver: Driver, broadcast_id: st
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
 
 
+@pytest.fixture
+def still(url: str) -> Iterator[tuple[Engine, StillClock]]:
+    """An engine whose clock stands still, at noon."""
+    engine = open_engine(url)
+    yield engine, StillClock(engine)
+    engine.dispose()
+
+
 def test_lost_reply_then_45009_waits_for_the_day_and_stays_unknown(
-    driver: Driver, broadcast_id: str
+    still: tuple[Engine, StillClock],
 ) -> None:
-    lost_then(driver, said(45009))
-    batch = ledger.batch(driver.engine, broadcast_id)
-    waits = lane(driver.engine)
-    assert waits.wait_reason is Reason.QUOTA_TODAY
-    if batch.state is BatchState.IN_DOUBT:
-        # The turn of the day is more than 23 h away in the first hour of a day.
-        assert batch.reason is Reason.WINDOW_CLOSED
-        assert waits.not_before is not None
-        return
+    engine, _ = still
+    broadcast_id = ledger.broadcast(engine)
+    lost_then(Driver(engine), said(45009))
+    batch = ledger.batch(engine, broadcast_id)
+    waits = lane(engine)
     assert (batch.state, batch.reason) == (BatchState.UNKNOWN, Reason.QUOTA_TODAY)
-    assert waits.not_before == batch.not_before
+    assert (waits.wait_reason, waits.not_before) == (Reason.QUOTA_TODAY, batch.not_before)
+
+
+def test_lost_reply_then_45009_whose_day_ends_too_late_is_in_doubt_and_the_lane_waits(
+    still: tuple[Engine, StillClock],
+) -> None:
+    engine, clock = still
+    # Half past midnight: the day ends in 23.5 h, and a repeat may come for 23 h.
+    clock.pass_(timedelta(hours=12, minutes=30))
+    broadcast_id = ledger.broadcast(engine)
+    lost_then(Driver(engine), said(45009))
+
+    batch, waits = ledger.batch(engine, broadcast_id), lane(engine)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.WINDOW_CLOSED)
+    assert (waits.wait_reason, waits.not_before) == (Reason.QUOTA_TODAY, NOON + timedelta(hours=36))
 
 
 @pytest.mark.parametrize("errcode", [48001, 40003, 40130, 40007, 45028, 43019])
