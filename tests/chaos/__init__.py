@@ -1,5 +1,5 @@
 """Chaos: random schedules of faults against the real thing, each from one printed seed.
 
-`schedule` draws what will happen, `site` is where it happens, `faults` makes it happen, `verdict`
+`schedule` draws what will happen, `site` is where it happens, `actor` makes it happen, `verdict`
 tells from the simulator's ledger and the database's sets what became of it, `trial` is one run.
 """

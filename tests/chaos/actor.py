@@ -6,6 +6,7 @@ import contextlib
 import heapq
 import itertools
 import socket
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -43,6 +44,7 @@ class Actor:
         self.workers: list[RunningProcess] = []
         self.beats: list[RunningProcess] = []
         self._doomed: set[int] = set()
+        self._waking: list[threading.Timer] = []
         self._order = itertools.count()
         self._todo: list[tuple[float, int, Callable[[], object]]] = []
         self._began_s = 0.0
@@ -66,6 +68,8 @@ class Actor:
 
     def heal(self) -> None:
         """Put everything back: from here on nothing is wrong but what was done."""
+        for waking in self._waking:
+            waking.join()
         self.site.simulator.process.thaw()
         self.site.simulator.clear_faults()
         self.site.valkey.revive()
@@ -144,7 +148,10 @@ class Actor:
     def _freeze_worker(self, worker: int, for_s: float) -> None:
         frozen = self.workers[worker]
         frozen.freeze()
-        self._later(for_s, frozen.thaw)
+        # By a thread of its own: it may hold the lock of SQLite that a word of a person waits for.
+        waking = threading.Timer(for_s, frozen.thaw)
+        waking.start()
+        self._waking.append(waking)
 
     def _kill_beat(self) -> None:
         self.beats[0].kill()
