@@ -16,8 +16,8 @@ _settings = _Settings.load()
 #: How long a message may lie unacknowledged: far above a slice of a lane (10 s and one call).
 _VISIBILITY_S = 600
 _MINUTE_S = 60
-#: How long RabbitMQ may keep a publish waiting for its confirmation; below it, heartbeats would be
-#: missed on a busy machine.
+#: How long RabbitMQ may be silent: to a publish that waits for its confirmation, and between two
+#: heartbeats. Less would be missed on a busy machine.
 _SILENCE_S = 5
 #: How much two machines' clocks may differ.
 _CLOCKS_S = 3600

@@ -69,6 +69,11 @@ class PostgreSQL:
         return Path(self._host) / ".s.PGSQL.5432"
 
     @property
+    def log(self) -> Path:
+        """What the server says."""
+        return Path(self._server.log)
+
+    @property
     def pid(self) -> int:
         """The postmaster's pid.
 
