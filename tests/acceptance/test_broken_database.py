@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import psutil
 import psycopg
 import pymysql
 import pytest
@@ -20,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from models.broadcast import BroadcastRow
 from models.engine import parse
+from tests.acceptance.administering import administrator, name_of
 from tests.acceptance.recovery import (
     MASS_SEND,
     Traffic,
@@ -29,18 +27,15 @@ from tests.acceptance.recovery import (
 )
 from tests.kit.wait import until
 from tests.servers.commits import CommitProxy
-from tests.servers.mariadb import MariaDB
 from tests.servers.ports import LOOPBACK
-from tests.servers.proofs import not_proved
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from tests.acceptance.administering import Server
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
     from tests.servers.postgresql import PostgreSQL
-
-    Server = PostgreSQL | MariaDB
 
 FAULT_S = 2.0
 SERVERS = ("postgresql", "mariadb")
@@ -62,14 +57,6 @@ def url(server: Server) -> Iterator[str]:
     yield made
     server.revive()
     server.drop_database(made)
-
-
-@contextlib.contextmanager
-def administrator(server: Server, url: str) -> Iterator[Connection]:
-    """Somebody else's connection to the database, outside any transaction."""
-    engine = create_engine(parse(url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        yield connection
 
 
 def is_postgresql(connection: Connection) -> bool:
@@ -102,11 +89,6 @@ def in_flight(system: System, fault: int) -> None:
         lambda: next(f["fired"] for f in system.simulator.faults() if f["number"] == fault),
         40, "the slow call in flight",
     )  # fmt: skip
-
-
-def name_of(server: Server) -> str:
-    """What it is called in a line of the output."""
-    return type(server).__name__
 
 
 # One fault after the other
@@ -291,7 +273,7 @@ def _only_other(engine: Engine, broadcast_id: str) -> str:
         return str(connection.execute(found).scalar_one())
 
 
-# Serialization, and a full disk
+# Serialization
 
 
 def test_serialization_failures_are_begun_again(
@@ -313,117 +295,3 @@ def test_serialization_failures_are_begun_again(
     print(f"{failures} serialization failures")
     assert failures > 0, "nothing had to be begun again"
     everybody_lives(system)
-
-
-def limit_files(server: Server, size: int | str) -> None:
-    """Let no file of the server grow beyond *size* bytes: what it meets on a full disk."""
-    program = shutil.which("prlimit")
-    if program is None:
-        not_proved(f"{name_of(server)} with a full disk", "no prlimit on this machine")
-    pid = server.process.pid if isinstance(server, MariaDB) else server.pid
-    leader = psutil.Process(pid)
-    for process in (leader, *leader.children(recursive=True)):
-        # Its own user may always do so; root needs a capability that containers lack.
-        with contextlib.suppress(psutil.NoSuchProcess):
-            command = [program, "--pid", str(process.pid), f"--fsize={size}:"]
-            done = subprocess.run(
-                command, user=process.uids().real, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0 or not process.is_running(), done.stderr
-
-
-def test_postgresql_with_a_full_disk_is_waited_for(
-    postgresql: PostgreSQL, postgresql_url: str, start_system: StartSystem
-) -> None:
-    system = start_system(followers=300, latency_ms=20, database_url=postgresql_url)
-    with administrator(postgresql, postgresql_url) as admin:
-        # The history's file becomes larger than those of the log (16 MB), which must not be hit.
-        # The small rows take what the large ones left of each page, and nobody looks for more.
-        admin.execute(text("ALTER TABLE events SET (autovacuum_enabled = false)"))
-        for length, rows in ((1900, 10_000), (1, 40_000)):
-            filler = (
-                "INSERT INTO events (at, kind, who, detail)"
-                f" SELECT now(), 'filler', 'test', repeat('x', {length})"
-                f" FROM generate_series(1, {rows})"
-            )
-            admin.execute(text(filler))
-        admin.execute(text("DELETE FROM events WHERE kind = 'filler'"))
-        size = int(admin.scalar(text("SELECT pg_relation_size('events')")) or 0)
-        if size < 17_000_000:
-            not_proved("PostgreSQL with a full disk", f"its table has {size} bytes only")
-    traffic = Traffic(system, batches=150)
-    start_all(system)
-    traffic.wait_for_calls(2)
-
-    limit_files(postgresql, size)
-    try:
-        until(
-            lambda: any("could not extend file" in p.output for p in system.processes),
-            40, "a worker that hears of the full disk",
-        )  # fmt: skip
-        with for_seconds(FAULT_S, lambda: None):
-            standing = traffic.calls()
-    finally:
-        limit_files(postgresql, "unlimited")
-    traffic.recovers("postgresql: disk full for 2 s")
-
-    print(f"{standing} of 150 calls were made before")
-    everybody_lives(system)
-    traffic.ends_whole()
-
-
-#: Larger than MariaDB's other files, which must not be hit: its log has 32 MB.
-LARGE = 40_000_000
-
-
-@pytest.mark.prove
-@pytest.mark.timeout(240)
-def test_mariadb_with_a_full_disk_is_waited_for(
-    mariadb: MariaDB, mariadb_url: str, start_system: StartSystem
-) -> None:
-    system = start_system(followers=600, latency_ms=20, database_url=mariadb_url)
-    name = make_url(mariadb_url).database
-    file = mariadb.folder / "data" / str(name) / "events.ibd"
-    with administrator(mariadb, mariadb_url) as admin:
-        while file.stat().st_size < LARGE:
-            fill(admin, length=8_000, rows=1_000)
-        traffic = Traffic(system, batches=300)
-        start_all(system)
-        traffic.wait_for_calls(2)
-
-        limit_files(mariadb, file.stat().st_size)
-        try:
-            # What the file has left would do for the whole broadcast, and so would what a long
-            # transaction gives back.
-            for rows in (1_000, 1):
-                with pytest.raises(DBAPIError, match="is full"):
-                    fill_up(admin, rows=rows)
-            until(
-                lambda: any("is full" in p.output for p in system.processes),
-                40, "a worker that hears of the full disk",
-            )  # fmt: skip
-            with for_seconds(FAULT_S, lambda: None):
-                standing = traffic.calls()
-        finally:
-            limit_files(mariadb, "unlimited")
-        traffic.recovers("mariadb: disk full for 2 s")
-        admin.execute(text("DELETE FROM events WHERE kind = 'filler'"))
-
-    print(f"{standing} of 300 calls were made before")
-    everybody_lives(system)
-    traffic.ends_whole()
-
-
-def fill_up(admin: Connection, *, rows: int) -> NoReturn:
-    """Use up what the file has left, by so many lines a transaction."""
-    while True:
-        fill(admin, length=1, rows=rows)
-
-
-def fill(admin: Connection, *, length: int, rows: int) -> None:
-    """Put lines into the history that say nothing."""
-    filler = (
-        "INSERT INTO events (at, kind, who, detail)"
-        f" SELECT now(), 'filler', 'test', repeat('x', {length}) FROM seq_1_to_{rows}"
-    )
-    admin.execute(text(filler))
