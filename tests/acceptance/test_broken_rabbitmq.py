@@ -17,12 +17,23 @@ if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
     from tests.servers.fixtures import MakeProxy
+    from tests.servers.proxy import TCPProxy
     from tests.servers.rabbitmq import RabbitMQ
+
+    Through = tuple[TCPProxy, str]
 
 FAULT_S = 2.0
 HALF_OPEN = "RabbitMQ: connections dead without a reset"
 #: Three slices of a lane.
 WATCHED_S = 40.0
+
+
+@pytest.fixture
+def through(rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy) -> Through:
+    """A proxy before RabbitMQ, and the broker's URL through it."""
+    proxy = tcp_proxy((LOOPBACK, rabbitmq.port))
+    broker = make_url(rabbitmq_url).set(port=proxy.port)
+    return proxy, broker.render_as_string(hide_password=False)
 
 
 def rings_in_vain(system: System) -> int:
@@ -32,10 +43,9 @@ def rings_in_vain(system: System) -> int:
 
 @pytest.mark.timeout(240)
 def test_rabbitmq_that_is_cut_or_stopped_costs_time_and_nothing_else(
-    rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy, start_system: StartSystem
+    rabbitmq: RabbitMQ, through: Through, start_system: StartSystem
 ) -> None:
-    proxy = tcp_proxy((LOOPBACK, rabbitmq.port))
-    broker = make_url(rabbitmq_url).set(port=proxy.port).render_as_string(hide_password=False)
+    proxy, broker = through
     system = start_system(followers=800, accounts=3, latency_ms=250, CELERY_BROKER_URL=broker)
     busy, *idle = system.simulator.accounts
     traffic = Traffic(system, batches=200, of=busy)
@@ -61,10 +71,9 @@ def test_rabbitmq_that_is_cut_or_stopped_costs_time_and_nothing_else(
 
 @pytest.mark.timeout(240)
 def test_rabbitmq_that_is_silent_costs_time_and_nothing_else(
-    rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy, start_system: StartSystem
+    through: Through, start_system: StartSystem
 ) -> None:
-    proxy = tcp_proxy((LOOPBACK, rabbitmq.port))
-    broker = make_url(rabbitmq_url).set(port=proxy.port).render_as_string(hide_password=False)
+    proxy, broker = through
     system = start_system(followers=800, accounts=2, latency_ms=250, CELERY_BROKER_URL=broker)
     busy, idle = system.simulator.accounts
     traffic = Traffic(system, batches=200, of=busy)
@@ -89,10 +98,9 @@ def test_rabbitmq_that_is_silent_costs_time_and_nothing_else(
 @pytest.mark.prove
 @pytest.mark.timeout(600)
 def test_rabbitmq_connections_that_die_without_a_reset_are_noticed(
-    rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy, start_system: StartSystem
+    through: Through, start_system: StartSystem
 ) -> None:
-    proxy = tcp_proxy((LOOPBACK, rabbitmq.port))
-    broker = make_url(rabbitmq_url).set(port=proxy.port).render_as_string(hide_password=False)
+    proxy, broker = through
     system = start_system(followers=500, accounts=2, latency_ms=250, CELERY_BROKER_URL=broker)
     busy, idle = system.simulator.accounts
     traffic = Traffic(system, batches=240, of=busy)
