@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from broadcast.attempts import Reason
+from broadcast.places import Place
 from broadcast.reports import BatchLine, Report
 from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
@@ -15,7 +16,7 @@ from cli import words
 from cli.report import NOBODY, lane_waits
 from models.ledger.reading import doubts, places, voices
 from models.ledger.reading.flights import Flight
-from models.ledger.reading.places import Place, Placed
+from models.ledger.reading.places import Placed
 from models.ledger.reading.taken import Span
 from models.ledger.reading.voices import Voice
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from broadcast.accounts import AccountKind
 from broadcast.attempts import Reason
+from broadcast.events import EventKind
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
 from models.types import EnumText, Moment
@@ -31,6 +32,7 @@ class Base(DeclarativeBase):
         AccountKind: EnumText(AccountKind),
         BatchState: EnumText(BatchState),
         BroadcastState: EnumText(BroadcastState),
+        EventKind: EnumText(EventKind),
         Outcome: EnumText(Outcome),
         Reason: EnumText(Reason),
     }

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from broadcast.events import EventKind
 from models.base import Base
 from models.types import BigId, LongText, ascii_string, text_string
 
@@ -21,8 +22,7 @@ class Event(Base):
     account: Mapped[str | None] = mapped_column(ascii_string(64))
     broadcast_id: Mapped[str | None] = mapped_column(ascii_string(32))
     batch_id: Mapped[int | None] = mapped_column(BigInteger)
-    #: ``batch.move``, ``broadcast.move``, ``lane.stop``, ``token.drift`` …
-    kind: Mapped[str] = mapped_column(ascii_string(32))
+    kind: Mapped[EventKind]
     who: Mapped[str] = mapped_column(text_string(128))
     #: JSON object.
     detail: Mapped[str] = mapped_column(LongText)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from broadcast.facts import Fact
 from broadcast.plan import Quota
 from coordination.tokens import Token
-from models.ledger.records import Fact
 from wechat.client import WeChatClient
 from wechat.errors import APIError, InvalidRequestError, TransportError
 from wechat.values import MassSend

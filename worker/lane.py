@@ -22,14 +22,15 @@ from broadcast.accounts import Account
 from broadcast.crashpoints import Point, passing
 from broadcast.decide import Decision
 from broadcast.errors import OutOfReachError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
+from broadcast.rules import Rules
 from broadcast.sendby import SendBy, clocks
 from coordination.tokens import Token
 from models.ledger import claims, lanes, obstacles, records
 from models.ledger.claims import Claim
 from models.ledger.reading import upcoming
 from models.ledger.reading.upcoming import Kind, Work
-from models.ledger.records import Fact, Rules
 from worker.ahead import Ahead
 from worker.leases import Heartbeat, Lease
 from worker.ports import Gateway, Message, Pace, Tokens

@@ -9,10 +9,10 @@ from sqlalchemy import Engine
 
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.plan import Quota
 from models.ledger import obstacles, plans, quotas
-from models.ledger.records import Fact
 from worker.lane import Road
 
 log = logging.getLogger(__name__)

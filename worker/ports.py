@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from broadcast.facts import Fact
 from broadcast.plan import Quota
 from broadcast.sendby import SendBy
 from coordination.tokens import Token
-from models.ledger.records import Fact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ import logging
 
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from models.ledger import polls
-from models.ledger.records import Fact
 from models.ledger.transaction import AnyRow
 from worker.lane import Road
 

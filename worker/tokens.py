@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from broadcast.accounts import Account
 from broadcast.errors import RedisAwayError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome, of_errcode
 from coordination.errors import TokenFetchError, TokenRefusedError, TokenWaitError
 from coordination.tokens import FetchedToken, Token, TokenService
-from models.ledger.records import Fact
 from wechat.client import WeChatClient
 from wechat.errors import APIError, TransportError
 from worker import translate

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome, of_errcode
-from models.ledger.records import Fact
 from wechat.errors import APIError, InvalidRequestError, TransportError, TransportKind
 from wechat.values import MassReply
 

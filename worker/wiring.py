@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from broadcast.accounts import Account
 from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.guards import Guards
+from broadcast.rules import Rules
 from broadcast.settings import Settings
 from broadcast.text import t
 from broadcast.waits import Waits
@@ -28,7 +29,6 @@ from coordination.tokens import TokenService
 from models.engine import open_engine
 from models.ledger import accounts as known_accounts
 from models.ledger.reading import known
-from models.ledger.records import Rules
 from wechat.client import WeChatClient
 from wechat.values import Timeouts
 from worker.gateway import WeChatGateway

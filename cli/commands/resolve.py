@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from broadcast.errors import InputError
+from broadcast.rules import Rules
 from broadcast.text import t
 from broadcast.waits import Waits
 from cli import output, words
@@ -18,7 +19,6 @@ from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
 from models.ledger import resolves
 from models.ledger.reading import flights
-from models.ledger.records import Rules
 from models.ledger.resolves import Resolved
 
 app = new_app()

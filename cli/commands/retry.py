@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from broadcast.places import Place
 from broadcast.text import t
 from broadcast.waits import Waits
 from cli import output, ways, words
@@ -14,7 +15,7 @@ from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
 from models.ledger import retries
 from models.ledger.reading import flights
-from models.ledger.reading.places import Place, Placed
+from models.ledger.reading.places import Placed
 from models.ledger.retries import Goes, Retried
 
 app = new_app()

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Engine
 
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
+from broadcast.events import EventKind
 from models.ledger import lanes, stops
 from models.ledger.reading import known
 from models.ledger.transaction import WORKER, note, write
@@ -37,4 +38,6 @@ def stop(engine: Engine, account: str) -> bool:
 
 def note_drift(engine: Engine, account: str, *, who: str = WORKER) -> None:
     """Write into the history that the access_token was replaced outside this system."""
-    write(engine, lambda connection: note(connection, "token.drift", who=who, account=account))
+    write(
+        engine, lambda connection: note(connection, EventKind.TOKEN_DRIFT, who=who, account=account)
+    )

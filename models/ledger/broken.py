@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from broadcast.attempts import Reason
 from broadcast.decide import Decision, Move
 from broadcast.errors import IllegalMoveError
+from broadcast.events import EventKind
 from broadcast.outcomes import Outcome
 from broadcast.states import BATCH_MOVES, BatchState
 from models.ledger import moves
@@ -33,7 +34,7 @@ def leave_to_a_person(
     """Put a batch in doubt, of which *outcome* is stored, and write down which move was illegal."""
     log.error("batch %s of %s is left to a person: %s", batch.id, batch.broadcast_id, error)
     note(
-        connection, "batch.illegal_move", who=WORKER, broadcast_id=batch.broadcast_id,
+        connection, EventKind.ILLEGAL_MOVE, who=WORKER, broadcast_id=batch.broadcast_id,
         batch_id=batch.id, error=str(error), attempt_id=attempt_id,
         outcome=outcome, msg_id=msg_id,
     )  # fmt: skip

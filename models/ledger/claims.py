@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, insert, update
 
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import DatabaseAwayError
+from broadcast.rules import DEFAULT_RULES, Rules
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from models.account import Lane
 from models.attempt import AttemptRow
@@ -27,7 +28,6 @@ from models.engine import now
 from models.ledger import lanes, moves, records
 from models.ledger.lanes import LEASE, Held
 from models.ledger.reading.upcoming import Work
-from models.ledger.records import DEFAULT_RULES, Rules
 from models.ledger.transaction import write
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from broadcast.attempts import Reason, Scope
 from broadcast.decide import Decision, Move
+from broadcast.rules import Rules
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.engine import now
 from models.ledger import guards, lanes, moves, splits, stops
 from models.ledger.transaction import AnyRow
-
-if TYPE_CHECKING:
-    from models.ledger.records import Rules
 
 #: First question to mass/get after an acceptance; a small job has ended by then.
 FIRST_POLL = timedelta(minutes=2)

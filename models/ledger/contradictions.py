@@ -10,9 +10,9 @@ from sqlalchemy import Connection, exists, select, true
 
 from broadcast.attempts import Reason
 from broadcast.decide import Decision, Move
+from broadcast.events import EventKind
 from broadcast.outcomes import Outcome
 from models.attempt import AttemptRow
-from models.ledger.reading import voices
 from models.ledger.transaction import WORKER, AnyRow, note
 
 
@@ -32,7 +32,7 @@ def tell(
     word = _contradicted(connection, batch, decision, outcome=outcome, denied=denied)
     if word is not None:
         note(
-            connection, voices.CONTRADICTION, who=WORKER, broadcast_id=batch.broadcast_id,
+            connection, EventKind.CONTRADICTION, who=WORKER, broadcast_id=batch.broadcast_id,
             batch_id=batch.id, word=word, said=batch.msg_id, outcome=outcome,
             msg_id=decision.msg_id,
         )  # fmt: skip

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, select, update
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.errors import InputError
+from broadcast.events import EventKind
 from broadcast.states import BatchState, BroadcastState
 from models.account import Lane
 from models.batch import Batch
@@ -133,7 +134,7 @@ def halt(
         names = _hold(connection, account, Lane.halted_at.is_(None))
         values = {"halted_at": now(connection), "halted_by": who}
         connection.execute(update(Lane).where(Lane.account.in_(names)).values(**values))
-        return _write_down(connection, names, "lane.halt", who=who, why=why)
+        return _write_down(connection, names, EventKind.LANE_HALT, who=who, why=why)
 
     return write(engine, work)
 
@@ -152,7 +153,7 @@ def unhalt(engine: Engine, account: str | None, *, who: str, why: str | None = N
         standing = Lane.halted_at.is_not(None) | Lane.stopped_at.is_not(None)
         names = _hold(connection, account, standing)
         connection.execute(update(Lane).where(Lane.account.in_(names)).values(**_FREE))
-        return _write_down(connection, names, "lane.unhalt", who=who, why=why)
+        return _write_down(connection, names, EventKind.LANE_UNHALT, who=who, why=why)
 
     return write(engine, work)
 
@@ -166,7 +167,7 @@ def _hold(connection: Connection, account: str | None, wanted: ColumnElement[boo
 
 
 def _write_down(
-    connection: Connection, names: list[str], kind: str, *, who: str, why: str | None
+    connection: Connection, names: list[str], kind: EventKind, *, who: str, why: str | None
 ) -> list[str]:
     for name in names:
         note(connection, kind, who=who, why=why, account=name)

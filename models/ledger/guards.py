@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, exists, func, select
 
 from broadcast.attempts import Reason
 from broadcast.decide import Decision, Move
+from broadcast.events import EventKind
 from broadcast.guards import Guards
 from broadcast.outcomes import SAID_ACCEPTED
 from broadcast.states import BATCH_OPEN, BatchState
@@ -19,7 +20,6 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.event import Event
 from models.ledger import moves, stops
-from models.ledger.reading import tripped
 from models.ledger.transaction import WORKER, AnyRow, note
 
 
@@ -41,7 +41,7 @@ def after_doubt(connection: Connection, account: str, guards: Guards) -> None:
     ):
         ids = sorted({row.broadcast_id for row in there})
         note(
-            connection, tripped.KIND, who=WORKER, account=account, reason=Reason.TOO_MANY_DOUBTS,
+            connection, EventKind.GUARD, who=WORKER, account=account, reason=Reason.TOO_MANY_DOUBTS,
             count=len(there), broadcasts=ids,
         )  # fmt: skip
 
@@ -56,7 +56,7 @@ def _after_refusal(
         connection, broadcast_id, reason=Reason.TOO_MANY_REFUSALS, errcode=errcode, errmsg=None
     ):
         note(
-            connection, tripped.KIND, who=WORKER, broadcast_id=broadcast_id, errcode=errcode,
+            connection, EventKind.GUARD, who=WORKER, broadcast_id=broadcast_id, errcode=errcode,
             reason=Reason.TOO_MANY_REFUSALS, count=refused, broadcasts=[broadcast_id],
         )  # fmt: skip
 
@@ -90,14 +90,16 @@ def _refused_alike(connection: Connection, broadcast_id: str, errcode: int) -> i
 def _moved_since(event_id: int) -> ColumnElement[bool]:
     return exists().where(
         Event.broadcast_id == Batch.broadcast_id, Event.batch_id == Batch.id,
-        Event.kind == "batch.move", Event.id > event_id,
+        Event.kind == EventKind.BATCH_MOVE, Event.id > event_id,
     )  # fmt: skip
 
 
 def _last_word(connection: Connection, broadcast_id: str) -> int:
     """Return the line of history in which a person moved the broadcast last."""
     query = select(func.max(Event.id)).where(
-        Event.broadcast_id == broadcast_id, Event.kind == "broadcast.move", Event.who != WORKER
+        Event.broadcast_id == broadcast_id,
+        Event.kind == EventKind.BROADCAST_MOVE,
+        Event.who != WORKER,
     )
     return connection.scalar(query) or 0
 
@@ -131,7 +133,9 @@ def _doubts(connection: Connection, account: str) -> Select[int, str]:
     """
     unhalted = connection.scalar(
         select(func.max(Event.id)).where(
-            Event.broadcast_id.is_(None), Event.account == account, Event.kind == "lane.unhalt"
+            Event.broadcast_id.is_(None),
+            Event.account == account,
+            Event.kind == EventKind.LANE_UNHALT,
         )
     )
     return (

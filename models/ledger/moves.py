@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, bindparam, func, select, true, update
 
 from broadcast.attempts import Reason
+from broadcast.events import EventKind
 from broadcast.states import (
     BATCH_MOVES,
     BATCH_OPEN,
@@ -70,7 +71,7 @@ def move_batch(
     )
     if moved.rowcount == 1 and state != batch.state:
         note(
-            connection, "batch.move", who=who, why=why, broadcast_id=batch.broadcast_id,
+            connection, EventKind.BATCH_MOVE, who=who, why=why, broadcast_id=batch.broadcast_id,
             batch_id=batch.id, old=batch.state, new=state, reason=values.get("reason"),
         )  # fmt: skip
     return moved.rowcount == 1
@@ -107,8 +108,8 @@ def move_broadcast(
     )
     if old != state:
         note(
-            connection, "broadcast.move", who=who, why=why, broadcast_id=broadcast_id, old=old,
-            new=state, reason=values.get("reason"),
+            connection, EventKind.BROADCAST_MOVE, who=who, why=why, broadcast_id=broadcast_id,
+            old=old, new=state, reason=values.get("reason"),
         )  # fmt: skip
     return old
 

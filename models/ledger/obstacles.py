@@ -6,10 +6,10 @@ from sqlalchemy import Connection, Engine
 
 from broadcast import obstacles
 from broadcast.accounts import Account
+from broadcast.facts import Fact
 from broadcast.waits import Waits
 from models.engine import now
 from models.ledger import lanes, stops
-from models.ledger.records import Fact
 from models.ledger.transaction import write
 
 

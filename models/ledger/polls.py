@@ -7,14 +7,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine, select, update
 
 from broadcast.attempts import Reason
+from broadcast.events import EventKind
+from broadcast.facts import Fact
 from broadcast.states import BatchState
 from broadcast.waits import Waits
 from models.account import Lane
 from models.batch import Batch
 from models.engine import now
 from models.ledger import moves, records
-from models.ledger.records import Fact
-from models.ledger.transaction import AnyRow, note, read, write
+from models.ledger.transaction import WORKER, AnyRow, note, read, write
 
 PAUSES = tuple(timedelta(minutes=m) for m in (3, 10, 15, 30, 60, 120, 240))
 #: A poller that took batches and died leaves them to the others after this.
@@ -121,7 +122,7 @@ def unanswered(engine: Engine, batch: AnyRow, fact: Fact, *, waits: Waits) -> No
         if stands.state in _POLLED:
             _ask_again(connection, stands, None, waits=waits)
         note(
-            connection, "poll.unanswered", who="worker", broadcast_id=batch.broadcast_id,
+            connection, EventKind.POLL_UNANSWERED, who=WORKER, broadcast_id=batch.broadcast_id,
             batch_id=batch.id, outcome=fact.outcome, errcode=fact.errcode, errmsg=fact.errmsg,
         )  # fmt: skip
 

@@ -1,14 +1,13 @@
 """Records: what came back from a call, and what follows from the batch's whole history.
 
 A fact is always stored on its own attempt's row, however late and whoever holds the lane by now;
-then :func:`broadcast.decide.decide` looks at all attempts of the batch, and its decision is applied
-in the same transaction. Storing the same fact twice changes nothing.
+then :func:`broadcast.settle.settle` looks at all attempts of the batch and at where it stands, and
+what it decides is applied in the same transaction. Storing the same fact twice changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import (
@@ -26,12 +25,13 @@ from sqlalchemy.sql.dml import Update
 
 from broadcast.attempts import Attempt, Reason
 from broadcast.crashpoints import Point, passing
-from broadcast.decide import Decision, Move, Policy, decide, window_end
+from broadcast.decide import Decision, Move, window_end
 from broadcast.errors import IllegalMoveError
-from broadcast.guards import Guards
+from broadcast.facts import Fact, storable
 from broadcast.outcomes import MAYBE_SENT, SAID_ACCEPTED, Outcome
-from broadcast.states import BATCH_AT_REST, BatchState
-from broadcast.waits import VERIFY_PAUSE, Waits
+from broadcast.rules import DEFAULT_RULES, Rules
+from broadcast.settle import Standing, settle
+from broadcast.states import BatchState
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
@@ -40,35 +40,6 @@ from models.engine import now
 from models.ledger import broken, consequences, contradictions, lanes
 from models.ledger.transaction import AnyRow, write
 from models.types import Moment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """What one call ended as."""
-
-    outcome: Outcome
-    errcode: int | None = None
-    errmsg: str | None = None
-    rid: str | None = None
-    msg_id: int | None = None
-    msg_data_id: int | None = None
-    http_status: int | None = None
-    transport: str | None = None
-    elapsed_ms: int | None = None
-    #: Of the access_token, where that was refused.
-    token_fingerprint: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """The settings that decisions depend on."""
-
-    waits: Waits = field(default_factory=Waits)
-    split_depth: int = 4
-    guards: Guards = field(default_factory=Guards)
-
-
-DEFAULT_RULES = Rules()
 
 
 def record(
@@ -183,32 +154,6 @@ def _learned(connection: Connection, attempt_id: int, fact: Fact) -> tuple[AnyRo
     return batch, fact, _Learned(at=at, new=stored.rowcount == 1, denied=bool(called.denied))
 
 
-#: Widest values of the attempts' columns. WeChat's msg_id has 32 bits and a few.
-_INT32, LARGEST_MSG_ID = 2**31 - 1, 2**63 - 1
-
-
-def storable(fact: Fact) -> Fact:
-    """Return *fact* as every database takes it.
-
-    A reply that could not be stored would leave its attempt unknown and be asked for again and
-    again. Figures that no column holds are no answer that can be trusted.
-    """
-    wild = abs(fact.errcode or 0) > _INT32 or not 0 <= (fact.msg_id or 0) <= LARGEST_MSG_ID
-    if wild:
-        fact = replace(fact, outcome=Outcome.UNKNOWN, errcode=None, msg_id=None)
-    data_id = fact.msg_data_id if 0 <= (fact.msg_data_id or 0) <= LARGEST_MSG_ID else None
-    return replace(
-        fact, errmsg=_plain(fact.errmsg, 512), rid=_plain(fact.rid, 64), msg_data_id=data_id
-    )
-
-
-def _plain(text: str | None, longest: int) -> str | None:
-    """Return *text* without what PostgreSQL or UTF-8 refuses, cut to *longest* characters."""
-    if text is None:
-        return None
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")[:longest]
-
-
 # Statements of the way of a call are built once: building one costs as much as running it. The
 # columns of an update are those of the parameters that it is run with.
 _CALLED = select(AttemptRow.batch_id, AttemptRow.account, AttemptRow.denied).where(
@@ -243,6 +188,11 @@ _BATCH_HELD = (
     select(
         Batch.id, Batch.broadcast_id, Batch.account, Batch.state, Batch.size, Batch.depth,
         Batch.pack_id, Batch.reason, Batch.msg_id, Lane.not_before.label("lane_waits_until"),
+        # Read and not held: a cancel holds the lane, as the caller does here.
+        select(BroadcastRow.cancelled_at)
+        .where(BroadcastRow.id == Batch.broadcast_id)
+        .scalar_subquery()
+        .label("cancelled_at"),
     )
     .join(Lane, Lane.account == Batch.account)
     .where(Batch.id == bindparam("batch_id"))
@@ -291,65 +241,28 @@ def _settle(
     news: bool,
     asked: bool = False,
 ) -> Decision:
+    """Decide about a batch that is held, and move it if that is news."""
     history = history_of(connection, batch)
-    decision = decide(history, now=at, policy=_policy(batch, rules))
-    if asked and decision.move is Move.VERIFY:
-        # Whatever was asked about: no answer of mass/get is followed by the next question at once.
-        pause = rules.waits.scaled(VERIFY_PAUSE)
-        decision = replace(decision, not_before=at + pause)
-    if decision.move is Move.SPLIT and _cancelled(connection, batch):
-        # Its halves would never be called.
-        decision = replace(decision, move=Move.REFUSE)
-    if batch.state in _NEVER_SENT and _nothing_proves(decision):
-        decision = Decision(move=Move.DOUBT, reason=Reason.UNPROVED_ACCEPTANCE)
-    if news and _applies(batch, decision, history):
-        consequences.apply(connection, batch, decision, rules=rules)
-    return decision
+    settled = settle(history, _standing(batch), now=at, rules=rules, asked=asked)
+    if news and settled.moves:
+        consequences.apply(connection, batch, settled.decision, rules=rules)
+    return settled.decision
 
 
-#: They count as not sent, and nothing is asked about them any more.
-_NEVER_SENT = frozenset({BatchState.REFUSED, BatchState.CANCELLED})
-
-
-def _nothing_proves(decision: Decision) -> bool:
-    """Tell whether WeChat said "already accepted" and that may be about another batch."""
-    unproved = decision.reason is Reason.UNPROVED_ACCEPTANCE
-    return decision.move is Move.VERIFY or (decision.move is Move.DOUBT and unproved)
+def _standing(batch: AnyRow) -> Standing:
+    return Standing(
+        state=batch.state, reason=batch.reason, size=batch.size, depth=batch.depth,
+        cancelled=batch.cancelled_at is not None,
+    )  # fmt: skip
 
 
 def accept_anew(connection: Connection, batch_id: int, *, rules: Rules) -> None:
     """Accept a batch in doubt if its replies lead there, now that they alone speak of its job."""
     batch = lock(connection, batch_id)
-    history, moment = history_of(connection, batch), now(connection)
-    decision = decide(history, now=moment, policy=_policy(batch, rules))
-    if decision.move is Move.ACCEPT and _applies(batch, decision, history):
-        consequences.apply(connection, batch, decision, rules=rules)
-
-
-def _cancelled(connection: Connection, batch: AnyRow) -> bool:
-    cancelled_at = select(BroadcastRow.cancelled_at).where(BroadcastRow.id == batch.broadcast_id)
-    return connection.scalar(cancelled_at) is not None
-
-
-def _policy(batch: AnyRow, rules: Rules) -> Policy:
-    return Policy(waits=rules.waits, splits_left=rules.split_depth - batch.depth, size=batch.size)
-
-
-def _applies(batch: AnyRow, decision: Decision, history: Sequence[Attempt]) -> bool:
-    """Tell whether the decision changes anything now.
-
-    While a newer attempt is in flight, only an acceptance or a contradiction is news: the newer
-    attempt's own reply decides about the rest. A batch at rest is moved only by such news as well;
-    it may rest there by a human's word, and WeChat's review comes after its acceptance. One that
-    counts as not sent is not left there by an "already accepted", proved or not.
-    """
-    contradiction = decision.reason in {Reason.TWO_MSG_IDS, Reason.FOREIGN_MSG_ID}
-    unproved = batch.state in _NEVER_SENT and _nothing_proves(decision)
-    news = decision.move is Move.ACCEPT or contradiction or unproved
-    if batch.state is BatchState.SPLIT or batch.reason is Reason.REVIEW_REFUSED:
-        return False
-    in_flight = history[-1].outcome is None
-    return news if in_flight or batch.state in BATCH_AT_REST else True
+    history = history_of(connection, batch)
+    settled = settle(history, _standing(batch), now=now(connection), rules=rules)
+    if settled.decision.move is Move.ACCEPT and settled.moves:
+        consequences.apply(connection, batch, settled.decision, rules=rules)
 
 
 def expire(engine: Engine, batch_id: int, *, rules: Rules = DEFAULT_RULES) -> bool:

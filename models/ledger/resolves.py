@@ -16,7 +16,9 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, null, select, up
 
 from broadcast.attempts import Reason
 from broadcast.errors import InputError
+from broadcast.facts import LARGEST_MSG_ID
 from broadcast.outcomes import SAID_ACCEPTED
+from broadcast.rules import DEFAULT_RULES, Rules
 from broadcast.states import BatchState
 from broadcast.text import t
 from models.attempt import AttemptRow
@@ -25,7 +27,6 @@ from models.engine import now
 from models.ledger import held, moves, records
 from models.ledger.consequences import FIRST_POLL
 from models.ledger.reading import named, taken
-from models.ledger.records import DEFAULT_RULES, LARGEST_MSG_ID, Rules
 from models.ledger.transaction import AnyRow
 
 _ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})

@@ -16,13 +16,14 @@ from sqlalchemy import Connection, Engine, update
 from broadcast.attempts import Reason
 from broadcast.errors import InputError
 from broadcast.outcomes import MAY_PASS
+from broadcast.places import Place
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models.account import Lane
 from models.batch import Batch
 from models.ledger import controls, held, moves
 from models.ledger.reading import places, taken
-from models.ledger.reading.places import Left, Place, Placed
+from models.ledger.reading.places import Left, Placed
 from models.ledger.transaction import AnyRow
 
 S = BroadcastState

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, update
 
 from broadcast.attempts import Reason
+from broadcast.events import EventKind
 from models.account import Lane
 from models.engine import now
 from models.ledger.transaction import WORKER, note
@@ -28,5 +29,12 @@ def stop(
         )
     )
     if stopped.rowcount == 1:
-        note(connection, "lane.stop", who=WORKER, account=account, reason=reason, errcode=errcode)
+        note(
+            connection,
+            EventKind.LANE_STOP,
+            who=WORKER,
+            account=account,
+            reason=reason,
+            errcode=errcode,
+        )
     return stopped.rowcount == 1

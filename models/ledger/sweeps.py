@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
+from broadcast.rules import DEFAULT_RULES, Rules
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from broadcast.waits import REPEAT_WINDOW
 from models.account import Lane
@@ -21,7 +22,6 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now, skips_locked
 from models.ledger import lanes, moves, records, uploads
-from models.ledger.records import DEFAULT_RULES, Rules
 from models.ledger.transaction import read, write
 
 #: A ring that nobody answered for this long is repeated: the broker may have lost it.

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, Row, insert
 from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from broadcast.events import EventKind
 from models import engine as engines
 from models.event import Event
 
@@ -88,7 +89,7 @@ _NOTE = insert(Event).values(at=engines.database_now())
 
 
 def note(
-    connection: Connection, kind: str, *, who: str, why: str | None = None, **facts: object
+    connection: Connection, kind: EventKind, *, who: str, why: str | None = None, **facts: object
 ) -> None:
     """Write one line of history. *facts* named like a column go there, the rest into the detail.
 

@@ -18,7 +18,9 @@ from broadcast import accounts, openid, plan
 from broadcast.accounts import Account
 from broadcast.decide import Decision
 from broadcast.errors import PlanError, RepeatedSendError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome, of_errcode
+from broadcast.rules import DEFAULT_RULES, Rules
 from broadcast.states import BatchState
 from models import Base, Batch
 from models.ledger import claims, lanes, plans, records, submits
@@ -26,7 +28,6 @@ from models.ledger.claims import Claim
 from models.ledger.lanes import Held
 from models.ledger.reading import upcoming
 from models.ledger.reading.upcoming import Kind, Work
-from models.ledger.records import DEFAULT_RULES, Fact, Rules
 from models.types import Moment
 
 PLENTY = plan.Quota(daily_limit=1_000, used=0, remain=1_000)

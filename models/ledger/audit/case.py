@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from broadcast.attempts import Reason
+from broadcast.events import EventKind
 from broadcast.outcomes import SAID_ACCEPTED, Outcome, unanswered
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
@@ -56,7 +57,7 @@ class Moved:
     #: Grows in the order of writing, whatever the clock does.
     id: int
     at: datetime
-    kind: str
+    kind: EventKind
     who: str
     old: str = ""
     new: str = ""

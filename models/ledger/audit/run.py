@@ -19,11 +19,11 @@ from models.engine import now
 from models.ledger.audit import (
     calls,
     clock,
+    evidence,
     followers,
     history,
     keys,
     overlaps,
-    reading,
     replies,
     sets,
     stops,
@@ -84,7 +84,7 @@ def audit_all(engine: Engine, *, waits: Waits) -> Audit:
 
 def _broadcast(engine: Engine, broadcast_id: str, waits: Waits, *, into: Audit) -> None:
     with read(engine) as connection:
-        case = reading.read_case(connection, broadcast_id, waits)
+        case = evidence.read_case(connection, broadcast_id, waits)
     into.broadcasts += 1
     into.openids += sum(pack.count for pack in case.packs) - _in_children(case)
     into.batches += len(case.batches)
@@ -101,7 +101,7 @@ def _in_children(case: Case) -> int:
 
 def _lane(engine: Engine, account: str, broadcast_id: str | None, *, into: Audit) -> None:
     with read(engine) as connection:
-        for finding in overlaps.check(reading.lane_calls(connection, account, broadcast_id)):
+        for finding in overlaps.check(evidence.lane_calls(connection, account, broadcast_id)):
             into.add(finding)
 
 

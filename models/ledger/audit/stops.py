@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from broadcast.events import LANE_STOPS, EventKind
 from broadcast.states import BROADCAST_RUNNING, BroadcastState
 from broadcast.waits import REPEAT_WINDOW
 from models.ledger.audit import history
@@ -16,7 +17,6 @@ from models.ledger.audit.case import BatchCase, Call, Case, Moved
 from models.ledger.audit.findings import Fact, Finding, Found
 
 _RUNNING = frozenset(state.value for state in BROADCAST_RUNNING)
-_STOPS, _GOES_ON = frozenset({"lane.halt", "lane.stop"}), "lane.unhalt"
 
 #: From when to when, both apart (None: still), and the line of history that begins it, if any.
 Span = tuple[datetime, datetime | None, Moved | None]
@@ -50,7 +50,7 @@ def written_after(case: Case, call: Call, end: Moved | None) -> Moved | None:
 def _spans(case: Case) -> dict[Found, list[Span]]:
     halted = list(_halted(case.lane.moves))
     if case.lane.halted_at is not None:
-        halts = [move for move in case.lane.moves if move.kind == "lane.halt"]
+        halts = [move for move in case.lane.moves if move.kind is EventKind.LANE_HALT]
         halted.append((case.lane.halted_at, None, halts[-1] if halts else None))
     cancelled: list[Span] = []
     if case.row.cancelled_at is not None:
@@ -92,9 +92,9 @@ def _halted(moves: Sequence[Moved]) -> Iterator[Span]:
     """Yield when the lane stood still for everybody."""
     since: Moved | None = None
     for move in moves:
-        if move.kind in _STOPS and since is None:
+        if move.kind in LANE_STOPS and since is None:
             since = move
-        elif move.kind == _GOES_ON and since is not None:
+        elif move.kind is EventKind.LANE_UNHALT and since is not None:
             yield since.at, move.at, since
             since = None
     if since is not None:

@@ -1,34 +1,21 @@
-"""Places: what a retry does with each batch that is left over, and why."""
+"""What a retry would do with each batch of a broadcast that is left over."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, Engine, select
 
 from broadcast.attempts import Reason
-from broadcast.outcomes import MAY_PASS, Outcome
+from broadcast.outcomes import Outcome
+from broadcast.places import LEFT_OVER, Place, place
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.ledger.reading import taken
 from models.ledger.transaction import AnyRow, read
-
-
-class Place(StrEnum):
-    """What a retry does with a batch, or why it leaves it alone; each has its text."""
-
-    AGAIN = "again"  #: refused for a reason that may pass, or by a person's word: called again
-    NEVER_CALLED = "never_called"  #: waits without ever having been called
-    WAITS = "waits"  #: refused for a while, or asked again by itself
-    IN_DOUBT = "in_doubt"  #: only a person can settle it
-    MAYBE_SENT = "maybe_sent"  #: refused, but a call of it may have been taken
-    TAKEN = "taken"  #: a person said "not sent", but WeChat answered a call of it with 0
-    REVIEWED = "reviewed"  #: WeChat took it, and its review refused it
-    FOR_GOOD = "for_good"  #: refused for a reason that stays while content and OpenIDs do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +50,21 @@ def of(connection: Connection, broadcast_id: str) -> list[Left]:
             Batch.id, Batch.broadcast_id, Batch.n, Batch.size, Batch.state, Batch.reason,
             Batch.errcode, Batch.attempts,
         )
-        .where(Batch.broadcast_id == broadcast_id, Batch.state.in_(_LEFT_OVER))
+        .where(Batch.broadcast_id == broadcast_id, Batch.state.in_(LEFT_OVER))
         .order_by(Batch.n)
     ).all()  # fmt: skip
     sent = _refused_with(connection, broadcast_id, taken.MAYBE, taken.UNDENIED)
     took = _refused_with(connection, broadcast_id, AttemptRow.outcome == Outcome.ACCEPTED)
     return [
-        Left(row, _place(row, maybe_sent=row.id in sent, was_taken=row.id in took)) for row in rows
-    ]
-
-
-_LEFT_OVER = frozenset(
-    {BatchState.PLANNED, BatchState.CALLING, BatchState.UNKNOWN, BatchState.IN_DOUBT,
-     BatchState.REFUSED}
-)  # fmt: skip
+        Left(
+            row,
+            place(
+                row.state, row.reason, errcode=row.errcode, called=bool(row.attempts),
+                maybe_sent=row.id in sent, was_taken=row.id in took,
+            ),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def _refused_with(
@@ -91,28 +79,6 @@ def _refused_with(
             .where(*which)
         )
     )
-
-
-def _place(batch: AnyRow, *, maybe_sent: bool, was_taken: bool) -> Place:
-    match batch.state:
-        case BatchState.IN_DOUBT:
-            return Place.IN_DOUBT
-        case BatchState.PLANNED if not batch.attempts:
-            return Place.NEVER_CALLED
-        case BatchState.REFUSED:
-            return _refused(batch, maybe_sent=maybe_sent, was_taken=was_taken)
-    return Place.WAITS
-
-
-def _refused(batch: AnyRow, *, maybe_sent: bool, was_taken: bool) -> Place:
-    if batch.reason is Reason.REVIEW_REFUSED:
-        return Place.REVIEWED
-    if was_taken:
-        return Place.TAKEN
-    if maybe_sent:
-        return Place.MAYBE_SENT
-    passes = batch.reason is Reason.SAID_NOT_SENT or batch.errcode in MAY_PASS
-    return Place.AGAIN if passes else Place.FOR_GOOD
 
 
 def grouped(batches: Sequence[Left]) -> list[Placed]:

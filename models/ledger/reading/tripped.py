@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from broadcast.events import EventKind
 from models.event import Event
-
-#: The history line of a guard that acted.
-KIND = "guard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +30,10 @@ def last(
         else Event.broadcast_id.is_(None) & (Event.account == account)
     )
     detail = connection.scalar(
-        select(Event.detail).where(whose, Event.kind == KIND).order_by(Event.id.desc()).limit(1)
+        select(Event.detail)
+        .where(whose, Event.kind == EventKind.GUARD)
+        .order_by(Event.id.desc())
+        .limit(1)
     )
     if detail is None:
         return None

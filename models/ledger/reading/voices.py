@@ -8,12 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
+from broadcast.events import EventKind
 from models.batch import Batch
 from models.event import Event
 from models.ledger.transaction import WORKER, AnyRow, read
-
-#: The history line of a reply that spoke against a person.
-CONTRADICTION = "batch.contradiction"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +40,7 @@ def last(engine: Engine, broadcast_id: str) -> Voice | None:
     with read(engine) as connection:
         row = connection.execute(
             select(Event.who, Event.at, Event.detail)
-            .where(Event.broadcast_id == broadcast_id, Event.kind == "broadcast.move")
+            .where(Event.broadcast_id == broadcast_id, Event.kind == EventKind.BROADCAST_MOVE)
             .where(Event.who != WORKER)
             .order_by(Event.id.desc())
             .limit(1)
@@ -57,7 +55,11 @@ def halt_why(connection: Connection, account: str) -> str | None:
     """Return why an account was halted last, if the person said so."""
     detail = connection.scalar(
         select(Event.detail)
-        .where(Event.broadcast_id.is_(None), Event.account == account, Event.kind == "lane.halt")
+        .where(
+            Event.broadcast_id.is_(None),
+            Event.account == account,
+            Event.kind == EventKind.LANE_HALT,
+        )
         .order_by(Event.id.desc())
         .limit(1)
     )
@@ -71,7 +73,7 @@ def contradicted(engine: Engine, broadcast_id: str) -> list[Contradiction]:
         rows = connection.execute(
             select(Event.at, Event.detail, Batch.n)
             .join(Batch, Batch.id == Event.batch_id)
-            .where(Event.broadcast_id == broadcast_id, Event.kind == CONTRADICTION)
+            .where(Event.broadcast_id == broadcast_id, Event.kind == EventKind.CONTRADICTION)
             .order_by(Event.id)
         ).all()
     return [_contradiction(row) for row in rows]

@@ -13,14 +13,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import Engine
 
 from broadcast.errors import InputError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome, of_errcode
+from broadcast.places import Place
+from broadcast.rules import DEFAULT_RULES
 from broadcast.states import BROADCAST_AT_REST, BROADCAST_RUNNING, BatchState, BroadcastState
 from models.ledger import claims, controls, lanes, polls, records, retries, sweeps
 from models.ledger.audit.findings import Check
 from models.ledger.audit.run import audit_all
-from models.ledger.reading import places, upcoming
+from models.ledger.reading import upcoming
 from models.ledger.reading.upcoming import Kind, Work
-from models.ledger.records import DEFAULT_RULES, Fact
 from tests.integration.models.ledger_world import (
     ACCOUNT,
     BroadcastModel,
@@ -393,4 +395,4 @@ def one_of(several: Sequence[T], pick: int) -> T:
 
 
 def _again(done: retries.Retried) -> set[int]:
-    return {n for group in done.of(places.Place.AGAIN) for n in group.numbers}
+    return {n for group in done.of(Place.AGAIN) for n in group.numbers}

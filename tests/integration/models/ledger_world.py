@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, select, update
 
 from broadcast import openid
+from broadcast.facts import Fact, storable
 from broadcast.outcomes import Outcome
 from broadcast.states import BATCH_AT_REST, BatchState, BroadcastState, resting_state
 from models import Base, Batch
@@ -19,7 +20,6 @@ from models.ledger import records
 from models.ledger.claims import Claim
 from models.ledger.lanes import Held
 from models.ledger.reading.upcoming import Work
-from models.ledger.records import Fact
 from tests.integration.models.mass_send_twin import MassSendTwin
 from tests.integration.models.reference import TAKEN, WITH_WECHAT, BatchModel
 from tests.integration.models.still_clock import NOON, StillClock
@@ -174,7 +174,7 @@ class LedgerWorld:
         batch, call = flight.batch, flight.batch.calls[flight.claim.number - 1]
         told_in_time = batch.was is B.CALLING and call is batch.calls[-1]
         before = self._standing()
-        news = call.learn(records.storable(fact))
+        news = call.learn(storable(fact))
         batch.calling = batch.calling and not (news and told_in_time)
         records.record(self.engine, flight.claim.attempt_id, fact)
         flight.told.append(fact)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from models.ledger.records import Fact
+from broadcast.facts import Fact
 from tests.kit.ledger import LOST, said
 
 #: How long WeChat knows a clientmsgid.

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
-from models.ledger.records import Fact
 
 B = BatchState
 WINDOW = timedelta(hours=23)

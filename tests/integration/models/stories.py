@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
+from broadcast.facts import Fact
 from models import Event
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.ledger import lanes
-from models.ledger.records import Fact
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver
 

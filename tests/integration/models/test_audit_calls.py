@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
 from models import AttemptRow, Event, Lane
 from models.ledger import audit, lanes
 from models.ledger.audit import Found
-from models.ledger.records import Fact
 from tests.integration.models.stories import take_over
 from tests.integration.models.tampering import (
     HOUR,

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from broadcast.errors import UnknownIdError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
@@ -20,7 +21,6 @@ from models.ledger import audit, claims, controls, lanes, polls, records, submit
 from models.ledger.claims import Claim
 from models.ledger.reading import upcoming
 from models.ledger.reading.upcoming import Kind
-from models.ledger.records import Fact
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 

@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.attempts import Reason
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
+from broadcast.places import Place
 from broadcast.states import BatchState
 from models import Event
 from models.ledger import controls, resolves, retries
 from models.ledger.audit import Found
-from models.ledger.reading.places import Place
-from models.ledger.records import Fact
 from tests.integration.models.stories import lost_then, take_over
 from tests.integration.models.tampering import (
     WHO,

@@ -12,7 +12,9 @@ from sqlalchemy import Connection, Engine, event, func, select, update
 
 from broadcast.attempts import Reason
 from broadcast.errors import DatabaseAwayError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
+from broadcast.rules import Rules
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models.attempt import AttemptRow
@@ -21,7 +23,6 @@ from models.engine import now
 from models.ledger import claims, controls, lanes, records, stops
 from models.ledger.reading import reports, upcoming
 from models.ledger.reading.upcoming import Kind
-from models.ledger.records import Fact, Rules
 from models.ledger.transaction import write
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said

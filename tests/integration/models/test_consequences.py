@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from broadcast.attempts import Reason
 from broadcast.decide import Move
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.states import BATCH_MOVES, BatchState, BroadcastState
 from models import Event
@@ -14,7 +15,6 @@ from models.attempt import AttemptRow
 from models.ledger import controls, moves
 from models.ledger.reading import doubts, reports
 from models.ledger.reading.upcoming import Kind
-from models.ledger.records import Fact
 from tests.integration.models.stories import lane
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said

@@ -12,13 +12,14 @@ from sqlalchemy import Engine, select
 
 from broadcast.attempts import Reason
 from broadcast.errors import InputError, UnknownIdError
+from broadcast.events import EventKind
+from broadcast.facts import Fact
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
 from models.ledger import claims, controls, plans, sweeps
 from models.ledger.reading import flights, reports, voices
 from models.ledger.reading.upcoming import Kind
-from models.ledger.records import Fact
 from models.ledger.transaction import note, write
 from tests.integration.models.stories import snapshot
 from tests.kit import ledger
@@ -203,7 +204,9 @@ def test_every_word_stands_in_the_history_with_its_speaker(engine: Engine) -> No
 
 
 def test_history_keeps_facts_that_json_does_not_know(engine: Engine) -> None:
-    write(engine, lambda c: note(c, "x", who=WHO, at=datetime(2026, 1, 1, tzinfo=UTC)))
+    write(
+        engine, lambda c: note(c, EventKind.LANE_STOP, who=WHO, at=datetime(2026, 1, 1, tzinfo=UTC))
+    )
     with engine.connect() as connection:
         assert connection.scalar(select(Event.detail)) == '{"at": "2026-01-01 00:00:00+00:00"}'
 

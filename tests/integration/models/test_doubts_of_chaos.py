@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.facts import Fact
 from broadcast.states import BatchState
 from models.ledger import controls
-from models.ledger.records import Fact
 from tests.chaos.verdict import Leaf, leaves
 from tests.integration.models.stories import lost_then, take_over
 from tests.integration.models.tampering import WHO, change_batch

@@ -15,13 +15,14 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.attempts import Reason
+from broadcast.facts import Fact
 from broadcast.plan import Quota
+from broadcast.rules import DEFAULT_RULES, Rules
 from broadcast.states import BATCH_MOVES, BROADCAST_MOVES, BatchState, BroadcastState
 from models import Base, Event
 from models.engine import open_engine
 from models.ledger import controls, lanes, moves, polls, records, resolves, retries, submits, sweeps
 from models.ledger.claims import Claim
-from models.ledger.records import DEFAULT_RULES, Fact, Rules
 from tests.integration.models.ledger_world import empty
 from tests.integration.models.still_clock import StillClock
 from tests.kit import ledger

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.places import Place
 from broadcast.states import BatchState
 from cli.commands import resolve as resolve_command
 from cli.commands import retry as retry_command
 from models.ledger import controls, resolves, retries
-from models.ledger.reading import places
 from models.ledger.resolves import Resolved
 from tests.integration.models.stories import lost_then
 from tests.kit import ledger
@@ -42,7 +42,7 @@ def test_not_sent_and_retry_warn_once_wechat_no_longer_knows_the_key(
     ledger.pass_time(engine, hours * HOUR)
     word = not_sent(engine, doubtful)
     done = retries.retry(engine, doubtful, who="tests")
-    assert [list(group.numbers) for group in done.of(places.Place.AGAIN)] == [[1]]
+    assert [list(group.numbers) for group in done.of(Place.AGAIN)] == [[1]]
     assert (word.forgotten is not None, set(done.forgotten)) == (warned, {1} if warned else set())
     told = [*resolve_command.lines(doubtful, word, None), *retry_command.lines(doubtful, done)]
     assert sum("Beware" in line for line in told) == (2 if warned else 0)
@@ -62,5 +62,5 @@ def test_retry_of_what_wechat_refused_does_not_warn_however_old_it_is(engine: En
     Driver(engine).call(said(43004))
     ledger.pass_time(engine, 48 * HOUR)
     done = retries.retry(engine, broadcast_id, who="tests")
-    assert done.of(places.Place.AGAIN)
+    assert done.of(Place.AGAIN)
     assert not done.forgotten

@@ -12,13 +12,13 @@ from sqlalchemy import Engine, select
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.guards import Guards
+from broadcast.rules import Rules
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import REPEAT_WINDOW, UNKNOWN_TRIES
 from models.event import Event
 from models.ledger import controls, resolves, retries, sweeps
 from models.ledger.reading import reports
 from models.ledger.reading.upcoming import Kind
-from models.ledger.records import Rules
 from tests.integration.models.stories import OVER, SOON, lane, lost_then
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said

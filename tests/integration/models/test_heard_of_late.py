@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from broadcast.decide import Move
+from broadcast.facts import Fact
 from broadcast.states import BatchState
 from models.engine import open_engine
 from models.ledger import lanes, records
-from models.ledger.records import Fact
 from tests.integration.models.still_clock import StillClock
 from tests.integration.models.tampering import SECOND, attempt, found, later
 from tests.kit import ledger

@@ -10,11 +10,11 @@ from sqlalchemy import Engine
 
 from broadcast.attempts import Reason
 from broadcast.errors import RepeatedSendError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
 from broadcast.waits import UNKNOWN_TRIES
 from models.ledger import controls
-from models.ledger.records import Fact
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import select
 
 from broadcast.attempts import Reason
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
 from broadcast.waits import Waits
 from models.attempt import AttemptRow
 from models.ledger import polls, resolves, retries
-from models.ledger.records import Fact
 from tests.integration.models.stories import lane, take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.attempts import Reason
+from broadcast.facts import Fact
 from broadcast.obstacles import NOT_READY
 from broadcast.outcomes import Outcome
 from broadcast.waits import MINUTE, Waits
 from models.account import Lane
 from models.ledger import obstacles
-from models.ledger.records import Fact
 from models.ledger.transaction import AnyRow
 from tests.kit import ledger
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.attempts import Reason
 from broadcast.decide import Decision, Move
+from broadcast.facts import Fact
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
@@ -17,7 +18,6 @@ from models.engine import open_engine
 from models.ledger import controls, records, resolves, retries
 from models.ledger.reading import reports, upcoming
 from models.ledger.reading.upcoming import Kind
-from models.ledger.records import Fact
 from tests.integration.models.still_clock import NOON, StillClock
 from tests.integration.models.stories import SOON, lane, lost_then, snapshot, take_over
 from tests.kit import ledger

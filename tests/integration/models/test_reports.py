@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine, event
 
 from broadcast.errors import UnknownIdError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
 from models.ledger import claims, controls, lanes, submits
 from models.ledger.reading import flights, reports
 from models.ledger.reading.upcoming import Kind
-from models.ledger.records import Fact
 from tests.integration.models.stories import take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said

@@ -9,12 +9,12 @@ from sqlalchemy import Engine
 
 from broadcast.attempts import Reason
 from broadcast.errors import InputError, UnknownIdError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models.ledger import polls, sweeps
 from models.ledger.reading import reports, voices
-from models.ledger.records import Fact
 from tests.integration.models.stories import lost_then, snapshot, take_over
 from tests.integration.models.words import DAY, WHO, doubt, events, findings, refused, resolve
 from tests.kit import ledger

@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from broadcast.attempts import Reason
+from broadcast.facts import Fact
+from broadcast.places import Place
 from broadcast.states import BatchState
 from models.ledger import controls, retries, sweeps
-from models.ledger.reading import doubts, places, reports, voices
-from models.ledger.records import Fact
+from models.ledger.reading import doubts, reports, voices
 from tests.integration.models.stories import SOON, take_over
 from tests.integration.models.words import DAY, WHO, doubt, findings, resolve
 from tests.kit import ledger
@@ -20,7 +21,7 @@ from tests.kit.ledger import LOST, Driver, said
 def retried(driver: Driver, broadcast_id: str) -> None:
     """Let a person say "not sent" and retry."""
     resolve(driver.engine, broadcast_id, None)
-    again = retries.retry(driver.engine, broadcast_id, who=WHO).of(places.Place.AGAIN)
+    again = retries.retry(driver.engine, broadcast_id, who=WHO).of(Place.AGAIN)
     assert [list(one.numbers) for one in again] == [[1]]
 
 

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.errors import InputError, UnknownIdError
+from broadcast.places import Place
 from broadcast.plan import Quota
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models import Event
 from models.ledger import audit, controls, polls, retries
 from models.ledger.reading import places, reports
-from models.ledger.reading.places import Place
 from models.ledger.reading.upcoming import Kind
 from models.ledger.retries import Goes, Retried
 from tests.integration.models.stories import lost_then, snapshot

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, delete, event
 
 from broadcast.attempts import Reason
 from broadcast.errors import DatabaseAwayError
+from broadcast.rules import DEFAULT_RULES, Rules
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models import Batch
@@ -16,7 +17,6 @@ from models.engine import now
 from models.ledger import claims, controls, lanes, plans, polls, records, submits, sweeps
 from models.ledger.reading import reports
 from models.ledger.reading.upcoming import Kind
-from models.ledger.records import DEFAULT_RULES, Rules
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said
 

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast import openid
+from broadcast.rules import Rules
 from broadcast.states import BatchState, BroadcastState
 from models import Pack
 from models.ledger import controls
 from models.ledger.reading import reports, upcoming
 from models.ledger.reading.upcoming import Kind
-from models.ledger.records import Rules
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 from tests.kit.openids import split

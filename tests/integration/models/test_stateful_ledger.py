@@ -16,12 +16,12 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from sqlalchemy import Engine
 
 from broadcast.errors import InputError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
 from models.engine import open_engine
 from models.ledger import resolves
 from models.ledger.audit.findings import Check
-from models.ledger.records import Fact
 from tests.integration.models.ledger_machine import (
     WHO,
     LedgerMachine,

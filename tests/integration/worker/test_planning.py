@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 from sqlalchemy import Engine, func, select
 
+from broadcast.facts import Fact
 from broadcast.plan import Quota
+from broadcast.rules import DEFAULT_RULES
 from broadcast.states import BatchState, BroadcastState
 from coordination.tokens import Token
 from models import Event
 from models.ledger.reading import reports
-from models.ledger.records import DEFAULT_RULES, Fact
 from tests.kit import ledger
 from tests.kit.ledger import body, published
 from worker import planning

@@ -12,13 +12,14 @@ from sqlalchemy import Engine, select, update
 
 from broadcast import openid, sendby
 from broadcast.errors import DatabaseAwayError
+from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
+from broadcast.rules import Rules
 from broadcast.states import BatchState
 from coordination.tokens import Token
 from models import Batch, BroadcastRow, Pack
 from models.engine import now
 from models.ledger import claims, lanes, records, transaction
-from models.ledger.records import Fact, Rules
 from tests.kit import ledger
 from worker import lane
 from worker.lane import Road

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.rules import Rules
 from models.ledger import sweeps
-from models.ledger.records import Rules
 from tests.kit import ledger
 from worker import tasks
 

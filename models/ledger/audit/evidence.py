@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, String, and_, func, select, true, type_coerce
 from sqlalchemy.orm import aliased
 
+from broadcast.events import LANE_STOPS, MOVES, EventKind
 from broadcast.outcomes import Outcome
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from broadcast.waits import Waits
@@ -24,9 +25,6 @@ from models.ledger.audit import openids
 from models.ledger.audit.case import BatchCase, Call, Case, LaneCase, Moved, Shared
 from models.ledger.audit.overlaps import LaneCall
 from models.skipped import Skipped
-
-#: Events of a lane that forbid or allow its calls.
-LANE_EVENTS = ("lane.halt", "lane.stop", "lane.unhalt")
 
 
 def read_case(connection: Connection, broadcast_id: str, waits: Waits) -> Case:
@@ -71,7 +69,7 @@ def _moves(connection: Connection, broadcast_id: str) -> dict[int | None, list[M
     query = (
         select(Event.id, Event.batch_id, Event.at, Event.kind, Event.who, Event.detail)
         .where(Event.broadcast_id == broadcast_id)
-        .where(Event.kind.in_(["batch.move", "broadcast.move"]))
+        .where(Event.kind.in_(MOVES))
         .order_by(Event.id)
     )
     for row in connection.execute(query):
@@ -160,7 +158,7 @@ def _lane_moves(connection: Connection, account: str) -> list[Moved]:
     rows = connection.execute(
         select(Event.id, Event.at, Event.kind, Event.who)
         .where(Event.account == account, Event.broadcast_id.is_(None))
-        .where(Event.kind.in_(LANE_EVENTS))
+        .where(Event.kind.in_([*LANE_STOPS, EventKind.LANE_UNHALT]))
         .order_by(Event.id)
     )
     return [Moved(id=row.id, at=row.at, kind=row.kind, who=row.who) for row in rows]
