@@ -14,11 +14,9 @@ import statistics
 import sys
 import time
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from broadcast.states import BatchState
 from cli.embedded.loopback import beside_proxies
 from tests.chaos import log
 from tests.chaos.side_by_side import run_all
@@ -72,9 +70,10 @@ def _sum_up(outcomes: list[Outcome]) -> int:
         f"{len(outcomes)} runs, {faults} faults, {sum(o.calls for o in outcomes)} calls; "
         f"at rest after {statistics.median(recovery):.1f} s (median), {max(recovery):.1f} s (most)"
     )
-    states = sum((Counter(outcome.states) for outcome in outcomes), Counter[str]())
-    doubts, batches = states[BatchState.IN_DOUBT], states.total()
-    print(f"in doubt: {doubts} of {batches} batches ({100 * doubts / max(1, batches):.1f} %)")
+    doubts = sum(outcome.doubts for outcome in outcomes)
+    batches = sum(sum(outcome.states.values()) for outcome in outcomes)
+    share = 100 * doubts / max(1, batches)
+    print(f"in doubt, and settled by a person: {doubts} of {batches} batches ({share:.1f} %)")
     print(f"broken: {len(broken)}" + (f", seeds {broken}" if broken else ""))
     return 1 if broken else 0
 

@@ -115,6 +115,15 @@ class Actor:
     _errcode = _reply
     _stop_account = _reply
 
+    def _lose_then_stop(self, account: str, when: str, errcode: int) -> None:
+        # What is refused before the call was executed would be refused before it is lost, too.
+        passes = 1 if when == "after" else 0
+        self._reply(kind="drop", appid=APPIDS[account], when=when, count=1)
+        self._reply(
+            kind="errcode", appid=APPIDS[account], when="before", errcode=errcode, skip=passes,
+            count=1,
+        )  # fmt: skip
+
     def _invalidate_tokens(self, account: str, for_s: float) -> None:
         del for_s
         self.site.simulator.invalidate_token(APPIDS[account])
@@ -222,7 +231,7 @@ class Actor:
         with contextlib.suppress(BroadcastError):
             controls.cancel(self.system.engine, broadcast_id, who=WHO)
 
-    def _halt(self, account: str, for_s: float) -> None:
+    def _halt(self, account: str | None, for_s: float) -> None:
         controls.halt(self.system.engine, account, who=WHO)
         self._later(for_s, lambda: controls.unhalt(self.system.engine, account, who=WHO))
 

@@ -32,7 +32,7 @@ def _row(outcome: Outcome) -> tuple[object, ...]:
     return (
         _commit(), drawn.seed, "kept" if outcome.good else "BROKEN", drawn.database, drawn.workers,
         drawn.beats, len(drawn.faults), sum(outcome.states.values()),
-        outcome.states.get("in_doubt", 0), outcome.calls, f"{outcome.recovery_s:.1f}",
+        outcome.doubts, outcome.calls, f"{outcome.recovery_s:.1f}",
     )  # fmt: skip
 
 

@@ -109,10 +109,17 @@ def _submissions(chance: random.Random) -> tuple[Submission, ...]:
 def _reply(chance: random.Random, _workers: int) -> dict[str, Any]:
     """Draw a reply that is lost or spoilt, before WeChat took the batch or after."""
     kind = chance.choice(
-        ["drop", "drop", "drop_unread", "html", "garbage", "truncated", "slow", "drip"]
-    )
+        [
+            "drop", "drop", "drop_unread", "twice", "late", "html", "garbage", "truncated", "slow",
+            "drip",
+        ]
+    )  # fmt: skip
     facts: dict[str, Any] = {"kind": kind, "count": chance.randint(1, 4)}
-    if kind != "drop_unread":
+    if kind in {"twice", "late"}:
+        # A gateway brings the request again, or for the first time, while its repeat is on the way
+        # or long after.
+        facts["seconds"] = chance.choice([0.2, 1, 4])
+    elif kind != "drop_unread":
         facts["when"] = chance.choice(["before", "after", "after"])
     if kind == "slow":
         facts["seconds"] = chance.choice([1, 3, 8])
@@ -143,6 +150,14 @@ def _stop(chance: random.Random, _workers: int) -> dict[str, Any]:
     return {"kind": "errcode", "errcode": errcode, "when": "before", "count": 1}
 
 
+def _lose_then_stop(chance: random.Random, _workers: int) -> dict[str, Any]:
+    """Draw a lost reply after which WeChat stops the account: nobody but a person can settle it."""
+    return {
+        "account": chance.choice(ACCOUNTS), "when": chance.choice(["before", "after"]),
+        "errcode": chance.choice([48001, 50002]),
+    }  # fmt: skip
+
+
 def _process(chance: random.Random, workers: int) -> dict[str, Any]:
     return {"worker": chance.randrange(workers), "down_s": round(chance.uniform(0, 3), 1)}
 
@@ -167,6 +182,12 @@ def _account(chance: random.Random, _workers: int) -> dict[str, Any]:
     return {"account": chance.choice(ACCOUNTS), "for_s": round(chance.uniform(0.2, 2), 1)}
 
 
+def _halt(chance: random.Random, _workers: int) -> dict[str, Any]:
+    # None: every account.
+    account = chance.choice([*ACCOUNTS, None])
+    return {"account": account, "for_s": round(chance.uniform(0.2, 2), 1)}
+
+
 def _for(*seconds: float) -> Any:
     return lambda chance, _workers: {"for_s": chance.choice(seconds)}
 
@@ -180,6 +201,7 @@ _KINDS: dict[str, tuple[int, Any]] = {
     "reply": (8, _reply),
     "errcode": (5, _errcode),
     "stop_account": (1, _stop),
+    "lose_then_stop": (1, _lose_then_stop),
     "invalidate_tokens": (2, _account),
     "kill_worker": (5, _process),
     "stop_worker": (2, _process),
@@ -193,6 +215,6 @@ _KINDS: dict[str, tuple[int, Any]] = {
     "cut_database": (2, _nothing),
     "freeze_wechat": (1, _for(1.0, 3.0)),
     "pause": (2, _broadcast),
-    "cancel": (1, _broadcast),
-    "halt": (2, _account),
+    "cancel": (2, _broadcast),
+    "halt": (2, _halt),
 }

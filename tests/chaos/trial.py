@@ -1,16 +1,19 @@
-"""One run: play a schedule, heal, wait for rest, send once more, and judge."""
+"""One run: play a schedule, heal, wait for rest, send once more, judge, settle, judge again."""
 
 from __future__ import annotations
 
 import time
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from broadcast.errors import BroadcastError
 from broadcast.settings import Settings
 from broadcast.states import BroadcastState
 from models.ledger import controls
+from tests.chaos import person
 from tests.chaos import schedule as schedules
 from tests.chaos.actor import APPIDS, WHO, Actor
 from tests.chaos.verdict import Finding, history, judge, lanes, leaves
@@ -42,6 +45,8 @@ class Outcome:
     #: How many batches ended in which state.
     states: dict[str, int] = field(default_factory=dict)
     calls: int = 0
+    #: Batches that a person had to settle.
+    doubts: int = 0
 
     @property
     def good(self) -> bool:
@@ -54,6 +59,7 @@ class Outcome:
         return (
             f"seed {self.schedule.seed}: {word}; {self.schedule.database}, "
             f"{len(self.schedule.faults)} faults, {states}, {self.calls} calls, "
+            f"{self.doubts} settled by a person, "
             f"at rest {self.recovery_s:.1f} s after the last fault, {self.took_s:.1f} s in all"
         )
 
@@ -82,8 +88,20 @@ def _play(outcome: Outcome, actor: Actor) -> None:
         # Nothing rests, or a lane is dead: the verdict tells the rest.
         outcome.findings.append(str(error))
     _judge(outcome, actor)
+    if outcome.good:
+        _settle_doubts(outcome, actor)
     if not outcome.good:
         outcome.findings += [*lanes(actor.system.engine), *_logs(actor.system)]
+
+
+def _settle_doubts(outcome: Outcome, actor: Actor) -> None:
+    """Let a person settle what is in doubt, and judge once more: now nothing is left open."""
+    try:
+        outcome.doubts = person.settle(actor.system, actor.site.simulator, who=WHO)
+    except (AssertionError, BroadcastError) as error:
+        outcome.findings.append(f"after a person's word: {error}")
+    if outcome.doubts or not outcome.good:
+        _judge(outcome, actor)
 
 
 def _accounts(system: System) -> dict[str, Account]:
@@ -128,8 +146,7 @@ def _judge(outcome: Outcome, actor: Actor) -> None:
     findings: list[Finding] = judge(batches, actor.broadcasts, delivered)
     for finding in findings:
         outcome.findings += [str(finding), *history(engine, finding)]
-    for leaf in batches:
-        outcome.states[leaf.state] = outcome.states.get(leaf.state, 0) + 1
+    outcome.states = dict(Counter(str(leaf.state) for leaf in batches))
     outcome.calls = len(simulator.mass_calls())
 
 

@@ -1,0 +1,70 @@
+"""The person behind a run: looks in WeChat's console, settles every doubt, and sends the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from broadcast.states import BatchState
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.ledger import resolves, retries
+from models.ledger.transaction import read
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tests.kit.simulator import Simulator
+    from tests.kit.system import System
+
+#: A retry is called at once, by workers that have nothing else to do.
+RETRIED_WITHIN_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A batch in doubt, and the key under which WeChat has it if it took it."""
+
+    broadcast_id: str
+    n: int
+    clientmsgid: str
+    cancelled: bool
+
+
+def doubts(engine: Engine) -> list[Doubt]:
+    """Return the batches that only a person can settle."""
+    with read(engine) as connection:
+        rows = connection.execute(
+            select(
+                Batch.broadcast_id, Batch.n, Batch.clientmsgid, BroadcastRow.cancelled_at
+            )
+            .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+            .where(Batch.state == BatchState.IN_DOUBT)
+            .order_by(Batch.id)
+        )  # fmt: skip
+        return [Doubt(i, n, key, cancelled is not None) for i, n, key, cancelled in rows]
+
+
+def settle(system: System, simulator: Simulator, *, who: str) -> int:
+    """Say of each doubt what is true, call again what was not sent; return how many there were.
+
+    Raises AssertionError where a doubt stays, or something waits for its call in vain.
+    """
+    found = doubts(system.engine)
+    for doubt in found:
+        jobs = simulator.jobs(clientmsgid=doubt.clientmsgid)
+        msg_id = jobs[0]["msg_id"] if jobs else None
+        resolves.resolve(system.engine, doubt.broadcast_id, doubt.n, msg_id=msg_id, who=who)
+    for broadcast_id in sorted({doubt.broadcast_id for doubt in found if not doubt.cancelled}):
+        retries.retry(system.engine, broadcast_id, who=who)
+
+    def all_settled() -> bool:
+        reports = (system.report(doubt.broadcast_id) for doubt in found)
+        return all(not each.recipients["waiting"] for each in reports)
+
+    until(all_settled, RETRIED_WITHIN_S, "everything that a person called again to rest")
+    assert not doubts(system.engine), "a person settled every doubt, and there still is one"
+    return len(found)
