@@ -25,31 +25,48 @@ class Guard:
 
     def __init__(self, *held: int) -> None:
         """Start the process; it keeps the files *held* open until it ends, and so their locks."""
-        self._process = subprocess.Popen(  # noqa: S603 - this file
-            [sys.executable, "-I", "-S", __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            pass_fds=held,
-            start_new_session=True,
-        )
+        self._held = held
+        self._parts: set[int] = set()
+        self._process = self._started()
 
     def watch(self, pid: int) -> None:
         """Put a part, and its process group, on the list."""
+        self._parts.add(pid)
         self._tell(f"+{pid}")
 
     def forget(self, pid: int) -> None:
         """Take a part off the list: it has ended."""
+        self._parts.discard(pid)
         self._tell(f"-{pid}")
+
+    def replace_dead(self) -> bool:
+        """Where somebody killed the process, start another with the same list; tell whether."""
+        if self._process.poll() is None:
+            return False
+        self._process.communicate()
+        self._process = self._started()
+        for pid in self._parts:
+            self._tell(f"+{pid}")
+        return True
 
     def close(self) -> None:
         """End the guard, and with it whatever is still on the list."""
         self._process.communicate()
 
+    def _started(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - this file
+            [sys.executable, "-I", "-S", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            pass_fds=self._held,
+            start_new_session=True,
+        )
+
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
-        # A guard that somebody killed guards no more, and nothing else depends on it.
+        # One that somebody killed is replaced by the next look, and its successor told all.
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(f"{line}\n".encode())
 

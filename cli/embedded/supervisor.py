@@ -119,6 +119,10 @@ class Supervisor:
         self.children.append(child)
         return child
 
+    def guarded_anew(self) -> bool:
+        """Start another guard where somebody killed it; tell whether that was so."""
+        return self._guard.replace_dead()
+
     def ended(self) -> Child | None:
         """Return a process that ended by itself, if one did."""
         return next((c for c in self.children if c.process.poll() is not None), None)

@@ -56,6 +56,8 @@ def _serve(supervisor: Supervisor, accounts: Collection[str], backlog: Iterable[
     output.say(t("up.ready", accounts=words.listed(accounts), logs=UP))
     with contextlib.suppress(KeyboardInterrupt):
         while (child := supervisor.ended()) is None:
+            if supervisor.guarded_anew():
+                output.note(t("up.guard"))
             time.sleep(_LOOK_EVERY_S)
         raise OutOfReachError("error.embedded.ended", name=child.name, log=child.log)
     output.say(t("up.stopping"))
