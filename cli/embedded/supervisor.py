@@ -1,8 +1,9 @@
 """A few processes that live and die together.
 
 Each runs in a session of its own, so that Ctrl-C in the terminal reaches us alone and they are
-stopped in order; a worker is given the time that the call under way needs. Where we are killed and
-can stop nobody, the guard kills them.
+stopped in order; a worker is given the time that the call under way needs. The end of the terminal
+(SIGHUP) is such a stop, too, unless we run under ``nohup``. Where we are killed and can stop
+nobody, the guard kills them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +28,7 @@ READY_WITHIN_S = 30.0
 #: A lane ends after the call under way, which has a total deadline of 45 s.
 STOP_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.02
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Child:
@@ -83,8 +86,11 @@ class Supervisor:
         self._guard = Guard(*self._locks)
 
     def __enter__(self) -> Self:
-        """Turn SIGTERM into an orderly end: whoever stops us stops all of them."""
-        signal.signal(signal.SIGTERM, _end)
+        """Turn SIGTERM and SIGHUP into an orderly end: whoever stops us stops all of them."""
+        for number in _ENDS:
+            # `nohup` has SIGHUP ignored, and so it stays.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _end)
         return self
 
     def __exit__(
@@ -102,7 +108,7 @@ class Supervisor:
     def start(self, name: str, command: Sequence[str], **env: str) -> Child:
         """Start a process whose output goes to ``NAME.log``."""
         log = self.folder / f"{name}.log"
-        with log.open("wb") as output:
+        with log.open("wb") as output, undisturbed():
             process = subprocess.Popen(  # noqa: S603 - our own programs
                 list(command),
                 stdin=subprocess.DEVNULL,
@@ -114,9 +120,9 @@ class Supervisor:
                 pass_fds=self._locks,
                 start_new_session=True,
             )
-        self._guard.watch(process.pid)
-        child = Child(name, process, log)
-        self.children.append(child)
+            self._guard.watch(process.pid)
+            child = Child(name, process, log)
+            self.children.append(child)
         return child
 
     def guarded_anew(self) -> bool:
@@ -128,7 +134,11 @@ class Supervisor:
         return next((c for c in self.children if c.process.poll() is not None), None)
 
     def stop(self) -> None:
-        """Ask each to stop, the youngest first; kill what does not."""
+        """Ask each to stop, the youngest first; kill what does not.
+
+        From now on SIGTERM and SIGHUP are ignored: they ask for what is under way.
+        """
+        _hear_no_more()
         for child in reversed(self.children):
             with contextlib.suppress(ProcessLookupError):
                 child.process.terminate()
@@ -142,5 +152,31 @@ class Supervisor:
         self.children.clear()
 
 
-def _end(*_: object) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put off the signals that end us to the end of the block: a child is started and known."""
+    came: list[int] = []
+    put_off = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (*_ENDS, signal.SIGINT)
+        if callable(signal.getsignal(number))
+    }
+    try:
+        yield
+    finally:
+        for number, handler in put_off.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
+
+
+def _end(number: int, _: object) -> None:
+    _hear_no_more()
+    raise SystemExit(128 + number)
+
+
+def _hear_no_more() -> None:
+    # A terminal that ends says so twice, by its shell as well, and a session's manager sends both:
+    # that is no hurry. Ctrl-C is, and so is SIGKILL, after which the guard ends the parts.
+    for number in _ENDS:
+        signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""A supervisor that is killed takes its parts along, and what it locked is free then."""
+"""A supervisor takes its parts along, however it ends, and what it locked is free then."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 
-from cli.embedded import guard
+from cli.embedded import guard, supervisor
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -36,6 +37,33 @@ with (folder / "lock").open("w") as lock:
                 print("guarded anew")
             time.sleep(0.02)
 """  # noqa: E501
+
+#: Starts a part that ends, once it is asked to, when there is a file `go`.
+PATIENT = """
+import sys, time
+from pathlib import Path
+from cli.embedded.supervisor import Supervisor
+
+part = '''
+import os, signal, sys, time
+def end(*_):
+    print("asked", flush=True)
+    while not os.path.exists("go"):
+        time.sleep(0.02)
+    print("ended in order", flush=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+while True:
+    time.sleep(1)
+'''
+with Supervisor(Path(sys.argv[1]), {}) as supervisor:
+    child = supervisor.start("part", [sys.executable, "-c", part])
+    child.ready("ready")
+    print(f"part {child.process.pid}.")
+    while supervisor.ended() is None:
+        time.sleep(0.02)
+"""
 
 
 def test_parts_die_with_a_supervisor_that_is_killed_and_its_lock_is_free_after_them(
@@ -63,6 +91,62 @@ def test_a_guard_that_was_killed_is_replaced_by_one_that_knows_every_part(
     with (tmp_path / "lock").open("w") as lock:
         until(lambda: locked(lock.fileno()), 10, "a free lock")
     assert [one for one in parts if lives(one)] == []
+
+
+@pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGTERM])
+def test_the_end_of_the_terminal_is_an_orderly_stop_however_often_it_is_told(
+    launch: Launch, tmp_path: Path, first: signal.Signals
+) -> None:
+    process, part = patient(launch, tmp_path)
+
+    os.kill(process.pid, first)
+    until(lambda: "asked" in log_of(tmp_path), 10, "the part to be asked")
+    for again in (signal.SIGHUP, signal.SIGTERM):
+        os.kill(process.pid, again)
+    (tmp_path / "go").touch()
+
+    assert process.wait() == 128 + first
+    assert "ended in order" in log_of(tmp_path)
+    assert not lives(part)
+
+
+def test_under_nohup_the_end_of_the_terminal_ends_nothing(launch: Launch, tmp_path: Path) -> None:
+    process, part = patient(launch, tmp_path, "nohup")
+    (tmp_path / "go").touch()
+
+    os.kill(process.pid, signal.SIGHUP)
+    # Had it been heard, it would be the first that is told.
+    os.kill(process.pid, signal.SIGTERM)
+
+    assert process.wait() == 128 + signal.SIGTERM
+    assert not lives(part)
+
+
+def test_a_signal_waits_until_a_part_that_is_being_started_is_known() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
+    signal.signal(signal.SIGHUP, supervisor._end)
+    known = []
+    try:
+        with pytest.raises(SystemExit) as end, supervisor.undisturbed():  # noqa: PT012 - at its end
+            signal.raise_signal(signal.SIGHUP)
+            known.append("the part")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert known == ["the part"]
+    assert end.value.code == 128 + signal.SIGHUP
+
+
+def patient(launch: Launch, folder: Path, *prefix: str) -> tuple[RunningProcess, psutil.Process]:
+    """Start a supervisor with a part that takes its time; return both."""
+    process = launch([*prefix, sys.executable, "-c", PATIENT, folder])
+    process.wait_for_line(".")
+    return process, psutil.Process(int(process.output.split()[-1][:-1]))
+
+
+def log_of(folder: Path) -> str:
+    """What the part printed."""
+    return (folder / "part.log").read_text(encoding="utf-8")
 
 
 def supervised(launch: Launch, folder: Path) -> tuple[RunningProcess, list[psutil.Process]]:
