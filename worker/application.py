@@ -33,7 +33,7 @@ def make() -> Celery:
     with contextlib.suppress(OSError):
         VAR.mkdir(exist_ok=True)
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.transport:Transport"))
-    app = Celery("broadcast", task_cls="worker.messages:Task")
+    app = Celery("broadcast", task_cls="worker.messages:Task", events="worker.events:Events")
     app.config_from_object("celeryconfig")
     return app
 

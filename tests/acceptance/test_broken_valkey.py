@@ -90,6 +90,18 @@ def test_frozen_valkey_is_waited_for(
     traffic.ends_whole()
 
 
+@pytest.mark.prove
+def test_a_worker_that_is_to_stop_ends_while_valkey_is_silent(
+    start_system: StartSystem, valkey: Valkey
+) -> None:
+    worker = start_system(followers=2).worker()
+
+    valkey.freeze()
+
+    # Every word to a silent broker takes five seconds, and there are a few on the way out.
+    assert worker.stop(timeout_s=60) == 0
+
+
 def test_valkey_emptied_while_a_call_is_in_flight_or_a_refresher_stands_still_doubles_nothing(
     start_system: StartSystem, valkey: Valkey
 ) -> None:
