@@ -12,6 +12,7 @@ class EventKind(StrEnum):
     ILLEGAL_MOVE = "batch.illegal_move"  #: what followed from a reply was not allowed: a bug
     CONTRADICTION = "batch.contradiction"  #: WeChat said otherwise than a person had said
     BROADCAST_MOVE = "broadcast.move"
+    BROADCAST_WORD = "broadcast.word"  #: a person's command, whatever it moved
     LANE_HALT = "lane.halt"  #: by a person
     LANE_STOP = "lane.stop"  #: by a reply that concerns the whole account, or by a guard
     LANE_UNHALT = "lane.unhalt"  #: a person lets it go on

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from broadcast.attempts import Reason
@@ -62,6 +63,43 @@ class LaneView:
     stop_broadcasts: Sequence[str] = ()
 
 
+class Did(StrEnum):
+    """What a person did, by its command; each has its text."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RETRY = "retry"
+    RESOLVE = "resolve"
+    HALT = "halt"
+    UNHALT = "unhalt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What a person did to a broadcast, or to its account."""
+
+    at: datetime
+    who: str
+    did: Did
+    why: str | None
+    #: Of a halt and its end: which account.
+    account: str | None = None
+    #: Of a resolve: which batch, and as which job it was sent; None: not sent.
+    batch: int | None = None
+    msg_id: int | None = None
+    #: Of a retry: how many refused batches are called again.
+    batches: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """What people did, oldest first, and how many earlier deeds are not among them."""
+
+    deeds: Sequence[Deed]
+    earlier: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A broadcast as it stands. ``state`` is what a person is told: a stopped lane holds it."""
@@ -87,6 +125,8 @@ class Report:
     scheduled_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    #: None where nobody asked for it.
+    people: People | None = None
     now: datetime
 
 
@@ -113,8 +153,27 @@ def as_json(told: Report, *, error: str | None = None) -> dict[str, Any]:
         "scheduled_at": _utc(told.scheduled_at),
         "started_at": _utc(told.started_at),
         "finished_at": _utc(told.finished_at),
+        **_people(told.people),
         "error": error,
     }  # fmt: skip
+
+
+def _people(people: People | None) -> dict[str, Any]:
+    if people is None:
+        return {}
+    return {"people": [_deed(deed) for deed in people.deeds], "people_earlier": people.earlier}
+
+
+def _deed(deed: Deed) -> dict[str, Any]:
+    told = {"at": utc(deed.at), "who": deed.who, "did": deed.did.value, "why": deed.why}
+    match deed.did:
+        case Did.RESOLVE:
+            return told | {"batch": deed.batch, "msg_id": deed.msg_id}
+        case Did.RETRY:
+            return told | {"batches": deed.batches}
+        case Did.HALT | Did.UNHALT:
+            return told | {"account": deed.account}
+    return told
 
 
 def _utc(value: datetime | None) -> str | None:

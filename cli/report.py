@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from broadcast.attempts import Reason
-from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report
+from broadcast.reports import (
+    SETS,
+    SKIPS,
+    BatchLine,
+    Deed,
+    Did,
+    LaneView,
+    People,
+    Repeat,
+    Report,
+)
 from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
 from cli import words
@@ -37,6 +47,28 @@ def lines(
     yield from _repeats(repeats)
     yield from _troubled(told.batch_list)
     yield _times(told)
+    if told.people is not None:
+        yield from people(told.people, told.now)
+
+
+def people(done: People, now: datetime) -> Iterator[str]:
+    """Yield who did what, when and why, oldest first; nothing where nobody did anything."""
+    if not done.deeds:
+        return
+    yield t("people.title")
+    if done.earlier:
+        yield t("people.earlier", n=done.earlier)
+    for deed in done.deeds:
+        who = words.speaker(deed.who, deed.why)
+        yield t("people.line", at=words.moment(deed.at, now), what=_what(deed), who=who)
+
+
+def _what(deed: Deed) -> str:
+    if deed.did is not Did.RESOLVE:
+        return t(f"people.did.{deed.did}", account=deed.account, n=deed.batches)
+    if deed.msg_id is None:
+        return t("people.did.resolve_not_sent", n=deed.batch)
+    return t("people.did.resolve", n=deed.batch, msg_id=deed.msg_id)
 
 
 def _times(told: Report) -> str:

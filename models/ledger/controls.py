@@ -15,6 +15,7 @@ from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.errors import InputError
 from broadcast.events import EventKind
+from broadcast.reports import Did
 from broadcast.states import BatchState, BroadcastState
 from models.account import Lane
 from models.batch import Batch
@@ -36,6 +37,7 @@ def pause(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
         if row.state not in _MAY_PAUSE:
             return False
         moves.move_broadcast(connection, row.id, S.PAUSED, who=who, why=why, reason=Reason.BY_HAND)
+        held.write_down(connection, row.id, Did.PAUSE, who=who, why=why)
         return True
 
     return held.on(engine, broadcast_id, work)
@@ -53,6 +55,7 @@ def resume(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
         if row.state not in {S.PAUSED, S.HELD}:
             raise InputError("error.broadcast.ended", id=row.id)
         go_on(connection, row, who=who, why=why)
+        held.write_down(connection, row.id, Did.RESUME, who=who, why=why)
         return True
 
     return held.on(engine, broadcast_id, work)
@@ -108,6 +111,7 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
             connection, row.id, S.CANCELLED, who=who, why=why, reason=Reason.BY_HAND,
             finished_at=moment,
         )  # fmt: skip
+        held.write_down(connection, row.id, Did.CANCEL, who=who, why=why)
         moves.rest(connection, row.id)
         return True
 

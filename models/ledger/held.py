@@ -7,11 +7,13 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, select
 
+from broadcast.events import EventKind
+from broadcast.reports import Did
 from broadcast.states import BroadcastState
 from models.broadcast import BroadcastRow
 from models.ledger import lanes
 from models.ledger.reading import reports
-from models.ledger.transaction import AnyRow, write
+from models.ledger.transaction import AnyRow, note, write
 
 T = TypeVar("T")
 
@@ -44,3 +46,19 @@ def on(engine: Engine, broadcast_id: str, work: Callable[[Connection, AnyRow], T
         return work(connection, row)
 
     return write(engine, locked)
+
+
+def write_down(
+    connection: Connection,
+    broadcast_id: str,
+    did: Did,
+    *,
+    who: str,
+    why: str | None,
+    **facts: object,
+) -> None:
+    """Write the word itself into the history, once, beside the moves that came of it."""
+    note(
+        connection, EventKind.BROADCAST_WORD, who=who, why=why, broadcast_id=broadcast_id, did=did,
+        **facts,
+    )  # fmt: skip

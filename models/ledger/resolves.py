@@ -18,6 +18,7 @@ from broadcast.attempts import Reason
 from broadcast.errors import InputError
 from broadcast.facts import LARGEST_MSG_ID
 from broadcast.outcomes import SAID_ACCEPTED
+from broadcast.reports import Did
 from broadcast.rules import DEFAULT_RULES, Rules
 from broadcast.states import BatchState
 from broadcast.text import t
@@ -74,6 +75,9 @@ def resolve(
         if changed:
             doubt = _taken_back(connection, batch, who=who, why=why) if corrects else batch
             _close(connection, doubt, msg_id, who=who, why=why, rules=rules)
+            held.write_down(
+                connection, row.id, Did.RESOLVE, who=who, why=why, n=n, msg_id=msg_id
+            )  # fmt: skip
             moves.rest(connection, row.id)
             _give_back(connection, batch, rules)
         elif not _said_before(batch, msg_id):

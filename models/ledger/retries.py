@@ -17,6 +17,7 @@ from broadcast.attempts import Reason
 from broadcast.errors import InputError
 from broadcast.outcomes import MAY_PASS
 from broadcast.places import Place
+from broadcast.reports import Did
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models.account import Lane
@@ -79,10 +80,12 @@ def retry(
                     errcode=None, errmsg=None, not_before=None,
                 )  # fmt: skip
         goes = _go_on(connection, row, batches, who=who, why=why)
-        again = Batch.id.in_([batch.row.id for batch in batches if batch.place is Place.AGAIN])
+        again = [batch.row.id for batch in batches if batch.place is Place.AGAIN]
+        if again or goes is Goes.ON:
+            held.write_down(connection, row.id, Did.RETRY, who=who, why=why, batches=len(again))
         return Retried(
             placed=places.grouped(batches), goes=goes,
-            forgotten=taken.forgotten(connection, row.id, again, waits=waits),
+            forgotten=taken.forgotten(connection, row.id, Batch.id.in_(again), waits=waits),
         )  # fmt: skip
 
     return held.on(engine, broadcast_id, work)

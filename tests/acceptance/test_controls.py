@@ -246,3 +246,23 @@ def test_reply_that_says_otherwise_than_a_person_is_told(
 
     assert "Batch 1: a person said that it was not sent, but WeChat said otherwise" in shown
     assert "msg_id 71" in shown
+
+
+# -- what people did
+
+
+def test_status_ends_with_what_people_did_and_why(
+    line: CommandLine, store: Engine, sent: str
+) -> None:
+    doubt(Driver(store))
+    whys = ["a typo", "mended", "not in the list"]
+    line.run("pause", sent, "--why", whys[0])
+    line.run("resume", sent, "--why", whys[1])
+    line.run("resolve", sent, "--batch", "1", "--not-sent", "--why", whys[2])
+
+    shown = line.run("status", sent, "--json")
+
+    section = shown.err[shown.err.index("What people did:") :].splitlines()[1:]
+    assert [one.partition("“")[2].partition("”")[0] for one in section] == whys
+    assert all("by cli:" in one for one in section)
+    assert [one["why"] for one in shown.json["people"]] == whys

@@ -21,7 +21,7 @@ from broadcast.accounts import AccountKind
 from broadcast.attempts import Reason
 from broadcast.errors import BroadcastError
 from broadcast.outcomes import Outcome
-from broadcast.reports import SETS, SKIPS
+from broadcast.reports import SETS, SKIPS, Did
 from broadcast.settings import Settings
 from broadcast.states import BatchState, BroadcastState
 from wechat.errcodes import errcodes
@@ -203,6 +203,7 @@ def test_every_member_of_the_closed_sets_has_its_text(lang: str) -> None:
         *(f"set.{name}" for name in SETS),
         *(f"skip.{name}" for name in SKIPS),
         *(f"errcode.{number}" for number in errcodes()),
+        *(f"people.did.{did}" for did in Did),
         *(f"weekday.{number}" for number in range(1, 8)),
     }
 

@@ -20,7 +20,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.reading import tripped, voices
+from models.ledger.reading import people, tripped, voices
 from models.ledger.transaction import AnyRow, read, snapshot
 from models.skipped import Skipped
 
@@ -50,7 +50,10 @@ def report(engine: Engine, broadcast_id: str, *, batch_list: bool = True) -> Rep
 
 
 def of(connection: Connection, broadcast_id: str, *, batch_list: bool = True) -> Report:
-    """Do the work of :func:`report` in a transaction that sees one moment."""
+    """Do the work of :func:`report` in a transaction that sees one moment.
+
+    What people did is told together with the batches.
+    """
     row = connection.execute(
         select(BroadcastRow.__table__).where(
             BroadcastRow.id == broadcast_id,
@@ -118,6 +121,7 @@ def _report(connection: Connection, row: AnyRow, *, batch_list: bool) -> Report:
         scheduled_at=row.scheduled_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        people=people.of(connection, row) if batch_list else None,
         now=now(connection),
     )
 

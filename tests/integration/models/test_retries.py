@@ -213,7 +213,7 @@ def test_word_stands_in_the_history_with_its_speaker_and_why(engine: Engine) -> 
     retry(engine, broadcast_id)
     with engine.connect() as connection:
         rows = connection.execute(select(Event.kind, Event.detail).where(Event.who == WHO)).all()
-    assert [row.kind for row in rows] == ["batch.move", "broadcast.move"]
+    assert [row.kind for row in rows] == ["batch.move", "broadcast.move", "broadcast.word"]
     assert {json.loads(row.detail)["why"] for row in rows} == {"they follow again"}
 
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from broadcast.attempts import Reason
-from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Report
+from broadcast.reports import SETS, SKIPS, BatchLine, Deed, Did, LaneView, People, Report
 from broadcast.states import BatchState, BroadcastState
 from cli import report, ways
 from cli.bar import Bar
@@ -204,3 +204,36 @@ def test_the_bar_fits_into_eighty_columns(
     drawn = io.StringIO()
     Console(file=drawn, width=80).print(bar.renderable)
     assert "…" not in drawn.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("deed", "what"),
+    [
+        ({"did": Did.PAUSE}, "paused (pause)"),
+        ({"did": Did.RESUME}, "let go on (resume)"),
+        ({"did": Did.CANCEL}, "cancelled (cancel)"),
+        ({"did": Did.RETRY, "batches": 3}, "retried (retry), refused batches called again: 3"),
+        ({"did": Did.RESOLVE, "batch": 2, "msg_id": 99}, "batch 2 was sent (resolve --sent 99)"),
+        ({"did": Did.RESOLVE, "batch": 2}, "batch 2 was not sent (resolve --not-sent)"),
+        ({"did": Did.HALT, "account": "shop"}, "account shop halted (halt)"),
+        ({"did": Did.UNHALT, "account": "shop"}, "account shop let go on (unhalt)"),
+    ],
+)
+def test_what_a_person_did_is_told_with_when_who_and_why(deed: dict[str, Any], what: str) -> None:
+    done = Deed(at=NOW - timedelta(minutes=5), who="cli:ann@desk", why="a typo", **deed)
+
+    title, line = report.people(People(deeds=[done], earlier=0), NOW)
+
+    assert title == "What people did:"
+    when = "Fri 2026-11-27 13:55 Beijing time (5 min ago)"
+    assert line == f"  {when}: {what}, by cli:ann@desk (“a typo”)"
+
+
+def test_deeds_that_are_not_shown_are_counted_and_no_deed_takes_no_line() -> None:
+    done = Deed(at=NOW, who="cli:ann@desk", why=None, did=Did.PAUSE)
+
+    shown = list(report.people(People(deeds=[done], earlier=4), NOW))
+
+    assert shown[1].endswith("not shown: 4")
+    assert shown[2].endswith("by cli:ann@desk")
+    assert list(report.people(People(deeds=[], earlier=0), NOW)) == []

@@ -1,0 +1,133 @@
+"""What people did to a broadcast: told as it was said, oldest first, and only what changed it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from broadcast.reports import Deed, Did
+from models.ledger import controls, retries
+from models.ledger.reading import people, reports
+from tests.integration.models.words import doubt, refused, resolve
+from tests.kit import ledger
+from tests.kit.ledger import Driver, said
+
+WHO = "cli:王小明@desk"
+
+
+def deeds(engine: Engine, broadcast_id: str) -> list[Deed]:
+    told = reports.report(engine, broadcast_id).people
+    assert told is not None
+    return list(told.deeds)
+
+
+def words(engine: Engine, broadcast_id: str) -> list[tuple[Did, str | None]]:
+    return [(one.did, one.why) for one in deeds(engine, broadcast_id)]
+
+
+def test_every_word_is_told_with_its_speaker_and_why_oldest_first(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, size=4, batches=2)
+    driver = Driver(engine)
+    driver.call(said(43004))
+    driver.call(said(0, msg_id=2))
+    retries.retry(engine, broadcast_id, who=WHO, why="they follow again")
+    controls.pause(engine, broadcast_id, who=WHO, why="错字")
+    controls.resume(engine, broadcast_id, who=WHO, why="改好了 🎉")
+    controls.halt(engine, None, who=WHO, why="老板来电")
+    controls.unhalt(engine, None, who=WHO)
+    controls.cancel(engine, broadcast_id, who=WHO, why="over")
+
+    told = deeds(engine, broadcast_id)
+
+    assert [(one.did, one.why) for one in told] == [
+        (Did.RETRY, "they follow again"), (Did.PAUSE, "错字"), (Did.RESUME, "改好了 🎉"),
+        (Did.HALT, "老板来电"), (Did.UNHALT, None), (Did.CANCEL, "over"),
+    ]  # fmt: skip
+    assert {one.who for one in told} == {WHO}
+    assert [one.at for one in told] == sorted(one.at for one in told)
+    assert told[0].batches == 1
+    assert {one.account for one in told if one.did in {Did.HALT, Did.UNHALT}} == {"default"}
+
+
+def test_a_corrected_word_is_told_beside_the_first(driver: Driver, broadcast_id: str) -> None:
+    doubt(driver)
+    resolve(driver.engine, broadcast_id, 99)
+    resolve(driver.engine, broadcast_id, 98)
+    resolve(driver.engine, broadcast_id, None)
+
+    told = [one for one in deeds(driver.engine, broadcast_id) if one.did is Did.RESOLVE]
+
+    assert [(one.batch, one.msg_id) for one in told] == [(1, 99), (1, 98), (1, None)]
+    assert {one.why for one in told} == {"looked in the console"}
+
+
+def test_a_word_that_changed_nothing_is_not_told(driver: Driver, broadcast_id: str) -> None:
+    engine = driver.engine
+    doubt(driver)
+    resolve(engine, broadcast_id, 99)
+    controls.pause(engine, broadcast_id, who=WHO)
+    before = words(engine, broadcast_id)
+
+    controls.pause(engine, broadcast_id, who=WHO, why="once more")
+    resolve(engine, broadcast_id, 99)
+    refused(engine, broadcast_id, 97, n=2)
+    retries.retry(engine, broadcast_id, who=WHO, why="in vain")
+    controls.unhalt(engine, None, who=WHO)
+
+    assert words(engine, broadcast_id) == before
+
+
+def test_halts_before_a_broadcast_after_it_and_of_other_accounts_are_none_of_its_own(
+    engine: Engine,
+) -> None:
+    def halt(account: str, why: str) -> None:
+        controls.halt(engine, account, who=WHO, why=why, known=[ledger.account(account)])
+        controls.unhalt(engine, account, who=WHO, why=why)
+
+    halt("default", "before")
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    halt("other", "elsewhere")
+    halt("default", "meanwhile")
+    Driver(engine).call(said(0, msg_id=1))
+    halt("default", "after")
+
+    assert words(engine, broadcast_id) == [(Did.HALT, "meanwhile"), (Did.UNHALT, "meanwhile")]
+
+
+def test_earlier_words_are_counted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    for why in ("1", "2", "3", "4"):
+        controls.pause(engine, broadcast_id, who=WHO, why=why)
+        controls.resume(engine, broadcast_id, who=WHO, why=why)
+    of = people.of
+    monkeypatch.setattr(people, "of", lambda connection, row: of(connection, row, most=3))
+
+    told = reports.report(engine, broadcast_id).people
+
+    assert told is not None
+    assert [one.why for one in told.deeds] == ["3", "4", "4"]
+    assert told.earlier == 5
+
+
+def test_json_has_what_people_did_of_one_broadcast_and_lists_do_without(
+    driver: Driver, broadcast_id: str
+) -> None:
+    engine = driver.engine
+    doubt(driver)
+    resolve(engine, broadcast_id, None)
+    controls.pause(engine, broadcast_id, who=WHO)
+
+    told: dict[str, Any] = reports.as_json(reports.report(engine, broadcast_id))
+
+    unhalted, resolved, paused = told["people"]
+    assert (unhalted["did"], unhalted["account"]) == ("unhalt", "default")
+    assert resolved["at"].endswith("Z")
+    assert resolved | {"at": None} == {
+        "at": None, "who": WHO, "did": "resolve", "why": "looked in the console", "batch": 1,
+        "msg_id": None,
+    }  # fmt: skip
+    assert set(paused) == {"at", "who", "did", "why"}
+    assert told["people_earlier"] == 0
+    assert "people" not in reports.as_json(reports.reports(engine)[0])
