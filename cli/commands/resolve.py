@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from broadcast.errors import InputError
+from broadcast.facts import LARGEST_MSG_ID
 from broadcast.rules import Rules
 from broadcast.text import t
 from broadcast.waits import Waits
@@ -28,24 +29,37 @@ app = new_app()
 def resolve(
     *,
     broadcast_id: BroadcastID,
-    batch: Annotated[int, typer.Option("--batch", metavar="N", help=t("help.resolve.batch"))],
+    batch: Annotated[str, typer.Option("--batch", metavar="N", help=t("help.resolve.batch"))],
     sent: Annotated[
-        int | None, typer.Option("--sent", metavar="MSG_ID", help=t("help.resolve.sent"))
+        str | None, typer.Option("--sent", metavar="MSG_ID", help=t("help.resolve.sent"))
     ] = None,
     not_sent: Annotated[bool, typer.Option("--not-sent", help=t("help.resolve.not_sent"))] = False,
     why: Why = None,
 ) -> None:
     """Close a batch in doubt: it was sent, as WeChat's console shows, or it was not."""
+    n = _number(batch, "error.resolve.batch")
     if not_sent == (sent is not None):
-        raise InputError("error.resolve.which", id=broadcast_id, n=batch)
+        raise InputError("error.resolve.which", id=broadcast_id, n=n)
+    msg_id = None if sent is None else _number(sent, "error.resolve.msg_id")
     ledger = engine()
     done = resolves.resolve(
-        ledger, broadcast_id, batch, msg_id=sent, who=who(), why=in_one_line(why),
+        ledger, broadcast_id, n, msg_id=msg_id, who=who(), why=in_one_line(why),
         rules=Rules(waits=Waits(settings().wait_scale)),
     )  # fmt: skip
-    for line in lines(broadcast_id, done, sent):
+    for line in lines(broadcast_id, done, msg_id):
         output.say(line)
     remains(ledger, *flights.beside_report(ledger, broadcast_id))
+
+
+def _number(text: str, message_id: str) -> int:
+    """Read a number that the ledger can hold, above 0. Raises InputError with what it is for."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 0 < number <= LARGEST_MSG_ID:
+        raise InputError(message_id, text=output.one_line(text)[:40])
+    return number
 
 
 def lines(broadcast_id: str, done: Resolved, msg_id: int | None) -> Iterator[str]:

@@ -66,7 +66,7 @@ def resolve(
     that another batch has or was told, or that WeChat cannot have given.
     """
     if msg_id is not None and not 0 < msg_id <= LARGEST_MSG_ID:
-        raise InputError("error.resolve.msg_id", msg_id=msg_id)
+        raise InputError("error.resolve.msg_id", text=msg_id)
 
     def work(connection: Connection, row: AnyRow) -> Resolved:
         batch = _batch(connection, row, n)

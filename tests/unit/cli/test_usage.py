@@ -55,6 +55,29 @@ def test_a_wrong_value_is_told_with_the_right_ones(
     assert [choice for choice in choices if not re.search(rf"\b{choice}\b", told)] == []
 
 
+@pytest.mark.parametrize("number", ["abc", "1.5", "", "0", "-5", str(2**63), "9" * 5000])
+def test_a_number_that_no_msg_id_can_be_is_told_with_one_that_can_and_where_it_stands(
+    capsys: pytest.CaptureFixture[str], number: str
+) -> None:
+    assert main.run(["resolve", "ID", "--batch", "1", "--sent", number]) == 2
+
+    [told] = capsys.readouterr().err.splitlines()
+    assert f"“{number[:40]}” is no msg_id" in told
+    for help_given in ("--sent takes", "3147483650", "MASSSENDJOBFINISH", "mp.weixin.qq.com"):
+        assert help_given in told
+
+
+@pytest.mark.parametrize("number", ["abc", "0", "-1", str(2**63)])
+def test_a_number_that_no_batch_can_have_is_told_with_where_it_stands(
+    capsys: pytest.CaptureFixture[str], number: str
+) -> None:
+    assert main.run(["resolve", "ID", "--batch", number, "--not-sent"]) == 2
+
+    [told] = capsys.readouterr().err.splitlines()
+    assert f"“{number}” is no number of a batch" in told
+    assert "--batch takes the one that `broadcast status ID` names" in told
+
+
 @pytest.mark.parametrize(
     ("command", "option", "default"),
     [
