@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 from broadcast import accounts
 from tests.kit import ledger
@@ -13,6 +16,15 @@ APPID = "wx0000000000000001"
 PEOPLE = [f"oTEST{n:023}" for n in range(8)]
 OWNER = accounts.make("default", appid=APPID, appsecret="0123456789abcdef")
 LINES = [*PEOPLE, "=HYPERLINK(1)|no id", PEOPLE[0]]
+
+
+@contextlib.contextmanager
+def seated(folder: Path, lines: Iterable[str], **env: str) -> Iterator[CommandLine]:
+    """A command line with tables and a list; its ledger is audited when the test has ended."""
+    (folder / "list.txt").write_text("\n".join(lines), encoding="utf-8")
+    with CommandLine(folder, env=env) as made:
+        assert made.run("db", "upgrade").status == 0
+        yield made
 
 
 def submitted(line: CommandLine) -> str:

@@ -78,12 +78,11 @@ def start_system(tmp_path: Path, valkey: Valkey) -> Iterator[StartSystem]:
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> CommandLine:
+def line(tmp_path: Path) -> Iterator[CommandLine]:
     """A command line with tables and a list; four batches of two."""
-    (tmp_path / "list.txt").write_text("\n".join(by_hand.LINES), encoding="utf-8")
-    made = CommandLine(tmp_path, env={"WECHAT_APPID": by_hand.APPID, "BROADCAST_BATCH_SIZE": "2"})
-    assert made.run("db", "upgrade").status == 0
-    return made
+    settings = {"WECHAT_APPID": by_hand.APPID, "BROADCAST_BATCH_SIZE": "2"}
+    with by_hand.seated(tmp_path, by_hand.LINES, **settings) as made:
+        yield made
 
 
 @pytest.fixture

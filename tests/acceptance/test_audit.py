@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from models.engine import open_engine
 from models.ledger.audit import Check
+from tests.acceptance.by_hand import seated
 from tests.acceptance.test_large_audience import MEASURED, MOST_PEAK_BYTES
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine
@@ -22,12 +24,10 @@ PEOPLE = [f"oTEST{n:023}" for n in range(5)]
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> CommandLine:
+def line(tmp_path: Path) -> Iterator[CommandLine]:
     """A command line with tables and a good list."""
-    (tmp_path / "list.txt").write_text("\n".join(PEOPLE), encoding="utf-8")
-    made = CommandLine(tmp_path)
-    assert made.run("db", "upgrade").status == 0
-    return made
+    with seated(tmp_path, PEOPLE) as made:
+        yield made
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_object_is_the_last_line_and_has_every_check(line: CommandLine, stored: 
 
 
 def test_finding_ends_with_status_1_and_names_its_row(line: CommandLine, stored: str) -> None:
-    line.execute("UPDATE broadcasts SET state = 'completed' WHERE id = :id", id=stored)
+    line.break_promise("UPDATE broadcasts SET state = 'completed' WHERE id = :id", id=stored)
 
     result = line.run("audit", stored)
     assert result.status == 1
@@ -83,7 +83,7 @@ def test_finding_ends_with_status_1_and_names_its_row(line: CommandLine, stored:
 
 
 def test_finding_is_told_in_chinese(line: CommandLine, stored: str) -> None:
-    line.execute("UPDATE broadcasts SET state = 'completed' WHERE id = :id", id=stored)
+    line.break_promise("UPDATE broadcasts SET state = 'completed' WHERE id = :id", id=stored)
 
     result = line.run("audit", BROADCAST_LANG="zh")
 

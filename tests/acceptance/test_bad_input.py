@@ -6,6 +6,7 @@ import gzip
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -212,13 +213,13 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def line(tmp_path: Path, migrated: bytes) -> CommandLine:
+def line(tmp_path: Path, migrated: bytes) -> Iterator[CommandLine]:
     """A command line with an empty ledger and a good list."""
-    made = CommandLine(tmp_path)
-    made.database.parent.mkdir()
-    made.database.write_bytes(migrated)
-    (tmp_path / "list.txt").write_bytes(LIST)
-    return made
+    with CommandLine(tmp_path) as made:
+        made.database.parent.mkdir()
+        made.database.write_bytes(migrated)
+        (tmp_path / "list.txt").write_bytes(LIST)
+        yield made
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

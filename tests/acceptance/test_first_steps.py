@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from cli.embedded import backlog
 from models.engine import open_engine
+from tests.acceptance.by_hand import seated
 from tests.acceptance.test_terminal import on_terminal
 from tests.kit.command_line import CommandLine
 
@@ -18,12 +20,10 @@ SECRET = "appsecret-of-the-tests"
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> CommandLine:
+def line(tmp_path: Path) -> Iterator[CommandLine]:
     """A command line with tables and a good list; no Redis and no worker is there."""
-    (tmp_path / "list.txt").write_text("\n".join(PEOPLE), encoding="utf-8")
-    made = CommandLine(tmp_path)
-    assert made.run("db", "upgrade").status == 0
-    return made
+    with seated(tmp_path, PEOPLE) as made:
+        yield made
 
 
 def sent(line: CommandLine, *words: str) -> str:
@@ -33,14 +33,6 @@ def sent(line: CommandLine, *words: str) -> str:
 
 def in_hours(hours: int) -> str:
     return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
-
-
-def age(line: CommandLine, seconds: int) -> None:
-    """Let everything that is stored be so much older."""
-    at = f"{datetime.now(UTC) - timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S.%f}"
-    line.execute("UPDATE broadcasts SET created_at = :at, published_at = :at", at=at)
-    line.execute("UPDATE broadcasts SET scheduled_at = :at WHERE scheduled_at IS NOT NULL", at=at)
-    line.execute("UPDATE events SET at = :at", at=at)
 
 
 # -- accounts
@@ -60,6 +52,7 @@ def test_the_real_appid_after_the_trial_one_is_told_to_take_a_database_of_its_ow
     assert "DATABASE_URL" in refused.err
     assert "BROADCAST_ACCOUNTS_FILE" in refused.err
     assert begun.status == 0, begun.err
+    assert line.run("audit", "--all", DATABASE_URL=own).status == 0
 
 
 @pytest.mark.parametrize("words", [SEND, ("up",)])
@@ -148,7 +141,7 @@ def test_without_redis_a_send_names_the_command_that_starts_everything(line: Com
 def test_the_status_of_what_nobody_takes_up_names_the_commands(line: CommandLine) -> None:
     broadcast_id = sent(line)
     fresh = line.run("status", broadcast_id).out
-    age(line, 300)
+    line.pass_time(timedelta(minutes=5))
 
     told = line.run("status", broadcast_id).out
     line.run("pause", broadcast_id)
@@ -162,7 +155,7 @@ def test_the_status_of_what_nobody_takes_up_names_the_commands(line: CommandLine
 def test_an_overdue_time_is_told_with_what_is_missing(line: CommandLine) -> None:
     broadcast_id = sent(line, "--at", in_hours(5))
     ahead = line.run("status", broadcast_id).out
-    age(line, 300)
+    line.pass_time(timedelta(hours=5, minutes=5))
 
     told = line.run("status", broadcast_id).out
 
@@ -170,12 +163,13 @@ def test_an_overdue_time_is_told_with_what_is_missing(line: CommandLine) -> None
     assert "Overdue: its time was" in told
     assert "celery -A worker beat" in told
     assert f"broadcast cancel {broadcast_id}" in told
+    assert line.run("cancel", broadcast_id).status == 0
 
 
 def test_up_lists_what_it_finds_and_nothing_that_is_held_still(line: CommandLine) -> None:
     later = in_hours(60)
-    old, overdue = sent(line), sent(line, "--again", "--at", later)
-    age(line, 9 * 3600)
+    old, overdue = sent(line), sent(line, "--again", "--at", in_hours(1))
+    line.pass_time(timedelta(hours=10, minutes=5))
     paused, ahead = sent(line, "--again"), sent(line, "--again", "--at", later)
     line.run("pause", paused)
     engine = open_engine(line.env["DATABASE_URL"])
@@ -189,8 +183,9 @@ def test_up_lists_what_it_finds_and_nothing_that_is_held_still(line: CommandLine
     assert len(told) == 3, told
     for one, shown in zip(sorted([old, overdue]), sorted(told[1:]), strict=True):
         assert "5 followers wait" in shown
-        assert "(9 h ago)" in shown
+        assert "(10 h ago)" in shown
         assert shown.endswith(f"broadcast cancel {one}")
+        assert line.run("cancel", one).status == 0
     assert not any(one in "".join(told) for one in (paused, ahead))
     assert of_others == []
     assert halted == []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from broadcast import day
+from tests.acceptance.by_hand import seated
 from tests.kit.command_line import CommandLine
 from tests.kit.processes import ROOT
 from tests.servers.fixtures import Launch
@@ -18,12 +20,10 @@ PEOPLE = [f"oTEST{n:023}" for n in range(5)]
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> CommandLine:
+def line(tmp_path: Path) -> Iterator[CommandLine]:
     """A command line with tables and a good list."""
-    (tmp_path / "list.txt").write_text("\n".join(PEOPLE), encoding="utf-8")
-    made = CommandLine(tmp_path)
-    assert made.run("db", "upgrade").status == 0
-    return made
+    with seated(tmp_path, PEOPLE) as made:
+        yield made
 
 
 @pytest.fixture
@@ -148,10 +148,7 @@ def test_the_database_may_go_away_for_a_while(
 def test_a_time_that_has_passed_is_told_as_overdue(line: CommandLine, launch: Launch) -> None:
     at = (datetime.now(UTC) + timedelta(hours=5)).isoformat()
     sent = line.run("send", "--openids", "list.txt", "--text", "a", "--at", at, "--json").json
-    line.execute(
-        "UPDATE broadcasts SET scheduled_at = :at",
-        at=sqlite_time(datetime.now(UTC) - timedelta(minutes=5)),
-    )
+    line.pass_time(timedelta(hours=5, minutes=5))
     command = [sys.executable, "-m", "cli.main", "watch", sent["id"]]
     process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ SEND = ("send", "--openids", "list.txt", "--text", "line one\nline 'two'")
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> CommandLine:
+def line(tmp_path: Path) -> Iterator[CommandLine]:
     """A command line with a good list; the database is not there yet."""
     (tmp_path / "list.txt").write_text("\n".join(PEOPLE), encoding="utf-8")
-    return CommandLine(tmp_path)
+    with CommandLine(tmp_path) as made:
+        yield made
 
 
 def repeated(result: Result) -> list[str]:

@@ -121,6 +121,7 @@ def test_up_serves_commands_of_other_terminals_and_takes_everything_with_it(
                 assert told["recipients"]["accepted"] == 100
                 assert len(up.family()) >= 4
                 assert end(up, number) == status
+        run(["audit", "--all"], env=env, cwd=terminal, log=tmp_path / "audit.log")
 
         assert not (installation / "var" / "up" / "redis.url").exists()
         assert simulator.ledger() == {
@@ -156,6 +157,7 @@ def test_up_lists_what_was_stored_before_it_goes_on_with_it(
             up.wait_for_line("The guard process")
             assert end(up, signal.SIGINT) == 0
             printed = up.output.splitlines()
+        run(["audit", "--all"], env=env, cwd=tmp_path, log=tmp_path / "audit.log")
 
     [listed] = [one for one in printed if one.endswith(f"broadcast cancel {sent}")]
     assert "10 followers wait" in listed

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.by_hand import seated
 from tests.kit.command_line import CommandLine
 
 PEOPLE = [f"oTEST{n:023}" for n in range(5)]
@@ -22,13 +24,11 @@ SEND = ("send", "--openids", "list.txt", "--account", "shop", "--text")
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> CommandLine:
+def line(tmp_path: Path) -> Iterator[CommandLine]:
     """A command line with tables, two accounts and a good list."""
-    (tmp_path / "list.txt").write_text("\n".join(PEOPLE), encoding="utf-8")
     (tmp_path / "accounts.toml").write_text(ACCOUNTS, encoding="utf-8")
-    made = CommandLine(tmp_path, env={"BROADCAST_ACCOUNTS_FILE": "accounts.toml"})
-    assert made.run("db", "upgrade").status == 0
-    return made
+    with seated(tmp_path, PEOPLE, BROADCAST_ACCOUNTS_FILE="accounts.toml") as made:
+        yield made
 
 
 def stop(line: CommandLine, account: str) -> None:

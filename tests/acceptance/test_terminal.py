@@ -7,10 +7,12 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.by_hand import seated
 from tests.kit.command_line import CommandLine, Result
 
 PEOPLE = [f"oTEST{n:023}" for n in range(5)]
@@ -18,12 +20,10 @@ SEND = ("send", "--openids", "list.txt", "--text", "周五 20:00 开播\n第二�
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> CommandLine:
+def line(tmp_path: Path) -> Iterator[CommandLine]:
     """A command line with tables and a list of five, one of them twice, and a bad line."""
-    (tmp_path / "list.txt").write_text("\n".join([*PEOPLE, PEOPLE[0], "bad"]), encoding="utf-8")
-    made = CommandLine(tmp_path, env={"BROADCAST_BATCH_SIZE": "3"})
-    assert made.run("db", "upgrade").status == 0
-    return made
+    with seated(tmp_path, [*PEOPLE, PEOPLE[0], "bad"], BROADCAST_BATCH_SIZE="3") as made:
+        yield made
 
 
 def on_terminal(line: CommandLine, *words: str, types: bytes = b"", **env: str) -> Result:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.by_hand import seated
 from tests.kit.command_line import CommandLine
 
 PEOPLE = [f"oTEST{n:023}" for n in range(5)]
@@ -13,12 +15,10 @@ SEND = ("send", "--openids", "list.txt", "--text", "hello", "--key", "june")
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> CommandLine:
+def line(tmp_path: Path) -> Iterator[CommandLine]:
     """A command line with tables and a good list."""
-    (tmp_path / "list.txt").write_text("\n".join(PEOPLE), encoding="utf-8")
-    made = CommandLine(tmp_path)
-    assert made.run("db", "upgrade").status == 0
-    return made
+    with seated(tmp_path, PEOPLE) as made:
+        yield made
 
 
 def test_a_used_key_names_its_broadcast_and_its_state(line: CommandLine) -> None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
+from broadcast.waits import Waits
+from models.engine import open_engine
+from models.ledger import audit
+from tests.kit import ledger
 from tests.servers.ports import LOOPBACK, free_port
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from types import TracebackType
+    from typing import Self
 
 TABLES = ("accounts", "lanes", "broadcasts", "packs", "batches", "skipped", "events", "quota_days")
 
@@ -21,12 +32,14 @@ TABLES = ("accounts", "lanes", "broadcasts", "packs", "batches", "skipped", "eve
 class CommandLine:
     """Runs `broadcast` in an empty folder, with a SQLite file; nobody listens for the rest.
 
-    Change `env` to give it real parts.
+    Change `env` to give it real parts. `with CommandLine(...)` ends with an audit of the file.
     """
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
     program: list[str] = field(default_factory=lambda: [sys.executable, "-m", "cli.main"])
+    #: Its ledger was changed by hand, so that no audit can find it whole.
+    broken: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Fill in an account and parts that refuse."""
@@ -41,6 +54,20 @@ class CommandLine:
             "BROADCAST_LANG": "en",
             **self.env,
         }
+
+    def __enter__(self) -> Self:
+        """Return itself; the file is not there yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Audit what is stored: whatever a test was about, at its end the promise holds."""
+        if kind is None and self.database.exists() and not self.broken:
+            self.audit()
 
     def run(
         self, *words: str | bytes, stdin: bytes = b"", timeout_s: float = 60, **env: str | None
@@ -68,6 +95,30 @@ class CommandLine:
             }
         engine.dispose()
         return {name: count for name, count in found.items() if count}
+
+    def pass_time(self, elapsed: timedelta) -> None:
+        """Let time pass for what is stored."""
+        with self._ledger() as engine:
+            ledger.pass_time(engine, elapsed)
+
+    def audit(self) -> None:
+        """Do what `broadcast audit --all` does, without the second that a process takes."""
+        with self._ledger() as engine:
+            found = audit.audit_all(engine, waits=Waits())
+        assert not found.counts, "\n".join(map(str, found.findings))
+
+    @contextlib.contextmanager
+    def _ledger(self) -> Iterator[Engine]:
+        engine = open_engine(f"sqlite:///{self.database}")
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+    def break_promise(self, statement: str, **values: Any) -> None:
+        """Change it so that an audit finds something; there is none at the end then."""
+        self.execute(statement, **values)
+        self.broken = True
 
     def execute(self, statement: str, **values: Any) -> None:
         """Change the SQLite file behind the program's back."""
