@@ -8,6 +8,9 @@ from kombu.exceptions import OperationalError
 
 log = logging.getLogger(__name__)
 
+#: Workers take messages in turn, so after a few hands a ring has reached whoever can answer it.
+MOST_HANDS = 8
+
 
 def ring(task: str, *args: object, **kwargs: object) -> bool:
     """Publish *task*; return False, having said so, when the broker is away."""
@@ -19,3 +22,15 @@ def ring(task: str, *args: object, **kwargs: object) -> bool:
         log.warning("broker away, %s is left to the sweep: %s", task, error)
         return False
     return True
+
+
+def pass_on(task: str, *args: object, hands: int) -> bool:
+    """Ring for another worker after *hands* that could not answer; False when it went round.
+
+    Left to the sweep, the next ring may come to the same worker again and again: the one that swept
+    stands last in the broker's line, behind the one that has nothing to do.
+    """
+    if hands >= MOST_HANDS:
+        return False
+    log.info("%s %s is for another worker", task, " ".join(map(str, args)))
+    return ring(task, *args, hands=hands + 1)

@@ -17,9 +17,13 @@ class Dispatcher(EventDispatcher):
     """A dispatcher that asks before each repeat whether the worker is to stop."""
 
     def send(self, type: str, **options: Any) -> None:  # type: ignore[override] # noqa: A002, ANN401 - Celery's own
-        """Send an event; raise WorkerShutdown between two tries once the worker is to stop."""
+        """Send an event; raise WorkerShutdown between two tries once the worker is to stop.
+
+        One with a policy of its own, as tasks send them, ends by that.
+        """
+        options.setdefault("retry_policy", {"errback": _stop_where_asked})
         try:
-            super().send(type, retry_policy={"errback": _stop_where_asked}, **options)
+            super().send(type, **options)
         finally:
             # Kombu keeps it for whatever connects later, and a worker that ends says goodbye.
             if self.connection and self.connection.transport_options:

@@ -23,7 +23,7 @@ from broadcast.outcomes import Outcome
 from models.ledger import obstacles, polls, sweeps
 from worker import lane, planning, settling
 from worker.alone import alone
-from worker.bell import ring
+from worker.bell import pass_on, ring
 from worker.lane import Slice
 from worker.tokens import refresh
 from worker.wiring import Parts, parts, stopping
@@ -35,20 +35,26 @@ REFRESHED_AT_ONCE = 8
 
 
 @shared_task(name=names.PLAN)
-def plan(broadcast_id: str) -> dict[str, Any] | None:
-    """Make the batches of a broadcast, prove the plan, ring for its lane."""
-    with alone(names.PLAN, broadcast_id) as first:
-        return _plan(broadcast_id) if first else None
+def plan(broadcast_id: str, *, hands: int = 0) -> dict[str, Any] | None:
+    """Make the batches of a broadcast, prove the plan, ring for its lane.
+
+    *hands*: through how many workers the message went that lack the account.
+    """
+    try:
+        with alone(names.PLAN, broadcast_id) as first:
+            return _plan(broadcast_id) if first else None
+    except OutOfReachError as error:
+        log.warning("plan of %s is left to the sweep: %s", broadcast_id, error)
+    except SettingsError as error:
+        if not pass_on(names.PLAN, broadcast_id, hands=hands):
+            log.warning("plan of %s is left to the sweep: %s", broadcast_id, error)
+    return None
 
 
 def _plan(broadcast_id: str) -> dict[str, Any] | None:
     here = parts()
-    try:
-        account = planning.account_of(here.engine, broadcast_id)
-        planned = planning.plan(here.road(account), broadcast_id) if account else None
-    except (OutOfReachError, SettingsError) as error:
-        log.warning("plan of %s is left to the sweep: %s", broadcast_id, error)
-        return None
+    account = planning.account_of(here.engine, broadcast_id)
+    planned = planning.plan(here.road(account), broadcast_id) if account else None
     if planned is None or account is None:
         return None
     if not planned.waits:
@@ -57,12 +63,21 @@ def _plan(broadcast_id: str) -> dict[str, Any] | None:
 
 
 @shared_task(name=names.SEND_BATCH, bind=True)
-def send_batch(self: Task[Any, Any], account: str, broadcast_id: str) -> dict[str, Any]:
-    """Drive one slice of an account's lane; *broadcast_id* only tells what it was rung for."""
+def send_batch(
+    self: Task[Any, Any], account: str, broadcast_id: str, *, hands: int = 0
+) -> dict[str, Any]:
+    """Drive one slice of an account's lane; *broadcast_id* only tells what it was rung for.
+
+    *hands*: through how many workers the message went that lack the account.
+    """
     try:
         road = parts().road(account)
-    except (OutOfReachError, SettingsError) as error:
+    except OutOfReachError as error:
         log.warning("lane of %s is left to the sweep: %s", account, error)
+        return {"account": account, "busy": False, "calls": []}
+    except SettingsError as error:
+        if not pass_on(names.SEND_BATCH, account, broadcast_id, hands=hands):
+            log.warning("lane of %s is left to the sweep: %s", account, error)
         return {"account": account, "busy": False, "calls": []}
     while True:
         done = lane.drive(road)

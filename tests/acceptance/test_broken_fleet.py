@@ -117,6 +117,20 @@ def test_messages_that_come_five_times_and_in_no_order_ring_and_no_more(
     assert [number for _, number, _ in attempts(system, traffic)] == [1] * 20
 
 
+def test_worker_that_lacks_the_account_keeps_no_ring_from_the_one_that_has_it(
+    start_system: StartSystem, tmp_path: Path
+) -> None:
+    """The one that sweeps stands last in the broker's line: its own ring comes to the other."""
+    system = start_system(followers=20)
+    older = tmp_path / "older.toml"
+    older.write_text(f'[accounts.other]\nappid = "wx{9:016d}"\nappsecret = "{9:032d}"\n', "utf-8")
+    system.worker()
+    system.worker(BROADCAST_ACCOUNTS_FILE=str(older))
+    system.beat()
+    traffic = Traffic(system, batches=5)
+    traffic.ends_whole()
+
+
 def test_messages_of_another_version_are_dropped_with_one_line_each(
     start_system: StartSystem, valkey: Valkey
 ) -> None:

@@ -158,7 +158,6 @@ class LaneCase:
     not_before: datetime | None
     stopped_at: datetime | None
     halted_at: datetime | None
-    rung_at: datetime | None
     #: When its newest call began or a word on one of its calls was stored, whichever came last.
     called_at: datetime | None
     #: When the last of the doubtful batches that go before all others is due.

@@ -132,7 +132,6 @@ def _lane(connection: Connection, account: str) -> LaneCase:
     row = connection.execute(
         select(
             Lane.fence, Lane.leased_until, Lane.not_before, Lane.stopped_at, Lane.halted_at,
-            Lane.rung_at,
         ).where(Lane.account == account)
     ).mappings().one()  # fmt: skip
     moments = connection.execute(

@@ -50,7 +50,10 @@ def _doubt(case: Case, batch: BatchCase) -> Iterator[Finding]:
 
 
 def _lane(case: Case) -> Iterator[Finding]:
-    """Yield a lane with a batch that may be called, of which nothing was heard for long."""
+    """Yield a lane with a batch that may be called, of which nothing was heard for long.
+
+    That somebody rang for it is no sign of life: nobody may have answered.
+    """
     if case.state not in BROADCAST_RUNNING or case.lane.is_closed:
         return
     lane, waits = case.lane, (BatchState.PLANNED, BatchState.UNKNOWN)
@@ -62,7 +65,7 @@ def _lane(case: Case) -> Iterator[Finding]:
     if due is None:
         return
     since = _last(
-        due, lane.not_before, lane.doubt_until, lane.leased_until, lane.rung_at, lane.called_at,
+        due, lane.not_before, lane.doubt_until, lane.leased_until, lane.called_at,
         *(move.at for move in (*case.moves[-1:], *lane.moves[-1:])),
     )  # fmt: skip
     if case.now - since > PATIENCE:
@@ -74,7 +77,7 @@ def _broadcast(case: Case) -> Iterator[Finding]:
     moved = [move.at for move in case.moves[-1:]]
     if case.state is BroadcastState.PLANNING and not lane.is_closed:
         lifted = [move.at for move in lane.moves[-1:]]
-        since = _last(row.published_at, row.rung_at, lane.not_before, *moved, *lifted)
+        since = _last(row.published_at, lane.not_before, *moved, *lifted)
         if case.now - since > PATIENCE:
             yield case.finding(Found.PLAN, None, since=since)
     if case.state is BroadcastState.SCHEDULED and row.scheduled_at is not None:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 from broadcast.states import BroadcastState
 from broadcast.waits import REPEAT_WINDOW
 from models import Lane
-from models.ledger import audit, controls, lanes, submits
+from models.ledger import audit, controls, lanes, submits, sweeps
 from models.ledger.audit import Found
 from tests.integration.models.tampering import (
     HOUR,
@@ -132,6 +132,15 @@ def test_lane_that_nobody_rings_for_is_found(engine: Engine, broadcast_id: str) 
     assert found(engine) == {Found.LANE}
     controls.pause(engine, broadcast_id, who=WHO)
     assert found(engine) == set()
+
+
+def test_ring_that_nobody_answers_is_no_sign_of_life(engine: Engine, broadcast_id: str) -> None:
+    plan = ledger.published(engine, ledger.body(text="别的"))
+    ledger.pass_time(engine, HOUR)
+    rings = sweeps.due(engine)
+    assert rings.plans == [plan]
+    assert rings.lanes == [("default", broadcast_id)]
+    assert found(engine) == {Found.LANE, Found.PLAN}
 
 
 def test_plan_that_nobody_rings_for_is_found(engine: Engine) -> None:

@@ -30,3 +30,10 @@ def test_a_heartbeat_to_a_broker_that_is_gone_is_given_up_when_the_worker_is_to_
 
         # Else what is said on the way out would be cut short.
         assert "errback" not in (broker.transport_options or {})
+
+
+def test_an_event_of_a_task_is_sent_by_its_own_policy(valkey: Valkey) -> None:
+    app = application.make()
+    with app.connection_for_write(valkey.url) as broker, app.events.Dispatcher(broker) as events:
+        events.send("batch", retry=True, retry_policy={"max_retries": 1}, n=1)
+        assert "errback" not in (broker.transport_options or {})

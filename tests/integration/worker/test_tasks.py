@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.errors import SettingsError
 from broadcast.rules import Rules
 from models.ledger import sweeps
 from tests.kit import ledger
-from worker import tasks
+from worker import bell, tasks
 
 
 @pytest.fixture
@@ -48,6 +49,31 @@ def test_sweep_leaves_an_account_that_its_worker_lacks_to_whoever_has_it(
     wired(engine, monkeypatch, "b")
     tasks.sweep()
     assert rung[1:] == [("broadcast.plan", plan), ("broadcast.send_batch", "b", there)]
+
+
+def unable(*_: object) -> None:
+    """The road of an account that this worker's settings lack."""
+    raise SettingsError("error.settings.unknown_account", account="b", names="a")
+
+
+@pytest.mark.parametrize("task", ["broadcast.plan", "broadcast.send_batch"])
+def test_ring_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_until_it_went_round(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    passed: list[tuple[tuple[object, ...], dict[str, object]]] = []
+
+    def ring(*what: object, **more: object) -> bool:
+        passed.append((what, more))
+        return True
+
+    monkeypatch.setattr(bell, "ring", ring)
+    broadcast_id = ledger.published(engine, ledger.body(owner=ledger.account("b")))
+    wired(engine, monkeypatch, "a", road=unable)
+    words = (broadcast_id,) if task == "broadcast.plan" else ("b", broadcast_id)
+    run = tasks.plan if task == "broadcast.plan" else tasks.send_batch
+    for hands in range(bell.MOST_HANDS + 1):
+        run(*words, hands=hands)
+    assert passed == [((task, *words), {"hands": n}) for n in range(1, bell.MOST_HANDS + 1)]
 
 
 class Tokens:
