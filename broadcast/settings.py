@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from broadcast import accounts, redis_options
+from broadcast import accounts, url_options
 from broadcast.accounts import Account, AccountKind
 from broadcast.errors import SettingsError
 
@@ -29,7 +29,10 @@ UP_REDIS = UP / "redis.url"
 
 DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
-BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps", "pyamqp")
+#: A socket of this machine, as our client calls it and as Celery does.
+SOCKET_SCHEMES = ("unix", "redis+socket")
+AMQP_SCHEMES = ("amqp", "amqps", "pyamqp")
+BROKER_SCHEMES = (*REDIS_SCHEMES, "redis+socket", *AMQP_SCHEMES)
 
 
 def _default_redis() -> SecretStr:
@@ -123,12 +126,12 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: SecretStr) -> SecretStr:
-        return _checked_options(_checked_url(value, REDIS_SCHEMES))
+        return _checked_options(_checked_server(value, REDIS_SCHEMES))
 
     @field_validator("broker_url")
     @classmethod
     def _is_broker(cls, value: SecretStr | None) -> SecretStr | None:
-        return value and _checked_options(_checked_url(value, BROKER_SCHEMES))
+        return value and _checked_options(_checked_server(value, BROKER_SCHEMES))
 
     @classmethod
     def load(cls) -> Self:
@@ -145,7 +148,7 @@ class Settings(BaseSettings):
     @property
     def celery_broker_url(self) -> str:
         """The broker's URL with its password, for Celery alone."""
-        return (self.broker_url or self.redis_url).get_secret_value()
+        return url_options.for_celery((self.broker_url or self.redis_url).get_secret_value())
 
     def accounts(self) -> dict[str, Account]:
         """Return the accounts by name; raise :class:`SettingsError` on a wrong file or secret."""
@@ -202,29 +205,41 @@ def _checked_url(value: SecretStr, schemes: tuple[str, ...]) -> SecretStr:
     parts = urlsplit(value.get_secret_value())
     scheme = parts.scheme.partition("+")[0]
     parts.port  # noqa: B018 - the property raises ValueError on a port that is no number
-    local = scheme in {"sqlite", "unix"}
-    if scheme not in schemes or not (local or parts.hostname or parts.query):
+    if scheme not in schemes or not (scheme == "sqlite" or parts.hostname or parts.query):
         raise ValueError(scheme)
     return value
 
 
-def _checked_options(url: SecretStr) -> SecretStr:
-    text = url.get_secret_value()
-    # RabbitMQ's options are its own.
-    if urlsplit(text).scheme.partition("+")[0] in REDIS_SCHEMES and (
-        wrong := redis_options.refused(text)
-    ):
-        raise PydanticCustomError(_OPTION, "option", {"options": ", ".join(wrong)})
-    return url
+def _checked_server(value: SecretStr, schemes: tuple[str, ...]) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    parts.port  # noqa: B018 - as above
+    if parts.scheme in SOCKET_SCHEMES:
+        # With two slashes the first folder of the path would be taken for a host, and left out.
+        named = not parts.hostname and bool(parts.path.strip("/"))
+    else:
+        named = bool(parts.hostname)
+    if parts.scheme not in schemes or not named:
+        raise ValueError(parts.scheme)
+    return value
 
 
-_OPTION: Final = "redis_option"
+def _checked_options(urls: SecretStr) -> SecretStr:
+    # Celery takes several, of which it tries the next where one is away.
+    for url in urls.get_secret_value().split(";"):
+        if wrong := url_options.refused(url):
+            kind = _AMQP_OPTION if urlsplit(url).scheme in AMQP_SCHEMES else _OPTION
+            raise PydanticCustomError(kind, "option", {"options": ", ".join(wrong)})
+    return urls
+
+
+_OPTION: Final = "option"
+_AMQP_OPTION: Final = "amqp_option"
 
 
 def _named(error: ValidationError) -> SettingsError:
     """Tell the first wrong value by the name that the person wrote."""
     first = error.errors(include_url=False, include_input=False)[0]
     name = str(first["loc"][0]).upper()
-    if first["type"] == _OPTION:
-        return SettingsError("error.settings.option", name=name, options=first["ctx"]["options"])
+    if (kind := first["type"]) in {_OPTION, _AMQP_OPTION}:
+        return SettingsError(f"error.settings.{kind}", name=name, options=first["ctx"]["options"])
     return SettingsError(f"error.settings.{name}", name=name)

@@ -61,7 +61,7 @@ class Connection(Redis):
 def connect(url: SecretStr | str) -> Connection:
     """Return a client for ``redis://``, ``rediss://`` or ``unix://``; it connects when first used.
 
-    What the settings allow in the query of the URL is told by ``broadcast.redis_options``: nothing
+    What the settings allow in the query of the URL is told by ``broadcast.url_options``: nothing
     there changes the bounds of this module.
 
     Raises:

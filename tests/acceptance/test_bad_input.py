@@ -170,6 +170,7 @@ CASES = [
     setting("REDIS_URL", "redis://:12?hunter2=x@127.0.0.1:1/0"),
     setting("CELERY_BROKER_URL", "redis://:hunter2@127.0.0.1:1/0?heartbeat=3", "(heartbeat)"),
     setting("CELERY_BROKER_URL", "kafka://localhost"),
+    setting("CELERY_BROKER_URL", "amqp://u:hunter2@127.0.0.1:1//?colour=red", "(colour)"),
     setting("BROADCAST_ACCOUNTS_FILE", "gone.toml", "gone.toml"),
     Case(
         name="accounts file is no TOML",

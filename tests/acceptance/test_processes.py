@@ -19,13 +19,13 @@ from tests.kit.processes import RunningProcess, celery
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until
 from tests.servers.ports import LOOPBACK
+from tests.servers.valkey import Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.acceptance.conftest import StartSystem
     from tests.servers.fixtures import Launch
-    from tests.servers.valkey import Valkey
 
 BROADCAST = str(Path(sys.executable).parent / "broadcast")
 FOLLOWERS = 30_001
@@ -258,6 +258,20 @@ def test_three_beats_and_two_workers_send_one_broadcast_once(start_system: Start
     assert system.simulator.ledger() == {
         "delivered_distinct": 300, "deliveries": 300, "delivered_max": 1, "doubled": 0,
     }  # fmt: skip
+
+
+def test_a_redis_at_a_socket_serves_command_and_worker(start_system: StartSystem) -> None:
+    password = "p@:/?;#%+ w"
+    with Valkey(password=password) as valkey:
+        system = start_system(followers=4, REDIS_URL=valkey.socket_url)
+        worker = system.worker()
+
+        # No beat rings for it, so that the command's own ring came over the socket.
+        told = system.send(system.simulator.openids(4))
+
+        assert system.until_state(told["id"], "completed", timeout_s=40).calls == 1
+        assert worker.stop() == 0
+        assert password not in worker.output
 
 
 def test_of_two_upgrades_at_once_one_works_and_one_waits(launch: Launch, database_url: str) -> None:

@@ -34,6 +34,12 @@ class Valkey(Daemon):
         login = f":{quote(self.password, safe='')}@" if self.password else ""
         return f"redis://{login}{LOOPBACK}:{self.port}/0"
 
+    @property
+    def socket_url(self) -> str:
+        """The same by its Unix socket."""
+        password = f"&password={quote(self.password, safe='')}" if self.password else ""
+        return f"unix://{self.folder}/socket?db=0{password}"
+
     def client(self) -> redis.Redis:
         """A new client; use it in `with`, or close it."""
         return redis.Redis(
@@ -54,7 +60,7 @@ class Valkey(Daemon):
         command: list[str | Path] = [
             *(server_program(), "--port", str(self.port), "--bind", LOOPBACK),
             *("--save", "", "--appendonly", "yes" if self.on_disk else "no"),
-            *("--dir", str(self.folder)),
+            *("--dir", str(self.folder), "--unixsocket", str(self.folder / "socket")),
             *(("--requirepass", self.password) if self.password else ()),
         ]
         return RunningProcess(command, log=self.folder / "log")

@@ -59,7 +59,13 @@ WRONG = [
     ("REDIS_URL", "redis://"),
     ("REDIS_URL", f"redis://:12?{SECRET}=x@h/0"),
     ("REDIS_URL", f"redis://h/0?{SECRET}%20x=1"),
+    ("REDIS_URL", "redis+socket:///run/r.sock?virtual_host=0"),
+    ("REDIS_URL", "unix://run/r.sock"),
+    ("REDIS_URL", "unix://?db=1"),
     ("CELERY_BROKER_URL", f"kafka://u:{SECRET}@h"),
+    ("CELERY_BROKER_URL", f"amqp+unix://u:{SECRET}@h"),
+    ("CELERY_BROKER_URL", "redis+socket://run/r.sock"),
+    ("CELERY_BROKER_URL", f"amqp://u:12?{SECRET}=x@h//"),
     ("BROADCAST_REDIS_PREFIX", "x" * 41),
     ("BROADCAST_TEXT_LIMIT", "0"),
     ("BROADCAST_WAIT_SCALE", "0"),
@@ -90,7 +96,30 @@ TAKEN = [
     "rediss://h/0?ssl_cert_reqs=required&ssl_check_hostname=False&ssl_ca_certs=/a&ssl_ca_path=/b",
     "rediss://h/0?ssl_certfile=/c&ssl_keyfile=/k&ssl_password=p&ssl_ciphers=HIGH&ssl_ca_data=x",
 ]
-SOCKETS = ["unix:///run/r.sock?db=2&password=p", "redis+socket:///run/r.sock?virtual_host=2"]
+AMQP_OPTIONS = [
+    (f"amqp://u:{SECRET}@h//?bogus=1&frame_max=9", "bogus, frame_max"),
+    (f"amqps://u@h//?password={SECRET}", "password"),
+    ("amqps://h//?ssl_cert_reqs=none", "ssl_cert_reqs"),
+    ("pyamqp://h//?connect_timeout=3", "connect_timeout"),
+    ("amqp://h//?heartbeat=soon", "heartbeat"),
+    ("amqp://h//?heartbeat=65536", "heartbeat"),
+    ("amqp://h//?login_method=plain", "login_method"),
+    ("amqp://h//;amqp://h2//?bogus=1", "bogus"),
+]
+AMQP_TAKEN = [
+    "amqp://u:p@h/v?heartbeat=3",
+    "amqps://h//?heartbeat=0&login_method=EXTERNAL",
+    "amqp://h//;amqp://h2//?login_method=PLAIN",
+]
+SOCKETS = [
+    ("unix:///run/r.sock", "redis+socket:///run/r.sock?virtual_host=0"),
+    (
+        "unix:///run/r.sock?db=2&password=p%40%2B",
+        "redis+socket://:p%40%2B@/run/r.sock?virtual_host=2",
+    ),
+    ("unix:///r%20s?username=u&password=a+b", "redis+socket://u:a%20b@/r%20s?virtual_host=0"),
+    ("unix://u:p@/r?password=q&db=3", "redis+socket://u:p@/r?virtual_host=3"),
+]
 
 
 def refusal() -> SettingsError:
@@ -192,19 +221,46 @@ def test_an_option_that_both_take_is_let_through(
     assert Connection(url).ssl
 
 
-@pytest.mark.parametrize("url", SOCKETS)
-def test_a_socket_names_its_database_in_an_option(
-    url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["REDIS_URL", "CELERY_BROKER_URL"])
+@pytest.mark.parametrize(("ours", "celerys"), SOCKETS)
+def test_a_socket_is_told_to_celery_in_its_own_words(
+    name: str, ours: str, celerys: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(name, ours)
+
+    assert Settings.load().celery_broker_url == celerys
+
+
+@pytest.mark.parametrize("url", ["redis+socket:///run/r.sock?virtual_host=2", "redis+socket:///r"])
+def test_a_socket_in_celerys_words_is_left_alone(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CELERY_BROKER_URL", url)
 
     assert Settings.load().celery_broker_url == url
 
 
-def test_options_of_rabbitmq_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CELERY_BROKER_URL", "amqp://u:p@h/v?heartbeat=3")
+@pytest.mark.parametrize(("url", "options"), AMQP_OPTIONS)
+def test_an_option_that_celery_does_not_take_for_rabbitmq_is_named(
+    url: str, options: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
 
-    assert Settings.load().celery_broker_url == "amqp://u:p@h/v?heartbeat=3"
+    error = refusal()
+
+    assert error.facts == {"name": "CELERY_BROKER_URL", "options": options}
+    assert error.message_id == "error.settings.amqp_option"
+    assert error.exit_status == 2
+    assert options in str(error)
+
+
+@pytest.mark.parametrize("url", AMQP_TAKEN)
+def test_an_option_that_celery_takes_for_rabbitmq_is_let_through(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+
+    with Connection(Settings.load().celery_broker_url) as celery:
+        assert celery.info()["hostname"] == "h"
+        celery.switch(url.rpartition(";")[2])
 
 
 def test_wrong_value_in_dotenv_is_named_alike(clean_environment: Path) -> None:

@@ -1,16 +1,17 @@
-"""Which options a Redis URL may have after ``?``: those that all who read it take alike.
+"""Which options a server's URL may have after ``?``: those that all who read it take alike.
 
-Our own client (redis-py) and Celery's transport (kombu) read the same URL and differ: kombu ends
-with a TypeError at ``socket_timeout``, redis-py at ``heartbeat``, and ``ssl_min_version`` is a
+Our own client (redis-py) and Celery's transport (kombu) read the same Redis URL and differ: kombu
+ends with a TypeError at ``socket_timeout``, redis-py at ``heartbeat``, and ``ssl_min_version`` is a
 number to the one and a text to the other. What only one of them takes would be told too late, when
-the broadcast is stored and no worker can start.
+the broadcast is stored and no worker can start. RabbitMQ's URL is read by kombu alone, which ends
+with a TypeError there, too, at all but a few.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlsplit
 
 
 def _any(_value: str) -> bool:
@@ -26,6 +27,15 @@ def _true_or_false(value: str) -> bool:
     return value.lower() in {"true", "false"}
 
 
+def _heartbeat(value: str) -> bool:
+    # Seconds, in sixteen bits of the protocol.
+    return value.isdecimal() and int(value) < 1 << 16
+
+
+def _login_method(value: str) -> bool:
+    return value in {"AMQPLAIN", "EXTERNAL", "PLAIN"}
+
+
 _TLS: Mapping[str, Callable[[str], bool]] = {
     "ssl_ca_certs": _any,
     "ssl_ca_data": _any,
@@ -37,14 +47,21 @@ _TLS: Mapping[str, Callable[[str], bool]] = {
     "ssl_keyfile": _any,
     "ssl_password": _any,
 }
+_AMQP: Mapping[str, Callable[[str], bool]] = {
+    "heartbeat": _heartbeat,
+    "login_method": _login_method,
+}
 #: By scheme. A plain ``redis://`` has none: its database and its login stand before the ``?``. At
 #: a socket the path is the socket's, so the database can only be named here; ``unix`` is our
-#: client's alone, and ``redis+socket`` Celery's.
+#: client's word for it, and ``redis+socket`` Celery's.
 _TAKEN: Mapping[str, Mapping[str, Callable[[str], bool]]] = {
     "redis": {},
     "rediss": _TLS,
     "unix": {"db": str.isdecimal, "username": _any, "password": _any},
     "redis+socket": {"virtual_host": str.isdecimal},
+    "amqp": _AMQP,
+    "amqps": _AMQP,
+    "pyamqp": _AMQP,
 }
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
@@ -70,3 +87,18 @@ def refused(url: str) -> list[str]:
 
 def _none(_value: str) -> bool:
     return False
+
+
+def for_celery(url: str) -> str:
+    """Return *url* in Celery's words: ``unix://`` of our client is its ``redis+socket://``."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    options = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    # Our client lets what stands before the "@" win.
+    user = unquote(parts.username or "") or options.get("username", "")
+    password = unquote(parts.password or "") or options.get("password", "")
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    place = f"{login}@" if login else ""
+    path = quote(unquote(parts.path))
+    return f"redis+socket://{place}{path}?virtual_host={options.get('db', '0')}"
