@@ -15,8 +15,8 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from broadcast import names, redaction
 from broadcast.crashpoints import Point, passing
-from broadcast.errors import BroadcastError
-from broadcast.settings import VAR
+from broadcast.errors import BroadcastError, SettingsError
+from broadcast.settings import VAR, Settings
 from broadcast.text import t
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 def make() -> Celery:
     """Return the one application of this process."""
     _refuse_open_flower(sys.argv, os.environ)
+    _refuse_wrong_settings()
     # Beat keeps its schedule there. Where it cannot be made, beat says so itself.
     with contextlib.suppress(OSError):
         VAR.mkdir(exist_ok=True)
@@ -36,6 +37,15 @@ def make() -> Celery:
     app = Celery("broadcast", task_cls="worker.messages:Task", events="worker.events:Events")
     app.config_from_object("celeryconfig")
     return app
+
+
+def _refuse_wrong_settings() -> None:
+    """End the process with one line where Celery, which reads them later, prints a traceback."""
+    try:
+        Settings.load()
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - before logging is set up
+        sys.exit(error.exit_status)
 
 
 def _refuse_open_flower(argv: Sequence[str], environ: Mapping[str, str]) -> None:

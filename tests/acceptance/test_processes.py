@@ -293,3 +293,18 @@ def test_a_worker_does_not_start_without_tables_and_names_the_command(
     assert worker.wait(timeout_s=40) == 3
     assert "broadcast db upgrade" in worker.output
     assert "Traceback" not in worker.output
+
+
+@pytest.mark.parametrize("program", ["worker", "beat"])
+def test_a_wrong_setting_ends_a_process_of_celery_with_one_line(
+    launch: Launch, program: str
+) -> None:
+    url = "amqp://u:hunter2@127.0.0.1//?colour=red"
+    process = launch(celery(program), env={"CELERY_BROKER_URL": url, "BROADCAST_LANG": "en"})
+
+    assert process.wait(timeout_s=40) == 2
+
+    [line] = process.output.splitlines()
+    assert "CELERY_BROKER_URL" in line
+    assert "(colour)" in line
+    assert "hunter2" not in line
