@@ -107,6 +107,8 @@ class Report:
     id: str
     account: str
     key: str
+    #: Of an account's broadcasts the highest goes first; 0 is usual.
+    priority: int = 0
     state: BroadcastState
     reason: Reason | None
     reason_errcode: int | None
@@ -137,6 +139,7 @@ def as_json(told: Report, *, error: str | None = None) -> dict[str, Any]:
         "state": told.state.value,
         "account": told.account,
         "key": told.key,
+        "priority": told.priority,
         "audience": told.audience,
         "recipients": told.recipients,
         "batches": told.batches,

@@ -17,7 +17,7 @@ MOST_LINES = 12
 def summary(
     order: Order, prepared: Prepared, *, stops: Iterable[str], now: datetime
 ) -> Iterator[str]:
-    """Yield account, audience, plan, calls left, content and time, a line each.
+    """Yield account, audience, plan, calls left, content, time and priority, a line each.
 
     *stops* are why the account stands still.
     """
@@ -40,6 +40,8 @@ def summary(
         yield t("brake.now", at=words.moment(now, now))
     else:
         yield t("brake.at", at=words.moment(order.scheduled_at, now))
+    if order.terms.priority:
+        yield t("brake.priority", n=order.terms.priority)
     for notice in prepared.notices:
         yield t("output.warning", text=str(notice))
 

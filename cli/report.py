@@ -39,6 +39,8 @@ def lines(
     """Yield the report line by line; *ways* are what a person can do about it."""
     yield t("report.title", id=told.id, account=told.account)
     yield t("report.state", state=words.broadcast_state(told.state))
+    if told.priority:
+        yield t("report.priority", n=told.priority)
     yield from standing(told)
     yield from ways
     yield _audience(told, skipped)

@@ -34,6 +34,8 @@ from producer.content import Content
 from producer.notice import Notice
 
 LONGEST_KEY = 128
+#: The highest priority that a person gives a broadcast; the lowest is its negative, 0 is usual.
+HIGHEST_PRIORITY = 100
 
 
 class QuotaSource(Protocol):

@@ -22,7 +22,7 @@ from models.ledger.submits import Terms
 from producer import content as contents
 from producer.content import Content
 from producer.schedule import parse_at
-from producer.submit import Order, checked_key, new_key
+from producer.submit import HIGHEST_PRIORITY, Order, checked_key, new_key
 
 app = new_app()
 
@@ -48,6 +48,15 @@ def send(
     spread_days: Annotated[
         bool, typer.Option("--spread-days", help=t("help.send.spread_days"))
     ] = False,
+    priority: Annotated[
+        int,
+        typer.Option(
+            "--priority",
+            min=-HIGHEST_PRIORITY,
+            max=HIGHEST_PRIORITY,
+            help=t("help.send.priority"),
+        ),
+    ] = 0,
     again: Annotated[bool, typer.Option("--again", help=t("help.send.again"))] = False,
     yes: Annotated[bool, typer.Option("--yes", help=t("help.send.yes"))] = False,
     wait: Annotated[bool, typer.Option("--wait", help=t("help.send.wait"))] = False,
@@ -63,7 +72,7 @@ def send(
         content=_content(text or [], content or []),
         key=checked_key(new_key() if key is None else key),
         scheduled_at=None if at is None else parse_at(at, now=utc_now()),
-        terms=Terms(who=who(), again=again, spread_days=spread_days),
+        terms=Terms(who=who(), again=again, spread_days=spread_days, priority=priority),
         batch_size=settings().batch_size,
     )
     wish = Wish(source=source, order=order, ask=_ask(yes=yes), as_json=as_json)

@@ -98,6 +98,7 @@ class Terms:
     who: str
     again: bool = False
     spread_days: bool = False
+    #: Of an account's broadcasts the highest goes first, among equals the oldest.
     priority: int = 0
 
 

@@ -130,6 +130,32 @@ def test_an_unknown_batch_goes_first_then_priority_then_age_and_what_is_paused_b
     assert system.simulator.ledger()["delivered_max"] == 1
 
 
+def test_of_two_broadcasts_the_later_with_the_higher_priority_goes_first(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=2 * SIZE)
+    usual, important = system.simulator.openids(SIZE), system.simulator.openids(SIZE, start=SIZE)
+    # Halted, so that both are there when the lane begins.
+    system.broadcast("halt")
+    system.worker()
+    first = system.send(usual)
+    second = system.send(important, "--priority", "7")
+    ids = [first["id"], second["id"]]
+    until(lambda: all(system.report(one).batches["total"] for one in ids), 20, "the plans")
+
+    system.broadcast("unhalt")
+    system.beat()
+
+    [job], [later] = (
+        [line.msg_id for line in system.until_state(one, "completed").batch_list] for one in ids
+    )
+    assert [one["msg_id"] for one in system.simulator.jobs()] == [later, job]
+    assert system.simulator.delivered([*usual, *important]) == dict.fromkeys(
+        [*usual, *important], 1
+    )
+    assert (first["priority"], second["priority"]) == (0, 7)
+
+
 class Line:
     """The broadcasts of one account, each to two batches of its own followers."""
 

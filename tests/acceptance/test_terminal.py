@@ -66,6 +66,7 @@ def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
         "nothing was stored",
     ):  # fmt: skip
         assert fact in result.out, result.out
+    assert "Priority" not in result.out
     assert line.rows() == {}
 
 
@@ -114,10 +115,11 @@ def test_yes_in_either_language_sends(line: CommandLine, answer: str, lang: str)
 
 
 def test_with_yes_it_is_shown_but_not_asked(line: CommandLine) -> None:
-    result = on_terminal(line, *SEND, "--yes")
+    result = on_terminal(line, *SEND, "--yes", "--priority", "-7")
 
     assert result.status == 0
     assert "planned 5" in result.out
+    assert "Priority  -7" in result.out
     assert "[y/N]" not in result.out
 
 

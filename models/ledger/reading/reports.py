@@ -103,6 +103,7 @@ def _report(connection: Connection, row: AnyRow, *, batch_list: bool) -> Report:
         id=row.id,
         account=row.account,
         key=row.key,
+        priority=row.priority,
         state=_shown_state(row.state, lane),
         reason=row.reason,
         reason_errcode=row.reason_errcode,

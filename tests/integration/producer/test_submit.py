@@ -84,6 +84,19 @@ def test_the_same_key_and_body_bring_the_same_broadcast(engine: Engine, account:
     assert counts(engine) == (1, 1)
 
 
+def test_the_same_key_with_another_priority_brings_the_first_with_its_own(
+    engine: Engine, account: Account
+) -> None:
+    people, wanted = openids(5), order(account)
+    terms = submits.Terms(who="test", priority=7)
+    first = send(engine, replace(wanted, terms=terms), people)
+
+    second = send(engine, wanted, people)
+
+    assert (second.id, second.created) == (first.id, False)
+    assert reports.report(engine, first.id).priority == 7
+
+
 def test_what_was_submitted_while_a_person_was_asked_is_found(
     engine: Engine, account: Account
 ) -> None:

@@ -237,3 +237,13 @@ def test_deeds_that_are_not_shown_are_counted_and_no_deed_takes_no_line() -> Non
     assert shown[1].endswith("not shown: 4")
     assert shown[2].endswith("by cli:ann@desk")
     assert list(report.people(People(deeds=[], earlier=0), NOW)) == []
+
+
+def test_a_priority_is_told_where_it_is_not_the_usual_one() -> None:
+    def lines(priority: int) -> list[str]:
+        one = told(BroadcastState.SENDING, priority=priority)
+        return [line for line in report.lines(one, [], {}) if line.startswith("Priority")]
+
+    [line] = lines(-7)
+    assert line.startswith("Priority: -7 ")
+    assert lines(0) == []

@@ -44,6 +44,10 @@ def test_an_option_like_no_other_is_told_without_a_guess(
     [
         (("watch", "ID", "--until", "foo"), ("accepted", "finished")),
         (("list", "--most", "abc"), ("1", "1000")),
+        (("send", "--priority", "abc"), ("-100", "100")),
+        (("send", "--priority", "1.5"), ("-100", "100")),
+        (("send", "--priority", "101"), ("-100", "100")),
+        (("send", "--priority", "-101"), ("-100", "100")),
     ],
 )
 def test_a_wrong_value_is_told_with_the_right_ones(
@@ -52,7 +56,7 @@ def test_a_wrong_value_is_told_with_the_right_ones(
     assert main.run(words) == 2
 
     told = capsys.readouterr().err
-    assert [choice for choice in choices if not re.search(rf"\b{choice}\b", told)] == []
+    assert [choice for choice in choices if not re.search(rf"(?<!\w){choice}\b", told)] == []
 
 
 @pytest.mark.parametrize("number", ["abc", "1.5", "", "0", "-5", str(2**63), "9" * 5000])
@@ -86,6 +90,7 @@ def test_a_number_that_no_batch_can_have_is_told_with_where_it_stands(
         ("simulator", "--followers", "1000000"),
         ("simulator", "--latency-ms", "0"),
         ("list", "--most", "20"),
+        ("send", "--priority", "0"),
         ("watch", "--until", "accepted"),
     ],
 )
