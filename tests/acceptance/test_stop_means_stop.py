@@ -17,7 +17,10 @@ from models.broadcast import BroadcastRow
 from models.ledger.transaction import read
 from simulator.openid import openid_lines
 from tests.acceptance.recovery import everybody_lives, start_all
-from tests.acceptance.stop_trials import BAR_S, Drawn, Ground, Measured, draw, told
+from tests.acceptance.stops.draw import Drawn, draw
+from tests.acceptance.stops.ground import Ground
+from tests.acceptance.stops.measured import BAR_S, Measured, told
+from tests.acceptance.stops.trial import stop_means_stop
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
@@ -63,7 +66,7 @@ def test_no_call_starts_after_the_command_has_returned_and_the_sets_are_exact(
     url_of: str, start_system: StartSystem, database: str, count: int, seed: int
 ) -> None:
     with ground(start_system(followers=FOLLOWERS, accounts=2, database_url=url_of)) as made:
-        trials = [made.trial(drawn) for drawn in draw(seed, count)]
+        trials = [stop_means_stop(made, drawn) for drawn in draw(seed, count)]
 
     tell(trials, where=database, seed=seed)
 
@@ -138,7 +141,7 @@ def test_stop_means_stop_also_beside_a_submit_of_ten_million(
             if not large.runs():
                 large.start()
             before = large.stored()
-            trial = made.trial(left[0])
+            trial = stop_means_stop(made, left[0])
             # One that the submit did not outlast is made again, beside the next.
             if large.outlasted(trial.returned + BAR_S):
                 trials.append(trial)
