@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from enum import StrEnum
 
-WORDS = ("pause", "cancel", "halt")
+
+class Word(StrEnum):
+    """What a person types to stop something."""
+
+    PAUSE = "pause"
+    CANCEL = "cancel"
+    HALT = "halt"
+    HALT_ALL = "halt --all"
+
+    @property
+    def halts(self) -> bool:
+        """It is about accounts, and stops whatever they have to send."""
+        return self in {Word.HALT, Word.HALT_ALL}
+
+
+WORDS = tuple(Word)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
     """What chance decides of a trial: the word comes so long after so many calls."""
 
-    word: str
+    word: Word
     latency_ms: float
     calls: int
     after_s: float

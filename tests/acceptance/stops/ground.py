@@ -1,4 +1,4 @@
-"""Where the trials are made: a lane that is stopped again and again, and one that never is."""
+"""Where the trials are made: a lane that is stopped again and again, and a busy one beside it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from models.batch import Batch
 from models.ledger import controls
 from models.ledger.transaction import read
 from tests.kit.direct import submit
+from tests.kit.wait import until
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 SIZE = 2
 BUSY = 600
+SWEEP_WITHIN_S = 60
 
 
 class Ground:
-    """An installation with a lane that is stopped again and again, and one that never is."""
+    """An installation with a lane that is stopped again and again, and a busy one beside it."""
 
     def __init__(self, system: System) -> None:
         self.system = system
@@ -38,7 +40,8 @@ class Ground:
         self._app.conf.update(task_default_queue=names.QUEUE)
         self._next = Counter[str]()
         self._keys = 0
-        self._beside: list[str] = []
+        #: The broadcasts of the busy lane.
+        self.beside: list[str] = []
         #: Who was cancelled, and must never get anything.
         self.never: list[str] = []
 
@@ -54,7 +57,7 @@ class Ground:
     ) -> None:
         """Call off the lane beside, and look at the whole once more."""
         self._app.close()
-        for broadcast_id in self._beside:
+        for broadcast_id in self.beside:
             controls.cancel(self.system.engine, broadcast_id, who="tests")
         if kind is None:
             self._judge_everything()
@@ -89,7 +92,16 @@ class Ground:
                 .where(Batch.account == self.busy.name, Batch.state == BatchState.PLANNED)
             )
         if (left or 0) < BUSY / 2:
-            self._beside.append(self.submit(self.busy, BUSY))
+            self.beside.append(self.submit(self.busy, BUSY))
+
+    def see_a_sweep(self) -> None:
+        """Ring for a sweep and wait for its end: it rings for every lane that may go on."""
+        rung = self._app.send_task(names.SWEEP)
+        ended = f"Task {names.SWEEP}[{rung.id}] succeeded"
+        until(
+            lambda: any(ended in process.output for process in self.system.processes),
+            SWEEP_WITHIN_S, "the end of a sweep",
+        )  # fmt: skip
 
     def last_number(self) -> int:
         """How many calls have arrived at WeChat up to now."""

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tests.acceptance.stops.draw import WORDS
+from tests.acceptance.stops.draw import WORDS, Word
 
 #: From the command's return to the start of the last call: at most this.
 BAR_S = 1.0
@@ -16,7 +16,7 @@ BAR_S = 1.0
 class Measured:
     """One trial in Unix seconds; below zero, the last call began before that moment."""
 
-    word: str
+    word: Word
     asked: float
     #: When the ledger says that the word was spoken, by the database's clock.
     spoken: float
