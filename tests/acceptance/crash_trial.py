@@ -33,6 +33,7 @@ from models.ledger import audit
 from models.ledger.transaction import read
 from tests.acceptance.crash_table import BATCH_SIZE, BATCHES, Course, Fate, Seen
 from tests.kit.direct import submit
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.system import System
 from tests.kit.wait import until
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
     from broadcast.accounts import Account
     from tests.servers.valkey import Valkey
 
-MASS_SEND = "/cgi-bin/message/mass/send"
-MASS_GET = "/cgi-bin/message/mass/get"
-TOKENS = ("/cgi-bin/stable_token", "/cgi-bin/token")
 #: A minute of WeChat's is a second.
 SCALE = 1 / 60
 SIZE = BATCHES * BATCH_SIZE

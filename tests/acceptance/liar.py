@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from broadcast import names
 from producer.publish import CeleryBell
 from tests.acceptance.conftest import UNLIMITED, sets_of
+from tests.kit.endpoints import MASS_GET, MASS_SEND
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.system import System
 from tests.servers.valkey import Valkey
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from broadcast.reports import Report
 
-SEND = "/cgi-bin/message/mass/send"
-GET = "/cgi-bin/message/mass/get"
 FOREVER = 100_000
 SWEPT = "Task broadcast.sweep["
 SIZE = 10
@@ -37,7 +36,7 @@ class Victim:
     openids: list[str] = field(default_factory=list)
     id: str = ""
 
-    def fault(self, kind: str, *, path: str = SEND, **limits: Any) -> None:
+    def fault(self, kind: str, *, path: str = MASS_SEND, **limits: Any) -> None:
         """Let WeChat tell this lie to this account."""
         self.system.simulator.fault(kind, appid=self.account.appid, path=path, **limits)
 
@@ -85,7 +84,7 @@ class Victim:
 
     def questions(self) -> int:
         """How often mass/get was asked."""
-        return len(self.system.simulator.calls(appid=self.account.appid, path=GET))
+        return len(self.system.simulator.calls(appid=self.account.appid, path=MASS_GET))
 
     def shown(self) -> str:
         """What `broadcast status ID` says."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tests.kit.simulator import SimulatedAccount
     from tests.kit.system import System
 
-MASS_SEND = "/cgi-bin/message/mass/send"
-TOKEN = "/cgi-bin/stable_token"
 #: What the promise of "by itself" means at most.
 SOON_S = 15.0
 _NUMBERS = itertools.count(1)

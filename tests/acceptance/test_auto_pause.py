@@ -8,13 +8,13 @@ import pytest
 
 from broadcast.states import BroadcastState
 from tests.acceptance.conftest import sets_of
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
 
-MASS_SEND = "/cgi-bin/message/mass/send"
 BAD, GOOD = "wx0000000000000001", "wx0000000000000002"
 
 

@@ -19,12 +19,12 @@ from models.broadcast import BroadcastRow
 from models.engine import parse
 from tests.acceptance.administering import administrator, name_of
 from tests.acceptance.recovery import (
-    MASS_SEND,
     Traffic,
     everybody_lives,
     for_seconds,
     start_all,
 )
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 from tests.servers.commits import CommitProxy
 from tests.servers.ports import LOOPBACK

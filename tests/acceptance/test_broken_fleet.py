@@ -20,7 +20,8 @@ from broadcast import names
 from broadcast.outcomes import Outcome
 from models.attempt import AttemptRow
 from models.batch import Batch
-from tests.acceptance.recovery import MASS_SEND, Traffic, everybody_lives, start_all
+from tests.acceptance.recovery import Traffic, everybody_lives, start_all
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.system import WORKER
 from tests.kit.wait import until
 from tests.servers.proofs import not_proved

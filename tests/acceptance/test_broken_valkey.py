@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.recovery import (
-    MASS_SEND,
-    TOKEN,
     Traffic,
     everybody_lives,
     for_seconds,
     start_all,
 )
+from tests.kit.endpoints import MASS_SEND, STABLE_TOKEN
 from tests.kit.wait import until
 from tests.servers.ports import free_port
 
@@ -106,7 +105,7 @@ def test_valkey_emptied_while_a_call_is_in_flight_or_a_refresher_stands_still_do
     start_system: StartSystem, valkey: Valkey
 ) -> None:
     system = start_system(followers=40)
-    system.simulator.fault("slow", when="after", path=TOKEN, seconds=3, count=1)
+    system.simulator.fault("slow", when="after", path=STABLE_TOKEN, seconds=3, count=1)
     first = system.worker()
     traffic = Traffic(system, batches=10)
     system.beat()
@@ -125,4 +124,4 @@ def test_valkey_emptied_while_a_call_is_in_flight_or_a_refresher_stands_still_do
 
     everybody_lives(system)
     traffic.ends_whole()
-    assert len(system.simulator.calls(path=TOKEN)) <= 4
+    assert len(system.simulator.calls(path=STABLE_TOKEN)) <= 4

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broadcast.attempts import Reason
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
 
-MASS_SEND = "/cgi-bin/message/mass/send"
 OURS, OTHER = "wx0000000000000001", "wx0000000000000002"
 
 

@@ -34,8 +34,6 @@ from tests.acceptance.crash_table import (
 )
 from tests.acceptance.crash_trial import (
     DIES_WITHIN_S,
-    MASS_GET,
-    TOKENS,
     Case,
     Database,
     Installation,
@@ -47,6 +45,7 @@ from tests.acceptance.crash_trial import (
     wait_for_end,
 )
 from tests.kit import ledger
+from tests.kit.endpoints import MASS_GET, TOKENS
 from tests.kit.wait import until
 from tests.servers.fixtures import DATABASES
 

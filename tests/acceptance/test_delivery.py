@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from broadcast.states import BatchState
 from models.ledger.reading import reports
 from tests.acceptance.conftest import sets_of
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from tests.kit.simulator import SimulatedAccount
     from tests.servers.valkey import Valkey
 
-MASS_SEND = "/cgi-bin/message/mass/send"
 ONCE = {"delivered_max": 1, "doubled": 0}
 #: 60 s become 0.6 s.
 FAST = "0.01"

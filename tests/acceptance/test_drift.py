@@ -12,12 +12,11 @@ from broadcast.crashpoints import VARIABLE, Point
 from models import Event
 from producer.publish import CeleryBell
 from tests.kit import direct
+from tests.kit.endpoints import MASS_SEND
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
-
-MASS_SEND = "/cgi-bin/message/mass/send"
 
 
 def ring(broker_url: str, broadcast_id: str) -> None:

@@ -12,6 +12,7 @@ from broadcast import names
 from models.attempt import AttemptRow
 from models.batch import Batch
 from tests.acceptance.conftest import sets_of
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.listeners import EventListener
 from tests.kit.wait import until
 from tests.servers.valkey import Valkey
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
 
-MASS_SEND = "/cgi-bin/message/mass/send"
 #: What Celery itself puts into every event.
 CELERYS = {
     "type", "uuid", "hostname", "timestamp", "local_received", "clock", "utcoffset", "pid",

@@ -17,6 +17,7 @@ from producer.publish import CeleryBell
 from tests.acceptance.conftest import sets_of
 from tests.kit.crowd import APPIDS, EMPTY, HALTED, REFUSED, SIZE, SLOW, WELL, crowd
 from tests.kit.direct import submit
+from tests.kit.endpoints import MASS_GET, MASS_SEND, QUOTA
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
 
-SEND = "/cgi-bin/message/mass/send"
-GET = "/cgi-bin/message/mass/get"
-QUOTA = "/cgi-bin/openapi/quota/get"
 BATCHES = 5
 RINGS = 8
 
@@ -83,7 +81,7 @@ def test_an_account_whose_results_are_slow_to_get_takes_one_thread_however_often
     # What a settler has taken is due for others again after 0.6 s.
     system = start_system(followers=2 * SIZE, BROADCAST_WAIT_SCALE="0.01")
     worker, line = system.worker(), Line(system)
-    system.simulator.fault("slow", when="before", seconds=2, path=GET, count=2)
+    system.simulator.fault("slow", when="before", seconds=2, path=MASS_GET, count=2)
     broadcast_id = line.store("slow")
     line.ring(broadcast_id)
     system.until_state(broadcast_id, "completed", timeout_s=30)
@@ -95,7 +93,7 @@ def test_an_account_whose_results_are_slow_to_get_takes_one_thread_however_often
 
     until(asked, 30, "the results")
     assert worker.output.count(f"Task {names.SETTLE}[") > RINGS
-    assert len(system.simulator.calls(path=GET)) == 2
+    assert len(system.simulator.calls(path=MASS_GET)) == 2
 
 
 def test_an_unknown_batch_goes_first_then_priority_then_age_and_what_is_paused_blocks_nobody(
@@ -113,8 +111,8 @@ def test_an_unknown_batch_goes_first_then_priority_then_age_and_what_is_paused_b
     paused = line.submit("paused", priority=9)
     system.broadcast("pause", paused)
     # Of the old one's first batch the reply is lost: it comes after the two important ones.
-    system.simulator.fault("drop", path=SEND, skip=2)
-    system.simulator.fault("errcode", errcode=45066, when="before", path=SEND, skip=3)
+    system.simulator.fault("drop", path=MASS_SEND, skip=2)
+    system.simulator.fault("errcode", errcode=45066, when="before", path=MASS_SEND, skip=3)
     system.broadcast("unhalt")
     system.beat()
 

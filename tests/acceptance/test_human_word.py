@@ -9,12 +9,11 @@ from sqlalchemy import select
 
 from models import AttemptRow
 from tests.acceptance.conftest import sets_of
+from tests.kit.endpoints import MASS_SEND
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
-
-MASS_SEND = "/cgi-bin/message/mass/send"
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ import psutil
 import pytest
 
 from tests.acceptance.conftest import UNLIMITED, of
-from tests.acceptance.recovery import MASS_SEND, SOON_S, Traffic, everybody_lives, start_all
+from tests.acceptance.recovery import SOON_S, Traffic, everybody_lives, start_all
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.processes import RunningProcess
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until

@@ -13,7 +13,8 @@ from broadcast.attempts import Reason
 from broadcast.states import BatchState
 from broadcast.waits import UNKNOWN_TRIES
 from models.ledger.lanes import LEASE
-from tests.acceptance.liar import FOREVER, GET, SIZE, Liar, Victim, installed
+from tests.acceptance.liar import FOREVER, SIZE, Liar, Victim, installed
+from tests.kit.endpoints import MASS_GET
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def test_45065_on_a_first_call_is_believed_when_mass_get_learns_of_the_job_later
     victim: Victim,
 ) -> None:
     victim.fault("errcode", errcode=45065)
-    victim.refuse(40059, path=GET, count=3)
+    victim.refuse(40059, path=MASS_GET, count=3)
 
     victim.send(batches=2)
 
@@ -73,7 +74,7 @@ def test_45065_on_a_first_call_is_in_doubt_when_mass_get_never_learns_of_the_job
     victim: Victim,
 ) -> None:
     victim.fault("errcode", errcode=45065)
-    victim.refuse(40059, path=GET, count=FOREVER)
+    victim.refuse(40059, path=MASS_GET, count=FOREVER)
 
     victim.send()
 
@@ -231,7 +232,7 @@ def test_the_same_msg_id_for_two_batches_leaves_the_second_in_doubt(victim: Vict
 def test_40059_for_an_accepted_batch_is_asked_again_until_mass_get_says_success(
     liar: Liar, victim: Victim
 ) -> None:
-    victim.refuse(40059, path=GET, count=2)
+    victim.refuse(40059, path=MASS_GET, count=2)
 
     victim.send()
 

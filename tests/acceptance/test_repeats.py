@@ -11,13 +11,13 @@ from broadcast.attempts import Reason
 from broadcast.waits import NEAR_TURN
 from models.ledger.reading import reports
 from tests.acceptance.conftest import sets_of
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
 
-MASS_SEND = "/cgi-bin/message/mass/send"
 FOREVER = 100_000
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from broadcast import names
 from models import Batch, Event
+from tests.kit.endpoints import MASS_GET
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 #: A minute is a tenth of a second.
 SCALE = str(1 / 600)
-MASS_GET = "/cgi-bin/message/mass/get"
 
 
 def asked(system: System) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import AttemptRow
+from tests.kit.endpoints import MASS_SEND, QUOTA
 from tests.kit.listeners import CommandListener, EventListener
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.system import System
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 REDIS_PASSWORD = "Valkey@Pass/w0rd-5e7d1c"
 PROXY_PASSWORD = "BasePassw0rd-91ab44"
 WRONG_SECRET = "wr0ngsecret00wr0ngsecret00wr0ng"
-MASS_SEND = "/cgi-bin/message/mass/send"
-QUOTA = "/cgi-bin/openapi/quota/get"
 #: `broken` accounts have a WeChat at first, and lose it in the middle.
 BROKEN = ("dns", "refused", "tls")
 NAMES = ("main", *BROKEN, "wrong")

@@ -13,6 +13,7 @@ from broadcast.attempts import Reason
 from models.ledger.reading import reports
 from tests.acceptance.conftest import sets_of
 from tests.kit.clock import Clock
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
 
-MASS_SEND = "/cgi-bin/message/mass/send"
 SIZE = 2
 #: The second day is the last of its month.
 FIRST_EVENING = datetime(2026, 2, 27, 22, tzinfo=day.SHANGHAI)

@@ -20,6 +20,7 @@ from models.engine import open_engine
 from models.ledger import controls
 from tests.chaos.site import KNOWN
 from tests.kit.direct import submit
+from tests.kit.endpoints import MASS_SEND
 from tests.servers.ports import LOOPBACK
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Actor:
     # WeChat
 
     def _reply(self, **order: Any) -> None:
-        self.site.simulator.fault(order.pop("kind"), path="/cgi-bin/message/mass/send", **order)
+        self.site.simulator.fault(order.pop("kind"), path=MASS_SEND, **order)
 
     _errcode = _reply
     _stop_account = _reply

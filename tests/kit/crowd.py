@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from broadcast.accounts import from_file as accounts_of
 from producer.publish import CeleryBell
 from tests.kit.direct import submit
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.system import System
 from tests.kit.wait import until
@@ -18,7 +19,6 @@ from tests.servers.valkey import Valkey
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEND = "/cgi-bin/message/mass/send"
 SLOW, REFUSED, EMPTY, HALTED = TROUBLED = ("slow", "refused", "empty", "halted")
 WELL = tuple(f"well{n:02}" for n in range(1, 17))
 APPIDS = {name: f"wx{n:016d}" for n, name in enumerate((*TROUBLED, *WELL), 1)}
@@ -55,12 +55,13 @@ class Crowd:
         """Bring four accounts into trouble, and wait until they are in it; return their ids."""
         simulator = self.system.simulator
         simulator.fault(
-            "slow", when="before", seconds=slow_s, appid=APPIDS[SLOW], path=SEND, count=FOREVER
+            "slow", when="before", seconds=slow_s, appid=APPIDS[SLOW], path=MASS_SEND, count=FOREVER
         )
         simulator.change_account(APPIDS[REFUSED], permission_errcode=48001)
         simulator.fault(
-            "errcode", errcode=45009, when="before", appid=APPIDS[EMPTY], path=SEND, count=FOREVER
-        )
+            "errcode", errcode=45009, when="before", appid=APPIDS[EMPTY], path=MASS_SEND,
+            count=FOREVER,
+        )  # fmt: skip
         self.system.broadcast("halt", "--account", HALTED)
         stored = self.begin(TROUBLED)
         for name in (SLOW, REFUSED, EMPTY):

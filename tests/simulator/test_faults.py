@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from tests.kit.endpoints import MASS_SEND
 from tests.simulator.conftest import OTHER
 from tests.simulator.expectations import refused, submitted
 from tests.simulator.wire import text_message
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tests.kit.simulator import SimulatedAccount, Simulator
     from tests.simulator.wire import Wire
 
-SEND = "/cgi-bin/message/mass/send"
 MASS = "/cgi-bin/message/mass/"
 WHEN = pytest.mark.parametrize(("when", "jobs"), [("before", 0), ("after", 1)])
 
@@ -27,7 +27,7 @@ WHEN = pytest.mark.parametrize(("when", "jobs"), [("before", 0), ("after", 1)])
 def raw_send(wire: Wire, openids: list[str], **options: Any) -> requests.Response:
     body = json.dumps(text_message(openids) | {"clientmsgid": "one"}, ensure_ascii=False)
     query = {"access_token": wire.token}
-    return wire.call("POST", SEND, params=query, data=body.encode(), **options)
+    return wire.call("POST", MASS_SEND, params=query, data=body.encode(), **options)
 
 
 def check_repeat(simulator: Simulator, wire: Wire, jobs: int) -> None:
@@ -44,7 +44,7 @@ def check_repeat(simulator: Simulator, wire: Wire, jobs: int) -> None:
 @WHEN
 def test_a_dropped_connection(simulator: Simulator, wire: Wire, when: str, jobs: int) -> None:
     """Not a byte of a reply comes, whether the job exists or not."""
-    simulator.fault("drop", when=when, path=SEND)
+    simulator.fault("drop", when=when, path=MASS_SEND)
     with pytest.raises(requests.ConnectionError, match="without response"):
         raw_send(wire, simulator.openids(2))
     (call,) = simulator.mass_calls()
@@ -54,7 +54,7 @@ def test_a_dropped_connection(simulator: Simulator, wire: Wire, when: str, jobs:
 
 
 def test_a_connection_dropped_before_the_body_is_read(simulator: Simulator, wire: Wire) -> None:
-    simulator.fault("drop_unread", path=SEND)
+    simulator.fault("drop_unread", path=MASS_SEND)
     with pytest.raises(requests.ConnectionError):
         raw_send(wire, simulator.openids(10_000))
     check_repeat(simulator, wire, 0)
@@ -63,7 +63,7 @@ def test_a_connection_dropped_before_the_body_is_read(simulator: Simulator, wire
 @WHEN
 def test_a_gateway_page(simulator: Simulator, wire: Wire, when: str, jobs: int) -> None:
     """Section 0.1, "other statuses"."""
-    simulator.fault("html", when=when, path=SEND)
+    simulator.fault("html", when=when, path=MASS_SEND)
     reply = raw_send(wire, simulator.openids(2))
     assert reply.status_code == 502
     assert reply.headers["content-type"].startswith("text/html")
@@ -73,13 +73,13 @@ def test_a_gateway_page(simulator: Simulator, wire: Wire, when: str, jobs: int) 
 
 @pytest.mark.parametrize("status", [412, 413, 504, 200])
 def test_a_gateway_page_with_another_status(simulator: Simulator, wire: Wire, status: int) -> None:
-    simulator.fault("html", status=status, path=SEND)
+    simulator.fault("html", status=status, path=MASS_SEND)
     assert raw_send(wire, simulator.openids(2)).status_code == status
 
 
 @WHEN
 def test_a_garbage_body(simulator: Simulator, wire: Wire, when: str, jobs: int) -> None:
-    simulator.fault("garbage", when=when, path=SEND)
+    simulator.fault("garbage", when=when, path=MASS_SEND)
     reply = raw_send(wire, simulator.openids(2))
     assert reply.status_code == 200
     with pytest.raises(ValueError):  # noqa: PT011 - requests has one for JSON and one for UTF-8
@@ -90,14 +90,14 @@ def test_a_garbage_body(simulator: Simulator, wire: Wire, when: str, jobs: int) 
 @WHEN
 def test_a_truncated_body(simulator: Simulator, wire: Wire, when: str, jobs: int) -> None:
     """Half of the announced bytes come, then the connection is closed."""
-    simulator.fault("truncated", when=when, path=SEND)
+    simulator.fault("truncated", when=when, path=MASS_SEND)
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
         raw_send(wire, simulator.openids(2))
     check_repeat(simulator, wire, jobs)
 
 
 def test_a_slow_reply_after_the_acceptance(simulator: Simulator, wire: Wire) -> None:
-    simulator.fault("slow", seconds=30, path=SEND)
+    simulator.fault("slow", seconds=30, path=MASS_SEND)
     with pytest.raises(requests.ReadTimeout):
         raw_send(wire, simulator.openids(2), timeout=0.5)
     check_repeat(simulator, wire, 1)
@@ -107,7 +107,7 @@ def test_a_late_execution_goes_on_when_the_client_has_left(
     simulator: Simulator, wire: Wire
 ) -> None:
     """The job appears although nobody waits for the reply any more."""
-    simulator.fault("slow", when="before", seconds=1, path=SEND)
+    simulator.fault("slow", when="before", seconds=1, path=MASS_SEND)
     with pytest.raises(requests.ReadTimeout):
         raw_send(wire, simulator.openids(2), timeout=0.3)
     assert simulator.jobs() == []
@@ -120,7 +120,7 @@ def test_a_late_execution_goes_on_when_the_client_has_left(
 @WHEN
 def test_a_dripping_reply(simulator: Simulator, wire: Wire, when: str, jobs: int) -> None:
     """Each read is quick and the whole is slow, so a time-out per read never ends it."""
-    simulator.fault("drip", when=when, seconds=0.01, path=SEND)
+    simulator.fault("drip", when=when, seconds=0.01, path=MASS_SEND)
     begin = time.monotonic()
     reply = raw_send(wire, simulator.openids(2), timeout=(5, 0.5))
     assert time.monotonic() - begin > 0.01 * len(reply.content) > 0.5
@@ -131,7 +131,7 @@ def test_a_dripping_reply(simulator: Simulator, wire: Wire, when: str, jobs: int
 @WHEN
 def test_system_error(simulator: Simulator, wire: Wire, when: str, jobs: int) -> None:
     """Sections 2.5 and 9.2: -1 says nothing about what was done."""
-    simulator.fault("errcode", errcode=-1, when=when, path=SEND)
+    simulator.fault("errcode", errcode=-1, when=when, path=MASS_SEND)
     reply = raw_send(wire, simulator.openids(2)).json()
     refused(reply, -1, "system error", section="9.2")
     assert "msg_id" not in reply
@@ -140,7 +140,7 @@ def test_system_error(simulator: Simulator, wire: Wire, when: str, jobs: int) ->
 
 def test_clientmsgid_exist_on_the_first_call(simulator: Simulator, wire: Wire) -> None:
     """Section 2.3: WeChat's own retry; the message went out."""
-    simulator.fault("errcode", errcode=45065, path=SEND)
+    simulator.fault("errcode", errcode=45065, path=MASS_SEND)
     reply = wire.send(simulator.openids(2), clientmsgid="one")
     (job,) = simulator.jobs()
     assert reply == {"errcode": 45065, "errmsg": "clientmsgid exist", "msg_id": job["msg_id"]}
@@ -149,7 +149,7 @@ def test_clientmsgid_exist_on_the_first_call(simulator: Simulator, wire: Wire) -
 @pytest.mark.parametrize("errcode", [45009, 45011, 42010, 45066, 48001, 45028, 40001, 12345])
 @WHEN
 def test_any_errcode(simulator: Simulator, wire: Wire, errcode: int, when: str, jobs: int) -> None:
-    simulator.fault("errcode", errcode=errcode, when=when, path=SEND)
+    simulator.fault("errcode", errcode=errcode, when=when, path=MASS_SEND)
     assert wire.send(simulator.openids(2), clientmsgid="one")["errcode"] == errcode
     check_repeat(simulator, wire, jobs)
 
@@ -162,7 +162,7 @@ def test_an_errcode_with_words_of_its_own(simulator: Simulator, wire: Wire) -> N
 def test_a_token_invalidated_in_the_middle(simulator: Simulator, wire: Wire) -> None:
     """Section 1.3: token errors come before the send is executed."""
     token = wire.token
-    simulator.fault("invalidate_token", path=SEND, skip=1)
+    simulator.fault("invalidate_token", path=MASS_SEND, skip=1)
     submitted(wire.send(simulator.openids(2), "a"))
     reply = wire.send(simulator.openids(2), "b")
     words = "invalid credential, access_token is invalid or not latest"
@@ -174,14 +174,14 @@ def test_a_token_invalidated_in_the_middle(simulator: Simulator, wire: Wire) -> 
 def test_a_refused_call_is_not_touched_by_a_fault_after_acceptance(
     simulator: Simulator, wire: Wire
 ) -> None:
-    simulator.fault("drop", path=SEND)
+    simulator.fault("drop", path=MASS_SEND)
     assert wire.send([])["errcode"] == 40130
     (fault,) = simulator.faults()
     assert (fault["seen"], fault["fired"]) == (0, 0)
 
 
 def test_faults_have_a_count_and_may_let_calls_pass(simulator: Simulator, wire: Wire) -> None:
-    simulator.fault("errcode", errcode=-1, when="before", path=SEND, skip=2, count=3)
+    simulator.fault("errcode", errcode=-1, when="before", path=MASS_SEND, skip=2, count=3)
     replies = [wire.send(simulator.openids(2), f"{n}")["errcode"] for n in range(7)]
     assert replies == [0, 0, -1, -1, -1, 0, 0]
     (fault,) = simulator.faults()
@@ -232,7 +232,7 @@ def test_token_calls_fail_too(simulator: Simulator, wire: Wire, path: str) -> No
         {"kind": "errcode"},
         {"kind": "drop", "probability": 2},
         {"kind": "drop", "count": 0},
-        {"kind": "drop", "patch": SEND},
+        {"kind": "drop", "patch": MASS_SEND},
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused(

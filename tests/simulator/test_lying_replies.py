@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 from tests.simulator.conftest import OTHER
 from tests.simulator.expectations import submitted
@@ -19,19 +20,17 @@ if TYPE_CHECKING:
     from tests.kit.simulator import SimulatedAccount, Simulator
     from tests.simulator.wire import Wire
 
-SEND = "/cgi-bin/message/mass/send"
-
 
 def cut_send(wire: Wire, openids: list[str], clientmsgid: str) -> None:
     """A mass send whose connection is closed without a byte of a reply."""
     body = json.dumps(text_message(openids) | {"clientmsgid": clientmsgid}, ensure_ascii=False)
     with pytest.raises(requests.ConnectionError, match="without response"):
-        wire.call("POST", SEND, params={"access_token": wire.token}, data=body.encode())
+        wire.call("POST", MASS_SEND, params={"access_token": wire.token}, data=body.encode())
 
 
 def test_a_success_may_lack_its_msg_id(simulator: Simulator, wire: Wire) -> None:
     """Section 2.2 names msg_id in every reply 0; a client must not trust one without it."""
-    simulator.fault("omit", path=SEND)
+    simulator.fault("omit", path=MASS_SEND)
     reply = wire.send(simulator.openids(2), clientmsgid="one")
     (job,) = simulator.jobs()
     assert reply == {
@@ -46,13 +45,13 @@ def test_a_success_may_name_the_job_before(
     """Section 2.2: msg_id is the key of one job; this reply breaks that."""
     first = submitted(wire.send(simulator.openids(2), "a"))
     submitted(wire_of(OTHER).send(simulator.openids(2, appid=OTHER.appid), "b"))
-    simulator.fault("same_msg_id", path=SEND)
+    simulator.fault("same_msg_id", path=MASS_SEND)
     assert submitted(wire.send(simulator.openids(2), "c")) == first
     assert len({job["msg_id"] for job in simulator.jobs()}) == 3
 
 
 def test_the_very_first_job_has_none_before_it(simulator: Simulator, wire: Wire) -> None:
-    simulator.fault("same_msg_id", path=SEND)
+    simulator.fault("same_msg_id", path=MASS_SEND)
     msg_id = submitted(wire.send(simulator.openids(2)))
     assert [job["msg_id"] for job in simulator.jobs()] == [msg_id]
 
@@ -61,7 +60,7 @@ def test_clientmsgid_exist_after_the_acceptance_may_name_no_job(
     simulator: Simulator, wire: Wire
 ) -> None:
     """Section 2.3: 45065 on the very first call; section 9.2 has it with a msg_id, not always."""
-    simulator.fault("errcode", errcode=45065, path=SEND, name_job=False)
+    simulator.fault("errcode", errcode=45065, path=MASS_SEND, name_job=False)
     reply = wire.send(simulator.openids(2), clientmsgid="one")
     assert reply == {"errcode": 45065, "errmsg": "clientmsgid exist"}
     assert len(simulator.jobs()) == 1
@@ -70,7 +69,7 @@ def test_clientmsgid_exist_after_the_acceptance_may_name_no_job(
 def test_a_cut_request_arrives_twice(simulator: Simulator, wire: Wire) -> None:
     """Section 13, "accept then drop", by a gateway that repeats what was cut (section 2.3)."""
     pair = simulator.openids(2)
-    simulator.fault("twice", path=SEND, seconds=0.2)
+    simulator.fault("twice", path=MASS_SEND, seconds=0.2)
     cut_send(wire, pair, "one")
     assert len(simulator.jobs()) == 1
     until(lambda: len(simulator.mass_calls(errcode=45065)) == 1, 10, "the second arrival")
@@ -85,7 +84,7 @@ def test_a_cut_request_arrives_twice(simulator: Simulator, wire: Wire) -> None:
 def test_a_cut_request_arrives_late(simulator: Simulator, wire: Wire) -> None:
     """Section 13, "accept then drop", where the acceptance comes after the drop."""
     pair = simulator.openids(2)
-    simulator.fault("late", path=SEND, seconds=0.3)
+    simulator.fault("late", path=MASS_SEND, seconds=0.3)
     cut_send(wire, pair, "one")
     assert simulator.jobs() == []
     simulator.wait_for_jobs(1)
@@ -99,7 +98,7 @@ def test_a_cut_request_arrives_late(simulator: Simulator, wire: Wire) -> None:
 def test_what_arrives_late_is_too_late_after_a_repeat(simulator: Simulator, wire: Wire) -> None:
     """Section 2.3: the id keeps the one that comes second from being a second send."""
     pair = simulator.openids(2)
-    simulator.fault("late", path=SEND, seconds=0.3)
+    simulator.fault("late", path=MASS_SEND, seconds=0.3)
     cut_send(wire, pair, "one")
     submitted(wire.send(pair, clientmsgid="one"))
     until(lambda: len(simulator.mass_calls(errcode=45065)) == 1, 10, "the late arrival")
@@ -107,10 +106,10 @@ def test_what_arrives_late_is_too_late_after_a_repeat(simulator: Simulator, wire
 
 
 def test_what_arrives_late_is_forgotten_by_a_reset(simulator: Simulator, wire: Wire) -> None:
-    simulator.fault("late", path=SEND, seconds=0.2)
+    simulator.fault("late", path=MASS_SEND, seconds=0.2)
     cut_send(wire, simulator.openids(2), "one")
     simulator.reset()
-    simulator.fault("late", path=SEND, seconds=0.4, appid=OTHER.appid)
+    simulator.fault("late", path=MASS_SEND, seconds=0.4, appid=OTHER.appid)
     wire_of_other = type(wire)(simulator.url, OTHER)
     cut_send(wire_of_other, simulator.openids(2, appid=OTHER.appid), "two")
     wire_of_other.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 from tests.simulator.conftest import OTHER
 from tests.simulator.expectations import submitted
@@ -75,7 +76,7 @@ def test_calls_one_after_another_are_never_two_in_flight(simulator: Simulator, w
     """A call ends before its reply is out: the next may come at once."""
     for number in range(20):
         submitted(wire.send(simulator.openids(2), clientmsgid=str(number)))
-    simulator.fault("drip", seconds=0.001, path="/cgi-bin/message/mass/send")
+    simulator.fault("drip", seconds=0.001, path=MASS_SEND)
     for number in range(20, 23):
         submitted(wire.send(simulator.openids(2), clientmsgid=str(number)))
     assert simulator.max_in_flight() == 1

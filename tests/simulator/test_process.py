@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from simulator.openid import generated_openids
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.processes import RunningProcess, python_module
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.wait import until
@@ -51,7 +52,7 @@ def test_it_ends_in_the_middle_of_a_slow_reply() -> None:
     with Simulator(followers=10) as simulator:
         wire = Wire(simulator.url, simulator.account)
         wire.token  # noqa: B018 - fetched before the slow call
-        simulator.fault("slow", when="before", seconds=60, path="/cgi-bin/message/mass/send")
+        simulator.fault("slow", when="before", seconds=60, path=MASS_SEND)
         with pytest.raises(requests.ReadTimeout):
             wire.call("POST", "message/mass/send", params={"access_token": wire.token}, timeout=0.2)
         begin = time.monotonic()
