@@ -97,7 +97,7 @@ MANY = 1_000_000
 @pytest.fixture
 def many(line: CommandLine, store: Engine) -> str:
     """A broadcast to a million that was cancelled before it was cut."""
-    told = ledger.body(size=2, owner=OWNER)
+    told = ledger.body(size=MANY, owner=OWNER)
     broadcast_id = ledger.upload(store, told, size=MANY, batches=100)
     submits.publish(
         store, broadcast_id, told, figures=ledger.figures(size=MANY, batches=100), quota=None,

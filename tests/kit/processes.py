@@ -141,6 +141,9 @@ class RunningProcess:
     def freeze(self) -> None:
         """SIGSTOP to the whole group: nothing runs, every connection stays open."""
         self.signal_group(signal.SIGSTOP)
+        # A thread that was at work on another core may go on for a moment, and answer.
+        threads = list(Path(f"/proc/{self.pid}/task").glob("*/stat"))
+        until(lambda: all(_stands(each) for each in threads), 10, "every thread to stand still")
 
     def thaw(self) -> None:
         """SIGCONT to the whole group."""
@@ -180,3 +183,10 @@ def celery(program: str, *arguments: str) -> list[str]:
 def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:
     merged = {**os.environ, "PYTHONUNBUFFERED": "1", **changes}
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def _stands(stat: Path) -> bool:
+    """Tell from a thread's line in /proc whether it is stopped, or gone."""
+    with contextlib.suppress(OSError):
+        return stat.read_text("ascii", "replace").rpartition(")")[2].split()[0] in "TtXZ"
+    return True
