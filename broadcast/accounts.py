@@ -39,7 +39,10 @@ class Account(BaseModel):
     appid: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{6,64}$")]
     appsecret: Annotated[SecretStr, Field(min_length=6, max_length=256)]
     account_kind: AccountKind = AccountKind.SERVICE
-    api_base: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")] = API_BASE
+    # One "@" at most, and before the host: a password that is not escaped would be printed.
+    api_base: Annotated[str, Field(pattern=r"^https?://([^/?#@\s]*@)?[^/?#@\s]+(/[^?#@\s]*)?$")] = (
+        API_BASE
+    )
     token_mode: Literal["stable", "classic"] = "stable"  # noqa: S105 - a mode's name
     calls_per_minute: Annotated[int, Field(ge=0, le=6000)] = 60
     callback_token: SecretStr | None = None

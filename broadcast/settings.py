@@ -12,7 +12,14 @@ from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +27,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from broadcast import accounts, url_options
 from broadcast.accounts import Account, AccountKind
 from broadcast.errors import SettingsError
+from broadcast.url_logins import any_torn, torn
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
@@ -110,6 +118,18 @@ class Settings(BaseSettings):
         64, validation_alias=_env("BROADCAST_CONCURRENCY")
     )
 
+    @field_validator("api_base", "database_url", "redis_url", "broker_url")
+    @classmethod
+    def _login_is_whole(
+        cls, value: str | SecretStr | None, field: ValidationInfo
+    ) -> str | SecretStr | None:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+        # A `;` in the database's password is its own. REDIS_URL is the broker's, too.
+        brokers = field.field_name in {"redis_url", "broker_url"}
+        if (any_torn if brokers else torn)(text):
+            raise PydanticCustomError(_LOGIN, "login")
+        return value
+
     @field_validator("api_base")
     @classmethod
     def _is_http(cls, value: str) -> str:
@@ -139,7 +159,7 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            problem = _named(error)
+            problem = _torn_login(error) or _named(error)
         except UnicodeDecodeError as error:
             # The error itself carries the whole file, and the file carries secrets.
             problem = SettingsError("error.settings.dotenv", byte=error.start)
@@ -234,6 +254,16 @@ def _checked_options(urls: SecretStr) -> SecretStr:
 
 _OPTION: Final = "option"
 _AMQP_OPTION: Final = "amqp_option"
+
+
+_LOGIN: Final = "login"
+
+
+def _torn_login(error: ValidationError) -> SettingsError | None:
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] != _LOGIN:
+        return None
+    return SettingsError("error.settings.login", name=str(first["loc"][0]).upper())
 
 
 def _named(error: ValidationError) -> SettingsError:

@@ -64,6 +64,9 @@ class RawReply:
             return size
         # Cleaned before it is cut: half a secret would not be recognised.
         text = redact(self.body[:_EXCERPT_READ].decode("utf-8", "replace"))
+        if len(self.body) > _EXCERPT_READ:
+            # Where reading stopped it may have cut one in two, no longer than this.
+            text = text[:-LONGEST_TOKEN]
         text = " ".join(text.split())[:_EXCERPT_SHOWN]
         return f"{size}: {text}"
 

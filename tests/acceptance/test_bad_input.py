@@ -119,6 +119,8 @@ CASES = [
     typed("number below zero", "simulator", "--followers", "-1", says=("--followers", "0 or more")),
     typed("code that is none", "explain", "abc", says=("abc",)),
     typed("one account and all", "halt", "--all", "--account", "default", says=("--all",)),
+    setting("DATABASE_URL", "postgresql://u:Top@Half@127.0.0.1:1/x", "DATABASE_URL", "%40"),
+    setting("REDIS_URL", "redis://:Top@y/Half@127.0.0.1:6/0", "REDIS_URL", "%40"),
     setting("WECHAT_APPID", None),
     setting("WECHAT_APPID", "x"),
     setting("WECHAT_APPSECRET", None),

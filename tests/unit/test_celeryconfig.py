@@ -56,3 +56,22 @@ def test_a_worker_in_another_pool_does_not_start(tmp_path: Path, pool: str, name
 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"The worker runs in threads, not in {named}")
+
+
+def test_a_worker_shows_no_part_of_a_password_that_ends_at_another_at_sign(
+    tmp_path: Path,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "worker", "worker"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env={
+            "PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT),
+            "REDIS_URL": "redis://:Top@y/SecretHalf@127.0.0.1:6/0",
+        },
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("REDIS_URL cannot be read")
+    assert "Top" not in line
+    assert "SecretHalf" not in line

@@ -178,6 +178,8 @@ class TestFromTheFile:
             (f'{GOOD}token_mode = "new"', "token_mode"),
             (f"{GOOD}calls_per_minute = -1", "calls_per_minute"),
             (f'{GOOD}api_base = "ftp://h"', "api_base"),
+            (f'{GOOD}api_base = "http://u:a@b@h"', "api_base"),
+            (f'{GOOD}api_base = "http://u:a@b/c@h"', "api_base"),
             (f'{GOOD}account_kind = "robot"', "account_kind"),
         ],
     )

@@ -39,6 +39,32 @@ VALUES = {
     "BROADCAST_PAUSE_AFTER_DOUBTS": ("pause_after_doubts", "1000", 1000),
     "BROADCAST_CONCURRENCY": ("concurrency", "512", 512),
 }
+TORN = [
+    ("DATABASE_URL", f"postgresql://u:Top@{SECRET}@127.0.0.1:1/x"),
+    ("DATABASE_URL", f"mysql://u:Top@{SECRET}@127.0.0.1:1/x"),
+    ("DATABASE_URL", f"postgresql://u:12/{SECRET}@h/x"),
+    ("DATABASE_URL", f"postgresql://?user=u&password=Top@{SECRET}"),
+    ("REDIS_URL", f"redis://:Top@y/{SECRET}@127.0.0.1:6/0"),
+    ("REDIS_URL", f"rediss://:Top@{SECRET}@h/0"),
+    ("REDIS_URL", f"redis://u:12#{SECRET}@h/0"),
+    ("REDIS_URL", f"redis://u:12?{SECRET}@h/0"),
+    ("REDIS_URL", f"redis://:Top;{SECRET}@h/0"),
+    ("REDIS_URL", f"unix://:Top@/{SECRET}@/run/r.sock"),
+    ("CELERY_BROKER_URL", f"redis://:Top@y/{SECRET}@127.0.0.1:6/0"),
+    ("CELERY_BROKER_URL", f"amqp://u:Top@{SECRET}@h//"),
+    ("CELERY_BROKER_URL", f"amqp://u:p@h//;amqp://u:Top@{SECRET}@h2//"),
+    ("WECHAT_API_BASE", f"https://u:Top@{SECRET}@h"),
+    ("WECHAT_API_BASE", f"https://u:Top@h/{SECRET}@h"),
+]
+WHOLE = [
+    ("DATABASE_URL", "sqlite:////home/a@b/c@d.db"),
+    ("DATABASE_URL", "postgresql://u:a%40b%2Fc;d@h/x"),
+    ("DATABASE_URL", "postgresql:///x?host=/run/pg&user=u"),
+    ("REDIS_URL", "redis://:a%40b%3Bc@h/0"),
+    ("REDIS_URL", "unix:///run/a@b.sock?db=1"),
+    ("CELERY_BROKER_URL", "amqp://u:p@h//;amqp://u:p@h2//"),
+    ("WECHAT_API_BASE", "https://u:p@h/x"),
+]
 WRONG = [
     ("WECHAT_ACCOUNT_KIND", "robot"),
     ("WECHAT_API_BASE", "ftp://api.weixin.qq.com"),
@@ -192,6 +218,31 @@ def test_wrong_value_is_named_and_never_echoes_a_secret(
     assert error.facts == {"name": name}
     assert name in str(error)
     assert error.exit_status == 2
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(("name", "url"), TORN)
+def test_a_password_whose_at_sign_is_not_escaped_is_refused_and_not_shown(
+    name: str, url: str, lang: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADCAST_LANG", lang)
+    monkeypatch.setenv(name, url)
+
+    error = refusal()
+
+    assert error.message_id == "error.settings.login"
+    assert error.facts == {"name": name}
+    assert "%40" in str(error)
+    assert "Top" not in str(error)
+
+
+@pytest.mark.parametrize(("name", "url"), WHOLE)
+def test_an_at_sign_that_can_be_read_in_one_way_is_let_through(
+    name: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, url)
+
+    Settings.load()
 
 
 @pytest.mark.parametrize("name", ["REDIS_URL", "CELERY_BROKER_URL"])

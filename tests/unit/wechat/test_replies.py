@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broadcast.redaction import remember
 from wechat import replies
 from wechat.errors import APIError, TransportKind, UnknownOutcomeError, WeChatError
 from wechat.replies import Errmsg, RawReply, parse_errmsg
@@ -172,6 +173,15 @@ def test_any_bytes_are_a_reply_or_an_error_of_ours(body: bytes) -> None:
     for read in (replies.token, replies.mass, replies.mass_status, replies.quota):
         with contextlib.suppress(WeChatError):
             read(raw(body))
+
+
+@pytest.mark.parametrize("cut_after", [3, 20, 60])
+def test_a_secret_that_reading_a_foreign_reply_cuts_in_two_shows_no_part(cut_after: int) -> None:
+    secret = "82_" + "StraddlingSecret" * 4
+    remember(secret)
+    # White space is shown as one blank, so what stands at the end of it is shown.
+    page = b"<p>moved" + b" " * (4096 - 8 - cut_after) + secret.encode() + b"</p>"
+    assert raw(page, 502).excerpt() == f"HTTP 502, {len(page)} bytes: <p>moved"
 
 
 def test_a_payload_prints_nothing() -> None:
