@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, exists, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from broadcast import day, plan
 from broadcast.accounts import Account
@@ -24,6 +24,7 @@ from broadcast.crashpoints import Point, passing
 from broadcast.errors import ConflictError, InputError, RepeatedSendError
 from broadcast.states import BroadcastState
 from broadcast.text import t
+from models import engine as engines
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
@@ -34,6 +35,8 @@ from models.skipped import Skipped
 
 #: Each chunk of an upload shows that it lives; one that was silent for this long has died.
 UPLOAD_DEAD = timedelta(seconds=60)
+#: PostgreSQL: how long the row of a dead upload is waited for; another who clears it needs less.
+OWNER_HOLDS_S = 10
 #: Each try draws a new id of 900 million a day.
 BEGIN_TRIES = 5
 REPEAT_WITHIN = timedelta(hours=24)
@@ -180,17 +183,30 @@ def _begin(engine: Engine, body: Body, who: str) -> str:
 
 
 def _give_up_dead(connection: Connection, body: Body) -> str | None:
-    """Give up the dead upload under a body's key, if there is one; return its id."""
+    """Give up the dead upload under a body's key, if there is one; return its id.
+
+    Raises InputError where its owner holds it: a command that was stopped while it sent a chunk is
+    silent, and PostgreSQL waits for the rest of the chunk for ever.
+    """
     accounts.meet(connection, body.account)
-    dead = connection.scalar(
+    dead = (
         select(BroadcastRow.id)
         .where(BroadcastRow.key == body.key, BroadcastRow.state == BroadcastState.UPLOADING)
         .where(uploads.silent_for(connection, UPLOAD_DEAD))
-        .with_for_update()
     )
-    if dead is not None:
-        uploads.give_up(connection, dead)
-    return dead
+    looked_dead = connection.scalar(dead)
+    if looked_dead is None:
+        return None
+    engines.wait_for_locks_no_longer_than(connection, OWNER_HOLDS_S)
+    try:
+        held = connection.scalar(dead.with_for_update())
+    except DBAPIError as error:
+        if not engines.is_held(error):
+            raise
+        raise InputError("error.submit.uploading", key=body.key, id=looked_dead) from None
+    if held is not None:
+        uploads.give_up(connection, held)
+    return held
 
 
 def _open(connection: Connection, body: Body, who: str) -> str:

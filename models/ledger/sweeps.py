@@ -184,7 +184,11 @@ def launch_due(engine: Engine) -> list[str]:
 
 
 def forget_uploads(engine: Engine) -> int:
-    """Remove uploads that died an hour ago and were never published; return how many."""
+    """Remove uploads that died an hour ago and were never published; return how many.
+
+    One whose row somebody holds is left for next time: a ``send`` that was stopped while it sent a
+    chunk holds it for as long as it is stopped, and every sweep would wait for it.
+    """
 
     def work(connection: Connection) -> str | None:
         dead = connection.scalar(
@@ -192,7 +196,7 @@ def forget_uploads(engine: Engine) -> int:
             .where(BroadcastRow.state == BroadcastState.UPLOADING)
             .where(uploads.silent_for(connection, UPLOAD_FORGOTTEN))
             .limit(1)
-            .with_for_update()
+            .with_for_update(skip_locked=skips_locked(connection))
         )
         if dead is not None:
             uploads.give_up(connection, dead)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
 
 from broadcast.errors import InputError
-from models import BroadcastRow, Pack
+from models import BroadcastRow, Pack, schema
+from models import engine as engines
 from models.ledger import submits, sweeps, transaction, uploads
 from models.ledger.submits import Terms
 from models.ledger.transaction import write
@@ -112,3 +115,60 @@ def test_of_publish_and_clear_at_once_one_wins_wholly(engine: Engine) -> None:
             won = any(one.result() for one in done)
         # All of it, or nothing.
         assert stored(engine) == (before if won else (before[0] - 1, before[1] - 50))
+
+
+@pytest.fixture(params=["postgresql_url", "mariadb_url"])
+def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """A database with row locks, for which nobody waits long."""
+    monkeypatch.setattr(submits, "OWNER_HOLDS_S", 1)
+    monkeypatch.setattr(engines, "LOCK_WAIT_S", 1)
+    engine = engines.open_engine(request.getfixturevalue(request.param))
+    schema.upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@contextlib.contextmanager
+def stopped_in_a_chunk(engine: Engine, broadcast_id: str, silence: timedelta) -> Iterator[None]:
+    """Hold an upload's row as a command does that was stopped while it sent a chunk.
+
+    The server waits for the rest of the chunk, so its limit of idle transactions does not apply.
+    """
+    ledger.pass_time(engine, silence)
+    url = engine.url.render_as_string(hide_password=False)
+    unlimited = engines.open_engine(url, patient=True)
+    try:
+        with unlimited.connect() as connection:
+            submits.alive(connection, broadcast_id)
+            yield
+    finally:
+        unlimited.dispose()
+
+
+def test_upload_whose_owner_is_stopped_in_a_chunk_is_told_as_one_that_is_being_stored(
+    shared: Engine,
+) -> None:
+    text = body(key="one")
+    theirs = upload(shared, text)
+    with ThreadPoolExecutor(1) as threads:
+        with stopped_in_a_chunk(shared, theirs, timedelta(minutes=2)):
+            assert submits.find(shared, text) is None
+            second = threads.submit(submits.begin, shared, text, who="another")
+            with pytest.raises(InputError) as caught:
+                second.result(timeout=20)
+            assert caught.value.message_id == "error.submit.uploading"
+            assert caught.value.facts == {"key": "one", "id": theirs}
+        # Its owner ended, and the upload is nobody's.
+        assert upload(shared, text) != theirs
+
+
+def test_sweep_does_not_wait_for_an_upload_whose_owner_is_stopped_in_a_chunk(
+    shared: Engine,
+) -> None:
+    theirs = upload(shared, body(key="one"))
+    with (
+        ThreadPoolExecutor(1) as threads,
+        stopped_in_a_chunk(shared, theirs, timedelta(hours=2)),
+    ):
+        assert threads.submit(sweeps.forget_uploads, shared).result(timeout=20) == 0
+    assert sweeps.forget_uploads(shared) == 1
