@@ -112,7 +112,8 @@ beat_schedule_filename = str(_VAR / "celerybeat-schedule")
 def _every(seconds: float, task: str, **kwargs: object) -> dict[str, object]:
     # An old ring is dropped: a night without workers does not end in a flood. Old by the clock of
     # the worker, while beat wrote down the time by its own: with the period alone, a worker whose
-    # clock is minutes ahead would drop every ring, and nothing left behind would ever go on.
+    # clock is minutes ahead would drop every ring, and nothing left behind would ever go on. Where
+    # it is further ahead still, worker/late.py lets some through.
     return {
         "task": task,
         "schedule": seconds,

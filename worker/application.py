@@ -104,6 +104,14 @@ def _refuse_other_pools(pool: str | type[BasePool]) -> None:
 
 
 @signals.worker_ready.connect
+def _compare_clocks(**_: object) -> None:
+    from worker import clock  # noqa: PLC0415 - only a worker needs it
+    from worker.wiring import parts  # noqa: PLC0415
+
+    clock.compare(parts().engine)
+
+
+@signals.worker_ready.connect
 def _ring_for_what_was_left(sender: object = None, **_: object) -> None:
     """Sweep at once: after a crash nothing waits for the next beat."""
     del sender

@@ -23,6 +23,7 @@ class Task(celery.Task):  # type: ignore[type-arg] # generic in the stubs alone
     """A task that looks at its arguments before it runs."""
 
     abstract = True
+    Request = "worker.late:Request"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the task's own
         """Run with arguments that fit; drop the message where they do not."""

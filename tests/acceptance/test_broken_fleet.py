@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -213,8 +214,10 @@ def another_clock(folder: Path, seconds: int) -> str:
     return str(library)
 
 
-@pytest.mark.parametrize("minutes", [10, pytest.param(-10, marks=pytest.mark.prove)])
-def test_worker_whose_clock_is_ten_minutes_off_goes_on_with_what_was_left_behind(
+@pytest.mark.parametrize(
+    "minutes", [120, *(pytest.param(each, marks=pytest.mark.prove) for each in (10, -10, -120))]
+)
+def test_worker_whose_clock_is_off_goes_on_with_what_was_left_behind(
     postgresql_url: str, start_system: StartSystem, tmp_path: Path, minutes: int
 ) -> None:
     # The database is on another machine, whose clock decides; beat's clock is right as well.
@@ -234,6 +237,9 @@ def test_worker_whose_clock_is_ten_minutes_off_goes_on_with_what_was_left_behind
     system.simulator.set_switches(latency_ms=0)
     traffic.ends_whole()
     assert wrong.exit_status is None
+    told = re.search(r"This machine's clock is (\d+) s", wrong.output)
+    assert told is not None
+    assert abs(int(told[1]) - abs(minutes) * 60) <= 2
 
 
 # A worker that sleeps, and one that is told to end

@@ -1,0 +1,74 @@
+"""Rings that seem too old: one of a kind is taken, so that a clock that is off stops nothing."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from celery.worker import state
+from kombu.message import Message
+
+from broadcast import names
+from worker import application, late
+
+
+@pytest.fixture(autouse=True)
+def _nothing_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(late, "_taken", {})
+
+
+def ring(task: str, *, age: timedelta, **kwargs: object) -> late.Request:
+    """The message of beat that expired *age* ago, as the worker makes it of what comes."""
+    app = application.make()
+    app.loader.import_default_modules()
+    sent = app.amqp.as_task_v2(
+        str(uuid.uuid4()), task, kwargs=kwargs, expires=datetime.now(UTC) - age
+    )
+    message = Message(
+        body=json.dumps(sent.body), headers=sent.headers, properties=sent.properties,
+        content_type="application/json", content_encoding="utf-8", delivery_info={},
+    )  # fmt: skip
+    return late.Request(message, app=app, task=app.tasks[task])
+
+
+OLD = timedelta(minutes=30)
+
+
+def test_of_many_rings_that_seem_too_old_one_of_a_kind_is_taken() -> None:
+    night = [ring(names.SWEEP, age=OLD) for _ in range(50)]
+    dropped = [each.revoked() for each in night]
+    assert dropped == [False, *(True for _ in range(49))]
+    # Celery asks once more before it runs.
+    assert [each.revoked() for each in night] == dropped
+    assert night[0].id not in state.revoked
+
+    assert not ring(names.REFRESH_TOKEN, age=OLD).revoked()
+    assert not ring(names.REFRESH_TOKEN, age=OLD, only_expiring=True).revoked()
+
+
+def test_a_ring_that_is_not_too_old_is_taken_whatever_was_taken_before() -> None:
+    assert not any(ring(names.SWEEP, age=age).revoked() for age in (OLD, -OLD, -OLD))
+
+
+def test_the_next_ring_of_a_kind_is_taken_after_less_than_the_shortest_period_of_beat(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("worker.late.time.monotonic", lambda: now[0])
+    assert not ring(names.SWEEP, age=OLD).revoked()
+    now[0] += late.ONE_WITHIN_S - 0.1
+    assert ring(names.SWEEP, age=OLD).revoked()
+    now[0] += 0.1
+    assert not ring(names.SWEEP, age=OLD).revoked()
+
+    periods = [entry["schedule"] for entry in application.make().conf.beat_schedule.values()]
+    assert min(periods) > late.ONE_WITHIN_S
+
+
+def test_every_task_of_ours_is_read_so() -> None:
+    tasks = application.make().tasks
+    assert {tasks[name].Request for name in (names.SWEEP, names.REFRESH_TOKEN)} == {
+        "worker.late:Request"
+    }

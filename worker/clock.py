@@ -1,0 +1,34 @@
+"""The clock of this machine, held against the database's, by which everything is decided."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+
+from broadcast.errors import OutOfReachError
+from broadcast.text import t
+from models.engine import now
+from models.ledger.transaction import read
+
+log = logging.getLogger(__name__)
+
+#: What is told; less is not felt, and a busy machine answers late.
+FELT = timedelta(minutes=1)
+
+
+def compare(engine: Engine) -> None:
+    """Tell the operator in one line where this machine's clock is off by more than ``FELT``."""
+    if engine.dialect.name == "sqlite":
+        # A file has no clock but ours.
+        return
+    try:
+        with read(engine) as connection:
+            ahead = datetime.now(UTC) - now(connection)
+    except OutOfReachError as error:
+        log.warning("this machine's clock is not compared with the database's: %s", error)
+        return
+    if abs(ahead) > FELT:
+        way = t("worker.clock.ahead" if ahead > timedelta(0) else "worker.clock.behind")
+        log.warning("%s", t("worker.clock", seconds=round(abs(ahead).total_seconds()), way=way))

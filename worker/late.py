@@ -1,0 +1,48 @@
+"""Rings that seem too old, judged by two clocks: one of a kind is taken now and then all the same.
+
+Beat writes down by its own clock when a ring is too old, and the worker reads it by its own. To a
+worker whose clock is over an hour ahead every ring of beat is too old, and nothing that was left
+behind would ever go on. A night's worth of old rings must still not end in a flood. Both hold when
+one of a kind is taken every two seconds, since beat rings less often than that.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Literal
+
+from celery.worker import request
+
+#: Less than the shortest period of beat, or its rings would be dropped.
+ONE_WITHIN_S = 2.0
+_taking = threading.Lock()
+#: By task and arguments: when the last one was taken that seemed too old, by `time.monotonic`.
+_taken: dict[str, float] = {}
+
+
+class Request(request.Request):
+    """Celery's message of a task, which is not at once revoked where it seems too old."""
+
+    _spared = False
+
+    def maybe_expire(self) -> Literal[True] | None:
+        """Revoke the message if it seems too old and another one like it was just taken."""
+        # Celery asks twice: when the message comes, and before it runs.
+        expires: datetime | None = self.expires
+        if self._spared or expires is None or datetime.now(UTC) <= expires:
+            return None
+        self._spared = _take(f"{self.name} {self.kwargsrepr}")
+        return None if self._spared else super().maybe_expire()
+
+
+def _take(kind: str) -> bool:
+    now = time.monotonic()
+    with _taking:
+        for old in [each for each, at in _taken.items() if now - at >= ONE_WITHIN_S]:
+            del _taken[old]
+        if kind in _taken:
+            return False
+        _taken[kind] = now
+        return True
