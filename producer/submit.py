@@ -128,9 +128,11 @@ def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSou
     if prepared.existing is not None:
         return prepared
     answer = quota.quota(order.account)
-    proof = submits.dry_run(
-        engine, body, calls=len(sizes), terms=order.terms, quota=answer
-    )  # fmt: skip
+    try:
+        proof = submits.dry_run(engine, body, calls=len(sizes), terms=order.terms, quota=answer)
+    except submits.PublishedMeanwhileError as there:
+        # WeChat takes its time to answer, and a second process with the same key need not wait.
+        return replace(prepared, existing=there.id)
     notices = prepared.notices
     if answer is None:
         notices = (*notices, Notice(message_id="notice.plan.unproved"))
@@ -153,21 +155,14 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell)
         return _again(prepared, prepared.existing, engine=engine, bell=bell)
     refuse_what_does_not_fit(prepared)
     try:
-        broadcast_id = submits.begin(engine, prepared.body, who=prepared.terms.who)
+        broadcast_id, proof = _publish(prepared, audience, engine=engine)
     except submits.PublishedMeanwhileError as there:
         return _again(prepared, there.id, engine=engine, bell=bell)
-    passing(Point.SUBMIT_BEGUN)
-    with _all_or_nothing(engine, broadcast_id):
-        submits.add_packs(engine, broadcast_id, audience.packs(prepared.sizes))
-        passing(Point.SUBMIT_STORED)
-        proof = submits.publish(
-            engine,
-            broadcast_id,
-            prepared.body,
-            figures=prepared.figures,
-            terms=prepared.terms,
-            quota=prepared.quota,
-        )
+    except submits.TakenOverError:
+        existing = submits.find(engine, prepared.body)
+        if existing is None:
+            raise
+        return _again(prepared, existing, engine=engine, bell=bell)
     if prepared.quota is not None:
         # Only a note for `quota` and the reports; the broadcast is stored with or without it.
         with contextlib.suppress(OutOfReachError):
@@ -188,6 +183,20 @@ def submit(
     """Prepare and store in one go, for those who have nobody to ask in between."""
     prepared = prepare(order, audience, engine=engine, quota=quota)
     return store(prepared, audience, engine=engine, bell=bell)
+
+
+def _publish(prepared: Prepared, audience: Audience, *, engine: Engine) -> tuple[str, plan.Proof]:
+    """Upload and publish; return the id and the proof that held then."""
+    broadcast_id = submits.begin(engine, prepared.body, who=prepared.terms.who)
+    passing(Point.SUBMIT_BEGUN)
+    with _all_or_nothing(engine, broadcast_id):
+        submits.add_packs(engine, broadcast_id, audience.packs(prepared.sizes))
+        passing(Point.SUBMIT_STORED)
+        proof = submits.publish(
+            engine, broadcast_id, prepared.body, figures=prepared.figures, terms=prepared.terms,
+            quota=prepared.quota,
+        )  # fmt: skip
+    return broadcast_id, proof
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import accounts, lanes, moves, quotas, uploads
 from models.ledger.reading import known
-from models.ledger.transaction import read, write
+from models.ledger.transaction import read, snapshot, write
 from models.skipped import Skipped
 
 #: Each chunk of an upload shows that it lives; one that was silent for this long has died.
@@ -105,8 +105,12 @@ class Terms:
     priority: int = 0
 
 
+class TakenOverError(InputError):
+    """An upload was silent for so long that another process took its key."""
+
+
 class PublishedMeanwhileError(Exception):
-    """The same body was published under the same key between a caller's look and its upload."""
+    """The same body was published under the same key after a caller's look for it."""
 
     def __init__(self, broadcast_id: str) -> None:
         """Take the id of the broadcast that is there."""
@@ -232,7 +236,7 @@ def _new_id(moment: datetime) -> str:
 def add_packs(engine: Engine, broadcast_id: str, packs: Iterable[PackLike]) -> None:
     """Store packs in short transactions, each of which shows that the upload lives.
 
-    Raises InputError if the upload was taken over meanwhile.
+    Raises TakenOverError if the upload was taken over meanwhile.
     """
     rest = iter(packs)
     while some := list(islice(rest, uploads.PACKS_AT_ONCE)):
@@ -252,7 +256,7 @@ def add_packs(engine: Engine, broadcast_id: str, packs: Iterable[PackLike]) -> N
 
 
 def alive(connection: Connection, broadcast_id: str) -> None:
-    """Show that the upload lives; raise InputError if it is not ours any more."""
+    """Show that the upload lives; raise TakenOverError if it is not ours any more."""
     kept = connection.execute(
         update(BroadcastRow)
         .where(BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.UPLOADING)
@@ -260,7 +264,7 @@ def alive(connection: Connection, broadcast_id: str) -> None:
         .values(uploading_at=now(connection))
     )
     if kept.rowcount != 1:
-        raise InputError("error.submit.taken_over", id=broadcast_id)
+        raise TakenOverError("error.submit.taken_over", id=broadcast_id)
 
 
 def abandon(engine: Engine, broadcast_id: str) -> None:
@@ -280,7 +284,8 @@ def publish(
 ) -> plan.Proof:
     """Flip the upload into sight, or raise what refuses it; the caller then abandons it.
 
-    Raises RepeatedSendError (the same send within 24 h under another key) and PlanError.
+    Raises TakenOverError, RepeatedSendError (the same send within 24 h under another key) and
+    PlanError.
     """
 
     def work(connection: Connection) -> plan.Proof:
@@ -312,11 +317,13 @@ def publish(
 
 
 def _refuse_repeated(connection: Connection, body: Body) -> None:
+    """Refuse the same send under another key; under the same one it is no repeat, but found."""
     since = now(connection) - REPEAT_WITHIN
     earlier = connection.execute(
         select(BroadcastRow.id, BroadcastRow.created_at)
         .where(
             BroadcastRow.account == body.account.name,
+            BroadcastRow.key != body.key,
             BroadcastRow.content_digest == body.content_digest,
             BroadcastRow.audience_digest == body.audience_digest,
             BroadcastRow.state != BroadcastState.UPLOADING,
@@ -353,8 +360,15 @@ def _store_skipped(connection: Connection, broadcast_id: str, figures: Figures) 
 def dry_run(
     engine: Engine, body: Body, *, calls: int, terms: Terms, quota: plan.Quota | None
 ) -> plan.Proof:
-    """Prove the plan without storing anything. Raises what :func:`publish` would, but PlanError."""
-    with read(engine) as connection:
+    """Prove the plan without storing anything. Raises what :func:`publish` would, but PlanError.
+
+    Raises PublishedMeanwhileError, and what :func:`find` raises, for what was stored under the key
+    since the caller looked: it holds calls of its own, which are no reason to refuse its repeat.
+    """
+    with snapshot(engine) as connection:
+        there = _same(connection, body)
+        if there is not None:
+            raise PublishedMeanwhileError(there)
         if not terms.again:
             _refuse_repeated(connection, body)
         return quotas.prove(

@@ -41,6 +41,7 @@ def test_plan_that_does_not_fit_is_refused_with_the_figures(engine: Engine) -> N
     facts = caught.value.facts
     assert (facts["calls"], facts["free"], facts["days"]) == (91, 90, 2)
     spread = Terms(who="tests", spread_days=True)
+    submits.abandon(engine, broadcast_id)
     proof = submits.dry_run(engine, text, calls=91, terms=spread, quota=HUNDRED)
     assert (proof.fit, proof.days) == (Fit.SPREADS, 2)
 

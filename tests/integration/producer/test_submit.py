@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -109,6 +110,62 @@ def test_what_was_submitted_while_a_person_was_asked_is_found(
 
     assert (second.id, second.created) == (first.id, False)
     assert bell.rung == [first.id]
+    assert counts(engine) == (1, 1)
+
+
+class Meanwhile(QuotaStub):
+    """WeChat, which answers when another process has published something."""
+
+    def __init__(self, publish: Callable[[], Any], *, remain: int = 100) -> None:
+        super().__init__(plan.Quota(daily_limit=100, used=100 - remain, remain=remain))
+        self._publish = publish
+
+    def quota(self, account: Account) -> plan.Quota | None:
+        self.first = self._publish()
+        return super().quota(account)
+
+
+@pytest.mark.parametrize("remain", [100, 1])
+def test_what_was_published_while_wechat_was_asked_is_found_and_no_repeat(
+    engine: Engine, account: Account, remain: int
+) -> None:
+    """The calls that it holds are no reason to refuse it either."""
+    meanwhile = Meanwhile(lambda: send(engine, order(account), openids(5)), remain=remain)
+
+    second = send(engine, order(account), openids(5), quota=meanwhile)
+
+    assert (second.id, second.created) == (meanwhile.first.id, False)
+    assert counts(engine) == (1, 1)
+
+
+@pytest.mark.parametrize("text", ["您好", "改了"])
+def test_another_body_under_its_key_meets_what_was_published_while_wechat_was_asked(
+    engine: Engine, account: Account, text: str
+) -> None:
+    at = datetime.now(UTC) + timedelta(hours=2)
+    meanwhile = Meanwhile(lambda: send(engine, order(account), openids(5)))
+
+    with pytest.raises(ConflictError):
+        send(engine, order(account, text=text, scheduled_at=at), openids(5), quota=meanwhile)
+
+    assert counts(engine) == (1, 1)
+
+
+def test_who_lost_the_key_during_the_upload_finds_what_was_published_under_it(
+    engine: Engine, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_packs, others = submits.add_packs, list[Any]()
+
+    def stalled(*words: Any) -> None:
+        monkeypatch.setattr(submits, "add_packs", add_packs)
+        ledger.pass_time(engine, submits.UPLOAD_DEAD + timedelta(seconds=1))
+        others.append(send(engine, order(account), openids(5)))
+        add_packs(*words)
+
+    monkeypatch.setattr(submits, "add_packs", stalled)
+    slow = send(engine, order(account), openids(5))
+
+    assert [(slow.id, slow.created)] == [(other.id, False) for other in others]
     assert counts(engine) == (1, 1)
 
 
