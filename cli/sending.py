@@ -164,7 +164,7 @@ def _proof_json(wish: Wish, prepared: Prepared, proof: plan.Proof) -> dict[str, 
 def _show(wish: Wish, prepared: Prepared, *, engine: Engine) -> bool:
     """Show what will be sent; return whether its account stands still."""
     stops = list(standing.lanes(engine).stops(wish.order.account.name))
-    for line in summary(wish.order, prepared, stops=stops, now=words.utc_now()):
+    for line in summary(wish.order, prepared, stops=stops, now=prepared.now):
         output.note(line)
     return bool(stops)
 
@@ -198,11 +198,12 @@ def _tell(wish: Wish, submitted: Submitted, *, engine: Engine, followed: bool) -
     at = wish.order.scheduled_at
     if not submitted.created:
         _tell_existing(reports.report(engine, submitted.id, batch_list=False))
-    elif at is not None:
-        when = words.moment(at, words.utc_now())
-        output.say(t("send.scheduled", id=submitted.id, at=when))
+    elif at is not None and submitted.state is BroadcastState.SCHEDULED:
+        output.say(t("send.scheduled", id=submitted.id, at=words.moment(at, submitted.now)))
     else:
         output.say(t("send.stored_followed" if followed else "send.stored", id=submitted.id))
+        if at is not None:
+            output.say(t("send.at_passed", at=words.moment(at, submitted.now)))
     account = wish.order.account.name
     if submitted.created and standing.waits_for_unhalt(engine, account):
         output.say(t("send.standing", account=account))

@@ -32,6 +32,7 @@ from models.ledger.reading import reports
 from producer.audience import Audience
 from producer.content import Content
 from producer.notice import Notice
+from producer.schedule import refuse_what_is_not_ahead
 
 LONGEST_KEY = 128
 #: The highest priority that a person gives a broadcast; the lowest is its negative, 0 is usual.
@@ -72,6 +73,8 @@ class Prepared:
     figures: submits.Figures
     terms: submits.Terms
     sizes: Sequence[int]
+    #: The database's moment when it was looked for its key.
+    now: datetime
     #: The broadcast that has this key and this body already.
     existing: str | None
     #: None where *existing* is given: it was proved in its time.
@@ -87,6 +90,10 @@ class Submitted:
     id: str
     #: False where the same key and body had been submitted before.
     created: bool
+    #: As it was stored, or as the one that was there stands.
+    state: BroadcastState
+    #: The database's moment of that.
+    now: datetime
     proof: plan.Proof | None
     #: Whether a worker was rung for its planning. If not, the sweep does it where it is due.
     rung: bool
@@ -112,21 +119,26 @@ def checked_key(key: str) -> str:
 def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSource) -> Prepared:
     """Hold an order against the ledger and WeChat's quota, storing nothing.
 
-    Raises RepeatedSendError, ConflictError, InputError (the key is being uploaded), PlanError (the
-    account's kind cannot send by OpenID) and DatabaseAwayError. A plan that does not fit is told
-    by ``proof``, and refused by :func:`store`.
+    Raises RepeatedSendError, ConflictError, InputError (the key is being uploaded; its time is past
+    by the database's clock, or too far ahead), PlanError (the account's kind cannot send by OpenID)
+    and DatabaseAwayError. A plan that does not fit is told by ``proof``, and refused by
+    :func:`store`.
     """
     if order.account.account_kind is AccountKind.SUBSCRIPTION:
         raise PlanError("error.plan.account_kind", account=order.account.name)
     body = _body(order, audience)
     sizes = list(plan.cut(audience.planned, order.batch_size))
+    look = submits.look(engine, body)
     prepared = Prepared(
         body=body, figures=_figures(audience, calls=len(sizes)), terms=order.terms, sizes=sizes,
-        existing=submits.find(engine, body), proof=None, quota=None,
+        now=look.now, existing=look.existing, proof=None, quota=None,
         notices=(*order.content.notices, *_doubtful(audience)),
     )  # fmt: skip
     if prepared.existing is not None:
+        # Its time may have come since: whoever repeats a command finds what it stored.
         return prepared
+    if body.scheduled_at is not None:
+        refuse_what_is_not_ahead(body.scheduled_at, now=look.now, machine_now=look.machine_now)
     answer = quota.quota(order.account)
     try:
         proof = submits.dry_run(engine, body, calls=len(sizes), terms=order.terms, quota=answer)
@@ -155,7 +167,7 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell)
         return _again(prepared, prepared.existing, engine=engine, bell=bell)
     refuse_what_does_not_fit(prepared)
     try:
-        broadcast_id, proof = _publish(prepared, audience, engine=engine)
+        broadcast_id, published = _publish(prepared, audience, engine=engine)
     except submits.PublishedMeanwhileError as there:
         return _again(prepared, there.id, engine=engine, bell=bell)
     except submits.TakenOverError:
@@ -168,12 +180,12 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell)
         with contextlib.suppress(OutOfReachError):
             quotas.remember(engine, prepared.body.account, prepared.quota)
     rung, notices = False, tuple[Notice, ...]()
-    if prepared.body.scheduled_at is None:
-        # What has its time is launched by beat, or rung for by the sweep if that came meanwhile.
+    if published.state is BroadcastState.PLANNING:
+        # What waits for its time is launched by beat.
         rung, notices = _ring(bell, broadcast_id)
     return Submitted(
-        id=broadcast_id, created=True, proof=proof, rung=rung,
-        notices=(*prepared.notices, *notices),
+        id=broadcast_id, created=True, state=published.state, now=published.now,
+        proof=published.proof, rung=rung, notices=(*prepared.notices, *notices),
     )  # fmt: skip
 
 
@@ -185,18 +197,20 @@ def submit(
     return store(prepared, audience, engine=engine, bell=bell)
 
 
-def _publish(prepared: Prepared, audience: Audience, *, engine: Engine) -> tuple[str, plan.Proof]:
-    """Upload and publish; return the id and the proof that held then."""
+def _publish(
+    prepared: Prepared, audience: Audience, *, engine: Engine
+) -> tuple[str, submits.Published]:
+    """Upload and publish; return the id and as what it was stored."""
     broadcast_id = submits.begin(engine, prepared.body, who=prepared.terms.who)
     passing(Point.SUBMIT_BEGUN)
     with _all_or_nothing(engine, broadcast_id):
         submits.add_packs(engine, broadcast_id, audience.packs(prepared.sizes))
         passing(Point.SUBMIT_STORED)
-        proof = submits.publish(
+        published = submits.publish(
             engine, broadcast_id, prepared.body, figures=prepared.figures, terms=prepared.terms,
             quota=prepared.quota,
         )  # fmt: skip
-    return broadcast_id, proof
+    return broadcast_id, published
 
 
 @contextlib.contextmanager
@@ -213,12 +227,12 @@ def _all_or_nothing(engine: Engine, broadcast_id: str) -> Iterator[None]:
 
 def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, bell: Bell) -> Submitted:
     """Answer with the broadcast that is there; ring again if it still waits for its plan."""
-    state = reports.report(engine, broadcast_id, batch_list=False).state
+    told = reports.report(engine, broadcast_id, batch_list=False)
     rung, notices = False, tuple[Notice, ...]()
-    if state is BroadcastState.PLANNING:
+    if told.state is BroadcastState.PLANNING:
         rung, notices = _ring(bell, broadcast_id)
     return Submitted(
-        id=broadcast_id, created=False, proof=None, rung=rung,
+        id=broadcast_id, created=False, state=told.state, now=told.now, proof=None, rung=rung,
         notices=(*prepared.notices, *notices),
     )  # fmt: skip
 

@@ -17,7 +17,6 @@ from cli.group import Command
 from cli.sending import Ask, Wish, send_wish
 from cli.wiring.database import settings
 from cli.wiring.person import who
-from cli.words import utc_now
 from models.ledger.submits import Terms
 from producer import content as contents
 from producer.content import Content
@@ -71,7 +70,7 @@ def send(
         account=settings().account(account),
         content=_content(text or [], content or []),
         key=checked_key(new_key() if key is None else key),
-        scheduled_at=None if at is None else parse_at(at, now=utc_now()),
+        scheduled_at=None if at is None else parse_at(at),
         terms=Terms(who=who(), again=again, spread_days=spread_days, priority=priority),
         batch_size=settings().batch_size,
     )

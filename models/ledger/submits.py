@@ -11,7 +11,7 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
@@ -105,6 +105,17 @@ class Terms:
     priority: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A broadcast that came into sight."""
+
+    proof: plan.Proof
+    #: SCHEDULED if it waits for its time, PLANNING if it goes out at once.
+    state: BroadcastState
+    #: The database's moment by which that was decided.
+    now: datetime
+
+
 class TakenOverError(InputError):
     """An upload was silent for so long that another process took its key."""
 
@@ -118,15 +129,32 @@ class PublishedMeanwhileError(Exception):
         self.id = broadcast_id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a look for a key found."""
+
+    existing: str | None
+    #: The database's moment, before the look: what it did not find was not stored by then.
+    now: datetime
+    #: What this machine took for the same moment.
+    machine_now: datetime
+
+
 def find(engine: Engine, body: Body) -> str | None:
     """Return the id of the broadcast that has this key and this body, if there is one.
 
     Raises ConflictError when the key is taken by another body, InputError while another process is
     uploading under it, and SettingsError when the account's name has had another appid.
     """
+    return look(engine, body).existing
+
+
+def look(engine: Engine, body: Body) -> Look:
+    """Do what :func:`find` does, and tell when."""
     with read(engine) as connection:
+        moment, machine = now(connection), datetime.now(UTC)
         known.refuse_changed(connection, body.account)
-        return _same(connection, body)
+        return Look(existing=_same(connection, body), now=moment, machine_now=machine)
 
 
 def _same(connection: Connection, body: Body) -> str | None:
@@ -281,14 +309,16 @@ def publish(
     figures: Figures,
     terms: Terms,
     quota: plan.Quota | None,
-) -> plan.Proof:
+) -> Published:
     """Flip the upload into sight, or raise what refuses it; the caller then abandons it.
+
+    One whose time passed during the upload goes out at once, as if it had been launched.
 
     Raises TakenOverError, RepeatedSendError (the same send within 24 h under another key) and
     PlanError.
     """
 
-    def work(connection: Connection) -> plan.Proof:
+    def work(connection: Connection) -> Published:
         lanes.hold(connection, body.account.name)
         alive(connection, broadcast_id)
         if not terms.again:
@@ -299,21 +329,22 @@ def publish(
         )  # fmt: skip
         plan.refuse_what_does_not_fit(proof)
         _store_skipped(connection, broadcast_id, figures)
-        later = body.scheduled_at is not None and body.scheduled_at > now(connection)
+        moment = now(connection)
+        later = body.scheduled_at is not None and body.scheduled_at > moment
+        state = BroadcastState.SCHEDULED if later else BroadcastState.PLANNING
         moves.move_broadcast(
-            connection, broadcast_id,
-            BroadcastState.SCHEDULED if later else BroadcastState.PLANNING,
-            who=terms.who, published_at=now(connection), uploading_at=None,
+            connection, broadcast_id, state,
+            who=terms.who, published_at=moment, uploading_at=None,
             read=figures.read, malformed=figures.malformed, duplicate=figures.duplicate,
             planned=figures.planned, calls_planned=figures.calls,
             spread_days=terms.spread_days, priority=terms.priority,
         )  # fmt: skip
         passing(Point.SUBMIT_PUBLISHING)
-        return proof
+        return Published(proof=proof, state=state, now=moment)
 
-    proof = write(engine, work)
+    published = write(engine, work)
     passing(Point.SUBMIT_PUBLISHED)
-    return proof
+    return published
 
 
 def _refuse_repeated(connection: Connection, body: Body) -> None:

@@ -7,7 +7,7 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +26,17 @@ def line(tmp_path: Path) -> Iterator[CommandLine]:
         yield made
 
 
-def on_terminal(line: CommandLine, *words: str, types: bytes = b"", **env: str) -> Result:
-    """Run a command whose three streams are a terminal; return what it showed."""
+def on_terminal(
+    line: CommandLine,
+    *words: str,
+    types: bytes = b"",
+    asked: Callable[[], None] | None = None,
+    **env: str,
+) -> Result:
+    """Run a command whose three streams are a terminal; return what it showed.
+
+    What *types* says is typed beforehand, or once *asked* was called when the question is shown.
+    """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "cli.main", *words],
@@ -35,8 +44,14 @@ def on_terminal(line: CommandLine, *words: str, types: bytes = b"", **env: str) 
         env=line.environment({"TERM": "dumb", "COLUMNS": "200", **env}), start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
-    os.write(ours, types)
     shown = b""
+    while asked is not None and b"[y/N]" not in shown:
+        data = _read(ours)
+        assert data, shown
+        shown += data
+    if asked is not None:
+        asked()
+    os.write(ours, types)
     # Linux ends a terminal whose other side is gone with an error, macOS with nothing.
     while data := _read(ours):
         shown += data

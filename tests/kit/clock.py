@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ class Clock:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "clock-shift"
-        self._tell(0)
+        self.shift(timedelta(0))
 
     @property
     def settings(self) -> dict[str, str]:
@@ -38,9 +38,10 @@ class Clock:
         """Put the ledger's clock at *moment*, and WeChat's there too if nothing else is said."""
         at_wechat = (wechat or moment) - datetime.now(UTC)
         system.simulator.admin("POST", "clock", {"shift_s": at_wechat.total_seconds()})
-        self._tell((moment - datetime.now(UTC)).total_seconds())
+        self.shift(moment - datetime.now(UTC))
 
-    def _tell(self, shift_s: float) -> None:
+    def shift(self, by: timedelta) -> None:
+        """Put the ledger's clock so far ahead of this machine's."""
         fresh = self._file.with_suffix(".new")
-        fresh.write_text(f"{shift_s}")
+        fresh.write_text(f"{by.total_seconds()}")
         fresh.replace(self._file)

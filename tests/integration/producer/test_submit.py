@@ -21,6 +21,7 @@ from broadcast.errors import (
 )
 from broadcast.states import BroadcastState
 from models import BroadcastRow, Pack
+from models.engine import now
 from models.ledger import submits, sweeps
 from models.ledger.reading import reports
 from producer import audience as audiences
@@ -37,6 +38,12 @@ def counts(engine: Engine) -> tuple[int, int]:
             connection.scalar(select(func.count()).select_from(BroadcastRow)) or 0,
             connection.scalar(select(func.count()).select_from(Pack)) or 0,
         )
+
+
+def ledger_now(engine: Engine) -> datetime:
+    """Return the database's moment."""
+    with engine.connect() as connection:
+        return now(connection)
 
 
 def send(engine: Engine, wanted: Any, people: list[str], **ports: Any) -> Any:
@@ -245,6 +252,54 @@ def test_a_scheduled_broadcast_is_not_rung_for(engine: Engine, account: Account)
 
     assert (made.rung, bell.rung) == (False, [])
     assert reports.report(engine, made.id).state is BroadcastState.SCHEDULED
+
+
+def test_a_key_is_found_after_its_time_and_meets_another_body_or_time_as_ever(
+    engine: Engine, account: Account
+) -> None:
+    at, elapsed = datetime.now(UTC) + timedelta(hours=2), timedelta(hours=3)
+    first = send(engine, order(account, scheduled_at=at), openids(5))
+    ledger.pass_time(engine, elapsed)
+    past = at - elapsed
+
+    again = send(engine, order(account, scheduled_at=past), openids(5))
+    for text, other in (("改了", past), ("您好", past - timedelta(minutes=1)), ("您好", None)):
+        with pytest.raises(ConflictError, match=first.id):
+            send(engine, order(account, text=text, scheduled_at=other), openids(5))
+    with pytest.raises(InputError) as caught:
+        send(engine, order(account, "k2", scheduled_at=past), openids(5))
+
+    assert (again.id, again.created) == (first.id, False)
+    assert caught.value.message_id == "error.at.past"
+    assert counts(engine) == (1, 1)
+
+
+@pytest.mark.parametrize("ago", [timedelta(0), timedelta(hours=1)])
+def test_a_time_that_is_past_by_the_databases_clock_is_refused_at_the_door(
+    engine: Engine, account: Account, ago: timedelta
+) -> None:
+    quota, at = QuotaStub(), ledger_now(engine) - ago
+
+    with pytest.raises(InputError) as caught:
+        send(engine, order(account, scheduled_at=at), openids(5), quota=quota)
+
+    assert caught.value.message_id == "error.at.past"
+    assert (quota.asked, counts(engine)) == (0, (0, 0))
+
+
+def test_a_broadcast_whose_time_passed_before_it_was_published_is_rung_for_at_once(
+    engine: Engine, account: Account
+) -> None:
+    bell, at = BellStub(), datetime.now(UTC) + timedelta(hours=2)
+    with audiences.read(openids(5)) as audience:
+        wanted = order(account, scheduled_at=at)
+        prepared = prepare(wanted, audience, engine=engine, quota=QuotaStub())
+        passed = replace(prepared.body, scheduled_at=at - timedelta(hours=3))
+
+        made = store(replace(prepared, body=passed), audience, engine=engine, bell=bell)
+
+    assert (made.state, made.rung, bell.rung) == (BroadcastState.PLANNING, True, [made.id])
+    assert reports.report(engine, made.id).state is BroadcastState.PLANNING
 
 
 def test_a_scheduled_broadcast_whose_time_has_come_is_rung_for_when_it_is_submitted_again(

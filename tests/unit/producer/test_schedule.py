@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from broadcast.errors import InputError
-from producer.schedule import parse_at
+from producer.schedule import parse_at, refuse_what_is_not_ahead
 
 NOW = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)  # 12:00 in Beijing
 EVENING = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -24,35 +24,70 @@ EVENING = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
     ],
 )
 def test_a_time_without_zone_is_beijing_time(text: str) -> None:
-    assert parse_at(text, now=NOW) == EVENING
-
-
-@pytest.mark.parametrize("text", ["2026-11-25 11:59", "2026-11-25 12:00", "2025-01-01T00:00Z"])
-def test_the_past_is_refused(text: str) -> None:
-    with pytest.raises(InputError) as caught:
-        parse_at(text, now=NOW)
-    assert caught.value.message_id == "error.at.past"
+    assert parse_at(text) == EVENING
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "tomorrow", "2026-11-26", "2026-13-01 20:00", "25.11.2026 20:00", "0001-01-01 00:00"],
-)
+    ["", "tomorrow", "2026-11-26", "2026-13-01 20:00", "25.11.2026 20:00", "0001-01-01 00:00",
+     "9999-12-31T23:59Z"],
+)  # fmt: skip
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
-        parse_at(text, now=NOW)
-    assert caught.value.message_id in {"error.at.unreadable", "error.at.past"}
+        parse_at(text)
+    assert caught.value.message_id == "error.at.unreadable"
     assert str(caught.value)
+
+
+def refused(text: str, *, machine_now: datetime = NOW) -> InputError:
+    """Return why a time is refused."""
+    with pytest.raises(InputError) as caught:
+        refuse_what_is_not_ahead(parse_at(text), now=NOW, machine_now=machine_now)
+    return caught.value
+
+
+@pytest.mark.parametrize("text", ["2026-11-25 11:59", "2026-11-25 12:00", "2025-01-01T00:00Z"])
+@pytest.mark.parametrize("off_s", [-5, 0, 5])
+def test_the_past_is_refused(text: str, off_s: int) -> None:
+    told = refused(text, machine_now=NOW + timedelta(seconds=off_s))
+
+    assert told.message_id == "error.at.past"
+
+
+@pytest.mark.parametrize(
+    ("lang", "off_s", "words"),
+    [
+        ("en", -6, "0:00:06 (h:mm:ss) slow"),
+        ("en", 3 * 86400 + 61, "72:01:01 (h:mm:ss) fast"),
+        ("zh", -6, "本机时钟慢了 0:00:06"),
+        ("zh", 6, "本机时钟快了 0:00:06"),
+    ],
+)
+def test_who_went_by_a_clock_that_is_off_is_told_by_how_much(
+    lang: str, off_s: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADCAST_LANG", lang)
+    told = str(refused("2026-11-25 11:59", machine_now=NOW + timedelta(seconds=off_s)))
+
+    assert words in told
+    assert "2026-11-25 12:00:00" in told
+
+
+@pytest.mark.parametrize("off_s", [-86400, 0, 86400])
+def test_what_is_ahead_by_the_databases_clock_is_ahead(off_s: int) -> None:
+    refuse_what_is_not_ahead(EVENING, now=NOW, machine_now=NOW + timedelta(seconds=off_s))
 
 
 @pytest.mark.parametrize("text", ["2028-11-25 20:00", "2027-11-26 12:01", "9999-12-31 23:59"])
 def test_a_mistyped_year_is_refused_with_the_bound(text: str) -> None:
-    with pytest.raises(InputError) as caught:
-        parse_at(text, now=NOW)
+    told = refused(text)
 
-    assert caught.value.message_id == "error.at.far"
-    assert caught.value.facts == {"at": text, "bound": "2027-11-26 12:00"}
+    assert told.message_id == "error.at.far"
+    assert told.facts == {"at": text, "bound": "2027-11-26 12:00"}
 
 
 def test_a_year_ahead_is_near_enough() -> None:
-    assert parse_at("2027-11-25 20:00", now=NOW) == EVENING.replace(year=2027)
+    year = parse_at("2027-11-25 20:00")
+
+    assert year == EVENING.replace(year=2027)
+    refuse_what_is_not_ahead(year, now=NOW, machine_now=NOW)
