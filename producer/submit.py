@@ -16,7 +16,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from broadcast import plan
+from broadcast import plan, submission
 from broadcast.accounts import Account, AccountKind
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import (
@@ -60,7 +60,7 @@ class Order:
     account: Account
     content: Content
     key: str
-    terms: submits.Terms
+    terms: submission.Terms
     scheduled_at: datetime | None = None
     batch_size: int = plan.LARGEST
 
@@ -69,9 +69,9 @@ class Order:
 class Prepared:
     """An order held against the database and WeChat; nothing is stored yet."""
 
-    body: submits.Body
-    figures: submits.Figures
-    terms: submits.Terms
+    body: submission.Body
+    figures: submission.Figures
+    terms: submission.Terms
     sizes: Sequence[int]
     #: The database's moment when it was looked for its key.
     now: datetime
@@ -142,7 +142,7 @@ def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSou
     answer = quota.quota(order.account)
     try:
         proof = submits.dry_run(engine, body, calls=len(sizes), terms=order.terms, quota=answer)
-    except submits.PublishedMeanwhileError as there:
+    except submission.PublishedMeanwhileError as there:
         # WeChat takes its time to answer, and a second process with the same key need not wait.
         return replace(prepared, existing=there.id)
     notices = prepared.notices
@@ -168,9 +168,9 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell)
     refuse_what_does_not_fit(prepared)
     try:
         broadcast_id, published = _publish(prepared, audience, engine=engine)
-    except submits.PublishedMeanwhileError as there:
+    except submission.PublishedMeanwhileError as there:
         return _again(prepared, there.id, engine=engine, bell=bell)
-    except submits.TakenOverError:
+    except submission.TakenOverError:
         existing = submits.find(engine, prepared.body)
         if existing is None:
             raise
@@ -199,7 +199,7 @@ def submit(
 
 def _publish(
     prepared: Prepared, audience: Audience, *, engine: Engine
-) -> tuple[str, submits.Published]:
+) -> tuple[str, submission.Published]:
     """Upload and publish; return the id and as what it was stored."""
     broadcast_id = submits.begin(engine, prepared.body, who=prepared.terms.who)
     passing(Point.SUBMIT_BEGUN)
@@ -256,16 +256,16 @@ def _doubtful(audience: Audience) -> tuple[Notice, ...]:
     return (Notice(message_id="notice.audience.not_o", facts=facts),)
 
 
-def _body(order: Order, audience: Audience) -> submits.Body:
-    return submits.Body(
+def _body(order: Order, audience: Audience) -> submission.Body:
+    return submission.Body(
         account=order.account, key=checked_key(order.key), content=order.content.canonical,
         content_digest=order.content.digest, msgtype=order.content.msgtype,
         audience_digest=audience.digest, scheduled_at=order.scheduled_at,
     )  # fmt: skip
 
 
-def _figures(audience: Audience, *, calls: int) -> submits.Figures:
-    return submits.Figures(
+def _figures(audience: Audience, *, calls: int) -> submission.Figures:
+    return submission.Figures(
         read=audience.read, malformed=audience.malformed.count,
         duplicate=audience.duplicate.count, planned=audience.planned, calls=calls,
         samples={

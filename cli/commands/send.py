@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from broadcast.errors import InputError
+from broadcast.submission import Terms
 from broadcast.text import t
 from cli import output, waiting
 from cli.commands.options import AccountName, AsJSON, UntilWord, new_app
@@ -17,7 +18,6 @@ from cli.group import Command
 from cli.sending import Ask, Wish, send_wish
 from cli.wiring.database import settings
 from cli.wiring.person import who
-from models.ledger.submits import Terms
 from producer import content as contents
 from producer.content import Content
 from producer.schedule import parse_at

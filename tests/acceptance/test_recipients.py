@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from broadcast import submission
 from models.ledger import submits
 from tests.acceptance.by_hand import OWNER, PEOPLE, doubt, good, submitted
 from tests.kit import ledger
@@ -101,7 +102,7 @@ def many(line: CommandLine, store: Engine) -> str:
     broadcast_id = ledger.upload(store, told, size=MANY, batches=100)
     submits.publish(
         store, broadcast_id, told, figures=ledger.figures(size=MANY, batches=100), quota=None,
-        terms=submits.Terms(who="tests"),
+        terms=submission.Terms(who="tests"),
     )  # fmt: skip
     line.run("cancel", broadcast_id)
     return broadcast_id

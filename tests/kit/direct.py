@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from broadcast import plan
+from broadcast import plan, submission
 from broadcast.accounts import Account
 from models.ledger import submits
 from producer import audience
@@ -29,7 +29,7 @@ def submit(
     """Store and publish a text for *openids*; ring for nobody. Return the broadcast's id."""
     content = json.dumps({"msgtype": "text", "text": {"content": text}}, ensure_ascii=False)
     with audience.read(list(openids)) as read:
-        body = submits.Body(
+        body = submission.Body(
             account=account, key=key, content=content, msgtype="text",
             content_digest=hashlib.sha256(content.encode()).hexdigest(),
             audience_digest=read.digest,
@@ -37,7 +37,7 @@ def submit(
         sizes = list(plan.cut(read.planned, batch_size))
         broadcast_id = submits.begin(engine, body, who="test")
         submits.add_packs(engine, broadcast_id, read.packs(sizes))
-        figures = submits.Figures(
+        figures = submission.Figures(
             read=read.read, malformed=0, duplicate=0, planned=read.planned, calls=len(sizes),
             samples={},
         )  # fmt: skip
@@ -46,7 +46,7 @@ def submit(
             broadcast_id,
             body,
             figures=figures,
-            terms=submits.Terms(who="test", again=True, priority=priority),
+            terms=submission.Terms(who="test", again=True, priority=priority),
             quota=None,
         )
     return broadcast_id

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Engine, bindparam, func, select, update
 
-from broadcast import accounts, openid, plan
+from broadcast import accounts, openid, plan, submission
 from broadcast.accounts import Account
 from broadcast.decide import Decision
 from broadcast.errors import PlanError, RepeatedSendError
@@ -96,10 +96,10 @@ def body(
     owner: Account | None = None,
     text: str = "您好 🎉",
     at: datetime | None = None,
-) -> submits.Body:
+) -> submission.Body:
     """Return what a broadcast to the first *size* OpenIDs says; the key is new if not given."""
     content = json.dumps({"msgtype": "text", "text": {"content": text}}, ensure_ascii=False)
-    return submits.Body(
+    return submission.Body(
         account=owner or account(),
         key=key or f"key-{next(_KEYS)}",
         content=content,
@@ -112,16 +112,16 @@ def body(
 
 def figures(
     *, size: int, batches: int, **skipped: tuple[int, list[tuple[int, str]]]
-) -> submits.Figures:
+) -> submission.Figures:
     """Return what was read: *size* good OpenIDs and what was skipped."""
     counts = {reason: count for reason, (count, _) in skipped.items()}
-    return submits.Figures(
+    return submission.Figures(
         read=size + sum(counts.values()), malformed=counts.get("malformed", 0),
         duplicate=counts.get("duplicate", 0), planned=size, calls=batches, samples=skipped,
     )  # fmt: skip
 
 
-def upload(engine: Engine, said: submits.Body, *, size: int = 20, batches: int = 2) -> str:
+def upload(engine: Engine, said: submission.Body, *, size: int = 20, batches: int = 2) -> str:
     """Store a broadcast that nobody sees yet; return its id."""
     broadcast_id = submits.begin(engine, said, who="tests")
     submits.add_packs(engine, broadcast_id, portions(openids(size), sizes_of(size, batches)))
@@ -130,7 +130,7 @@ def upload(engine: Engine, said: submits.Body, *, size: int = 20, batches: int =
 
 def published(
     engine: Engine,
-    said: submits.Body,
+    said: submission.Body,
     *,
     size: int = 20,
     batches: int = 2,
@@ -142,7 +142,7 @@ def published(
     broadcast_id = upload(engine, said, size=size, batches=batches)
     submits.publish(
         engine, broadcast_id, said, figures=figures(size=size, batches=batches),
-        terms=submits.Terms(who="tests", again=again, spread_days=spread), quota=quota,
+        terms=submission.Terms(who="tests", again=again, spread_days=spread), quota=quota,
     )  # fmt: skip
     return broadcast_id
 
@@ -150,7 +150,7 @@ def published(
 def publish_together(
     engine: Engine,
     ids: list[str],
-    texts: list[submits.Body],
+    texts: list[submission.Body],
     *,
     quota: plan.Quota | None,
     calls: int = 2,
@@ -163,7 +163,7 @@ def publish_together(
         try:
             submits.publish(
                 engine, ids[n], texts[n], figures=figures(size=20, batches=calls),
-                terms=submits.Terms(who="tests"), quota=quota,
+                terms=submission.Terms(who="tests"), quota=quota,
             )  # fmt: skip
         except (PlanError, RepeatedSendError):
             return "refused"

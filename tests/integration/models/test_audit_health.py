@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select, update
 
+from broadcast import submission
 from broadcast.errors import UnknownIdError
 from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
@@ -67,7 +68,7 @@ def test_broadcast_is_healthy_from_its_upload_to_its_end(engine: Engine) -> None
     skipped = {"malformed": (2, [(3, "x"), (4, "y")]), "duplicate": (1, [(9, "z")])}
     submits.publish(
         engine, broadcast_id, text, figures=ledger.figures(size=60, batches=3, **skipped),
-        terms=submits.Terms(who="tests"), quota=None,
+        terms=submission.Terms(who="tests"), quota=None,
     )  # fmt: skip
     healthy(engine)
     ledger.planned(engine, broadcast_id)

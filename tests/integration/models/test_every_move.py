@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast import submission
 from broadcast.attempts import Reason
 from broadcast.facts import Fact
 from broadcast.plan import Quota
@@ -57,7 +58,7 @@ class Stage:
         """Flip it into sight."""
         submits.publish(
             self.engine, self.id, self.body, figures=self.figures,
-            terms=submits.Terms(who=WHO, again=True), quota=PLENTY,
+            terms=submission.Terms(who=WHO, again=True), quota=PLENTY,
         )  # fmt: skip
 
     def plan(self, *, quota: Quota = PLENTY) -> None:

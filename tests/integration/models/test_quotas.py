@@ -12,9 +12,9 @@ from sqlalchemy import Engine, select
 from broadcast import day
 from broadcast.errors import PlanError
 from broadcast.plan import Fit, Quota
+from broadcast.submission import Terms
 from models import QuotaDay
 from models.ledger import quotas, submits
-from models.ledger.submits import Terms
 from tests.kit import ledger
 from tests.kit.ledger import Driver, body, figures, published, said, upload
 

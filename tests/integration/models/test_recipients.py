@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, delete
 
+from broadcast import submission
 from broadcast.attempts import Reason
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.reports import SETS
@@ -116,7 +117,7 @@ def test_skipped_lines_are_told_with_their_count(engine: Engine) -> None:
     figures = ledger.figures(size=20, batches=2, malformed=(1500, [(3, "no id"), (7, "=1+1")]))
     submits.publish(
         engine, broadcast_id, said_body, figures=figures, quota=None,
-        terms=submits.Terms(who=WHO),
+        terms=submission.Terms(who=WHO),
     )  # fmt: skip
     [one] = recipients.skipped(engine, broadcast_id)
     assert (one.reason, one.count, one.lines) == ("malformed", 1500, [(3, "no id"), (7, "=1+1")])

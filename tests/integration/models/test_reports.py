@@ -8,6 +8,7 @@ from datetime import UTC, timedelta
 import pytest
 from sqlalchemy import Engine, event
 
+from broadcast import submission
 from broadcast.errors import UnknownIdError
 from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
@@ -39,7 +40,7 @@ def test_figures_add_up_from_the_flip_to_the_end(engine: Engine) -> None:
     broadcast_id = ledger.upload(engine, text, size=60, batches=6)
     submits.publish(
         engine, broadcast_id, text, figures=ledger.figures(size=60, batches=6, **SKIPPED),
-        terms=submits.Terms(who="tests"), quota=None,
+        terms=submission.Terms(who="tests"), quota=None,
     )  # fmt: skip
     assert adds_up(engine, broadcast_id).recipients["waiting"] == 60
     ledger.planned(engine, broadcast_id)

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 
+from broadcast import submission
 from broadcast.attempts import Reason
 from broadcast.errors import (
     ConflictError,
@@ -19,10 +20,10 @@ from broadcast.errors import (
 )
 from broadcast.plan import Fit, Quota
 from broadcast.states import BroadcastState
+from broadcast.submission import Terms
 from models import BroadcastRow, Pack, Skipped
 from models.ledger import controls, plans, submits, sweeps
 from models.ledger.reading import reports
-from models.ledger.submits import Terms
 from tests.kit import ledger
 from tests.kit.ledger import Driver, body, figures, published, said, upload
 
@@ -66,7 +67,7 @@ def test_same_key_and_body_is_the_same_broadcast(engine: Engine) -> None:
     [body(key="one", size=30), body(key="one", text="别的"),
      body(key="one", owner=ledger.account("other"))],
 )  # fmt: skip
-def test_same_key_and_another_body_is_refused(engine: Engine, other: submits.Body) -> None:
+def test_same_key_and_another_body_is_refused(engine: Engine, other: submission.Body) -> None:
     broadcast_id = published(engine, body(key="one"))
     with pytest.raises(ConflictError) as caught:
         submits.find(engine, other)
@@ -134,7 +135,7 @@ def test_begin_names_the_upload_that_is_under_way(engine: Engine) -> None:
 def test_begin_under_a_key_that_was_published_meanwhile_tells_by_whom(engine: Engine) -> None:
     text = body(key="one")
     broadcast_id = published(engine, text)
-    with pytest.raises(submits.PublishedMeanwhileError) as caught:
+    with pytest.raises(submission.PublishedMeanwhileError) as caught:
         submits.begin(engine, text, who="another")
     assert caught.value.id == broadcast_id
     with pytest.raises(ConflictError, match=broadcast_id):

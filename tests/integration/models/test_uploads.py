@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from broadcast.errors import InputError
+from broadcast.submission import Terms
 from models import BroadcastRow, Pack, schema
 from models import engine as engines
 from models.ledger import submits, sweeps, transaction, uploads
-from models.ledger.submits import Terms
 from models.ledger.transaction import write
 from tests.kit import ledger
 from tests.kit.ledger import body, figures, upload

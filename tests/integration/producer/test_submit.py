@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from broadcast import openid, plan
+from broadcast import openid, plan, submission
 from broadcast.accounts import Account, AccountKind
 from broadcast.errors import (
     BroadcastError,
@@ -96,7 +96,7 @@ def test_the_same_key_with_another_priority_brings_the_first_with_its_own(
     engine: Engine, account: Account
 ) -> None:
     people, wanted = openids(5), order(account)
-    terms = submits.Terms(who="test", priority=7)
+    terms = submission.Terms(who="test", priority=7)
     first = send(engine, replace(wanted, terms=terms), people)
 
     second = send(engine, wanted, people)
@@ -212,7 +212,7 @@ def test_a_plan_that_does_not_fit_is_refused_and_not_stored(
         send(engine, wanted, openids(25), quota=quota)
     assert counts(engine) == (0, 0)
 
-    spread = replace(wanted, terms=submits.Terms(who="test", spread_days=True))
+    spread = replace(wanted, terms=submission.Terms(who="test", spread_days=True))
     made = send(engine, spread, openids(25), quota=quota)
     assert (made.proof.fit, made.proof.days) == (plan.Fit.SPREADS, 2)
 
