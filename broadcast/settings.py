@@ -146,6 +146,9 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: SecretStr) -> SecretStr:
+        if ";" in value.get_secret_value():
+            # Celery, whose broker it is as well, would take it for several.
+            raise ValueError("redis_url")
         return _checked_options(_checked_server(value, REDIS_SCHEMES))
 
     @field_validator("broker_url")
@@ -194,6 +197,11 @@ class Settings(BaseSettings):
         return accounts.choose(self.accounts(), name)
 
 
+def variables() -> set[str]:
+    """Return the names of all variables that settings are read from."""
+    return {_alias(field) for field in Settings.model_fields.values()}
+
+
 def misspelt() -> dict[str, str]:
     """Return the variables that look like a setting and are none, each with the one it is near.
 
@@ -201,7 +209,7 @@ def misspelt() -> dict[str, str]:
     one that is near none, or near one that is set, is left alone. Raises UnicodeDecodeError.
     """
     given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
-    known = {_alias(field) for field in Settings.model_fields.values()}
+    known = variables()
     unknown = sorted(name for name in given - known - _NOT_SETTINGS if name.startswith(_OURS))
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=_NEAR) for name in unknown}
     return {name: found[0] for name, found in near.items() if found and found[0] not in given}
@@ -230,21 +238,22 @@ def _checked_url(value: SecretStr, schemes: tuple[str, ...]) -> SecretStr:
     return value
 
 
-def _checked_server(value: SecretStr, schemes: tuple[str, ...]) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
-    parts.port  # noqa: B018 - as above
-    if parts.scheme in SOCKET_SCHEMES:
-        # With two slashes the first folder of the path would be taken for a host, and left out.
-        named = not parts.hostname and bool(parts.path.strip("/"))
-    else:
-        named = bool(parts.hostname)
-    if parts.scheme not in schemes or not named:
-        raise ValueError(parts.scheme)
-    return value
+def _checked_server(urls: SecretStr, schemes: tuple[str, ...]) -> SecretStr:
+    # Celery takes several, of which it tries the next where one is away.
+    for url in urls.get_secret_value().split(";"):
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - as above
+        if parts.scheme in SOCKET_SCHEMES:
+            # With two slashes the first folder of the path would be taken for a host, and left out.
+            named = not parts.hostname and bool(parts.path.strip("/"))
+        else:
+            named = bool(parts.hostname)
+        if parts.scheme not in schemes or not named:
+            raise ValueError(parts.scheme)
+    return urls
 
 
 def _checked_options(urls: SecretStr) -> SecretStr:
-    # Celery takes several, of which it tries the next where one is away.
     for url in urls.get_secret_value().split(";"):
         if wrong := url_options.refused(url):
             kind = _AMQP_OPTION if urlsplit(url).scheme in AMQP_SCHEMES else _OPTION

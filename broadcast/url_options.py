@@ -89,8 +89,15 @@ def _none(_value: str) -> bool:
     return False
 
 
-def for_celery(url: str) -> str:
-    """Return *url* in Celery's words: ``unix://`` of our client is its ``redis+socket://``."""
+def for_celery(urls: str) -> str:
+    """Return *urls* in Celery's words: ``unix://`` of our client is its ``redis+socket://``.
+
+    Celery takes several, with ``;`` between them.
+    """
+    return ";".join(map(_for_celery, urls.split(";")))
+
+
+def _for_celery(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme != "unix":
         return url

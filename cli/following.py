@@ -176,6 +176,8 @@ class _Watch:
         if figures != self._figures:
             self._figures, self._moved_at = figures, now
         if lane_waits(told):
+            # What comes after the wait has its own time to move.
+            self._moved_at = now
             self._once(f"lane {told.lane.wait_reason}", lane_wait(told))
         elif told.state is BroadcastState.SCHEDULED and told.scheduled_at is not None:
             at = words.moment(told.scheduled_at, told.now)

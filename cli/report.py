@@ -47,7 +47,7 @@ def lines(
     yield _batches(told)
     yield recipients(told)
     yield from _repeats(repeats)
-    yield from _troubled(told.batch_list)
+    yield from _troubled(told.batch_list, told.now)
     yield _times(told)
     if told.people is not None:
         yield from people(told.people, told.now)
@@ -191,7 +191,7 @@ def _repeats(repeats: Sequence[Repeat]) -> Iterator[str]:
         yield t("report.more_repeats", n=len(repeats) - MOST_NAMED)
 
 
-def _troubled(batches: Sequence[BatchLine]) -> Iterator[str]:
+def _troubled(batches: Sequence[BatchLine], now: datetime) -> Iterator[str]:
     """Name the batches that were refused, cancelled, are in doubt, or asked again, by cause."""
     odd = [b for b in batches if b.state in _TOLD or b.not_before is not None]
     for (state, reason, code), group in groupby(sorted(odd, key=_cause), key=_cause):
@@ -203,7 +203,13 @@ def _troubled(batches: Sequence[BatchLine]) -> Iterator[str]:
             several if len(there) > 1 else "report.troubled_one",
             numbers=numbers, count=len(there), state=words.batch_state(BatchState(state)),
             reason=words.reason(Reason(reason)), code=code,
-        ).rstrip()  # fmt: skip
+        ).rstrip() + _next(there, now)  # fmt: skip
+
+
+def _next(batches: Sequence[BatchLine], now: datetime) -> str:
+    """Return when the first of them is called again; nothing where none waits for its time."""
+    waits = [b.not_before for b in batches if b.not_before is not None and b.not_before > now]
+    return t("report.troubled_next", at=words.moment(min(waits), now)) if waits else ""
 
 
 _TOLD = frozenset({BatchState.REFUSED, BatchState.CANCELLED, BatchState.IN_DOUBT})

@@ -78,7 +78,7 @@ def send_wish(wish: Wish, *, repeat: str, dry_run: bool, until: Until | None) ->
             with _told("send.maybe_stored", repeat):
                 submitted = store(prepared, audience, engine=engine, bell=bell())
         except KeyboardInterrupt:
-            return _interrupted(engine, prepared)
+            return _interrupted(engine, prepared, repeat=repeat)
     shown = 0 if wish.ask is Ask.NOBODY else len(prepared.notices)
     for warning in [*map(str, submitted.notices[shown:]), *_reason(quota.why)]:
         output.warn(warning)
@@ -177,9 +177,14 @@ def _may_go(wish: Wish, prepared: Prepared, *, engine: Engine) -> bool:
     return wish.ask is Ask.TELL or _agreed(wish.order.account.name, stands=stands)
 
 
-def _interrupted(engine: Engine, prepared: Prepared) -> int:
+def _interrupted(engine: Engine, prepared: Prepared, *, repeat: str) -> int:
     """Say whether Ctrl-C came before or after the broadcast was stored."""
-    stored = find(engine, prepared.body)
+    try:
+        stored = find(engine, prepared.body)
+    except BroadcastError:
+        # A second Ctrl-C left the half of an upload under its key, or the database is away.
+        output.note(t("send.interrupted_unsure", command=repeat))
+        return exits.INTERRUPTED
     output.note(t("send.interrupted_stored", id=stored) if stored else t("send.interrupted"))
     return exits.INTERRUPTED
 

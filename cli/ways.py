@@ -67,7 +67,8 @@ def _nobody(engine: Engine, voice: Voice | None, told: Report) -> Iterator[str]:
         due = [one.not_before or since for one in waits]
         if not due:
             return
-        since = max(since, min(due), silence.since(engine, told.account) or since)
+        since = max(since, min(due))
+    since = max(since, silence.since(engine, told.account) or since)
     if told.now - since > NOBODY:
         yield t(
             "ways.nobody", since=words.moment(since, told.now), id=told.id, account=told.account

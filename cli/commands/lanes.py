@@ -42,9 +42,9 @@ def switch(
     ledger = engine()
     name = None if every else _named(ledger, account)
     changed = control(ledger, name, who=who(), why=in_one_line(why))
-    names = words.listed(changed)
     if changed:
-        output.say(t(done, names=names))
+        back = "broadcast unhalt " + ("--all" if name is None else f"--account {name}")
+        output.say(t(done, names=words.listed(changed), command=back))
     else:
         output.say(t(already_all) if name is None else t(already, name=name))
     _say_what_remains(ledger, changed, name)
@@ -55,22 +55,22 @@ def _named(ledger: Engine, account: str | None) -> str:
 
     Raises SettingsError for one that nobody knows.
     """
-    configured = settings().accounts()
-    if account is not None and account not in configured and known.is_known(ledger, account):
+    # The ledger first: what is wrong with the settings of others keeps nobody from this one.
+    if account is not None and known.is_known(ledger, account):
         return account
     return settings().account(account).name
 
 
 def _say_what_remains(ledger: Engine, changed: list[str], name: str | None) -> None:
-    told = changed or ([name] if name is not None else [])
+    told = [name] if name is not None else known.names(ledger)
     waiting = flights.waiting(ledger, told)
     for account in told:
         if waiting.get(account):
             output.say(t("lanes.waiting", account=account, n=waiting[account]))
-    for line in ways.under_way(flights.of_accounts(ledger, told), words.utc_now()):
+    lanes = standing.lanes(ledger)
+    for line in ways.under_way(flights.of_accounts(ledger, told), lanes.now):
         output.say(line)
-    if not changed:
-        lanes = standing.lanes(ledger)
-        for account in told:
+    for account in told:
+        if account not in changed:
             for line in lanes.stops(account):
                 output.say(line)

@@ -45,7 +45,7 @@ def lines(broadcast_id: str, done: Retried) -> Iterator[str]:
     if done.forgotten:
         yield t(
             "retry.forgotten", numbers=ways.shortened(done.forgotten),
-            age=words.span(min(done.forgotten.values())),
+            age=words.span(min(done.forgotten.values())), id=broadcast_id,
         )  # fmt: skip
     yield t(f"retry.goes.{done.goes}", id=broadcast_id)
     if done.goes is Goes.ON and (never := done.of(Place.NEVER_CALLED)):
@@ -53,12 +53,12 @@ def lines(broadcast_id: str, done: Retried) -> Iterator[str]:
         yield t("retry.never_called", numbers=numbers, followers=f"{followers:,}")
     for group in done.placed:
         if group.place not in {Place.AGAIN, Place.NEVER_CALLED}:
-            yield _left(group)
+            yield _left(group, broadcast_id)
 
 
-def _left(group: Placed) -> str:
+def _left(group: Placed, broadcast_id: str) -> str:
     numbers, followers = ways.together([group])
     return t(
         f"retry.left.{group.place}", numbers=numbers, followers=f"{followers:,}",
-        reason=words.reason(group.reason), code=words.code(group.errcode, None),
+        reason=words.reason(group.reason), code=words.code(group.errcode, None), id=broadcast_id,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import requests
 
+from broadcast import settings
 from broadcast.errors import OutOfReachError
 from broadcast.settings import ROOT, VAR
 from broadcast.text import t
@@ -77,22 +78,15 @@ def _folder() -> Iterator[Path]:
 
 def _environment(folder: Path) -> dict[str, str]:
     """Return what the children see: nothing of the user's own accounts or servers."""
-    return {
+    # Empty means unset, also where the user's shell says otherwise. The language is the user's.
+    unset = dict.fromkeys(settings.variables() - {"BROADCAST_LANG"}, "")
+    return unset | {
         "DATABASE_URL": f"sqlite:///{folder / 'broadcast.db'}",
         "WECHAT_APPID": ACCOUNT.appid,
         "WECHAT_APPSECRET": ACCOUNT.appsecret.get_secret_value(),
         "WECHAT_ACCOUNT_KIND": ACCOUNT.account_kind.value,
         "WECHAT_TOKEN_MODE": ACCOUNT.token_mode,
         "WECHAT_CALLS_PER_MINUTE": "60",
-        # Empty means unset, also where the user's shell says otherwise.
-        "BROADCAST_ACCOUNTS_FILE": "",
-        "BROADCAST_BATCH_SIZE": "",
-        "BROADCAST_REDIS_PREFIX": "",
-        "BROADCAST_WAIT_SCALE": "",
-        "BROADCAST_TEXT_LIMIT": "",
-        "BROADCAST_SPLIT_DEPTH": "",
-        "BROADCAST_CONCURRENCY": "",
-        "WECHAT_APPSECRET_FILE": "",
     }
 
 

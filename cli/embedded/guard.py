@@ -40,11 +40,18 @@ class Guard:
         self._tell(f"-{pid}")
 
     def replace_dead(self) -> bool:
-        """Where somebody killed the process, start another with the same list; tell whether."""
+        """Where somebody killed the process, start another with the same list; tell whether.
+
+        Where none can be started (no memory, too many processes), the next look tries again.
+        """
         if self._process.poll() is None:
             return False
+        try:
+            successor = self._started()
+        except OSError:
+            return False
         self._process.communicate()
-        self._process = self._started()
+        self._process = successor
         for pid in self._parts:
             self._tell(f"+{pid}")
         return True

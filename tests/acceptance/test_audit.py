@@ -71,7 +71,9 @@ def test_finding_ends_with_status_1_and_names_its_row(line: CommandLine, stored:
 
     result = line.run("audit", stored)
     assert result.status == 1
-    assert "WRONG  Every state was reached by legal moves: 1" in result.out
+    assert (
+        "WRONG  This does not hold: Every state was reached by legal moves (1 found)" in result.out
+    )
     assert f"{stored} (account default): its history ends at" in result.out
     assert "What it means:" in result.out
 
@@ -88,7 +90,7 @@ def test_finding_is_told_in_chinese(line: CommandLine, stored: str) -> None:
     result = line.run("audit", BROADCAST_LANG="zh")
 
     assert result.status == 1
-    assert "异常  每个状态都是经合法的变化到达的：1 处" in result.out
+    assert "异常  未能做到：每个状态都是经合法的变化到达的（1 处）" in result.out
     assert "含义：" in result.out
 
 

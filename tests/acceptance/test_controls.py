@@ -131,6 +131,35 @@ def test_account_that_left_the_settings_is_still_halted_by_its_name(
     assert "Halted: default" in good(line.run("halt", "--account", "default"))
 
 
+UNREADABLE = """
+[accounts.default]
+appid = "{appid}"
+appsecret = "appsecret-of-the-tests"
+[accounts.other]
+appid = "wx0000000000000009"
+appsecret_file = "gone"
+"""
+
+
+@pytest.mark.parametrize("whom", [["--all"], ["--account", "default"]])
+def test_a_secret_that_cannot_be_read_keeps_nobody_from_the_kill_switch(
+    line: CommandLine, sent: str, whom: list[str]
+) -> None:
+    text = UNREADABLE.format(appid=line.env.pop("WECHAT_APPID"))
+    (line.folder / "accounts.toml").write_text(text, encoding="utf-8")
+    line.env |= {"BROADCAST_ACCOUNTS_FILE": "accounts.toml"}
+
+    halted = line.run("halt", *whom)
+
+    assert halted.status == 0
+    assert f"Halted: default. No new call starts until: broadcast unhalt {' '.join(whom)}\n" in (
+        halted.out
+    )
+    assert ("gone" in halted.err) == (whom == ["--all"])
+    assert "Halted by hand" in line.run("status", sent).out
+    assert "Running again: default" in good(line.run("unhalt", *whom))
+
+
 # -- resolve
 
 

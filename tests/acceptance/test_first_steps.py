@@ -125,7 +125,10 @@ def test_halting_twice_says_exactly_what_is_halted(line: CommandLine) -> None:
 
     assert nothing == "Nothing to lift: no account is halted or stopped.\n"
     assert line.run("halt").out.startswith("Nothing to halt: default is halted already.\n")
-    assert line.run("halt", "--all").out == "Nothing to halt: every account is halted already.\n"
+    again = line.run("halt", "--all").out.splitlines()
+    assert again[0] == "Nothing to halt: every account is halted already."
+    # Who, since when and the command, as for one account.
+    assert "broadcast unhalt --account default" in again[-1]
 
 
 # -- nobody runs
@@ -150,6 +153,17 @@ def test_the_status_of_what_nobody_takes_up_names_the_commands(line: CommandLine
     assert "(5 min ago): start one with `broadcast up` or `celery -A worker worker`" in told
     # Seconds after it was stored or resumed nothing is wrong yet.
     assert "No worker" not in fresh + resumed
+
+
+def test_the_status_of_what_was_halted_until_now_misses_no_worker(line: CommandLine) -> None:
+    broadcast_id = sent(line)
+    line.run("halt")
+    line.pass_time(timedelta(hours=2))
+    line.run("unhalt")
+    assert "No worker" not in line.run("status", broadcast_id).out
+    line.pass_time(timedelta(minutes=5))
+    assert "No worker" in line.run("status", broadcast_id).out
+    line.run("cancel", broadcast_id)
 
 
 def test_an_overdue_time_is_told_with_what_is_missing(line: CommandLine) -> None:

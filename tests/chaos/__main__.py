@@ -30,7 +30,8 @@ def main() -> int:
     os.environ.update(beside_proxies(os.environ))
     wanted = _arguments()
     first = wanted.seed if wanted.seed is not None else random.randrange(10**6)
-    print(f"seeds from {first} on; this run again: make chaos SEED={first} RUNS={wanted.runs}")
+    again = "" if wanted.runs is None else f" RUNS={wanted.runs}"
+    print(f"seeds from {first} on; this run again: make chaos SEED={first}{again}")
     outcomes: list[Outcome] = []
     for outcome in run_all(_seeds(first, wanted), sites=wanted.side_by_side):
         outcomes.append(outcome)
@@ -43,16 +44,19 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, help="first seed; the next run takes the next number")
-    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--runs", type=int, help="10 unless --minutes is given")
     parser.add_argument("--minutes", type=float, help="start no run after so many")
     parser.add_argument("--side-by-side", type=int, default=3, help="runs at once")
     parser.add_argument("--log", type=Path, help="append a line a run to this CSV file")
-    return parser.parse_args()
+    wanted = parser.parse_args()
+    if wanted.runs is None and wanted.minutes is None:
+        wanted.runs = 10
+    return wanted
 
 
 def _seeds(first: int, wanted: argparse.Namespace) -> Iterator[int]:
     ends_s = time.monotonic() + wanted.minutes * 60 if wanted.minutes else float("inf")
-    seeds = range(first, first + wanted.runs)
+    seeds = itertools.islice(itertools.count(first), wanted.runs)
     return itertools.takewhile(lambda _: time.monotonic() < ends_s, seeds)
 
 

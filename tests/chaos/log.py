@@ -32,7 +32,8 @@ def _row(outcome: Outcome) -> tuple[object, ...]:
     return (
         _commit(), drawn.seed, "kept" if outcome.good else "BROKEN", drawn.database, drawn.workers,
         drawn.beats, len(drawn.faults), sum(outcome.states.values()),
-        outcome.doubts, outcome.calls, f"{outcome.recovery_s:.1f}",
+        max(outcome.doubts, outcome.states.get("in_doubt", 0)), outcome.calls,
+        f"{outcome.recovery_s:.1f}",
     )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ class Schedule:
 
 
 def draw(seed: int) -> Schedule:
-    """Draw the run of *seed*; the same seed gives the same run for ever."""
+    """Draw the run of *seed*; the same seed gives the same run in every copy of this file."""
     chance = random.Random(seed)
     workers = chance.choice([1, 2, 2, 3])
     submissions = _submissions(chance)

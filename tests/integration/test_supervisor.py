@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -91,6 +93,25 @@ def test_a_guard_that_was_killed_is_replaced_by_one_that_knows_every_part(
     with (tmp_path / "lock").open("w") as lock:
         until(lambda: locked(lock.fileno()), 10, "a free lock")
     assert [one for one in parts if lives(one)] == []
+
+
+def test_where_no_other_guard_can_be_started_the_list_is_kept_for_the_next_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as part:
+        ours = guard.Guard()
+        ours.watch(part.pid)
+        [process] = [c for c in psutil.Process().children() if guard.__file__ in c.cmdline()]
+        process.kill()
+        until(lambda: not lives(process), 10, "the guard to be gone")
+        with monkeypatch.context() as full:
+            full.setattr(guard.Guard, "_started", Mock(side_effect=BlockingIOError))
+            assert not ours.replace_dead()
+            ours.forget(part.pid)
+            ours.watch(part.pid)
+        assert ours.replace_dead()
+        ours.close()
+    assert part.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGTERM])

@@ -65,7 +65,7 @@ def test_finding_names_check_broadcast_batch_and_what_it_means(
     monkeypatch.setenv("BROADCAST_LANG", "en")
     told = list(lines(an_audit(finding())))
     at = next(place for place, line in enumerate(told) if line.startswith("WRONG"))
-    assert told[at] == "WRONG  Every state was reached by legal moves: 1"
+    assert told[at] == "WRONG  This does not hold: Every state was reached by legal moves (1 found)"
     assert "20260301-abc234 batch 4 (account default)" in told[at + 1]
     assert "What it means:" in told[at + 2]
 

@@ -92,6 +92,10 @@ WRONG = [
     ("CELERY_BROKER_URL", f"amqp+unix://u:{SECRET}@h"),
     ("CELERY_BROKER_URL", "redis+socket://run/r.sock"),
     ("CELERY_BROKER_URL", f"amqp://u:12?{SECRET}=x@h//"),
+    ("CELERY_BROKER_URL", "redis://a:6379/0;htp://b"),
+    ("CELERY_BROKER_URL", "redis://a:6379/0;b"),
+    ("CELERY_BROKER_URL", "amqp://h//;unix://run/r.sock"),
+    ("REDIS_URL", "redis://a:6379/0;redis://b:6379/0"),
     ("BROADCAST_REDIS_PREFIX", "x" * 41),
     ("BROADCAST_TEXT_LIMIT", "0"),
     ("BROADCAST_WAIT_SCALE", "0"),
@@ -280,6 +284,12 @@ def test_a_socket_is_told_to_celery_in_its_own_words(
     monkeypatch.setenv(name, ours)
 
     assert Settings.load().celery_broker_url == celerys
+
+
+def test_each_of_several_brokers_is_told_in_celerys_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "unix:///a?db=2;redis://b:6379/1;unix:///c")
+    told = "redis+socket:///a?virtual_host=2;redis://b:6379/1;redis+socket:///c?virtual_host=0"
+    assert Settings.load().celery_broker_url == told
 
 
 @pytest.mark.parametrize("url", ["redis+socket:///run/r.sock?virtual_host=2", "redis+socket:///r"])
