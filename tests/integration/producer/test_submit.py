@@ -11,7 +11,6 @@ from sqlalchemy import Engine, func, select
 from broadcast import openid, plan, submission
 from broadcast.accounts import Account, AccountKind
 from broadcast.errors import (
-    BroadcastError,
     ConflictError,
     DatabaseAwayError,
     InputError,
@@ -25,7 +24,7 @@ from models.engine import now
 from models.ledger import submits, sweeps
 from models.ledger.reading import reports
 from producer import audience as audiences
-from producer.submit import checked_key, prepare, store, submit
+from producer.submit import prepare, store, submit
 from tests.integration.producer.conftest import BellStub, QuotaStub, openids, order
 from tests.kit import ledger
 from tests.kit.openids import split
@@ -393,15 +392,3 @@ def test_preparing_stores_nothing(engine: Engine, account: Account) -> None:
         assert counts(engine) == (0, 0)
         made = store(prepared, audience, engine=engine, bell=BellStub())
     assert made.created
-
-
-@pytest.mark.parametrize("key", ["", "  ", "k" * 129, "a\nb", "a\x00"])
-def test_a_key_that_cannot_be_kept_is_refused(key: str) -> None:
-    with pytest.raises(InputError) as caught:
-        checked_key(key)
-    assert str(caught.value)
-    assert isinstance(caught.value, BroadcastError)
-
-
-def test_a_key_may_be_128_characters_of_any_language() -> None:
-    assert checked_key("周" * 128) == "周" * 128
