@@ -1,15 +1,15 @@
-"""What is told of a broadcast, whoever tells it: the command line in words, programs in JSON."""
+"""What is told of a broadcast, whoever tells it: the command line in words, or JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from broadcast.attempts import Reason
 from broadcast.outcomes import Outcome
+from broadcast.silence import Signs
 from broadcast.states import BatchState, BroadcastState
 
 SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")
@@ -101,6 +101,36 @@ class People:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doubtful:
+    """The batch that may have been sent and that the account's lane asks about before all else."""
+
+    broadcast_id: str
+    n: int
+    reason: Reason | None
+    #: When it is called again.
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """What the lane of a running broadcast calls before it."""
+
+    doubt: Doubtful | None = None
+    #: Broadcasts of the account that go first, for their priority or their age.
+    broadcasts: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driven:
+    """Whether somebody drives the broadcast, and what he does first."""
+
+    #: When it last moved from one state to another.
+    moved_at: datetime
+    signs: Signs
+    ahead: Ahead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A broadcast as it stands. ``state`` is what a person is told: a stopped lane holds it."""
 
@@ -127,62 +157,7 @@ class Report:
     scheduled_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
-    #: None where nobody asked for it.
+    #: These two are None where the whole was not asked for.
     people: People | None = None
+    driven: Driven | None = None
     now: datetime
-
-
-def as_json(told: Report, *, error: str | None = None) -> dict[str, Any]:
-    """Return the object of ``--json``: moments in UTC, counts as numbers."""
-    return {
-        "id": told.id,
-        "state": told.state.value,
-        "account": told.account,
-        "key": told.key,
-        "priority": told.priority,
-        "audience": told.audience,
-        "recipients": told.recipients,
-        "batches": told.batches,
-        "batch_list": [
-            {
-                "n": line.n, "size": line.size, "state": line.state.value, "msg_id": line.msg_id,
-                "attempts": line.attempts, "errcode": line.errcode,
-            }
-            for line in told.batch_list
-        ],
-        "calls": told.calls,
-        "delivered": {"total": None, "eligible": None, "sent": None, "errors": None},
-        "created_at": _utc(told.created_at),
-        "scheduled_at": _utc(told.scheduled_at),
-        "started_at": _utc(told.started_at),
-        "finished_at": _utc(told.finished_at),
-        **_people(told.people),
-        "error": error,
-    }  # fmt: skip
-
-
-def _people(people: People | None) -> dict[str, Any]:
-    if people is None:
-        return {}
-    return {"people": [_deed(deed) for deed in people.deeds], "people_earlier": people.earlier}
-
-
-def _deed(deed: Deed) -> dict[str, Any]:
-    told = {"at": utc(deed.at), "who": deed.who, "did": deed.did.value, "why": deed.why}
-    match deed.did:
-        case Did.RESOLVE:
-            return told | {"batch": deed.batch, "msg_id": deed.msg_id}
-        case Did.RETRY:
-            return told | {"batches": deed.batches}
-        case Did.HALT | Did.UNHALT:
-            return told | {"account": deed.account}
-    return told
-
-
-def _utc(value: datetime | None) -> str | None:
-    return None if value is None else utc(value)
-
-
-def utc(moment: datetime, *, timespec: str = "milliseconds") -> str:
-    """Return a moment as ``--json`` writes it; *timespec* is that of ``datetime.isoformat``."""
-    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -6,8 +6,9 @@ broadcast running.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,14 +16,14 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from broadcast import day
+from broadcast import day, standstills
 from broadcast.attempts import Reason
 from broadcast.errors import DatabaseAwayError
 from broadcast.reports import Report
+from broadcast.standstills import Cause, Standstill
 from broadcast.states import BROADCAST_AT_REST, BroadcastState
 from broadcast.text import t
-from cli import output, words
-from cli.report import NOBODY, is_overdue, lane_wait, lane_waits
+from cli import output, standing, words
 from models.ledger.reading import reports
 
 SHORTEST_PAUSE_S = 0.02
@@ -86,7 +87,7 @@ def follow(
             progress.show(told)
             if _rests(told, until) or waits_for_another_day(told):
                 return Followed(told=_whole(engine, told), another_day=not _rests(told, until))
-            watch.say_what_waits(told)
+            watch.say_what_waits(engine, told)
         time.sleep(pauses.after(told, now_s=time.monotonic()))
 
 
@@ -94,9 +95,10 @@ def waits_for_another_day(told: Report) -> bool:
     """Tell whether nothing happens before the account's day has turned."""
     if told.state is BroadcastState.SCHEDULED and told.scheduled_at is not None:
         return _day(told.scheduled_at) > _day(told.now)
-    quota = told.lane.wait_reason is Reason.QUOTA_TODAY and lane_waits(told)
-    until = told.lane.not_before
-    return quota and until is not None and _day(until) > _day(told.now)
+    wait = standstills.lane_wait(told)
+    if wait is None or wait.reason is not Reason.QUOTA_TODAY or wait.until is None:
+        return False
+    return _day(wait.until) > _day(told.now)
 
 
 def _rests(told: Report, until: Until) -> bool:
@@ -156,7 +158,7 @@ class _Watch:
     def look(self, engine: Engine, broadcast_id: str) -> Report | None:
         """Return the report, or None while the database is away."""
         try:
-            told = reports.report(engine, broadcast_id, batch_list=False)
+            told = reports.report(engine, broadcast_id, whole=False)
         except DatabaseAwayError as error:
             since = self._away_since = self._away_since or time.monotonic()
             if time.monotonic() - since > DATABASE_PATIENCE_S:
@@ -169,31 +171,39 @@ class _Watch:
             self._said.discard("database")
         return told
 
-    def say_what_waits(self, told: Report) -> None:
+    def say_what_waits(self, engine: Engine, told: Report) -> None:
         """Say why nothing happens, once a cause."""
         figures = (told.state, told.calls, *told.batches.values())
         now = time.monotonic()
         if figures != self._figures:
             self._figures, self._moved_at = figures, now
-        if lane_waits(told):
+        wait = standstills.lane_wait(told)
+        if wait is not None:
             # What comes after the wait has its own time to move.
             self._moved_at = now
-            self._once(f"lane {told.lane.wait_reason}", lane_wait(told))
+            self._once(f"lane {wait.reason}", standing.line(wait, told))
         elif told.state is BroadcastState.SCHEDULED and told.scheduled_at is not None:
             at = words.moment(told.scheduled_at, told.now)
             self._once("scheduled", t("following.scheduled", at=at))
-            if is_overdue(told):
-                self._once("overdue", t("standing.overdue", at=at, id=told.id))
+            self._say([one for one in standstills.of(told) if one.cause is Cause.OVERDUE], told)
         elif now - self._moved_at > STALLED_S and now - self._looked_at > STALLED_S:
             self._looked_at = now
-            self._look_around(told, stalled_s=now - self._moved_at)
+            self._look_around(engine, told)
 
-    def _look_around(self, told: Report, *, stalled_s: float) -> None:
+    def _look_around(self, engine: Engine, told: Report) -> None:
         problem = self._redis_problem()
         if problem is not None:
             self._once("redis", t("following.redis_away", text=problem))
-        elif told.state is BroadcastState.PLANNING and stalled_s > NOBODY.total_seconds():
-            self._once("nobody", t("following.nobody"))
+            return
+        # The next look notices it, and counts how long it is away.
+        with contextlib.suppress(DatabaseAwayError):
+            whole = _whole(engine, told)
+            self._say(standstills.of(whole), whole)
+
+    def _say(self, each: Iterable[Standstill], told: Report) -> None:
+        for one in each:
+            what = f"{one.cause} {one.batch} {','.join(one.broadcasts)}"
+            self._once(what, standing.line(one, told))
 
     def _once(self, what: str, text: str) -> None:
         if what not in self._said:

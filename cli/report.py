@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
 from broadcast.attempts import Reason
@@ -13,24 +13,18 @@ from broadcast.reports import (
     BatchLine,
     Deed,
     Did,
-    LaneView,
     People,
     Repeat,
     Report,
 )
-from broadcast.states import BatchState, BroadcastState
+from broadcast.states import BatchState
 from broadcast.text import t
-from cli import words
-from cli.standing import stops as standing_still
+from cli import standing, words
 
 #: Most lines, batches or repeats named one by one; the rest is counted.
 MOST_NAMED = 10
 
-#: Without a worker, or without beat, for this long: then nobody is there.
-NOBODY = timedelta(seconds=15)
-
 Skipped = Mapping[str, Sequence[tuple[int, str]]]
-S = BroadcastState
 
 
 def lines(
@@ -41,7 +35,7 @@ def lines(
     yield t("report.state", state=words.broadcast_state(told.state))
     if told.priority:
         yield t("report.priority", n=told.priority)
-    yield from standing(told)
+    yield from standing.lines(told)
     yield from ways
     yield _audience(told, skipped)
     yield _batches(told)
@@ -78,64 +72,6 @@ def _times(told: Report) -> str:
     if told.finished_at is None:
         return t("report.times", created=created)
     return t("report.times_ended", created=created, ended=words.moment(told.finished_at, told.now))
-
-
-def standing(told: Report) -> Iterator[str]:
-    """Yield why the broadcast waits or stands still, until when, and the command that goes on.
-
-    An account that stands still is told whatever the state: its next broadcast stands still too.
-    """
-    stops = list(standing_still(told.account, told.lane, told.now))
-    yield from stops
-    if told.state is S.PAUSED or (told.state is S.HELD and _itself(told, stopped=bool(stops))):
-        yield _stopped(told)
-    elif told.state is S.SCHEDULED and told.scheduled_at is not None:
-        at = words.moment(told.scheduled_at, told.now)
-        yield t("standing.overdue" if is_overdue(told) else "standing.scheduled", at=at, id=told.id)
-    elif told.state in {S.PLANNING, S.WAITING, S.SENDING} and lane_waits(told):
-        yield lane_wait(told)
-
-
-def is_overdue(told: Report) -> bool:
-    """Tell whether its time has come and gone, and nobody launched it."""
-    at = told.scheduled_at
-    return told.state is S.SCHEDULED and at is not None and told.now - at > NOBODY
-
-
-def _itself(told: Report, *, stopped: bool) -> bool:
-    """Tell whether it is held for a reason of its own, not only by its account."""
-    return not stopped or told.reason is not None or not told.recipients["waiting"]
-
-
-def lane_waits(told: Report) -> bool:
-    """Tell whether the account's lane waits for a moment to come."""
-    return told.lane.not_before is not None and told.lane.not_before > told.now
-
-
-def lane_wait(told: Report) -> str:
-    """Return what the lane waits for, and until when."""
-    lane: LaneView = told.lane
-    until = words.moment(lane.not_before or told.now, told.now)
-    return t("standing.waits", reason=words.reason(lane.wait_reason), until=until, id=told.id)
-
-
-def _stopped(told: Report) -> str:
-    code = words.code(told.reason_errcode, told.reason_errmsg)
-    if told.state is S.PAUSED and told.reason is Reason.TOO_MANY_REFUSALS:
-        return t(
-            "standing.paused_for_refusals", n=told.reason_count or "?", code=told.reason_errcode,
-            meaning=words.meaning(told.reason_errcode), id=told.id,
-        )  # fmt: skip
-    if told.state is S.PAUSED:
-        return t("standing.paused", reason=words.reason(told.reason), code=code, id=told.id)
-    if told.reason is Reason.PLAN_DOES_NOT_FIT:
-        return t("standing.does_not_fit", id=told.id)
-    if told.batches["waiting"]:
-        return t("standing.held", reason=words.reason(told.reason), code=code, id=told.id)
-    doubts = told.batches["in_doubt"]
-    if doubts == 1:
-        return t("standing.in_doubt_one", id=told.id)
-    return t("standing.in_doubt", n=doubts, id=told.id)
 
 
 def _audience(told: Report, skipped: Skipped) -> str:

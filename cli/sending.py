@@ -12,8 +12,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from broadcast import plan
+from broadcast import plan, report_json
 from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.reports import Report
 from broadcast.states import BroadcastState
 from broadcast.text import t
 from cli import exits, output, standing, waiting, words
@@ -86,7 +87,7 @@ def send_wish(wish: Wish, *, repeat: str, dry_run: bool, until: Until | None) ->
     if until is not None:
         return waiting.wait(engine, submitted.id, until=until, as_json=wish.as_json)
     if wish.as_json:
-        output.show_json(reports.as_json(reports.report(engine, submitted.id)))
+        output.show_json(report_json.as_json(reports.report(engine, submitted.id)))
     return exits.DONE
 
 
@@ -128,7 +129,7 @@ def _dry_run(wish: Wish, prepared: Prepared, why: BroadcastError | None, *, engi
         told = reports.report(engine, prepared.existing)
         _tell_existing(told)
         if wish.as_json:
-            output.show_json(reports.as_json(told))
+            output.show_json(report_json.as_json(told))
         return exits.DONE
     _show(wish, prepared, engine=engine)
     proof = prepared.proof
@@ -202,7 +203,7 @@ def _tell(wish: Wish, submitted: Submitted, *, engine: Engine, followed: bool) -
     """Say that it is stored, and how to go on; who follows it already needs no command for it."""
     at = wish.order.scheduled_at
     if not submitted.created:
-        _tell_existing(reports.report(engine, submitted.id, batch_list=False))
+        _tell_existing(reports.report(engine, submitted.id, whole=False))
     elif at is not None and submitted.state is BroadcastState.SCHEDULED:
         output.say(t("send.scheduled", id=submitted.id, at=words.moment(at, submitted.now)))
     else:
@@ -214,7 +215,7 @@ def _tell(wish: Wish, submitted: Submitted, *, engine: Engine, followed: bool) -
         output.say(t("send.standing", account=account))
 
 
-def _tell_existing(told: reports.Report) -> None:
+def _tell_existing(told: Report) -> None:
     """Say what became of the broadcast that has this key: a cancelled one is never sent."""
     if told.state is BroadcastState.CANCELLED:
         output.say(t("send.existing_cancelled", id=told.id, key=told.key))

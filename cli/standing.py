@@ -1,4 +1,4 @@
-"""Accounts that stand still: halted by hand, stopped after what WeChat said, or both."""
+"""Why something stands still, in words: an account that is halted or stopped, a broadcast."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from broadcast import standstills
 from broadcast.attempts import Reason
-from broadcast.reports import LaneView
+from broadcast.reports import LaneView, Report
+from broadcast.standstills import Cause, Standstill
 from broadcast.text import t
 from cli import words
 from models.ledger.reading import reports
@@ -51,27 +53,67 @@ def waits_for_unhalt(engine: Engine, account: str) -> bool:
 
 def stops(account: str, lane: LaneView, moment: datetime) -> Iterator[str]:
     """Yield who or what stopped *account*, since when, why, and the one command that goes on."""
-    if lane.stopped_at is not None:
-        yield _stopped(account, lane, words.moment(lane.stopped_at, moment))
-    if lane.halted_at is not None:
+    for one in standstills.of_account(account, lane):
+        yield of_account(one, account, moment, stopped=lane.stopped_at is not None)
+
+
+def lines(told: Report) -> Iterator[str]:
+    """Yield why a broadcast waits or stands still, until when, and the command that goes on."""
+    for one in standstills.of(told):
+        yield line(one, told)
+
+
+def line(one: Standstill, told: Report) -> str:
+    """Return the words of one standstill of *told*."""
+    match one.cause:
+        case Cause.ACCOUNT_STOPPED | Cause.ACCOUNT_HALTED:
+            stopped = told.lane.stopped_at is not None
+            return of_account(one, told.account, told.now, stopped=stopped)
+        case Cause.PAUSED if one.reason is Reason.TOO_MANY_REFUSALS:
+            return t(
+                "standing.paused_for_refusals", n=one.count or "?", code=one.errcode,
+                meaning=words.meaning(one.errcode), id=told.id,
+            )  # fmt: skip
+        case Cause.IN_DOUBT:
+            single = "standing.in_doubt_one" if one.count == 1 else "standing.in_doubt"
+            return t(single, n=one.count, id=told.id)
+        case Cause.UNKNOWN_FIRST | Cause.BEHIND:
+            return _behind(one, told)
+    at = one.until or one.since
+    return t(
+        f"standing.{one.cause}", id=told.id, account=told.account, reason=words.reason(one.reason),
+        code=words.code(one.errcode, one.errmsg), at=at and words.moment(at, told.now),
+    )  # fmt: skip
+
+
+def of_account(one: Standstill, account: str, moment: datetime, *, stopped: bool) -> str:
+    """Return the words of an account's halt or stop; *stopped*: it is stopped, beside any halt."""
+    at = words.moment(one.since or moment, moment)
+    if one.cause is Cause.ACCOUNT_HALTED:
         # One command lifts both, so the halt on top of a stop must not invite to lift it unmended.
-        both = lane.stopped_at is not None
-        yield t(
-            "standing.halted_as_well" if both else "standing.halted", account=account,
-            who=words.speaker(lane.halted_by or "?", lane.halted_why),
-            at=words.moment(lane.halted_at, moment),
-        )  # fmt: skip
-
-
-def _stopped(account: str, lane: LaneView, at: str) -> str:
-    if lane.stop_reason is Reason.TOO_MANY_DOUBTS:
         return t(
-            "standing.stopped_for_doubts", account=account, at=at, n=lane.stop_count or "?",
-            ids=words.listed(lane.stop_broadcasts[:MOST_NAMED]),
+            "standing.halted_as_well" if stopped else "standing.halted", account=account,
+            who=words.speaker(one.who or "?", one.why), at=at,
+        )  # fmt: skip
+    if one.reason is Reason.TOO_MANY_DOUBTS:
+        return t(
+            "standing.stopped_for_doubts", account=account, at=at, n=one.count or "?",
+            ids=words.listed(one.broadcasts[:MOST_NAMED]),
         )  # fmt: skip
     return t(
-        "standing.stopped", account=account, at=at, reason=words.reason(lane.stop_reason),
-        code=words.code(lane.stop_errcode, lane.stop_errmsg), mend=mend(lane.stop_errcode),
+        "standing.stopped", account=account, at=at, reason=words.reason(one.reason),
+        code=words.code(one.errcode, one.errmsg), mend=mend(one.errcode),
+    )  # fmt: skip
+
+
+def _behind(one: Standstill, told: Report) -> str:
+    if one.cause is Cause.BEHIND:
+        several = "standing.behind" if len(one.broadcasts) > 1 else "standing.behind_one"
+        return t(several, ids=words.listed(one.broadcasts), id=one.broadcasts[0])
+    own = one.broadcasts[0] == told.id
+    return t(
+        "standing.unknown_first_own" if own else "standing.unknown_first", n=one.batch,
+        id=one.broadcasts[0], at=words.moment(one.until or told.now, told.now),
     )  # fmt: skip
 
 

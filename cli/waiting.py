@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Engine
 
+from broadcast import report_json
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
+from broadcast.reports import Report
 from broadcast.text import t
 from cli import absent, exits, output, report, ways
 from cli.following import Followed, Lines, Progress, Until, follow
@@ -37,7 +39,7 @@ def wait(engine: Engine, broadcast_id: str, *, until: Until, as_json: bool) -> i
     return exits.DONE if followed.good else _failed(followed)
 
 
-def show(engine: Engine, told: reports.Report, *, as_json: bool) -> None:
+def show(engine: Engine, told: Report, *, as_json: bool) -> None:
     """Print a report: in words, and with ``--json`` the object as well."""
     repeats = reports.repeats(engine, told.id)
     skipped = reports.skipped(engine, told.id)
@@ -45,7 +47,7 @@ def show(engine: Engine, told: reports.Report, *, as_json: bool) -> None:
     for line in report.lines(told, repeats, skipped, ways=out):
         output.say(line)
     if as_json:
-        output.show_json(reports.as_json(told))
+        output.show_json(report_json.as_json(told))
 
 
 def until_of(word: str) -> Until:
@@ -86,4 +88,4 @@ def _redis_problem() -> str | None:
 
 def _show_json(engine: Engine, broadcast_id: str) -> None:
     with contextlib.suppress(OutOfReachError):
-        output.show_json(reports.as_json(reports.report(engine, broadcast_id)))
+        output.show_json(report_json.as_json(reports.report(engine, broadcast_id)))

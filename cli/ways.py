@@ -10,11 +10,10 @@ from sqlalchemy import Engine
 from broadcast.attempts import Reason
 from broadcast.places import Place
 from broadcast.reports import BatchLine, Report
-from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
+from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
 from cli import words
-from cli.report import NOBODY, lane_waits
-from models.ledger.reading import doubts, places, silence, voices
+from models.ledger.reading import doubts, places, voices
 from models.ledger.reading.flights import Flight
 from models.ledger.reading.places import Placed
 from models.ledger.reading.taken import Span
@@ -35,7 +34,6 @@ def lines(engine: Engine, told: Report) -> Iterator[str]:
     cancelled = voice is not None and voice.moved_to == BroadcastState.CANCELLED
     if voice is not None:
         yield from _voice(voice, told)
-    yield from _nobody(engine, voice, told)
     yield from _doubts(engine, told)
     if told.batches["refused"] and not cancelled:
         yield from _retry(engine, told)
@@ -53,31 +51,6 @@ def _voice(voice: Voice, told: Report) -> Iterator[str]:
         yield t("ways.cancelled_by", **facts)
     elif voice.moved_to == BroadcastState.PAUSED and told.state is BroadcastState.PAUSED:
         yield t("ways.paused_by", **facts)
-
-
-def _nobody(engine: Engine, voice: Voice | None, told: Report) -> Iterator[str]:
-    """Say that no worker is there: a plan takes none of them seconds, and a lane is never idle."""
-    if told.state not in _DRIVEN or lane_waits(told):
-        return
-    # A person who resumes it has it planned anew.
-    word = told.created_at if voice is None else voice.at
-    since = max(word, told.scheduled_at or word)
-    if told.state in BROADCAST_RUNNING:
-        waits = [one for one in told.batch_list if one.state in _TO_CALL]
-        due = [one.not_before or since for one in waits]
-        if not due:
-            return
-        since = max(since, min(due))
-    since = max(since, silence.since(engine, told.account) or since)
-    if told.now - since > NOBODY:
-        yield t(
-            "ways.nobody", since=words.moment(since, told.now), id=told.id, account=told.account
-        )
-
-
-#: What a worker does something about, unless its lane waits.
-_DRIVEN = BROADCAST_RUNNING | {BroadcastState.PLANNING}
-_TO_CALL = frozenset({BatchState.PLANNED, BatchState.UNKNOWN, BatchState.CALLING})
 
 
 def _doubts(engine: Engine, told: Report) -> Iterator[str]:

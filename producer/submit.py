@@ -227,7 +227,7 @@ def _all_or_nothing(engine: Engine, broadcast_id: str) -> Iterator[None]:
 
 def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, bell: Bell) -> Submitted:
     """Answer with the broadcast that is there; ring again if it still waits for its plan."""
-    told = reports.report(engine, broadcast_id, batch_list=False)
+    told = reports.report(engine, broadcast_id, whole=False)
     rung, notices = False, tuple[Notice, ...]()
     if told.state is BroadcastState.PLANNING:
         rung, notices = _ring(bell, broadcast_id)

@@ -7,7 +7,8 @@ import typer
 from broadcast.accounts import Account
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.redaction import redact
-from broadcast.reports import LaneView, utc
+from broadcast.report_json import utc
+from broadcast.reports import LaneView
 from broadcast.text import t
 from cli import absent, exits, output, standing
 from cli.commands.options import AsJSON, new_app

@@ -11,7 +11,7 @@ import typer
 from broadcast import day
 from broadcast.errors import InputError
 from broadcast.outcomes import Outcome
-from broadcast.reports import utc
+from broadcast.report_json import utc
 from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
 from broadcast.waits import Waits

@@ -12,8 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Engine
 
-from broadcast import day
+from broadcast import day, report_json
 from broadcast.accounts import unknown
+from broadcast.reports import Report
 from broadcast.text import t
 from cli import output
 from cli.commands.options import AccountName, AsJSON, new_app
@@ -42,7 +43,7 @@ def listing(
         _check_known(ledger, account)
     found = reports.reports(ledger, account=account, most=most)
     if as_json:
-        output.show_json({"broadcasts": [reports.as_json(told) for told in found]})
+        output.show_json({"broadcasts": [report_json.as_json(told) for told in found]})
     elif not found:
         output.say(t("list.none"))
     else:
@@ -58,7 +59,7 @@ def _check_known(ledger: Engine, account: str) -> None:
         raise unknown(account, {*used, *configured})
 
 
-def _print(found: list[reports.Report]) -> None:
+def _print(found: list[Report]) -> None:
     console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
         console.width = WIDTH_OF_A_PIPE
@@ -67,7 +68,7 @@ def _print(found: list[reports.Report]) -> None:
     output.say(captured.get().rstrip("\n"))
 
 
-def table(found: list[reports.Report], *, wide: bool) -> Table:
+def table(found: list[Report], *, wide: bool) -> Table:
     """Return one row a broadcast; where it is narrow, account and state fold and no other."""
     made = Table(box=None, pad_edge=False)
     made.add_column(t("list.id"), no_wrap=True)

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from broadcast.reports import Report
 from broadcast.text import t
-from cli import output, report, ways, words
+from cli import output, report, standing, ways, words
 from cli.wiring.database import engine
 from cli.wiring.person import in_one_line, who
 from models.ledger.reading import flights
@@ -39,7 +39,7 @@ def remains(ledger: Engine, told: Report, flown: list[Flight]) -> None:
     output.say(report.recipients(told))
     for line in ways.under_way(flown, told.now):
         output.say(line)
-    for line in report.standing(told):
+    for line in standing.lines(told):
         output.say(line)
     for line in ways.lines(ledger, told):
         output.say(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from broadcast import names
 from broadcast.accounts import Account
 from broadcast.accounts import from_file as accounts_of
 from broadcast.attempts import Reason
+from broadcast.report_json import utc
 from broadcast.states import BatchState
 from models import Batch
 from producer.publish import CeleryBell
@@ -23,6 +25,7 @@ from tests.kit.wait import until
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from broadcast.reports import BatchLine
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
 
@@ -128,6 +131,44 @@ def test_an_unknown_batch_goes_first_then_priority_then_age_and_what_is_paused_b
     assert system.simulator.ledger()["delivered_max"] == 1
 
 
+def test_what_waits_behind_anothers_doubt_says_so_with_until_when_and_the_command(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=2 * 2 * SIZE)
+    line = Line(system)
+    system.broadcast("halt")
+    system.worker()
+    doubtful, waits = line.submit("doubtful"), line.submit("waits")
+    system.simulator.fault("errcode", errcode=45066, when="before", path=MASS_SEND)
+    system.broadcast("unhalt")
+    line.ring_for(names.SEND_BATCH, "default", doubtful)
+    until(lambda: system.simulator.mass_calls(errcode=45066), 20, "the refusal")
+    batch = until(lambda: _unknown(system, doubtful), 20, "its record")
+    assert batch is not None
+    assert batch.not_before is not None
+
+    shown = system.broadcast("status", waits).stdout
+    programs = system.broadcast("status", waits, "--json").stdout
+    own = system.broadcast("status", doubtful).stdout
+
+    assert f"whether WeChat took batch 1 of broadcast {doubtful}" in shown
+    assert f"Not to wait for it: broadcast pause {doubtful}" in shown
+    assert f"Follow it: broadcast watch {doubtful}" in own
+    told = json.loads(programs.splitlines()[-1])["standstills"]
+    assert [one["cause"] for one in told] == ["unknown_first", "behind"]
+    assert (told[0]["broadcasts"], told[0]["batch"]) == ([doubtful], 1)
+    assert told[0]["until"] == utc(batch.not_before)
+
+    system.broadcast("pause", doubtful)
+    line.ring_for(names.SEND_BATCH, "default", waits)
+    system.until_state(waits, "completed", timeout_s=30)
+
+
+def _unknown(system: System, broadcast_id: str) -> BatchLine | None:
+    lines = system.report(broadcast_id).batch_list
+    return next((line for line in lines if line.state is BatchState.UNKNOWN), None)
+
+
 def test_of_two_broadcasts_the_later_with_the_higher_priority_goes_first(
     start_system: StartSystem,
 ) -> None:
@@ -181,10 +222,10 @@ class Line:
         """Ask the worker to plan it."""
         self.ring_for(names.PLAN, broadcast_id)
 
-    def ring_for(self, task: str, of: str) -> None:
+    def ring_for(self, task: str, *of: str) -> None:
         """Ask the worker to do something."""
         with contextlib.closing(CeleryBell(self.system.valkey.url)) as bell:
-            bell._send(task, [of])
+            bell._send(task, list(of))
 
     def order(self) -> list[str]:
         """Whose batch each mass call was, in the order of the calls."""

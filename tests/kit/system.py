@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
+from broadcast.reports import Report
 from models import schema
 from models.engine import open_engine
 from models.ledger.reading import reports
@@ -182,15 +183,15 @@ class System:
         told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return told
 
-    def report(self, broadcast_id: str) -> reports.Report:
+    def report(self, broadcast_id: str) -> Report:
         """The report of a broadcast from the database."""
         return reports.report(self.engine, broadcast_id)
 
-    def all_reports(self) -> list[reports.Report]:
+    def all_reports(self) -> list[Report]:
         """The reports of all broadcasts, the newest first."""
         return reports.reports(self.engine)
 
-    def until_state(self, broadcast_id: str, *states: str, timeout_s: float = 60) -> reports.Report:
+    def until_state(self, broadcast_id: str, *states: str, timeout_s: float = 60) -> Report:
         """Wait until a broadcast stands in one of these states; return its report."""
         until(
             lambda: self.report(broadcast_id).state in states,

@@ -9,6 +9,7 @@ from datetime import datetime
 from broadcast.attempts import Reason
 from broadcast.events import EventKind
 from broadcast.outcomes import SAID_ACCEPTED, Outcome, unanswered
+from broadcast.silence import Signs
 from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models.ledger.audit.findings import Fact, Finding, Found
@@ -154,14 +155,9 @@ class LaneCase:
     """The account's lane, and the last signs of life on it."""
 
     fence: int
-    leased_until: datetime | None
-    not_before: datetime | None
     stopped_at: datetime | None
     halted_at: datetime | None
-    #: When its newest call began or a word on one of its calls was stored, whichever came last.
-    called_at: datetime | None
-    #: When the last of the doubtful batches that go before all others is due.
-    doubt_until: datetime | None
+    signs: Signs
     #: Halts, stops and their ends, oldest first.
     moves: Sequence[Moved] = ()
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from broadcast.events import LANE_STOPS, MOVES, EventKind
 from broadcast.outcomes import Outcome
-from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
+from broadcast.states import BatchState, BroadcastState
 from broadcast.waits import Waits
 from models.account import AccountRow, Lane
 from models.attempt import AttemptRow
@@ -24,6 +24,7 @@ from models.event import Event
 from models.ledger.audit import openids
 from models.ledger.audit.case import BatchCase, Call, Case, LaneCase, Moved, Shared
 from models.ledger.audit.overlaps import LaneCall
+from models.ledger.reading import signs
 from models.skipped import Skipped
 
 
@@ -130,25 +131,11 @@ def _skipped(connection: Connection, broadcast_id: str) -> dict[str, int]:
 
 def _lane(connection: Connection, account: str) -> LaneCase:
     row = connection.execute(
-        select(
-            Lane.fence, Lane.leased_until, Lane.not_before, Lane.stopped_at, Lane.halted_at,
-        ).where(Lane.account == account)
+        select(Lane.fence, Lane.stopped_at, Lane.halted_at).where(Lane.account == account)
     ).mappings().one()  # fmt: skip
-    moments = connection.execute(
-        select(func.max(AttemptRow.started_at), func.max(AttemptRow.heard_at)).where(
-            AttemptRow.account == account
-        )
-    ).one()
-    doubt_until = connection.scalar(
-        select(func.max(Batch.not_before))
-        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
-        .where(Batch.account == account, Batch.state == BatchState.UNKNOWN)
-        .where(BroadcastRow.state.in_(BROADCAST_RUNNING))
-    )
     return LaneCase(
         **dict(row),
-        called_at=max((moment for moment in moments if moment is not None), default=None),
-        doubt_until=doubt_until,
+        signs=signs.of_lane(connection, account),
         moves=_lane_moves(connection, account),
     )
 

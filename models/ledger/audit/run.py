@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlalchemy import Engine, select
 
+from broadcast import silence
 from broadcast.states import BroadcastState
 from broadcast.waits import Waits
 from models.account import AccountRow
@@ -55,7 +56,7 @@ def audit(engine: Engine, broadcast_id: str, *, waits: Waits) -> Audit:
 
     Raises UnknownIdError, naming near ids, and DatabaseAwayError.
     """
-    account = reports.report(engine, broadcast_id, batch_list=False).account
+    account = reports.report(engine, broadcast_id, whole=False).account
     done = Audit()
     reader = snapshots(engine)
     _broadcast(reader, broadcast_id, waits, into=done)
@@ -108,7 +109,7 @@ def _lane(engine: Engine, account: str, broadcast_id: str | None, *, into: Audit
 def _uploads(engine: Engine) -> Iterator[Finding]:
     """Yield uploads that died long ago: a sweep takes one of them away at a time."""
     with read(engine) as connection:
-        late = now(connection) - UPLOAD_FORGOTTEN - 10 * stuck.PATIENCE
+        late = now(connection) - UPLOAD_FORGOTTEN - 10 * silence.STUCK
         rows = connection.execute(
             select(BroadcastRow.id, BroadcastRow.account, BroadcastRow.uploading_at)
             .where(BroadcastRow.state == BroadcastState.UPLOADING)

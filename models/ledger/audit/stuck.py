@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from broadcast import silence
 from broadcast.outcomes import Outcome
+from broadcast.silence import STUCK, latest
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from broadcast.waits import REPEAT_WINDOW
 from models.ledger.audit.case import BatchCase, Case
 from models.ledger.audit.findings import Finding, Found
 from models.ledger.lanes import LEASE
-
-#: A sweep looks every few seconds; a busy machine may miss some.
-PATIENCE = timedelta(seconds=60)
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -33,8 +32,8 @@ def _calling(case: Case, batch: BatchCase) -> Iterator[Finding]:
         return
     call, lane = batch.calls[-1], case.lane
     replaced = lane.fence > call.fence
-    alive = _last(call.started_at + LEASE, lane.leased_until)
-    if replaced or case.now - alive > PATIENCE:
+    alive = latest(call.started_at + LEASE, lane.signs.leased_until)
+    if replaced or case.now - alive > STUCK:
         yield case.finding(Found.CALLING, batch, since=call.started_at, number=call.number)
 
 
@@ -45,46 +44,34 @@ def _doubt(case: Case, batch: BatchCase) -> Iterator[Finding]:
         return
     first = (taken or called)[0]
     end = first.started_at + case.waits.scaled(REPEAT_WINDOW)
-    if case.now - end > PATIENCE:
+    if case.now - end > STUCK:
         yield case.finding(Found.DOUBT, batch, first=first.started_at, end=end)
 
 
 def _lane(case: Case) -> Iterator[Finding]:
-    """Yield a lane with a batch that may be called, of which nothing was heard for long.
-
-    That somebody rang for it is no sign of life: nobody may have answered.
-    """
+    """Yield a lane with a batch that may be called, of which nothing was heard for long."""
     if case.state not in BROADCAST_RUNNING or case.lane.is_closed:
         return
-    lane, waits = case.lane, (BatchState.PLANNED, BatchState.UNKNOWN)
-    due = min(
-        (batch.not_before or case.row.published_at for batch in case.batches
-         if batch.state in waits),
-        default=None,
-    )  # fmt: skip
-    if due is None:
-        return
-    since = _last(
-        due, lane.not_before, lane.doubt_until, lane.leased_until, lane.called_at,
-        *(move.at for move in (*case.moves[-1:], *lane.moves[-1:])),
-    )  # fmt: skip
-    if case.now - since > PATIENCE:
+    due = [
+        batch.not_before or case.row.published_at
+        for batch in case.batches
+        if batch.state in {BatchState.PLANNED, BatchState.UNKNOWN}
+    ]
+    since = silence.of_lane(due, _moved_at(case), case.lane.signs)
+    if since is not None and case.now - since > STUCK:
         yield case.finding(Found.LANE, None, since=since)
 
 
 def _broadcast(case: Case) -> Iterator[Finding]:
-    row, lane = case.row, case.lane
-    moved = [move.at for move in case.moves[-1:]]
-    if case.state is BroadcastState.PLANNING and not lane.is_closed:
-        lifted = [move.at for move in lane.moves[-1:]]
-        since = _last(row.published_at, lane.not_before, *moved, *lifted)
-        if case.now - since > PATIENCE:
+    if case.state is BroadcastState.PLANNING and not case.lane.is_closed:
+        since = silence.of_plan(_moved_at(case), case.lane.signs)
+        if case.now - since > STUCK:
             yield case.finding(Found.PLAN, None, since=since)
-    if case.state is BroadcastState.SCHEDULED and row.scheduled_at is not None:
-        since = _last(row.scheduled_at, *moved)
-        if case.now - since > PATIENCE:
+    if case.state is BroadcastState.SCHEDULED and case.row.scheduled_at is not None:
+        since = latest(case.row.scheduled_at, _moved_at(case))
+        if case.now - since > STUCK:
             yield case.finding(Found.SCHEDULE, None, since=since)
 
 
-def _last(first: datetime, *others: datetime | None) -> datetime:
-    return max([first, *(moment for moment in others if moment is not None)])
+def _moved_at(case: Case) -> datetime:
+    return latest(case.row.published_at, *(move.at for move in case.moves[-1:]))

@@ -13,22 +13,16 @@ from sqlalchemy import Connection, Engine, func, or_, select
 from broadcast.attempts import Reason
 from broadcast.errors import UnknownIdError
 from broadcast.outcomes import Outcome
-from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report, as_json
+from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.reading import people, tripped, voices
+from models.ledger.reading import driven, people, tripped, voices
 from models.ledger.transaction import AnyRow, read, snapshot
 from models.skipped import Skipped
-
-# What a report says is the core's; whoever asks for one has it from here.
-__all__ = (
-    "SETS", "SKIPS", "BatchLine", "LaneView", "Repeat", "Report", "as_json", "going_on", "lanes",
-    "repeats", "report", "reports", "skipped",
-)  # fmt: skip
 
 #: In which set the followers of a batch are; those of a split one are told by its children.
 SET_OF = {
@@ -43,16 +37,16 @@ SET_OF = {
 }
 
 
-def report(engine: Engine, broadcast_id: str, *, batch_list: bool = True) -> Report:
+def report(engine: Engine, broadcast_id: str, *, whole: bool = True) -> Report:
     """Return the report of a broadcast. Raises UnknownIdError, naming near ids."""
     with snapshot(engine) as connection:
-        return of(connection, broadcast_id, batch_list=batch_list)
+        return of(connection, broadcast_id, whole=whole)
 
 
-def of(connection: Connection, broadcast_id: str, *, batch_list: bool = True) -> Report:
+def of(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Report:
     """Do the work of :func:`report` in a transaction that sees one moment.
 
-    What people did is told together with the batches.
+    The whole has the batches too, what people did, and what goes before it or keeps it waiting.
     """
     row = connection.execute(
         select(BroadcastRow.__table__).where(
@@ -62,7 +56,7 @@ def of(connection: Connection, broadcast_id: str, *, batch_list: bool = True) ->
     ).first()
     if row is None:
         raise unknown(connection, broadcast_id)
-    return _report(connection, row, batch_list=batch_list)
+    return _report(connection, row, whole=whole)
 
 
 def reports(engine: Engine, *, account: str | None = None, most: int = 50) -> list[Report]:
@@ -76,7 +70,7 @@ def reports(engine: Engine, *, account: str | None = None, most: int = 50) -> li
         )
         if account is not None:
             query = query.where(BroadcastRow.account == account)
-        return [_report(connection, row, batch_list=False) for row in connection.execute(query)]
+        return [_report(connection, row, whole=False) for row in connection.execute(query)]
 
 
 def unknown(connection: Connection, broadcast_id: str) -> UnknownIdError:
@@ -93,12 +87,12 @@ def unknown(connection: Connection, broadcast_id: str) -> UnknownIdError:
     return UnknownIdError("error.broadcast.unknown", id=broadcast_id)
 
 
-def _report(connection: Connection, row: AnyRow, *, batch_list: bool) -> Report:
+def _report(connection: Connection, row: AnyRow, *, whole: bool) -> Report:
     recipients, batches, calls = _sums(connection, row.id)
     # Published and not cut yet, or not wholly: the rest waits, or was cancelled before it was cut.
     lost = row.cancelled_at is not None
     recipients["cancelled" if lost else "waiting"] += row.planned - sum(recipients.values())
-    lane = _lane(connection, row.account)
+    lane, moment = _lane(connection, row.account), now(connection)
     return Report(
         id=row.id,
         account=row.account,
@@ -114,7 +108,7 @@ def _report(connection: Connection, row: AnyRow, *, batch_list: bool) -> Report:
         | {"planned": row.planned},
         recipients=recipients,
         batches=batches,
-        batch_list=_lines(connection, row.id) if batch_list else (),
+        batch_list=_lines(connection, row.id) if whole else (),
         calls=calls,
         results_due=_results_due(connection, row.id),
         lane=lane,
@@ -122,8 +116,9 @@ def _report(connection: Connection, row: AnyRow, *, batch_list: bool) -> Report:
         scheduled_at=row.scheduled_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
-        people=people.of(connection, row) if batch_list else None,
-        now=now(connection),
+        people=people.of(connection, row) if whole else None,
+        driven=driven.of(connection, row, moment) if whole else None,
+        now=moment,
     )
 
 

@@ -57,7 +57,7 @@ def next_work(engine: Engine, account: str) -> Work:
         lane = connection.execute(_LANE, whose).one()
         if lane.halted_at or lane.stopped_at:
             return Work(kind=Kind.REST, now=moment)
-        doubtful = connection.execute(_DOUBTFUL, whose).first()
+        doubtful = connection.execute(DOUBTFUL, whose).first()
         batch = doubtful or connection.execute(_PLANNED, whose | {"moment": moment}).first()
         if batch is None:
             return _until_due(connection, account, moment)
@@ -101,12 +101,14 @@ _BATCHES = (
     .where(Batch.account == bindparam("account"), BroadcastRow.state.in_(BROADCAST_RUNNING))
     .limit(1)
 )  # fmt: skip
+#: In which an account's broadcasts are called.
+ORDER = (BroadcastRow.priority.desc(), BroadcastRow.published_at, BroadcastRow.id)
 #: A batch that may have been sent goes first, and no other starts before it is settled.
-_DOUBTFUL = _BATCHES.where(Batch.state == BatchState.UNKNOWN).order_by(Batch.not_before, Batch.id)
+DOUBTFUL = _BATCHES.where(Batch.state == BatchState.UNKNOWN).order_by(Batch.not_before, Batch.id)
 _PLANNED = (
     _BATCHES.where(Batch.state == BatchState.PLANNED)
     .where(Batch.not_before.is_(None) | (Batch.not_before <= bindparam("moment")))
-    .order_by(BroadcastRow.priority.desc(), BroadcastRow.published_at, BroadcastRow.id, Batch.n)
+    .order_by(*ORDER, Batch.n)
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.report_json import as_json
 from broadcast.reports import Deed, Did
 from models.ledger import controls, retries
 from models.ledger.reading import people, reports
@@ -119,7 +120,7 @@ def test_json_has_what_people_did_of_one_broadcast_and_lists_do_without(
     resolve(engine, broadcast_id, None)
     controls.pause(engine, broadcast_id, who=WHO)
 
-    told: dict[str, Any] = reports.as_json(reports.report(engine, broadcast_id))
+    told: dict[str, Any] = as_json(reports.report(engine, broadcast_id))
 
     unhalted, resolved, paused = told["people"]
     assert (unhalted["did"], unhalted["account"]) == ("unhalt", "default")
@@ -130,4 +131,4 @@ def test_json_has_what_people_did_of_one_broadcast_and_lists_do_without(
     }  # fmt: skip
     assert set(paused) == {"at", "who", "did", "why"}
     assert told["people_earlier"] == 0
-    assert "people" not in reports.as_json(reports.reports(engine)[0])
+    assert "people" not in as_json(reports.reports(engine)[0])

@@ -12,6 +12,8 @@ from broadcast import submission
 from broadcast.errors import UnknownIdError
 from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
+from broadcast.report_json import as_json
+from broadcast.reports import SETS, SKIPS, Report
 from broadcast.states import BatchState, BroadcastState
 from models.ledger import claims, controls, lanes, submits
 from models.ledger.reading import flights, reports
@@ -23,13 +25,13 @@ from tests.kit.ledger import LOST, Driver, said
 SKIPPED = {"malformed": (3, [(1, "x")]), "duplicate": (4, [(2, "y")])}
 
 
-def adds_up(engine: Engine, broadcast_id: str) -> reports.Report:
+def adds_up(engine: Engine, broadcast_id: str) -> Report:
     told = reports.report(engine, broadcast_id)
     audience = told.audience
-    skips = sum(audience[reason] for reason in reports.SKIPS)
+    skips = sum(audience[reason] for reason in SKIPS)
     assert audience["read"] == skips + audience["planned"]
     assert audience["planned"] == sum(told.recipients.values())
-    sets = sum(told.batches[name] for name in reports.SETS)
+    sets = sum(told.batches[name] for name in SETS)
     assert told.batches["total"] == sets
     assert told.batches["finished"] <= told.batches["accepted"]
     return told
@@ -131,17 +133,18 @@ def test_json_is_the_object_of_the_contract(engine: Engine) -> None:
     driver = Driver(engine)
     driver.call(said(0, msg_id=2**40))
     driver.call(said(0, msg_id=2**40 + 1))
-    told = reports.as_json(reports.report(engine, broadcast_id))
+    told = as_json(reports.report(engine, broadcast_id))
     assert set(told) >= {
         "id", "state", "account", "key", "audience", "recipients", "batches", "batch_list",
         "calls", "delivered", "created_at", "started_at", "finished_at", "error",
     }  # fmt: skip
-    assert set(told["audience"]) == {"read", *reports.SKIPS, "planned"}
+    assert set(told["audience"]) == {"read", *SKIPS, "planned"}
     assert set(told["recipients"]) == {"accepted", "refused", "cancelled", "in_doubt", "waiting"}
     assert set(told["batches"]) == {"total", "finished", *told["recipients"]}
     assert told["state"] == "completed"
     assert told["batch_list"][0] == {
         "n": 1, "size": 10, "state": "accepted", "msg_id": 2**40, "attempts": 1, "errcode": None,
+        "reason": None, "not_before": None,
     }  # fmt: skip
     assert told["created_at"].endswith("Z")
     assert told["error"] is None

@@ -16,6 +16,7 @@ from broadcast.states import BatchState, BroadcastState
 from cli import report, ways
 from cli.bar import Bar
 from cli.following import Lines
+from cli.standing import lines
 
 NOW = datetime(2026, 11, 27, 6, 0, tzinfo=UTC)
 FREE = LaneView(
@@ -60,7 +61,7 @@ def told(state: BroadcastState, lane: LaneView = FREE, **facts: Any) -> Report:
 
 def standing(state: BroadcastState, lane: LaneView, **facts: Any) -> list[str]:
     """The first words of each line."""
-    return [line.partition(":")[0] for line in report.standing(told(state, lane, **facts))]
+    return [line.partition(":")[0] for line in lines(told(state, lane, **facts))]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from broadcast.attempts import Reason
 from broadcast.outcomes import BY_ERRCODE, Outcome
 from broadcast.states import BroadcastState
 from broadcast.text import t
-from cli import report, standing
+from cli import standing
 from tests.unit.cli.test_report import FREE, NOW, STOPPED, told
 
 DOUBTS = replace(
@@ -32,7 +32,7 @@ def test_a_pause_for_refusals_tells_how_many_what_they_mean_and_the_command(lang
         BroadcastState.PAUSED, reason=Reason.TOO_MANY_REFUSALS, reason_errcode=40003, reason_count=3
     )
 
-    [line] = report.standing(paused)
+    [line] = standing.lines(paused)
 
     for part in (" 3 ", "40003", t("errcode.40003"), "broadcast cancel 20261127-abcdef"):
         assert part in line
@@ -44,7 +44,7 @@ def test_a_code_that_no_list_names_has_no_meaning_to_tell(lang: str) -> None:
     del lang
     paused = told(BroadcastState.PAUSED, reason=Reason.TOO_MANY_REFUSALS, reason_errcode=40000999)
 
-    [line] = report.standing(paused)
+    [line] = standing.lines(paused)
 
     assert t("explain.no_meaning") in line
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
-from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Report, as_json
+from broadcast.report_json import as_json
+from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Report
 from broadcast.states import BatchState, BroadcastState
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123_999, tzinfo=UTC)
@@ -33,7 +34,7 @@ def test_it_is_json_of_plain_words_and_numbers() -> None:
     assert (told["id"], told["state"], told["key"]) == ("20260301-abcdef", "completed", "周五")
     assert told["batch_list"] == [
         {"n": 1, "size": 3, "state": "accepted", "msg_id": 3_147_483_648, "attempts": 1,
-         "errcode": None},
+         "errcode": None, "reason": None, "not_before": None},
     ]  # fmt: skip
     assert told["error"] is None
     assert as_json(TOLD, error="away")["error"] == "away"

@@ -1,0 +1,44 @@
+"""Signs of life on a lane, and what explains that there are none."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, select
+
+from broadcast.events import LANE_STOPS, EventKind
+from broadcast.silence import Signs, latest
+from broadcast.states import BROADCAST_RUNNING, BatchState
+from models.account import Lane
+from models.attempt import AttemptRow
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.event import Event
+
+
+def of_lane(connection: Connection, account: str) -> Signs:
+    """Return what was heard of an account's lane last."""
+    calls = AttemptRow.account == account
+    doubtful = (
+        select(func.max(Batch.not_before))
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+        .where(Batch.account == account, Batch.state == BatchState.UNKNOWN)
+        .where(BroadcastRow.state.in_(BROADCAST_RUNNING))
+    )
+    switched = (
+        select(func.max(Event.at))
+        .where(Event.broadcast_id.is_(None), Event.account == account)
+        .where(Event.kind.in_([*LANE_STOPS, EventKind.LANE_UNHALT]))
+    )
+    row = connection.execute(
+        select(
+            Lane.leased_until,
+            Lane.not_before,
+            doubtful.scalar_subquery().label("doubt_until"),
+            select(func.max(AttemptRow.started_at)).where(calls).scalar_subquery().label("began"),
+            select(func.max(AttemptRow.heard_at)).where(calls).scalar_subquery().label("heard"),
+            switched.scalar_subquery().label("lifted_at"),
+        ).where(Lane.account == account)
+    ).one()
+    return Signs(
+        leased_until=row.leased_until, waits_until=row.not_before, doubt_until=row.doubt_until,
+        called_at=row.began and latest(row.began, row.heard), lifted_at=row.lifted_at,
+    )  # fmt: skip

@@ -1,0 +1,126 @@
+"""What the lane calls before a broadcast is told as the lane itself chooses it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, update
+
+from broadcast.reports import Ahead, Driven, Report
+from broadcast.standstills import Cause, Standstill
+from broadcast.standstills import of as standstills
+from models.broadcast import BroadcastRow
+from models.ledger import controls
+from models.ledger.reading import reports, upcoming
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+
+def told(engine: Engine, broadcast_id: str) -> Report:
+    return reports.report(engine, broadcast_id)
+
+
+def driven(engine: Engine, broadcast_id: str) -> Driven:
+    found = told(engine, broadcast_id).driven
+    assert found is not None
+    return found
+
+
+def why(engine: Engine, broadcast_id: str) -> list[Standstill]:
+    return list(standstills(told(engine, broadcast_id)))
+
+
+def raise_priority(engine: Engine, broadcast_id: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(priority=5)
+        )
+
+
+def test_an_older_broadcast_goes_first_and_a_younger_one_does_not(engine: Engine) -> None:
+    old, young = (ledger.broadcast(engine) for _ in range(2))
+
+    assert driven(engine, old).ahead == Ahead()
+    assert driven(engine, young).ahead == Ahead(broadcasts=(old,))
+    assert [one.cause for one in why(engine, young)] == [Cause.BEHIND]
+
+
+def test_a_higher_priority_goes_first_whatever_its_age(engine: Engine) -> None:
+    old, young = (ledger.broadcast(engine) for _ in range(2))
+    raise_priority(engine, young)
+
+    assert driven(engine, old).ahead == Ahead(broadcasts=(young,))
+    assert driven(engine, young).ahead == Ahead()
+
+
+def test_a_batch_that_may_have_been_sent_goes_before_every_broadcast(engine: Engine) -> None:
+    doubtful, waits = (ledger.broadcast(engine) for _ in range(2))
+    driver = Driver(engine)
+    driver.call(LOST)
+    raise_priority(engine, waits)
+
+    until = ledger.batch(engine, doubtful).not_before
+    [one] = why(engine, waits)
+
+    assert (one.cause, one.broadcasts, one.batch) == (Cause.UNKNOWN_FIRST, (doubtful,), 1)
+    assert one.until == until
+    assert one.command == f"broadcast pause {doubtful}"
+    # Its own other batch waits for it as well, and for whoever has a higher priority.
+    own, behind = why(engine, doubtful)
+    assert (own.cause, own.until, own.command) == (
+        Cause.UNKNOWN_FIRST, until, f"broadcast watch {doubtful}",
+    )  # fmt: skip
+    assert behind.broadcasts == (waits,)
+
+
+@pytest.mark.parametrize("word", ["pause", "cancel"])
+def test_what_a_person_stopped_goes_before_nobody(engine: Engine, word: str) -> None:
+    doubtful, waits = (ledger.broadcast(engine) for _ in range(2))
+    Driver(engine).call(LOST)
+
+    getattr(controls, word)(engine, doubtful, who="cli:ann@desk")
+
+    assert driven(engine, waits).ahead == Ahead()
+
+
+def test_a_call_under_way_goes_first_and_leaves_no_trace_when_it_ends(engine: Engine) -> None:
+    old, young = (ledger.broadcast(engine, batches=1) for _ in range(2))
+    driver = Driver(engine)
+    claim = driver.claim()
+
+    assert driven(engine, young).ahead == Ahead(broadcasts=(old,))
+
+    driver.record(claim, said(0, msg_id=1))
+    assert driven(engine, young).ahead == Ahead()
+
+
+def test_another_account_is_in_nobodys_way(engine: Engine) -> None:
+    ledger.broadcast(engine, owner=ledger.account("news"))
+    waits = ledger.broadcast(engine)
+
+    assert driven(engine, waits).ahead == Ahead()
+
+
+def test_the_first_of_all_is_the_one_that_the_lane_takes(engine: Engine) -> None:
+    there = [ledger.broadcast(engine, batches=1) for _ in range(4)]
+    raise_priority(engine, there[2])
+    driver = Driver(engine)
+
+    for n in range(1, len(there) + 1):
+        first = [one for one in there if driven(engine, one).ahead == Ahead()]
+        taken = upcoming.next_work(engine, "default").broadcast_id
+        assert taken in first
+        waiting = [one for one in there if told(engine, one).recipients["waiting"]]
+        assert [one for one in first if one in waiting] == [taken]
+        driver.call(said(0, msg_id=n))
+
+
+def test_a_lane_that_nobody_drives_is_told_with_since_when(engine: Engine) -> None:
+    waits = ledger.broadcast(engine)
+    assert why(engine, waits) == []
+
+    ledger.pass_time(engine, timedelta(seconds=20))
+
+    [one] = why(engine, waits)
+    assert (one.cause, one.command) == (Cause.NO_WORKER, "broadcast up")
