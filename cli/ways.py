@@ -107,9 +107,9 @@ def shortened(numbers: Iterable[int]) -> str:
 
 
 def under_way(found: list[Flight], now: datetime) -> Iterator[str]:
-    """Yield the calls that no word stops any more."""
+    """Yield the calls that no word stops any more, and those whose worker is gone."""
     for flight in found:
         yield t(
-            "ways.under_way", id=flight.broadcast_id, n=flight.n, size=f"{flight.size:,}",
-            at=words.moment(flight.since, now),
+            "ways.under_way" if flight.driven else "ways.left_behind", id=flight.broadcast_id,
+            n=flight.n, size=f"{flight.size:,}", at=words.moment(flight.since, now),
         )  # fmt: skip

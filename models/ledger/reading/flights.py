@@ -6,13 +6,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
 
 from broadcast.reports import Report
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
+from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
+from models.engine import now
 from models.ledger.reading import reports
 from models.ledger.transaction import read, snapshot
 
@@ -26,6 +28,9 @@ class Flight:
     n: int
     size: int
     since: datetime
+    #: Whether its driver still holds the lane. One who lost it may be gone for good, or may bring
+    #: the reply late; until somebody takes the lane over nobody asks WeChat what became of it.
+    driven: bool
 
 
 def beside_report(engine: Engine, broadcast_id: str) -> tuple[Report, list[Flight]]:
@@ -35,15 +40,24 @@ def beside_report(engine: Engine, broadcast_id: str) -> tuple[Report, list[Fligh
     """
     with snapshot(engine) as connection:
         told = reports.of(connection, broadcast_id)
-        rows = connection.execute(_FLIGHTS.where(Batch.broadcast_id == broadcast_id)).mappings()
-        return told, [Flight(**dict(row)) for row in rows]
+        return told, _flights(connection, Batch.broadcast_id == broadcast_id, told.now)
 
 
 def of_accounts(engine: Engine, accounts: Collection[str]) -> list[Flight]:
     """Return the calls of some accounts that are under way."""
     with read(engine) as connection:
-        rows = connection.execute(_FLIGHTS.where(Batch.account.in_(accounts))).mappings()
-        return [Flight(**dict(row)) for row in rows]
+        return _flights(connection, Batch.account.in_(accounts), now(connection))
+
+
+def _flights(connection: Connection, whose: ColumnElement[bool], moment: datetime) -> list[Flight]:
+    return [
+        Flight(
+            account=row.account, broadcast_id=row.broadcast_id, n=row.n, size=row.size,
+            since=row.since,
+            driven=bool(row.his and row.leased_until and row.leased_until > moment),
+        )
+        for row in connection.execute(_FLIGHTS.where(whose))
+    ]  # fmt: skip
 
 
 def waiting(engine: Engine, accounts: Collection[str]) -> dict[str, int]:
@@ -61,11 +75,13 @@ def waiting(engine: Engine, accounts: Collection[str]) -> dict[str, int]:
 _FLIGHTS = (
     select(
         Batch.account, Batch.broadcast_id, Batch.n, Batch.size,
-        AttemptRow.started_at.label("since"),
+        AttemptRow.started_at.label("since"), Lane.leased_until,
+        (Lane.fence == AttemptRow.fence).label("his"),
     )
     .join(
         AttemptRow, and_(AttemptRow.batch_id == Batch.id, AttemptRow.number == Batch.attempts)
     )
+    .join(Lane, Lane.account == Batch.account)
     .where(Batch.state == BatchState.CALLING)
     .order_by(Batch.account, Batch.broadcast_id, Batch.n)
 )  # fmt: skip

@@ -21,7 +21,7 @@ from models.ledger import claims, controls, plans, sweeps
 from models.ledger.reading import flights, reports, voices
 from models.ledger.reading.upcoming import Kind
 from models.ledger.transaction import note, write
-from tests.integration.models.stories import snapshot
+from tests.integration.models.stories import OVER, snapshot
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -272,6 +272,21 @@ def test_call_that_no_stop_reaches_is_named(engine: Engine) -> None:
     assert (flight.broadcast_id, flight.n, flight.size) == (broadcast_id, 1, 10)
     assert flights.of_accounts(engine, ["default"]) == [flight]
     assert flights.of_accounts(engine, ["another"]) == []
+    driver.record(claim, said(0, msg_id=1))
+    assert flights.beside_report(engine, broadcast_id)[1] == []
+
+
+def test_call_whose_driver_lost_the_lane_is_told_as_left_behind(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    claim = driver.claim()
+    [flown] = flights.of_accounts(engine, ["default"])
+    assert flown.driven
+
+    ledger.pass_time(engine, OVER)
+
+    [left] = flights.of_accounts(engine, ["default"])
+    assert not left.driven
     driver.record(claim, said(0, msg_id=1))
     assert flights.beside_report(engine, broadcast_id)[1] == []
 
