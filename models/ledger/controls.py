@@ -22,6 +22,7 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import held, lanes, moves
+from models.ledger.reading import pauses
 from models.ledger.transaction import AnyRow, note, write
 
 S = BroadcastState
@@ -31,12 +32,18 @@ _ENDED = {S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED}
 
 
 def pause(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
-    """Start no new call of a broadcast; return False if it was paused or had ended already."""
+    """Start no new call of a broadcast; return False if a person paused it or it ended already.
+
+    What a refusal had paused keeps that as its reason, and stays paused until a person resumes it.
+    """
 
     def work(connection: Connection, row: AnyRow) -> bool:
-        if row.state not in _MAY_PAUSE:
+        if row.state in _MAY_PAUSE:
+            moves.move_broadcast(
+                connection, row.id, S.PAUSED, who=who, why=why, reason=Reason.BY_HAND
+            )
+        elif row.state is not S.PAUSED or pauses.by_hand(connection, row.id):
             return False
-        moves.move_broadcast(connection, row.id, S.PAUSED, who=who, why=why, reason=Reason.BY_HAND)
         held.write_down(connection, row.id, Did.PAUSE, who=who, why=why)
         return True
 

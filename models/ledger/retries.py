@@ -23,7 +23,7 @@ from broadcast.waits import Waits
 from models.account import Lane
 from models.batch import Batch
 from models.ledger import controls, held, moves
-from models.ledger.reading import places, taken
+from models.ledger.reading import pauses, places, taken
 from models.ledger.reading.places import Left, Placed
 from models.ledger.transaction import AnyRow
 
@@ -102,7 +102,7 @@ def _go_on(
     uncut = row.state in {S.PAUSED, S.HELD} and row.started_at is None
     if not uncut and not there & {Place.AGAIN, Place.NEVER_CALLED, Place.WAITS}:
         return Goes.NOTHING
-    if row.state is S.PAUSED and row.reason is Reason.BY_HAND:
+    if row.state is S.PAUSED and pauses.by_hand(connection, row.id):
         return Goes.PAUSED
     if _content_stays_refused(row):
         return Goes.REFUSED

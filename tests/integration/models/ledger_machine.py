@@ -239,7 +239,9 @@ class LedgerMachine(RuleBasedStateMachine):
         getattr(self, word)(one_of(list(self.world.broadcasts.values()), pick))
 
     def pause(self, broadcast: BroadcastModel) -> None:
-        assert controls.pause(self.engine, broadcast.id, who=WHO) == (broadcast.state in MAY_PAUSE)
+        news = broadcast.may_pause
+        assert controls.pause(self.engine, broadcast.id, who=WHO) == news
+        broadcast.paused |= news
 
     def resume(self, broadcast: BroadcastModel) -> None:
         state = broadcast.state
@@ -248,7 +250,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 controls.resume(self.engine, broadcast.id, who=WHO)
             return
         assert controls.resume(self.engine, broadcast.id, who=WHO) == (state is S.PAUSED)
-        broadcast.stands = False
+        broadcast.stands = broadcast.paused = False
 
     def plan(self, _: BroadcastModel | None = None) -> None:
         for broadcast in self.world.broadcasts.values():
@@ -261,7 +263,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 retries.retry(self.engine, broadcast.id, who=WHO)
             return
         done = retries.retry(self.engine, broadcast.id, who=WHO)
-        broadcast.stands &= done.goes is not retries.Goes.ON
+        broadcast.stands &= broadcast.paused or done.goes is not retries.Goes.ON
         for batch in self.world.batches.values():
             mine = batch.broadcast_id == broadcast.id
             assert not (mine and batch.taken and batch.n in _again(done)), batch
@@ -341,7 +343,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for broadcast in self.world.broadcasts.values():
             if broadcast.state is S.PAUSED:
                 controls.resume(self.engine, broadcast.id, who=WHO)
-                broadcast.stands = False
+                broadcast.stands = broadcast.paused = False
         self.the_promise_holds()
         self.plan()
         self.world.clock.pass_(lanes.LEASE + TICK)
@@ -383,7 +385,6 @@ class LedgerMachine(RuleBasedStateMachine):
         self._tell(flight, flight.reply)
 
 
-MAY_PAUSE = BROADCAST_RUNNING | {S.PLANNING}
 ENDED = {S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED}
 GIVEN_BACK = Fact(outcome=Outcome.NOT_CALLED)
 MOST_SLICES = 200

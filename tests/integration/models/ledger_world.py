@@ -70,6 +70,14 @@ class BroadcastModel:
     cancelled: bool = False
     #: Until a resume or a retry lets it go on.
     stands: bool = False
+    #: A person paused it: until a resume, or until it ends by what is still under way.
+    paused: bool = False
+
+    @property
+    def may_pause(self) -> bool:
+        """Whether a person's pause is news: it runs, or only a refusal has paused it."""
+        by_itself = self.state is S.PAUSED and not self.paused
+        return by_itself or self.state in {S.PLANNING, S.WAITING, S.SENDING}
 
 
 class LedgerWorld:
@@ -250,6 +258,7 @@ class LedgerWorld:
         else:
             assert broadcast.state in {S.PLANNING, S.WAITING, S.SENDING, S.PAUSED, S.CANCELLED}
             assert (broadcast.state is S.CANCELLED) == broadcast.cancelled
+        broadcast.paused = broadcast.paused and broadcast.state is S.PAUSED
         broadcast.stands = broadcast.stands or broadcast.state is S.PAUSED or broadcast.cancelled
 
     def _check_followers(self) -> None:

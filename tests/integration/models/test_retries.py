@@ -175,6 +175,46 @@ def test_pause_by_hand_stays_and_is_said(engine: Engine) -> None:
     assert driver.next().n == 1
 
 
+@pytest.mark.parametrize(("errcode", "again"), [(45028, []), (48008, [1])])
+def test_pause_by_hand_of_what_a_refusal_paused_stays_until_a_person_resumes_it(
+    engine: Engine, errcode: int, again: list[int]
+) -> None:
+    broadcast_id = small(engine)
+    driver = Driver(engine)
+    driver.call(said(errcode))
+    refused = reports.report(engine, broadcast_id)
+
+    assert controls.pause(engine, broadcast_id, who=WHO, why="the list is wrong")
+    assert not controls.pause(engine, broadcast_id, who="somebody else")
+
+    done = retry(engine, broadcast_id)
+    assert (numbers(done, Place.AGAIN), done.goes) == (again, Goes.PAUSED)
+    assert not controls.pause(engine, broadcast_id, who="somebody else"), "a retry lifts no pause"
+    assert driver.next().kind is Kind.REST
+    told = reports.report(engine, broadcast_id)
+    assert (told.state, told.reason, told.reason_errcode) == (
+        BroadcastState.PAUSED, refused.reason, errcode,
+    )  # fmt: skip
+    assert told.people is not None
+    assert (told.people.deeds[0].who, told.people.deeds[0].why) == (WHO, "the list is wrong")
+    assert findings(engine) == []
+    assert controls.resume(engine, broadcast_id, who=WHO)
+    assert driver.next().kind is Kind.CALL
+
+
+def test_pause_by_hand_that_was_resumed_does_not_hold_what_a_refusal_pauses_later(
+    engine: Engine,
+) -> None:
+    broadcast_id = small(engine, 3)
+    driver = Driver(engine)
+    driver.call(said(48008))
+    controls.pause(engine, broadcast_id, who=WHO)
+    controls.resume(engine, broadcast_id, who=WHO)
+    driver.call(said(48008))
+    assert reports.report(engine, broadcast_id).state is BroadcastState.PAUSED
+    assert retry(engine, broadcast_id).goes is Goes.ON
+
+
 def test_broadcast_whose_day_had_too_few_calls_is_planned_anew(engine: Engine) -> None:
     broadcast_id = ledger.published(engine, ledger.body(), quota=None)
     ledger.planned(engine, broadcast_id, quota=Quota(daily_limit=1, used=0, remain=1))
