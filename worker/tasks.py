@@ -98,14 +98,20 @@ def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:
 
 
 @shared_task(name=names.SETTLE)
-def settle(account: str) -> int:
-    """Ask mass/get for the end of an account's accepted batches."""
+def settle(account: str, *, hands: int = 0) -> int:
+    """Ask mass/get for the end of an account's accepted batches.
+
+    *hands*: through how many workers the message went that lack the account.
+    """
     try:
         with alone(names.SETTLE, account) as first:
             return settling.settle(parts().road(account)) if first else 0
-    except (OutOfReachError, SettingsError) as error:
+    except OutOfReachError as error:
         log.warning("results of %s are asked for later: %s", account, error)
-        return 0
+    except SettingsError as error:
+        if not pass_on(names.SETTLE, account, hands=hands):
+            log.warning("results of %s are asked for later: %s", account, error)
+    return 0
 
 
 @shared_task(name=names.REFRESH_TOKEN)
@@ -178,14 +184,16 @@ def _settle_by_time(what: str, work: Callable[[], int]) -> None:
 
 @shared_task(name=names.POLL_RESULTS)
 def poll_results() -> int:
-    """Ring for the accounts whose accepted batches are due to be asked about."""
-    here = parts()
+    """Ring for the accounts whose accepted batches are due to be asked about.
+
+    Also for those that this worker lacks: a message that no other has ends after a few hands.
+    """
     try:
-        accounts = polls.due_accounts(here.engine)
+        accounts = polls.due_accounts(parts().engine)
     except OutOfReachError as error:
         log.warning("poll: %s", error)
         return 0
-    return sum(ring(names.SETTLE, account) for account in accounts if account in here.accounts)
+    return sum(ring(names.SETTLE, account) for account in accounts)
 
 
 @shared_task(name=names.LAUNCH_DUE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,9 @@ from sqlalchemy import Engine
 
 from broadcast.errors import SettingsError
 from broadcast.rules import Rules
-from models.ledger import sweeps
+from models.ledger import consequences, sweeps
 from tests.kit import ledger
+from tests.kit.ledger import Driver, said
 from worker import bell, tasks
 
 
@@ -56,7 +58,7 @@ def unable(*_: object) -> None:
     raise SettingsError("error.settings.unknown_account", account="b", names="a")
 
 
-@pytest.mark.parametrize("task", ["broadcast.plan", "broadcast.send_batch"])
+@pytest.mark.parametrize("task", ["broadcast.plan", "broadcast.send_batch", "broadcast.settle"])
 def test_ring_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_until_it_went_round(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, task: str
 ) -> None:
@@ -69,11 +71,26 @@ def test_ring_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
     monkeypatch.setattr(bell, "ring", ring)
     broadcast_id = ledger.published(engine, ledger.body(owner=ledger.account("b")))
     wired(engine, monkeypatch, "a", road=unable)
-    words = (broadcast_id,) if task == "broadcast.plan" else ("b", broadcast_id)
-    run = tasks.plan if task == "broadcast.plan" else tasks.send_batch
+    of: dict[str, tuple[Callable[..., object], tuple[str, ...]]] = {
+        "broadcast.plan": (tasks.plan, (broadcast_id,)),
+        "broadcast.send_batch": (tasks.send_batch, ("b", broadcast_id)),
+        "broadcast.settle": (tasks.settle, ("b",)),
+    }
+    run, words = of[task]
     for hands in range(bell.MOST_HANDS + 1):
         run(*words, hands=hands)
     assert passed == [((task, *words), {"hands": n}) for n in range(1, bell.MOST_HANDS + 1)]
+
+
+def test_poll_rings_for_results_of_an_account_that_its_worker_lacks(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, rung: list[tuple[object, ...]]
+) -> None:
+    ledger.broadcast(engine, owner=ledger.account("b"))
+    Driver(engine, "b").call(said(0, msg_id=1))
+    ledger.pass_time(engine, consequences.FIRST_POLL)
+    wired(engine, monkeypatch, "a")
+    assert tasks.poll_results() == 1
+    assert rung == [("broadcast.settle", "b")]
 
 
 class Tokens:
