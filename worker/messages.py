@@ -28,11 +28,23 @@ class Task(celery.Task):  # type: ignore[type-arg] # generic in the stubs alone
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the task's own
         """Run with arguments that fit; drop the message where they do not."""
         try:
-            inspect.signature(self.run).bind(*args, **kwargs)
+            _fit(inspect.signature(self.run), *args, **kwargs)
         except TypeError as error:
             log.error("message dropped: %s: %s", self.name, error)  # noqa: TRY400 - one line
             return None
         return self.run(*args, **kwargs)
+
+
+#: What the tasks' annotations name, as which they are kept: see ``from __future__`` there.
+_KINDS = {"str": str, "int": int, "bool": bool}
+
+
+def _fit(signature: inspect.Signature, *args: object, **kwargs: object) -> None:
+    """Raise TypeError, which tells no value, where arguments do not fit in number, name or kind."""
+    for name, value in signature.bind(*args, **kwargs).arguments.items():
+        kind = _KINDS.get(signature.parameters[name].annotation)
+        if kind is not None and not isinstance(value, kind):
+            raise TypeError(f"{name} is {type(value).__name__}, not {kind.__name__}")
 
 
 class Consumer(consumer.Consumer):

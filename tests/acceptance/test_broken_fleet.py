@@ -143,6 +143,7 @@ def test_messages_of_another_version_are_dropped_with_one_line_each(
         app.send_task(names.SEND_BATCH, args=["default"])
         app.send_task(names.SEND_BATCH, args=["default", "b", "hidden-in-the-body"])
         app.send_task(names.PLAN, kwargs={"broadcast_id": "b", "shard": 3})
+        app.send_task(names.PLAN, args=["b"], kwargs={"hands": "hidden-in-the-body"})
         app.send_task(names.PLAN, args=["no-such-broadcast"])
         with app.connection() as connection, connection.Producer() as producer:
             publish = partial(
@@ -151,7 +152,7 @@ def test_messages_of_another_version_are_dropped_with_one_line_each(
             )  # fmt: skip
             publish("{'hidden-in-the-body", headers={"task": names.PLAN, "id": "1"})
             publish('{"hidden-in-the-body": 1}')
-    worker.wait_for_line("message dropped: ", times=6)
+    worker.wait_for_line("message dropped: ", times=7)
 
     traffic = Traffic(system, batches=5)
     system.beat()
@@ -160,6 +161,7 @@ def test_messages_of_another_version_are_dropped_with_one_line_each(
     lines = [line for line in worker.output.splitlines() if "message dropped" in line]
     assert sorted(line.partition("message dropped: ")[2] for line in lines) == [
         "broadcast.plan: got an unexpected keyword argument 'shard'",
+        "broadcast.plan: hands is str, not int",
         "broadcast.send_batch: missing a required argument: 'broadcast_id'",
         "broadcast.send_batch: too many positional arguments",
         "it cannot be read: DecodeError",

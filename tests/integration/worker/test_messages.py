@@ -1,0 +1,42 @@
+"""Messages whose arguments do not fit: one line each, and the task does not run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from broadcast import names
+from worker import application, tasks
+
+
+@pytest.mark.parametrize(
+    ("task", "args", "kwargs", "why"),
+    [
+        (names.PLAN, ["b"], {"hands": "hidden"}, "hands is str, not int"),
+        (names.SEND_BATCH, ["a", "b"], {"hands": None}, "hands is NoneType, not int"),
+        (names.SEND_BATCH, [["hidden"], "b"], {}, "account is list, not str"),
+        (names.SETTLE, ["a"], {"hands": 1.5}, "hands is float, not int"),
+        (names.REFRESH_TOKEN, [], {"only_expiring": "hidden"}, "only_expiring is str, not bool"),
+        (names.SETTLE, [], {}, "missing a required argument: 'account'"),
+    ],
+)
+def test_message_whose_argument_is_of_another_kind_is_dropped_with_one_line(
+    task: str, args: list[Any], kwargs: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = application.make()
+    app.loader.import_default_modules()
+    assert app.tasks[task](*args, **kwargs) is None
+    assert [record.getMessage() for record in caplog.records] == [f"message dropped: {task}: {why}"]
+    assert caplog.records[0].exc_info is None
+
+
+def test_message_that_fits_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(*_: object) -> None:
+        raise AssertionError("it ran")
+
+    monkeypatch.setattr(tasks, "parts", nothing)
+    app = application.make()
+    app.loader.import_default_modules()
+    with pytest.raises(AssertionError, match="it ran"):
+        app.tasks[names.SEND_BATCH]("a", "b", hands=2)
