@@ -33,7 +33,7 @@ class Request(request.Request):
         expires: datetime | None = self.expires
         if self._spared or expires is None or datetime.now(UTC) <= expires:
             return None
-        self._spared = _take(f"{self.name} {self.kwargsrepr}")
+        self._spared = _take(f"{self.name} {self.argsrepr} {self.kwargsrepr}")
         return None if self._spared else super().maybe_expire()
 
 

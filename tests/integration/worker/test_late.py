@@ -19,12 +19,12 @@ def _nothing_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(late, "_taken", {})
 
 
-def ring(task: str, *, age: timedelta, **kwargs: object) -> late.Request:
+def ring(task: str, *args: object, age: timedelta, **kwargs: object) -> late.Request:
     """The message of beat that expired *age* ago, as the worker makes it of what comes."""
     app = application.make()
     app.loader.import_default_modules()
     sent = app.amqp.as_task_v2(
-        str(uuid.uuid4()), task, kwargs=kwargs, expires=datetime.now(UTC) - age
+        str(uuid.uuid4()), task, args=args, kwargs=kwargs, expires=datetime.now(UTC) - age
     )
     message = Message(
         body=json.dumps(sent.body), headers=sent.headers, properties=sent.properties,
@@ -46,6 +46,12 @@ def test_of_many_rings_that_seem_too_old_one_of_a_kind_is_taken() -> None:
 
     assert not ring(names.REFRESH_TOKEN, age=OLD).revoked()
     assert not ring(names.REFRESH_TOKEN, age=OLD, only_expiring=True).revoked()
+
+
+def test_a_ring_for_one_account_takes_no_turn_of_another() -> None:
+    assert not ring(names.SETTLE, "a", age=OLD).revoked()
+    assert not ring(names.SETTLE, "b", age=OLD).revoked()
+    assert ring(names.SETTLE, "a", age=OLD).revoked()
 
 
 def test_a_ring_that_is_not_too_old_is_taken_whatever_was_taken_before() -> None:
