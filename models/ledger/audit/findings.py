@@ -77,6 +77,7 @@ class Found(StrEnum):
     SCHEDULE = "stuck.schedule"
     DOUBT = "stuck.doubt"
     UPLOAD = "stuck.upload"
+    GIVEN_UP = "stuck.given_up"
     CLOCK = "clock.back"
 
     @property

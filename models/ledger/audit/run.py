@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from broadcast import silence
 from broadcast.states import BroadcastState
@@ -107,16 +107,26 @@ def _lane(engine: Engine, account: str, broadcast_id: str | None, *, into: Audit
 
 
 def _uploads(engine: Engine) -> Iterator[Finding]:
-    """Yield uploads that died long ago: a sweep takes one of them away at a time."""
+    """Yield uploads that died long ago: a sweep takes one of them away at a time.
+
+    One that was given up is cleared at once, and when that was is written nowhere: it is told when
+    it began long ago.
+    """
     with read(engine) as connection:
         late = now(connection) - UPLOAD_FORGOTTEN - 10 * silence.STUCK
+        since = func.coalesce(BroadcastRow.uploading_at, BroadcastRow.created_at)
         rows = connection.execute(
-            select(BroadcastRow.id, BroadcastRow.account, BroadcastRow.uploading_at)
+            select(
+                BroadcastRow.id,
+                BroadcastRow.account,
+                BroadcastRow.uploading_at,
+                since.label("since"),
+            )
             .where(BroadcastRow.state == BroadcastState.UPLOADING)
-            .where(BroadcastRow.uploading_at < late)
+            .where(since < late)
         ).all()
     for row in rows:
         yield Finding(
-            found=Found.UPLOAD, account=row.account, broadcast_id=row.id,
-            facts={"since": row.uploading_at},
+            found=Found.GIVEN_UP if row.uploading_at is None else Found.UPLOAD,
+            account=row.account, broadcast_id=row.id, facts={"since": row.since},
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, select
@@ -10,8 +10,9 @@ from sqlalchemy import Engine, select
 from broadcast.states import BroadcastState
 from broadcast.waits import REPEAT_WINDOW
 from models import Lane
-from models.ledger import audit, controls, lanes, submits, sweeps
+from models.ledger import audit, controls, lanes, submits, sweeps, uploads
 from models.ledger.audit import Found
+from models.ledger.transaction import write
 from tests.integration.models.tampering import (
     HOUR,
     SECOND,
@@ -176,6 +177,21 @@ def test_upload_that_was_left_is_found(engine: Engine) -> None:
     ledger.pass_time(engine, HOUR)
     assert told(engine, Found.UPLOAD).broadcast_id == upload
     submits.abandon(engine, upload)
+    assert found(engine) == set()
+
+
+def test_upload_that_was_given_up_and_not_cleared_is_found(engine: Engine) -> None:
+    upload = ledger.upload(engine, ledger.body())
+    begun = moment(engine)
+    write(engine, lambda connection: uploads.give_up(connection, upload))
+    ledger.pass_time(engine, HOUR)
+    assert found(engine) == set()
+    ledger.pass_time(engine, HOUR)
+    finding = told(engine, Found.GIVEN_UP)
+    assert finding.broadcast_id == upload
+    assert isinstance(finding.facts["since"], datetime)
+    assert abs(finding.facts["since"] + 2 * HOUR - begun) < HOUR
+    assert sweeps.forget_uploads(engine) == 1
     assert found(engine) == set()
 
 
