@@ -5,36 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.errors import InputError
 from broadcast.states import BroadcastState
-
-
-class PackLike(Protocol):
-    """The OpenIDs of one batch."""
-
-    @property
-    def n(self) -> int:
-        """Its number, from 1."""
-
-    @property
-    def size(self) -> int:
-        """How many OpenIDs it has."""
-
-    @property
-    def first(self) -> str:
-        """Its first OpenID."""
-
-    @property
-    def last(self) -> str:
-        """Its last OpenID."""
-
-    @property
-    def packed(self) -> bytes:
-        """Its OpenIDs, 21 bytes each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, exists, insert, or_, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -25,7 +25,6 @@ from broadcast.submission import (
     Body,
     Figures,
     Look,
-    PackLike,
     Published,
     PublishedMeanwhileError,
     TakenOverError,
@@ -50,6 +49,30 @@ BEGIN_TRIES = 5
 REPEAT_WITHIN = timedelta(hours=24)
 #: Letters without those that are mistaken for each other when an id is read out.
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+
+
+class PackLike(Protocol):
+    """The OpenIDs of one batch."""
+
+    @property
+    def n(self) -> int:
+        """Its number, from 1."""
+
+    @property
+    def size(self) -> int:
+        """How many OpenIDs it has."""
+
+    @property
+    def first(self) -> str:
+        """Its first OpenID."""
+
+    @property
+    def last(self) -> str:
+        """Its last OpenID."""
+
+    @property
+    def packed(self) -> bytes:
+        """Its OpenIDs, 21 bytes each."""
 
 
 def find(engine: Engine, body: Body) -> str | None:
