@@ -266,14 +266,3 @@ def flow(connection: Connection, account: str, *, by: int) -> None:
         .where(Lane.account == account, Lane.not_before.is_not(None), ~newer)
         .values(not_before=None, wait_reason=None)
     )
-
-
-def rung(engine: Engine, account: str) -> None:
-    """Remember that a driver was rung for."""
-
-    def work(connection: Connection) -> None:
-        connection.execute(
-            update(Lane).where(Lane.account == account).values(rung_at=now(connection))
-        )
-
-    write(engine, work)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select
 
 from broadcast import clientmsgid, plan
 from broadcast.accounts import Account
@@ -157,16 +157,3 @@ def _cut(connection: Connection, broadcast_id: str) -> int:
         )
     )
     return int(size or 0)
-
-
-def rung(engine: Engine, broadcast_id: str) -> None:
-    """Remember that the planning of a broadcast was rung for."""
-
-    def work(connection: Connection) -> None:
-        connection.execute(
-            update(BroadcastRow)
-            .where(BroadcastRow.id == broadcast_id)
-            .values(rung_at=now(connection))
-        )
-
-    write(engine, work)

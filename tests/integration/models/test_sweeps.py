@@ -15,7 +15,7 @@ from broadcast.states import BatchState
 from models.account import Lane
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import controls, lanes, plans, stops, sweeps
+from models.ledger import controls, lanes, stops, sweeps
 from models.ledger.transaction import write
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -31,21 +31,12 @@ def test_plan_that_nobody_was_rung_for_is_found_and_rung_once(engine: Engine) ->
     assert sweeps.due(engine).plans == [broadcast_id]
 
 
-def test_plan_that_was_rung_for_is_left_in_peace(engine: Engine) -> None:
-    broadcast_id = ledger.published(engine, ledger.body())
-    plans.rung(engine, broadcast_id)
-    assert sweeps.due(engine).plans == []
-    planned = ledger.broadcast(engine)
-    lanes.rung(engine, "default")
-    assert sweeps.due(engine).lanes == []
-    ledger.pass_time(engine, sweeps.RING_AGAIN + timedelta(seconds=1))
-    assert sweeps.due(engine).lanes == [("default", planned)]
-
-
 def test_lane_with_work_and_no_driver_is_found_and_rung_once(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
     assert sweeps.due(engine).lanes == []
+    ledger.pass_time(engine, sweeps.RING_AGAIN + timedelta(seconds=1))
+    assert sweeps.due(engine).lanes == [("default", broadcast_id)]
 
 
 def test_lane_whose_lease_lives_is_never_rung(engine: Engine) -> None:
@@ -190,10 +181,10 @@ def test_expired_doubt_is_held_under_a_pause_too(engine: Engine) -> None:
 def test_clock_that_was_set_back_leaves_no_lane_and_no_plan_behind(engine: Engine) -> None:
     """Eight hours: a machine took its local time for that of the world, and was corrected."""
     planned = ledger.broadcast(engine)
-    Driver(engine).claim()
-    lanes.rung(engine, "default")
     stored = ledger.published(engine, ledger.body(key="two"))
-    plans.rung(engine, stored)
+    rung = sweeps.due(engine)
+    assert (rung.lanes, rung.plans) == ([("default", planned)], [stored])
+    Driver(engine).claim()
     ledger.pass_time(engine, -timedelta(hours=8))
 
     rings = sweeps.due(engine)
