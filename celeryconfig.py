@@ -29,7 +29,7 @@ imports = ("worker.tasks",)
 
 # The database holds results; nothing may pile up in Redis.
 task_ignore_result = True
-# Other languages enqueue too, and a task carries ids only.
+# Other languages enqueue too, and a task carries ids only (and how often it was passed on).
 task_serializer = "json"
 # Pickle runs code: of whoever can write to the broker.
 accept_content = ["json"]

@@ -1,5 +1,6 @@
 """The tasks: thin, ids only; each opens with the database, which says whether it may act.
 
+Beside ids some carry *hands*: how often their ring was passed on by workers that lack the account.
 None of them retries or raises for what it met: rows and sweeps carry the work on.
 """
 
