@@ -111,9 +111,11 @@ def _paused(told: Report) -> Standstill:
         cause=Cause.PAUSED, command=f"broadcast resume {told.id}", reason=told.reason,
         errcode=told.reason_errcode, errmsg=told.reason_errmsg, count=told.reason_count,
     )  # fmt: skip
-    deeds = told.people.deeds if told.people and told.reason is Reason.BY_HAND else ()
-    for deed in reversed(deeds):
-        if deed.did is Did.PAUSE:
+    if told.people is None or told.driven is None:
+        return paused
+    for deed in reversed(told.people.deeds):
+        # What a refusal had paused a person may pause as well; an older word was lifted by a move.
+        if deed.did is Did.PAUSE and deed.at >= told.driven.moved_at:
             return replace(paused, since=deed.at, who=deed.who, why=deed.why)
     return paused
 

@@ -9,6 +9,8 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, select
 
 from broadcast.events import EventKind
+from broadcast.reports import Did
+from broadcast.states import BroadcastState
 from models.batch import Batch
 from models.event import Event
 from models.ledger.transaction import WORKER, AnyRow, read
@@ -36,19 +38,24 @@ class Contradiction:
 
 
 def last(engine: Engine, broadcast_id: str) -> Voice | None:
-    """Return the last word by which a person moved a broadcast; to submit it is the first."""
+    """Return the last word by which a person moved a broadcast; to submit it is the first.
+
+    To pause what a refusal had paused is such a word, although nothing moved by it.
+    """
     with read(engine) as connection:
-        row = connection.execute(
+        rows = connection.execute(
             select(Event.who, Event.at, Event.detail)
-            .where(Event.broadcast_id == broadcast_id, Event.kind == EventKind.BROADCAST_MOVE)
-            .where(Event.who != WORKER)
+            .where(Event.broadcast_id == broadcast_id, Event.who != WORKER)
+            .where(Event.kind.in_([EventKind.BROADCAST_MOVE, EventKind.BROADCAST_WORD]))
             .order_by(Event.id.desc())
-            .limit(1)
-        ).first()
-    if row is None:
-        return None
-    detail = json.loads(row.detail)
-    return Voice(who=row.who, at=row.at, why=detail.get("why"), moved_to=detail["new"])
+        ).all()
+    for row in rows:
+        detail = json.loads(row.detail)
+        paused = BroadcastState.PAUSED.value if detail.get("did") == Did.PAUSE else None
+        moved_to = paused or detail.get("new")
+        if moved_to is not None:
+            return Voice(who=row.who, at=row.at, why=detail.get("why"), moved_to=moved_to)
+    return None
 
 
 def halt_why(connection: Connection, account: str) -> str | None:

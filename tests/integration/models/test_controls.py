@@ -263,6 +263,15 @@ def test_nobodys_word_is_told_where_only_wechat_stopped_it(engine: Engine) -> No
     assert told.moved_to == BroadcastState.PLANNING, "a person submitted it, and no more"
 
 
+def test_who_paused_what_wechat_had_stopped_is_told(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    Driver(engine).call(said(45002))
+    controls.pause(engine, broadcast_id, who=WHO, why="错字")
+    told = voices.last(engine, broadcast_id)
+    assert told is not None
+    assert (told.who, told.why, told.moved_to) == (WHO, "错字", BroadcastState.PAUSED)
+
+
 def test_call_that_no_stop_reaches_is_named(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)

@@ -75,11 +75,14 @@ def test_an_account_that_stands_still_is_told_whatever_the_state(state: Broadcas
     assert stopped.command == halted.command == "broadcast unhalt --account default"
 
 
-def test_a_pause_by_hand_tells_who_when_and_why() -> None:
+@pytest.mark.parametrize("reason", [Reason.BY_HAND, Reason.CONTENT_REFUSED])
+def test_a_pause_by_hand_tells_who_when_and_why(reason: Reason) -> None:
     pause = Deed(at=AGO, who="cli:ann@desk", did=Did.PAUSE, why="a typo")
     people = People(deeds=[pause, replace(pause, did=Did.RESOLVE, who="cli:bob@desk")], earlier=0)
 
-    one = only(told(BroadcastState.PAUSED, reason=Reason.BY_HAND, people=people))
+    one = only(
+        told(BroadcastState.PAUSED, reason=reason, people=people, driven=driven(moved_at=AGO))
+    )
 
     assert (one.cause, one.who, one.since, one.why) == (
         Cause.PAUSED, "cli:ann@desk", AGO, "a typo",
@@ -88,9 +91,12 @@ def test_a_pause_by_hand_tells_who_when_and_why() -> None:
 
 
 def test_a_pause_by_refusals_tells_the_code_and_names_nobody() -> None:
+    lifted = Deed(at=AGO - timedelta(hours=1), who="cli:ann@desk", did=Did.PAUSE, why=None)
+
     one = only(
         told(BroadcastState.PAUSED, reason=Reason.TOO_MANY_REFUSALS, reason_errcode=40003,
-             reason_count=3)
+             reason_count=3, people=People(deeds=[lifted], earlier=0),
+             driven=driven(moved_at=AGO))
     )  # fmt: skip
 
     assert (one.cause, one.errcode, one.count, one.who) == (Cause.PAUSED, 40003, 3, None)
