@@ -10,9 +10,11 @@ from sqlalchemy import Engine
 from broadcast.errors import InputError
 from broadcast.text import t
 from cli import output, standing, ways, words
+from cli.standing import MOST_NAMED
 from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
 from models.ledger.reading import flights, known
+from models.ledger.reading.flights import Waiting
 
 EveryAccount = Annotated[bool, typer.Option("--all", help=t("help.all_accounts"))]
 
@@ -65,8 +67,8 @@ def _say_what_remains(ledger: Engine, changed: list[str], name: str | None) -> N
     told = [name] if name is not None else known.names(ledger)
     waiting = flights.waiting(ledger, told)
     for account in told:
-        if waiting.get(account):
-            output.say(t("lanes.waiting", account=account, n=waiting[account]))
+        if account in waiting:
+            _say_what_waits(account, waiting[account])
     lanes = standing.lanes(ledger)
     for line in ways.under_way(flights.of_accounts(ledger, told), lanes.now):
         output.say(line)
@@ -74,3 +76,13 @@ def _say_what_remains(ledger: Engine, changed: list[str], name: str | None) -> N
         if account not in changed:
             for line in lanes.stops(account):
                 output.say(line)
+
+
+def _say_what_waits(account: str, waiting: Waiting) -> None:
+    if waiting.going:
+        output.say(t("lanes.waiting", account=account, n=len(waiting.going)))
+    if waiting.kept_back:
+        ids = words.listed(waiting.kept_back[:MOST_NAMED])
+        if len(waiting.kept_back) > MOST_NAMED:
+            ids = t("ways.numbers_more", numbers=ids, count=len(waiting.kept_back))
+        output.say(t("lanes.kept_back", account=account, ids=ids))

@@ -108,6 +108,19 @@ def test_halt_says_what_waits_and_what_it_does_not_reach_and_twice_who_said_it(
     assert "neither halted nor stopped" in good(line.run("unhalt"))
 
 
+def test_halt_names_what_is_paused_and_stays_so_after_it(line: CommandLine, sent: str) -> None:
+    line.run("pause", sent)
+
+    halted = good(line.run("halt"))
+    free = good(line.run("unhalt"))
+
+    for told in (halted, free):
+        assert f"paused or held with followers that wait: {sent}." in told
+        assert "with more to send" not in told
+    line.run("cancel", sent)
+    assert sent not in good(line.run("halt"))
+
+
 def test_halting_an_unknown_account_stores_nothing(line: CommandLine) -> None:
     before = line.rows()
     for command in ("halt", "unhalt"):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
 
 from broadcast.reports import Report
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
@@ -31,6 +31,15 @@ class Flight:
     #: Whether its driver still holds the lane. One who lost it may be gone for good, or may bring
     #: the reply late; until somebody takes the lane over nobody asks WeChat what became of it.
     driven: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The broadcasts of one account that have more to be called, oldest first."""
+
+    going: list[str] = field(default_factory=list)
+    #: Paused or held: the end of a halt lets none of them go on.
+    kept_back: list[str] = field(default_factory=list)
 
 
 def beside_report(engine: Engine, broadcast_id: str) -> tuple[Report, list[Flight]]:
@@ -60,17 +69,31 @@ def _flights(connection: Connection, whose: ColumnElement[bool], moment: datetim
     ]  # fmt: skip
 
 
-def waiting(engine: Engine, accounts: Collection[str]) -> dict[str, int]:
-    """Count the broadcasts of some accounts that have more to be called and are not held still."""
+def waiting(engine: Engine, accounts: Collection[str]) -> dict[str, Waiting]:
+    """Return what of some accounts has more to be called; nothing of an account that has none."""
+    ended = (
+        select(func.coalesce(func.sum(Batch.size), 0))
+        .where(Batch.broadcast_id == BroadcastRow.id, Batch.state.not_in(_NOT_ENDED))
+        .scalar_subquery()
+    )
+    kept_back = BroadcastRow.state.in_([BroadcastState.PAUSED, BroadcastState.HELD])
     with read(engine) as connection:
         rows = connection.execute(
-            select(BroadcastRow.account, func.count())
+            select(BroadcastRow.account, BroadcastRow.id, kept_back.label("kept_back"))
             .where(BroadcastRow.account.in_(accounts))
-            .where(BroadcastRow.state.in_([BroadcastState.PLANNING, *BROADCAST_RUNNING]))
-            .group_by(BroadcastRow.account)
+            .where(or_(BroadcastRow.state.in_(_GOING), kept_back & (BroadcastRow.planned > ended)))
+            .order_by(BroadcastRow.created_at, BroadcastRow.id)
         )
-        return {account: count for account, count in rows}  # noqa: C416 - rows are not pairs to mypy
+        found: dict[str, Waiting] = {}
+        for row in rows:
+            there = found.setdefault(row.account, Waiting())
+            (there.kept_back if row.kept_back else there.going).append(row.id)
+        return found
 
+
+_GOING = (BroadcastState.PLANNING, *BROADCAST_RUNNING)
+#: Their followers wait for a call, or are told by the parts that the batch was split into.
+_NOT_ENDED = (BatchState.SPLIT, *(b for b, name in reports.SET_OF.items() if name == "waiting"))
 
 _FLIGHTS = (
     select(

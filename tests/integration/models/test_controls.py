@@ -19,9 +19,11 @@ from models import Event
 from models.attempt import AttemptRow
 from models.ledger import claims, controls, plans, sweeps
 from models.ledger.reading import flights, reports, voices
+from models.ledger.reading.flights import Waiting
 from models.ledger.reading.upcoming import Kind
 from models.ledger.transaction import note, write
 from tests.integration.models.stories import OVER, snapshot
+from tests.integration.models.words import doubt
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -300,12 +302,35 @@ def test_call_whose_driver_lost_the_lane_is_told_as_left_behind(engine: Engine) 
     assert flights.beside_report(engine, broadcast_id)[1] == []
 
 
-def test_broadcasts_that_have_more_to_send_are_counted_by_account(engine: Engine) -> None:
-    ledger.broadcast(engine, owner=ledger.account("north"))
-    ledger.published(engine, ledger.body(owner=ledger.account("north")))
-    paused = ledger.broadcast(engine, owner=ledger.account("south"))
-    controls.pause(engine, paused, who=WHO)
-    assert flights.waiting(engine, ["north", "south"]) == {"north": 2}
+def test_broadcasts_that_have_more_to_send_are_told_by_account(engine: Engine) -> None:
+    north, south = ledger.account("north"), ledger.account("south")
+    going = [
+        ledger.broadcast(engine, owner=north), ledger.published(engine, ledger.body(owner=north)),
+    ]  # fmt: skip
+    paused = ledger.broadcast(engine, owner=south)
+    uncut = ledger.published(engine, ledger.body(owner=south))
+    for one in (paused, uncut):
+        controls.pause(engine, one, who=WHO)
+
+    told = flights.waiting(engine, ["north", "south", "east"])
+
+    assert told == {"north": Waiting(going=going), "south": Waiting(kept_back=[paused, uncut])}
+
+
+def test_a_broadcast_held_for_doubts_alone_has_nobody_waiting(engine: Engine) -> None:
+    first = ledger.broadcast(engine, batches=2)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    doubt(driver)
+    assert state(engine, first) is BroadcastState.HELD
+    assert flights.waiting(engine, ["default"]) == {}
+
+    second = ledger.broadcast(engine, batches=3)
+    driver.call(said(0, msg_id=2))
+    doubt(driver)
+    controls.pause(engine, second, who=WHO)
+
+    assert flights.waiting(engine, ["default"]) == {"default": Waiting(kept_back=[second])}
 
 
 def test_cancel_stands_in_the_history_of_each_batch_with_its_speaker(engine: Engine) -> None:
