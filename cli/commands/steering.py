@@ -14,6 +14,11 @@ from cli.wiring.person import in_one_line, who
 from models.ledger.reading import flights
 from models.ledger.reading.flights import Flight
 
+#: What is said instead where nothing goes on: no word on a broadcast lets its account call.
+WHERE_THE_ACCOUNT_STANDS = {
+    "resume.done": "resume.done_standing", "resume.already": "resume.already_standing",
+}  # fmt: skip
+
 
 class Control(Protocol):
     """A human's word on a broadcast."""
@@ -29,8 +34,11 @@ def steer(control: Control, broadcast_id: str, *, why: str | None, done: str, al
     ledger = engine()
     changed = control(ledger, broadcast_id, who=who(), why=in_one_line(why))
     told, flown = flights.beside_report(ledger, broadcast_id)
+    name = done if changed else already
+    if any(standing.stops(told.account, told.lane, told.now)):
+        name = WHERE_THE_ACCOUNT_STANDS.get(name, name)
     state = words.broadcast_state(told.state)
-    output.say(t(done if changed else already, id=broadcast_id, state=state))
+    output.say(t(name, id=broadcast_id, state=state, account=told.account))
     remains(ledger, told, flown)
 
 

@@ -50,6 +50,23 @@ def test_resume_and_cancel_are_harmless_twice(line: CommandLine, sent: str) -> N
     assert line.rows() == before
 
 
+def test_resume_under_a_halt_is_kept_and_says_what_else_is_needed(
+    line: CommandLine, sent: str
+) -> None:
+    line.run("pause", sent)
+    line.run("halt")
+
+    first = good(line.run("resume", sent)).splitlines()[0]
+    again = good(line.run("resume", sent)).splitlines()[0]
+    line.run("unhalt")
+
+    assert f"{sent} may go on, and that is kept, but its account stands still" in first
+    assert f"{sent} was not stopped itself, but its account stands still" in again
+    for told in (first, again):
+        assert told.endswith(": broadcast unhalt --account default")
+    assert line.run("status", sent, "--json").json["state"] == "planning"
+
+
 def test_resume_of_an_ended_broadcast_is_refused_in_one_line(
     line: CommandLine, store: Engine, sent: str
 ) -> None:
