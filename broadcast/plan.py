@@ -112,6 +112,6 @@ def refuse_what_does_not_fit(proof: Proof) -> None:
 def too_many(proof: Proof) -> PlanError:
     """Return the error that tells a plan without room, with the shortest fix."""
     return PlanError(
-        "error.plan.too_many", calls=proof.calls, free=proof.free, short=proof.short,
-        days=proof.days,
+        "error.plan.too_many_one" if proof.calls == 1 else "error.plan.too_many",
+        calls=proof.calls, free=proof.free, short=proof.short, days=proof.days,
     )  # fmt: skip

@@ -65,6 +65,11 @@ def listed(each: Iterable[object]) -> str:
     return t("comma").join(map(str, each))
 
 
+def one(n: int) -> str:
+    """Return what a text's id ends with where it speaks of one thing, not of several."""
+    return "_one" if n == 1 else ""
+
+
 def sizes(each: Collection[int]) -> str:
     """Return how many followers a batch has, as one number where all are equal."""
     smallest, largest = min(each), max(each)

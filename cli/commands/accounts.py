@@ -10,7 +10,7 @@ from broadcast.redaction import redact
 from broadcast.report_json import utc
 from broadcast.reports import LaneView
 from broadcast.text import t
-from cli import absent, exits, output, standing
+from cli import absent, exits, output, standing, words
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command
 from cli.standing import Lanes
@@ -73,7 +73,7 @@ def pace(account: Account) -> str:
     """Return how fast the account calls."""
     if account.calls_per_minute == 0:
         return t("accounts.unpaced")
-    return t("accounts.pace", n=account.calls_per_minute)
+    return t(f"accounts.pace{words.one(account.calls_per_minute)}", n=account.calls_per_minute)
 
 
 def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:

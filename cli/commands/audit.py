@@ -59,9 +59,11 @@ def lines(done: Audit) -> Iterator[str]:
         yield t("audit.empty")
         if not done.counts:
             return
-    figures = (done.broadcasts, done.openids, done.batches, done.calls)
-    names = ("broadcasts", "openids", "batches", "calls")
-    yield t("audit.read", **{n: f"{f:,}" for n, f in zip(names, figures, strict=True)})
+    yield t(
+        "audit.read", broadcasts=_counted("broadcasts", done.broadcasts),
+        openids=_counted("openids", done.openids), batches=_counted("batches", done.batches),
+        calls=_counted("calls", done.calls),
+    )  # fmt: skip
     for check in Check:
         count = done.counts[check]
         if not count:
@@ -73,6 +75,10 @@ def lines(done: Audit) -> Iterator[str]:
         if count > MOST_SHOWN:
             yield t("audit.more", count=count - MOST_SHOWN)
         yield t("audit.means", means=t(f"audit.means.{check}"))
+
+
+def _counted(what: str, n: int) -> str:
+    return t(f"audit.count.{what}{words.one(n)}", n=f"{n:,}")
 
 
 def _row(finding: Finding) -> str:

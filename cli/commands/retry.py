@@ -38,27 +38,35 @@ def lines(broadcast_id: str, done: Retried) -> Iterator[str]:
     """Yield what was put back, whether the broadcast goes on, and what was left and why."""
     again = done.of(Place.AGAIN)
     if again:
-        numbers, followers = ways.together(again)
-        yield t("retry.again", numbers=numbers, followers=f"{followers:,}", id=broadcast_id)
+        yield t(f"retry.again{_one(again)}", id=broadcast_id, **_who(again))
     else:
         yield t("retry.nothing", id=broadcast_id)
     if done.forgotten:
         yield t(
-            "retry.forgotten", numbers=ways.shortened(done.forgotten),
+            f"retry.forgotten{words.one(len(done.forgotten))}",
+            numbers=ways.shortened(done.forgotten),
             age=words.span(min(done.forgotten.values())), id=broadcast_id,
         )  # fmt: skip
     yield t(f"retry.goes.{done.goes}", id=broadcast_id)
     if done.goes is Goes.ON and (never := done.of(Place.NEVER_CALLED)):
-        numbers, followers = ways.together(never)
-        yield t("retry.never_called", numbers=numbers, followers=f"{followers:,}")
+        yield t(f"retry.never_called{_one(never)}", **_who(never))
     for group in done.placed:
         if group.place not in {Place.AGAIN, Place.NEVER_CALLED}:
             yield _left(group, broadcast_id)
 
 
 def _left(group: Placed, broadcast_id: str) -> str:
-    numbers, followers = ways.together([group])
     return t(
-        f"retry.left.{group.place}", numbers=numbers, followers=f"{followers:,}",
-        reason=words.reason(group.reason), code=words.code(group.errcode, None), id=broadcast_id,
+        f"retry.left.{group.place}{_one([group])}", reason=words.reason(group.reason),
+        code=words.code(group.errcode, None), id=broadcast_id, **_who([group]),
     )  # fmt: skip
+
+
+def _one(groups: list[Placed]) -> str:
+    return words.one(sum(len(group.numbers) for group in groups))
+
+
+def _who(groups: list[Placed]) -> dict[str, str]:
+    """Return of which batches, and of how many followers, something is said."""
+    numbers, followers = ways.together(groups)
+    return {"numbers": numbers, "followers": f"{followers:,}"}

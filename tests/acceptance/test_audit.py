@@ -53,7 +53,7 @@ def test_healthy_ledger_is_told_in_one_line_a_check(line: CommandLine, stored: s
         result = line.run(*words)
         assert result.status == 0, result
         head, *checks = result.out.splitlines()
-        assert "1 broadcasts, 5 OpenIDs" in head
+        assert "1 broadcast, 5 OpenIDs" in head
         assert [one.split()[0] for one in checks] == ["ok"] * len(Check)
 
 

@@ -270,12 +270,12 @@ def test_retry_tells_what_it_did_and_what_it_left_and_why(
     first = good(line.run("retry", sent))
     again = good(line.run("retry", sent))
 
-    assert "batches 2 (2 followers) are called again" in first
-    assert "Left alone: batches 1 (2 followers) are in doubt" in first
-    assert "Left alone: batches 3 (2 followers) were refused for a reason that does not" in first
+    assert "batch 2 (2 followers) is called again" in first
+    assert "Left alone: batch 1 (2 followers) is in doubt" in first
+    assert "Left alone: batch 3 (2 followers) was refused for a reason that does not" in first
     assert "(40003)" in first
     assert "no refused batch can be called again" in again
-    assert "Left alone: batches 2 (2 followers) wait" in again
+    assert "Left alone: batch 2 (2 followers) waits" in again
     assert driver.next().n == 2
 
 

@@ -21,6 +21,7 @@ from broadcast.accounts import AccountKind
 from broadcast.attempts import Reason
 from broadcast.errors import BroadcastError
 from broadcast.outcomes import Outcome
+from broadcast.places import Place
 from broadcast.reports import SETS, SKIPS, Did
 from broadcast.settings import Settings
 from broadcast.states import BatchState, BroadcastState
@@ -208,6 +209,17 @@ def test_every_member_of_the_closed_sets_has_its_text(lang: str) -> None:
     }
 
     assert wanted - set(catalogue(lang)) == set()
+
+
+def test_one_and_several_fill_the_same_placeholders() -> None:
+    texts = catalogue("en")
+    # What is said of one doubt names no figure.
+    ones = {i for i in texts if i.endswith("_one")} - {"standing.in_doubt_one"}
+
+    assert ones >= {f"retry.left.{place}_one" for place in Place if f"retry.left.{place}" in texts}
+    assert [
+        i for i in ones if placeholders(texts[i]) != placeholders(texts[i.removesuffix("_one")])
+    ] == []
 
 
 def test_every_setting_has_the_text_of_its_error() -> None:

@@ -54,6 +54,12 @@ def test_good_audit_is_one_line_a_check(monkeypatch: pytest.MonkeyPatch) -> None
     assert [line.split()[0] for line in told[1:]] == ["ok"] * len(Check)
 
 
+def test_one_of_a_thing_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROADCAST_LANG", "en")
+    head = next(lines(Audit(broadcasts=1, openids=2, batches=1, calls=1)))
+    assert head == "Audited: 1 broadcast, 2 OpenIDs, 1 batch, 1 call."
+
+
 def test_empty_database_is_said_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROADCAST_LANG", "en")
     assert list(lines(Audit())) == ["Nothing to audit: there is no broadcast yet."]
