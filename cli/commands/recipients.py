@@ -12,7 +12,7 @@ import typer
 
 from broadcast import openid
 from broadcast.text import t
-from cli import output, words
+from cli import output
 from cli.commands.options import BroadcastID, new_app
 from cli.group import Command
 from cli.wiring.database import engine
@@ -21,6 +21,7 @@ from models.ledger.reading.recipients import Portion, SkippedLines
 
 app = new_app()
 
+#: Programs and sheets read them: columns and words are the same whatever the person's language.
 COLUMNS = ("openid", "batch", "state", "reason", "errcode", "msg_id")
 SKIPPED_COLUMNS = ("text", "line", "state", "reason")
 #: A spreadsheet takes a cell that begins so for a formula.
@@ -54,8 +55,8 @@ def _table(members: Iterable[Portion]) -> Iterator[bytes]:
     yield codecs.BOM_UTF8 + _row(COLUMNS)
     for portion in members:
         # What follows the OpenID is the same for the whole batch.
-        reason = words.reason(portion.reason) if portion.reason else ""
-        rest = _row((portion.n, portion.state, reason, portion.errcode, portion.msg_id))
+        reason = portion.reason.value if portion.reason else ""
+        rest = _row((portion.n, portion.state.value, reason, portion.errcode, portion.msg_id))
         yield _joined(portion.openids, b"," + rest)
 
 

@@ -57,7 +57,18 @@ def test_csv_is_what_excel_opens(line: CommandLine, store: Engine, sent: str) ->
     }  # fmt: skip
     assert [row["openid"] for row in rows(refused)] == PEOPLE[2:4]
     assert {(row["state"], row["errcode"]) for row in rows(refused)} == {("refused", "43004")}
-    assert all("WeChat refuses the recipients" in row["reason"] for row in rows(refused))
+    assert {row["reason"] for row in rows(refused)} == {"recipients_refused"}
+
+
+def test_csv_is_the_same_in_every_language(line: CommandLine, store: Engine, sent: str) -> None:
+    Driver(store).call(said(43004))
+
+    for name in ("refused", "waiting", "skipped"):
+        words = ("recipients", sent, "--set", name, "--csv")
+        chinese = line.run(*words, BROADCAST_LANG="zh").out
+
+        assert chinese.removeprefix("\ufeff").isascii()
+        assert chinese == line.run(*words, BROADCAST_LANG="en").out
 
 
 def test_cancelled_before_it_was_cut_lists_everybody(line: CommandLine) -> None:
