@@ -42,8 +42,6 @@ def summary(
         yield t("brake.at", at=words.moment(order.scheduled_at, now))
     if order.terms.priority:
         yield t("brake.priority", n=order.terms.priority)
-    for notice in prepared.notices:
-        yield t("output.warning", text=str(notice))
 
 
 def _calls(proof: plan.Proof) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -72,7 +72,8 @@ def send_wish(wish: Wish, *, repeat: str, dry_run: bool, until: Until | None) ->
         if dry_run:
             return _dry_run(wish, prepared, quota.why, engine=engine)
         refuse_what_does_not_fit(prepared)
-        if not _may_go(wish, prepared, engine=engine):
+        doubts = [*map(str, prepared.notices), *_reason(quota.why)]
+        if not _may_go(wish, prepared, doubts, engine=engine):
             output.note(t("send.declined"))
             return exits.FAILED
         try:
@@ -80,9 +81,10 @@ def send_wish(wish: Wish, *, repeat: str, dry_run: bool, until: Until | None) ->
                 submitted = store(prepared, audience, engine=engine, bell=bell())
         except KeyboardInterrupt:
             return _interrupted(engine, prepared, repeat=repeat)
-    shown = 0 if wish.ask is Ask.NOBODY else len(prepared.notices)
-    for warning in [*map(str, submitted.notices[shown:]), *_reason(quota.why)]:
-        output.warn(warning)
+    for warning in [*map(str, submitted.notices), *_reason(quota.why)]:
+        # What was told before the question is not told twice.
+        if warning not in doubts or not _is_shown(wish, prepared):
+            output.warn(warning)
     _tell(wish, submitted, engine=engine, followed=until is not None)
     if until is not None:
         return waiting.wait(engine, submitted.id, until=until, as_json=wish.as_json)
@@ -131,7 +133,8 @@ def _dry_run(wish: Wish, prepared: Prepared, why: BroadcastError | None, *, engi
         if wish.as_json:
             output.show_json(report_json.as_json(told))
         return exits.DONE
-    _show(wish, prepared, engine=engine)
+    # Why it could not be proved stands in the error at the end.
+    _show(wish, prepared, map(str, prepared.notices), engine=engine)
     proof = prepared.proof
     assert proof is not None
     if wish.as_json:
@@ -162,19 +165,26 @@ def _proof_json(wish: Wish, prepared: Prepared, proof: plan.Proof) -> dict[str, 
     }  # fmt: skip
 
 
-def _show(wish: Wish, prepared: Prepared, *, engine: Engine) -> bool:
-    """Show what will be sent; return whether its account stands still."""
+def _show(wish: Wish, prepared: Prepared, warnings: Iterable[str], *, engine: Engine) -> bool:
+    """Show what will be sent, with *warnings*; return whether its account stands still."""
     stops = list(standing.lanes(engine).stops(wish.order.account.name))
     for line in summary(wish.order, prepared, stops=stops, now=prepared.now):
         output.note(line)
+    for warning in warnings:
+        output.warn(warning)
     return bool(stops)
 
 
-def _may_go(wish: Wish, prepared: Prepared, *, engine: Engine) -> bool:
+def _is_shown(wish: Wish, prepared: Prepared) -> bool:
+    """Tell whether a person sees it before it is stored: on a terminal, where it is a new one."""
+    return wish.ask is not Ask.NOBODY and prepared.existing is None
+
+
+def _may_go(wish: Wish, prepared: Prepared, warnings: list[str], *, engine: Engine) -> bool:
     """Show the broadcast on a terminal, and ask unless ``--yes`` was said."""
-    if wish.ask is Ask.NOBODY or prepared.existing is not None:
+    if not _is_shown(wish, prepared):
         return True
-    stands = _show(wish, prepared, engine=engine)
+    stands = _show(wish, prepared, warnings, engine=engine)
     return wish.ask is Ask.TELL or _agreed(wish.order.account.name, stands=stands)
 
 

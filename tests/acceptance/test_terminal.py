@@ -14,6 +14,7 @@ import pytest
 
 from tests.acceptance.by_hand import seated
 from tests.kit.command_line import CommandLine, Result
+from tests.servers.valkey import Valkey
 
 PEOPLE = [f"oTEST{n:023}" for n in range(5)]
 SEND = ("send", "--openids", "list.txt", "--text", "周五 20:00 开播\n第二行")
@@ -74,7 +75,7 @@ def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
         "default", "service account", "wx0000000000000001",
         "read 7 · malformed 1 · duplicate 1 · planned 5",
         "2, of 2 to 3 followers",
-        "WeChat could not be asked",
+        "how many are left today could not be asked", "Warning: Redis at redis://",
         "周五 20:00 开播", "第二行",
         "at once", "Beijing time",
         "cannot be called back",
@@ -83,6 +84,21 @@ def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
         assert fact in result.out, result.out
     assert "Priority" not in result.out
     assert line.rows() == {}
+
+
+@pytest.mark.parametrize("part", ["Redis", "WeChat"])
+def test_before_the_question_it_is_said_once_which_part_cannot_be_asked(
+    line: CommandLine, valkey: Valkey, part: str
+) -> None:
+    if part == "WeChat":
+        line.env |= {"REDIS_URL": valkey.url}
+
+    before, _, after = on_terminal(line, *SEND, types=b"y\n").out.partition("[y/N]")
+
+    assert re.findall(r"Warning: (\w+) at ", before) == [part]
+    assert "proved before the first call" in before
+    assert "could not be asked" not in after
+    assert f"Warning: {part}" not in after
 
 
 def test_the_text_is_shown_as_followers_will_read_it(line: CommandLine) -> None:
