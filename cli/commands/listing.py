@@ -73,7 +73,7 @@ def table(found: list[Report], *, wide: bool) -> Table:
     made = Table(box=None, pad_edge=False)
     made.add_column(t("list.id"), no_wrap=True)
     made.add_column(t("list.account"), overflow="fold")
-    made.add_column(t("list.created"), no_wrap=True)
+    made.add_column(t("list.created" if wide else "list.created_narrow"), no_wrap=True)
     for name in ("accepted", "planned"):
         made.add_column(t(f"list.{name}"), justify="right", no_wrap=True)
     made.add_column(t("list.state"), overflow="fold")

@@ -42,6 +42,15 @@ def test_every_state_fits_on_one_line(
     assert all("990,000" in line and "1,000,000" in line for line in shown[1:])
 
 
+@pytest.mark.parametrize(("columns", "title"), [(80, "Created UTC+8"), (120, "Created (Beijing")])
+def test_the_column_of_times_says_that_they_are_those_of_the_creation(
+    monkeypatch: pytest.MonkeyPatch, columns: int, title: str
+) -> None:
+    """A broadcast for later has a second time, which `status` tells."""
+    monkeypatch.setenv("BROADCAST_LANG", "en")
+    assert title in drawn([large(BroadcastState.SCHEDULED, "default")], columns=columns)[0]
+
+
 def test_at_80_columns_a_long_account_folds_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
