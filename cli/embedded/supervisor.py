@@ -24,7 +24,8 @@ from broadcast.errors import OutOfReachError
 from cli.embedded.guard import Guard
 from cli.embedded.loopback import beside_proxies
 
-READY_WITHIN_S = 30.0
+#: Seconds are usual; a machine that builds and tests beside it may take a minute.
+READY_WITHIN_S = 120.0
 #: A lane ends after the call under way, which has a total deadline of 45 s.
 STOP_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.02
@@ -49,12 +50,13 @@ class Child:
             if found:
                 return found
             if ended:
-                break
+                raise OutOfReachError("error.embedded.not_ready", **self._last_words())
             time.sleep(_LOOK_EVERY_S)
-        lines = self.output().strip().splitlines() or [""]
-        raise OutOfReachError(
-            "error.embedded.not_ready", name=self.name, log=self.log, line=lines[-1]
-        )
+        raise OutOfReachError("error.embedded.slow", seconds=within_s, **self._last_words())
+
+    def _last_words(self) -> dict[str, object]:
+        lines = self.output().strip().splitlines() or ["-"]
+        return {"name": self.name, "log": self.log, "line": lines[-1]}
 
     def output(self) -> str:
         """Return what it printed so far."""

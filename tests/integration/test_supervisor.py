@@ -13,6 +13,7 @@ from unittest.mock import Mock
 import psutil
 import pytest
 
+from broadcast.errors import OutOfReachError
 from cli.embedded import guard, supervisor
 from tests.kit.wait import until
 
@@ -112,6 +113,23 @@ def test_where_no_other_guard_can_be_started_the_list_is_kept_for_the_next_look(
         assert ours.replace_dead()
         ours.close()
     assert part.returncode == -signal.SIGKILL
+
+
+def test_a_part_that_is_slow_is_told_from_one_that_ended(tmp_path: Path) -> None:
+    log = tmp_path / "part.log"
+    log.write_text("warming up\n", encoding="utf-8")
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as part:
+        child = supervisor.Child("part", part, log)
+        with pytest.raises(OutOfReachError) as slow:
+            child.ready("ready", within_s=0.1)
+        part.kill()
+    with pytest.raises(OutOfReachError) as ended:
+        child.ready("ready")
+
+    assert (slow.value.message_id, slow.value.facts["seconds"]) == ("error.embedded.slow", 0.1)
+    assert ended.value.message_id == "error.embedded.not_ready"
+    for told in (slow, ended):
+        assert "warming up" in str(told.value)
 
 
 @pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGTERM])
