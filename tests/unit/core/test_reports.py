@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 from broadcast.report_json import as_json
-from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Report
+from broadcast.reports import (
+    SETS,
+    SKIPS,
+    BatchLine,
+    Deed,
+    Did,
+    LaneView,
+    People,
+    Report,
+)
+from broadcast.standstills import Cause
 from broadcast.states import BatchState, BroadcastState
 
+ROOT = Path(__file__).resolve().parents[3]
 AT = datetime(2026, 3, 1, 12, 0, 0, 123_999, tzinfo=UTC)
 FREE = LaneView(
     not_before=None, wait_reason=None, stopped_at=None, stop_reason=None, stop_errcode=None,
@@ -38,6 +51,25 @@ def test_it_is_json_of_plain_words_and_numbers() -> None:
     ]  # fmt: skip
     assert told["error"] is None
     assert as_json(TOLD, error="away")["error"] == "away"
+
+
+def test_every_key_is_in_the_document() -> None:
+    deeds = [Deed(at=AT, who="cli:a@b", did=did, why=None) for did in Did]
+    paused = replace(TOLD, state=BroadcastState.PAUSED, people=People(deeds=deeds, earlier=0))
+    told = as_json(paused)
+    parts = [
+        *told["batch_list"],
+        *told["standstills"],
+        *told["people"],
+        told["audience"],
+        told["recipients"],
+    ]
+    keys = {*told, *told["delivered"], *(key for part in parts for key in part)}
+    words = {*BatchState, *BroadcastState, *Did, *Cause} - {"uploading", "awaiting_approval"}
+
+    document = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+
+    assert {word for word in keys | words if f"`{word}`" not in document} == set()
 
 
 def test_moments_are_in_utc_to_the_millisecond_wherever_they_come_from() -> None:
