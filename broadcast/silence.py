@@ -27,7 +27,7 @@ class Signs:
     doubt_until: datetime | None = None
     #: When its newest call began or a word on one of its calls was stored, whichever came last.
     called_at: datetime | None = None
-    #: When a halt or a stop of it was lifted last.
+    #: When what held it up was lifted last: a halt, a stop, or a doubt whose broadcast moved.
     lifted_at: datetime | None = None
 
 

@@ -30,7 +30,7 @@ def pass_on(task: str, *args: object, hands: int) -> bool:
     Left to the sweep, the next ring may come to the same worker again and again: the one that swept
     stands last in the broker's line, behind the one that has nothing to do.
     """
-    if hands >= MOST_HANDS:
+    if not 0 <= hands < MOST_HANDS:
         return False
     log.info("%s %s is for another worker", task, " ".join(map(str, args)))
     return ring(task, *args, hands=hands + 1)

@@ -31,7 +31,7 @@ class Task(celery.Task):  # type: ignore[type-arg] # generic in the stubs alone
         try:
             _fit(inspect.signature(self.run), *args, **kwargs)
         except TypeError as error:
-            log.error("message dropped: %s: %s", self.name, error)  # noqa: TRY400 - one line
+            log.error("message dropped: %s: %s", self.name, str(error)[:LONGEST])  # noqa: TRY400
             return None
         return self.run(*args, **kwargs)
 

@@ -110,8 +110,9 @@ def settle(account: str, *, hands: int = 0) -> int:
     except OutOfReachError as error:
         log.warning("results of %s are asked for later: %s", account, error)
     except SettingsError as error:
+        # Rung for every half a minute, for as long as no worker has the account.
         if not pass_on(names.SETTLE, account, hands=hands):
-            log.warning("results of %s are asked for later: %s", account, error)
+            log.info("results of %s are asked for later: %s", account, error)
     return 0
 
 

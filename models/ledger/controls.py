@@ -42,7 +42,7 @@ def pause(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
             moves.move_broadcast(
                 connection, row.id, S.PAUSED, who=who, why=why, reason=Reason.BY_HAND
             )
-        elif row.state is not S.PAUSED or pauses.by_hand(connection, row.id):
+        elif row.state is not S.PAUSED or pauses.by_hand(connection, row):
             return False
         held.write_down(connection, row.id, Did.PAUSE, who=who, why=why)
         return True

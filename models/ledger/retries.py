@@ -102,7 +102,7 @@ def _go_on(
     uncut = row.state in {S.PAUSED, S.HELD} and row.started_at is None
     if not uncut and not there & {Place.AGAIN, Place.NEVER_CALLED, Place.WAITS}:
         return Goes.NOTHING
-    if row.state is S.PAUSED and pauses.by_hand(connection, row.id):
+    if row.state is S.PAUSED and pauses.by_hand(connection, row):
         return Goes.PAUSED
     if _content_stays_refused(row):
         return Goes.REFUSED

@@ -10,18 +10,24 @@ import json
 
 from sqlalchemy import Connection, func, select
 
+from broadcast.attempts import Reason
 from broadcast.events import EventKind
 from broadcast.reports import Did
 from models.event import Event
+from models.ledger.transaction import AnyRow
 
 
-def by_hand(connection: Connection, broadcast_id: str) -> bool:
+def by_hand(connection: Connection, paused: AnyRow) -> bool:
     """Tell whether a person paused a broadcast, which is paused now, and nobody resumed it since.
+
+    *paused*: with its id and reason.
 
     A word is written after the move that comes of it, and what is paused leaves that state by a
     move only: so it stands while it is newer than the last move.
     """
-    of_it = Event.broadcast_id == broadcast_id
+    if paused.reason is Reason.BY_HAND:
+        return True
+    of_it = Event.broadcast_id == paused.id
     moved = select(func.max(Event.id)).where(of_it, Event.kind == EventKind.BROADCAST_MOVE)
     since = connection.scalar(moved) or 0
     words = connection.scalars(

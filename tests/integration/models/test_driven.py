@@ -10,8 +10,14 @@ from sqlalchemy import Engine, update
 from broadcast.reports import Ahead, Driven, Report
 from broadcast.standstills import Cause, Standstill
 from broadcast.standstills import of as standstills
+from broadcast.states import BatchState
+from broadcast.waits import Waits
+from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.ledger import controls
+from models.engine import now
+from models.ledger import controls, lanes
+from models.ledger.audit.findings import Found
+from models.ledger.audit.run import audit
 from models.ledger.reading import reports, upcoming
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -114,6 +120,36 @@ def test_the_first_of_all_is_the_one_that_the_lane_takes(engine: Engine) -> None
         waiting = [one for one in there if told(engine, one).recipients["waiting"]]
         assert [one for one in first if one in waiting] == [taken]
         driver.call(said(0, msg_id=n))
+
+
+@pytest.mark.parametrize("word", ["pause", "cancel"])
+def test_nobody_is_missed_right_after_a_person_took_a_doubt_out_of_the_way(
+    engine: Engine, word: str
+) -> None:
+    doubtful, waits = (ledger.broadcast(engine) for _ in range(2))
+    driver = Driver(engine)
+    driver.call(said(45066))
+    lanes.release(engine, driver.held)
+    ledger.pass_time(engine, timedelta(minutes=5))
+    postpone(engine, doubtful)
+
+    getattr(controls, word)(engine, doubtful, who="cli:ann@desk")
+
+    assert why(engine, waits) == []
+    assert audit(engine, waits, waits=Waits()).findings == []
+    ledger.pass_time(engine, timedelta(seconds=70))
+    assert [one.cause for one in why(engine, waits)] == [Cause.NO_WORKER]
+    assert [one.found for one in audit(engine, waits, waits=Waits()).findings] == [Found.LANE]
+
+
+def postpone(engine: Engine, broadcast_id: str) -> None:
+    """Let the doubtful batch be asked about in a minute from now, as after many repeats."""
+    with engine.begin() as connection:
+        connection.execute(
+            update(Batch)
+            .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.UNKNOWN)
+            .values(not_before=now(connection) + timedelta(minutes=1))
+        )
 
 
 def test_a_lane_that_nobody_drives_is_told_with_since_when(engine: Engine) -> None:

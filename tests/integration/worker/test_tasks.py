@@ -77,7 +77,7 @@ def test_ring_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
         "broadcast.settle": (tasks.settle, ("b",)),
     }
     run, words = of[task]
-    for hands in range(bell.MOST_HANDS + 1):
+    for hands in [*range(bell.MOST_HANDS + 1), -1]:
         run(*words, hands=hands)
     assert passed == [((task, *words), {"hands": n}) for n in range(1, bell.MOST_HANDS + 1)]
 
