@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from broadcast.accounts import from_file as accounts_of
 from broadcast.crashpoints import VARIABLE, Point
+from broadcast.events import EventKind
 from models import Event
 from producer.publish import CeleryBell
 from tests.kit import direct
@@ -39,7 +40,7 @@ def stranger_fetches(system: System) -> None:
 def drifts(system: System) -> list[tuple[str | None, str]]:
     with system.engine.connect() as connection:
         rows = connection.execute(
-            select(Event.account, Event.who).where(Event.kind == "token.drift")
+            select(Event.account, Event.who).where(Event.kind == EventKind.TOKEN_DRIFT)
         )
         return [(row.account, row.who) for row in rows]
 

@@ -8,6 +8,7 @@ from celery import Celery
 from sqlalchemy import func, select
 
 from broadcast import names
+from broadcast.events import EventKind
 from models import Batch, Event
 from tests.kit.endpoints import MASS_GET
 from tests.kit.wait import until
@@ -29,7 +30,7 @@ def asked(system: System) -> int:
 
 def unanswered(system: System) -> int:
     with system.engine.connect() as connection:
-        kinds = select(func.count()).where(Event.kind == "poll.unanswered")
+        kinds = select(func.count()).where(Event.kind == EventKind.POLL_UNANSWERED)
         return connection.scalar(kinds) or 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from broadcast import openid
+from broadcast.events import EventKind
 from broadcast.outcomes import MAYBE_SENT, Outcome
 from broadcast.states import BatchState, BroadcastState
 from models.account import Lane
@@ -103,7 +104,7 @@ def _has_reason(connection: Connection, batch_id: int) -> bool:
     named = {call.msg_id for call in calls if call.msg_id is not None}
     since = connection.scalar(
         select(func.max(Event.at))
-        .where(Event.batch_id == batch_id, Event.kind == "batch.move")
+        .where(Event.batch_id == batch_id, Event.kind == EventKind.BATCH_MOVE)
         .where(Event.detail.contains(f'"new": "{BatchState.IN_DOUBT}"'))
     )
     came_later = since is not None and any(c.heard_at and c.heard_at > since for c in calls)

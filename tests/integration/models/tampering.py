@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, select, update
 
+from broadcast.events import EventKind
 from broadcast.states import BroadcastState
 from broadcast.text import t
 from broadcast.waits import Waits
@@ -114,7 +115,7 @@ def moved_at(engine: Engine, broadcast_id: str, new: BroadcastState) -> datetime
     with engine.connect() as connection:
         rows = connection.execute(
             select(Event.at, Event.detail)
-            .where(Event.broadcast_id == broadcast_id, Event.kind == "broadcast.move")
+            .where(Event.broadcast_id == broadcast_id, Event.kind == EventKind.BROADCAST_MOVE)
             .order_by(Event.id)
         )
         return next(row.at for row in rows if f'"new": "{new}"' in row.detail)

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, func, select
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
 from broadcast.errors import SettingsError
+from broadcast.events import EventKind
 from broadcast.states import BroadcastState
 from models import Event
 from models.account import AccountRow
@@ -129,7 +130,7 @@ def test_lane_of_a_changed_appid_stands_still_until_a_human_lifts_it(engine: Eng
     told = reports.report(engine, broadcast_id)
     assert (told.state, told.lane.stop_reason) == (BroadcastState.HELD, Reason.APPID_CHANGED)
     with engine.connect() as connection:
-        stops = select(func.count()).select_from(Event).where(Event.kind == "lane.stop")
+        stops = select(func.count()).select_from(Event).where(Event.kind == EventKind.LANE_STOP)
         assert connection.scalar(stops) == 1
     controls.unhalt(engine, "default", who="tests")
     assert accounts.stop(engine, "default")

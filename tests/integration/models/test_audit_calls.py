@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
+from broadcast.events import EventKind
 from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
@@ -216,7 +217,7 @@ def test_illegal_move_of_a_broadcast_is_found(engine: Engine, broadcast_id: str)
     with engine.begin() as connection:
         last = connection.scalar(
             select(Event.id)
-            .where(Event.broadcast_id == broadcast_id, Event.kind == "broadcast.move")
+            .where(Event.broadcast_id == broadcast_id, Event.kind == EventKind.BROADCAST_MOVE)
             .order_by(Event.id.desc())
             .limit(1)
         )

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from broadcast.attempts import Reason
 from broadcast.decide import Move
+from broadcast.events import EventKind
 from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.states import BATCH_MOVES, BatchState, BroadcastState
@@ -129,7 +130,7 @@ def test_fact_whose_move_is_illegal_is_kept_and_its_batch_left_to_a_person(
     with driver.engine.connect() as connection:
         attempt = connection.execute(select(AttemptRow.__table__)).one()
         [told] = connection.scalars(
-            select(Event.detail).where(Event.kind == "batch.illegal_move")
+            select(Event.detail).where(Event.kind == EventKind.ILLEGAL_MOVE)
         ).all()
     assert (attempt.outcome, attempt.msg_id) == (Outcome.ACCEPTED, 71)
     assert "calling -> accepted" in told

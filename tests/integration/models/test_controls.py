@@ -201,8 +201,13 @@ def test_every_word_stands_in_the_history_with_its_speaker(engine: Engine) -> No
     controls.unhalt(engine, None, who=WHO)
     with engine.connect() as connection:
         kinds = connection.scalars(select(Event.kind).where(Event.who == WHO)).all()
-    moved = ["batch.move"] * 2 + ["broadcast.move"] * 3
-    assert sorted(kinds) == [*moved, *["broadcast.word"] * 3, "lane.halt", "lane.unhalt"]
+    moved = [EventKind.BATCH_MOVE] * 2 + [EventKind.BROADCAST_MOVE] * 3
+    assert sorted(kinds) == [
+        *moved,
+        *[EventKind.BROADCAST_WORD] * 3,
+        EventKind.LANE_HALT,
+        EventKind.LANE_UNHALT,
+    ]
 
 
 def test_history_keeps_facts_that_json_does_not_know(engine: Engine) -> None:
@@ -249,7 +254,9 @@ def test_why_stands_in_the_history_and_is_told(engine: Engine) -> None:
     controls.unhalt(engine, "default", who=WHO)
     assert reports.report(engine, broadcast_id).lane.halted_why is None
     with engine.connect() as connection:
-        said_so = select(Event.detail).where(Event.who == WHO, Event.kind != "broadcast.move")
+        said_so = select(Event.detail).where(
+            Event.who == WHO, Event.kind != EventKind.BROADCAST_MOVE
+        )
         details = connection.scalars(said_so.order_by(Event.id)).all()
     assert [json.loads(one).get("why") for one in details] == [
         "错字", "改好了 🎉", "老板来电", None,
@@ -339,7 +346,7 @@ def test_cancel_stands_in_the_history_of_each_batch_with_its_speaker(engine: Eng
     controls.cancel(engine, broadcast_id, who="cli:王小明@desk", why="the wrong list")
     with engine.connect() as connection:
         rows = connection.execute(
-            select(Event.detail, Event.who).where(Event.kind == "batch.move")
+            select(Event.detail, Event.who).where(Event.kind == EventKind.BATCH_MOVE)
         ).all()
     said_so = {
         (detail["old"], detail["new"], detail["why"])

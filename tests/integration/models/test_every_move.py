@@ -16,6 +16,7 @@ from sqlalchemy import Engine, select
 
 from broadcast import submission
 from broadcast.attempts import Reason
+from broadcast.events import EventKind
 from broadcast.facts import Fact
 from broadcast.plan import Quota
 from broadcast.rules import DEFAULT_RULES, Rules
@@ -152,7 +153,7 @@ class Stage:
         assert other.driver is not None
         lanes.release(self.engine, other.driver.held)
 
-    def made(self, kind: str) -> set[tuple[str, str]]:
+    def made(self, kind: EventKind) -> set[tuple[str, str]]:
         """Return the moves of the broadcast, or of its batches, that the history has."""
         with self.engine.connect() as connection:
             query = select(Event.detail).where(Event.broadcast_id == self.id, Event.kind == kind)
@@ -333,8 +334,8 @@ BROADCAST_STORIES: dict[tuple[BroadcastState, BroadcastState], Story] = {
 }
 
 MOVES = [
-    *((BATCH_STORIES, "batch.move", move) for move in BATCH_STORIES),
-    *((BROADCAST_STORIES, "broadcast.move", move) for move in BROADCAST_STORIES),
+    *((BATCH_STORIES, EventKind.BATCH_MOVE, move) for move in BATCH_STORIES),
+    *((BROADCAST_STORIES, EventKind.BROADCAST_MOVE, move) for move in BROADCAST_STORIES),
 ]
 
 
@@ -359,10 +360,10 @@ def stage(still: tuple[Engine, StillClock]) -> Stage:
 @pytest.mark.parametrize(
     ("stories", "kind", "move"), MOVES, ids=[f"{old}-{new}" for _, _, (old, new) in MOVES]
 )
-def test_ledger_makes_the_move(stage: Stage, stories: Any, kind: str, move: Any) -> None:
+def test_ledger_makes_the_move(stage: Stage, stories: Any, kind: EventKind, move: Any) -> None:
     stories[move](stage)
 
-    claimed = stage.claimed if kind == "batch.move" else []
+    claimed = stage.claimed if kind is EventKind.BATCH_MOVE else []
     assert move in {*stage.made(kind), *claimed}
 
 

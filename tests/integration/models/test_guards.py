@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.accounts import Account
 from broadcast.attempts import Reason
+from broadcast.events import EventKind
 from broadcast.guards import Guards
 from broadcast.rules import Rules
 from broadcast.states import BatchState, BroadcastState
@@ -65,7 +66,7 @@ def state(engine: Engine, broadcast_id: str) -> BroadcastState:
 def noted(engine: Engine) -> list[dict[str, Any]]:
     """What the guards wrote into the history."""
     with engine.connect() as connection:
-        query = select(Event.detail).where(Event.kind == "guard").order_by(Event.id)
+        query = select(Event.detail).where(Event.kind == EventKind.GUARD).order_by(Event.id)
         return [json.loads(detail) for detail in connection.scalars(query)]
 
 

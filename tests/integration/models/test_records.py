@@ -10,6 +10,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.attempts import Reason
 from broadcast.decide import Decision, Move
+from broadcast.events import EventKind
 from broadcast.facts import Fact
 from broadcast.states import BatchState, BroadcastState
 from models import Event
@@ -303,5 +304,5 @@ def test_history_tells_every_move(driver: Driver, broadcast_id: str) -> None:
             select(Event.kind, Event.detail, Event.broadcast_id).order_by(Event.id)
         ).all()
     assert {row.broadcast_id for row in rows} == {broadcast_id}
-    assert [row.kind for row in rows].count("batch.move") == 2
+    assert [row.kind for row in rows].count(EventKind.BATCH_MOVE) == 2
     assert '"new": "completed"' in rows[-1].detail

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from broadcast.attempts import Reason
 from broadcast.errors import InputError, UnknownIdError
+from broadcast.events import EventKind
 from broadcast.facts import Fact
 from broadcast.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
@@ -39,7 +40,7 @@ def test_word_closes_a_doubt_and_stands_in_the_history_with_its_speaker(
     assert (batch.state, batch.reason, batch.msg_id) == (state, reason, msg_id)
     assert (batch.poll_at is not None) is (msg_id is not None)
     assert reports.report(driver.engine, broadcast_id).recipients[counted] == 10
-    [told] = [one for one in events(driver.engine, "batch.move") if one.who == WHO]
+    [told] = [one for one in events(driver.engine, EventKind.BATCH_MOVE) if one.who == WHO]
     assert json.loads(told.detail)["why"] == "looked in the console"
     assert findings(driver.engine) == set()
 
@@ -123,7 +124,7 @@ def test_other_msg_id_that_arrives_after_sent_is_a_fact_and_is_told(
     driver.record(claim, said(0, msg_id=71))
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
-    [event] = events(driver.engine, "batch.contradiction")
+    [event] = events(driver.engine, EventKind.CONTRADICTION)
     detail = json.loads(event.detail)
     assert (detail["word"], detail["said"], detail["msg_id"]) == (Reason.SAID_SENT, 99, 71)
 
@@ -136,7 +137,7 @@ def test_refusal_of_the_only_doubtful_call_after_sent_is_told_and_moves_nothing(
     resolve(driver.engine, broadcast_id, 99)
     driver.record(claim, said(45009))
     assert ledger.batch(driver.engine, broadcast_id).msg_id == 99
-    assert len(events(driver.engine, "batch.contradiction")) == 1
+    assert len(events(driver.engine, EventKind.CONTRADICTION)) == 1
 
 
 @pytest.mark.parametrize("msg_id", [99, None])
@@ -263,7 +264,11 @@ def test_corrected_word_stands_in_the_history_beside_the_first(
     doubt(driver)
     resolve(driver.engine, broadcast_id, 50)
     resolve(driver.engine, broadcast_id, 51)
-    told = [json.loads(one.detail) for one in events(driver.engine, "batch.move") if one.who == WHO]
+    told = [
+        json.loads(one.detail)
+        for one in events(driver.engine, EventKind.BATCH_MOVE)
+        if one.who == WHO
+    ]
     assert [(one["old"], one["new"]) for one in told] == [
         ("in_doubt", "accepted"), ("accepted", "in_doubt"), ("in_doubt", "accepted"),
     ]  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.errors import InputError, UnknownIdError
+from broadcast.events import EventKind
 from broadcast.places import Place
 from broadcast.plan import Quota
 from broadcast.states import BatchState, BroadcastState
@@ -253,7 +254,11 @@ def test_word_stands_in_the_history_with_its_speaker_and_why(engine: Engine) -> 
     retry(engine, broadcast_id)
     with engine.connect() as connection:
         rows = connection.execute(select(Event.kind, Event.detail).where(Event.who == WHO)).all()
-    assert [row.kind for row in rows] == ["batch.move", "broadcast.move", "broadcast.word"]
+    assert [row.kind for row in rows] == [
+        EventKind.BATCH_MOVE,
+        EventKind.BROADCAST_MOVE,
+        EventKind.BROADCAST_WORD,
+    ]
     assert {json.loads(row.detail)["why"] for row in rows} == {"they follow again"}
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.errors import InputError
+from broadcast.events import EventKind
 from broadcast.waits import Waits
 from models import Event
 from models.ledger import audit, controls, resolves
@@ -42,7 +43,7 @@ def refused(engine: Engine, broadcast_id: str, msg_id: int | None, n: int = 1) -
     return caught.value
 
 
-def events(engine: Engine, kind: str) -> list[Any]:
+def events(engine: Engine, kind: EventKind) -> list[Any]:
     with engine.connect() as connection:
         return list(connection.execute(select(Event.__table__).where(Event.kind == kind)).all())
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 from sqlalchemy import Engine, func, select
 
+from broadcast.events import EventKind
 from broadcast.facts import Fact
 from broadcast.plan import Quota
 from broadcast.rules import DEFAULT_RULES
@@ -100,7 +101,9 @@ def test_of_many_that_plan_one_broadcast_at_once_one_makes_the_plan(engine: Engi
     report = reports.report(engine, broadcast_id)
     assert (report.state, report.recipients["waiting"]) == (BroadcastState.WAITING, 600)
     with engine.connect() as connection:
-        moves = select(func.count()).select_from(Event).where(Event.kind == "broadcast.move")
+        moves = (
+            select(func.count()).select_from(Event).where(Event.kind == EventKind.BROADCAST_MOVE)
+        )
         # Out of sight into planning, and once from planning to waiting.
         assert connection.scalar(moves.where(Event.broadcast_id == broadcast_id)) == 2
 
