@@ -79,7 +79,8 @@ def _retry(engine: Engine, told: Report) -> Iterator[str]:
     again = [group for group in places.look(engine, told.id) if group.place is Place.AGAIN]
     if again:
         numbers, followers = together(again)
-        yield t("ways.retry", numbers=numbers, followers=f"{followers:,}", id=told.id)
+        one = words.one(sum(len(group.numbers) for group in again))
+        yield t(f"ways.retry{one}", numbers=numbers, followers=f"{followers:,}", id=told.id)
 
 
 def explain(told: Report) -> Iterator[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from broadcast.places import Place
+from broadcast.reports import Report
 from broadcast.text import t
 from broadcast.waits import Waits
-from cli import output, ways, words
+from cli import output, standing, ways, words
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.commands.steering import remains
 from cli.group import Command
@@ -29,13 +30,15 @@ def retry(*, broadcast_id: BroadcastID, why: Why = None) -> None:
         ledger, broadcast_id, who=who(), why=in_one_line(why),
         waits=Waits(settings().wait_scale),
     )  # fmt: skip
-    for line in lines(broadcast_id, done):
+    told, flown = flights.beside_report(ledger, broadcast_id)
+    for line in lines(told, done):
         output.say(line)
-    remains(ledger, *flights.beside_report(ledger, broadcast_id))
+    remains(ledger, told, flown)
 
 
-def lines(broadcast_id: str, done: Retried) -> Iterator[str]:
+def lines(told: Report, done: Retried) -> Iterator[str]:
     """Yield what was put back, whether the broadcast goes on, and what was left and why."""
+    broadcast_id = told.id
     again = done.of(Place.AGAIN)
     if again:
         yield t(f"retry.again{_one(again)}", id=broadcast_id, **_who(again))
@@ -47,7 +50,9 @@ def lines(broadcast_id: str, done: Retried) -> Iterator[str]:
             numbers=ways.shortened(done.forgotten),
             age=words.span(min(done.forgotten.values())), id=broadcast_id,
         )  # fmt: skip
-    yield t(f"retry.goes.{done.goes}", id=broadcast_id)
+    stands = done.goes is Goes.ON and any(standing.stops(told.account, told.lane, told.now))
+    goes = "on_standing" if stands else done.goes
+    yield t(f"retry.goes.{goes}", id=broadcast_id, account=told.account)
     if done.goes is Goes.ON and (never := done.of(Place.NEVER_CALLED)):
         yield t(f"retry.never_called{_one(never)}", **_who(never))
     for group in done.placed:

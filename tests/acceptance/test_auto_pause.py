@@ -48,7 +48,7 @@ def test_three_refusals_of_a_kind_pause_the_broadcast_until_a_person_resumes_it(
     # The sweep has rung since, and nothing came of it.
     assert len(system.simulator.mass_calls(appid=BAD)) == 3
     [why] = [one for one in status_of(system, bad).splitlines() if "Paused by itself" in one]
-    assert "refused 3 batches with 40003 (an OpenID is malformed or of another account)" in why
+    assert "batches with 40003 (an OpenID is malformed or of another account), 3 of them" in why
     assert why.count(f"broadcast resume {bad}") == 1
 
     system.broadcast("resume", bad)
@@ -82,7 +82,7 @@ def test_three_doubts_stop_the_account_until_a_person_has_looked(
     assert sets_of(system.until_state(good, "completed")) == {"accepted": 10}
     assert len(system.simulator.mass_calls(appid=BAD)) == 6
     [why] = [one for one in status_of(system, bad).splitlines() if "Stopped by itself" in one]
-    assert f"3 batches are in doubt (broadcasts {bad})" in why
+    assert f"batches in doubt: 3 (broadcasts {bad})" in why
     assert "群发记录" in why
     assert "broadcast resolve ID --batch N --sent MSG_ID, or --not-sent" in why
     assert why.endswith("Then: broadcast unhalt --account account1")

@@ -279,6 +279,21 @@ def test_retry_tells_what_it_did_and_what_it_left_and_why(
     assert driver.next().n == 2
 
 
+def test_retry_on_a_halted_account_says_that_the_account_stands_still(
+    line: CommandLine, store: Engine, sent: str
+) -> None:
+    driver = Driver(store)
+    driver.call(said(43004))
+    for n in range(1, 4):
+        driver.call(said(0, msg_id=n))
+    line.run("halt", "--account", "default")
+
+    told = good(line.run("retry", sent))
+
+    assert "It may go on, and that is kept, but its account stands still" in told
+    assert "It goes on." not in told
+
+
 def test_retry_of_a_cancelled_broadcast_is_refused_in_one_line(
     line: CommandLine, sent: str
 ) -> None:

@@ -12,6 +12,7 @@ from broadcast.states import BatchState
 from cli.commands import resolve as resolve_command
 from cli.commands import retry as retry_command
 from models.ledger import controls, resolves, retries
+from models.ledger.reading import reports
 from models.ledger.resolves import Resolved
 from tests.integration.models.stories import lost_then
 from tests.kit import ledger
@@ -44,7 +45,8 @@ def test_not_sent_and_retry_warn_once_wechat_no_longer_knows_the_key(
     done = retries.retry(engine, doubtful, who="tests")
     assert [list(group.numbers) for group in done.of(Place.AGAIN)] == [[1]]
     assert (word.forgotten is not None, set(done.forgotten)) == (warned, {1} if warned else set())
-    told = [*resolve_command.lines(doubtful, word, None), *retry_command.lines(doubtful, done)]
+    report = reports.report(engine, doubtful)
+    told = [*resolve_command.lines(doubtful, word, None), *retry_command.lines(report, done)]
     assert sum("Beware" in line for line in told) == (2 if warned else 0)
     if warned:
         assert word.forgotten is not None

@@ -34,7 +34,7 @@ def test_a_pause_for_refusals_tells_how_many_what_they_mean_and_the_command(lang
 
     [line] = standing.lines(paused)
 
-    for part in (" 3 ", "40003", t("errcode.40003"), "broadcast cancel 20261127-abcdef"):
+    for part in ("3", "40003", t("errcode.40003"), "broadcast cancel 20261127-abcdef"):
         assert part in line
     assert line.endswith("broadcast resume 20261127-abcdef")
     assert line.startswith({"en": "Paused by itself:", "zh": "已自动暂停："}[lang])
