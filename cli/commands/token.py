@@ -25,7 +25,7 @@ def token(context: typer.Context) -> None:
 
 @app.command(cls=Command, help=t("help.token.show"))
 def show(*, account: AccountName = None) -> None:
-    """Show the token's age and mark."""
+    """Show the fingerprint of the token, its age, and when it expires."""
     _show(account)
 
 
