@@ -21,9 +21,6 @@ from broadcast.states import BatchState
 from broadcast.text import t
 from cli import standing, words
 
-#: Most lines, batches or repeats named one by one; the rest is counted.
-MOST_NAMED = 10
-
 Skipped = Mapping[str, Sequence[tuple[int, str]]]
 
 
@@ -88,10 +85,10 @@ def _where(sample: Sequence[tuple[int, str]], count: int) -> str:
     """Name the first lines."""
     if not sample:
         return ""
-    numbers = words.listed(line for line, _ in sample[:MOST_NAMED])
+    numbers = words.listed(line for line, _ in sample[: words.MOST_NAMED])
     if count == 1:
         return t("report.line", numbers=numbers)
-    return t("report.lines_more" if count > MOST_NAMED else "report.lines", numbers=numbers)
+    return t("report.lines_more" if count > words.MOST_NAMED else "report.lines", numbers=numbers)
 
 
 def _batches(told: Report) -> str:
@@ -115,7 +112,7 @@ def recipients(told: Report) -> str:
 
 
 def _repeats(repeats: Sequence[Repeat]) -> Iterator[str]:
-    for repeat in repeats[:MOST_NAMED]:
+    for repeat in repeats[: words.MOST_NAMED]:
         why = words.code(repeat.errcode, None)
         if repeat.transport:
             why = t("report.why", why=t(f"transport.{repeat.transport}"))
@@ -123,8 +120,8 @@ def _repeats(repeats: Sequence[Repeat]) -> Iterator[str]:
             "report.repeat", n=repeat.n, number=repeat.number,
             outcome=words.outcome(repeat.outcome), why=why,
         )  # fmt: skip
-    if len(repeats) > MOST_NAMED:
-        yield t("report.more_repeats", n=len(repeats) - MOST_NAMED)
+    if len(repeats) > words.MOST_NAMED:
+        yield t("report.more_repeats", n=len(repeats) - words.MOST_NAMED)
 
 
 def _troubled(batches: Sequence[BatchLine], now: datetime) -> Iterator[str]:
@@ -132,9 +129,9 @@ def _troubled(batches: Sequence[BatchLine], now: datetime) -> Iterator[str]:
     odd = [b for b in batches if b.state in _TOLD or b.not_before is not None]
     for (state, reason, code), group in groupby(sorted(odd, key=_cause), key=_cause):
         there = list(group)
-        numbers = words.listed(b.n for b in there[:MOST_NAMED])
+        numbers = words.listed(b.n for b in there[: words.MOST_NAMED])
         # Of many batches the first are named.
-        several = "report.troubled_more" if len(there) > MOST_NAMED else "report.troubled"
+        several = "report.troubled_more" if len(there) > words.MOST_NAMED else "report.troubled"
         yield t(
             several if len(there) > 1 else "report.troubled_one",
             numbers=numbers, count=len(there), state=words.batch_state(BatchState(state)),

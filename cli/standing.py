@@ -16,9 +16,6 @@ from broadcast.text import t
 from cli import words
 from models.ledger.reading import reports
 
-#: Most broadcasts that are named one by one.
-MOST_NAMED = 10
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lanes:
@@ -98,7 +95,7 @@ def of_account(one: Standstill, account: str, moment: datetime, *, stopped: bool
     if one.reason is Reason.TOO_MANY_DOUBTS:
         return t(
             "standing.stopped_for_doubts", account=account, at=at, n=one.count or "?",
-            ids=words.listed(one.broadcasts[:MOST_NAMED]),
+            ids=words.shortened(one.broadcasts),
         )  # fmt: skip
     return t(
         "standing.stopped", account=account, at=at, reason=words.reason(one.reason),
@@ -109,7 +106,7 @@ def of_account(one: Standstill, account: str, moment: datetime, *, stopped: bool
 def _behind(one: Standstill, told: Report) -> str:
     if one.cause is Cause.BEHIND:
         several = "standing.behind" if len(one.broadcasts) > 1 else "standing.behind_one"
-        return t(several, ids=words.listed(one.broadcasts), id=one.broadcasts[0])
+        return t(several, ids=words.shortened(one.broadcasts), id=one.broadcasts[0])
     own = one.broadcasts[0] == told.id
     return t(
         "standing.unknown_first_own" if own else "standing.unknown_first", n=one.batch,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -19,8 +19,6 @@ from models.ledger.reading.places import Placed
 from models.ledger.reading.taken import Span
 from models.ledger.reading.voices import Voice
 
-#: Most batches that are named one by one; the rest is counted.
-MOST_NAMED = 10
 #: Most codes for which the command is written out.
 MOST_EXPLAINED = 3
 
@@ -58,10 +56,10 @@ def _doubts(engine: Engine, told: Report) -> Iterator[str]:
     if not unsettled:
         return
     named, called = doubts.named_msg_ids(engine, told.id), doubts.called_at(engine, told.id)
-    for line in unsettled[:MOST_NAMED]:
+    for line in unsettled[: words.MOST_NAMED]:
         yield _doubt(told, line, called=called.get(line.n), msg_ids=named.get(line.n, []))
-    if len(unsettled) > MOST_NAMED:
-        yield t("ways.more_doubts", n=len(unsettled) - MOST_NAMED, id=told.id)
+    if len(unsettled) > words.MOST_NAMED:
+        yield t("ways.more_doubts", n=len(unsettled) - words.MOST_NAMED, id=told.id)
 
 
 def _doubt(told: Report, line: BatchLine, *, called: Span | None, msg_ids: list[int]) -> str:
@@ -95,16 +93,7 @@ def explain(told: Report) -> Iterator[str]:
 def together(groups: list[Placed]) -> tuple[str, int]:
     """Return the numbers of all batches in *groups*, the first of them, and how many follow."""
     numbers = [n for group in groups for n in group.numbers]
-    return shortened(numbers), sum(group.followers for group in groups)
-
-
-def shortened(numbers: Iterable[int]) -> str:
-    """Return the numbers of batches, the first of them where there are many."""
-    each = sorted(numbers)
-    shown = words.listed(each[:MOST_NAMED])
-    if len(each) > MOST_NAMED:
-        shown = t("ways.numbers_more", numbers=shown, count=len(each))
-    return shown
+    return words.shortened(sorted(numbers)), sum(group.followers for group in groups)
 
 
 def under_way(found: list[Flight], now: datetime) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from broadcast import day
@@ -12,6 +12,8 @@ from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
 from wechat.errcodes import errcodes
 
+#: Most lines, batches or broadcasts that are named one by one; the rest is counted.
+MOST_NAMED = 10
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 
 
@@ -63,6 +65,14 @@ def span(length: timedelta) -> str:
 def listed(each: Iterable[object]) -> str:
     """Return names or numbers one after the other."""
     return t("comma").join(map(str, each))
+
+
+def shortened(each: Sequence[object]) -> str:
+    """Return names or numbers one after the other; of many the first, and how many there are."""
+    shown = listed(each[:MOST_NAMED])
+    if len(each) > MOST_NAMED:
+        return t("listed_more", shown=shown, count=len(each))
+    return shown
 
 
 def one(n: int) -> str:

@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 from broadcast.errors import InputError
 from broadcast.text import t
 from cli import output, standing, ways, words
-from cli.standing import MOST_NAMED
 from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
 from models.ledger.reading import flights, known
@@ -82,7 +81,5 @@ def _say_what_waits(account: str, waiting: Waiting) -> None:
     if waiting.going:
         output.say(t("lanes.waiting", account=account, n=len(waiting.going)))
     if waiting.kept_back:
-        ids = words.listed(waiting.kept_back[:MOST_NAMED])
-        if len(waiting.kept_back) > MOST_NAMED:
-            ids = t("ways.numbers_more", numbers=ids, count=len(waiting.kept_back))
+        ids = words.shortened(waiting.kept_back)
         output.say(t("lanes.kept_back", account=account, ids=ids))

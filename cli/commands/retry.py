@@ -47,7 +47,7 @@ def lines(told: Report, done: Retried) -> Iterator[str]:
     if done.forgotten:
         yield t(
             f"retry.forgotten{words.one(len(done.forgotten))}",
-            numbers=ways.shortened(done.forgotten),
+            numbers=words.shortened(sorted(done.forgotten)),
             age=words.span(min(done.forgotten.values())), id=broadcast_id,
         )  # fmt: skip
     stands = done.goes is Goes.ON and any(standing.stops(told.account, told.lane, told.now))

@@ -26,3 +26,15 @@ def test_a_moment_is_told_in_beijing_time_with_its_distance(
     monkeypatch.setenv("BROADCAST_LANG", lang)
 
     assert words.moment(NOW + away, NOW) == wanted
+
+
+@pytest.mark.parametrize(
+    ("many", "wanted"),
+    [(10, "1, 2, 3, 4, 5, 6, 7, 8, 9, 10"), (11, "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 … (11 in all)")],
+)
+def test_of_many_the_first_are_named_and_all_are_counted(
+    monkeypatch: pytest.MonkeyPatch, many: int, wanted: str
+) -> None:
+    monkeypatch.setenv("BROADCAST_LANG", "en")
+
+    assert words.shortened(range(1, many + 1)) == wanted
