@@ -62,6 +62,11 @@ class LaneView:
     stop_count: int | None = None
     stop_broadcasts: Sequence[str] = ()
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether nothing of the account is called before a person lifts a halt or a stop."""
+        return self.stopped_at is not None or self.halted_at is not None
+
 
 class Did(StrEnum):
     """What a person did, by its command; each has its text."""

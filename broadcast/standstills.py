@@ -149,7 +149,7 @@ def _waits(told: Report) -> Iterator[Standstill]:
     wait = lane_wait(told)
     if wait is not None:
         yield wait
-    if told.driven is None or told.lane.stopped_at or told.lane.halted_at:
+    if told.driven is None or told.lane.stands_still:
         return
     yield from _behind(told)
     since = _silent_since(told)

@@ -45,7 +45,8 @@ def lanes(engine: Engine) -> Lanes:
 
 def waits_for_unhalt(engine: Engine, account: str) -> bool:
     """Tell whether *account* stands still. Raises DatabaseAwayError."""
-    return any(lanes(engine).stops(account))
+    lane = lanes(engine).by_account.get(account)
+    return lane is not None and lane.stands_still
 
 
 def stops(account: str, lane: LaneView, moment: datetime) -> Iterator[str]:

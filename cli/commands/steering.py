@@ -35,7 +35,7 @@ def steer(control: Control, broadcast_id: str, *, why: str | None, done: str, al
     changed = control(ledger, broadcast_id, who=who(), why=in_one_line(why))
     told, flown = flights.beside_report(ledger, broadcast_id)
     name = done if changed else already
-    if any(standing.stops(told.account, told.lane, told.now)):
+    if told.lane.stands_still:
         name = WHERE_THE_ACCOUNT_STANDS.get(name, name)
     state = words.broadcast_state(told.state)
     output.say(t(name, id=broadcast_id, state=state, account=told.account))

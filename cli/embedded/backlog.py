@@ -20,7 +20,7 @@ def lines(engine: Engine, known: Collection[str]) -> Iterator[str]:
     What a person or WeChat holds still is none of it. Raises DatabaseAwayError.
     """
     found = (reports.report(engine, one, whole=False) for one in reports.going_on(engine, known))
-    told = [one for one in found if one.lane.halted_at is None and one.lane.stopped_at is None]
+    told = [one for one in found if not one.lane.stands_still]
     if not told:
         return
     yield t("up.backlog")
