@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -17,6 +17,11 @@ from broadcast.errors import SettingsError
 
 DEFAULT = "default"
 API_BASE = "https://api.weixin.qq.com"
+TokenMode: TypeAlias = Literal["stable", "classic"]
+TOKEN_MODE: Final = "stable"  # noqa: S105 - a mode's name
+CallsPerMinute: TypeAlias = Annotated[int, Field(ge=0, le=6000)]
+#: WeChat's own limit of mass/send; 0 is no pacing.
+CALLS_PER_MINUTE: Final = 60
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _LIKE_APPID = re.compile(r"wx[0-9a-f]{16}", re.IGNORECASE)
 _LIKE_APPSECRET = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
@@ -43,8 +48,8 @@ class Account(BaseModel):
     api_base: Annotated[str, Field(pattern=r"^https?://([^/?#@\s]*@)?[^/?#@\s]+(/[^?#@\s]*)?$")] = (
         API_BASE
     )
-    token_mode: Literal["stable", "classic"] = "stable"  # noqa: S105 - a mode's name
-    calls_per_minute: Annotated[int, Field(ge=0, le=6000)] = 60
+    token_mode: TokenMode = TOKEN_MODE
+    calls_per_minute: CallsPerMinute = CALLS_PER_MINUTE
     callback_token: SecretStr | None = None
     encoding_aes_key: SecretStr | None = None
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 from broadcast import waits
 from broadcast.attempts import Attempt, Reason, Scope, tokens_are_refused
 from broadcast.outcomes import SAID_ACCEPTED, SAME_KEY_RUNNING, SPLITTABLE, Outcome
-from broadcast.plan import SMALLEST
+from broadcast.plan import LARGEST, SMALLEST
 from broadcast.waits import Waits
 
 
@@ -55,7 +55,7 @@ class Policy:
     waits: Waits = field(default_factory=Waits)
     #: How often this batch may still be halved.
     splits_left: int = 0
-    size: int = 10_000
+    size: int = LARGEST
 
 
 def decide(history: Sequence[Attempt], *, now: datetime, policy: Policy) -> Decision:

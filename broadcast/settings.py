@@ -25,8 +25,9 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from broadcast import accounts, url_options
-from broadcast.accounts import Account, AccountKind
+from broadcast.accounts import Account, AccountKind, CallsPerMinute, TokenMode
 from broadcast.errors import SettingsError
+from broadcast.plan import LARGEST, SMALLEST
 from broadcast.url_logins import any_torn, torn
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,17 +75,15 @@ class Settings(BaseSettings):
         AccountKind.SERVICE, validation_alias=_env("WECHAT_ACCOUNT_KIND")
     )
     api_base: str = Field(accounts.API_BASE, validation_alias=_env("WECHAT_API_BASE"))
-    token_mode: Literal["stable", "classic"] = Field(
-        "stable", validation_alias=_env("WECHAT_TOKEN_MODE")
-    )
-    calls_per_minute: Annotated[int, Field(ge=0, le=6000)] = Field(
-        60, validation_alias=_env("WECHAT_CALLS_PER_MINUTE")
+    token_mode: TokenMode = Field(accounts.TOKEN_MODE, validation_alias=_env("WECHAT_TOKEN_MODE"))
+    calls_per_minute: CallsPerMinute = Field(
+        accounts.CALLS_PER_MINUTE, validation_alias=_env("WECHAT_CALLS_PER_MINUTE")
     )
     #: Read by ``broadcast.text``, since texts are needed before settings; here it is checked.
     lang: Literal["zh", "en"] | None = Field(None, validation_alias=_env("BROADCAST_LANG"))
     accounts_file: Path | None = Field(None, validation_alias=_env("BROADCAST_ACCOUNTS_FILE"))
-    batch_size: Annotated[int, Field(ge=2, le=10_000)] = Field(
-        10_000, validation_alias=_env("BROADCAST_BATCH_SIZE")
+    batch_size: Annotated[int, Field(ge=SMALLEST, le=LARGEST)] = Field(
+        LARGEST, validation_alias=_env("BROADCAST_BATCH_SIZE")
     )
     database_url: SecretStr = Field(
         SecretStr(f"sqlite:///{VAR / 'broadcast.db'}"), validation_alias=_env("DATABASE_URL")

@@ -10,7 +10,6 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -94,11 +93,11 @@ def follow(
 def waits_for_another_day(told: Report) -> bool:
     """Tell whether nothing happens before the account's day has turned."""
     if told.state is BroadcastState.SCHEDULED and told.scheduled_at is not None:
-        return _day(told.scheduled_at) > _day(told.now)
+        return day.start(told.scheduled_at) > day.start(told.now)
     wait = standstills.lane_wait(told)
     if wait is None or wait.reason is not Reason.QUOTA_TODAY or wait.until is None:
         return False
-    return _day(wait.until) > _day(told.now)
+    return day.start(wait.until) > day.start(told.now)
 
 
 def _rests(told: Report, until: Until) -> bool:
@@ -113,10 +112,6 @@ def _rests(told: Report, until: Until) -> bool:
 def _whole(engine: Engine, told: Report) -> Report:
     """Read it once more, with its batches."""
     return reports.report(engine, told.id)
-
-
-def _day(moment: datetime) -> datetime:
-    return day.start(moment.astimezone(day.SHANGHAI))
 
 
 class Pauses:
@@ -224,7 +219,7 @@ class Lines:
 
     def show(self, told: Report) -> None:
         """Print a line when the figures moved, at most one a second."""
-        line = told.id and _line(told)
+        line = _line(told)
         now = time.monotonic()
         if line != self._shown and now - self._shown_at >= self.EVERY_S:
             self._shown, self._shown_at = line, now

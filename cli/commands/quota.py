@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broadcast import plan
 from broadcast.text import t
 from cli import output
 from cli.commands.options import AccountName, AsJSON, new_app
@@ -20,7 +21,7 @@ def quota(*, account: AccountName = None, as_json: AsJSON = False) -> None:
     output.say(
         t(
             "quota.line", account=asked.name, limit=said.daily_limit, used=said.used,
-            remain=said.remain, openids=f"{said.remain * 10_000:,}",
+            remain=said.remain, openids=f"{said.remain * plan.LARGEST:,}",
         )
     )  # fmt: skip
     if as_json:
