@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from broadcast.accounts import Account
+from broadcast.accounts import Account, no_account
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.redaction import redact
 from broadcast.report_json import utc
@@ -56,7 +56,7 @@ def _looked_up() -> tuple[tuple[Lanes, list[str]], BroadcastError | None]:
 
 def _say(known: list[Account], lanes: Lanes) -> None:
     if not known:
-        output.say(t("accounts.none"))
+        output.say(str(no_account()))
     for account in known:
         output.say(
             t(
