@@ -75,7 +75,7 @@ def shortened(each: Sequence[object]) -> str:
     return shown
 
 
-def one(n: int) -> str:
+def suffix(n: int) -> str:
     """Return what a text's id ends with where it speaks of one thing, not of several."""
     return "_one" if n == 1 else ""
 

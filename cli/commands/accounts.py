@@ -73,7 +73,7 @@ def pace(account: Account) -> str:
     """Return how fast the account calls."""
     if account.calls_per_minute == 0:
         return t("accounts.unpaced")
-    return t(f"accounts.pace{words.one(account.calls_per_minute)}", n=account.calls_per_minute)
+    return t(f"accounts.pace{words.suffix(account.calls_per_minute)}", n=account.calls_per_minute)
 
 
 def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:

@@ -78,7 +78,7 @@ def lines(done: Audit) -> Iterator[str]:
 
 
 def _counted(what: str, n: int) -> str:
-    return t(f"audit.count.{what}{words.one(n)}", n=f"{n:,}")
+    return t(f"audit.count.{what}{words.suffix(n)}", n=f"{n:,}")
 
 
 def _row(finding: Finding) -> str:

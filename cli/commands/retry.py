@@ -41,12 +41,12 @@ def lines(told: Report, done: Retried) -> Iterator[str]:
     broadcast_id = told.id
     again = done.of(Place.AGAIN)
     if again:
-        yield t(f"retry.again{_one(again)}", id=broadcast_id, **_who(again))
+        yield t(f"retry.again{_suffix(again)}", id=broadcast_id, **_who(again))
     else:
         yield t("retry.nothing", id=broadcast_id)
     if done.forgotten:
         yield t(
-            f"retry.forgotten{words.one(len(done.forgotten))}",
+            f"retry.forgotten{words.suffix(len(done.forgotten))}",
             numbers=words.shortened(sorted(done.forgotten)),
             age=words.span(min(done.forgotten.values())), id=broadcast_id,
         )  # fmt: skip
@@ -54,7 +54,7 @@ def lines(told: Report, done: Retried) -> Iterator[str]:
     goes = "on_standing" if stands else done.goes
     yield t(f"retry.goes.{goes}", id=broadcast_id, account=told.account)
     if done.goes is Goes.ON and (never := done.of(Place.NEVER_CALLED)):
-        yield t(f"retry.never_called{_one(never)}", **_who(never))
+        yield t(f"retry.never_called{_suffix(never)}", **_who(never))
     for group in done.placed:
         if group.place not in {Place.AGAIN, Place.NEVER_CALLED}:
             yield _left(group, broadcast_id)
@@ -62,13 +62,13 @@ def lines(told: Report, done: Retried) -> Iterator[str]:
 
 def _left(group: Placed, broadcast_id: str) -> str:
     return t(
-        f"retry.left.{group.place}{_one([group])}", reason=words.reason(group.reason),
+        f"retry.left.{group.place}{_suffix([group])}", reason=words.reason(group.reason),
         code=words.code(group.errcode, None), id=broadcast_id, **_who([group]),
     )  # fmt: skip
 
 
-def _one(groups: list[Placed]) -> str:
-    return words.one(sum(len(group.numbers) for group in groups))
+def _suffix(groups: list[Placed]) -> str:
+    return words.suffix(sum(len(group.numbers) for group in groups))
 
 
 def _who(groups: list[Placed]) -> dict[str, str]:
