@@ -46,7 +46,7 @@ def _standstill(one: Standstill) -> dict[str, Any]:
     return {
         "cause": one.cause.value, "reason": _word(one.reason), "errcode": one.errcode,
         "errmsg": one.errmsg, "since": _utc(one.since), "until": _utc(one.until), "who": one.who,
-        "why": one.why, "broadcasts": list(one.broadcasts), "batch": one.batch,
+        "why": one.why, "count": one.count, "broadcasts": list(one.broadcasts), "batch": one.batch,
         "command": one.command,
     }  # fmt: skip
 

@@ -50,6 +50,11 @@ def of_plan(moved_at: datetime, signs: Signs) -> datetime:
     return latest(moved_at, signs.waits_until, signs.lifted_at)
 
 
+def is_leased(signs: Signs, moment: datetime) -> bool:
+    """Tell whether somebody holds the lane."""
+    return signs.leased_until is not None and signs.leased_until > moment
+
+
 def latest(first: datetime, *others: datetime | None) -> datetime:
     """Return the last of some moments, of which only the first must be there."""
     return max([first, *(moment for moment in others if moment is not None)])

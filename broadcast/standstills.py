@@ -12,8 +12,9 @@ from enum import StrEnum
 
 from broadcast import silence
 from broadcast.attempts import Reason
+from broadcast.outcomes import MAY_PASS
 from broadcast.reports import Did, LaneView, Report
-from broadcast.states import BATCH_OPEN, BROADCAST_RUNNING, BroadcastState
+from broadcast.states import BATCH_OPEN, BROADCAST_RUNNING, BatchState, BroadcastState
 
 S = BroadcastState
 
@@ -33,6 +34,8 @@ class Cause(StrEnum):
     UNKNOWN_FIRST = "unknown_first"  #: a batch that may have been sent is asked about before all
     BEHIND = "behind"  #: other broadcasts of the account go first
     NO_WORKER = "no_worker"  #: nobody drives it although it may go on
+    #: A call of it began, and the worker that made it is gone; it stands still for another cause.
+    LEFT_BEHIND = "left_behind"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +69,20 @@ def of(told: Report) -> Iterator[Standstill]:
     stops = list(of_account(told.account, told.lane))
     yield from stops
     if told.state is S.PAUSED:
-        yield _paused(told)
+        yield from _paused(told)
     elif told.state is S.HELD and _itself(told, stopped=bool(stops)):
         yield _held(told)
     elif told.state is S.SCHEDULED and told.scheduled_at is not None:
         yield _scheduled(told, told.scheduled_at)
     elif told.state in _DRIVEN:
         yield from _waits(told)
+    if stops or told.state not in _DRIVEN:
+        yield from _left_behind(told)
+
+
+def is_driven(told: Report) -> bool:
+    """Tell whether a worker goes on with *told* by itself, now or when a wait is over."""
+    return told.state in _DRIVEN and not told.lane.stands_still
 
 
 #: States of which a worker does something, unless its lane waits.
@@ -106,18 +116,31 @@ def lane_wait(told: Report) -> Standstill | None:
     )  # fmt: skip
 
 
-def _paused(told: Report) -> Standstill:
-    paused = Standstill(
-        cause=Cause.PAUSED, command=f"broadcast resume {told.id}", reason=told.reason,
-        errcode=told.reason_errcode, errmsg=told.reason_errmsg, count=told.reason_count,
-    )  # fmt: skip
-    if told.people is None or told.driven is None:
-        return paused
-    for deed in reversed(told.people.deeds):
-        # What a refusal had paused a person may pause as well; an older word was lifted by a move.
-        if deed.did is Did.PAUSE and deed.at >= told.driven.moved_at:
-            return replace(paused, since=deed.at, who=deed.who, why=deed.why)
-    return paused
+def _paused(told: Report) -> Iterator[Standstill]:
+    """Yield what paused it: a refusal, a person, or first the one and then the other as well."""
+    resume = f"broadcast resume {told.id}"
+    moved_at = told.driven.moved_at if told.driven else None
+    by_itself = told.reason is not Reason.BY_HAND
+    if by_itself:
+        command = resume if is_worth_a_resume(told) else f"broadcast cancel {told.id}"
+        yield Standstill(
+            cause=Cause.PAUSED, command=command, reason=told.reason, errcode=told.reason_errcode,
+            errmsg=told.reason_errmsg, count=told.reason_count, since=moved_at,
+        )  # fmt: skip
+    by_hand = Standstill(cause=Cause.PAUSED, command=resume, reason=Reason.BY_HAND, since=moved_at)
+    deeds = told.people.deeds if told.people else ()
+    for deed in reversed(deeds):
+        # An older word was lifted by a move.
+        if deed.did is Did.PAUSE and moved_at is not None and deed.at >= moved_at:
+            yield replace(by_hand, since=deed.at, who=deed.who, why=deed.why)
+            return
+    if not by_itself:
+        yield by_hand
+
+
+def is_worth_a_resume(told: Report) -> bool:
+    """Tell whether what is paused may be taken once more: not a content that stays refused."""
+    return told.reason is not Reason.CONTENT_REFUSED or told.reason_errcode in MAY_PASS
 
 
 def _itself(told: Report, *, stopped: bool) -> bool:
@@ -169,11 +192,22 @@ def _behind(told: Report) -> Iterator[Standstill]:
             reason=ahead.doubt.reason, until=ahead.doubt.until,
             broadcasts=(ahead.doubt.broadcast_id,), batch=ahead.doubt.n,
         )  # fmt: skip
-    if ahead.broadcasts:
+    told_of = ahead.doubt.broadcast_id if ahead.doubt else None
+    others = tuple(one for one in ahead.broadcasts if one != told_of)
+    if others:
         yield Standstill(
-            cause=Cause.BEHIND, command=f"broadcast pause {ahead.broadcasts[0]}",
-            broadcasts=ahead.broadcasts,
-        )  # fmt: skip
+            cause=Cause.BEHIND, command=f"broadcast pause {others[0]}", broadcasts=others
+        )
+
+
+def _left_behind(told: Report) -> Iterator[Standstill]:
+    if told.driven is None or silence.is_leased(told.driven.signs, told.now):
+        return
+    for line in told.batch_list:
+        if line.state is BatchState.CALLING:
+            yield Standstill(
+                cause=Cause.LEFT_BEHIND, command="broadcast up", broadcasts=(told.id,), batch=line.n
+            )
 
 
 def _silent_since(told: Report) -> datetime | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from broadcast import standstills
 from broadcast.attempts import Reason
 from broadcast.reports import (
     SETS,
@@ -18,6 +19,7 @@ from broadcast.reports import (
     Report,
 )
 from broadcast.states import BatchState
+from broadcast.states import BroadcastState as S
 from broadcast.text import t
 from cli import standing, words
 
@@ -38,7 +40,7 @@ def lines(
     yield _batches(told)
     yield recipients(told)
     yield from _repeats(repeats)
-    yield from _troubled(told.batch_list, told.now)
+    yield from _troubled(told, told.batch_list)
     yield _times(told)
     if told.people is not None:
         yield from people(told.people, told.now)
@@ -66,6 +68,9 @@ def _what(deed: Deed) -> str:
 
 def _times(told: Report) -> str:
     created = words.moment(told.created_at, told.now)
+    if told.scheduled_at is not None and told.started_at is None and told.state is S.PAUSED:
+        at = words.moment(told.scheduled_at, told.now)
+        return t("report.times_scheduled", created=created, at=at)
     if told.finished_at is None:
         return t("report.times", created=created)
     return t("report.times_ended", created=created, ended=words.moment(told.finished_at, told.now))
@@ -124,8 +129,14 @@ def _repeats(repeats: Sequence[Repeat]) -> Iterator[str]:
         yield t("report.more_repeats", n=len(repeats) - words.MOST_NAMED)
 
 
-def _troubled(batches: Sequence[BatchLine], now: datetime) -> Iterator[str]:
+def maybe_sent(told: Report) -> Iterator[str]:
+    """Name the batches of which it is not known whether WeChat took them, and when it is asked."""
+    yield from _troubled(told, [b for b in told.batch_list if b.state is BatchState.UNKNOWN])
+
+
+def _troubled(told: Report, batches: Iterable[BatchLine]) -> Iterator[str]:
     """Name the batches that were refused, cancelled, are in doubt, or asked again, by cause."""
+    driven = standstills.is_driven(told)
     odd = [b for b in batches if b.state in _TOLD or b.not_before is not None]
     for (state, reason, code), group in groupby(sorted(odd, key=_cause), key=_cause):
         there = list(group)
@@ -135,8 +146,15 @@ def _troubled(batches: Sequence[BatchLine], now: datetime) -> Iterator[str]:
         yield t(
             several if len(there) > 1 else "report.troubled_one",
             numbers=numbers, count=len(there), state=words.batch_state(BatchState(state)),
-            reason=words.reason(Reason(reason)), code=code,
-        ).rstrip() + _next(there, now)  # fmt: skip
+            reason=_why(Reason(reason), driven=driven), code=code,
+        ).rstrip() + (_next(there, told.now) if driven else "")  # fmt: skip
+
+
+def _why(reason: Reason, *, driven: bool) -> str:
+    """Return why a batch stands so; no batch is asked again while its broadcast stands still."""
+    if reason is Reason.REPEAT_UNKNOWN and not driven:
+        return t("reason.repeat_unknown_later")
+    return words.reason(reason)
 
 
 def _next(batches: Sequence[BatchLine], now: datetime) -> str:

@@ -30,6 +30,11 @@ class Lanes:
         if lane is not None:
             yield from stops(account, lane, self.now)
 
+    def is_stopped(self, account: str) -> bool:
+        """Tell whether *account* was stopped, by an answer of WeChat's or by too many doubts."""
+        lane = self.by_account.get(account)
+        return lane is not None and lane.stopped_at is not None
+
     def stops_beside(self, account: str | None) -> Iterator[str]:
         """Yield why accounts other than *account* stand still."""
         for name in self.by_account:
@@ -67,11 +72,8 @@ def line(one: Standstill, told: Report) -> str:
         case Cause.ACCOUNT_STOPPED | Cause.ACCOUNT_HALTED:
             stopped = told.lane.stopped_at is not None
             return of_account(one, told.account, told.now, stopped=stopped)
-        case Cause.PAUSED if one.reason is Reason.TOO_MANY_REFUSALS:
-            return t(
-                "standing.paused_for_refusals", n=one.count or "?", code=one.errcode,
-                meaning=words.meaning(one.errcode), id=told.id,
-            )  # fmt: skip
+        case Cause.PAUSED:
+            return _paused(one, told)
         case Cause.IN_DOUBT:
             single = "standing.in_doubt_one" if one.count == 1 else "standing.in_doubt"
             return t(single, n=one.count, id=told.id)
@@ -80,8 +82,24 @@ def line(one: Standstill, told: Report) -> str:
     at = one.until or one.since
     return t(
         f"standing.{one.cause}", id=told.id, account=told.account, reason=words.reason(one.reason),
-        code=words.code(one.errcode, one.errmsg), at=at and words.moment(at, told.now),
+        code=words.code(one.errcode, one.errmsg), at=at and words.moment(at, told.now), n=one.batch,
     )  # fmt: skip
+
+
+def _paused(one: Standstill, told: Report) -> str:
+    if one.reason is Reason.TOO_MANY_REFUSALS:
+        return t(
+            "standing.paused_for_refusals", n=one.count or "?", code=one.errcode,
+            meaning=words.meaning(one.errcode), id=told.id,
+        )  # fmt: skip
+    name = "standing.paused"
+    if one.reason is Reason.QUOTA_MONTH:
+        name = "standing.paused_for_month"
+    elif one.reason is Reason.CONTENT_REFUSED:
+        passes = standstills.is_worth_a_resume(told)
+        name = "standing.paused_for_a_while" if passes else "standing.paused_for_content"
+    code = words.code(one.errcode, one.errmsg)
+    return t(name, reason=words.reason(one.reason), code=code, id=told.id)
 
 
 def of_account(one: Standstill, account: str, moment: datetime, *, stopped: bool) -> str:
@@ -109,9 +127,11 @@ def _behind(one: Standstill, told: Report) -> str:
         several = "standing.behind" if len(one.broadcasts) > 1 else "standing.behind_one"
         return t(several, ids=words.shortened(one.broadcasts), id=one.broadcasts[0])
     own = one.broadcasts[0] == told.id
+    waits = one.until is not None and one.until > told.now
+    at = words.moment(one.until or told.now, told.now) if waits else t("standing.at_once")
     return t(
         "standing.unknown_first_own" if own else "standing.unknown_first", n=one.batch,
-        id=one.broadcasts[0], at=words.moment(one.until or told.now, told.now),
+        id=one.broadcasts[0], at=at,
     )  # fmt: skip
 
 

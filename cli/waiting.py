@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Engine
 
-from broadcast import report_json
+from broadcast import report_json, standstills
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.reports import Report
 from broadcast.text import t
 from cli import absent, exits, output, report, ways
 from cli.following import Followed, Lines, Progress, Until, follow
 from models.ledger.reading import reports
+from models.ledger.reading.flights import Flight
 
 
 def wait(engine: Engine, broadcast_id: str, *, until: Until, as_json: bool) -> int:
@@ -39,11 +40,18 @@ def wait(engine: Engine, broadcast_id: str, *, until: Until, as_json: bool) -> i
     return exits.DONE if followed.good else _failed(followed)
 
 
-def show(engine: Engine, told: Report, *, as_json: bool) -> None:
-    """Print a report: in words, and with ``--json`` the object as well."""
+def show(engine: Engine, told: Report, flown: Iterable[Flight] = (), *, as_json: bool) -> None:
+    """Print a report: in words, and with ``--json`` the object as well.
+
+    Of *flown*, its calls under way, is told where it stands still or was cancelled: no stop reaches
+    them any more.
+    """
+    under_way = [one for one in flown if one.driven and not standstills.is_driven(told)]
     repeats = reports.repeats(engine, told.id)
     skipped = reports.skipped(engine, told.id)
-    out = [*absent.lines(told), *ways.lines(engine, told)]
+    out = [
+        *ways.under_way(under_way, told.now), *absent.lines(told), *ways.lines(engine, told),
+    ]  # fmt: skip
     for line in report.lines(told, repeats, skipped, ways=out):
         output.say(line)
     if as_json:

@@ -77,7 +77,7 @@ def _retry(engine: Engine, told: Report) -> Iterator[str]:
     again = [group for group in places.look(engine, told.id) if group.place is Place.AGAIN]
     if again:
         numbers, followers = together(again)
-        one = words.one(sum(len(group.numbers) for group in again))
+        one = words.suffix(sum(len(group.numbers) for group in again))
         yield t(f"ways.retry{one}", numbers=numbers, followers=f"{followers:,}", id=told.id)
 
 

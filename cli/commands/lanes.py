@@ -9,10 +9,10 @@ from sqlalchemy import Engine
 
 from broadcast.errors import InputError
 from broadcast.text import t
-from cli import output, standing, ways, words
+from cli import output, report, standing, ways, words
 from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
-from models.ledger.reading import flights, known
+from models.ledger.reading import flights, known, reports
 from models.ledger.reading.flights import Waiting
 
 EveryAccount = Annotated[bool, typer.Option("--all", help=t("help.all_accounts"))]
@@ -67,19 +67,26 @@ def _say_what_remains(ledger: Engine, changed: list[str], name: str | None) -> N
     waiting = flights.waiting(ledger, told)
     for account in told:
         if account in waiting:
-            _say_what_waits(account, waiting[account])
+            _say_what_waits(ledger, account, waiting[account])
     lanes = standing.lanes(ledger)
     for line in ways.under_way(flights.of_accounts(ledger, told), lanes.now):
         output.say(line)
     for account in told:
-        if account not in changed:
+        # One command lifts both, so a stop is told beside the halt that was put on top of it.
+        if account not in changed or lanes.is_stopped(account):
             for line in lanes.stops(account):
                 output.say(line)
 
 
-def _say_what_waits(account: str, waiting: Waiting) -> None:
+def _say_what_waits(ledger: Engine, account: str, waiting: Waiting) -> None:
     if waiting.going:
-        output.say(t("lanes.waiting", account=account, n=len(waiting.going)))
+        ids = words.shortened(waiting.going)
+        output.say(t("lanes.waiting", account=account, ids=ids))
+        for broadcast_id in waiting.going[: words.MOST_NAMED]:
+            told = reports.report(ledger, broadcast_id)
+            output.say(t("lanes.broadcast", id=told.id, recipients=report.recipients(told)))
+            for line in report.maybe_sent(told):
+                output.say(t("lanes.broadcast", id=told.id, recipients=line))
     if waiting.kept_back:
         ids = words.shortened(waiting.kept_back)
         output.say(t("lanes.kept_back", account=account, ids=ids))

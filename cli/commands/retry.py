@@ -8,7 +8,7 @@ from broadcast.places import Place
 from broadcast.reports import Report
 from broadcast.text import t
 from broadcast.waits import Waits
-from cli import output, standing, ways, words
+from cli import output, ways, words
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.commands.steering import remains
 from cli.group import Command
@@ -50,7 +50,7 @@ def lines(told: Report, done: Retried) -> Iterator[str]:
             numbers=words.shortened(sorted(done.forgotten)),
             age=words.span(min(done.forgotten.values())), id=broadcast_id,
         )  # fmt: skip
-    stands = done.goes is Goes.ON and any(standing.stops(told.account, told.lane, told.now))
+    stands = done.goes in {Goes.ON, Goes.ALREADY} and told.lane.stands_still
     goes = "on_standing" if stands else done.goes
     yield t(f"retry.goes.{goes}", id=broadcast_id, account=told.account)
     if done.goes is Goes.ON and (never := done.of(Place.NEVER_CALLED)):

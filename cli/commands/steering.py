@@ -7,6 +7,7 @@ from typing import Protocol
 from sqlalchemy import Engine
 
 from broadcast.reports import Report
+from broadcast.states import BroadcastState
 from broadcast.text import t
 from cli import output, report, standing, ways, words
 from cli.wiring.database import engine
@@ -18,6 +19,11 @@ from models.ledger.reading.flights import Flight
 WHERE_THE_ACCOUNT_STANDS = {
     "resume.done": "resume.done_standing", "resume.already": "resume.already_standing",
 }  # fmt: skip
+#: What a word that changes nothing has found, where that is not the end of the broadcast.
+WHERE_IT_STANDS = {
+    ("pause.already", BroadcastState.PAUSED): "pause.already_paused",
+    ("pause.already", BroadcastState.HELD): "pause.already_held",
+}
 
 
 class Control(Protocol):
@@ -34,7 +40,7 @@ def steer(control: Control, broadcast_id: str, *, why: str | None, done: str, al
     ledger = engine()
     changed = control(ledger, broadcast_id, who=who(), why=in_one_line(why))
     told, flown = flights.beside_report(ledger, broadcast_id)
-    name = done if changed else already
+    name = done if changed else WHERE_IT_STANDS.get((already, told.state), already)
     if told.lane.stands_still:
         name = WHERE_THE_ACCOUNT_STANDS.get(name, name)
     state = words.broadcast_state(told.state)
@@ -45,7 +51,10 @@ def steer(control: Control, broadcast_id: str, *, why: str | None, done: str, al
 def remains(ledger: Engine, told: Report, flown: list[Flight]) -> None:
     """Say where everybody is, what is under way and cannot be stopped, and what goes on how."""
     output.say(report.recipients(told))
-    for line in ways.under_way(flown, told.now):
+    for line in report.maybe_sent(told):
+        output.say(line)
+    # What a worker left behind is among what stands still.
+    for line in ways.under_way([one for one in flown if one.driven], told.now):
         output.say(line)
     for line in standing.lines(told):
         output.say(line)

@@ -5,12 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
+from models.account import Lane
+from models.engine import now
 from tests.acceptance.by_hand import doubt, good
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine
 from tests.kit.ledger import Driver, said
+
+
+def keep_the_lease(store: Engine) -> None:
+    """Let whoever drives a lane hold it for as long as a command may take."""
+    with store.begin() as connection:
+        connection.execute(update(Lane).values(leased_until=now(connection) + timedelta(minutes=5)))
+
 
 # -- pause, resume, cancel
 
@@ -19,16 +28,16 @@ def test_pause_names_the_call_that_it_does_not_reach_and_who_said_why(
     line: CommandLine, store: Engine, sent: str
 ) -> None:
     Driver(store).claim()
+    keep_the_lease(store)
 
     said_first = good(line.run("pause", sent, "--why", "wrong\ntext"))
     said_again = good(line.run("pause", sent, "--why", "another reason"))
     shown = good(line.run("status", sent))
 
     assert f"{sent} is paused: no new call starts" in said_first
-    assert f"{sent} was not running" in said_again
-    for told in (said_first, said_again):
-        assert f"Under way: broadcast {sent}, batch 1, 2 followers" in told
+    assert f"{sent} is paused already" in said_again
     for told in (said_first, said_again, shown):
+        assert f"Under way: broadcast {sent}, batch 1, 2 followers" in told
         assert "Paused by cli:" in told
         assert "“wrong text”" in told
         assert told.count(f"broadcast resume {sent}") == 1
@@ -107,12 +116,14 @@ def test_halt_says_what_waits_and_what_it_does_not_reach_and_twice_who_said_it(
     line: CommandLine, store: Engine, sent: str
 ) -> None:
     Driver(store).claim()
+    keep_the_lease(store)
 
     first = good(line.run("halt", "--why", "the boss calls"))
     again = good(line.run("halt", "--why", "me too"))
 
     assert "Halted: default" in first
-    assert "with more to send: 1" in first
+    assert f"with more to send: {sent}." in first
+    assert f"{sent}: Followers: accepted by WeChat (not necessarily delivered) 0 · " in first
     assert f"Under way: broadcast {sent}, batch 1, 2 followers" in first
     assert "is halted already" in again
     for told in (again, line.run("status", sent).out, line.run("accounts").out):
@@ -123,6 +134,51 @@ def test_halt_says_what_waits_and_what_it_does_not_reach_and_twice_who_said_it(
     assert account["halted"]["why"] == "the boss calls"
     assert "Running again: default" in good(line.run("unhalt"))
     assert "neither halted nor stopped" in good(line.run("unhalt"))
+
+
+def test_what_a_worker_left_behind_is_told_while_it_stands_still(
+    line: CommandLine, store: Engine, sent: str
+) -> None:
+    Driver(store).claim()
+    ledger.pass_time(store, timedelta(minutes=1))
+
+    for word in ("pause", "cancel"):
+        told = good(line.run(word, sent))
+        assert told.count("Left behind: the worker that called batch 1 is gone") == 1
+        assert "Under way" not in told
+    assert "Left behind" in line.run("status", sent).out
+    [one] = line.run("status", sent, "--json").json["standstills"]
+    assert (one["cause"], one["batch"], one["command"]) == ("left_behind", 1, "broadcast up")
+    Driver(store, owner="later")  # takes the lane over
+    assert "Left behind" not in line.run("status", sent).out
+
+
+@pytest.mark.parametrize("words", [("pause", "ID"), ("halt", "--all")])
+def test_a_stop_names_what_may_have_been_sent_and_does_not_promise_to_ask_again(
+    line: CommandLine, store: Engine, sent: str, words: tuple[str, str]
+) -> None:
+    Driver(store).call(said(45066))  # asked again in a minute
+    assert "; next " in line.run("status", sent).out
+
+    told = good(line.run(words[0], words[1].replace("ID", sent)))
+
+    for said_ in (told, line.run("status", sent).out):
+        assert "Batch 1: unknown whether WeChat took it" in said_
+        assert "It is not asked again while this stands still" in said_
+        assert "; next " not in said_
+
+
+def test_halt_of_a_stopped_account_tells_the_stop_and_its_mend(
+    line: CommandLine, store: Engine, sent: str
+) -> None:
+    del sent
+    Driver(store).call(said(48003))
+
+    told = good(line.run("halt", "--account", "default"))
+
+    assert "Stopped: account default" in told
+    assert "48003" in told
+    assert "Halted by hand as well" in told
 
 
 def test_halt_names_what_is_paused_and_stays_so_after_it(line: CommandLine, sent: str) -> None:

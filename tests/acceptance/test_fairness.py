@@ -155,7 +155,7 @@ def test_what_waits_behind_anothers_doubt_says_so_with_until_when_and_the_comman
     assert f"Not to wait for it: broadcast pause {doubtful}" in shown
     assert f"Follow it: broadcast watch {doubtful}" in own
     told = json.loads(programs.splitlines()[-1])["standstills"]
-    assert [one["cause"] for one in told] == ["unknown_first", "behind"]
+    assert [one["cause"] for one in told] == ["unknown_first"]
     assert (told[0]["broadcasts"], told[0]["batch"]) == ([doubtful], 1)
     assert told[0]["until"] == utc(batch.not_before)
 

@@ -40,6 +40,24 @@ def test_a_pause_for_refusals_tells_how_many_what_they_mean_and_the_command(lang
     assert line.startswith({"en": "Paused by itself:", "zh": "已自动暂停："}[lang])
 
 
+@pytest.mark.parametrize(
+    ("reason", "code", "words"),
+    [
+        (Reason.CONTENT_REFUSED, 45002, ("45002", "broadcast cancel 20261127-abcdef")),
+        (Reason.CONTENT_REFUSED, 43004, ("43004", "broadcast resume 20261127-abcdef")),
+        (Reason.QUOTA_MONTH, 45028, ("45028", "broadcast resume 20261127-abcdef")),
+    ],
+)
+def test_a_pause_by_one_refusal_tells_the_mend(
+    lang: str, reason: Reason, code: int, words: tuple[str, str]
+) -> None:
+    [line] = standing.lines(told(BroadcastState.PAUSED, reason=reason, reason_errcode=code))
+
+    assert words[0] in line
+    assert line.endswith(words[1])
+    assert line.startswith({"en": "Paused by itself:", "zh": "已自动暂停："}[lang])
+
+
 def test_a_code_that_no_list_names_has_no_meaning_to_tell(lang: str) -> None:
     del lang
     paused = told(BroadcastState.PAUSED, reason=Reason.TOO_MANY_REFUSALS, reason_errcode=40000999)

@@ -75,19 +75,56 @@ def test_an_account_that_stands_still_is_told_whatever_the_state(state: Broadcas
     assert stopped.command == halted.command == "broadcast unhalt --account default"
 
 
-@pytest.mark.parametrize("reason", [Reason.BY_HAND, Reason.CONTENT_REFUSED])
-def test_a_pause_by_hand_tells_who_when_and_why(reason: Reason) -> None:
+@pytest.mark.parametrize(
+    ("reason", "causes_of_it"),
+    [
+        (Reason.BY_HAND, [Reason.BY_HAND]),
+        (Reason.CONTENT_REFUSED, [Reason.CONTENT_REFUSED, Reason.BY_HAND]),
+    ],
+)
+def test_a_pause_by_hand_tells_who_when_and_why_beside_what_paused_it_before(
+    reason: Reason, causes_of_it: list[Reason]
+) -> None:
     pause = Deed(at=AGO, who="cli:ann@desk", did=Did.PAUSE, why="a typo")
     people = People(deeds=[pause, replace(pause, did=Did.RESOLVE, who="cli:bob@desk")], earlier=0)
 
-    one = only(
-        told(BroadcastState.PAUSED, reason=reason, people=people, driven=driven(moved_at=AGO))
-    )
+    report = told(BroadcastState.PAUSED, reason=reason, people=people, driven=driven(moved_at=AGO))
+    *before, one = standstills.of(report)
 
+    assert [each.reason for each in (*before, one)] == causes_of_it
+    assert {(each.since, each.who) for each in before} <= {(AGO, None)}
     assert (one.cause, one.who, one.since, one.why) == (
         Cause.PAUSED, "cli:ann@desk", AGO, "a typo",
     )  # fmt: skip
     assert one.command == f"broadcast resume {TOLD.id}"
+
+
+@pytest.mark.parametrize(("code", "command"), [(45002, "cancel"), (43004, "resume")])
+def test_a_content_that_stays_refused_is_not_to_be_resumed(code: int, command: str) -> None:
+    one = only(told(BroadcastState.PAUSED, reason=Reason.CONTENT_REFUSED, reason_errcode=code))
+
+    assert one.command == f"broadcast {command} {TOLD.id}"
+
+
+@pytest.mark.parametrize(
+    ("state", "lane"),
+    [
+        (BroadcastState.PAUSED, FREE), (BroadcastState.CANCELLED, FREE),
+        (BroadcastState.HELD, HALTED), (BroadcastState.SENDING, HALTED),
+    ],
+)  # fmt: skip
+def test_a_call_whose_worker_is_gone_is_told_of_what_stands_still(
+    state: BroadcastState, lane: LaneView
+) -> None:
+    calling = replace(PLANNED, n=3, state=BatchState.CALLING)
+
+    def left(leased_until: datetime | None) -> list[int | None]:
+        signs = Signs(leased_until=leased_until)
+        report = told(state, lane, batch_list=[calling], driven=driven(signs=signs))
+        return [one.batch for one in standstills.of(report) if one.cause is Cause.LEFT_BEHIND]
+
+    assert left(None) == left(AGO) == [3]
+    assert left(SOON) == []
 
 
 def test_a_pause_by_refusals_tells_the_code_and_names_nobody() -> None:
@@ -155,6 +192,14 @@ def test_the_batch_that_may_have_been_sent_is_named_with_when_it_is_asked_again(
     assert (one.until, one.command) == (SOON, f"{command} {whose}")
 
 
+def test_the_broadcast_of_the_doubt_is_not_named_twice() -> None:
+    doubt = Doubtful(broadcast_id=OTHER, n=7, reason=Reason.REPEAT_UNKNOWN, until=SOON)
+
+    assert causes(told(BroadcastState.WAITING, driven=driven(OTHER, doubt=doubt))) == [
+        Cause.UNKNOWN_FIRST
+    ]
+
+
 def test_what_goes_first_is_named_in_order_beside_the_wait_of_the_account() -> None:
     report = told(BroadcastState.WAITING, LATER, driven=driven("20260301-a", "20260301-b"))
 
@@ -220,6 +265,6 @@ def test_programs_are_told_the_same_in_words_of_their_own() -> None:
 
     assert one == {
         "cause": "unknown_first", "reason": "unproved_acceptance", "errcode": None, "errmsg": None,
-        "since": None, "until": "2026-03-01T13:00:00.000Z", "who": None, "why": None,
+        "since": None, "until": "2026-03-01T13:00:00.000Z", "who": None, "why": None, "count": None,
         "broadcasts": [OTHER], "batch": 7, "command": f"broadcast pause {OTHER}",
     }  # fmt: skip
