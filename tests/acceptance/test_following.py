@@ -41,7 +41,7 @@ def test_a_paused_broadcast_ends_the_watch_with_the_command_that_goes_on(
     line: CommandLine, stored: str
 ) -> None:
     assert line.run("pause", stored).status == 0
-    assert "has ended; nothing was changed" in line.run("pause", stored).out
+    assert "is paused already" in line.run("pause", stored).out
 
     result = line.run("watch", stored, "--json")
 
