@@ -64,12 +64,14 @@ def _named(ledger: Engine, account: str | None) -> str:
 
 def _say_what_remains(ledger: Engine, changed: list[str], name: str | None) -> None:
     told = [name] if name is not None else known.names(ledger)
+    # First, while what was under way at the word still is.
+    flown = flights.of_accounts(ledger, told)
     waiting = flights.waiting(ledger, told)
     for account in told:
         if account in waiting:
             _say_what_waits(ledger, account, waiting[account])
     lanes = standing.lanes(ledger)
-    for line in ways.under_way(flights.of_accounts(ledger, told), lanes.now):
+    for line in ways.under_way(flown, lanes.now):
         output.say(line)
     for account in told:
         # One command lifts both, so a stop is told beside the halt that was put on top of it.
