@@ -197,7 +197,8 @@ class _Watch:
 
     def _say(self, each: Iterable[Standstill], told: Report) -> None:
         for one in each:
-            what = f"{one.cause} {one.batch} {','.join(one.broadcasts)}"
+            # A moment that has passed is told anew: the next one lies farther off each time.
+            what = f"{one.cause} {one.batch} {one.until} {','.join(one.broadcasts)}"
             self._once(what, standing.line(one, told))
 
     def _once(self, what: str, text: str) -> None:
