@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from broadcast import standstills
-from broadcast.attempts import Reason
-from broadcast.reports import Deed, Did, People, Report
-from broadcast.standstills import Standstill
+from broadcast.call.attempts import Reason
+from broadcast.gates import blockers
+from broadcast.gates.blockers import Blocker
+from broadcast.reports import Did, OperatorAction, People, Report
 
 
 def as_json(told: Report, *, error: str | None = None) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def as_json(told: Report, *, error: str | None = None) -> dict[str, Any]:
             }
             for line in told.batch_list
         ],
-        "standstills": [_standstill(one) for one in standstills.of(told)],
+        "standstills": [_standstill(one) for one in blockers.of(told)],
         "calls": told.calls,
         "delivered": {"total": None, "eligible": None, "sent": None, "errors": None},
         "created_at": _utc(told.created_at),
@@ -42,7 +42,7 @@ def as_json(told: Report, *, error: str | None = None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _standstill(one: Standstill) -> dict[str, Any]:
+def _standstill(one: Blocker) -> dict[str, Any]:
     return {
         "cause": one.cause.value, "reason": _word(one.reason), "errcode": one.errcode,
         "errmsg": one.errmsg, "since": _utc(one.since), "until": _utc(one.until), "who": one.who,
@@ -61,7 +61,7 @@ def _people(people: People | None) -> dict[str, Any]:
     return {"people": [_deed(deed) for deed in people.deeds], "people_earlier": people.earlier}
 
 
-def _deed(deed: Deed) -> dict[str, Any]:
+def _deed(deed: OperatorAction) -> dict[str, Any]:
     told = {"at": utc(deed.at), "who": deed.who, "did": deed.did.value, "why": deed.why}
     match deed.did:
         case Did.RESOLVE:

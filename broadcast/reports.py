@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from broadcast.attempts import Reason
-from broadcast.outcomes import Outcome
-from broadcast.silence import Signs
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
+from broadcast.gates.liveness import Liveness
 from broadcast.states import BatchState, BroadcastState
 
 SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")
@@ -81,7 +81,7 @@ class Did(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
+class OperatorAction:
     """What a person did to a broadcast, or to its account."""
 
     at: datetime
@@ -101,7 +101,7 @@ class Deed:
 class People:
     """What people did, oldest first, and how many earlier deeds are not among them."""
 
-    deeds: Sequence[Deed]
+    deeds: Sequence[OperatorAction]
     earlier: int
 
 
@@ -131,7 +131,7 @@ class Driven:
 
     #: When it last moved from one state to another.
     moved_at: datetime
-    signs: Signs
+    signs: Liveness
     ahead: Ahead
 
 

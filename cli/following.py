@@ -15,11 +15,12 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from broadcast import day, standstills
-from broadcast.attempts import Reason
+from broadcast import day
+from broadcast.call.attempts import Reason
 from broadcast.errors import DatabaseAwayError
+from broadcast.gates import blockers
+from broadcast.gates.blockers import Blocker, Cause
 from broadcast.reports import Report
-from broadcast.standstills import Cause, Standstill
 from broadcast.states import BROADCAST_AT_REST, BroadcastState
 from broadcast.text import t
 from cli import output, standing, words
@@ -94,7 +95,7 @@ def waits_for_another_day(told: Report) -> bool:
     """Tell whether nothing happens before the account's day has turned."""
     if told.state is BroadcastState.SCHEDULED and told.scheduled_at is not None:
         return day.start(told.scheduled_at) > day.start(told.now)
-    wait = standstills.lane_wait(told)
+    wait = blockers.lane_wait(told)
     if wait is None or wait.reason is not Reason.QUOTA_TODAY or wait.until is None:
         return False
     return day.start(wait.until) > day.start(told.now)
@@ -172,7 +173,7 @@ class _Watch:
         now = time.monotonic()
         if figures != self._figures:
             self._figures, self._moved_at = figures, now
-        wait = standstills.lane_wait(told)
+        wait = blockers.lane_wait(told)
         if wait is not None:
             # What comes after the wait has its own time to move.
             self._moved_at = now
@@ -180,7 +181,7 @@ class _Watch:
         elif told.state is BroadcastState.SCHEDULED and told.scheduled_at is not None:
             at = words.moment(told.scheduled_at, told.now)
             self._once("scheduled", t("following.scheduled", at=at))
-            self._say([one for one in standstills.of(told) if one.cause is Cause.OVERDUE], told)
+            self._say([one for one in blockers.of(told) if one.cause is Cause.OVERDUE], told)
         elif now - self._moved_at > STALLED_S and now - self._looked_at > STALLED_S:
             self._looked_at = now
             self._look_around(engine, told)
@@ -193,9 +194,9 @@ class _Watch:
         # The next look notices it, and counts how long it is away.
         with contextlib.suppress(DatabaseAwayError):
             whole = _whole(engine, told)
-            self._say(standstills.of(whole), whole)
+            self._say(blockers.of(whole), whole)
 
-    def _say(self, each: Iterable[Standstill], told: Report) -> None:
+    def _say(self, each: Iterable[Blocker], told: Report) -> None:
         for one in each:
             # A moment that has passed is told anew: the next one lies farther off each time.
             what = f"{one.cause} {one.batch} {one.until} {','.join(one.broadcasts)}"

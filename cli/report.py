@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from broadcast import standstills
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.gates import blockers
 from broadcast.reports import (
     SETS,
     SKIPS,
     BatchLine,
-    Deed,
     Did,
+    OperatorAction,
     People,
     Repeat,
     Report,
@@ -58,7 +58,7 @@ def people(done: People, now: datetime) -> Iterator[str]:
         yield t("people.line", at=words.moment(deed.at, now), what=_what(deed), who=who)
 
 
-def _what(deed: Deed) -> str:
+def _what(deed: OperatorAction) -> str:
     if deed.did is not Did.RESOLVE:
         return t(f"people.did.{deed.did}", account=deed.account, n=deed.batches)
     if deed.msg_id is None:
@@ -136,7 +136,7 @@ def maybe_sent(told: Report) -> Iterator[str]:
 
 def _troubled(told: Report, batches: Iterable[BatchLine]) -> Iterator[str]:
     """Name the batches that were refused, cancelled, are in doubt, or asked again, by cause."""
-    driven = standstills.is_driven(told)
+    driven = blockers.is_driven(told)
     odd = [b for b in batches if b.state in _TOLD or b.not_before is not None]
     for (state, reason, code), group in groupby(sorted(odd, key=_cause), key=_cause):
         there = list(group)

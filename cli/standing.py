@@ -8,10 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from broadcast import standstills
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.gates import blockers
+from broadcast.gates.blockers import Blocker, Cause
 from broadcast.reports import LaneView, Report
-from broadcast.standstills import Cause, Standstill
 from broadcast.text import t
 from cli import words
 from models.ledger.reading import reports
@@ -56,17 +56,17 @@ def waits_for_unhalt(engine: Engine, account: str) -> bool:
 
 def stops(account: str, lane: LaneView, moment: datetime) -> Iterator[str]:
     """Yield who or what stopped *account*, since when, why, and the one command that goes on."""
-    for one in standstills.of_account(account, lane):
+    for one in blockers.of_account(account, lane):
         yield of_account(one, account, moment, stopped=lane.stopped_at is not None)
 
 
 def lines(told: Report) -> Iterator[str]:
     """Yield why a broadcast waits or stands still, until when, and the command that goes on."""
-    for one in standstills.of(told):
+    for one in blockers.of(told):
         yield line(one, told)
 
 
-def line(one: Standstill, told: Report) -> str:
+def line(one: Blocker, told: Report) -> str:
     """Return the words of one standstill of *told*."""
     match one.cause:
         case Cause.ACCOUNT_STOPPED | Cause.ACCOUNT_HALTED:
@@ -86,7 +86,7 @@ def line(one: Standstill, told: Report) -> str:
     )  # fmt: skip
 
 
-def _paused(one: Standstill, told: Report) -> str:
+def _paused(one: Blocker, told: Report) -> str:
     if one.reason is Reason.TOO_MANY_REFUSALS:
         return t(
             "standing.paused_for_refusals", n=one.count or "?", code=one.errcode,
@@ -96,13 +96,13 @@ def _paused(one: Standstill, told: Report) -> str:
     if one.reason is Reason.QUOTA_MONTH:
         name = "standing.paused_for_month"
     elif one.reason is Reason.CONTENT_REFUSED:
-        passes = standstills.is_worth_a_resume(told)
+        passes = blockers.is_worth_a_resume(told)
         name = "standing.paused_for_a_while" if passes else "standing.paused_for_content"
     code = words.code(one.errcode, one.errmsg)
     return t(name, reason=words.reason(one.reason), code=code, id=told.id)
 
 
-def of_account(one: Standstill, account: str, moment: datetime, *, stopped: bool) -> str:
+def of_account(one: Blocker, account: str, moment: datetime, *, stopped: bool) -> str:
     """Return the words of an account's halt or stop; *stopped*: it is stopped, beside any halt."""
     at = words.moment(one.since or moment, moment)
     if one.cause is Cause.ACCOUNT_HALTED:
@@ -122,7 +122,7 @@ def of_account(one: Standstill, account: str, moment: datetime, *, stopped: bool
     )  # fmt: skip
 
 
-def _behind(one: Standstill, told: Report) -> str:
+def _behind(one: Blocker, told: Report) -> str:
     if one.cause is Cause.BEHIND:
         several = "standing.behind" if len(one.broadcasts) > 1 else "standing.behind_one"
         return t(several, ids=words.shortened(one.broadcasts), id=one.broadcasts[0])

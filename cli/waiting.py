@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Engine
 
-from broadcast import report_json, standstills
+from broadcast import report_json
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
+from broadcast.gates import blockers
 from broadcast.reports import Report
 from broadcast.text import t
 from cli import absent, exits, output, report, ways
 from cli.following import Followed, Lines, Progress, Until, follow
 from models.ledger.reading import reports
-from models.ledger.reading.flights import Flight
+from models.ledger.reading.in_flight import InFlight
 
 
 def wait(engine: Engine, broadcast_id: str, *, until: Until, as_json: bool) -> int:
@@ -40,13 +41,13 @@ def wait(engine: Engine, broadcast_id: str, *, until: Until, as_json: bool) -> i
     return exits.DONE if followed.good else _failed(followed)
 
 
-def show(engine: Engine, told: Report, flown: Iterable[Flight] = (), *, as_json: bool) -> None:
+def show(engine: Engine, told: Report, flown: Iterable[InFlight] = (), *, as_json: bool) -> None:
     """Print a report: in words, and with ``--json`` the object as well.
 
     Of *flown*, its calls under way, is told where it stands still or was cancelled: no stop reaches
     them any more.
     """
-    under_way = [one for one in flown if one.driven and not standstills.is_driven(told)]
+    under_way = [one for one in flown if one.driven and not blockers.is_driven(told)]
     repeats = reports.repeats(engine, told.id)
     skipped = reports.skipped(engine, told.id)
     out = [

@@ -7,16 +7,16 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from broadcast.attempts import Reason
-from broadcast.places import Place
+from broadcast.call.attempts import Reason
+from broadcast.call.retry import RetryVerdict
 from broadcast.reports import BatchLine, Report
 from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
 from cli import words
-from models.ledger.reading import doubts, places, voices
-from models.ledger.reading.flights import Flight
-from models.ledger.reading.places import Placed
-from models.ledger.reading.taken import Span
+from models.ledger.reading import doubts, retry_verdicts, voices
+from models.ledger.reading.in_flight import InFlight
+from models.ledger.reading.possibly_sent import Span
+from models.ledger.reading.retry_verdicts import RetryGroup
 from models.ledger.reading.voices import Voice
 
 #: Most codes for which the command is written out.
@@ -74,7 +74,9 @@ def _doubt(told: Report, line: BatchLine, *, called: Span | None, msg_ids: list[
 
 
 def _retry(engine: Engine, told: Report) -> Iterator[str]:
-    again = [group for group in places.look(engine, told.id) if group.place is Place.AGAIN]
+    again = [
+        group for group in retry_verdicts.look(engine, told.id) if group.place is RetryVerdict.AGAIN
+    ]
     if again:
         numbers, followers = together(again)
         one = words.suffix(sum(len(group.numbers) for group in again))
@@ -90,13 +92,13 @@ def explain(told: Report) -> Iterator[str]:
         yield t("ways.explain", code=code)
 
 
-def together(groups: list[Placed]) -> tuple[str, int]:
+def together(groups: list[RetryGroup]) -> tuple[str, int]:
     """Return the numbers of all batches in *groups*, the first of them, and how many follow."""
     numbers = [n for group in groups for n in group.numbers]
     return words.shortened(sorted(numbers)), sum(group.followers for group in groups)
 
 
-def under_way(found: list[Flight], now: datetime) -> Iterator[str]:
+def under_way(found: list[InFlight], now: datetime) -> Iterator[str]:
     """Yield the calls that no word stops any more, and those whose worker is gone."""
     for flight in found:
         yield t(

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from broadcast import day
-from broadcast.attempts import Reason
-from broadcast.outcomes import Outcome
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
 from wechat.errcodes import errcodes

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.accounts import AccountKind
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from models.base import Base
 from models.types import ascii_string, text_string
 
@@ -51,7 +51,7 @@ class Lane(Base):
     halted_at: Mapped[datetime | None]
     halted_by: Mapped[str | None] = mapped_column(text_string(128))
     #: Last time a driver was rung for; keeps sweeps from ringing at every beat.
-    rung_at: Mapped[datetime | None]
+    woken_at: Mapped[datetime | None]
 
 
 class QuotaDay(Base):

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broadcast.outcomes import Outcome
+from broadcast.call.outcomes import Outcome
 from models.base import Base
 from models.types import BigId, ascii_string, text_string
 
@@ -44,7 +44,7 @@ class AttemptRow(Base):
     #: A person said that WeChat did not take it (true); until a trusted reply says otherwise.
     denied: Mapped[bool | None] = mapped_column(Boolean)
     #: When ``outcome`` was written last: a reply that can be trusted may end a doubt much later.
-    heard_at: Mapped[datetime | None]
+    outcome_recorded_at: Mapped[datetime | None]
     #: Of the access_token, where that was refused: as `broadcast token show` prints it.
     token_fingerprint: Mapped[str | None] = mapped_column(ascii_string(8))
 

@@ -8,9 +8,9 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 from broadcast.accounts import AccountKind
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
 from broadcast.events import EventKind
-from broadcast.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
 from models.types import EnumText, Moment
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from broadcast.states import BatchState
 from models.base import Base
 from models.types import BigId, Packed, ascii_string, text_string

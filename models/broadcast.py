@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Boolean, ForeignKey, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from broadcast.states import BroadcastState
 from models.base import Base
 from models.types import LongText, ascii_string, text_string
@@ -61,7 +61,7 @@ class BroadcastRow(Base):
     cancelled_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    rung_at: Mapped[datetime | None]
+    woken_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("ix_broadcasts_account_state", "account", "state"),

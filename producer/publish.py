@@ -48,7 +48,7 @@ _AMQP_BOUNDS: dict[str, Any] = {
 
 
 class CeleryBell:
-    """Rings through the broker. Nothing is connected, and Celery not imported, before the ring."""
+    """Wakes through the broker. Nothing is connected, and Celery not imported, before the ring."""
 
     def __init__(self, broker_url: str) -> None:
         """Take the broker's URL, with its password."""

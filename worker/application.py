@@ -115,9 +115,9 @@ def _compare_clocks(**_: object) -> None:
 def _ring_for_what_was_left(sender: object = None, **_: object) -> None:
     """Sweep at once: after a crash nothing waits for the next beat."""
     del sender
-    from worker import bell  # noqa: PLC0415
+    from worker import wake  # noqa: PLC0415
 
-    bell.ring(names.SWEEP)
+    wake.ring(names.SWEEP)
 
 
 @signals.worker_init.connect
@@ -153,6 +153,6 @@ def _pass_the_end_of_a_task(**_: object) -> None:
 @signals.beat_init.connect
 def _refresh_at_start(**_: object) -> None:
     """Have the token refreshed when beat starts: its schedule alone would wait 100 minutes."""
-    from worker import bell  # noqa: PLC0415
+    from worker import wake  # noqa: PLC0415
 
-    bell.ring(names.REFRESH_TOKEN)
+    wake.ring(names.REFRESH_TOKEN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from broadcast.facts import Fact
+from broadcast.call.result import CallResult
 from broadcast.plan import Quota
 from coordination.tokens import Token
 from wechat.client import WeChatClient
@@ -35,7 +35,7 @@ class WeChatGateway:
         except InvalidRequestError:
             return message
 
-    def send(self, token: Token, message: Message) -> Fact:
+    def send(self, token: Token, message: Message) -> CallResult:
         """Make the call and return what it ended as: every failure that the client knows is a fact.
 
         Anything else that is raised is a bug, and leaves an attempt whose outcome is unknown.
@@ -49,7 +49,7 @@ class WeChatGateway:
         except InvalidRequestError as error:
             return translate.of_invalid(error)
 
-    def status(self, token: Token, msg_id: int) -> str | Fact | None:
+    def status(self, token: Token, msg_id: int) -> str | CallResult | None:
         """Return mass/get's word, None for 40059, or the fact that kept it from answering."""
         try:
             return self._client.mass_get(token.value, msg_id).msg_status
@@ -58,7 +58,7 @@ class WeChatGateway:
         except TransportError as error:
             return translate.of_failure(error)
 
-    def quota(self, token: Token) -> Quota | Fact:
+    def quota(self, token: Token) -> Quota | CallResult:
         """Return today's calls of mass/send, or the fact that kept WeChat from answering."""
         try:
             said = self._client.quota(token.value, MASS_SEND)

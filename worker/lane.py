@@ -19,21 +19,21 @@ from sqlalchemy import Engine
 
 from broadcast import openid
 from broadcast.accounts import Account
+from broadcast.call.decide import Decision
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
+from broadcast.call.rules import Rules
+from broadcast.call.sendby import SendBy, clocks
 from broadcast.crashpoints import Point, passing
-from broadcast.decide import Decision
 from broadcast.errors import OutOfReachError
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
-from broadcast.rules import Rules
-from broadcast.sendby import SendBy, clocks
 from coordination.tokens import Token
-from models.ledger import claims, lanes, obstacles, records
+from models.ledger import claims, lanes, preflight, records
 from models.ledger.claims import Claim
-from models.ledger.reading import upcoming
-from models.ledger.reading.upcoming import Kind, Work
-from worker.ahead import Ahead
-from worker.leases import Heartbeat, Lease
+from models.ledger.reading import next_work
+from models.ledger.reading.next_work import Kind, Work
+from worker.leases import Heartbeat, KeptLease
 from worker.ports import Gateway, Message, Pace, Tokens
+from worker.prefetch import Ahead
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ RECORD_FOR_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Road:
+class LaneContext:
     """What a lane drives with."""
 
     engine: Engine
@@ -74,7 +74,7 @@ class Slice:
     busy: bool = False
 
 
-def drive(road: Road, *, seconds: float = SLICE_S) -> Slice:
+def drive(road: LaneContext, *, seconds: float = SLICE_S) -> Slice:
     """Drive the lane of ``road.account`` for about *seconds*, or until there is nothing to do."""
     done = Slice()
     try:
@@ -99,17 +99,17 @@ def drive(road: Road, *, seconds: float = SLICE_S) -> Slice:
     return done
 
 
-def _release(road: Road, lease: Lease) -> None:
+def _release(road: LaneContext, lease: KeptLease) -> None:
     try:
         lanes.release(road.engine, lease.held)
     except OutOfReachError as error:
         log.warning("lane of %s runs out by itself: %s", road.account.name, error)
 
 
-def _has_work(road: Road, lease: Lease) -> bool:
+def _has_work(road: LaneContext, lease: KeptLease) -> bool:
     """Look once more: who was rung for while this slice still held the lane found it busy."""
     try:
-        work = upcoming.next_work(road.engine, lease.held.account)
+        work = next_work.next_work(road.engine, lease.held.account)
     except OutOfReachError as error:
         log.warning("lane of %s is left to the sweep: %s", road.account.name, error)
         return False
@@ -119,13 +119,13 @@ def _has_work(road: Road, lease: Lease) -> bool:
 class _Drive:
     """One slice under way."""
 
-    def __init__(self, road: Road, lease: Lease, done: Slice, *, until: float) -> None:
+    def __init__(self, road: LaneContext, lease: KeptLease, done: Slice, *, until: float) -> None:
         self._road = road
         self._lease = lease
         self._done = done
         self._until = until
         self._contents: dict[str, Mapping[str, Any]] = {}
-        self._ahead = Ahead(lambda work: upcoming.following(road.engine, work), self._message)
+        self._ahead = Ahead(lambda work: next_work.following(road.engine, work), self._message)
         #: A claim of ours may stand in the ledger without an end. Then nothing more is called here:
         #: whoever leases the lane next adopts it before anything else.
         self._unsettled = False
@@ -152,7 +152,7 @@ class _Drive:
 
     def _step(self) -> bool:
         """Do the next thing; return False when there is nothing left for this slice."""
-        work = upcoming.next_work(self._road.engine, self._lease.held.account)
+        work = next_work.next_work(self._road.engine, self._lease.held.account)
         match work.kind:
             case Kind.REST:
                 return False
@@ -176,8 +176,8 @@ class _Drive:
 
     def _with_token(self, work: Work, act: Any) -> bool:  # noqa: ANN401 - a bound method below
         token = self._road.tokens.get()
-        if isinstance(token, Fact):
-            obstacles.meet(
+        if isinstance(token, CallResult):
+            preflight.meet(
                 self._road.engine, self._road.account, token, waits=self._road.rules.waits
             )
             return True
@@ -186,11 +186,11 @@ class _Drive:
 
     def _verify(self, work: Work, token: Token) -> None:
         """Ask mass/get about a 45065 that no attempt of ours explains."""
-        msg_id = upcoming.said_msg_id(self._road.engine, work.batch_id)
+        msg_id = next_work.said_msg_id(self._road.engine, work.batch_id)
         if msg_id is None:
             raise RuntimeError(f"batch {work.batch_id} has no msg_id to verify")
         said = self._road.gateway.status(token, msg_id)
-        if isinstance(said, Fact):
+        if isinstance(said, CallResult):
             self._obstacle(said, token)
             return
         records.confirm(
@@ -198,18 +198,18 @@ class _Drive:
             rules=self._road.rules,
         )  # fmt: skip
 
-    def _obstacle(self, fact: Fact, token: Token) -> None:
+    def _obstacle(self, fact: CallResult, token: Token) -> None:
         if fact.outcome is Outcome.TOKEN:
             self._replace(token)
         else:
-            obstacles.meet(
+            preflight.meet(
                 self._road.engine, self._road.account, fact, waits=self._road.rules.waits
             )
 
     def _replace(self, token: Token) -> None:
         kept = self._road.tokens.replace(token)
         if kept is not None:
-            obstacles.meet(
+            preflight.meet(
                 self._road.engine, self._road.account, kept, waits=self._road.rules.waits
             )
 
@@ -249,9 +249,9 @@ class _Drive:
         if fact.outcome is Outcome.TOKEN:
             self._replace(token)
 
-    def _send(self, token: Token, message: Message) -> Fact:
+    def _send(self, token: Token, message: Message) -> CallResult:
         if message.send_by is not None and message.send_by.over:
-            return Fact(outcome=Outcome.NOT_CALLED)
+            return CallResult(outcome=Outcome.NOT_CALLED)
         fact = self._road.gateway.send(token, message)
         if fact.outcome is Outcome.TOKEN:
             return replace(fact, token_fingerprint=token.fingerprint)
@@ -260,9 +260,9 @@ class _Drive:
     def _message(self, work: Work) -> Message:
         engine = self._road.engine
         if work.broadcast_id not in self._contents:
-            said = upcoming.content(engine, work.broadcast_id)
+            said = next_work.content(engine, work.broadcast_id)
             self._contents[work.broadcast_id] = json.loads(said)
-        packed = upcoming.openids(engine, work.pack_id)
+        packed = next_work.openids(engine, work.pack_id)
         message = Message(
             openids=openid.unpack(packed),
             content=self._contents[work.broadcast_id],
@@ -270,7 +270,7 @@ class _Drive:
         )
         return self._road.gateway.ready(message)
 
-    def _record(self, attempt_id: int, fact: Fact) -> Decision:
+    def _record(self, attempt_id: int, fact: CallResult) -> Decision:
         """Store the fact, again and again while the database is away: nobody else knows it."""
         give_up = time.monotonic() + RECORD_FOR_S
         pause_s = 0.1
@@ -290,11 +290,11 @@ class _Drive:
                 self._unsettled = False
                 return decision
 
-    def _tell(self, work: Work, number: int, fact: Fact, *, decision: Decision) -> None:
+    def _tell(self, work: Work, number: int, fact: CallResult, *, decision: Decision) -> None:
         self._done.lines.append(
             {
                 "broadcast": work.broadcast_id, "batch": work.n, "attempt": number,
                 "outcome": fact.outcome.value, "errcode": fact.errcode, "ms": fact.elapsed_ms,
-                "then": decision.move.value,
+                "then": decision.verdict.value,
             }
         )  # fmt: skip

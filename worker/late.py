@@ -1,4 +1,4 @@
-"""Rings that seem too old, judged by two clocks: one of a kind is taken now and then all the same.
+"""Wakes that seem too old, judged by two clocks: one of a kind is taken now and then all the same.
 
 Beat writes down by its own clock when a ring is too old, and the worker reads it by its own. To a
 worker whose clock is over an hour ahead every ring of beat is too old, and nothing that was left

@@ -15,17 +15,17 @@ from sqlalchemy import Engine
 
 from broadcast.errors import BroadcastError
 from models.ledger import lanes
-from models.ledger.lanes import LEASE, Held
+from models.ledger.lanes import LEASE, Lease
 
 log = logging.getLogger(__name__)
 
 BEAT_S = LEASE.total_seconds() / 4
 
 
-class Lease:
+class KeptLease:
     """A lane that is being kept. ``lost`` turns true when somebody else has it."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: Lease) -> None:
         """Take what was acquired."""
         self.held = held
         self.lost = False
@@ -37,15 +37,15 @@ class Heartbeat:
     def __init__(self, engine: Engine) -> None:
         """Take the database; the thread starts with the first lane."""
         self._engine = engine
-        self._leases: set[Lease] = set()
+        self._leases: set[KeptLease] = set()
         self._guard = threading.Lock()
         self._more = threading.Condition(self._guard)
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def keep(self, held: Held) -> Iterator[Lease]:
+    def keep(self, held: Lease) -> Iterator[KeptLease]:
         """Renew *held* until the block ends."""
-        lease = Lease(held)
+        lease = KeptLease(held)
         with self._guard:
             self._leases.add(lease)
             if self._thread is None:

@@ -1,9 +1,8 @@
 """Messages that this version does not understand: said in one line and dropped.
 
 While machines are upgraded one after the other, two versions read one queue. A message only rings,
-so dropping one loses nothing: the sweep rings again, in this version's words. To a worker from
-before *hands* a ring that was passed on is such a message. Celery would print a page for each, with
-the message's body in it.
+so dropping one loses nothing: the sweep rings again, in this version's words. Celery would print a
+page for each, with the message's body in it.
 """
 
 from __future__ import annotations

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
 from broadcast.plan import Quota
-from models.ledger import obstacles, plans, quotas
-from worker.lane import Road
+from models.ledger import plans, preflight, quotas
+from worker.lane import LaneContext
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Planned:
     fit: str | None = None
 
 
-def plan(road: Road, broadcast_id: str) -> Planned | None:
+def plan(road: LaneContext, broadcast_id: str) -> Planned | None:
     """Plan a broadcast; return None if it does not wait for its plan (any more)."""
     broadcast = plans.to_plan(road.engine, broadcast_id)
     if broadcast is None:
@@ -38,9 +38,9 @@ def plan(road: Road, broadcast_id: str) -> Planned | None:
     count = plans.add_batches(road.engine, broadcast, road.account)
     passing(Point.PLAN_STORED)
     said = ask_quota(road)
-    if isinstance(said, Fact):
+    if isinstance(said, CallResult):
         if said.outcome not in _UNPROVABLE:
-            obstacles.meet(road.engine, road.account, said, waits=road.rules.waits)
+            preflight.meet(road.engine, road.account, said, waits=road.rules.waits)
             return Planned(batches=count, waits=True)
         log.warning("quota of %s unproved: %s", road.account.name, said.errmsg)
     quota = said if isinstance(said, Quota) else None
@@ -53,20 +53,20 @@ def plan(road: Road, broadcast_id: str) -> Planned | None:
     return Planned(batches=count, fit=proof.fit.value if proof else None)
 
 
-def ask_quota(road: Road) -> Quota | Fact:
+def ask_quota(road: LaneContext) -> Quota | CallResult:
     """Ask WeChat for today's calls, with one refresh if the token is refused."""
-    said: Quota | Fact = Fact(outcome=Outcome.WAIT)
+    said: Quota | CallResult = CallResult(outcome=Outcome.WAIT)
     for _ in range(2):
         try:
             token = road.tokens.get()
-            if isinstance(token, Fact):
+            if isinstance(token, CallResult):
                 return token
             said = road.gateway.quota(token)
-            if not isinstance(said, Fact) or said.outcome is not Outcome.TOKEN:
+            if not isinstance(said, CallResult) or said.outcome is not Outcome.TOKEN:
                 return said
             kept = road.tokens.replace(token)
         except RedisAwayError as error:
-            return Fact(outcome=Outcome.WAIT, errmsg=str(error))
+            return CallResult(outcome=Outcome.WAIT, errmsg=str(error))
         if kept is not None:
             return kept
     return said

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from broadcast.facts import Fact
+from broadcast.call.result import CallResult
+from broadcast.call.sendby import SendBy
 from broadcast.plan import Quota
-from broadcast.sendby import SendBy
 from coordination.tokens import Token
 
 
@@ -34,23 +34,23 @@ class Gateway(Protocol):
     def ready(self, message: Message) -> Message:
         """Return *message* with its body made; one that cannot be sent is told by ``send``."""
 
-    def send(self, token: Token, message: Message) -> Fact:
+    def send(self, token: Token, message: Message) -> CallResult:
         """Make the call and return what it ended as; what is raised is a bug."""
 
-    def status(self, token: Token, msg_id: int) -> str | Fact | None:
+    def status(self, token: Token, msg_id: int) -> str | CallResult | None:
         """Return mass/get's word, None for 40059, or the fact that kept it from answering."""
 
-    def quota(self, token: Token) -> Quota | Fact:
+    def quota(self, token: Token) -> Quota | CallResult:
         """Return today's calls of mass/send, or the fact that kept WeChat from answering."""
 
 
 class Tokens(Protocol):
     """The shared access_token of one account."""
 
-    def get(self) -> Token | Fact:
+    def get(self) -> Token | CallResult:
         """Return a token, or the fact that kept WeChat from giving one."""
 
-    def replace(self, failed: Token) -> Fact | None:
+    def replace(self, failed: Token) -> CallResult | None:
         """Have a refused token replaced; return the fact that kept it from being so."""
 
 

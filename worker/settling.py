@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
-from models.ledger import polls
+from models.ledger import results
 from models.ledger.transaction import AnyRow
-from worker.lane import Road
+from worker.lane import LaneContext
 
 log = logging.getLogger(__name__)
 
@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 AT_ONCE = 50
 
 
-def settle(road: Road) -> int:
+def settle(road: LaneContext) -> int:
     """Ask for the account's due batches; return how many were answered."""
     answered = 0
     waits = road.rules.waits
-    for batch in polls.due_batches(road.engine, road.account.name, AT_ONCE, waits=waits):
+    for batch in results.due_batches(road.engine, road.account.name, AT_ONCE, waits=waits):
         passing(Point.SETTLE_TAKEN)
         if road.stopping.is_set():
             break
@@ -30,7 +30,7 @@ def settle(road: Road) -> int:
         if isinstance(said, _Silence):
             break
         passing(Point.SETTLE_ANSWERED)
-        polls.heard(road.engine, batch, said, waits=waits)
+        results.heard(road.engine, batch, said, waits=waits)
         passing(Point.SETTLE_STORED)
         answered += 1
     return answered
@@ -40,14 +40,14 @@ class _Silence:
     """There is no answer, and none to expect for the next batch either."""
 
 
-def _ask(road: Road, batch: AnyRow) -> str | _Silence | None:
+def _ask(road: LaneContext, batch: AnyRow) -> str | _Silence | None:
     """Ask about *batch*; batches that were taken and not asked about come again by themselves."""
     try:
         token = road.tokens.get()
-        if isinstance(token, Fact):
+        if isinstance(token, CallResult):
             return _said(road, token)
         said = road.gateway.status(token, batch.msg_id)
-        if not isinstance(said, Fact):
+        if not isinstance(said, CallResult):
             return said
         if said.outcome is Outcome.TOKEN:
             kept = road.tokens.replace(token)
@@ -55,11 +55,11 @@ def _ask(road: Road, batch: AnyRow) -> str | _Silence | None:
     except RedisAwayError as error:
         log.warning("results of %s are asked for later: %s", road.account.name, error)
         return _Silence()
-    polls.unanswered(road.engine, batch, said, waits=road.rules.waits)
+    results.unanswered(road.engine, batch, said, waits=road.rules.waits)
     return _said(road, said)
 
 
-def _said(road: Road, fact: Fact) -> _Silence:
+def _said(road: LaneContext, fact: CallResult) -> _Silence:
     log.warning(
         "results of %s are asked for later: %s %s %s", road.account.name, fact.outcome,
         fact.errcode or "", fact.errmsg or "",

@@ -1,6 +1,6 @@
 """The tasks: thin, ids only; each opens with the database, which says whether it may act.
 
-Beside ids some carry *hands*: how often their ring was passed on by workers that lack the account.
+Beside ids some carry *forward_count*: how often workers that lack the account passed them on.
 None of them retries or raises for what it met: rows and sweeps carry the work on.
 """
 
@@ -18,15 +18,15 @@ from kombu.exceptions import OperationalError
 
 from broadcast import names
 from broadcast.accounts import Account
+from broadcast.call.outcomes import Outcome
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import OutOfReachError, SettingsError
-from broadcast.outcomes import Outcome
-from models.ledger import obstacles, polls, sweeps
+from models.ledger import preflight, results, sweeps
 from worker import lane, planning, settling
-from worker.alone import alone
-from worker.bell import pass_on, ring
 from worker.lane import Slice
+from worker.single_flight import alone
 from worker.tokens import refresh
+from worker.wake import pass_on, ring
 from worker.wiring import Parts, parts, stopping
 
 log = logging.getLogger(__name__)
@@ -36,10 +36,10 @@ REFRESHED_AT_ONCE = 8
 
 
 @shared_task(name=names.PLAN)
-def plan(broadcast_id: str, *, hands: int = 0) -> dict[str, Any] | None:
+def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
     """Make the batches of a broadcast, prove the plan, ring for its lane.
 
-    *hands*: through how many workers the message went that lack the account.
+    *forward_count*: through how many workers the message went that lack the account.
     """
     try:
         with alone(names.PLAN, broadcast_id) as first:
@@ -47,7 +47,7 @@ def plan(broadcast_id: str, *, hands: int = 0) -> dict[str, Any] | None:
     except OutOfReachError as error:
         log.warning("plan of %s is left to the sweep: %s", broadcast_id, error)
     except SettingsError as error:
-        if not pass_on(names.PLAN, broadcast_id, hands=hands):
+        if not pass_on(names.PLAN, broadcast_id, forward_count=forward_count):
             log.warning("plan of %s is left to the sweep: %s", broadcast_id, error)
     return None
 
@@ -65,11 +65,11 @@ def _plan(broadcast_id: str) -> dict[str, Any] | None:
 
 @shared_task(name=names.SEND_BATCH, bind=True)
 def send_batch(
-    self: Task[Any, Any], account: str, broadcast_id: str, *, hands: int = 0
+    self: Task[Any, Any], account: str, broadcast_id: str, *, forward_count: int = 0
 ) -> dict[str, Any]:
     """Drive one slice of an account's lane; *broadcast_id* only tells what it was rung for.
 
-    *hands*: through how many workers the message went that lack the account.
+    *forward_count*: through how many workers the message went that lack the account.
     """
     try:
         road = parts().road(account)
@@ -77,7 +77,7 @@ def send_batch(
         log.warning("lane of %s is left to the sweep: %s", account, error)
         return {"account": account, "busy": False, "calls": []}
     except SettingsError as error:
-        if not pass_on(names.SEND_BATCH, account, broadcast_id, hands=hands):
+        if not pass_on(names.SEND_BATCH, account, broadcast_id, forward_count=forward_count):
             log.warning("lane of %s is left to the sweep: %s", account, error)
         return {"account": account, "busy": False, "calls": []}
     while True:
@@ -99,10 +99,10 @@ def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:
 
 
 @shared_task(name=names.SETTLE)
-def settle(account: str, *, hands: int = 0) -> int:
+def settle(account: str, *, forward_count: int = 0) -> int:
     """Ask mass/get for the end of an account's accepted batches.
 
-    *hands*: through how many workers the message went that lack the account.
+    *forward_count*: through how many workers the message went that lack the account.
     """
     try:
         with alone(names.SETTLE, account) as first:
@@ -111,7 +111,7 @@ def settle(account: str, *, hands: int = 0) -> int:
         log.warning("results of %s are asked for later: %s", account, error)
     except SettingsError as error:
         # Rung for every half a minute, for as long as no worker has the account.
-        if not pass_on(names.SETTLE, account, hands=hands):
+        if not pass_on(names.SETTLE, account, forward_count=forward_count):
             log.info("results of %s are asked for later: %s", account, error)
     return 0
 
@@ -138,7 +138,7 @@ def _refresh(account: Account, *, only_expiring: bool) -> str:
     log.warning("access_token of %s: %s", account.name, fact.errmsg)
     if fact.outcome is Outcome.STOP_ACCOUNT:
         with contextlib.suppress(OutOfReachError):
-            obstacles.meet(here.engine, account, fact, waits=here.rules.waits)
+            preflight.meet(here.engine, account, fact, waits=here.rules.waits)
     return fact.outcome.value
 
 
@@ -188,10 +188,10 @@ def _settle_by_time(what: str, work: Callable[[], int]) -> None:
 def poll_results() -> int:
     """Ring for the accounts whose accepted batches are due to be asked about.
 
-    Also for those that this worker lacks: a message that no other has ends after a few hands.
+    Also for those that this worker lacks: a message that no other has ends after a few workers.
     """
     try:
-        accounts = polls.due_accounts(parts().engine)
+        accounts = results.due_accounts(parts().engine)
     except OutOfReachError as error:
         log.warning("poll: %s", error)
         return 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from broadcast.accounts import Account
+from broadcast.call.outcomes import Outcome, of_errcode
+from broadcast.call.result import CallResult
 from broadcast.errors import RedisAwayError
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome, of_errcode
 from coordination.errors import TokenFetchError, TokenRefusedError, TokenWaitError
 from coordination.tokens import FetchedToken, Token, TokenService
 from wechat.client import WeChatClient
@@ -46,7 +46,7 @@ class AccountTokens:
         self._service = service
         self._appid = account.appid
 
-    def get(self) -> Token | Fact:
+    def get(self) -> Token | CallResult:
         """Return a token, or the fact that kept WeChat from giving one. Raises RedisAwayError."""
         try:
             return self._service.get(self._appid)
@@ -55,7 +55,7 @@ class AccountTokens:
         except (APIError, TransportError, TokenFetchError, TokenWaitError) as error:
             return _fact(error)
 
-    def replace(self, failed: Token) -> Fact | None:
+    def replace(self, failed: Token) -> CallResult | None:
         """Have a refused token replaced; return the fact that kept it from being so."""
         try:
             self._service.replace(self._appid, failed)
@@ -70,25 +70,25 @@ class AccountTokens:
 SHORT_WAIT_S = 60
 
 
-def _refused(error: TokenRefusedError) -> Fact:
+def _refused(error: TokenRefusedError) -> CallResult:
     """Tell a refused token: one that WeChat's rules forbid to replace just now only waits."""
     seconds = error.facts.get("seconds")
     short = isinstance(seconds, int | float) and seconds <= SHORT_WAIT_S
-    return Fact(outcome=Outcome.WAIT if short else Outcome.STOP_ACCOUNT, errmsg=str(error))
+    return CallResult(outcome=Outcome.WAIT if short else Outcome.STOP_ACCOUNT, errmsg=str(error))
 
 
-def _fact(error: APIError | TransportError | TokenFetchError | TokenWaitError) -> Fact:
+def _fact(error: APIError | TransportError | TokenFetchError | TokenWaitError) -> CallResult:
     """Tell a token that could not be had: no call was made, so nothing can be unknown."""
     if isinstance(error, APIError):
         return translate.of_refusal(error)
     if isinstance(error, TokenFetchError) and error.errcode is not None:
-        return Fact(
+        return CallResult(
             outcome=of_errcode(error.errcode, msg_id=0), errcode=error.errcode, errmsg=str(error)
         )
-    return Fact(outcome=Outcome.WAIT, errmsg=str(error))
+    return CallResult(outcome=Outcome.WAIT, errmsg=str(error))
 
 
-def refresh(service: TokenService, account: Account, *, only_expiring: bool) -> Fact | None:
+def refresh(service: TokenService, account: Account, *, only_expiring: bool) -> CallResult | None:
     """Refresh the account's token (or only one that is missing or expiring).
 
     Returns the fact that kept it from being so, or None.
@@ -99,7 +99,7 @@ def refresh(service: TokenService, account: Account, *, only_expiring: bool) -> 
         else:
             service.refresh(account.appid, reason="beat")
     except RedisAwayError as error:
-        return Fact(outcome=Outcome.WAIT, errmsg=str(error))
+        return CallResult(outcome=Outcome.WAIT, errmsg=str(error))
     except (APIError, TransportError, TokenFetchError, TokenWaitError) as error:
         return _fact(error)
     return None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome, of_errcode
+from broadcast.call.outcomes import Outcome, of_errcode
+from broadcast.call.result import CallResult
 from wechat.errors import APIError, InvalidRequestError, TransportError, TransportKind
 from wechat.values import MassReply
 
 
-def of_reply(reply: MassReply) -> Fact:
+def of_reply(reply: MassReply) -> CallResult:
     """Return the fact of a JSON reply."""
-    return Fact(
+    return CallResult(
         outcome=of_errcode(reply.errcode, msg_id=reply.msg_id),
         errcode=reply.errcode,
         errmsg=reply.errmsg or None,
@@ -22,7 +22,7 @@ def of_reply(reply: MassReply) -> Fact:
     )
 
 
-def of_failure(error: TransportError) -> Fact:
+def of_failure(error: TransportError) -> CallResult:
     """Return the fact of a call without an answer of WeChat's own.
 
     Before the body left nothing was sent and the call waits; after it the outcome is unknown. One
@@ -30,7 +30,7 @@ def of_failure(error: TransportError) -> Fact:
     """
     late = error.kind is TransportKind.TOO_LATE
     unsent = Outcome.NOT_CALLED if late else Outcome.WAIT
-    return Fact(
+    return CallResult(
         outcome=Outcome.UNKNOWN if error.sent else unsent,
         errmsg=str(error),
         transport=error.kind.value,
@@ -39,9 +39,9 @@ def of_failure(error: TransportError) -> Fact:
     )
 
 
-def of_refusal(error: APIError) -> Fact:
+def of_refusal(error: APIError) -> CallResult:
     """Return the fact of an errcode that another interface than mass/send answered."""
-    return Fact(
+    return CallResult(
         outcome=of_errcode(error.errcode, msg_id=0),
         errcode=error.errcode,
         errmsg=error.errmsg or None,
@@ -49,6 +49,6 @@ def of_refusal(error: APIError) -> Fact:
     )
 
 
-def of_invalid(error: InvalidRequestError) -> Fact:
+def of_invalid(error: InvalidRequestError) -> CallResult:
     """Return the fact of a request that the client refused before anything left."""
-    return Fact(outcome=Outcome.STOP_BROADCAST, errmsg=str(error))
+    return CallResult(outcome=Outcome.STOP_BROADCAST, errmsg=str(error))

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from broadcast.accounts import Account
+from broadcast.call.rules import Rules
+from broadcast.call.waits import Waits
 from broadcast.errors import OutOfReachError, SettingsError
-from broadcast.guards import Guards
-from broadcast.rules import Rules
+from broadcast.gates.circuit_breaker import CircuitBreaker
 from broadcast.settings import Settings
 from broadcast.text import t
-from broadcast.waits import Waits
 from coordination.connection import Connection, connect
 from coordination.keys import Keys
 from coordination.limiter import Limiter
@@ -32,7 +32,7 @@ from models.ledger.reading import known
 from wechat.client import WeChatClient
 from wechat.values import Timeouts
 from worker.gateway import WeChatGateway
-from worker.lane import Road
+from worker.lane import LaneContext
 from worker.leases import Heartbeat
 from worker.tokens import AccountTokens, ClientTokenFetcher
 
@@ -74,7 +74,7 @@ class Parts:
     #: Accounts whose appid is the ledger's; neither of the two changes while the process lives.
     met: set[str] = field(default_factory=set)
 
-    def road(self, name: str) -> Road:
+    def road(self, name: str) -> LaneContext:
         """Return what the lane of account *name* drives with.
 
         Raises SettingsError if the settings do not have the account, or have it with another appid
@@ -86,7 +86,7 @@ class Parts:
                 "error.settings.unknown_account", account=name, names=", ".join(self.accounts)
             )
         self._meet(account)
-        return Road(
+        return LaneContext(
             engine=self.engine,
             account=account,
             gateway=WeChatGateway(self.clients[account.appid]),
@@ -170,7 +170,9 @@ def _rules(settings: Settings) -> Rules:
     return Rules(
         waits=Waits(settings.wait_scale),
         split_depth=settings.split_depth,
-        guards=Guards(refusals=settings.pause_after_refusals, doubts=settings.pause_after_doubts),
+        guards=CircuitBreaker(
+            refusals=settings.pause_after_refusals, doubts=settings.pause_after_doubts
+        ),
     )
 
 

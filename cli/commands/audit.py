@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from broadcast import day
+from broadcast.call.outcomes import Outcome
+from broadcast.call.waits import Waits
 from broadcast.errors import InputError
-from broadcast.outcomes import Outcome
 from broadcast.report_json import utc
 from broadcast.states import BatchState, BroadcastState
 from broadcast.text import t
-from broadcast.waits import Waits
 from cli import exits, output, words
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command

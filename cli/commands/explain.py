@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from broadcast import waits
+from broadcast.call import waits
+from broadcast.call.outcomes import BY_ERRCODE, SPLITTABLE, Outcome
 from broadcast.errors import InputError
-from broadcast.outcomes import BY_ERRCODE, SPLITTABLE, Outcome
 from broadcast.text import t
 from cli import output, words
 from cli.commands.options import new_app

@@ -13,7 +13,7 @@ from cli.commands.lanes import EveryAccount, switch
 from cli.commands.options import AccountName, Why, new_app
 from cli.group import Command
 from cli.wiring.database import settings
-from models.ledger import controls
+from models.ledger import operator
 
 app = new_app()
 
@@ -21,7 +21,7 @@ app = new_app()
 @app.command(cls=Command, help=t("help.halt"))
 def halt(*, account: AccountName = None, every: EveryAccount = False, why: Why = None) -> None:
     """Start no new call of an account, or of all."""
-    halt_known = functools.partial(controls.halt, known=_configured(every=every))
+    halt_known = functools.partial(operator.halt, known=_configured(every=every))
     switch(
         halt_known, account, every=every, why=why, done="halt.done", already="halt.already",
         already_all="halt.already_all",

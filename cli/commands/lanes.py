@@ -12,8 +12,8 @@ from broadcast.text import t
 from cli import output, report, standing, ways, words
 from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
-from models.ledger.reading import flights, known, reports
-from models.ledger.reading.flights import Waiting
+from models.ledger.reading import in_flight, known, reports
+from models.ledger.reading.in_flight import Waiting
 
 EveryAccount = Annotated[bool, typer.Option("--all", help=t("help.all_accounts"))]
 
@@ -65,8 +65,8 @@ def _named(ledger: Engine, account: str | None) -> str:
 def _say_what_remains(ledger: Engine, changed: list[str], name: str | None) -> None:
     told = [name] if name is not None else known.names(ledger)
     # First, while what was under way at the word still is.
-    flown = flights.of_accounts(ledger, told)
-    waiting = flights.waiting(ledger, told)
+    flown = in_flight.of_accounts(ledger, told)
+    waiting = in_flight.waiting(ledger, told)
     for account in told:
         if account in waiting:
             _say_what_waits(ledger, account, waiting[account])

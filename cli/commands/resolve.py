@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from broadcast.call.result import LARGEST_MSG_ID
+from broadcast.call.rules import Rules
+from broadcast.call.waits import Waits
 from broadcast.errors import InputError
-from broadcast.facts import LARGEST_MSG_ID
-from broadcast.rules import Rules
 from broadcast.text import t
-from broadcast.waits import Waits
 from cli import output, words
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.commands.steering import remains
@@ -19,7 +19,7 @@ from cli.group import Command
 from cli.wiring.database import engine, settings
 from cli.wiring.person import in_one_line, who
 from models.ledger import resolves
-from models.ledger.reading import flights
+from models.ledger.reading import in_flight
 from models.ledger.resolves import Resolved
 
 app = new_app()
@@ -48,7 +48,7 @@ def resolve(
     )  # fmt: skip
     for line in lines(broadcast_id, done, msg_id):
         output.say(line)
-    remains(ledger, *flights.beside_report(ledger, broadcast_id))
+    remains(ledger, *in_flight.beside_report(ledger, broadcast_id))
 
 
 def _number(text: str, message_id: str) -> int:

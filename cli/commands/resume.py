@@ -6,7 +6,7 @@ from broadcast.text import t
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.commands.steering import steer
 from cli.group import Command
-from models.ledger import controls
+from models.ledger import operator
 
 app = new_app()
 
@@ -14,4 +14,4 @@ app = new_app()
 @app.command(cls=Command, help=t("help.resume"))
 def resume(*, broadcast_id: BroadcastID, why: Why = None) -> None:
     """Let a broadcast go on."""
-    steer(controls.resume, broadcast_id, why=why, done="resume.done", already="resume.already")
+    steer(operator.resume, broadcast_id, why=why, done="resume.done", already="resume.already")

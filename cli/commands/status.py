@@ -13,7 +13,7 @@ from cli import output, standing, waiting
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command
 from cli.wiring.database import engine
-from models.ledger.reading import flights, reports
+from models.ledger.reading import in_flight, reports
 
 app = new_app()
 
@@ -32,13 +32,13 @@ def status(
     """
     ledger = engine()
     if broadcast_id is not None:
-        waiting.show(ledger, *flights.beside_report(ledger, broadcast_id), as_json=as_json)
+        waiting.show(ledger, *in_flight.beside_report(ledger, broadcast_id), as_json=as_json)
         return
     newest = reports.reports(ledger, most=1)
     _say_stops(ledger, beside=newest[0].account if newest else None)
     if not newest:
         raise UnknownIdError("error.broadcast.none")
-    waiting.show(ledger, *flights.beside_report(ledger, newest[0].id), as_json=as_json)
+    waiting.show(ledger, *in_flight.beside_report(ledger, newest[0].id), as_json=as_json)
 
 
 def _say_stops(ledger: Engine, *, beside: str | None) -> None:

@@ -12,8 +12,8 @@ from broadcast.text import t
 from cli import output, report, standing, ways, words
 from cli.wiring.database import engine
 from cli.wiring.person import in_one_line, who
-from models.ledger.reading import flights
-from models.ledger.reading.flights import Flight
+from models.ledger.reading import in_flight
+from models.ledger.reading.in_flight import InFlight
 
 #: What is said instead where nothing goes on: no word on a broadcast lets its account call.
 WHERE_THE_ACCOUNT_STANDS = {
@@ -39,7 +39,7 @@ def steer(control: Control, broadcast_id: str, *, why: str | None, done: str, al
     """Carry out *control* and say what came of it; doing it twice is no error."""
     ledger = engine()
     changed = control(ledger, broadcast_id, who=who(), why=in_one_line(why))
-    told, flown = flights.beside_report(ledger, broadcast_id)
+    told, flown = in_flight.beside_report(ledger, broadcast_id)
     name = done if changed else WHERE_IT_STANDS.get((already, told.state), already)
     if told.lane.stands_still:
         name = WHERE_THE_ACCOUNT_STANDS.get(name, name)
@@ -48,7 +48,7 @@ def steer(control: Control, broadcast_id: str, *, why: str | None, done: str, al
     remains(ledger, told, flown)
 
 
-def remains(ledger: Engine, told: Report, flown: list[Flight]) -> None:
+def remains(ledger: Engine, told: Report, flown: list[InFlight]) -> None:
     """Say where everybody is, what is under way and cannot be stopped, and what goes on how."""
     output.say(report.recipients(told))
     for line in report.maybe_sent(told):

@@ -6,7 +6,7 @@ from broadcast.text import t
 from cli.commands.lanes import EveryAccount, switch
 from cli.commands.options import AccountName, Why, new_app
 from cli.group import Command
-from models.ledger import controls
+from models.ledger import operator
 
 app = new_app()
 
@@ -15,6 +15,6 @@ app = new_app()
 def unhalt(*, account: AccountName = None, every: EveryAccount = False, why: Why = None) -> None:
     """Let an account, or all, call again."""
     switch(
-        controls.unhalt, account, every=every, why=why, done="unhalt.done",
+        operator.unhalt, account, every=every, why=why, done="unhalt.done",
         already="unhalt.already", already_all="unhalt.already_all",
     )  # fmt: skip

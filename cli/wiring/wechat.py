@@ -7,8 +7,8 @@ import functools
 
 from broadcast import plan
 from broadcast.accounts import Account
+from broadcast.call.outcomes import Outcome, of_errcode
 from broadcast.errors import BroadcastError, OutOfReachError, SchemaError, WeChatAwayError
-from broadcast.outcomes import Outcome, of_errcode
 from broadcast.redaction import redact
 from broadcast.text import t
 from cli import output

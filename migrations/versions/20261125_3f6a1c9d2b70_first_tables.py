@@ -89,7 +89,7 @@ def _lanes() -> None:
         sa.Column("stop_errmsg", words(512), nullable=True),
         sa.Column("halted_at", MOMENT, nullable=True),
         sa.Column("halted_by", words(128), nullable=True),
-        sa.Column("rung_at", MOMENT, nullable=True),
+        sa.Column("woken_at", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("account", name="pk_lanes"),
         sa.ForeignKeyConstraint(["account"], ["accounts.name"], name="fk_lanes_account_accounts"),
     )
@@ -140,7 +140,7 @@ def _broadcasts() -> None:
         sa.Column("cancelled_at", MOMENT, nullable=True),
         sa.Column("started_at", MOMENT, nullable=True),
         sa.Column("finished_at", MOMENT, nullable=True),
-        sa.Column("rung_at", MOMENT, nullable=True),
+        sa.Column("woken_at", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_broadcasts"),
         sa.ForeignKeyConstraint(
             ["account"], ["accounts.name"], name="fk_broadcasts_account_accounts"

@@ -23,13 +23,13 @@ def upgrade() -> None:
     """Add the column; until now a later word took the place of the end of its call."""
     there = {column["name"] for column in sa.inspect(op.get_bind()).get_columns("attempts")}
     # MySQL keeps the column when the copy fails: the next run goes on from there.
-    if "heard_at" not in there:
-        op.add_column("attempts", sa.Column("heard_at", MOMENT, nullable=True))
-    attempts = sa.table("attempts", sa.column("ended_at"), sa.column("heard_at"))
-    op.execute(sa.update(attempts).values(heard_at=attempts.c.ended_at))
+    if "outcome_recorded_at" not in there:
+        op.add_column("attempts", sa.Column("outcome_recorded_at", MOMENT, nullable=True))
+    attempts = sa.table("attempts", sa.column("ended_at"), sa.column("outcome_recorded_at"))
+    op.execute(sa.update(attempts).values(outcome_recorded_at=attempts.c.ended_at))
 
 
 def downgrade() -> None:
     """Forget when it was heard; a call keeps its end."""
     with op.batch_alter_table("attempts") as table:
-        table.drop_column("heard_at")
+        table.drop_column("outcome_recorded_at")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine
 
 from broadcast.accounts import Account
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from broadcast.events import EventKind
 from models.ledger import lanes, stops
 from models.ledger.reading import known

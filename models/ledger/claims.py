@@ -16,18 +16,18 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, update
 
+from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import DatabaseAwayError
-from broadcast.rules import DEFAULT_RULES, Rules
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import lanes, moves, records
-from models.ledger.lanes import LEASE, Held
-from models.ledger.reading.upcoming import Work
+from models.ledger import lanes, records, transitions
+from models.ledger.lanes import LEASE, Lease
+from models.ledger.reading.next_work import Work
 from models.ledger.transaction import write
 
 
@@ -43,7 +43,7 @@ class Claim:
     read_at: float
 
 
-def claim(engine: Engine, held: Held, work: Work, *, rules: Rules = DEFAULT_RULES) -> Claim | None:
+def claim(engine: Engine, held: Lease, work: Work, *, rules: Rules = DEFAULT_RULES) -> Claim | None:
     """Write the call down and commit; return None where something forbids it by now.
 
     The name of the claim is made here, so that after a commit whose answer was lost
@@ -64,7 +64,7 @@ def claim(engine: Engine, held: Held, work: Work, *, rules: Rules = DEFAULT_RULE
 
 
 def _claim(
-    connection: Connection, held: Held, work: Work, *, name: str, rules: Rules
+    connection: Connection, held: Lease, work: Work, *, name: str, rules: Rules
 ) -> Claim | None:
     moment = _may_call(connection, held, work)
     if moment is None:
@@ -116,7 +116,7 @@ _ATTEMPT = insert(AttemptRow)
 _RENEW = update(Lane).where(Lane.account == bindparam("b_account"))
 
 
-def _may_call(connection: Connection, held: Held, work: Work) -> datetime | None:
+def _may_call(connection: Connection, held: Lease, work: Work) -> datetime | None:
     """Read everything that forbids a call, under the locks that hold it still until the commit.
 
     Returns the moment of the reading, or None where something forbids it.
@@ -127,11 +127,11 @@ def _may_call(connection: Connection, held: Held, work: Work) -> datetime | None
     closed = lane.halted_at or lane.stopped_at or (lane.not_before and lane.not_before > moment)
     if not ours or closed:
         return None
-    state = moves.hold(connection, work.broadcast_id)
+    state = transitions.hold(connection, work.broadcast_id)
     if state not in BROADCAST_RUNNING:
         return None
     if state is BroadcastState.WAITING:
-        moves.move_broadcast(
+        transitions.move_broadcast(
             connection, work.broadcast_id, BroadcastState.SENDING,
             started_at=func.coalesce(BroadcastRow.started_at, moment),
         )  # fmt: skip

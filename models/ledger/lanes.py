@@ -29,18 +29,18 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.accounts import Account
-from broadcast.attempts import Reason
-from broadcast.guards import Guards
-from broadcast.outcomes import SAME_KEY_RUNNING
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import SAME_KEY_RUNNING
+from broadcast.call.waits import UNKNOWN_TRIES
+from broadcast.gates.circuit_breaker import CircuitBreaker
 from broadcast.states import BatchState
-from broadcast.waits import UNKNOWN_TRIES
 from models.account import AccountRow, Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now, skips_locked
-from models.ledger import guards as watching
-from models.ledger import moves
-from models.ledger.reading import taken
+from models.ledger import circuit_breaker as watching
+from models.ledger import transitions
+from models.ledger.reading import possibly_sent
 from models.ledger.transaction import AnyRow, write
 
 LEASE = timedelta(seconds=6)
@@ -48,11 +48,11 @@ LEASE = timedelta(seconds=6)
 _PAUSES_S = (0.0, 0.02, 0.08, 0.2)
 #: How long renewing waits for rows at most: much less than a heartbeat, of which a lease has four.
 WAIT_FOR_ROW_S = sum(_PAUSES_S)
-_GUARDS = Guards()
+_GUARDS = CircuitBreaker()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Lease:
     """A lease: whose lane, and the fence that its claims name."""
 
     account: str
@@ -117,14 +117,16 @@ def is_free(moment: datetime) -> ColumnElement[bool]:
     )
 
 
-def acquire(engine: Engine, account: str, owner: str, *, guards: Guards = _GUARDS) -> Held | None:
+def acquire(
+    engine: Engine, account: str, owner: str, *, guards: CircuitBreaker = _GUARDS
+) -> Lease | None:
     """Lease the lane, or return None while another driver's lease lives.
 
     Batches that the former driver left without a recorded outcome become *unknown*: they may have
     been sent, and the new driver repeats them before anything else.
     """
 
-    def work(connection: Connection) -> Held | None:
+    def work(connection: Connection) -> Lease | None:
         moment = now(connection)
         fence = connection.scalar(
             select(Lane.fence)
@@ -143,13 +145,13 @@ def acquire(engine: Engine, account: str, owner: str, *, guards: Guards = _GUARD
         if taken.rowcount != 1:
             return None
         _adopt_orphans(connection, account, moment, guards=guards)
-        return Held(account=account, owner=owner, fence=fence + 1)
+        return Lease(account=account, owner=owner, fence=fence + 1)
 
     return write(engine, work)
 
 
 def _adopt_orphans(
-    connection: Connection, account: str, moment: datetime, *, guards: Guards
+    connection: Connection, account: str, moment: datetime, *, guards: CircuitBreaker
 ) -> None:
     orphans = connection.execute(
         select(Batch.id, Batch.broadcast_id, Batch.state).where(
@@ -159,7 +161,7 @@ def _adopt_orphans(
     for batch in orphans:
         # Whatever kills each driver of this batch must not be fed with calls of the day for ever.
         doubt = _tries(connection, batch.id) > UNKNOWN_TRIES
-        moves.move_batch(
+        transitions.move_batch(
             connection, batch, BatchState.IN_DOUBT if doubt else BatchState.UNKNOWN,
             reason=Reason.TOO_OFTEN_UNKNOWN if doubt else Reason.REPEAT_UNKNOWN,
             not_before=None if doubt else moment,
@@ -167,8 +169,8 @@ def _adopt_orphans(
         if doubt:
             watching.after_doubt(connection, account, guards)
         # Cancelled while it was in flight: nobody will repeat it.
-        moves.after_cancel(connection, batch.id)
-        moves.rest(connection, batch.broadcast_id)
+        transitions.after_cancel(connection, batch.id)
+        transitions.rest(connection, batch.broadcast_id)
 
 
 def _tries(connection: Connection, batch_id: int) -> int:
@@ -180,14 +182,16 @@ def _tries(connection: Connection, batch_id: int) -> int:
         connection.scalar(
             select(func.count())
             .select_from(AttemptRow)
-            .where(AttemptRow.batch_id == batch_id, taken.UNANSWERED, taken.UNDENIED)
+            .where(
+                AttemptRow.batch_id == batch_id, possibly_sent.UNANSWERED, possibly_sent.UNDENIED
+            )
             .where(AttemptRow.errcode.is_distinct_from(SAME_KEY_RUNNING))
         )
         or 0
     )
 
 
-def renew(engine: Engine, held: Iterable[Held]) -> set[str]:
+def renew(engine: Engine, held: Iterable[Lease]) -> set[str]:
     """Renew leases; return the accounts whose lane is no longer ours.
 
     A lease that ran out is not renewed even if nobody took the lane: what its driver knows is old.
@@ -204,7 +208,7 @@ def renew(engine: Engine, held: Iterable[Held]) -> set[str]:
     return lost
 
 
-def _renew(connection: Connection, *, held: Sequence[Held]) -> tuple[list[Held], set[str]]:
+def _renew(connection: Connection, *, held: Sequence[Lease]) -> tuple[list[Lease], set[str]]:
     """Renew what can be had at once; return what somebody else holds, and what is lost."""
     free = {
         row.account: row
@@ -228,11 +232,11 @@ def _renew(connection: Connection, *, held: Sequence[Held]) -> tuple[list[Held],
     return [lane for lane in held if lane.account not in free], lost
 
 
-def _lives(row: AnyRow, lane: Held, moment: datetime) -> bool:
+def _lives(row: AnyRow, lane: Lease, moment: datetime) -> bool:
     return bool(row.fence == lane.fence and row.leased_until and row.leased_until > moment)
 
 
-def release(engine: Engine, held: Held) -> None:
+def release(engine: Engine, held: Lease) -> None:
     """Give the lane back, unless it is somebody else's by now."""
 
     def work(connection: Connection) -> None:

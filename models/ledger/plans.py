@@ -10,16 +10,17 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine, func, insert, select
 
-from broadcast import clientmsgid, plan
+from broadcast import plan
 from broadcast.accounts import Account
-from broadcast.attempts import Reason
+from broadcast.call import clientmsgid
+from broadcast.call.attempts import Reason
+from broadcast.call.waits import Waits, just_turned
 from broadcast.crashpoints import Point, passing
 from broadcast.states import BatchState, BroadcastState
-from broadcast.waits import Waits, just_turned
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import lanes, moves, quotas
+from models.ledger import lanes, quotas, transitions
 from models.ledger.transaction import AnyRow, read, write
 
 BATCHES_AT_ONCE = 50
@@ -62,7 +63,7 @@ def add_batches(engine: Engine, broadcast: AnyRow, account: Account) -> int:
 
 def _add(engine: Engine, broadcast: AnyRow, account: Account, *, packs: Sequence[AnyRow]) -> bool:
     def work(connection: Connection) -> bool:
-        planning = moves.hold(connection, broadcast.id) is BroadcastState.PLANNING
+        planning = transitions.hold(connection, broadcast.id) is BroadcastState.PLANNING
         if planning:
             _add_missing(connection, broadcast, account, packs=packs)
         return planning
@@ -117,7 +118,7 @@ def open_for_calls(
 
     def work(connection: Connection) -> plan.Proof | None:
         lanes.hold(connection, account.name)
-        if moves.hold(connection, broadcast.id) is not BroadcastState.PLANNING:
+        if transitions.hold(connection, broadcast.id) is not BroadcastState.PLANNING:
             return None
         if _cut(connection, broadcast.id) != broadcast.planned:
             return None
@@ -127,12 +128,14 @@ def open_for_calls(
             spread=broadcast.spread_days,
         )  # fmt: skip
         if proof.fit is not plan.Fit.TOO_MANY:
-            moves.move_broadcast(connection, broadcast.id, BroadcastState.WAITING, reason=None)
+            transitions.move_broadcast(
+                connection, broadcast.id, BroadcastState.WAITING, reason=None
+            )
         elif _of_yesterday(connection, proof, quota=quota, taken=taken):
             until = waits.next_day(now(connection))
             lanes.wait(connection, account.name, until=until, reason=Reason.QUOTA_TODAY)
         else:
-            moves.move_broadcast(
+            transitions.move_broadcast(
                 connection, broadcast.id, BroadcastState.HELD, reason=Reason.PLAN_DOES_NOT_FIT
             )
         passing(Point.PLAN_OPENING)

@@ -1,8 +1,8 @@
 """Records: what came back from a call, and what follows from the batch's whole history.
 
 A fact is always stored on its own attempt's row, however late and whoever holds the lane by now;
-then :func:`broadcast.settle.settle` looks at all attempts of the batch and at where it stands, and
-what it decides is applied in the same transaction. Storing the same fact twice changes nothing.
+then :func:`broadcast.call.settle.settle` looks at all attempts of the batch and at where it stands,
+and what it decides is applied in the same transaction. Storing the same fact twice changes nothing.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import Update
 
-from broadcast.attempts import Attempt, Reason
+from broadcast.call.attempts import Attempt, Reason
+from broadcast.call.decide import Decision, Verdict, window_end
+from broadcast.call.outcomes import MAYBE_SENT, SAID_ACCEPTED, Outcome
+from broadcast.call.result import CallResult, storable
+from broadcast.call.rules import DEFAULT_RULES, Rules
+from broadcast.call.settle import Standing, settle
 from broadcast.crashpoints import Point, passing
-from broadcast.decide import Decision, Move, window_end
 from broadcast.errors import IllegalMoveError
-from broadcast.facts import Fact, storable
-from broadcast.outcomes import MAYBE_SENT, SAID_ACCEPTED, Outcome
-from broadcast.rules import DEFAULT_RULES, Rules
-from broadcast.settle import Standing, settle
 from broadcast.states import BatchState
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import broken, consequences, contradictions, lanes
+from models.ledger import apply_verdict, conflicts, illegal_transition, lanes
 from models.ledger.transaction import AnyRow, write
 from models.types import Moment
 
 
 def record(
-    engine: Engine, attempt_id: int, fact: Fact, *, rules: Rules = DEFAULT_RULES
+    engine: Engine, attempt_id: int, fact: CallResult, *, rules: Rules = DEFAULT_RULES
 ) -> Decision:
     """Store what *attempt_id* ended as and apply what follows; idempotent."""
 
@@ -62,11 +62,11 @@ def record(
 
 
 def _keep(
-    connection: Connection, attempt_id: int, fact: Fact, *, error: IllegalMoveError
+    connection: Connection, attempt_id: int, fact: CallResult, *, error: IllegalMoveError
 ) -> Decision:
     """Store a fact though nothing follows from it but an *error*."""
     batch, fact, _ = _learned(connection, attempt_id, fact)
-    return broken.leave_to_a_person(
+    return illegal_transition.leave_to_a_person(
         connection, batch, error, attempt_id=attempt_id, outcome=fact.outcome, msg_id=fact.msg_id
     )
 
@@ -82,7 +82,7 @@ def give_back(engine: Engine, claim: str, *, rules: Rules = DEFAULT_RULES) -> bo
             select(AttemptRow.id).where(AttemptRow.claim == claim, AttemptRow.outcome.is_(None))
         )
         if attempt_id is not None:
-            store(connection, attempt_id, Fact(outcome=Outcome.NOT_CALLED), rules=rules)
+            store(connection, attempt_id, CallResult(outcome=Outcome.NOT_CALLED), rules=rules)
         return attempt_id is not None
 
     return write(engine, work)
@@ -118,7 +118,7 @@ _TO_CALL = frozenset({BatchState.PLANNED, BatchState.CALLING})
 
 
 def store(
-    connection: Connection, attempt_id: int, fact: Fact, *, rules: Rules = DEFAULT_RULES
+    connection: Connection, attempt_id: int, fact: CallResult, *, rules: Rules = DEFAULT_RULES
 ) -> Decision:
     """Do the work of :func:`record` inside a transaction."""
     batch, fact, learned = _learned(connection, attempt_id, fact)
@@ -127,12 +127,10 @@ def store(
     news = learned.new and (not learned.denied or fact.outcome in SAID_ACCEPTED)
     decision = _settle(connection, batch, rules, at=learned.at, news=news)
     if news:
-        accepted = decision.move is Move.ACCEPT and fact.outcome in SAID_ACCEPTED
+        accepted = decision.verdict is Verdict.ACCEPT and fact.outcome in SAID_ACCEPTED
         if accepted and batch.lane_waits_until is not None:
             lanes.flow(connection, batch.account, by=attempt_id)
-        contradictions.tell(
-            connection, batch, decision, outcome=fact.outcome, denied=learned.denied
-        )
+        conflicts.tell(connection, batch, decision, outcome=fact.outcome, denied=learned.denied)
     return decision
 
 
@@ -145,7 +143,9 @@ class _Learned:
     denied: bool
 
 
-def _learned(connection: Connection, attempt_id: int, fact: Fact) -> tuple[AnyRow, Fact, _Learned]:
+def _learned(
+    connection: Connection, attempt_id: int, fact: CallResult
+) -> tuple[AnyRow, CallResult, _Learned]:
     """Store a fact on its attempt; return the batch, held, and the fact as it was stored."""
     called = connection.execute(_CALLED, {"attempt_id": attempt_id}).one()
     batch = lock(connection, called.batch_id, called.account)
@@ -167,7 +167,7 @@ _LEARN = (
         # The call ended once, whatever is heard of it later.
         ended_at=func.coalesce(AttemptRow.ended_at, _AT),
         # Nothing is heard of a call before it ended, though the database's clock may go back.
-        heard_at=case((AttemptRow.ended_at > _AT, AttemptRow.ended_at), else_=_AT),
+        outcome_recorded_at=case((AttemptRow.ended_at > _AT, AttemptRow.ended_at), else_=_AT),
     )
 )
 _NOTHING_YET = AttemptRow.outcome.is_(None)
@@ -178,7 +178,7 @@ _LEARN_BETTER = _LEARN.where(_NOTHING_YET | (AttemptRow.outcome == Outcome.UNKNO
 )
 
 
-def _learn(fact: Fact) -> Update:
+def _learn(fact: CallResult) -> Update:
     """Return the update of an attempt that may learn *fact*: a trusted reply also ends a doubt."""
     doubtful = fact.outcome in MAYBE_SENT or fact.outcome is Outcome.NOT_CALLED
     return _LEARN_FIRST if doubtful else _LEARN_BETTER
@@ -210,7 +210,8 @@ def lock(connection: Connection, batch_id: int, account: str | None = None) -> A
 
 _HISTORY = (
     select(
-        AttemptRow.number, AttemptRow.outcome, AttemptRow.started_at, AttemptRow.heard_at,
+        AttemptRow.number, AttemptRow.outcome, AttemptRow.started_at,
+        AttemptRow.outcome_recorded_at,
         AttemptRow.errcode, AttemptRow.msg_id, AttemptRow.confirmed, AttemptRow.denied,
         AttemptRow.token_fingerprint,
         exists()
@@ -245,7 +246,7 @@ def _settle(
     history = history_of(connection, batch)
     settled = settle(history, _standing(batch), now=at, rules=rules, asked=asked)
     if news and settled.moves:
-        consequences.apply(connection, batch, settled.decision, rules=rules)
+        apply_verdict.apply(connection, batch, settled.decision, rules=rules)
     return settled.decision
 
 
@@ -261,8 +262,8 @@ def accept_anew(connection: Connection, batch_id: int, *, rules: Rules) -> None:
     batch = lock(connection, batch_id)
     history = history_of(connection, batch)
     settled = settle(history, _standing(batch), now=now(connection), rules=rules)
-    if settled.decision.move is Move.ACCEPT and settled.moves:
-        consequences.apply(connection, batch, settled.decision, rules=rules)
+    if settled.decision.verdict is Verdict.ACCEPT and settled.moves:
+        apply_verdict.apply(connection, batch, settled.decision, rules=rules)
 
 
 def expire(engine: Engine, batch_id: int, *, rules: Rules = DEFAULT_RULES) -> bool:
@@ -285,6 +286,6 @@ def expire_held(connection: Connection, batch: AnyRow, *, rules: Rules) -> bool:
     history = history_of(connection, batch)
     if now(connection) < window_end(history, rules.waits):
         return False
-    decision = Decision(move=Move.DOUBT, reason=Reason.WINDOW_CLOSED)
-    consequences.apply(connection, batch, decision, rules=rules)
+    decision = Decision(verdict=Verdict.DOUBT, reason=Reason.WINDOW_CLOSED)
+    apply_verdict.apply(connection, batch, decision, rules=rules)
     return True

@@ -14,20 +14,20 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, null, select, update
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import SAID_ACCEPTED
+from broadcast.call.result import LARGEST_MSG_ID
+from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.errors import InputError
-from broadcast.facts import LARGEST_MSG_ID
-from broadcast.outcomes import SAID_ACCEPTED
 from broadcast.reports import Did
-from broadcast.rules import DEFAULT_RULES, Rules
 from broadcast.states import BatchState
 from broadcast.text import t
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now
-from models.ledger import held, moves, records
-from models.ledger.consequences import FIRST_POLL
-from models.ledger.reading import named, taken
+from models.ledger import held, records, transitions
+from models.ledger.apply_verdict import FIRST_POLL
+from models.ledger.reading import msg_id_owner, possibly_sent
 from models.ledger.transaction import AnyRow
 
 _ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
@@ -78,12 +78,12 @@ def resolve(
             held.write_down(
                 connection, row.id, Did.RESOLVE, who=who, why=why, n=n, msg_id=msg_id
             )  # fmt: skip
-            moves.rest(connection, row.id)
+            transitions.rest(connection, row.id)
             _give_back(connection, batch, rules)
         elif not _said_before(batch, msg_id):
             stands = t(f"state.batch.{batch.state}")
             raise InputError("error.resolve.not_in_doubt", id=row.id, n=n, state=stands)
-        old = taken.forgotten(connection, row.id, Batch.n == n, waits=rules.waits)
+        old = possibly_sent.forgotten(connection, row.id, Batch.n == n, waits=rules.waits)
         return Resolved(
             n=n, size=batch.size, changed=changed, cancelled=row.cancelled_at is not None,
             state=BatchState.REFUSED if msg_id is None else BatchState.ACCEPTED,
@@ -128,14 +128,14 @@ def _corrects(connection: Connection, batch: AnyRow, msg_id: int | None) -> bool
     """Tell whether this word may take the place of one that a person said of the batch before."""
     if batch.state is BatchState.REFUSED and batch.reason is Reason.SAID_NOT_SENT:
         # No such word is taken any more where WeChat answered with 0.
-        return msg_id is not None and bool(named.accepted_as(connection, batch.id))
+        return msg_id is not None and bool(msg_id_owner.accepted_as(connection, batch.id))
     settled = batch.state in _ACCEPTED or batch.state is BatchState.REFUSED
-    return settled and msg_id != batch.msg_id and named.by_word_alone(connection, batch)
+    return settled and msg_id != batch.msg_id and msg_id_owner.by_word_alone(connection, batch)
 
 
 def _taken_back(connection: Connection, batch: AnyRow, *, who: str, why: str | None) -> AnyRow:
     """Take a person's word back, so that the history shows both; return the batch as it stands."""
-    moves.move_batch(
+    transitions.move_batch(
         connection, batch, BatchState.IN_DOUBT, who=who, why=why, reason=Reason.BY_HAND,
         msg_id=None, msg_data_id=None, msg_status=None, poll_at=None,
     )  # fmt: skip
@@ -146,7 +146,7 @@ def _give_back(connection: Connection, batch: AnyRow, rules: Rules) -> None:
     """Decide anew about what WeChat said has the msg_id that the batch had until now."""
     if batch.msg_id is None:
         return
-    for batch_id in named.waiting_for(connection, batch, batch.msg_id):
+    for batch_id in msg_id_owner.waiting_for(connection, batch, batch.msg_id):
         records.accept_anew(connection, batch_id, rules=rules)
 
 
@@ -161,19 +161,19 @@ def _close(
 ) -> None:
     values: dict[str, Any] = {"errcode": None, "errmsg": None, "not_before": None, "polls": 0}
     if msg_id is None:
-        named.refuse_not_sent(connection, batch)
-        _deny(connection, batch.id, taken.MAYBE)
-        moves.move_batch(
+        msg_id_owner.refuse_not_sent(connection, batch)
+        _deny(connection, batch.id, possibly_sent.MAYBE)
+        transitions.move_batch(
             connection, batch, BatchState.REFUSED, who=who, why=why, msg_id=None, poll_at=None,
             reason=Reason.SAID_NOT_SENT, **values,
         )  # fmt: skip
         return
-    named.refuse_of_another(connection, batch, msg_id)
+    msg_id_owner.refuse_of_another(connection, batch, msg_id)
     said = AttemptRow.outcome.in_(SAID_ACCEPTED)
     _deny(connection, batch.id, said & (AttemptRow.msg_id != msg_id))
     # The word agrees with a reply that an earlier one denied.
     _deny(connection, batch.id, said & (AttemptRow.msg_id == msg_id), denied=None)
-    moves.move_batch(
+    transitions.move_batch(
         connection, batch, BatchState.ACCEPTED, who=who, why=why, msg_id=msg_id,
         msg_data_id=_data_id(connection, batch.id, msg_id),
         poll_at=now(connection) + rules.waits.scaled(FIRST_POLL), reason=Reason.SAID_SENT, **values,

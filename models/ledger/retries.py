@@ -13,18 +13,18 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, Engine, update
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import MAY_PASS
+from broadcast.call.retry import RetryVerdict
+from broadcast.call.waits import Waits
 from broadcast.errors import InputError
-from broadcast.outcomes import MAY_PASS
-from broadcast.places import Place
 from broadcast.reports import Did
 from broadcast.states import BatchState, BroadcastState
-from broadcast.waits import Waits
 from models.account import Lane
 from models.batch import Batch
-from models.ledger import controls, held, moves
-from models.ledger.reading import pauses, places, taken
-from models.ledger.reading.places import Left, Placed
+from models.ledger import held, operator, transitions
+from models.ledger.reading import pauses, possibly_sent, retry_verdicts
+from models.ledger.reading.retry_verdicts import Left, RetryGroup
 from models.ledger.transaction import AnyRow
 
 S = BroadcastState
@@ -45,13 +45,13 @@ class Goes(StrEnum):
 class Retried:
     """What a retry did and what it left, and why."""
 
-    placed: Sequence[Placed]
+    placed: Sequence[RetryGroup]
     goes: Goes
     #: Of what is called again: batches whose key WeChat no longer knows, by number, each with how
     #: old its last call is that may have been taken. A wrong word sends them twice.
     forgotten: Mapping[int, timedelta]
 
-    def of(self, place: Place) -> list[Placed]:
+    def of(self, place: RetryVerdict) -> list[RetryGroup]:
         """Return the groups of one place."""
         return [group for group in self.placed if group.place is place]
 
@@ -72,20 +72,20 @@ def retry(
     def work(connection: Connection, row: AnyRow) -> Retried:
         if row.cancelled_at is not None:
             raise InputError("error.retry.cancelled", id=row.id)
-        batches = places.of(connection, row.id)
+        batches = retry_verdicts.of(connection, row.id)
         for batch in batches:
-            if batch.place is Place.AGAIN:
-                moves.move_batch(
+            if batch.place is RetryVerdict.AGAIN:
+                transitions.move_batch(
                     connection, batch.row, BatchState.PLANNED, who=who, why=why, reason=None,
                     errcode=None, errmsg=None, not_before=None,
                 )  # fmt: skip
         goes = _go_on(connection, row, batches, who=who, why=why)
-        again = [batch.row.id for batch in batches if batch.place is Place.AGAIN]
+        again = [batch.row.id for batch in batches if batch.place is RetryVerdict.AGAIN]
         if again or goes is Goes.ON:
             held.write_down(connection, row.id, Did.RETRY, who=who, why=why, batches=len(again))
         return Retried(
-            placed=places.grouped(batches), goes=goes,
-            forgotten=taken.forgotten(connection, row.id, Batch.id.in_(again), waits=waits),
+            placed=retry_verdicts.grouped(batches), goes=goes,
+            forgotten=possibly_sent.forgotten(connection, row.id, Batch.id.in_(again), waits=waits),
         )  # fmt: skip
 
     return held.on(engine, broadcast_id, work)
@@ -100,13 +100,17 @@ def _go_on(
         _ring(connection, row.account)
         return Goes.ALREADY
     uncut = row.state in {S.PAUSED, S.HELD} and row.started_at is None
-    if not uncut and not there & {Place.AGAIN, Place.NEVER_CALLED, Place.WAITS}:
+    if not uncut and not there & {
+        RetryVerdict.AGAIN,
+        RetryVerdict.NEVER_CALLED,
+        RetryVerdict.WAITS,
+    }:
         return Goes.NOTHING
     if row.state is S.PAUSED and pauses.by_hand(connection, row):
         return Goes.PAUSED
     if _content_stays_refused(row):
         return Goes.REFUSED
-    controls.go_on(connection, row, who=who, why=why)
+    operator.go_on(connection, row, who=who, why=why)
     return Goes.ON
 
 
@@ -119,4 +123,4 @@ def _content_stays_refused(row: AnyRow) -> bool:
 
 
 def _ring(connection: Connection, account: str) -> None:
-    connection.execute(update(Lane).where(Lane.account == account).values(rung_at=None))
+    connection.execute(update(Lane).where(Lane.account == account).values(woken_at=None))

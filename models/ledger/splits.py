@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, insert, select
 
-from broadcast import clientmsgid, openid, plan
+from broadcast import openid, plan
+from broadcast.call import clientmsgid
 from broadcast.states import BatchState
 from models.account import AccountRow
 from models.batch import Batch, Pack

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, update
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from broadcast.events import EventKind
 from models.account import Lane
 from models.engine import now

@@ -35,7 +35,7 @@ from models import engine as engines
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import accounts, lanes, moves, quotas, uploads
+from models.ledger import accounts, lanes, quotas, transitions, uploads
 from models.ledger.reading import known
 from models.ledger.transaction import read, snapshot, write
 from models.skipped import Skipped
@@ -267,7 +267,7 @@ def publish(
         moment = now(connection)
         later = body.scheduled_at is not None and body.scheduled_at > moment
         state = BroadcastState.SCHEDULED if later else BroadcastState.PLANNING
-        moves.move_broadcast(
+        transitions.move_broadcast(
             connection, broadcast_id, state,
             who=terms.who, published_at=moment, uploading_at=None,
             read=figures.read, malformed=figures.malformed, duplicate=figures.duplicate,

@@ -14,23 +14,23 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from broadcast.rules import DEFAULT_RULES, Rules
+from broadcast.call.rules import DEFAULT_RULES, Rules
+from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
-from broadcast.waits import REPEAT_WINDOW
 from models.account import Lane
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now, skips_locked
-from models.ledger import lanes, moves, records, uploads
+from models.ledger import lanes, records, transitions, uploads
 from models.ledger.transaction import read, write
 
 #: A ring that nobody answered for this long is repeated: the broker may have lost it.
-RING_AGAIN = timedelta(seconds=4)
+WAKE_AGAIN = timedelta(seconds=4)
 UPLOAD_FORGOTTEN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rings:
+class Wakes:
     """What to ring for."""
 
     plans: list[str] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Rings:
     elsewhere: list[tuple[str, str]] = field(default_factory=list)
 
 
-def due(engine: Engine, *, accounts: Collection[str] | None = None) -> Rings:
+def due(engine: Engine, *, accounts: Collection[str] | None = None) -> Wakes:
     """Find plans and lanes that wait for nobody but a worker, and mark them as rung.
 
     Those of other accounts than *accounts* (None: all) are told and not marked, because whoever
@@ -49,28 +49,28 @@ def due(engine: Engine, *, accounts: Collection[str] | None = None) -> Rings:
     return write(engine, functools.partial(_due, accounts=accounts))
 
 
-def _due(connection: Connection, *, accounts: Collection[str] | None) -> Rings:
+def _due(connection: Connection, *, accounts: Collection[str] | None) -> Wakes:
     # Lanes before broadcasts, in the order in which everybody locks them.
     found = _due_lanes(connection)
     ours = _free(connection, Lane.account, [name for name, _ in found if _is_in(accounts, name)])
     if ours:
         connection.execute(
-            update(Lane).where(Lane.account.in_(ours)).values(rung_at=now(connection))
+            update(Lane).where(Lane.account.in_(ours)).values(woken_at=now(connection))
         )
     waiting = connection.execute(
         select(BroadcastRow.id, BroadcastRow.account)
         .join(Lane, Lane.account == BroadcastRow.account)
         .where(BroadcastRow.state == BroadcastState.PLANNING, _is_open(now(connection)))
-        .where(_is_silent(BroadcastRow.rung_at, now(connection)))
+        .where(_is_silent(BroadcastRow.woken_at, now(connection)))
         .order_by(BroadcastRow.published_at)
     ).all()
     known = [row.id for row in waiting if _is_in(accounts, row.account)]
     plans = _free(connection, BroadcastRow.id, known)
     if plans:
         connection.execute(
-            update(BroadcastRow).where(BroadcastRow.id.in_(plans)).values(rung_at=now(connection))
+            update(BroadcastRow).where(BroadcastRow.id.in_(plans)).values(woken_at=now(connection))
         )
-    return Rings(
+    return Wakes(
         plans=[broadcast_id for broadcast_id in known if broadcast_id in plans],
         lanes=[lane for lane in found if lane[0] in ours],
         elsewhere=[lane for lane in found if not _is_in(accounts, lane[0])],
@@ -78,13 +78,13 @@ def _due(connection: Connection, *, accounts: Collection[str] | None) -> Rings:
 
 
 def _is_silent(
-    rung_at: InstrumentedAttribute[datetime | None], moment: datetime
+    woken_at: InstrumentedAttribute[datetime | None], moment: datetime
 ) -> ColumnElement[bool]:
     """Return the condition that nobody was rung for of late.
 
     A ring of the future was before the database's clock was set back.
     """
-    return or_(rung_at.is_(None), rung_at < moment - RING_AGAIN, rung_at > moment + RING_AGAIN)
+    return or_(woken_at.is_(None), woken_at < moment - WAKE_AGAIN, woken_at > moment + WAKE_AGAIN)
 
 
 def _is_in(accounts: Collection[str] | None, account: str) -> bool:
@@ -112,7 +112,7 @@ def _due_lanes(connection: Connection) -> list[tuple[str, str]]:
             # An orphan is adopted whatever stands still: its fate is not known until a driver asks.
             or_(Batch.state == BatchState.CALLING, _may_be_called(moment)),
             lanes.is_free(moment),
-            _is_silent(Lane.rung_at, moment),
+            _is_silent(Lane.woken_at, moment),
         )
         .distinct()
     )
@@ -175,8 +175,8 @@ def launch_due(engine: Engine) -> list[str]:
             .with_for_update()
         ).all()
         for broadcast_id in ids:
-            moves.move_broadcast(
-                connection, broadcast_id, BroadcastState.PLANNING, rung_at=now(connection)
+            transitions.move_broadcast(
+                connection, broadcast_id, BroadcastState.PLANNING, woken_at=now(connection)
             )
         return list(ids)
 

@@ -22,10 +22,10 @@ from celery import Celery
 from sqlalchemy import func, select
 
 from broadcast import names
-from broadcast.outcomes import Outcome
+from broadcast.call.outcomes import Outcome
+from broadcast.call.waits import Waits
 from broadcast.settings import Settings
 from broadcast.states import BroadcastState
-from broadcast.waits import Waits
 from models import Batch
 from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow

@@ -18,7 +18,7 @@ from celery import Celery
 from sqlalchemy import select
 
 from broadcast import names
-from broadcast.outcomes import Outcome
+from broadcast.call.outcomes import Outcome
 from models.attempt import AttemptRow
 from models.batch import Batch
 from tests.acceptance.recovery import Traffic, everybody_lives, start_all
@@ -143,7 +143,7 @@ def test_messages_of_another_version_are_dropped_with_one_line_each(
         app.send_task(names.SEND_BATCH, args=["default"])
         app.send_task(names.SEND_BATCH, args=["default", "b", "hidden-in-the-body"])
         app.send_task(names.PLAN, kwargs={"broadcast_id": "b", "shard": 3})
-        app.send_task(names.PLAN, args=["b"], kwargs={"hands": "hidden-in-the-body"})
+        app.send_task(names.PLAN, args=["b"], kwargs={"forward_count": "hidden-in-the-body"})
         app.send_task(names.PLAN, args=["no-such-broadcast"])
         with app.connection() as connection, connection.Producer() as producer:
             publish = partial(
@@ -161,7 +161,7 @@ def test_messages_of_another_version_are_dropped_with_one_line_each(
     lines = [line for line in worker.output.splitlines() if "message dropped" in line]
     assert sorted(line.partition("message dropped: ")[2] for line in lines) == [
         "broadcast.plan: got an unexpected keyword argument 'shard'",
-        "broadcast.plan: hands is str, not int",
+        "broadcast.plan: forward_count is str, not int",
         "broadcast.send_batch: missing a required argument: 'broadcast_id'",
         "broadcast.send_batch: too many positional arguments",
         "it cannot be read: DecodeError",

@@ -38,7 +38,7 @@ def through(rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy) -> Thro
 
 def rings_in_vain(system: System) -> int:
     """How many rings of the workers were given up."""
-    return sum(process.output.count("worker.bell: broker away") for process in system.processes)
+    return sum(process.output.count("worker.wake: broker away") for process in system.processes)
 
 
 @pytest.mark.timeout(240)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from broadcast import names
 from broadcast.accounts import Account
 from broadcast.accounts import from_file as accounts_of
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from broadcast.report_json import utc
 from broadcast.states import BatchState
 from models import Batch

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.waits import UNKNOWN_TRIES
 from broadcast.states import BatchState
-from broadcast.waits import UNKNOWN_TRIES
 from models.ledger.lanes import LEASE
 from tests.acceptance.liar import FOREVER, SIZE, Liar, Victim, installed
 from tests.kit.endpoints import MASS_GET

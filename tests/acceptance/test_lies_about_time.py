@@ -14,9 +14,9 @@ import pytest
 
 from broadcast import day
 from broadcast.accounts import from_file as accounts_of
-from broadcast.attempts import Reason
-from broadcast.waits import NEAR_TURN
-from models.ledger import controls
+from broadcast.call.attempts import Reason
+from broadcast.call.waits import NEAR_TURN
+from models.ledger import operator
 from tests.acceptance.liar import FOREVER, SIZE, Liar, Victim, installed
 from tests.kit import direct
 from tests.kit.clock import Clock
@@ -179,7 +179,7 @@ def test_a_batch_that_was_taken_and_could_not_be_asked_about_for_23_hours_is_hel
     victim.refuse(45066, skip=1)
     victim.send()
     until(lambda: victim.replies() == [0, 45066], 20, "the repeat")
-    controls.pause(victim.system.engine, victim.id, who="tests")
+    operator.pause(victim.system.engine, victim.id, who="tests")
 
     calendar.put(morning + 23 * HOUR - MINUTE)
     calendar.liar.see_a_sweep()

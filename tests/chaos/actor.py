@@ -17,7 +17,7 @@ from sqlalchemy import text
 from broadcast.crashpoints import VARIABLE
 from broadcast.errors import BroadcastError
 from models.engine import open_engine
-from models.ledger import controls
+from models.ledger import operator
 from tests.chaos.site import KNOWN
 from tests.kit.direct import submit
 from tests.kit.endpoints import MASS_SEND
@@ -84,7 +84,7 @@ class Actor:
         for n, beat in enumerate(self.beats):
             if beat.exit_status is not None:
                 self.beats[n] = self.system.beat()
-        controls.unhalt(self.system.engine, None, who=WHO)
+        operator.unhalt(self.system.engine, None, who=WHO)
         for broadcast_id in self.broadcasts:
             self._resume(broadcast_id)
 
@@ -222,7 +222,7 @@ class Actor:
             return
         with contextlib.suppress(BroadcastError):
             # It may have ended already.
-            controls.pause(self.system.engine, broadcast_id, who=WHO)
+            operator.pause(self.system.engine, broadcast_id, who=WHO)
         self._later(for_s, lambda: self._resume(broadcast_id))
 
     def _cancel(self, broadcast: int, for_s: float) -> None:
@@ -230,16 +230,16 @@ class Actor:
         if (broadcast_id := self._nth(broadcast)) is None:
             return
         with contextlib.suppress(BroadcastError):
-            controls.cancel(self.system.engine, broadcast_id, who=WHO)
+            operator.cancel(self.system.engine, broadcast_id, who=WHO)
 
     def _halt(self, account: str | None, for_s: float) -> None:
-        controls.halt(self.system.engine, account, who=WHO)
-        self._later(for_s, lambda: controls.unhalt(self.system.engine, account, who=WHO))
+        operator.halt(self.system.engine, account, who=WHO)
+        self._later(for_s, lambda: operator.unhalt(self.system.engine, account, who=WHO))
 
     def _resume(self, broadcast_id: str) -> None:
         with contextlib.suppress(BroadcastError):
             # It has ended, or is held for batches in doubt.
-            controls.resume(self.system.engine, broadcast_id, who=WHO)
+            operator.resume(self.system.engine, broadcast_id, who=WHO)
 
     def _nth(self, broadcast: int) -> str | None:
         ids = list(self.broadcasts)

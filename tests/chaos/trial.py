@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from broadcast.errors import BroadcastError
 from broadcast.settings import Settings
 from broadcast.states import BroadcastState
-from models.ledger import controls
+from models.ledger import operator
 from tests.chaos import person
 from tests.chaos import schedule as schedules
 from tests.chaos.actor import APPIDS, WHO, Actor
@@ -114,7 +114,7 @@ def _recover(outcome: Outcome, system: System, broadcasts: list[str]) -> None:
 
     def at_rest() -> bool:
         if time.monotonic() < healed_s + LATE_STOPS_S:
-            controls.unhalt(system.engine, None, who=WHO)
+            operator.unhalt(system.engine, None, who=WHO)
         return all(system.report(one).recipients["waiting"] == 0 for one in broadcasts)
 
     until(at_rest, REST_WITHIN_S, "every batch to rest")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from broadcast import openid
+from broadcast.call.outcomes import MAYBE_SENT, Outcome
 from broadcast.events import EventKind
-from broadcast.outcomes import MAYBE_SENT, Outcome
 from broadcast.states import BatchState, BroadcastState
 from models.account import Lane
 from models.attempt import AttemptRow
@@ -98,7 +98,10 @@ def _has_reason(connection: Connection, batch_id: int) -> bool:
     A reply that came later ends no doubt; its call was open until then.
     """
     calls = connection.execute(
-        select(AttemptRow.account, AttemptRow.outcome, AttemptRow.msg_id, AttemptRow.heard_at)
+        select(
+            AttemptRow.account, AttemptRow.outcome, AttemptRow.msg_id,
+            AttemptRow.outcome_recorded_at,
+        )
         .where(AttemptRow.batch_id == batch_id)
     ).all()  # fmt: skip
     named = {call.msg_id for call in calls if call.msg_id is not None}
@@ -107,7 +110,9 @@ def _has_reason(connection: Connection, batch_id: int) -> bool:
         .where(Event.batch_id == batch_id, Event.kind == EventKind.BATCH_MOVE)
         .where(Event.detail.contains(f'"new": "{BatchState.IN_DOUBT}"'))
     )
-    came_later = since is not None and any(c.heard_at and c.heard_at > since for c in calls)
+    came_later = since is not None and any(
+        c.outcome_recorded_at and c.outcome_recorded_at > since for c in calls
+    )
     foreign = connection.scalar(
         select(func.count())
         .select_from(Batch)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, text
 
-from broadcast.waits import Waits
+from broadcast.call.waits import Waits
 from models.engine import open_engine
 from models.ledger import audit
 from tests.kit import ledger

@@ -16,18 +16,18 @@ from sqlalchemy import Engine, bindparam, func, select, update
 
 from broadcast import accounts, openid, plan, submission
 from broadcast.accounts import Account
-from broadcast.decide import Decision
+from broadcast.call.decide import Decision
+from broadcast.call.outcomes import Outcome, of_errcode
+from broadcast.call.result import CallResult
+from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.errors import PlanError, RepeatedSendError
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome, of_errcode
-from broadcast.rules import DEFAULT_RULES, Rules
 from broadcast.states import BatchState
 from models import Base, Batch
 from models.ledger import claims, lanes, plans, records, submits
 from models.ledger.claims import Claim
-from models.ledger.lanes import Held
-from models.ledger.reading import upcoming
-from models.ledger.reading.upcoming import Kind, Work
+from models.ledger.lanes import Lease
+from models.ledger.reading import next_work
+from models.ledger.reading.next_work import Kind, Work
 from models.types import Moment
 
 PLENTY = plan.Quota(daily_limit=1_000, used=0, remain=1_000)
@@ -51,7 +51,7 @@ def packed(names: Iterable[str]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """The OpenIDs of one batch, as the producer hands them over."""
+    """The OpenIDs of one batch, as the producer forward_count them over."""
 
     n: int
     names: Sequence[str]
@@ -217,12 +217,12 @@ class Driver:
         held = lanes.acquire(engine, name, owner, guards=rules.guards)
         assert held is not None, "somebody else holds the lane"
         self.engine = engine
-        self.held: Held = held
+        self.held: Lease = held
         self.rules = rules
 
     def next(self) -> Work:
         """Return what the lane does next."""
-        return upcoming.next_work(self.engine, self.held.account)
+        return next_work.next_work(self.engine, self.held.account)
 
     def claim(self) -> Claim:
         """Claim the next call; it must be allowed."""
@@ -232,25 +232,25 @@ class Driver:
         assert claim is not None, "the claim was refused"
         return claim
 
-    def record(self, claim: Claim, fact: Fact) -> Decision:
+    def record(self, claim: Claim, fact: CallResult) -> Decision:
         """Store what the call of *claim* ended as."""
         return records.record(self.engine, claim.attempt_id, fact, rules=self.rules)
 
-    def call(self, fact: Fact) -> Decision:
+    def call(self, fact: CallResult) -> Decision:
         """Claim the next call and store what it ended as."""
         return self.record(self.claim(), fact)
 
 
-def said(errcode: int, *, msg_id: int | None = None, errmsg: str = "words of WeChat") -> Fact:
+def said(errcode: int, *, msg_id: int | None = None, errmsg: str = "words of WeChat") -> CallResult:
     """Return WeChat's JSON reply as a fact."""
-    return Fact(
+    return CallResult(
         outcome=of_errcode(errcode, msg_id=msg_id), errcode=errcode, errmsg=errmsg,
         msg_id=msg_id, http_status=200,
     )  # fmt: skip
 
 
 #: The reply was lost on its way.
-LOST = Fact(outcome=Outcome.UNKNOWN, transport="read_timeout")
+LOST = CallResult(outcome=Outcome.UNKNOWN, transport="read_timeout")
 
 
 def pass_time(engine: Engine, elapsed: timedelta) -> None:

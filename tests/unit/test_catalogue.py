@@ -18,10 +18,10 @@ from pydantic import AliasChoices
 
 from broadcast import text
 from broadcast.accounts import AccountKind
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
+from broadcast.call.retry import RetryVerdict
 from broadcast.errors import BroadcastError
-from broadcast.outcomes import Outcome
-from broadcast.places import Place
 from broadcast.reports import SETS, SKIPS, Did
 from broadcast.settings import Settings
 from broadcast.states import BatchState, BroadcastState
@@ -216,7 +216,9 @@ def test_one_and_several_fill_the_same_placeholders() -> None:
     # Why one thing stands still is a sentence of its own, without a figure.
     ones = {i for i in texts if i.endswith("_one") and not i.startswith("standing.")}
 
-    assert ones >= {f"retry.left.{place}_one" for place in Place if f"retry.left.{place}" in texts}
+    assert ones >= {
+        f"retry.left.{place}_one" for place in RetryVerdict if f"retry.left.{place}" in texts
+    }
     assert [
         i for i in ones if placeholders(texts[i]) != placeholders(texts[i.removesuffix("_one")])
     ] == []

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from broadcast.attempts import Reason
-from broadcast.outcomes import Outcome
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
 from broadcast.states import BatchState
-from models.ledger.audit import history, words
-from models.ledger.audit.case import BatchCase, Call, Case
+from models.ledger.audit import history, operator_verdicts
 from models.ledger.audit.findings import Finding, Found
+from models.ledger.audit.snapshot import BatchCase, Call, Case
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -59,12 +59,14 @@ def _claims(case: Case, batch: BatchCase) -> Iterator[Finding]:
 
 
 def _whole(case: Case, batch: BatchCase, call: Call, *, by_clock: bool) -> Iterator[Finding]:
-    half = len({word is None for word in (call.outcome, call.ended_at, call.heard_at)}) > 1
+    half = (
+        len({word is None for word in (call.outcome, call.ended_at, call.outcome_recorded_at)}) > 1
+    )
     backwards = call.ended_at is not None and call.ended_at < call.started_at and not by_clock
     if half or backwards or _heard_early(call) or call.account != batch.account:
         yield case.finding(
             Found.TORN, batch, number=call.number, outcome=call.outcome or "-",
-            start=call.started_at, end=call.ended_at or "-", heard=call.heard_at or "-",
+            start=call.started_at, end=call.ended_at or "-", heard=call.outcome_recorded_at or "-",
             account=call.account,
         )  # fmt: skip
     if call.fence > case.lane.fence:
@@ -75,9 +77,9 @@ def _whole(case: Case, batch: BatchCase, call: Call, *, by_clock: bool) -> Itera
 
 def _heard_early(call: Call) -> bool:
     """Tell whether a word on *call* was stored before it ended: none is, whatever the clock did."""
-    if call.ended_at is None or call.heard_at is None:
+    if call.ended_at is None or call.outcome_recorded_at is None:
         return False
-    return call.heard_at < call.ended_at
+    return call.outcome_recorded_at < call.ended_at
 
 
 def _denied(case: Case, batch: BatchCase) -> Iterator[Finding]:
@@ -98,7 +100,7 @@ def _denied(case: Case, batch: BatchCase) -> Iterator[Finding]:
                     Found.DENIED, batch, number=call.number, msg_id=call.msg_id or "-"
                 )
     before = max(history.of_batch(batch).again, default=0)
-    for call in words.calls_of(batch)[:before]:
+    for call in operator_verdicts.calls_of(batch)[:before]:
         # One that said "accepted" may have said so after the batch was put back.
         if call.taken and not call.said_accepted:
             yield case.finding(Found.CALLED_AGAIN, batch, number=call.number)
@@ -114,17 +116,17 @@ def explains(batch: BatchCase) -> bool:
     if state is BatchState.REFUSED and batch.reason is Reason.REVIEW_REFUSED:
         # Only a job that was taken is reviewed.
         state = BatchState.FINISHED
-    calls = words.calls_of(batch)
+    calls = operator_verdicts.calls_of(batch)
     return state is not None and (_LEADS_TO[state](calls) or _by_word(batch, state, calls))
 
 
 def proves(batch: BatchCase) -> bool:
     """Tell whether a reply proves that WeChat took the batch."""
-    return _LEADS_TO[BatchState.ACCEPTED](words.calls_of(batch))
+    return _LEADS_TO[BatchState.ACCEPTED](operator_verdicts.calls_of(batch))
 
 
 def _by_word(batch: BatchCase, state: BatchState, calls: Sequence[Call]) -> bool:
-    said = words.of_person(batch)
+    said = operator_verdicts.of_person(batch)
     if said is BatchState.ACCEPTED:
         return state in {BatchState.ACCEPTED, BatchState.FINISHED}
     # An "already accepted" that comes later and proves nothing does not undo the word.
@@ -168,9 +170,9 @@ def _was_open(call: Call, then: Call) -> bool:
 
     It may be known since: a driver who lost his lane brought a refusal, or had not called at all.
     """
-    if call.maybe_sent or call.heard_at is None or then.heard_at is None:
+    if call.maybe_sent or call.outcome_recorded_at is None or then.outcome_recorded_at is None:
         return True
-    return call.heard_at >= then.heard_at
+    return call.outcome_recorded_at >= then.outcome_recorded_at
 
 
 _LEADS_TO: Mapping[BatchState, Callable[[Sequence[Call]], bool]] = {

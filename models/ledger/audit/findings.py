@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-Fact: TypeAlias = str | int | datetime
+CallResult: TypeAlias = str | int | datetime
 #: Rows that are kept of each check; the rest is counted. A ruined database must not fill memory.
 MOST_KEPT = 1_000
 
@@ -96,7 +96,7 @@ class Finding:
     #: The batch's number in its broadcast; None: the broadcast itself.
     n: int | None = None
     #: What fills the placeholders of the text: words of the ledger, figures and moments.
-    facts: dict[str, Fact] = field(default_factory=dict)
+    facts: dict[str, CallResult] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

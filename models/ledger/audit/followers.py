@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models.ledger.audit.case import Case
 from models.ledger.audit.findings import Finding, Found
+from models.ledger.audit.snapshot import Case
 
 
 def once(case: Case) -> Iterator[Finding]:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from broadcast.states import BATCH_MOVES, BROADCAST_MOVES, BatchState, BroadcastState
-from models.ledger.audit.case import BatchCase, Call, Case, Moved
 from models.ledger.audit.findings import Finding, Found
+from models.ledger.audit.snapshot import BatchCase, Call, Case, Moved
 
 _LEGAL_OF_BATCHES = {old.value: {new.value for new in news} for old, news in BATCH_MOVES.items()}
 _LEGAL = {old.value: {new.value for new in news} for old, news in BROADCAST_MOVES.items()}

@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, select
 
-from broadcast import clientmsgid, openid
+from broadcast import openid
+from broadcast.call import clientmsgid
 from broadcast.states import BatchState
 from models.batch import Pack
-from models.ledger.audit.case import BatchCase, PackCase, Twice, Uneven
+from models.ledger.audit.snapshot import BatchCase, PackCase, Twice, Uneven
 from models.ledger.transaction import AnyRow
 
 #: OpenIDs in hand at once: 21 bytes each, and 28 more while they are looked at.

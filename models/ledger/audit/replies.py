@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from broadcast.states import BatchState
-from models.ledger.audit import calls, words
-from models.ledger.audit.case import BatchCase, Case
+from models.ledger.audit import calls, operator_verdicts
 from models.ledger.audit.findings import Finding, Found
+from models.ledger.audit.snapshot import BatchCase, Case
 
 #: States in which a msg_id is the batch's own.
 OWNING = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
@@ -39,7 +39,9 @@ def _own(case: Case, batch: BatchCase) -> Iterator[Finding]:
 
 def _said(batch: BatchCase) -> set[int]:
     """Return the msg_ids that WeChat named and no person denied."""
-    said = [call for call in words.calls_of(batch) if call.said_accepted and not call.denied]
+    said = [
+        call for call in operator_verdicts.calls_of(batch) if call.said_accepted and not call.denied
+    ]
     return {call.msg_id for call in said if call.msg_id is not None}
 
 
@@ -49,6 +51,6 @@ def _fits(batch: BatchCase, said: int | None) -> bool:
     A person may have named one that no reply did, and an "already accepted" that proves nothing
     does not take its place.
     """
-    if words.says_sent(batch) and (said is None or not calls.proves(batch)):
+    if operator_verdicts.says_sent(batch) and (said is None or not calls.proves(batch)):
         return batch.msg_id is not None
     return batch.msg_id == said

@@ -11,27 +11,27 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlalchemy import Engine, func, select
 
-from broadcast import silence
+from broadcast.call.waits import Waits
+from broadcast.gates import liveness
 from broadcast.states import BroadcastState
-from broadcast.waits import Waits
 from models.account import AccountRow
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger.audit import (
     calls,
     clock,
-    evidence,
     followers,
     history,
     keys,
+    loader,
     overlaps,
     replies,
     sets,
     stops,
     stuck,
 )
-from models.ledger.audit.case import Case
 from models.ledger.audit.findings import Audit, Check, Finding, Found
+from models.ledger.audit.snapshot import Case
 from models.ledger.reading import reports
 from models.ledger.sweeps import UPLOAD_FORGOTTEN
 from models.ledger.transaction import read, snapshots
@@ -85,7 +85,7 @@ def audit_all(engine: Engine, *, waits: Waits) -> Audit:
 
 def _broadcast(engine: Engine, broadcast_id: str, waits: Waits, *, into: Audit) -> None:
     with read(engine) as connection:
-        case = evidence.read_case(connection, broadcast_id, waits)
+        case = loader.read_case(connection, broadcast_id, waits)
     into.broadcasts += 1
     into.openids += sum(pack.count for pack in case.packs) - _in_children(case)
     into.batches += len(case.batches)
@@ -102,7 +102,7 @@ def _in_children(case: Case) -> int:
 
 def _lane(engine: Engine, account: str, broadcast_id: str | None, *, into: Audit) -> None:
     with read(engine) as connection:
-        for finding in overlaps.check(evidence.lane_calls(connection, account, broadcast_id)):
+        for finding in overlaps.check(loader.lane_calls(connection, account, broadcast_id)):
             into.add(finding)
 
 
@@ -113,7 +113,7 @@ def _uploads(engine: Engine) -> Iterator[Finding]:
     it began long ago.
     """
     with read(engine) as connection:
-        late = now(connection) - UPLOAD_FORGOTTEN - 10 * silence.STUCK
+        late = now(connection) - UPLOAD_FORGOTTEN - 10 * liveness.STUCK
         since = func.coalesce(BroadcastRow.uploading_at, BroadcastRow.created_at)
         rows = connection.execute(
             select(

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from broadcast.reports import SKIPS
 from broadcast.states import BatchState, BroadcastState, resting_state
-from models.ledger.audit.case import Case
 from models.ledger.audit.findings import Finding, Found
+from models.ledger.audit.snapshot import Case
 
 _ENDED = frozenset({BroadcastState.COMPLETED, BroadcastState.PARTIAL, BroadcastState.FAILED})
 _WAITS = frozenset({BatchState.PLANNED, BatchState.UNKNOWN})

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.events import LANE_STOPS, EventKind
 from broadcast.states import BROADCAST_RUNNING, BroadcastState
-from broadcast.waits import REPEAT_WINDOW
 from models.ledger.audit import history
-from models.ledger.audit.case import BatchCase, Call, Case, Moved
-from models.ledger.audit.findings import Fact, Finding, Found
+from models.ledger.audit.findings import CallResult, Finding, Found
+from models.ledger.audit.snapshot import BatchCase, Call, Case, Moved
 
 _RUNNING = frozenset(state.value for state in BROADCAST_RUNNING)
 
@@ -31,7 +31,7 @@ def check(case: Case) -> Iterator[Finding]:
                 against = [span for span in forbids if _inside(call.started_at, span)]
                 if all(_is_before(call, end, stop) for _, _, stop in against):
                     continue
-                facts: dict[str, Fact] = {"number": call.number, "at": call.started_at}
+                facts: dict[str, CallResult] = {"number": call.number, "at": call.started_at}
                 if found is Found.CANCELLED:
                     facts["cancelled"] = against[0][0]
                 yield case.finding(found, batch, **facts)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from broadcast import silence
-from broadcast.outcomes import Outcome
-from broadcast.silence import STUCK, latest
+from broadcast.call.outcomes import Outcome
+from broadcast.call.waits import REPEAT_WINDOW
+from broadcast.gates import liveness
+from broadcast.gates.liveness import STUCK, latest
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
-from broadcast.waits import REPEAT_WINDOW
-from models.ledger.audit.case import BatchCase, Case
 from models.ledger.audit.findings import Finding, Found
+from models.ledger.audit.snapshot import BatchCase, Case
 from models.ledger.lanes import LEASE
 
 
@@ -57,14 +57,14 @@ def _lane(case: Case) -> Iterator[Finding]:
         for batch in case.batches
         if batch.state in {BatchState.PLANNED, BatchState.UNKNOWN}
     ]
-    since = silence.of_lane(due, _moved_at(case), case.lane.signs)
+    since = liveness.of_lane(due, _moved_at(case), case.lane.signs)
     if since is not None and case.now - since > STUCK:
         yield case.finding(Found.LANE, None, since=since)
 
 
 def _broadcast(case: Case) -> Iterator[Finding]:
     if case.state is BroadcastState.PLANNING and not case.lane.is_closed:
-        since = silence.of_plan(_moved_at(case), case.lane.signs)
+        since = liveness.of_plan(_moved_at(case), case.lane.signs)
         if case.now - since > STUCK:
             yield case.finding(Found.PLAN, None, since=since)
     if case.state is BroadcastState.SCHEDULED and case.row.scheduled_at is not None:

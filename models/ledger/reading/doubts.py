@@ -7,8 +7,8 @@ from sqlalchemy import Engine, select
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.batch import Batch
-from models.ledger.reading import taken
-from models.ledger.reading.taken import Span
+from models.ledger.reading import possibly_sent
+from models.ledger.reading.possibly_sent import Span
 from models.ledger.transaction import read
 
 
@@ -36,4 +36,4 @@ def called_at(engine: Engine, broadcast_id: str) -> dict[int, Span]:
     """
     with read(engine) as connection:
         doubts = Batch.state == BatchState.IN_DOUBT
-        return taken.spans(connection, broadcast_id, doubts, taken.UNDENIED)
+        return possibly_sent.spans(connection, broadcast_id, doubts, possibly_sent.UNDENIED)

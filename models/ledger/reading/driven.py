@@ -12,7 +12,7 @@ from broadcast.states import BROADCAST_RUNNING, BatchState
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.event import Event
-from models.ledger.reading import signs, upcoming
+from models.ledger.reading import liveness, next_work
 from models.ledger.transaction import AnyRow
 
 #: Most broadcasts that are told to go first.
@@ -29,18 +29,18 @@ def of(connection: Connection, broadcast: AnyRow, moment: datetime) -> Driven:
     running = broadcast.state in BROADCAST_RUNNING
     return Driven(
         moved_at=moved_at or broadcast.created_at,
-        signs=signs.of_lane(connection, broadcast.account),
+        signs=liveness.of_lane(connection, broadcast.account),
         ahead=_ahead(connection, broadcast, moment) if running else Ahead(),
     )
 
 
 def _ahead(connection: Connection, broadcast: AnyRow, moment: datetime) -> Ahead:
-    doubt = connection.execute(upcoming.DOUBTFUL, {"account": broadcast.account}).first()
+    doubt = connection.execute(next_work.DOUBTFUL, {"account": broadcast.account}).first()
     others = connection.scalars(
         select(BroadcastRow.id)
         .where(BroadcastRow.account == broadcast.account, BroadcastRow.id != broadcast.id)
         .where(BroadcastRow.state.in_(BROADCAST_RUNNING), _goes_first(broadcast, moment))
-        .order_by(*upcoming.ORDER)
+        .order_by(*next_work.ORDER)
         .limit(MOST)
     )
     return Ahead(

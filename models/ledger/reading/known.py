@@ -80,7 +80,7 @@ def refuse_another_name(
         .where(AccountRow.appid == account.appid, AccountRow.name != account.name)
         .order_by(AccountRow.created_at, AccountRow.name)
     )
-    # Held: on MariaDB this waits for the rows of others that are not committed yet.
+    # Lease: on MariaDB this waits for the rows of others that are not committed yet.
     for other in connection.execute(query.with_for_update() if hold else query):
         if since is None or (other.created_at, other.name) < (since, account.name):
             raise SettingsError(

@@ -10,7 +10,7 @@ import json
 
 from sqlalchemy import Connection, func, select
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from broadcast.events import EventKind
 from broadcast.reports import Did
 from models.event import Event

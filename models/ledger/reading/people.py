@@ -7,7 +7,7 @@ import json
 from sqlalchemy import ColumnElement, Connection, Subquery, and_, func, select, union_all
 
 from broadcast.events import EventKind
-from broadcast.reports import Deed, Did, People
+from broadcast.reports import Did, OperatorAction, People
 from models.event import Event
 from models.ledger.transaction import AnyRow
 
@@ -46,9 +46,9 @@ def _count(connection: Connection, there: Subquery) -> int:
     return connection.scalar(select(func.count()).select_from(there)) or 0
 
 
-def _deed(row: AnyRow) -> Deed:
+def _deed(row: AnyRow) -> OperatorAction:
     detail = json.loads(row.detail)
-    return Deed(
+    return OperatorAction(
         at=row.at, who=row.who, why=detail.get("why"), account=row.account,
         did=_OF_LANES[row.kind] if row.kind in _OF_LANES else Did(detail["did"]),
         batch=detail.get("n"), msg_id=detail.get("msg_id"), batches=detail.get("batches"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Engine, exists, select
 
 from broadcast import openid
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from broadcast.errors import InputError
 from broadcast.reports import SETS
 from broadcast.states import BatchState, BroadcastState

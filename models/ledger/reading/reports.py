@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, or_, select
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
 from broadcast.errors import UnknownIdError
-from broadcast.outcomes import Outcome
 from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from models.account import Lane

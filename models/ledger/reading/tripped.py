@@ -1,4 +1,4 @@
-"""Tripped: what a guard stopped last, read from the history."""
+"""BreakerTrip: what a guard stopped last, read from the history."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.event import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tripped:
+class BreakerTrip:
     """What made a guard act: how many batches, and of which broadcasts they are."""
 
     count: int
@@ -22,7 +22,7 @@ class Tripped:
 
 def last(
     connection: Connection, *, broadcast_id: str | None = None, account: str | None = None
-) -> Tripped | None:
+) -> BreakerTrip | None:
     """Return what paused a broadcast, or stopped an account, by itself last."""
     whose = (
         Event.broadcast_id == broadcast_id
@@ -38,4 +38,4 @@ def last(
     if detail is None:
         return None
     told = json.loads(detail)
-    return Tripped(count=told["count"], broadcasts=told["broadcasts"])
+    return BreakerTrip(count=told["count"], broadcasts=told["broadcasts"])

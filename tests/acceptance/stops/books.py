@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from broadcast import openid
+from broadcast.call.waits import Waits
 from broadcast.states import BatchState
-from broadcast.waits import Waits
 from models.account import Lane
 from models.batch import Batch, Pack
 from models.event import Event

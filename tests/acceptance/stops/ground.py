@@ -12,7 +12,7 @@ from broadcast import accounts, names
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.batch import Batch
-from models.ledger import controls
+from models.ledger import operator
 from models.ledger.transaction import read
 from tests.kit.direct import submit
 from tests.kit.wait import until
@@ -58,7 +58,7 @@ class Ground:
         """Call off the lane beside, and look at the whole once more."""
         self._app.close()
         for broadcast_id in self.beside:
-            controls.cancel(self.system.engine, broadcast_id, who="tests")
+            operator.cancel(self.system.engine, broadcast_id, who="tests")
         if kind is None:
             self._judge_everything()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from broadcast import names
 from broadcast.states import BatchState, BroadcastState
-from models.ledger import controls
+from models.ledger import operator
 from tests.acceptance.stops.books import Books
 from tests.acceptance.stops.draw import Word
 from tests.acceptance.stops.ground import SIZE
@@ -178,9 +178,9 @@ class _Trial:
         state = self._system.report(self._target).state
         if self._drawn.word.halts:
             account = None if self._drawn.word is Word.HALT_ALL else self._stopped.name
-            controls.unhalt(self._system.engine, account, who="tests")
+            operator.unhalt(self._system.engine, account, who="tests")
         elif state is BroadcastState.PAUSED:
-            controls.resume(self._system.engine, self._target, who="tests")
+            operator.resume(self._system.engine, self._target, who="tests")
         elif state is BroadcastState.PARTIAL:
             whole.remove(self._target)
         self._ground.ring(names.SWEEP)

@@ -12,22 +12,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Engine
 
+from broadcast.call.outcomes import Outcome, of_errcode
+from broadcast.call.result import CallResult
+from broadcast.call.retry import RetryVerdict
+from broadcast.call.rules import DEFAULT_RULES
 from broadcast.errors import InputError
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome, of_errcode
-from broadcast.places import Place
-from broadcast.rules import DEFAULT_RULES
 from broadcast.states import BROADCAST_AT_REST, BROADCAST_RUNNING, BatchState, BroadcastState
-from models.ledger import claims, controls, lanes, polls, records, retries, sweeps
+from models.ledger import claims, lanes, operator, records, results, retries, sweeps
 from models.ledger.audit.findings import Check
 from models.ledger.audit.run import audit_all
-from models.ledger.reading import upcoming
-from models.ledger.reading.upcoming import Kind, Work
+from models.ledger.reading import next_work
+from models.ledger.reading.next_work import Kind, Work
 from tests.integration.models.ledger_world import (
     ACCOUNT,
     BroadcastModel,
     DriverModel,
-    Flight,
+    InFlight,
     LedgerWorld,
 )
 from tests.integration.models.mass_send_twin import REFUSALS, Reply
@@ -52,14 +52,14 @@ MOST_BROADCASTS = 3
 picks = st.integers(0, 99)
 #: What a WeChat that lies may answer; msg_ids are few, so that they meet.
 lies = st.builds(
-    lambda errcode, msg_id: Fact(
+    lambda errcode, msg_id: CallResult(
         outcome=of_errcode(errcode, msg_id=msg_id), errcode=errcode, msg_id=msg_id, errmsg="words"
     ),
     st.sampled_from([0, 0, 45065, 45065, 45066, -1, 987654, *REFUSALS]),
     st.sampled_from([None, 1, 2, 3]),
 ) | st.just(LOST)
 #: The way to WeChat was closed: nothing left.
-NOT_SENT = Fact(outcome=Outcome.WAIT, transport="connect")
+NOT_SENT = CallResult(outcome=Outcome.WAIT, transport="connect")
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -137,7 +137,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self._verify(work, known=known)
         driver.work = work if work.kind is Kind.CALL else None
 
-    def call_begins(self, pick: int) -> Flight | None:
+    def call_begins(self, pick: int) -> InFlight | None:
         """Do what a driver mostly does, up to the claim, when it is due."""
         driver = self._at_work(pick)
         work = self._next(driver)
@@ -161,7 +161,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _next(self, driver: DriverModel) -> Work:
         assert driver.held is not None
-        work = upcoming.next_work(self.engine, driver.held.account)
+        work = next_work.next_work(self.engine, driver.held.account)
         if work.kind in {Kind.CALL, Kind.VERIFY}:
             running = {b.id for b in self.world.broadcasts.values() if b.state in BROADCAST_RUNNING}
             doubts = {
@@ -177,7 +177,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def _verify(self, work: Work, *, known: bool) -> None:
         msg_id = self.world.batches[work.batch_id].taken[0].msg_id
         assert msg_id is not None
-        assert upcoming.said_msg_id(self.engine, work.batch_id) == msg_id
+        assert next_work.said_msg_id(self.engine, work.batch_id) == msg_id
         # mass/get may not know a fresh msg_id yet; it never knows one that is not there.
         known = known and (not self.honest or self.world.wechat.knows(msg_id))
         records.confirm(self.engine, work.batch_id, msg_id, known=known)
@@ -185,7 +185,7 @@ class LedgerMachine(RuleBasedStateMachine):
             if call.msg_id == msg_id:
                 call.confirmed = known
 
-    def _claim(self, driver: DriverModel, work: Work) -> Flight | None:
+    def _claim(self, driver: DriverModel, work: Work) -> InFlight | None:
         world, batch = self.world, self.world.batches[work.batch_id]
         assert driver.held is not None
         forbidden = world.forbids(driver, work)
@@ -198,7 +198,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not forbidden, forbidden
         batch.begin(claim.number, world.now)
         world.leased_until = world.now + lanes.LEASE
-        driver.flight = Flight(claim=claim, batch=batch, started_at=world.now)
+        driver.flight = InFlight(claim=claim, batch=batch, started_at=world.now)
         world.flights.append(driver.flight)
         return driver.flight
 
@@ -224,11 +224,11 @@ class LedgerMachine(RuleBasedStateMachine):
         flight.batch.calling &= call is not flight.batch.calls[-1]
         self._landed(flight)
 
-    def _tell(self, flight: Flight, fact: Fact) -> None:
+    def _tell(self, flight: InFlight, fact: CallResult) -> None:
         self.world.record(flight, fact)
         self._landed(flight)
 
-    def _landed(self, flight: Flight) -> None:
+    def _landed(self, flight: InFlight) -> None:
         for driver in self.world.drivers:
             driver.flight = None if driver.flight is flight else driver.flight
 
@@ -240,16 +240,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def pause(self, broadcast: BroadcastModel) -> None:
         news = broadcast.may_pause
-        assert controls.pause(self.engine, broadcast.id, who=WHO) == news
+        assert operator.pause(self.engine, broadcast.id, who=WHO) == news
         broadcast.paused |= news
 
     def resume(self, broadcast: BroadcastModel) -> None:
         state = broadcast.state
         if state in BROADCAST_AT_REST - {S.PAUSED}:
             with pytest.raises(InputError):
-                controls.resume(self.engine, broadcast.id, who=WHO)
+                operator.resume(self.engine, broadcast.id, who=WHO)
             return
-        assert controls.resume(self.engine, broadcast.id, who=WHO) == (state is S.PAUSED)
+        assert operator.resume(self.engine, broadcast.id, who=WHO) == (state is S.PAUSED)
         broadcast.stands = broadcast.paused = False
 
     def plan(self, _: BroadcastModel | None = None) -> None:
@@ -270,7 +270,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def cancel(self, broadcast: BroadcastModel) -> None:
         ended = broadcast.cancelled or broadcast.state in ENDED
-        assert controls.cancel(self.engine, broadcast.id, who=WHO) != ended
+        assert operator.cancel(self.engine, broadcast.id, who=WHO) != ended
         if not ended:
             broadcast.cancelled = broadcast.stands = True
             for batch in self.world.batches.values():
@@ -278,12 +278,12 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def halt(self, _: BroadcastModel | None = None) -> None:
         news = [] if self.world.halted else [ACCOUNT]
-        assert controls.halt(self.engine, ACCOUNT, who=WHO) == news
+        assert operator.halt(self.engine, ACCOUNT, who=WHO) == news
         self.world.halted = True
 
     def unhalt(self, _: BroadcastModel | None = None) -> None:
         stood = self.world.halted or self.world.stopped
-        assert controls.unhalt(self.engine, None, who=WHO) == ([ACCOUNT] if stood else [])
+        assert operator.unhalt(self.engine, None, who=WHO) == ([ACCOUNT] if stood else [])
         self.world.halted = self.world.stopped = False
 
     # --- time, sweeps, polls -----------------------------------------------------------------
@@ -310,7 +310,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def poll(self, pick: int, status: str | None) -> None:
         batch = one_of(self.world.standing(*WITH_WECHAT), pick)
         [row] = [r for r in ledger.batches(self.engine, batch.broadcast_id) if r.id == batch.id]
-        polls.heard(self.engine, row, status, waits=DEFAULT_RULES.waits)
+        results.heard(self.engine, row, status, waits=DEFAULT_RULES.waits)
         batch.reviewed = status == "SEND_FAIL"
 
     # --- what must hold ----------------------------------------------------------------------
@@ -342,7 +342,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def _let_all_go_on(self) -> None:
         for broadcast in self.world.broadcasts.values():
             if broadcast.state is S.PAUSED:
-                controls.resume(self.engine, broadcast.id, who=WHO)
+                operator.resume(self.engine, broadcast.id, who=WHO)
                 broadcast.stands = broadcast.paused = False
         self.the_promise_holds()
         self.plan()
@@ -375,7 +375,7 @@ class LedgerMachine(RuleBasedStateMachine):
                     self.answer_well(flight)
         return True
 
-    def answer_well(self, flight: Flight) -> None:
+    def answer_well(self, flight: InFlight) -> None:
         """Let WeChat take a call and tell."""
         batch, wechat = flight.batch, self.world.wechat
         flight.reply = wechat.call(
@@ -386,7 +386,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 ENDED = {S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED}
-GIVEN_BACK = Fact(outcome=Outcome.NOT_CALLED)
+GIVEN_BACK = CallResult(outcome=Outcome.NOT_CALLED)
 MOST_SLICES = 200
 
 
@@ -396,4 +396,4 @@ def one_of(several: Sequence[T], pick: int) -> T:
 
 
 def _again(done: retries.Retried) -> set[int]:
-    return {n for group in done.of(Place.AGAIN) for n in group.numbers}
+    return {n for group in done.of(RetryVerdict.AGAIN) for n in group.numbers}

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Engine, select, update
 
 from broadcast import openid
-from broadcast.facts import Fact, storable
-from broadcast.outcomes import Outcome
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult, storable
 from broadcast.states import BATCH_AT_REST, BatchState, BroadcastState, resting_state
 from models import Base, Batch
 from models.account import Lane
@@ -18,8 +18,8 @@ from models.batch import Pack
 from models.broadcast import BroadcastRow
 from models.ledger import records
 from models.ledger.claims import Claim
-from models.ledger.lanes import Held
-from models.ledger.reading.upcoming import Work
+from models.ledger.lanes import Lease
+from models.ledger.reading.next_work import Work
 from tests.integration.models.mass_send_twin import MassSendTwin
 from tests.integration.models.reference import TAKEN, WITH_WECHAT, BatchModel
 from tests.integration.models.still_clock import NOON, StillClock
@@ -38,23 +38,23 @@ class DriverModel:
     """A driver: what it holds, what it has read and what it waits for."""
 
     name: str
-    held: Held | None = None
+    held: Lease | None = None
     work: Work | None = None
-    flight: Flight | None = None
+    flight: InFlight | None = None
 
 
 @dataclass(slots=True, kw_only=True)
-class Flight:
+class InFlight:
     """A call on its way: to WeChat, back, or nowhere."""
 
     claim: Claim
     batch: BatchModel
     started_at: datetime
     #: WeChat's answer, whoever gets to hear it.
-    reply: Fact | None = None
+    reply: CallResult | None = None
     #: It will never reach WeChat.
     dead: bool = False
-    told: list[Fact] = field(default_factory=list)
+    told: list[CallResult] = field(default_factory=list)
 
     def in_the_air(self, now: datetime) -> bool:
         """Tell whether it may still reach WeChat."""
@@ -89,7 +89,7 @@ class LedgerWorld:
         clock.now = NOON
         self.wechat = MassSendTwin()
         self.drivers = [DriverModel(name) for name in ("one", "two", "three")]
-        self.flights: list[Flight] = []
+        self.flights: list[InFlight] = []
         self.broadcasts: dict[str, BroadcastModel] = {}
         self.batches: dict[int, BatchModel] = {}
         self.fence = 0
@@ -121,19 +121,19 @@ class LedgerWorld:
         """Return those of them who have read what to do."""
         return [driver for driver in self.idle() if driver.work is not None]
 
-    def told(self) -> list[Flight]:
+    def told(self) -> list[InFlight]:
         """Return the calls of which something was recorded."""
         return [flight for flight in self.flights if flight.told]
 
-    def uncalled(self) -> list[Flight]:
+    def uncalled(self) -> list[InFlight]:
         """Return the claims of which nothing came yet."""
         return [f for f in self.flights if not (f.told or f.dead or f.reply)]
 
-    def in_the_air(self) -> list[Flight]:
+    def in_the_air(self) -> list[InFlight]:
         """Return the calls that may still reach WeChat."""
         return [flight for flight in self.flights if flight.in_the_air(self.now)]
 
-    def untold(self) -> list[Flight]:
+    def untold(self) -> list[InFlight]:
         """Return the calls of which more is to be told than was."""
         return [f for f in self.flights if not f.dead and f.reply not in f.told]
 
@@ -177,7 +177,7 @@ class LedgerWorld:
         names = openid.unpack(packed or b"").decode()
         return [names[i : i + openid.LENGTH] for i in range(0, len(names), openid.LENGTH)]
 
-    def record(self, flight: Flight, fact: Fact) -> None:
+    def record(self, flight: InFlight, fact: CallResult) -> None:
         """Store a fact, and see that it moves what it must and nothing else."""
         batch, call = flight.batch, flight.batch.calls[flight.claim.number - 1]
         told_in_time = batch.was is B.CALLING and call is batch.calls[-1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from broadcast.facts import Fact
+from broadcast.call.result import CallResult
 from tests.kit.ledger import LOST, said
 
 #: How long WeChat knows a clientmsgid.
@@ -59,7 +59,7 @@ class MassSendTwin:
 
     def call(
         self, key: str, broadcast_id: str, openids: Iterable[str], *, now: datetime, reply: Reply
-    ) -> Fact:
+    ) -> CallResult:
         """Let a call in: send, unless the key is known; then answer."""
         known = [job for job in self.jobs.get(key, ()) if now - job.taken_at < KNOWN_FOR]
         first = not known
@@ -71,7 +71,7 @@ class MassSendTwin:
         return _told(known[-1].msg_id, first=first, reply=reply)
 
 
-def _told(msg_id: int, *, first: bool, reply: Reply) -> Fact:
+def _told(msg_id: int, *, first: bool, reply: Reply) -> CallResult:
     taken = 0 if first else ALREADY
     return {
         Reply.TRUE: said(taken, msg_id=msg_id),

@@ -1,7 +1,7 @@
 """A small model of batches: what the promise lets a batch be, from what was ever heard of it.
 
-It shares no rule with :mod:`broadcast.decide`; it says less (a set of states, no waits), in its own
-words.
+It shares no rule with :mod:`broadcast.call.decide`; it says less (a set of states,
+no waits), in its own words.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
 from broadcast.states import BatchState
 
 B = BatchState
@@ -33,7 +33,7 @@ class Call:
     confirmed: bool = False
     denied: bool = False
 
-    def learn(self, fact: Fact) -> bool:
+    def learn(self, fact: CallResult) -> bool:
         """Take in a fact; return whether it was news: the first, or a reply that ends a doubt."""
         trusted = fact.outcome not in DOUBTS | {Outcome.NOT_CALLED}
         better = trusted and self.outcome is Outcome.UNKNOWN

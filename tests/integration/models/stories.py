@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from broadcast.facts import Fact
+from broadcast.call.result import CallResult
 from models import Event
 from models.account import Lane
 from models.attempt import AttemptRow
@@ -20,7 +20,7 @@ SOON = timedelta(seconds=3)
 OVER = lanes.LEASE + timedelta(seconds=1)
 
 
-def lost_then(driver: Driver, *facts: Fact) -> None:
+def lost_then(driver: Driver, *facts: CallResult) -> None:
     """Lose the reply of the first call, then answer the repeats."""
     driver.call(LOST)
     for fact in facts:

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, select, update
 
+from broadcast.call.waits import Waits
 from broadcast.events import EventKind
 from broadcast.states import BroadcastState
 from broadcast.text import t
-from broadcast.waits import Waits
 from models import AttemptRow, Batch, BroadcastRow, Event, Lane, Pack
 from models.engine import now
 from models.ledger import audit, lanes

@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from broadcast.accounts import Account
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from broadcast.errors import SettingsError
 from broadcast.events import EventKind
 from broadcast.states import BroadcastState
 from models import Event
 from models.account import AccountRow
-from models.ledger import accounts, controls, submits
+from models.ledger import accounts, operator, submits
 from models.ledger.reading import known, reports
 from tests.kit import ledger
 
@@ -83,8 +83,8 @@ def test_appid_under_another_name_is_refused_and_both_are_named(engine: Engine) 
 
 
 def test_of_two_names_that_a_ledger_has_already_the_older_one_goes_on(engine: Engine) -> None:
-    controls.halt(engine, None, who="tests", known=[named("old")])
-    controls.halt(engine, None, who="tests", known=[named("new")])
+    operator.halt(engine, None, who="tests", known=[named("old")])
+    operator.halt(engine, None, who="tests", known=[named("new")])
 
     assert known.check(engine, named("old"))
     with pytest.raises(SettingsError):
@@ -132,5 +132,5 @@ def test_lane_of_a_changed_appid_stands_still_until_a_human_lifts_it(engine: Eng
     with engine.connect() as connection:
         stops = select(func.count()).select_from(Event).where(Event.kind == EventKind.LANE_STOP)
         assert connection.scalar(stops) == 1
-    controls.unhalt(engine, "default", who="tests")
+    operator.unhalt(engine, "default", who="tests")
     assert accounts.stop(engine, "default")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
 from broadcast.events import EventKind
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
 from models import AttemptRow, Event, Lane
 from models.ledger import audit, lanes
@@ -93,9 +93,9 @@ def test_45065_after_nothing_but_a_refusal_explains_no_acceptance(engine: Engine
     assert Found.UNEXPLAINED in found(engine)
 
 
-@pytest.mark.parametrize("late", [Fact(outcome=Outcome.NOT_CALLED), said(45011)])
+@pytest.mark.parametrize("late", [CallResult(outcome=Outcome.NOT_CALLED), said(45011)])
 def test_45065_explains_an_acceptance_whatever_is_known_later_of_the_call_before(
-    engine: Engine, late: Fact
+    engine: Engine, late: CallResult
 ) -> None:
     """Its driver lost the lane, and brought only then that it had not called, or a refusal."""
     broadcast_id = ledger.broadcast(engine)
@@ -127,7 +127,7 @@ def test_outcome_without_an_end_is_found(engine: Engine, broadcast_id: str) -> N
 
 
 def test_outcome_that_was_heard_at_no_time_is_found(engine: Engine, broadcast_id: str) -> None:
-    change_attempt(engine, attempt(engine, broadcast_id, 1), heard_at=None)
+    change_attempt(engine, attempt(engine, broadcast_id, 1), outcome_recorded_at=None)
     assert found(engine) == {Found.TORN}
 
 
@@ -135,7 +135,7 @@ def test_outcome_that_was_heard_before_its_call_ended_is_found(
     engine: Engine, broadcast_id: str
 ) -> None:
     first = attempt(engine, broadcast_id, 1)
-    change_attempt(engine, first, heard_at=first.ended_at - SECOND / 1000)
+    change_attempt(engine, first, outcome_recorded_at=first.ended_at - SECOND / 1000)
     assert found(engine) == {Found.TORN}
 
 
@@ -143,7 +143,7 @@ def test_word_of_which_nothing_is_known_is_found(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     Driver(engine).claim()
     assert found(engine) == set()
-    change_attempt(engine, attempt(engine, broadcast_id, 1), heard_at=moment(engine))
+    change_attempt(engine, attempt(engine, broadcast_id, 1), outcome_recorded_at=moment(engine))
     assert found(engine) == {Found.TORN}
 
 
@@ -236,7 +236,7 @@ def test_calls_of_one_driver_that_overlap_are_found(engine: Engine, broadcast_id
     first = attempt(engine, broadcast_id, 1)
     late = attempt(engine, broadcast_id, 2)
     at = late.started_at + SECOND
-    change_attempt(engine, first, ended_at=at, heard_at=at)
+    change_attempt(engine, first, ended_at=at, outcome_recorded_at=at)
     one = told(engine, Found.OVERLAP)
     assert (one.n, one.facts["other_n"]) == (2, 1)
     alone = audit.audit(engine, broadcast_id, waits=WAITS).findings

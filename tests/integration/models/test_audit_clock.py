@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from models import AttemptRow, Event
-from models.ledger import audit, controls
+from models.ledger import audit, operator
 from models.ledger.audit import Found
 from tests.integration.models.tampering import (
     SECOND,
@@ -33,7 +33,7 @@ def broadcast_id(engine: Engine) -> str:
 
 def end_at(engine: Engine, broadcast_id: str, n: int, at: datetime) -> None:
     """Move the end of a batch's first call, and all that was heard of it, in all records."""
-    change_attempt(engine, attempt(engine, broadcast_id, n), ended_at=at, heard_at=at)
+    change_attempt(engine, attempt(engine, broadcast_id, n), ended_at=at, outcome_recorded_at=at)
     event = history_of(engine, broadcast_id, n)[0]
     change(engine, Event, Event.id == event.id, at=at)
 
@@ -65,9 +65,9 @@ def test_stop_that_was_written_after_a_call_with_a_later_moment_is_no_send_after
 ) -> None:
     """All lines of the calls before get moments after the stop's, as if the clock had stepped."""
     if stop == "halt":
-        controls.halt(engine, "default", who=WHO)
+        operator.halt(engine, "default", who=WHO)
     else:
-        getattr(controls, stop)(engine, broadcast_id, who=WHO)
+        getattr(operator, stop)(engine, broadcast_id, who=WHO)
     shift_last_call(engine, broadcast_id)
 
     assert found(engine) == {Found.CLOCK}
@@ -81,7 +81,7 @@ def shift_last_call(engine: Engine, broadcast_id: str) -> None:
         connection.execute(
             update(AttemptRow)
             .where(AttemptRow.id == last.id)
-            .values(started_at=begun, ended_at=ended, heard_at=ended)
+            .values(started_at=begun, ended_at=ended, outcome_recorded_at=ended)
         )
     event = history_of(engine, broadcast_id, 3)[0]
     change(engine, Event, Event.id == event.id, at=ended)

@@ -11,17 +11,17 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from broadcast import submission
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
+from broadcast.call.waits import Waits
 from broadcast.errors import UnknownIdError
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
-from broadcast.waits import Waits
 from models import BroadcastRow, Lane
 from models.engine import now
-from models.ledger import audit, claims, controls, lanes, polls, records, submits, sweeps
+from models.ledger import audit, claims, lanes, operator, records, results, submits, sweeps
 from models.ledger.claims import Claim
-from models.ledger.reading import upcoming
-from models.ledger.reading.upcoming import Kind
+from models.ledger.reading import next_work
+from models.ledger.reading.next_work import Kind
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -107,7 +107,7 @@ def test_lost_reply_and_its_repeat_are_healthy(engine: Engine) -> None:
     assert ledger.batch(engine, broadcast_id).state is BatchState.ACCEPTED
 
 
-@pytest.mark.parametrize("word", [controls.pause, controls.cancel])
+@pytest.mark.parametrize("word", [operator.pause, operator.cancel])
 def test_word_while_a_call_is_in_flight_is_healthy(engine: Engine, word: object) -> None:
     broadcast_id = ledger.broadcast(engine, size=40, batches=4)
     driver = Driver(engine)
@@ -118,8 +118,8 @@ def test_word_while_a_call_is_in_flight_is_healthy(engine: Engine, word: object)
     healthy(engine)
     driver.record(claim, LOST)
     healthy(engine)
-    if word is controls.pause:
-        controls.resume(engine, broadcast_id, who=WHO)
+    if word is operator.pause:
+        operator.resume(engine, broadcast_id, who=WHO)
         later(engine)
         driver.call(said(45065, msg_id=2))
         healthy(engine)
@@ -130,12 +130,12 @@ def test_halt_and_what_lifts_it_are_healthy(engine: Engine) -> None:
     driver = Driver(engine)
     driver.call(said(48001))
     healthy(engine)
-    controls.unhalt(engine, None, who=WHO)
+    operator.unhalt(engine, None, who=WHO)
     driver.call(said(0, msg_id=1))
-    controls.halt(engine, None, who=WHO)
+    operator.halt(engine, None, who=WHO)
     ledger.pass_time(engine, timedelta(hours=1))
     assert audit.audit_all(engine, waits=WAITS).counts == {}
-    controls.unhalt(engine, None, who=WHO)
+    operator.unhalt(engine, None, who=WHO)
     driver = replaced(driver)
     driver.call(said(0, msg_id=2))
 
@@ -194,19 +194,19 @@ def test_days_of_polls_and_the_word_of_the_review_are_healthy(engine: Engine) ->
     ledger.pass_time(engine, timedelta(hours=30))
     for batch, word in zip(ledger.batches(engine, broadcast_id), ["SEND_SUCCESS", "SEND_FAIL"],
                            strict=True):  # fmt: skip
-        polls.heard(engine, batch, word, waits=WAITS)
+        results.heard(engine, batch, word, waits=WAITS)
 
     healthy(engine)
 
 
 def test_scheduled_paused_and_half_planned_broadcasts_are_healthy(engine: Engine) -> None:
     broadcast_id = ledger.published(engine, ledger.body(size=40), size=40, batches=4)
-    controls.pause(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
     ledger.pass_time(engine, timedelta(hours=1))
     healthy(engine)
-    controls.resume(engine, broadcast_id, who=WHO)
+    operator.resume(engine, broadcast_id, who=WHO)
     healthy(engine)
-    controls.cancel(engine, broadcast_id, who=WHO)
+    operator.cancel(engine, broadcast_id, who=WHO)
 
     healthy(engine)
 
@@ -240,19 +240,19 @@ class Story:
             sweeps.hold_expired(self.engine)
             yield
 
-    def fact(self, work_id: int) -> Fact:
+    def fact(self, work_id: int) -> CallResult:
         """Return what a call may end as; most are accepted."""
         good = said(0, msg_id=work_id)
         return self.dice.choice([
             good, good, good, LOST, said(-1), said(40003), said(40130), said(45009), said(45011),
             said(40001), said(48001), said(40007), said(45065), said(45065, msg_id=work_id),
-            said(45066), said(0, msg_id=1), Fact(outcome=Outcome.NOT_CALLED),
+            said(45066), said(0, msg_id=1), CallResult(outcome=Outcome.NOT_CALLED),
         ])  # fmt: skip
 
     def call(self) -> None:
         work = self.driver.next()
         if work.kind is Kind.VERIFY:
-            msg_id = upcoming.said_msg_id(self.engine, work.batch_id)
+            msg_id = next_work.said_msg_id(self.engine, work.batch_id)
             assert msg_id is not None
             known = self.dice.random() < 0.5
             records.confirm(self.engine, work.batch_id, msg_id, known=known)
@@ -275,15 +275,15 @@ class Story:
         state = ledger_state(self.engine, one)
         match self.dice.randrange(5):
             case 0:
-                controls.pause(self.engine, one, who=WHO)
+                operator.pause(self.engine, one, who=WHO)
             case 1 if state is BroadcastState.PAUSED:
-                controls.resume(self.engine, one, who=WHO)
+                operator.resume(self.engine, one, who=WHO)
             case 2 if self.dice.random() < 0.2:
-                controls.cancel(self.engine, one, who=WHO)
+                operator.cancel(self.engine, one, who=WHO)
             case 3:
-                controls.halt(self.engine, None, who=WHO)
+                operator.halt(self.engine, None, who=WHO)
             case _:
-                controls.unhalt(self.engine, None, who=WHO)
+                operator.unhalt(self.engine, None, who=WHO)
 
     def late(self) -> None:
         """A reply comes of a call whose driver was given up."""
@@ -330,10 +330,10 @@ def test_audit_beside_working_drivers_raises_no_alarm(engine: Engine) -> None:
         for msg_id in range(1, 31):
             driver.call(said(0, msg_id=msg_id))
             if msg_id % 7 == 0:
-                controls.pause(engine, ids[0], who=WHO)
+                operator.pause(engine, ids[0], who=WHO)
             if msg_id % 9 == 0 and ledger_state(engine, ids[0]) is BroadcastState.PAUSED:
-                controls.resume(engine, ids[0], who=WHO)
-        controls.cancel(engine, ids[1], who=WHO)
+                operator.resume(engine, ids[0], who=WHO)
+        operator.cancel(engine, ids[1], who=WHO)
     finally:
         ended.set()
         looking.join()

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from broadcast import openid
-from broadcast.outcomes import Outcome
+from broadcast.call.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
 from models import Batch, Pack
 from models.ledger import audit

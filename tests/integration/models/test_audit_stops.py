@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.states import BroadcastState
-from broadcast.waits import REPEAT_WINDOW
 from models import Lane
-from models.ledger import audit, controls, lanes, submits, sweeps, uploads
+from models.ledger import audit, lanes, operator, submits, sweeps, uploads
 from models.ledger.audit import Found
 from models.ledger.transaction import write
 from tests.integration.models.tampering import (
@@ -42,9 +42,9 @@ def broadcast_id(engine: Engine) -> str:
 
 
 def test_repeat_under_pause_is_found(engine: Engine, broadcast_id: str) -> None:
-    controls.pause(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
     ledger.pass_time(engine, HOUR)
-    controls.resume(engine, broadcast_id, who=WHO)
+    operator.resume(engine, broadcast_id, who=WHO)
     assert found(engine) == set()
     at = moved_at(engine, broadcast_id, BroadcastState.PAUSED) + SECOND
     change_attempt(engine, attempt(engine, broadcast_id, 2, 2), started_at=at, ended_at=at)
@@ -64,7 +64,7 @@ def test_call_before_the_plan_was_proved_is_found(engine: Engine, before: timede
 
 
 def test_call_after_cancel_is_found(engine: Engine, broadcast_id: str) -> None:
-    controls.cancel(engine, broadcast_id, who=WHO)
+    operator.cancel(engine, broadcast_id, who=WHO)
     ledger.pass_time(engine, HOUR)
     assert found(engine) == set()
     at = moved_at(engine, broadcast_id, BroadcastState.CANCELLED) + SECOND
@@ -74,12 +74,12 @@ def test_call_after_cancel_is_found(engine: Engine, broadcast_id: str) -> None:
 
 @pytest.mark.parametrize("lifted", [True, False])
 def test_call_under_a_halt_is_found(engine: Engine, broadcast_id: str, lifted: bool) -> None:
-    controls.halt(engine, None, who=WHO)
+    operator.halt(engine, None, who=WHO)
     ledger.pass_time(engine, HOUR)
     with engine.connect() as connection:
         halted = connection.scalar(select(Lane.halted_at))
     if lifted:
-        controls.unhalt(engine, None, who=WHO)
+        operator.unhalt(engine, None, who=WHO)
     assert found(engine) == set()
     assert halted is not None
     at = halted + SECOND
@@ -131,7 +131,7 @@ def test_orphan_that_the_next_driver_did_not_adopt_is_found(engine: Engine) -> N
 def test_lane_that_nobody_rings_for_is_found(engine: Engine, broadcast_id: str) -> None:
     ledger.pass_time(engine, HOUR)
     assert found(engine) == {Found.LANE}
-    controls.pause(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
     assert found(engine) == set()
 
 
@@ -163,7 +163,7 @@ def test_scheduled_broadcast_that_nobody_launches_is_found(engine: Engine) -> No
 def test_doubt_that_nobody_holds_after_23_hours_is_found(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     Driver(engine).call(LOST)
-    controls.pause(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
     ledger.pass_time(engine, REPEAT_WINDOW)
     assert found(engine) == set()
     ledger.pass_time(engine, HOUR)

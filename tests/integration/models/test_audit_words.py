@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.attempts import Reason
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
-from broadcast.places import Place
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
+from broadcast.call.retry import RetryVerdict
 from broadcast.states import BatchState
 from models import Event
-from models.ledger import controls, resolves, retries
+from models.ledger import operator, resolves, retries
 from models.ledger.audit import Found
 from tests.integration.models.stories import lost_then, take_over
 from tests.integration.models.tampering import (
@@ -32,12 +32,12 @@ from tests.kit.ledger import LOST, Driver, said
 def settled(driver: Driver, broadcast_id: str, msg_id: int | None) -> None:
     """End batch 1 in doubt, and let a person say what became of it."""
     lost_then(driver, said(48001))
-    controls.unhalt(driver.engine, None, who=WHO)
+    operator.unhalt(driver.engine, None, who=WHO)
     resolves.resolve(driver.engine, broadcast_id, 1, msg_id=msg_id, who=WHO)
     assert found(driver.engine) == set()
 
 
-def retried(driver: Driver, broadcast_id: str, *facts: Fact) -> None:
+def retried(driver: Driver, broadcast_id: str, *facts: CallResult) -> None:
     """Let a person say "not sent" of batch 1 and retry it; WeChat answers with *facts*."""
     settled(driver, broadcast_id, None)
     retries.retry(driver.engine, broadcast_id, who=WHO)
@@ -107,7 +107,7 @@ def test_state_that_the_word_not_sent_does_not_explain_is_found(
     ],
 )
 def test_calls_after_a_retry_must_explain_the_state_again(
-    driver: Driver, broadcast_id: str, fact: Fact, state: BatchState
+    driver: Driver, broadcast_id: str, fact: CallResult, state: BatchState
 ) -> None:
     retried(driver, broadcast_id, fact)
     change_batch(driver.engine, broadcast_id, 1, state=state)
@@ -154,7 +154,7 @@ def test_reply_0_that_a_person_denied_is_found_and_not_called_again(
     first = attempt(driver.engine, broadcast_id, 1)
     change_attempt(driver.engine, first, outcome=Outcome.ACCEPTED, msg_id=8)
     assert told(driver.engine, Found.DENIED).facts == {"number": 1, "msg_id": 8}
-    [left] = retries.retry(driver.engine, broadcast_id, who=WHO).of(Place.TAKEN)
+    [left] = retries.retry(driver.engine, broadcast_id, who=WHO).of(RetryVerdict.TAKEN)
     assert list(left.numbers) == [1]
     resolves.resolve(driver.engine, broadcast_id, 1, msg_id=8, who=WHO)
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
@@ -197,13 +197,15 @@ def test_halves_after_a_denial_are_found(engine: Engine) -> None:
     "fact",
     [
         said(0, msg_id=7), said(45065, msg_id=7), said(40003), said(40130), said(45009), LOST,
-        Fact(outcome=Outcome.NOT_CALLED),
+        CallResult(outcome=Outcome.NOT_CALLED),
     ],
 )  # fmt: skip
-def test_whatever_follows_a_retry_is_healthy(driver: Driver, broadcast_id: str, fact: Fact) -> None:
+def test_whatever_follows_a_retry_is_healthy(
+    driver: Driver, broadcast_id: str, fact: CallResult
+) -> None:
     retried(driver, broadcast_id, fact)
     if ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED:
-        controls.cancel(driver.engine, broadcast_id, who=WHO)
+        operator.cancel(driver.engine, broadcast_id, who=WHO)
         assert found(driver.engine) == set()
 
 
@@ -211,12 +213,12 @@ def test_whatever_follows_a_retry_is_healthy(driver: Driver, broadcast_id: str, 
 @pytest.mark.parametrize(
     "late",
     [
-        LOST, Fact(outcome=Outcome.NOT_CALLED), said(45009), said(0, msg_id=71),
+        LOST, CallResult(outcome=Outcome.NOT_CALLED), said(45009), said(0, msg_id=71),
         said(45065, msg_id=71),
     ],
 )  # fmt: skip
 def test_late_reply_after_a_word_is_healthy_and_so_is_what_a_retry_makes_of_it(
-    driver: Driver, broadcast_id: str, msg_id: int | None, late: Fact
+    driver: Driver, broadcast_id: str, msg_id: int | None, late: CallResult
 ) -> None:
     claim = driver.claim()
     second = take_over(driver)
@@ -237,6 +239,6 @@ def test_second_word_takes_the_place_of_the_first(driver: Driver, broadcast_id: 
     retries.retry(driver.engine, broadcast_id, who=WHO)
     assert second.claim().number == 3
     take_over(second)
-    controls.cancel(driver.engine, broadcast_id, who=WHO)
+    operator.cancel(driver.engine, broadcast_id, who=WHO)
     resolves.resolve(driver.engine, broadcast_id, 1, msg_id=73, who=WHO)
     assert found(driver.engine) == set()

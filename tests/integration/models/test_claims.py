@@ -10,19 +10,19 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, Engine, event, func, select, update
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
+from broadcast.call.rules import Rules
+from broadcast.call.waits import Waits
 from broadcast.errors import DatabaseAwayError
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
-from broadcast.rules import Rules
 from broadcast.states import BatchState, BroadcastState
-from broadcast.waits import Waits
 from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import claims, controls, lanes, records, stops
-from models.ledger.reading import reports, upcoming
-from models.ledger.reading.upcoming import Kind
+from models.ledger import claims, lanes, operator, records, stops
+from models.ledger.reading import next_work, reports
+from models.ledger.reading.next_work import Kind
 from models.ledger.transaction import write
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -54,8 +54,8 @@ DRIVE = """
 import sys
 from models.engine import open_engine
 from models.ledger import claims, lanes
-from models.ledger.reading import upcoming
-from models.ledger.reading.upcoming import Kind
+from models.ledger.reading import next_work
+from models.ledger.reading.next_work import Kind
 from models.ledger.records import record
 from tests.kit.ledger import said
 
@@ -65,7 +65,7 @@ while True:
     held = lanes.acquire(engine, "default", me)
     if held is None:
         continue
-    work = upcoming.next_work(engine, held.account)
+    work = next_work.next_work(engine, held.account)
     if work.kind is Kind.REST:
         lanes.release(engine, held)
         break
@@ -97,7 +97,7 @@ def driver(engine: Engine) -> Driver:
     return Driver(engine)
 
 
-def refused(driver: Driver, work: upcoming.Work) -> None:
+def refused(driver: Driver, work: next_work.Work) -> None:
     before = attempts(driver.engine)
     assert claims.claim(driver.engine, driver.held, work) is None
     assert attempts(driver.engine) == before
@@ -144,7 +144,7 @@ def test_claim_fails_though_the_same_owner_holds_the_lane_again(driver: Driver) 
     [(said(0, msg_id=7), BatchState.ACCEPTED), (said(40001), BatchState.PLANNED)],
 )
 def test_claim_fails_after_the_late_reply_to_the_driver_before(
-    driver: Driver, late: Fact, state: BatchState
+    driver: Driver, late: CallResult, state: BatchState
 ) -> None:
     """The doubt that was to be repeated is none any more, though no call was added."""
     claim = driver.claim()
@@ -160,7 +160,7 @@ def test_claim_fails_after_the_late_reply_to_the_driver_before(
 @pytest.mark.parametrize("word", ["pause", "cancel"])
 def test_claim_fails_after_pause_and_cancel(driver: Driver, word: str) -> None:
     work = driver.next()
-    assert getattr(controls, word)(driver.engine, work.broadcast_id, who="a person")
+    assert getattr(operator, word)(driver.engine, work.broadcast_id, who="a person")
     refused(driver, work)
     assert driver.next().kind is Kind.REST
 
@@ -168,10 +168,10 @@ def test_claim_fails_after_pause_and_cancel(driver: Driver, word: str) -> None:
 @pytest.mark.parametrize("name", ["default", None])
 def test_claim_fails_after_halt_and_succeeds_after_unhalt(driver: Driver, name: str | None) -> None:
     work = driver.next()
-    assert controls.halt(driver.engine, name, who="a person") == ["default"]
+    assert operator.halt(driver.engine, name, who="a person") == ["default"]
     refused(driver, work)
     assert driver.next().kind is Kind.REST
-    assert controls.unhalt(driver.engine, name, who="a person") == ["default"]
+    assert operator.unhalt(driver.engine, name, who="a person") == ["default"]
     driver.claim()
 
 
@@ -294,7 +294,7 @@ def test_lanes_of_two_accounts_do_not_meet(engine: Engine) -> None:
     ledger.broadcast(engine, owner=ledger.account("north"))
     ledger.broadcast(engine, owner=ledger.account("south"))
     north, south = Driver(engine, "north"), Driver(engine, "south")
-    controls.halt(engine, "north", who="a person")
+    operator.halt(engine, "north", who="a person")
     assert north.next().kind is Kind.REST
     south.call(said(0, msg_id=1))
 
@@ -303,9 +303,9 @@ def test_unknown_batch_is_not_repeated_after_23_hours_of_pause(driver: Driver) -
     """The decision of then looked 23 h ahead; the pause came after it."""
     driver.call(LOST)
     broadcast_id = driver.next().broadcast_id
-    controls.pause(driver.engine, broadcast_id, who="a person")
+    operator.pause(driver.engine, broadcast_id, who="a person")
     ledger.pass_time(driver.engine, timedelta(hours=23, seconds=1))
-    controls.resume(driver.engine, broadcast_id, who="a person")
+    operator.resume(driver.engine, broadcast_id, who="a person")
     late = Driver(driver.engine)
     work = late.next()
     assert work.state is BatchState.UNKNOWN

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from broadcast.attempts import Reason
-from broadcast.decide import Move
+from broadcast.call.attempts import Reason
+from broadcast.call.decide import Verdict
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
 from broadcast.events import EventKind
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
 from broadcast.states import BATCH_MOVES, BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
-from models.ledger import controls, moves
+from models.ledger import operator, transitions
 from models.ledger.reading import doubts, reports
-from models.ledger.reading.upcoming import Kind
+from models.ledger.reading.next_work import Kind
 from tests.integration.models.stories import lane
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -45,7 +45,7 @@ def test_refusal_of_the_account_stops_its_lane_and_keeps_the_batch(
     told = reports.report(driver.engine, broadcast_id)
     assert told.state is BroadcastState.HELD
     assert told.lane.stop_errcode == errcode
-    controls.unhalt(driver.engine, "default", who="a person")
+    operator.unhalt(driver.engine, "default", who="a person")
     assert driver.next().kind is Kind.CALL
 
 
@@ -83,7 +83,7 @@ def test_first_token_error_goes_again_at_once_and_the_second_stops_the_account(
 
 def test_cancel_with_an_unknown_batch_ends_it_in_doubt(driver: Driver, broadcast_id: str) -> None:
     driver.call(LOST)
-    controls.cancel(driver.engine, broadcast_id, who="a person")
+    operator.cancel(driver.engine, broadcast_id, who="a person")
     one, other = ledger.batches(driver.engine, broadcast_id)
     assert (one.state, one.reason) == (BatchState.IN_DOUBT, Reason.STOPPED_WHILE_UNKNOWN)
     assert other.state is BatchState.CANCELLED
@@ -98,14 +98,14 @@ def test_cancel_with_an_unknown_batch_ends_it_in_doubt(driver: Driver, broadcast
         (said(45009), BatchState.CANCELLED, BroadcastState.CANCELLED),
         (said(45065, msg_id=7), BatchState.IN_DOUBT, BroadcastState.HELD),
         (said(40130), BatchState.REFUSED, BroadcastState.FAILED),
-        (Fact(outcome=Outcome.NOT_CALLED), BatchState.CANCELLED, BroadcastState.CANCELLED),
+        (CallResult(outcome=Outcome.NOT_CALLED), BatchState.CANCELLED, BroadcastState.CANCELLED),
     ],
 )
 def test_batch_in_flight_at_the_cancel_ends_by_its_reply(
-    driver: Driver, broadcast_id: str, fact: Fact, state: BatchState, told: BroadcastState
+    driver: Driver, broadcast_id: str, fact: CallResult, state: BatchState, told: BroadcastState
 ) -> None:
     claim = driver.claim()
-    controls.cancel(driver.engine, broadcast_id, who="a person")
+    operator.cancel(driver.engine, broadcast_id, who="a person")
     driver.record(claim, fact)
     one, other = ledger.batches(driver.engine, broadcast_id)
     assert (one.state, other.state) == (state, BatchState.CANCELLED)
@@ -122,8 +122,8 @@ def test_fact_whose_move_is_illegal_is_kept_and_its_batch_left_to_a_person(
     hole = {**BATCH_MOVES, BatchState.CALLING: frozenset({BatchState.IN_DOUBT})}
     claim = driver.claim()
     with monkeypatch.context() as patch:
-        patch.setattr(moves, "BATCH_MOVES", hole)
-        assert driver.record(claim, said(0, msg_id=71)).move is Move.DOUBT
+        patch.setattr(transitions, "BATCH_MOVES", hole)
+        assert driver.record(claim, said(0, msg_id=71)).verdict is Verdict.DOUBT
 
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.ILLEGAL_MOVE)

@@ -10,17 +10,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.result import CallResult
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.events import EventKind
-from broadcast.facts import Fact
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
-from models.ledger import claims, controls, plans, sweeps
-from models.ledger.reading import flights, reports, voices
-from models.ledger.reading.flights import Waiting
-from models.ledger.reading.upcoming import Kind
+from models.ledger import claims, operator, plans, sweeps
+from models.ledger.reading import in_flight, reports, voices
+from models.ledger.reading.in_flight import Waiting
+from models.ledger.reading.next_work import Kind
 from models.ledger.transaction import note, write
 from tests.integration.models.stories import OVER, snapshot
 from tests.integration.models.words import doubt
@@ -37,17 +37,17 @@ def state(engine: Engine, broadcast_id: str) -> BroadcastState:
 @pytest.mark.parametrize("word", ["pause", "resume", "cancel"])
 def test_unknown_id_is_told(engine: Engine, word: str) -> None:
     with pytest.raises(UnknownIdError):
-        getattr(controls, word)(engine, "20260101-nobody", who=WHO)
+        getattr(operator, word)(engine, "20260101-nobody", who=WHO)
 
 
 def test_pause_and_resume_say_whether_they_changed_anything(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
-    assert not controls.resume(engine, broadcast_id, who=WHO)
-    assert controls.pause(engine, broadcast_id, who=WHO)
-    assert not controls.pause(engine, broadcast_id, who=WHO)
+    assert not operator.resume(engine, broadcast_id, who=WHO)
+    assert operator.pause(engine, broadcast_id, who=WHO)
+    assert not operator.pause(engine, broadcast_id, who=WHO)
     told = reports.report(engine, broadcast_id)
     assert (told.state, told.reason) == (BroadcastState.PAUSED, Reason.BY_HAND)
-    assert controls.resume(engine, broadcast_id, who=WHO)
+    assert operator.resume(engine, broadcast_id, who=WHO)
     assert state(engine, broadcast_id) is BroadcastState.PLANNING
 
 
@@ -55,9 +55,9 @@ def test_broadcast_that_was_called_goes_on_where_it_stood(engine: Engine) -> Non
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)
     driver.call(said(0, msg_id=1))
-    controls.pause(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
     assert driver.next().kind is Kind.REST
-    controls.resume(engine, broadcast_id, who=WHO)
+    operator.resume(engine, broadcast_id, who=WHO)
     assert state(engine, broadcast_id) is BroadcastState.SENDING
     driver.call(said(0, msg_id=2))
     assert state(engine, broadcast_id) is BroadcastState.COMPLETED
@@ -67,7 +67,7 @@ def test_call_in_flight_at_the_pause_is_recorded(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)
     claim = driver.claim()
-    controls.pause(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
     driver.record(claim, said(0, msg_id=1))
     told = reports.report(engine, broadcast_id)
     assert (told.state, told.recipients["accepted"]) == (BroadcastState.PAUSED, 10)
@@ -76,21 +76,21 @@ def test_call_in_flight_at_the_pause_is_recorded(engine: Engine) -> None:
 def test_scheduled_broadcast_keeps_its_time_over_a_pause(engine: Engine) -> None:
     at = datetime.now(UTC) + timedelta(hours=2)
     broadcast_id = ledger.published(engine, ledger.body(at=at))
-    controls.pause(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
     ledger.pass_time(engine, timedelta(hours=1))
     assert sweeps.launch_due(engine) == []
-    controls.resume(engine, broadcast_id, who=WHO)
+    operator.resume(engine, broadcast_id, who=WHO)
     assert state(engine, broadcast_id) is BroadcastState.SCHEDULED
-    controls.pause(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
     ledger.pass_time(engine, timedelta(hours=1, seconds=1))
     assert sweeps.launch_due(engine) == []
-    controls.resume(engine, broadcast_id, who=WHO)
+    operator.resume(engine, broadcast_id, who=WHO)
     assert state(engine, broadcast_id) is BroadcastState.PLANNING
 
 
 @pytest.mark.parametrize("facts", [(said(0, msg_id=1), said(0, msg_id=2)), (said(40130),) * 2])
 def test_ended_broadcast_is_not_resumed_and_its_cancel_says_so(
-    engine: Engine, facts: tuple[Fact, ...]
+    engine: Engine, facts: tuple[CallResult, ...]
 ) -> None:
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)
@@ -98,10 +98,10 @@ def test_ended_broadcast_is_not_resumed_and_its_cancel_says_so(
         driver.call(fact)
     before = state(engine, broadcast_id)
     with pytest.raises(InputError) as caught:
-        controls.resume(engine, broadcast_id, who=WHO)
+        operator.resume(engine, broadcast_id, who=WHO)
     assert caught.value.message_id == "error.broadcast.ended"
-    assert not controls.cancel(engine, broadcast_id, who=WHO)
-    assert not controls.pause(engine, broadcast_id, who=WHO)
+    assert not operator.cancel(engine, broadcast_id, who=WHO)
+    assert not operator.pause(engine, broadcast_id, who=WHO)
     assert state(engine, broadcast_id) is before
 
 
@@ -109,9 +109,9 @@ def test_broadcast_held_for_a_doubt_alone_needs_a_human_not_a_resume(engine: Eng
     broadcast_id = ledger.broadcast(engine, batches=1)
     Driver(engine).call(said(45065))
     with pytest.raises(InputError) as caught:
-        controls.resume(engine, broadcast_id, who=WHO)
+        operator.resume(engine, broadcast_id, who=WHO)
     assert caught.value.message_id == "error.broadcast.in_doubt"
-    controls.cancel(engine, broadcast_id, who=WHO)
+    operator.cancel(engine, broadcast_id, who=WHO)
     assert state(engine, broadcast_id) is BroadcastState.HELD, "a doubt is not cancelled away"
 
 
@@ -121,10 +121,10 @@ def test_cancel_before_any_call_cancels_everybody(engine: Engine) -> None:
     later = ledger.published(engine, ledger.body(at=at))
     cut = ledger.broadcast(engine)
     paused = ledger.broadcast(engine)
-    controls.pause(engine, paused, who=WHO)
+    operator.pause(engine, paused, who=WHO)
     for broadcast_id in (uncut, later, cut, paused):
-        assert controls.cancel(engine, broadcast_id, who=WHO)
-        assert not controls.cancel(engine, broadcast_id, who=WHO)
+        assert operator.cancel(engine, broadcast_id, who=WHO)
+        assert not operator.cancel(engine, broadcast_id, who=WHO)
         told = reports.report(engine, broadcast_id)
         assert told.state is BroadcastState.CANCELLED
         assert told.recipients["cancelled"] == sum(told.recipients.values()) == 20
@@ -137,7 +137,7 @@ def test_cancel_in_the_middle_names_the_exact_sets(engine: Engine) -> None:
     driver.call(said(0, msg_id=1))
     driver.call(said(40130))
     driver.call(LOST)
-    controls.cancel(engine, broadcast_id, who=WHO)
+    operator.cancel(engine, broadcast_id, who=WHO)
     told = reports.report(engine, broadcast_id)
     assert told.recipients == {
         "accepted": 10, "refused": 10, "cancelled": 10, "in_doubt": 10, "waiting": 0,
@@ -148,20 +148,20 @@ def test_cancel_in_the_middle_names_the_exact_sets(engine: Engine) -> None:
 def test_halt_and_unhalt_name_the_accounts_they_moved(engine: Engine) -> None:
     for name in ("north", "south"):
         ledger.broadcast(engine, owner=ledger.account(name))
-    assert controls.halt(engine, "north", who=WHO) == ["north"]
-    assert controls.halt(engine, None, who=WHO) == ["south"]
-    assert controls.halt(engine, None, who=WHO) == []
+    assert operator.halt(engine, "north", who=WHO) == ["north"]
+    assert operator.halt(engine, None, who=WHO) == ["south"]
+    assert operator.halt(engine, None, who=WHO) == []
     told = reports.reports(engine)[0].lane
     assert (told.halted_by, told.halted_at is None) == (WHO, False)
-    assert controls.unhalt(engine, None, who=WHO) == ["north", "south"]
-    assert controls.unhalt(engine, None, who=WHO) == []
+    assert operator.unhalt(engine, None, who=WHO) == ["north", "south"]
+    assert operator.unhalt(engine, None, who=WHO) == []
 
 
 def test_halted_account_is_shown_as_held(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
-    controls.halt(engine, "default", who=WHO)
+    operator.halt(engine, "default", who=WHO)
     assert state(engine, broadcast_id) is BroadcastState.HELD
-    controls.unhalt(engine, "default", who=WHO)
+    operator.unhalt(engine, "default", who=WHO)
     assert state(engine, broadcast_id) is BroadcastState.WAITING
 
 
@@ -180,7 +180,7 @@ def test_no_claim_is_committed_after_a_pause_was(engine: Engine) -> None:
 
     def stop() -> int:
         begun.wait(30)
-        controls.pause(engine, broadcast_id, who=WHO)
+        operator.pause(engine, broadcast_id, who=WHO)
         with engine.connect() as connection:
             return len(connection.execute(select(AttemptRow.id)).all())
 
@@ -194,11 +194,11 @@ def test_no_claim_is_committed_after_a_pause_was(engine: Engine) -> None:
 
 def test_every_word_stands_in_the_history_with_its_speaker(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
-    controls.pause(engine, broadcast_id, who=WHO)
-    controls.resume(engine, broadcast_id, who=WHO)
-    controls.cancel(engine, broadcast_id, who=WHO)
-    controls.halt(engine, None, who=WHO)
-    controls.unhalt(engine, None, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
+    operator.resume(engine, broadcast_id, who=WHO)
+    operator.cancel(engine, broadcast_id, who=WHO)
+    operator.halt(engine, None, who=WHO)
+    operator.unhalt(engine, None, who=WHO)
     with engine.connect() as connection:
         kinds = connection.scalars(select(Event.kind).where(Event.who == WHO)).all()
     moved = [EventKind.BATCH_MOVE] * 2 + [EventKind.BROADCAST_MOVE] * 3
@@ -220,14 +220,14 @@ def test_history_keeps_facts_that_json_does_not_know(engine: Engine) -> None:
 
 def test_cancelled_batches_say_why(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
-    controls.cancel(engine, broadcast_id, who=WHO)
+    operator.cancel(engine, broadcast_id, who=WHO)
     for batch in ledger.batches(engine, broadcast_id):
         assert (batch.state, batch.reason) == (BatchState.CANCELLED, Reason.BY_HAND)
 
 
 def test_unknown_id_is_told_with_the_near_one(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
-    for word in (controls.pause, controls.resume, controls.cancel):
+    for word in (operator.pause, operator.resume, operator.cancel):
         with pytest.raises(UnknownIdError) as caught:
             word(engine, broadcast_id + "x", who=WHO)
         assert caught.value.facts["near"] == broadcast_id
@@ -236,22 +236,22 @@ def test_unknown_id_is_told_with_the_near_one(engine: Engine) -> None:
 def test_cancel_that_left_a_doubt_is_said_once(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     Driver(engine).call(LOST)
-    assert controls.cancel(engine, broadcast_id, who=WHO)
+    assert operator.cancel(engine, broadcast_id, who=WHO)
     before = snapshot(engine)
-    assert not controls.cancel(engine, broadcast_id, who="somebody else")
+    assert not operator.cancel(engine, broadcast_id, who="somebody else")
     assert snapshot(engine) == before
 
 
 def test_why_stands_in_the_history_and_is_told(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
-    controls.pause(engine, broadcast_id, who=WHO, why="错字")
+    operator.pause(engine, broadcast_id, who=WHO, why="错字")
     told = voices.last(engine, broadcast_id)
     assert told is not None
     assert (told.who, told.why, told.moved_to) == (WHO, "错字", BroadcastState.PAUSED)
-    controls.resume(engine, broadcast_id, who=WHO, why="改好了 🎉")
-    controls.halt(engine, "default", who=WHO, why="老板来电")
+    operator.resume(engine, broadcast_id, who=WHO, why="改好了 🎉")
+    operator.halt(engine, "default", who=WHO, why="老板来电")
     assert reports.report(engine, broadcast_id).lane.halted_why == "老板来电"
-    controls.unhalt(engine, "default", who=WHO)
+    operator.unhalt(engine, "default", who=WHO)
     assert reports.report(engine, broadcast_id).lane.halted_why is None
     with engine.connect() as connection:
         said_so = select(Event.detail).where(
@@ -275,7 +275,7 @@ def test_nobodys_word_is_told_where_only_wechat_stopped_it(engine: Engine) -> No
 def test_who_paused_what_wechat_had_stopped_is_told(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     Driver(engine).call(said(45002))
-    controls.pause(engine, broadcast_id, who=WHO, why="错字")
+    operator.pause(engine, broadcast_id, who=WHO, why="错字")
     told = voices.last(engine, broadcast_id)
     assert told is not None
     assert (told.who, told.why, told.moved_to) == (WHO, "错字", BroadcastState.PAUSED)
@@ -285,28 +285,28 @@ def test_call_that_no_stop_reaches_is_named(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)
     claim = driver.claim()
-    controls.pause(engine, broadcast_id, who=WHO)
-    _, [flight] = flights.beside_report(engine, broadcast_id)
+    operator.pause(engine, broadcast_id, who=WHO)
+    _, [flight] = in_flight.beside_report(engine, broadcast_id)
     assert (flight.broadcast_id, flight.n, flight.size) == (broadcast_id, 1, 10)
-    assert flights.of_accounts(engine, ["default"]) == [flight]
-    assert flights.of_accounts(engine, ["another"]) == []
+    assert in_flight.of_accounts(engine, ["default"]) == [flight]
+    assert in_flight.of_accounts(engine, ["another"]) == []
     driver.record(claim, said(0, msg_id=1))
-    assert flights.beside_report(engine, broadcast_id)[1] == []
+    assert in_flight.beside_report(engine, broadcast_id)[1] == []
 
 
 def test_call_whose_driver_lost_the_lane_is_told_as_left_behind(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)
     claim = driver.claim()
-    [flown] = flights.of_accounts(engine, ["default"])
+    [flown] = in_flight.of_accounts(engine, ["default"])
     assert flown.driven
 
     ledger.pass_time(engine, OVER)
 
-    [left] = flights.of_accounts(engine, ["default"])
+    [left] = in_flight.of_accounts(engine, ["default"])
     assert not left.driven
     driver.record(claim, said(0, msg_id=1))
-    assert flights.beside_report(engine, broadcast_id)[1] == []
+    assert in_flight.beside_report(engine, broadcast_id)[1] == []
 
 
 def test_broadcasts_that_have_more_to_send_are_told_by_account(engine: Engine) -> None:
@@ -317,9 +317,9 @@ def test_broadcasts_that_have_more_to_send_are_told_by_account(engine: Engine) -
     paused = ledger.broadcast(engine, owner=south)
     uncut = ledger.published(engine, ledger.body(owner=south))
     for one in (paused, uncut):
-        controls.pause(engine, one, who=WHO)
+        operator.pause(engine, one, who=WHO)
 
-    told = flights.waiting(engine, ["north", "south", "east"])
+    told = in_flight.waiting(engine, ["north", "south", "east"])
 
     assert told == {"north": Waiting(going=going), "south": Waiting(kept_back=[paused, uncut])}
 
@@ -330,20 +330,20 @@ def test_a_broadcast_held_for_doubts_alone_has_nobody_waiting(engine: Engine) ->
     driver.call(said(0, msg_id=1))
     doubt(driver)
     assert state(engine, first) is BroadcastState.HELD
-    assert flights.waiting(engine, ["default"]) == {}
+    assert in_flight.waiting(engine, ["default"]) == {}
 
     second = ledger.broadcast(engine, batches=3)
     driver.call(said(0, msg_id=2))
     doubt(driver)
-    controls.pause(engine, second, who=WHO)
+    operator.pause(engine, second, who=WHO)
 
-    assert flights.waiting(engine, ["default"]) == {"default": Waiting(kept_back=[second])}
+    assert in_flight.waiting(engine, ["default"]) == {"default": Waiting(kept_back=[second])}
 
 
 def test_cancel_stands_in_the_history_of_each_batch_with_its_speaker(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     Driver(engine).call(LOST)
-    controls.cancel(engine, broadcast_id, who="cli:王小明@desk", why="the wrong list")
+    operator.cancel(engine, broadcast_id, who="cli:王小明@desk", why="the wrong list")
     with engine.connect() as connection:
         rows = connection.execute(
             select(Event.detail, Event.who).where(Event.kind == EventKind.BATCH_MOVE)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.facts import Fact
+from broadcast.call.result import CallResult
 from broadcast.states import BatchState
-from models.ledger import controls
+from models.ledger import operator
 from tests.chaos.verdict import Leaf, leaves
 from tests.integration.models.stories import lost_then, take_over
 from tests.integration.models.tampering import WHO, change_batch
@@ -23,7 +23,7 @@ def doubt(engine: Engine) -> Leaf:
 
 @pytest.mark.parametrize("fact", [said(40003), said(45009), None])
 def test_doubt_about_a_batch_that_was_refused_or_never_called_has_no_reason(
-    driver: Driver, broadcast_id: str, fact: Fact | None
+    driver: Driver, broadcast_id: str, fact: CallResult | None
 ) -> None:
     if fact is not None:
         driver.call(fact)
@@ -70,10 +70,10 @@ def test_doubt_about_another_batch_s_msg_id_has_a_reason(driver: Driver, broadca
 
 @pytest.mark.parametrize("late", [LOST, said(45009)])
 def test_doubt_that_a_later_reply_could_have_ended_had_its_reason(
-    driver: Driver, broadcast_id: str, late: Fact
+    driver: Driver, broadcast_id: str, late: CallResult
 ) -> None:
     claim = driver.claim()
     take_over(driver)
-    controls.cancel(driver.engine, broadcast_id, who=WHO)
+    operator.cancel(driver.engine, broadcast_id, who=WHO)
     driver.record(claim, late)
     assert doubt(driver.engine).may_be_doubted

@@ -7,18 +7,18 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, update
 
+from broadcast.call.waits import Waits
+from broadcast.gates.blockers import Blocker, Cause
+from broadcast.gates.blockers import of as standstills
 from broadcast.reports import Ahead, Driven, Report
-from broadcast.standstills import Cause, Standstill
-from broadcast.standstills import of as standstills
 from broadcast.states import BatchState
-from broadcast.waits import Waits
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import controls, lanes
+from models.ledger import lanes, operator
 from models.ledger.audit.findings import Found
 from models.ledger.audit.run import audit
-from models.ledger.reading import reports, upcoming
+from models.ledger.reading import next_work, reports
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -33,7 +33,7 @@ def driven(engine: Engine, broadcast_id: str) -> Driven:
     return found
 
 
-def why(engine: Engine, broadcast_id: str) -> list[Standstill]:
+def why(engine: Engine, broadcast_id: str) -> list[Blocker]:
     return list(standstills(told(engine, broadcast_id)))
 
 
@@ -85,7 +85,7 @@ def test_what_a_person_stopped_goes_before_nobody(engine: Engine, word: str) -> 
     doubtful, waits = (ledger.broadcast(engine) for _ in range(2))
     Driver(engine).call(LOST)
 
-    getattr(controls, word)(engine, doubtful, who="cli:ann@desk")
+    getattr(operator, word)(engine, doubtful, who="cli:ann@desk")
 
     assert driven(engine, waits).ahead == Ahead()
 
@@ -115,7 +115,7 @@ def test_the_first_of_all_is_the_one_that_the_lane_takes(engine: Engine) -> None
 
     for n in range(1, len(there) + 1):
         first = [one for one in there if driven(engine, one).ahead == Ahead()]
-        taken = upcoming.next_work(engine, "default").broadcast_id
+        taken = next_work.next_work(engine, "default").broadcast_id
         assert taken in first
         waiting = [one for one in there if told(engine, one).recipients["waiting"]]
         assert [one for one in first if one in waiting] == [taken]
@@ -133,7 +133,7 @@ def test_nobody_is_missed_right_after_a_person_took_a_doubt_out_of_the_way(
     ledger.pass_time(engine, timedelta(minutes=5))
     postpone(engine, doubtful)
 
-    getattr(controls, word)(engine, doubtful, who="cli:ann@desk")
+    getattr(operator, word)(engine, doubtful, who="cli:ann@desk")
 
     assert why(engine, waits) == []
     assert audit(engine, waits, waits=Waits()).findings == []

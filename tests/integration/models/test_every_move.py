@@ -15,15 +15,25 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast import submission
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.result import CallResult
+from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.events import EventKind
-from broadcast.facts import Fact
 from broadcast.plan import Quota
-from broadcast.rules import DEFAULT_RULES, Rules
 from broadcast.states import BATCH_MOVES, BROADCAST_MOVES, BatchState, BroadcastState
 from models import Base, Event
 from models.engine import open_engine
-from models.ledger import controls, lanes, moves, polls, records, resolves, retries, submits, sweeps
+from models.ledger import (
+    lanes,
+    operator,
+    records,
+    resolves,
+    results,
+    retries,
+    submits,
+    sweeps,
+    transitions,
+)
 from models.ledger.claims import Claim
 from tests.integration.models.ledger_world import empty
 from tests.integration.models.still_clock import StillClock
@@ -79,11 +89,11 @@ class Stage:
         self.claims.append(self.driver.claim())
         assert ledger.states(self.engine, self.id)[B.CALLING] == 1
 
-    def record(self, fact: Fact, *, call: int = -1) -> None:
+    def record(self, fact: CallResult, *, call: int = -1) -> None:
         """Store what a call ended as, the newest if no other is named."""
         records.record(self.engine, self.claims[call].attempt_id, fact, rules=self.rules)
 
-    def call(self, fact: Fact) -> None:
+    def call(self, fact: CallResult) -> None:
         """Claim and record; wait before, if it must."""
         self.clock.pass_(timedelta(seconds=3))
         self.claim()
@@ -130,22 +140,22 @@ class Stage:
 
     def pause(self) -> None:
         """Let a person pause it."""
-        assert controls.pause(self.engine, self.id, who=WHO)
+        assert operator.pause(self.engine, self.id, who=WHO)
 
     def resume(self) -> None:
         """Let a person resume it."""
-        assert controls.resume(self.engine, self.id, who=WHO)
+        assert operator.resume(self.engine, self.id, who=WHO)
 
     def cancel(self) -> None:
         """Let a person cancel it."""
-        assert controls.cancel(self.engine, self.id, who=WHO)
+        assert operator.cancel(self.engine, self.id, who=WHO)
 
     def hear(self, status: str, *, n: int = 1) -> None:
         """Let mass/get tell of a batch."""
         batch = ledger.batch(self.engine, self.id, n)
-        polls.heard(self.engine, batch, status, waits=DEFAULT_RULES.waits)
+        results.heard(self.engine, batch, status, waits=DEFAULT_RULES.waits)
 
-    def another_has(self, fact: Fact) -> None:
+    def another_has(self, fact: CallResult) -> None:
         """Let another broadcast's batch be accepted before."""
         other = Stage(self.engine, self.clock)
         other.begin()
@@ -197,12 +207,12 @@ def beside(tale: Story) -> Story:
     return told(lambda stage: stage.another_has(OK), tale)
 
 
-def call(fact: Fact) -> Story:
+def call(fact: CallResult) -> Story:
     """Return the step of a whole call."""
     return lambda stage: stage.call(fact)
 
 
-def late(fact: Fact, of: int = 0) -> Story:
+def late(fact: CallResult, of: int = 0) -> Story:
     """Return the step in which the reply of a call, the first if not said, arrives."""
     return lambda stage: stage.record(fact, call=of)
 
@@ -232,7 +242,7 @@ def cancelled_once(stage: Stage) -> None:
     """Cancel the batch as it was done before a person's "not sent" counted in it."""
     batch = ledger.batch(stage.engine, stage.id)
     with stage.engine.begin() as connection:
-        moves.move_batch(connection, batch, B.CANCELLED, who=WHO, reason=Reason.BY_HAND)
+        transitions.move_batch(connection, batch, B.CANCELLED, who=WHO, reason=Reason.BY_HAND)
     stage.cancel()
 
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.places import Place
+from broadcast.call.retry import RetryVerdict
 from broadcast.states import BatchState
 from cli.commands import resolve as resolve_command
 from cli.commands import retry as retry_command
-from models.ledger import controls, resolves, retries
+from models.ledger import operator, resolves, retries
 from models.ledger.reading import reports
 from models.ledger.resolves import Resolved
 from tests.integration.models.stories import lost_then
@@ -31,7 +31,7 @@ def doubtful(driver: Driver, broadcast_id: str) -> str:
     driver.call(said(45009))
     ledger.pass_time(driver.engine, 30 * HOUR)
     lost_then(Driver(driver.engine, owner="second"), said(48001))
-    controls.unhalt(driver.engine, None, who="tests")
+    operator.unhalt(driver.engine, None, who="tests")
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.IN_DOUBT
     return broadcast_id
 
@@ -43,7 +43,7 @@ def test_not_sent_and_retry_warn_once_wechat_no_longer_knows_the_key(
     ledger.pass_time(engine, hours * HOUR)
     word = not_sent(engine, doubtful)
     done = retries.retry(engine, doubtful, who="tests")
-    assert [list(group.numbers) for group in done.of(Place.AGAIN)] == [[1]]
+    assert [list(group.numbers) for group in done.of(RetryVerdict.AGAIN)] == [[1]]
     assert (word.forgotten is not None, set(done.forgotten)) == (warned, {1} if warned else set())
     report = reports.report(engine, doubtful)
     told = [*resolve_command.lines(doubtful, word, None), *retry_command.lines(report, done)]
@@ -64,5 +64,5 @@ def test_retry_of_what_wechat_refused_does_not_warn_however_old_it_is(engine: En
     Driver(engine).call(said(43004))
     ledger.pass_time(engine, 48 * HOUR)
     done = retries.retry(engine, broadcast_id, who="tests")
-    assert done.of(Place.AGAIN)
+    assert done.of(RetryVerdict.AGAIN)
     assert not done.forgotten

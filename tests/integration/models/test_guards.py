@@ -10,16 +10,16 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.accounts import Account
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.rules import Rules
+from broadcast.call.waits import REPEAT_WINDOW, UNKNOWN_TRIES
 from broadcast.events import EventKind
-from broadcast.guards import Guards
-from broadcast.rules import Rules
+from broadcast.gates.circuit_breaker import CircuitBreaker
 from broadcast.states import BatchState, BroadcastState
-from broadcast.waits import REPEAT_WINDOW, UNKNOWN_TRIES
 from models.event import Event
-from models.ledger import controls, resolves, retries, sweeps
+from models.ledger import operator, resolves, retries, sweeps
 from models.ledger.reading import reports
-from models.ledger.reading.upcoming import Kind
+from models.ledger.reading.next_work import Kind
 from tests.integration.models.stories import OVER, SOON, lane, lost_then
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -101,7 +101,7 @@ def test_refusals_of_several_kinds_are_not_added_up(
     assert reports.report(engine, pairs).reason_errcode == 43004
 
 
-@pytest.mark.parametrize("go_on", [controls.resume, retries.retry])
+@pytest.mark.parametrize("go_on", [operator.resume, retries.retry])
 def test_after_a_persons_word_only_later_refusals_count(
     engine: Engine, driver: Driver, pairs: str, go_on: Any
 ) -> None:
@@ -121,7 +121,7 @@ def test_it_pauses_again_after_as_many_once_more(engine: Engine) -> None:
     for _ in range(2):
         refuse(driver, 40003, 40003, 40003)
         assert reports.report(engine, broadcast_id).reason_count == 3
-        controls.resume(engine, broadcast_id, who="a person")
+        operator.resume(engine, broadcast_id, who="a person")
     assert len(noted(engine)) == 2
     assert driver.next().kind is Kind.CALL
 
@@ -178,7 +178,7 @@ def test_the_third_doubt_of_an_account_stops_it_and_other_accounts_go_on(
     other = in_pairs(engine)
     north = in_pairs(engine, ledger.account("north"))
     doubt(driver, 2)
-    controls.pause(engine, pairs, who="a person")
+    operator.pause(engine, pairs, who="a person")
     assert driver.next().broadcast_id == other
 
     doubt(driver)
@@ -196,7 +196,7 @@ def test_after_an_unhalt_only_later_doubts_count(
     engine: Engine, driver: Driver, pairs: str
 ) -> None:
     doubt(driver, 3)
-    controls.unhalt(engine, "default", who="a person")
+    operator.unhalt(engine, "default", who="a person")
 
     doubt(driver, 2)
 
@@ -225,7 +225,7 @@ def test_doubts_of_a_cancel_stop_nobody(engine: Engine) -> None:
         broadcast_id = in_pairs(engine)
         driver = Driver(engine)
         driver.call(LOST)
-        controls.cancel(engine, broadcast_id, who="a person")
+        operator.cancel(engine, broadcast_id, who="a person")
         ledger.pass_time(engine, OVER)
     assert lane(engine).stopped_at is None
 
@@ -239,7 +239,7 @@ def test_a_stop_of_wechats_keeps_its_own_reason(engine: Engine, driver: Driver) 
 
 def test_batches_that_killed_each_of_their_drivers_stop_the_account_too(engine: Engine) -> None:
     in_pairs(engine)
-    rules = Rules(guards=Guards(doubts=1))
+    rules = Rules(guards=CircuitBreaker(doubts=1))
     for n in range(UNKNOWN_TRIES + 1):
         Driver(engine, owner=f"driver-{n}", rules=rules).claim()
         ledger.pass_time(engine, OVER)
@@ -254,10 +254,10 @@ def test_an_unknown_batch_is_not_repeated_under_the_stop_and_is_in_doubt_after_2
     engine: Engine, driver: Driver, pairs: str
 ) -> None:
     driver.call(LOST)
-    controls.pause(engine, pairs, who="a person")
+    operator.pause(engine, pairs, who="a person")
     other = in_pairs(engine)
     doubt(driver, 3)
-    controls.resume(engine, pairs, who="a person")
+    operator.resume(engine, pairs, who="a person")
     ledger.pass_time(engine, SOON)
 
     assert driver.next().kind is Kind.REST
@@ -275,7 +275,7 @@ def test_an_unknown_batch_is_not_repeated_under_the_stop_and_is_in_doubt_after_2
 
 def test_a_limit_of_zero_pauses_and_stops_nothing(engine: Engine) -> None:
     ids = [in_pairs(engine) for _ in range(2)]
-    driver = Driver(engine, rules=Rules(guards=Guards(refusals=0, doubts=0)))
+    driver = Driver(engine, rules=Rules(guards=CircuitBreaker(refusals=0, doubts=0)))
     refuse(driver, *[40003] * 5)
     driver.call(said(0, msg_id=1))
     doubt(driver, 5)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from broadcast.decide import Move
-from broadcast.facts import Fact
+from broadcast.call.decide import Verdict
+from broadcast.call.result import CallResult
 from broadcast.states import BatchState
 from models.engine import open_engine
 from models.ledger import lanes, records
@@ -22,7 +22,7 @@ TRUSTED = pytest.mark.parametrize("late", [said(0, msg_id=71), said(45065, msg_i
 
 @TRUSTED
 def test_reply_after_a_repeat_by_the_same_driver_is_no_overlap(
-    driver: Driver, broadcast_id: str, late: Fact
+    driver: Driver, broadcast_id: str, late: CallResult
 ) -> None:
     lost = driver.claim()
     driver.record(lost, LOST)
@@ -39,7 +39,7 @@ def test_reply_after_a_repeat_by_the_same_driver_is_no_overlap(
 
 @TRUSTED
 def test_reply_after_a_repeat_by_the_next_driver_is_no_overlap(
-    driver: Driver, broadcast_id: str, late: Fact
+    driver: Driver, broadcast_id: str, late: CallResult
 ) -> None:
     """The lane was given back, so that the next one need not wait for the end of its lease."""
     lost = driver.claim()
@@ -56,14 +56,14 @@ def test_reply_after_a_repeat_by_the_next_driver_is_no_overlap(
 
 
 def _heard_later(before: Any, after: Any) -> None:
-    assert before.heard_at == before.ended_at == after.ended_at
-    assert after.heard_at > before.heard_at
+    assert before.outcome_recorded_at == before.ended_at == after.ended_at
+    assert after.outcome_recorded_at > before.outcome_recorded_at
 
 
 def test_call_in_flight_was_heard_of_at_no_time(driver: Driver, broadcast_id: str) -> None:
     driver.claim()
     row = attempt(driver.engine, broadcast_id, 1)
-    assert (row.outcome, row.ended_at, row.heard_at) == (None, None, None)
+    assert (row.outcome, row.ended_at, row.outcome_recorded_at) == (None, None, None)
 
 
 def test_mass_get_is_asked_for_as_long_after_a_late_45065_as_after_any(
@@ -73,12 +73,12 @@ def test_mass_get_is_asked_for_as_long_after_a_late_45065_as_after_any(
     claim = driver.claim()
     driver.record(claim, LOST)
     ledger.pass_time(driver.engine, timedelta(hours=1))
-    assert driver.record(claim, said(45065, msg_id=71)).move is Move.VERIFY
+    assert driver.record(claim, said(45065, msg_id=71)).verdict is Verdict.VERIFY
     batch_id = ledger.batch(driver.engine, broadcast_id).id
-    for minutes, move in ((9, Move.VERIFY), (2, Move.DOUBT)):
+    for minutes, move in ((9, Verdict.VERIFY), (2, Verdict.DOUBT)):
         ledger.pass_time(driver.engine, timedelta(minutes=minutes))
         said_unknown = records.confirm(driver.engine, batch_id, 71, known=False)
-        assert said_unknown.move is move
+        assert said_unknown.verdict is move
 
 
 def test_clock_that_went_back_lets_nothing_be_heard_before_the_end(url: str) -> None:
@@ -94,6 +94,6 @@ def test_clock_that_went_back_lets_nothing_be_heard_before_the_end(url: str) -> 
     driver.record(claim, said(0, msg_id=71))
 
     row = attempt(engine, broadcast_id, 1)
-    assert row.heard_at == row.ended_at
+    assert row.outcome_recorded_at == row.ended_at
     assert found(engine) == set()
     engine.dispose()

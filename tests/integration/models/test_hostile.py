@@ -8,22 +8,22 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
+from broadcast.call.waits import UNKNOWN_TRIES
 from broadcast.errors import RepeatedSendError
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
-from broadcast.waits import UNKNOWN_TRIES
-from models.ledger import controls
+from models.ledger import operator
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 
 WILD = {
-    "rid": Fact(outcome=Outcome.THROTTLED, errcode=45011, rid="a" * 200),
-    "nul": Fact(outcome=Outcome.THROTTLED, errcode=45011, errmsg="too\0fast"),
-    "surrogate": Fact(outcome=Outcome.THROTTLED, errcode=45011, errmsg="\ud83d"),
-    "errcode": Fact(outcome=Outcome.UNLISTED, errcode=2**40, errmsg="?"),
-    "msg_id": Fact(outcome=Outcome.ACCEPTED, errcode=0, msg_id=2**70),
+    "rid": CallResult(outcome=Outcome.THROTTLED, errcode=45011, rid="a" * 200),
+    "nul": CallResult(outcome=Outcome.THROTTLED, errcode=45011, errmsg="too\0fast"),
+    "surrogate": CallResult(outcome=Outcome.THROTTLED, errcode=45011, errmsg="\ud83d"),
+    "errcode": CallResult(outcome=Outcome.UNLISTED, errcode=2**40, errmsg="?"),
+    "msg_id": CallResult(outcome=Outcome.ACCEPTED, errcode=0, msg_id=2**70),
     "msg_data_id": replace(said(0, msg_id=7), msg_data_id=-(2**70)),
 }
 
@@ -58,7 +58,7 @@ def test_a_cancelled_broadcast_that_reached_somebody_counts_as_sent(engine: Engi
     broadcast_id = ledger.published(engine, body)
     ledger.planned(engine, broadcast_id)
     Driver(engine).call(said(0, msg_id=1))
-    controls.cancel(engine, broadcast_id, who="a person")
+    operator.cancel(engine, broadcast_id, who="a person")
 
     with pytest.raises(RepeatedSendError):
         ledger.published(engine, ledger.body(size=20), again=False)
@@ -67,7 +67,7 @@ def test_a_cancelled_broadcast_that_reached_somebody_counts_as_sent(engine: Engi
 def test_a_cancelled_broadcast_that_reached_nobody_may_be_sent_anew(engine: Engine) -> None:
     broadcast_id = ledger.published(engine, ledger.body(size=20))
     ledger.planned(engine, broadcast_id)
-    controls.cancel(engine, broadcast_id, who="a person")
+    operator.cancel(engine, broadcast_id, who="a person")
 
     assert ledger.published(engine, ledger.body(size=20), again=False) != broadcast_id
 

@@ -9,13 +9,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event, func, select
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.waits import UNKNOWN_TRIES
 from broadcast.states import BatchState, BroadcastState
-from broadcast.waits import UNKNOWN_TRIES
 from models.account import AccountRow, Lane
-from models.ledger import controls, lanes
+from models.ledger import lanes, operator
 from models.ledger.reading import reports
-from models.ledger.reading.upcoming import Kind
+from models.ledger.reading.next_work import Kind
 from models.ledger.transaction import write
 from tests.integration.models.stories import take_over
 from tests.kit import ledger
@@ -28,7 +28,7 @@ def test_lane_is_leased_to_one_of_many(engine: Engine) -> None:
     ledger.broadcast(engine)
     together = threading.Barrier(8)
 
-    def race(n: int) -> lanes.Held | None:
+    def race(n: int) -> lanes.Lease | None:
         together.wait()
         return lanes.acquire(engine, "default", f"driver-{n}")
 
@@ -115,7 +115,7 @@ def test_orphan_is_unknown_to_the_next_driver_and_goes_first(engine: Engine) -> 
 def test_orphan_of_a_cancelled_broadcast_is_in_doubt(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     Driver(engine).claim()
-    controls.cancel(engine, broadcast_id, who="a person")
+    operator.cancel(engine, broadcast_id, who="a person")
     ledger.pass_time(engine, OVER)
     Driver(engine, owner="second")
     batch = ledger.batch(engine, broadcast_id)
@@ -175,7 +175,7 @@ def test_late_refusals_of_recipients_and_content_end_the_doubt(engine: Engine) -
         second = Driver(engine, owner="second")
         first.record(claim, said(errcode))
         assert ledger.batch(engine, broadcast_id).state is state
-        controls.cancel(engine, broadcast_id, who="a person")
+        operator.cancel(engine, broadcast_id, who="a person")
         lanes.release(engine, second.held)
 
 

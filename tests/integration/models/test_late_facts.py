@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from broadcast.attempts import Reason
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
+from broadcast.call.waits import Waits
 from broadcast.states import BatchState
-from broadcast.waits import Waits
 from models.attempt import AttemptRow
-from models.ledger import polls, resolves, retries
+from models.ledger import resolves, results, retries
 from tests.integration.models.stories import lane, take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -34,7 +34,7 @@ def test_late_acceptance_settles_a_batch_that_is_called_again(
 
 @pytest.mark.parametrize("later", [said(45009), said(40003), said(48001), LOST])
 def test_accepted_beats_whatever_the_repeat_brings(
-    driver: Driver, broadcast_id: str, later: Fact
+    driver: Driver, broadcast_id: str, later: CallResult
 ) -> None:
     first = driver.claim()
     second_driver = take_over(driver)
@@ -113,7 +113,7 @@ def test_review_that_refused_is_not_undone_by_a_late_reply(
     second_driver = take_over(driver)
     second_driver.call(said(45065, msg_id=71))
     taken = ledger.batch(driver.engine, broadcast_id)
-    polls.heard(driver.engine, taken, polls.FAILED, waits=Waits())
+    results.heard(driver.engine, taken, results.FAILED, waits=Waits())
     driver.record(first, said(0, msg_id=71))
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.REVIEW_REFUSED)

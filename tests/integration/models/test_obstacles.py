@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.attempts import Reason
-from broadcast.facts import Fact
-from broadcast.obstacles import NOT_READY
-from broadcast.outcomes import Outcome
-from broadcast.waits import MINUTE, Waits
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
+from broadcast.call.waits import MINUTE, Waits
+from broadcast.gates.preflight import NOT_READY
 from models.account import Lane
-from models.ledger import obstacles
+from models.ledger import preflight
 from models.ledger.transaction import AnyRow
 from tests.kit import ledger
 
@@ -22,8 +22,8 @@ REAL = Waits()
 
 def met(engine: Engine, outcome: Outcome, errcode: int) -> AnyRow:
     """Return the lane after an obstacle."""
-    fact = Fact(outcome=outcome, errcode=errcode, errmsg="words of WeChat")
-    obstacles.meet(engine, ledger.account(), fact, waits=REAL)
+    fact = CallResult(outcome=outcome, errcode=errcode, errmsg="words of WeChat")
+    preflight.meet(engine, ledger.account(), fact, waits=REAL)
     with engine.connect() as connection:
         return connection.execute(select(Lane.__table__)).one()
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.report_json import as_json
-from broadcast.reports import Deed, Did
-from models.ledger import controls, retries
+from broadcast.reports import Did, OperatorAction
+from models.ledger import operator, retries
 from models.ledger.reading import people, reports
 from tests.integration.models.words import doubt, refused, resolve
 from tests.kit import ledger
@@ -18,7 +18,7 @@ from tests.kit.ledger import Driver, said
 WHO = "cli:王小明@desk"
 
 
-def deeds(engine: Engine, broadcast_id: str) -> list[Deed]:
+def deeds(engine: Engine, broadcast_id: str) -> list[OperatorAction]:
     told = reports.report(engine, broadcast_id).people
     assert told is not None
     return list(told.deeds)
@@ -34,11 +34,11 @@ def test_every_word_is_told_with_its_speaker_and_why_oldest_first(engine: Engine
     driver.call(said(43004))
     driver.call(said(0, msg_id=2))
     retries.retry(engine, broadcast_id, who=WHO, why="they follow again")
-    controls.pause(engine, broadcast_id, who=WHO, why="错字")
-    controls.resume(engine, broadcast_id, who=WHO, why="改好了 🎉")
-    controls.halt(engine, None, who=WHO, why="老板来电")
-    controls.unhalt(engine, None, who=WHO)
-    controls.cancel(engine, broadcast_id, who=WHO, why="over")
+    operator.pause(engine, broadcast_id, who=WHO, why="错字")
+    operator.resume(engine, broadcast_id, who=WHO, why="改好了 🎉")
+    operator.halt(engine, None, who=WHO, why="老板来电")
+    operator.unhalt(engine, None, who=WHO)
+    operator.cancel(engine, broadcast_id, who=WHO, why="over")
 
     told = deeds(engine, broadcast_id)
 
@@ -68,14 +68,14 @@ def test_a_word_that_changed_nothing_is_not_told(driver: Driver, broadcast_id: s
     engine = driver.engine
     doubt(driver)
     resolve(engine, broadcast_id, 99)
-    controls.pause(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
     before = words(engine, broadcast_id)
 
-    controls.pause(engine, broadcast_id, who=WHO, why="once more")
+    operator.pause(engine, broadcast_id, who=WHO, why="once more")
     resolve(engine, broadcast_id, 99)
     refused(engine, broadcast_id, 97, n=2)
     retries.retry(engine, broadcast_id, who=WHO, why="in vain")
-    controls.unhalt(engine, None, who=WHO)
+    operator.unhalt(engine, None, who=WHO)
 
     assert words(engine, broadcast_id) == before
 
@@ -84,8 +84,8 @@ def test_halts_before_a_broadcast_after_it_and_of_other_accounts_are_none_of_its
     engine: Engine,
 ) -> None:
     def halt(account: str, why: str) -> None:
-        controls.halt(engine, account, who=WHO, why=why, known=[ledger.account(account)])
-        controls.unhalt(engine, account, who=WHO, why=why)
+        operator.halt(engine, account, who=WHO, why=why, known=[ledger.account(account)])
+        operator.unhalt(engine, account, who=WHO, why=why)
 
     halt("default", "before")
     broadcast_id = ledger.broadcast(engine, batches=1)
@@ -100,8 +100,8 @@ def test_halts_before_a_broadcast_after_it_and_of_other_accounts_are_none_of_its
 def test_earlier_words_are_counted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     broadcast_id = ledger.broadcast(engine)
     for why in ("1", "2", "3", "4"):
-        controls.pause(engine, broadcast_id, who=WHO, why=why)
-        controls.resume(engine, broadcast_id, who=WHO, why=why)
+        operator.pause(engine, broadcast_id, who=WHO, why=why)
+        operator.resume(engine, broadcast_id, who=WHO, why=why)
     of = people.of
     monkeypatch.setattr(people, "of", lambda connection, row: of(connection, row, most=3))
 
@@ -118,7 +118,7 @@ def test_json_has_what_people_did_of_one_broadcast_and_lists_do_without(
     engine = driver.engine
     doubt(driver)
     resolve(engine, broadcast_id, None)
-    controls.pause(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
 
     told: dict[str, Any] = as_json(reports.report(engine, broadcast_id))
 

@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.waits import Waits
 from broadcast.states import BatchState, BroadcastState
-from broadcast.waits import Waits
 from models import Batch
-from models.ledger import polls, stops
+from models.ledger import results, stops
 from models.ledger.reading import reports
 from models.ledger.transaction import write
 from tests.kit import ledger
@@ -30,7 +30,7 @@ def broadcast_id(engine: Engine) -> str:
     driver = Driver(engine)
     driver.call(said(0, msg_id=1))
     driver.call(said(0, msg_id=2))
-    assert polls.due_accounts(engine) == []
+    assert results.due_accounts(engine) == []
     ledger.pass_time(engine, FIRST)
     return broadcast_id
 
@@ -38,20 +38,20 @@ def broadcast_id(engine: Engine) -> str:
 def test_batch_is_asked_for_two_minutes_after_its_acceptance(
     engine: Engine, broadcast_id: str
 ) -> None:
-    assert polls.due_accounts(engine) == ["default"]
-    assert [row.msg_id for row in polls.due_batches(engine, "default", 10)] == [1, 2]
-    assert polls.due_batches(engine, "default", 10) == []
+    assert results.due_accounts(engine) == ["default"]
+    assert [row.msg_id for row in results.due_batches(engine, "default", 10)] == [1, 2]
+    assert results.due_batches(engine, "default", 10) == []
     ledger.pass_time(engine, timedelta(minutes=1, seconds=1))
-    assert len(polls.due_batches(engine, "default", 1)) == 1
+    assert len(results.due_batches(engine, "default", 1)) == 1
 
 
 def test_what_a_poller_took_and_did_not_ask_about_is_due_again_at_the_scale_of_every_wait(
     engine: Engine, broadcast_id: str
 ) -> None:
-    polls.due_batches(engine, "default", 10, waits=Waits(1 / 60))
-    assert polls.due_accounts(engine) == []
+    results.due_batches(engine, "default", 10, waits=Waits(1 / 60))
+    assert results.due_accounts(engine) == []
     ledger.pass_time(engine, timedelta(seconds=1))
-    assert polls.due_accounts(engine) == ["default"]
+    assert results.due_accounts(engine) == ["default"]
 
 
 def test_pollers_share_the_work(engine: Engine, broadcast_id: str) -> None:
@@ -59,37 +59,37 @@ def test_pollers_share_the_work(engine: Engine, broadcast_id: str) -> None:
 
     def poll(_n: int) -> list[int | None]:
         together.wait()
-        return [row.msg_id for row in polls.due_batches(engine, "default", 10)]
+        return [row.msg_id for row in results.due_batches(engine, "default", 10)]
 
     with ThreadPoolExecutor(4) as threads:
         taken = [msg_id for some in threads.map(poll, range(4)) for msg_id in some]
     assert sorted(msg_id or 0 for msg_id in taken) == [1, 2]
 
 
-@pytest.mark.parametrize("status", sorted(polls.ENDED))
+@pytest.mark.parametrize("status", sorted(results.ENDED))
 def test_job_that_ended_is_finished_and_asked_for_no_more(
     engine: Engine, broadcast_id: str, status: str
 ) -> None:
-    for row in polls.due_batches(engine, "default", 10):
-        polls.heard(engine, row, status, waits=WAITS)
+    for row in results.due_batches(engine, "default", 10):
+        results.heard(engine, row, status, waits=WAITS)
     assert ledger.states(engine, broadcast_id) == {BatchState.FINISHED: 2}
     told = reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.COMPLETED
     assert (told.batches["finished"], told.batches["accepted"]) == (2, 2)
     ledger.pass_time(engine, timedelta(hours=50))
-    assert polls.due_accounts(engine) == []
+    assert results.due_accounts(engine) == []
 
 
 def test_job_that_the_review_refused_is_refused_and_the_broadcast_told_anew(
     engine: Engine, broadcast_id: str
 ) -> None:
-    one, other = polls.due_batches(engine, "default", 10)
-    polls.heard(engine, one, polls.FAILED, waits=WAITS)
+    one, other = results.due_batches(engine, "default", 10)
+    results.heard(engine, one, results.FAILED, waits=WAITS)
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.REVIEW_REFUSED)
     assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
-    polls.heard(engine, other, "SEND_SUCCESS", waits=WAITS)
-    polls.heard(engine, other, polls.FAILED, waits=WAITS)
+    results.heard(engine, other, "SEND_SUCCESS", waits=WAITS)
+    results.heard(engine, other, results.FAILED, waits=WAITS)
     assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
 
 
@@ -101,18 +101,18 @@ def test_job_under_way_is_asked_for_again_with_growing_pauses_for_two_days(
     last = ledger.batch(engine, broadcast_id)
     pauses = []
     while (row := ledger.batch(engine, broadcast_id)).poll_at is not None:
-        polls.heard(engine, row, status, waits=WAITS)
+        results.heard(engine, row, status, waits=WAITS)
         asked += 1
         after = ledger.batch(engine, broadcast_id)
         if after.poll_at is not None and last.poll_at is not None:
             pauses.append(round((after.poll_at - last.poll_at).total_seconds() / 60))
         if asked > 30:
             break
-        pause = polls.PAUSES[min(asked, len(polls.PAUSES)) - 1]
+        pause = results.PAUSES[min(asked, len(results.PAUSES)) - 1]
         elapsed += pause
         ledger.pass_time(engine, pause)
         last = ledger.batch(engine, broadcast_id)
-    assert asked == polls.MOST_POLLS
+    assert asked == results.MOST_POLLS
     assert elapsed - pause <= timedelta(hours=48, seconds=1)
     assert ledger.batch(engine, broadcast_id).state is BatchState.ACCEPTED
     assert ledger.batch(engine, broadcast_id).msg_status == status
@@ -121,12 +121,12 @@ def test_job_under_way_is_asked_for_again_with_growing_pauses_for_two_days(
 def test_batch_that_is_accepted_no_more_is_not_asked_for_for_ever(
     engine: Engine, broadcast_id: str
 ) -> None:
-    [row, _] = polls.due_batches(engine, "default", 10)
+    [row, _] = results.due_batches(engine, "default", 10)
     with engine.begin() as connection:
         connection.execute(
             update(Batch).where(Batch.id == row.id).values(state=BatchState.IN_DOUBT)
         )
-    polls.heard(engine, row, "SEND_SUCCESS", waits=WAITS)
+    results.heard(engine, row, "SEND_SUCCESS", waits=WAITS)
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.poll_at) == (BatchState.IN_DOUBT, None)
 
@@ -136,7 +136,7 @@ def test_stopped_account_is_not_asked(engine: Engine, broadcast_id: str) -> None
         engine,
         lambda c: stops.stop(c, "default", reason=Reason.ACCOUNT_STOPPED, errcode=1, errmsg=None),
     )
-    assert polls.due_accounts(engine) == []
+    assert results.due_accounts(engine) == []
 
 
 def test_acceptance_without_msg_id_is_not_asked_for(engine: Engine) -> None:
@@ -153,10 +153,10 @@ def test_answer_about_a_msg_id_that_is_the_batchs_no_more_changes_nothing(
     engine: Engine, broadcast_id: str
 ) -> None:
     """A person named the right job while mass/get was asked about the other one."""
-    [row, _] = polls.due_batches(engine, "default", 10)
+    [row, _] = results.due_batches(engine, "default", 10)
     with engine.begin() as connection:
         connection.execute(update(Batch).where(Batch.id == row.id).values(msg_id=77))
     before = ledger.batch(engine, broadcast_id)
-    for status in (polls.FAILED, "SEND_SUCCESS", None):
-        polls.heard(engine, row, status, waits=WAITS)
+    for status in (results.FAILED, "SEND_SUCCESS", None):
+        results.heard(engine, row, status, waits=WAITS)
     assert ledger.batch(engine, broadcast_id) == before

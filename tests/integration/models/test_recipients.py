@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import Engine, delete
 
 from broadcast import submission
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.reports import SETS
 from broadcast.states import BatchState
 from models import Batch
-from models.ledger import controls, plans, submits
+from models.ledger import operator, plans, submits
 from models.ledger.reading import recipients, reports
 from models.ledger.reading.recipients import Portion
 from tests.integration.models.stories import lost_then
@@ -51,7 +51,7 @@ def in_all_sets(engine: Engine) -> str:
 
 def test_each_set_has_its_own_and_together_they_are_the_audience(engine: Engine) -> None:
     broadcast_id = in_all_sets(engine)
-    controls.cancel(engine, broadcast_id, who=WHO)
+    operator.cancel(engine, broadcast_id, who=WHO)
 
     told = reports.report(engine, broadcast_id).recipients
     for name in SETS:
@@ -75,7 +75,7 @@ def test_finished_batches_are_accepted(engine: Engine) -> None:
 
 
 def cancelled(engine: Engine, broadcast_id: str) -> None:
-    controls.cancel(engine, broadcast_id, who=WHO)
+    operator.cancel(engine, broadcast_id, who=WHO)
 
 
 def left(engine: Engine, broadcast_id: str) -> None:
@@ -99,7 +99,7 @@ def test_audience_that_was_cut_in_part_when_it_was_cancelled_is_whole(engine: En
     plans.add_batches(engine, row, ledger.account())
     with engine.begin() as connection:
         connection.execute(delete(Batch).where(Batch.broadcast_id == broadcast_id, Batch.n > 2))
-    controls.cancel(engine, broadcast_id, who=WHO)
+    operator.cancel(engine, broadcast_id, who=WHO)
     assert members(engine, broadcast_id, "cancelled") == ledger.openids(20)
 
 

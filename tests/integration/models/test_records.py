@@ -8,17 +8,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.attempts import Reason
-from broadcast.decide import Decision, Move
+from broadcast.call.attempts import Reason
+from broadcast.call.decide import Decision, Verdict
+from broadcast.call.result import CallResult
 from broadcast.events import EventKind
-from broadcast.facts import Fact
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
 from models.engine import open_engine
-from models.ledger import controls, records, resolves, retries
-from models.ledger.reading import reports, upcoming
-from models.ledger.reading.upcoming import Kind
+from models.ledger import operator, records, resolves, retries
+from models.ledger.reading import next_work, reports
+from models.ledger.reading.next_work import Kind
 from tests.integration.models.still_clock import NOON, StillClock
 from tests.integration.models.stories import SOON, lane, lost_then, snapshot, take_over
 from tests.kit import ledger
@@ -27,7 +27,7 @@ from tests.kit.ledger import LOST, Driver, said
 
 def test_accepted_batch_has_its_msg_id_and_is_polled(driver: Driver, broadcast_id: str) -> None:
     decision = driver.call(said(0, msg_id=2**40))
-    assert decision.move is Move.ACCEPT
+    assert decision.verdict is Verdict.ACCEPT
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 2**40)
     assert batch.poll_at is not None
@@ -35,12 +35,12 @@ def test_accepted_batch_has_its_msg_id_and_is_polled(driver: Driver, broadcast_i
 
 
 @pytest.mark.parametrize("fact", [said(0, msg_id=7), LOST, said(45009), said(40003), said(40007)])
-def test_same_fact_stored_twice_changes_nothing(driver: Driver, fact: Fact) -> None:
+def test_same_fact_stored_twice_changes_nothing(driver: Driver, fact: CallResult) -> None:
     claim = driver.claim()
     first = driver.record(claim, fact)
     before = snapshot(driver.engine)
     again = driver.record(claim, fact)
-    assert again.move is first.move
+    assert again.verdict is first.verdict
     assert snapshot(driver.engine) == before
 
 
@@ -51,7 +51,7 @@ def test_record_after_a_lost_answer_finds_what_was_stored(driver: Driver) -> Non
     with driver.engine.connect() as connection:
         stored = connection.execute(select(AttemptRow.__table__)).one()
     decision = driver.record(claim, said(0, msg_id=7))
-    assert (decision.move, decision.msg_id) == (Move.ACCEPT, 7)
+    assert (decision.verdict, decision.msg_id) == (Verdict.ACCEPT, 7)
     with driver.engine.connect() as connection:
         assert connection.execute(select(AttemptRow.__table__)).one() == stored
 
@@ -121,9 +121,11 @@ def test_lost_reply_then_a_refusal_is_in_doubt_never_refused(
 
 
 @pytest.mark.parametrize("fact", [said(-1), said(987654), said(0), said(45066), LOST])
-def test_no_answer_to_trust_is_repeated(driver: Driver, broadcast_id: str, fact: Fact) -> None:
+def test_no_answer_to_trust_is_repeated(
+    driver: Driver, broadcast_id: str, fact: CallResult
+) -> None:
     """-1, codes that no list names, and a 0 without msg_id are unknown, never refused."""
-    assert driver.call(fact).move is Move.REPEAT_UNKNOWN
+    assert driver.call(fact).verdict is Verdict.REPEAT_UNKNOWN
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.UNKNOWN
 
 
@@ -157,11 +159,11 @@ def test_repeats_end_before_23_hours(driver: Driver, broadcast_id: str) -> None:
 def test_45065_on_a_first_call_is_verified_and_then_accepted(
     driver: Driver, broadcast_id: str
 ) -> None:
-    assert driver.call(said(45065, msg_id=71)).move is Move.VERIFY
+    assert driver.call(said(45065, msg_id=71)).verdict is Verdict.VERIFY
     work = driver.next()
     assert work.kind is Kind.VERIFY
     decision = records.confirm(driver.engine, work.batch_id, 71, known=True)
-    assert decision.move is Move.ACCEPT
+    assert decision.verdict is Verdict.ACCEPT
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
 
@@ -172,7 +174,7 @@ def test_45065_on_a_first_call_that_mass_get_denies_is_in_doubt_in_the_end(
     driver.call(said(45065, msg_id=71))
     work = driver.next()
     decision = records.confirm(driver.engine, work.batch_id, 71, known=False)
-    assert decision.move is Move.VERIFY
+    assert decision.verdict is Verdict.VERIFY
     assert driver.next().kind is Kind.WAIT
     ledger.pass_time(driver.engine, timedelta(minutes=10, seconds=1))
     late = Driver(driver.engine)
@@ -191,8 +193,8 @@ def test_msg_id_of_a_refusal_is_not_what_mass_get_is_asked_about(
     second_driver = take_over(driver)
     second = second_driver.claim()
     driver.record(first, said(40001, msg_id=70))
-    assert second_driver.record(second, said(45065, msg_id=71)).move is Move.VERIFY
-    assert _confirm(second_driver).move is Move.ACCEPT
+    assert second_driver.record(second, said(45065, msg_id=71)).verdict is Verdict.VERIFY
+    assert _confirm(second_driver).verdict is Verdict.ACCEPT
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
 
@@ -206,8 +208,8 @@ def test_msg_id_that_a_person_denied_is_not_what_mass_get_is_asked_about(
     _confirm(late, known=False)
     resolves.resolve(driver.engine, broadcast_id, 1, msg_id=None, who="tests")
     retries.retry(driver.engine, broadcast_id, who="tests")
-    assert late.call(said(45065, msg_id=71)).move is Move.VERIFY
-    assert _confirm(late).move is Move.ACCEPT
+    assert late.call(said(45065, msg_id=71)).verdict is Verdict.VERIFY
+    assert _confirm(late).verdict is Verdict.ACCEPT
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
 
@@ -219,7 +221,7 @@ def test_answer_of_mass_get_is_never_followed_by_the_next_question_at_once(
     driver.call(said(45065, msg_id=71))
     work = driver.next()
     assert work.kind is Kind.VERIFY
-    assert records.confirm(driver.engine, work.batch_id, 70, known=False).move is Move.VERIFY
+    assert records.confirm(driver.engine, work.batch_id, 70, known=False).verdict is Verdict.VERIFY
     assert driver.next().kind is Kind.WAIT
 
 
@@ -229,9 +231,9 @@ def test_question_that_a_person_was_quicker_than_is_asked_all_the_same(
     """He spoke after the lane had read that mass/get is to be asked; the answer changes nothing."""
     driver.call(said(45065, msg_id=71))
     work = driver.next()
-    controls.cancel(driver.engine, broadcast_id, who="tests")
+    operator.cancel(driver.engine, broadcast_id, who="tests")
     resolves.resolve(driver.engine, broadcast_id, work.n, msg_id=None, who="tests")
-    assert upcoming.said_msg_id(driver.engine, work.batch_id) == 71
+    assert next_work.said_msg_id(driver.engine, work.batch_id) == 71
     records.confirm(driver.engine, work.batch_id, 71, known=True)
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
@@ -241,7 +243,7 @@ def _confirm(driver: Driver, *, known: bool = True) -> Decision:
     """Do what a lane does next, which is to ask mass/get, and let it answer."""
     work = driver.next()
     assert work.kind is Kind.VERIFY
-    msg_id = upcoming.said_msg_id(driver.engine, work.batch_id)
+    msg_id = next_work.said_msg_id(driver.engine, work.batch_id)
     assert msg_id is not None
     return records.confirm(driver.engine, work.batch_id, msg_id, known=known)
 
@@ -285,7 +287,7 @@ def test_same_msg_id_of_another_account_is_nothing_foreign(engine: Engine) -> No
     ],
 )
 def test_broadcast_rests_as_its_batches_say(
-    driver: Driver, broadcast_id: str, facts: tuple[Fact, Fact], state: BroadcastState
+    driver: Driver, broadcast_id: str, facts: tuple[CallResult, CallResult], state: BroadcastState
 ) -> None:
     driver.call(facts[0])
     assert reports.report(driver.engine, broadcast_id).finished_at is None

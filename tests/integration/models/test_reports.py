@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import Engine, event
 
 from broadcast import submission
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
 from broadcast.errors import UnknownIdError
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
 from broadcast.report_json import as_json
 from broadcast.reports import SETS, SKIPS, Report
 from broadcast.states import BatchState, BroadcastState
-from models.ledger import claims, controls, lanes, submits
-from models.ledger.reading import flights, reports
-from models.ledger.reading.upcoming import Kind
+from models.ledger import claims, lanes, operator, submits
+from models.ledger.reading import in_flight, reports
+from models.ledger.reading.next_work import Kind
 from tests.integration.models.stories import take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -50,7 +50,7 @@ def test_figures_add_up_from_the_flip_to_the_end(engine: Engine) -> None:
     for fact in (said(0, msg_id=1), said(40003), said(40130), said(45065), LOST):
         driver.call(fact)
         adds_up(engine, broadcast_id)
-    controls.cancel(engine, broadcast_id, who="a person")
+    operator.cancel(engine, broadcast_id, who="a person")
     told = adds_up(engine, broadcast_id)
     assert told.recipients["waiting"] == 0
     assert told.calls == 5
@@ -63,7 +63,7 @@ def test_figures_add_up_after_any_story(engine: Engine, seed: int) -> None:
     broadcast_id = ledger.broadcast(engine, size=64, batches=4)
     facts = [
         said(40003), said(45009), said(45011), said(40001), said(48001), said(40007), said(45065),
-        said(-1), LOST, Fact(outcome=Outcome.NOT_CALLED), None,
+        said(-1), LOST, CallResult(outcome=Outcome.NOT_CALLED), None,
     ]  # fmt: skip
     driver = Driver(engine)
     for step in range(24):
@@ -74,11 +74,11 @@ def test_figures_add_up_after_any_story(engine: Engine, seed: int) -> None:
             if claim is not None and fact is not None:
                 driver.record(claim, fact)
         elif dice.random() < 0.3:
-            controls.unhalt(engine, None, who="a person")
+            operator.unhalt(engine, None, who="a person")
         if dice.random() < 0.1 and adds_up(engine, broadcast_id).state is BroadcastState.PAUSED:
-            controls.resume(engine, broadcast_id, who="a person")
+            operator.resume(engine, broadcast_id, who="a person")
         if step == 16:
-            controls.cancel(engine, broadcast_id, who="a person")
+            operator.cancel(engine, broadcast_id, who="a person")
         ledger.pass_time(engine, timedelta(seconds=dice.choice([3, 70, 4_000])))
         told = adds_up(engine, broadcast_id)
         lanes.release(engine, driver.held)
@@ -164,7 +164,7 @@ def test_lanes_are_told_together_as_each_report_tells_its_own(engine: Engine) ->
     ids = {
         name: ledger.broadcast(engine, owner=ledger.account(name)) for name in ("shop", "default")
     }
-    controls.halt(engine, "shop", who="a person", why="stock-taking")
+    operator.halt(engine, "shop", who="a person", why="stock-taking")
 
     views, moment = reports.lanes(engine)
 
@@ -180,7 +180,7 @@ def test_what_goes_on_is_what_waits_for_a_worker_now(engine: Engine) -> None:
     ledger.pass_time(engine, timedelta(seconds=1))
     uncut = ledger.published(engine, ledger.body())
     paused = ledger.broadcast(engine)
-    controls.pause(engine, paused, who="a person")
+    operator.pause(engine, paused, who="a person")
     soon = reports.report(engine, first).now + timedelta(hours=1)
     scheduled = ledger.published(engine, ledger.body(at=soon))
     others = ledger.broadcast(engine, owner=ledger.account("shop"))
@@ -204,7 +204,7 @@ def test_report_and_flights_are_of_one_moment_whatever_is_committed_meanwhile(
             take_over(driver).call(said(0, msg_id=71))
 
     event.listen(driver.engine, "after_cursor_execute", take_over_and_call)
-    told, flown = flights.beside_report(driver.engine, broadcast_id)
+    told, flown = in_flight.beside_report(driver.engine, broadcast_id)
     event.remove(driver.engine, "after_cursor_execute", take_over_and_call)
 
     assert told.recipients["accepted"] == 0

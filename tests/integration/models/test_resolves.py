@@ -7,14 +7,14 @@ import json
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
+from broadcast.call.waits import Waits
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.events import EventKind
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
 from broadcast.states import BatchState, BroadcastState
-from broadcast.waits import Waits
-from models.ledger import polls, sweeps
+from models.ledger import results, sweeps
 from models.ledger.reading import reports, voices
 from tests.integration.models.stories import lost_then, snapshot, take_over
 from tests.integration.models.words import DAY, WHO, doubt, events, findings, refused, resolve
@@ -141,9 +141,9 @@ def test_refusal_of_the_only_doubtful_call_after_sent_is_told_and_moves_nothing(
 
 
 @pytest.mark.parametrize("msg_id", [99, None])
-@pytest.mark.parametrize("late", [LOST, Fact(outcome=Outcome.NOT_CALLED), said(45009)])
+@pytest.mark.parametrize("late", [LOST, CallResult(outcome=Outcome.NOT_CALLED), said(45009)])
 def test_late_doubt_or_refusal_does_not_overturn_a_persons_word(
-    driver: Driver, broadcast_id: str, msg_id: int | None, late: Fact
+    driver: Driver, broadcast_id: str, msg_id: int | None, late: CallResult
 ) -> None:
     claim = driver.claim()
     take_over(driver).call(said(40130))
@@ -243,14 +243,14 @@ def test_correcting_a_word_gives_the_msg_id_to_the_batch_for_which_wechat_named_
     assert findings(driver.engine) == set()
 
 
-@pytest.mark.parametrize("status", ["SEND_SUCCESS", polls.FAILED])
+@pytest.mark.parametrize("status", ["SEND_SUCCESS", results.FAILED])
 def test_word_whose_job_mass_get_told_of_can_still_be_corrected(
     driver: Driver, broadcast_id: str, status: str
 ) -> None:
     """The job is there, but it is another batch's."""
     mistyped(driver, broadcast_id)
     asked = ledger.batch(driver.engine, broadcast_id)
-    polls.heard(driver.engine, asked, status, waits=Waits())
+    results.heard(driver.engine, asked, status, waits=Waits())
     resolve(driver.engine, broadcast_id, 51)
     first = ledger.batch(driver.engine, broadcast_id)
     assert (first.state, first.msg_id, first.msg_status) == (BatchState.ACCEPTED, 51, None)

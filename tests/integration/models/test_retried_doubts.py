@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.attempts import Reason
-from broadcast.facts import Fact
-from broadcast.places import Place
+from broadcast.call.attempts import Reason
+from broadcast.call.result import CallResult
+from broadcast.call.retry import RetryVerdict
 from broadcast.states import BatchState
-from models.ledger import controls, retries, sweeps
+from models.ledger import operator, retries, sweeps
 from models.ledger.reading import doubts, reports, voices
 from tests.integration.models.stories import SOON, take_over
 from tests.integration.models.words import DAY, WHO, doubt, findings, resolve
@@ -21,7 +21,7 @@ from tests.kit.ledger import LOST, Driver, said
 def retried(driver: Driver, broadcast_id: str) -> None:
     """Let a person say "not sent" and retry."""
     resolve(driver.engine, broadcast_id, None)
-    again = retries.retry(driver.engine, broadcast_id, who=WHO).of(Place.AGAIN)
+    again = retries.retry(driver.engine, broadcast_id, who=WHO).of(RetryVerdict.AGAIN)
     assert [list(one.numbers) for one in again] == [[1]]
 
 
@@ -60,7 +60,7 @@ def test_retried_batch_that_wechat_knows_is_accepted_and_told(
     ],
 )
 def test_retried_batch_begins_anew_whatever_its_calls_were_before(
-    driver: Driver, broadcast_id: str, fact: Fact, state: BatchState, reason: Reason | None
+    driver: Driver, broadcast_id: str, fact: CallResult, state: BatchState, reason: Reason | None
 ) -> None:
     """Days later: the window and the tries count from the first call after the person's word."""
     doubt(driver)
@@ -107,7 +107,7 @@ def test_cancel_leaves_a_batch_that_only_a_word_calls_not_sent_to_that_word(
     claim = driver.claim()
     take_over(driver).call(said(40130))
     retried(driver, broadcast_id)
-    controls.cancel(driver.engine, broadcast_id, who=WHO, why="enough")
+    operator.cancel(driver.engine, broadcast_id, who=WHO, why="enough")
     first, second = (ledger.batch(driver.engine, broadcast_id, n) for n in (1, 2))
     assert (first.state, first.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
     assert (second.state, second.reason) == (BatchState.CANCELLED, Reason.BY_HAND)
@@ -124,7 +124,7 @@ def test_cancel_of_a_retried_batch_in_flight_that_is_refused_leaves_it_to_the_wo
     doubt(driver)
     retried(driver, broadcast_id)
     claim = driver.claim()
-    controls.cancel(driver.engine, broadcast_id, who=WHO)
+    operator.cancel(driver.engine, broadcast_id, who=WHO)
     driver.record(claim, said(45009))
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
@@ -141,7 +141,7 @@ def test_late_already_accepted_puts_a_batch_that_was_taken_for_not_sent_in_doubt
     take_over(driver).call(said(40130))
     if cancelled:
         retried(driver, broadcast_id)
-        controls.cancel(driver.engine, broadcast_id, who=WHO)
+        operator.cancel(driver.engine, broadcast_id, who=WHO)
     else:
         resolve(driver.engine, broadcast_id, None)
     driver.record(claim, said(45065, msg_id=71))

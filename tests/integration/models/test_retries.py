@@ -7,16 +7,16 @@ import json
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast.call.retry import RetryVerdict
+from broadcast.call.waits import Waits
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.events import EventKind
-from broadcast.places import Place
 from broadcast.plan import Quota
 from broadcast.states import BatchState, BroadcastState
-from broadcast.waits import Waits
 from models import Event
-from models.ledger import audit, controls, polls, retries
-from models.ledger.reading import places, reports
-from models.ledger.reading.upcoming import Kind
+from models.ledger import audit, operator, results, retries
+from models.ledger.reading import reports, retry_verdicts
+from models.ledger.reading.next_work import Kind
 from models.ledger.retries import Goes, Retried
 from tests.integration.models.stories import lost_then, snapshot
 from tests.kit import ledger
@@ -34,7 +34,7 @@ def small(engine: Engine, batches: int = 2) -> str:
     return ledger.broadcast(engine, size=2 * batches, batches=batches)
 
 
-def numbers(done: Retried, place: Place) -> list[int]:
+def numbers(done: Retried, place: RetryVerdict) -> list[int]:
     return [n for group in done.of(place) for n in group.numbers]
 
 
@@ -55,8 +55,8 @@ def test_refused_batch_whose_reason_may_pass_is_called_again_with_its_key(
 
     done = retry(engine, broadcast_id)
 
-    assert (numbers(done, Place.AGAIN), done.goes) == ([1], Goes.ON)
-    assert sum(group.followers for group in done.of(Place.AGAIN)) == 2
+    assert (numbers(done, RetryVerdict.AGAIN), done.goes) == ([1], Goes.ON)
+    assert sum(group.followers for group in done.of(RetryVerdict.AGAIN)) == 2
     told = reports.report(engine, broadcast_id)
     assert (told.state, told.finished_at) == (BroadcastState.SENDING, None)
     work = driver.next()
@@ -76,7 +76,7 @@ def test_refusal_that_stays_is_left_and_said(engine: Engine, errcode: int) -> No
 
     done = retry(engine, broadcast_id)
 
-    [left] = done.of(Place.FOR_GOOD)
+    [left] = done.of(RetryVerdict.FOR_GOOD)
     assert (list(left.numbers), left.errcode, left.followers) == ([1], errcode, 2)
     assert done.goes is Goes.NOTHING
     assert snapshot(engine) == before
@@ -88,11 +88,11 @@ def test_retry_twice_changes_nothing_more(engine: Engine) -> None:
     driver.call(said(43004))
     driver.call(said(43004))
     assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
-    assert numbers(retry(engine, broadcast_id), Place.AGAIN) == [1, 2]
+    assert numbers(retry(engine, broadcast_id), RetryVerdict.AGAIN) == [1, 2]
     before = snapshot(engine)
     again = retry(engine, broadcast_id)
-    assert (numbers(again, Place.AGAIN), again.goes) == ([], Goes.ALREADY)
-    assert numbers(again, Place.WAITS) == [1, 2]
+    assert (numbers(again, RetryVerdict.AGAIN), again.goes) == ([], Goes.ALREADY)
+    assert numbers(again, RetryVerdict.WAITS) == [1, 2]
     assert snapshot(engine) == before
 
 
@@ -106,8 +106,8 @@ def test_batch_in_doubt_is_never_touched(engine: Engine) -> None:
 
     done = retry(engine, broadcast_id)
 
-    assert numbers(done, Place.IN_DOUBT) == [1]
-    assert numbers(done, Place.AGAIN) == [2]
+    assert numbers(done, RetryVerdict.IN_DOUBT) == [1]
+    assert numbers(done, RetryVerdict.AGAIN) == [2]
     assert ledger.batch(engine, broadcast_id) == doubt
     driver.call(said(0, msg_id=2))
     assert driver.next().kind is Kind.REST
@@ -120,16 +120,19 @@ def test_unknown_batch_and_one_in_flight_are_left_to_themselves(engine: Engine) 
     driver.call(LOST)
     before = ledger.batches(engine, broadcast_id)
     done = retry(engine, broadcast_id)
-    assert (numbers(done, Place.WAITS), numbers(done, Place.NEVER_CALLED)) == ([1], [2, 3])
+    assert (numbers(done, RetryVerdict.WAITS), numbers(done, RetryVerdict.NEVER_CALLED)) == (
+        [1],
+        [2, 3],
+    )
     assert (done.goes, ledger.batches(engine, broadcast_id)) == (Goes.ALREADY, before)
 
 
 def test_batch_that_the_review_refused_was_taken_and_is_left(engine: Engine) -> None:
     broadcast_id = small(engine, 1)
     Driver(engine).call(said(0, msg_id=1))
-    polls.heard(engine, ledger.batch(engine, broadcast_id), polls.FAILED, waits=Waits())
+    results.heard(engine, ledger.batch(engine, broadcast_id), results.FAILED, waits=Waits())
     done = retry(engine, broadcast_id)
-    assert (numbers(done, Place.REVIEWED), done.goes) == ([1], Goes.NOTHING)
+    assert (numbers(done, RetryVerdict.REVIEWED), done.goes) == ([1], Goes.NOTHING)
     assert ledger.batch(engine, broadcast_id).state is BatchState.REFUSED
 
 
@@ -142,14 +145,14 @@ def test_refused_batch_with_a_call_that_may_have_been_taken_is_left(engine: Engi
     driver.claim()
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE batches SET state = 'refused', errcode = 43004")
-    assert numbers(retry(engine, broadcast_id), Place.MAYBE_SENT) == [1]
+    assert numbers(retry(engine, broadcast_id), RetryVerdict.MAYBE_SENT) == [1]
     assert ledger.batch(engine, broadcast_id).state is BatchState.REFUSED
 
 
 def test_cancel_is_final(engine: Engine) -> None:
     broadcast_id = small(engine)
     Driver(engine).call(said(43004))
-    controls.cancel(engine, broadcast_id, who=WHO)
+    operator.cancel(engine, broadcast_id, who=WHO)
     before = snapshot(engine)
     with pytest.raises(InputError) as caught:
         retry(engine, broadcast_id)
@@ -168,11 +171,11 @@ def test_pause_by_hand_stays_and_is_said(engine: Engine) -> None:
     broadcast_id = small(engine)
     driver = Driver(engine)
     driver.call(said(43004))
-    controls.pause(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
     done = retry(engine, broadcast_id)
-    assert (numbers(done, Place.AGAIN), done.goes) == ([1], Goes.PAUSED)
+    assert (numbers(done, RetryVerdict.AGAIN), done.goes) == ([1], Goes.PAUSED)
     assert driver.next().kind is Kind.REST
-    controls.resume(engine, broadcast_id, who=WHO)
+    operator.resume(engine, broadcast_id, who=WHO)
     assert driver.next().n == 1
 
 
@@ -185,12 +188,12 @@ def test_pause_by_hand_of_what_a_refusal_paused_stays_until_a_person_resumes_it(
     driver.call(said(errcode))
     refused = reports.report(engine, broadcast_id)
 
-    assert controls.pause(engine, broadcast_id, who=WHO, why="the list is wrong")
-    assert not controls.pause(engine, broadcast_id, who="somebody else")
+    assert operator.pause(engine, broadcast_id, who=WHO, why="the list is wrong")
+    assert not operator.pause(engine, broadcast_id, who="somebody else")
 
     done = retry(engine, broadcast_id)
-    assert (numbers(done, Place.AGAIN), done.goes) == (again, Goes.PAUSED)
-    assert not controls.pause(engine, broadcast_id, who="somebody else"), "a retry lifts no pause"
+    assert (numbers(done, RetryVerdict.AGAIN), done.goes) == (again, Goes.PAUSED)
+    assert not operator.pause(engine, broadcast_id, who="somebody else"), "a retry lifts no pause"
     assert driver.next().kind is Kind.REST
     told = reports.report(engine, broadcast_id)
     assert (told.state, told.reason, told.reason_errcode) == (
@@ -199,7 +202,7 @@ def test_pause_by_hand_of_what_a_refusal_paused_stays_until_a_person_resumes_it(
     assert told.people is not None
     assert (told.people.deeds[0].who, told.people.deeds[0].why) == (WHO, "the list is wrong")
     assert findings(engine) == []
-    assert controls.resume(engine, broadcast_id, who=WHO)
+    assert operator.resume(engine, broadcast_id, who=WHO)
     assert driver.next().kind is Kind.CALL
 
 
@@ -209,8 +212,8 @@ def test_pause_by_hand_that_was_resumed_does_not_hold_what_a_refusal_pauses_late
     broadcast_id = small(engine, 3)
     driver = Driver(engine)
     driver.call(said(48008))
-    controls.pause(engine, broadcast_id, who=WHO)
-    controls.resume(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
+    operator.resume(engine, broadcast_id, who=WHO)
     driver.call(said(48008))
     assert reports.report(engine, broadcast_id).state is BroadcastState.PAUSED
     assert retry(engine, broadcast_id).goes is Goes.ON
@@ -221,7 +224,7 @@ def test_broadcast_whose_day_had_too_few_calls_is_planned_anew(engine: Engine) -
     ledger.planned(engine, broadcast_id, quota=Quota(daily_limit=1, used=0, remain=1))
     assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
     done = retry(engine, broadcast_id)
-    assert (numbers(done, Place.NEVER_CALLED), done.goes) == ([1, 2], Goes.ON)
+    assert (numbers(done, RetryVerdict.NEVER_CALLED), done.goes) == ([1, 2], Goes.ON)
     assert reports.report(engine, broadcast_id).state is BroadcastState.PLANNING
     ledger.planned(engine, broadcast_id, quota=PLENTY)
     assert Driver(engine).next().kind is Kind.CALL
@@ -242,7 +245,7 @@ def test_broadcast_that_a_refusal_paused_goes_on_unless_its_content_stays_refuse
     Driver(engine).call(said(errcode))
     assert reports.report(engine, broadcast_id).state is BroadcastState.PAUSED
     done = retry(engine, broadcast_id)
-    assert (numbers(done, Place.AGAIN), done.goes) == (again, goes)
+    assert (numbers(done, RetryVerdict.AGAIN), done.goes) == (again, goes)
     assert reports.report(engine, broadcast_id).state is state
 
 
@@ -266,6 +269,8 @@ def test_look_tells_what_a_retry_would_find(engine: Engine) -> None:
     broadcast_id = small(engine)
     Driver(engine).call(said(43004))
     before = snapshot(engine)
-    found = {group.place: list(group.numbers) for group in places.look(engine, broadcast_id)}
-    assert found == {Place.AGAIN: [1], Place.NEVER_CALLED: [2]}
+    found = {
+        group.place: list(group.numbers) for group in retry_verdicts.look(engine, broadcast_id)
+    }
+    assert found == {RetryVerdict.AGAIN: [1], RetryVerdict.NEVER_CALLED: [2]}
     assert snapshot(engine) == before

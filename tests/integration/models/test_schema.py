@@ -92,7 +92,7 @@ def test_call_of_before_was_heard_of_when_it_ended(empty: Engine) -> None:
     schema.upgrade(empty)
 
     assert _attempts(empty) == before
-    assert [row.heard_at is None for row in before] == [False, True]
+    assert [row.outcome_recorded_at is None for row in before] == [False, True]
 
 
 def _attempts(engine: Engine) -> list[Any]:

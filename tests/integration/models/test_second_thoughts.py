@@ -7,16 +7,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, Engine, delete, event
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.call.rules import DEFAULT_RULES, Rules
+from broadcast.call.waits import Waits
 from broadcast.errors import DatabaseAwayError
-from broadcast.rules import DEFAULT_RULES, Rules
 from broadcast.states import BatchState, BroadcastState
-from broadcast.waits import Waits
 from models import Batch
 from models.engine import now
-from models.ledger import claims, controls, lanes, plans, polls, records, submits, sweeps
+from models.ledger import claims, lanes, operator, plans, records, results, submits, sweeps
 from models.ledger.reading import reports
-from models.ledger.reading.upcoming import Kind
+from models.ledger.reading.next_work import Kind
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said
 
@@ -100,7 +100,7 @@ def test_poll_does_not_move_the_end_of_a_broadcast(engine: Engine) -> None:
     assert ended is not None
     batch = ledger.batch(engine, broadcast_id)
     for status in ("SENDING", "SEND_SUCCESS", "SEND_SUCCESS"):
-        polls.heard(engine, batch, status, waits=DEFAULT_RULES.waits)
+        results.heard(engine, batch, status, waits=DEFAULT_RULES.waits)
         assert reports.report(engine, broadcast_id).finished_at == ended
 
 
@@ -112,7 +112,7 @@ def test_late_refusal_by_the_review_ends_a_broadcast_anew(engine: Engine) -> Non
     ledger.pass_time(engine, timedelta(minutes=3))
     ended = reports.report(engine, broadcast_id).finished_at
     batch = ledger.batch(engine, broadcast_id)
-    polls.heard(engine, batch, "SEND_FAIL", waits=DEFAULT_RULES.waits)
+    results.heard(engine, batch, "SEND_FAIL", waits=DEFAULT_RULES.waits)
     told = reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.FAILED
     assert ended is not None
@@ -128,9 +128,9 @@ def test_plan_that_lacks_a_batch_is_not_opened(engine: Engine) -> None:
     broadcast_id = ledger.published(engine, ledger.body(), batches=4)
     row = plans.to_plan(engine, broadcast_id)
     assert row is not None
-    controls.pause(engine, broadcast_id, who="tests")
+    operator.pause(engine, broadcast_id, who="tests")
     assert plans.add_batches(engine, row, ledger.account()) == 0
-    assert controls.resume(engine, broadcast_id, who="tests")
+    assert operator.resume(engine, broadcast_id, who="tests")
     assert plans.open_for_calls(engine, row, ledger.account(), quota=PLENTY) is None
     assert broadcast_id in sweeps.due(engine).plans
     assert ledger.planned(engine, broadcast_id) is not None
@@ -145,10 +145,10 @@ def test_pause_in_the_middle_of_planning_forgets_nobody(engine: Engine) -> None:
     with engine.begin() as connection:
         half = delete(Batch).where(Batch.broadcast_id == broadcast_id, Batch.n > 2)
         connection.execute(half)
-    controls.pause(engine, broadcast_id, who="tests")
+    operator.pause(engine, broadcast_id, who="tests")
     told = reports.report(engine, broadcast_id)
     assert told.recipients["waiting"] == told.audience["planned"] == 20
-    controls.resume(engine, broadcast_id, who="tests")
+    operator.resume(engine, broadcast_id, who="tests")
     assert reports.report(engine, broadcast_id).state is BroadcastState.PLANNING
     ledger.planned(engine, broadcast_id)
     assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 4}
@@ -162,7 +162,7 @@ def test_cancel_in_the_middle_of_planning_adds_up(engine: Engine) -> None:
     with engine.begin() as connection:
         half = delete(Batch).where(Batch.broadcast_id == broadcast_id, Batch.n > 2)
         connection.execute(half)
-    assert controls.cancel(engine, broadcast_id, who="tests")
+    assert operator.cancel(engine, broadcast_id, who="tests")
     plans.add_batches(engine, row, ledger.account())
     assert ledger.states(engine, broadcast_id) == {BatchState.CANCELLED: 2}
     told = reports.report(engine, broadcast_id)
@@ -195,7 +195,7 @@ def test_claim_given_back_after_the_lane_changed_hands_leaves_no_doubt(engine: E
 def test_driver_who_died_after_a_cancel_leaves_a_batch_in_doubt(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, batches=1)
     Driver(engine).claim()
-    controls.cancel(engine, broadcast_id, who="tests")
+    operator.cancel(engine, broadcast_id, who="tests")
     ledger.pass_time(engine, timedelta(seconds=30))
     assert ("default", broadcast_id) in sweeps.due(engine).lanes
     Driver(engine)

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast import openid
-from broadcast.rules import Rules
+from broadcast.call.rules import Rules
 from broadcast.states import BatchState, BroadcastState
 from models import Pack
-from models.ledger import controls
-from models.ledger.reading import reports, upcoming
-from models.ledger.reading.upcoming import Kind
+from models.ledger import operator
+from models.ledger.reading import next_work, reports
+from models.ledger.reading.next_work import Kind
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 from tests.kit.openids import split
@@ -32,8 +32,8 @@ def test_halves_add_up_to_their_parent(engine: Engine, size: int) -> None:
     assert one.size + other.size == parent.size == size
     assert one.size - other.size in {0, 1}
     assert [row.n for row in (one, other)] == [2, 3]
-    whole = upcoming.openids(engine, parent.pack_id)
-    halves = [upcoming.openids(engine, row.pack_id) for row in (one, other)]
+    whole = next_work.openids(engine, parent.pack_id)
+    halves = [next_work.openids(engine, row.pack_id) for row in (one, other)]
     assert b"".join(halves) == whole
     assert len({row.clientmsgid for row in (parent, one, other)}) == 3
     assert {row.depth for row in (one, other)} == {1}
@@ -66,7 +66,7 @@ def test_batches_are_halved_as_often_as_the_rules_say(engine: Engine, depth: int
     bad = ledger.openids(1_000)[137].encode()
     driver = Driver(engine, rules=Rules(split_depth=depth))
     while (work := driver.next()).kind is Kind.CALL:
-        names = openid.unpack(upcoming.openids(engine, work.pack_id))
+        names = openid.unpack(next_work.openids(engine, work.pack_id))
         driver.call(said(40003) if bad in names else said(0, msg_id=work.batch_id))
     rows = ledger.batches(engine, broadcast_id)
     assert max(row.depth for row in rows) == depth
@@ -84,7 +84,7 @@ def test_halves_of_a_cancelled_broadcast_are_not_called(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, size=10, batches=1)
     driver = Driver(engine)
     claim = driver.claim()
-    controls.cancel(engine, broadcast_id, who="a person")
+    operator.cancel(engine, broadcast_id, who="a person")
     driver.record(claim, said(40003))
     told = reports.report(engine, broadcast_id)
     assert told.recipients["refused"] == sum(told.recipients.values()) == 10

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from sqlalchemy import Engine
 
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
 from broadcast.errors import InputError
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
 from broadcast.states import BatchState
 from models.engine import open_engine
 from models.ledger import resolves
@@ -29,7 +29,7 @@ from tests.integration.models.ledger_machine import (
     one_of,
     picks,
 )
-from tests.integration.models.ledger_world import Flight, deny
+from tests.integration.models.ledger_world import InFlight, deny
 from tests.integration.models.mass_send_twin import REFUSALS, Reply
 from tests.integration.models.still_clock import StillClock
 from tests.kit.ledger import LOST, said
@@ -59,7 +59,7 @@ class Honest(LedgerMachine):
         if told:
             self._tell(flight, flight.reply)
 
-    def _answered(self, flight: Flight, what: Reply | int) -> Fact:
+    def _answered(self, flight: InFlight, what: Reply | int) -> CallResult:
         if not isinstance(what, Reply):
             return said(what)
         batch = flight.batch
@@ -95,7 +95,7 @@ class Lying(LedgerMachine):
     honest = False
     evidence = frozenset({Check.MSG_IDS})
 
-    def a_call(self, pick: int, fact: Fact, told: bool) -> None:
+    def a_call(self, pick: int, fact: CallResult, told: bool) -> None:
         flight = self.call_begins(pick)
         if flight is not None and told:
             self._tell(flight, fact)
@@ -106,12 +106,12 @@ class Lying(LedgerMachine):
 
     @precondition(lambda self: self.world.flights)
     @rule(pick=picks, fact=lies)
-    def driver_records(self, pick: int, fact: Fact) -> None:
+    def driver_records(self, pick: int, fact: CallResult) -> None:
         self._tell(one_of(self.world.flights, pick), fact)
 
     @precondition(lambda self: self.world.uncalled())
     @rule(pick=picks, fact=lies)
-    def driver_records_the_first_fact(self, pick: int, fact: Fact) -> None:
+    def driver_records_the_first_fact(self, pick: int, fact: CallResult) -> None:
         self._tell(one_of(self.world.uncalled(), pick), fact)
 
     @precondition(lambda self: self.world.standing(BatchState.IN_DOUBT))

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 
 from broadcast import submission
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from broadcast.errors import (
     ConflictError,
     InputError,
@@ -22,7 +22,7 @@ from broadcast.plan import Fit, Quota
 from broadcast.states import BroadcastState
 from broadcast.submission import Terms
 from models import BroadcastRow, Pack, Skipped
-from models.ledger import controls, plans, submits, sweeps
+from models.ledger import operator, plans, submits, sweeps
 from models.ledger.reading import reports
 from tests.kit import ledger
 from tests.kit.ledger import Driver, body, figures, published, said, upload
@@ -47,7 +47,7 @@ def test_upload_is_seen_by_nobody_before_the_flip(engine: Engine) -> None:
     assert reports.reports(engine) == []
     assert sweeps.due(engine).plans == []
     with pytest.raises(UnknownIdError):
-        controls.pause(engine, broadcast_id, who="a person")
+        operator.pause(engine, broadcast_id, who="a person")
     submits.publish(
         engine, broadcast_id, text, figures=figures(size=20, batches=2), terms=TERMS, quota=None
     )
@@ -212,7 +212,7 @@ def test_same_send_under_another_key_is_refused_for_a_day(engine: Engine) -> Non
 
 def test_same_send_is_no_repeat_after_a_day_or_after_a_cancel(engine: Engine) -> None:
     first = published(engine, body())
-    controls.cancel(engine, first, who="a person")
+    operator.cancel(engine, first, who="a person")
     second = published(engine, body(), again=False)
     ledger.planned(engine, second)
     driver = Driver(engine)
@@ -234,7 +234,7 @@ def test_send_that_was_cancelled_after_a_call_is_a_repeat(engine: Engine) -> Non
     """Somebody may have got it."""
     first = ledger.broadcast(engine)
     Driver(engine).call(said(0, msg_id=1))
-    controls.cancel(engine, first, who="a person")
+    operator.cancel(engine, first, who="a person")
     with pytest.raises(RepeatedSendError):
         published(engine, body(), again=False)
 
@@ -318,7 +318,7 @@ def test_plan_that_fits_no_more_is_held_and_goes_on_after_resume(engine: Engine)
     told = reports.report(engine, broadcast_id)
     assert (told.state, told.reason) == (BroadcastState.HELD, Reason.PLAN_DOES_NOT_FIT)
     assert told.recipients["waiting"] == 20
-    controls.resume(engine, broadcast_id, who="a person")
+    operator.resume(engine, broadcast_id, who="a person")
     ledger.planned(engine, broadcast_id, quota=HUNDRED)
     assert reports.report(engine, broadcast_id).state is BroadcastState.WAITING
 

@@ -10,12 +10,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
 from broadcast.states import BatchState
 from models.account import Lane
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import controls, lanes, stops, sweeps
+from models.ledger import lanes, operator, stops, sweeps
 from models.ledger.transaction import write
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -27,7 +27,7 @@ def test_plan_that_nobody_was_rung_for_is_found_and_rung_once(engine: Engine) ->
     broadcast_id = ledger.published(engine, ledger.body())
     assert sweeps.due(engine).plans == [broadcast_id]
     assert sweeps.due(engine).plans == []
-    ledger.pass_time(engine, sweeps.RING_AGAIN + timedelta(seconds=1))
+    ledger.pass_time(engine, sweeps.WAKE_AGAIN + timedelta(seconds=1))
     assert sweeps.due(engine).plans == [broadcast_id]
 
 
@@ -35,7 +35,7 @@ def test_lane_with_work_and_no_driver_is_found_and_rung_once(engine: Engine) -> 
     broadcast_id = ledger.broadcast(engine)
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
     assert sweeps.due(engine).lanes == []
-    ledger.pass_time(engine, sweeps.RING_AGAIN + timedelta(seconds=1))
+    ledger.pass_time(engine, sweeps.WAKE_AGAIN + timedelta(seconds=1))
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
 
 
@@ -58,9 +58,9 @@ def test_orphan_of_a_dead_driver_is_found(engine: Engine) -> None:
 
 
 STILL: dict[str, Callable[[Engine, str], object]] = {
-    "paused": lambda engine, broadcast_id: controls.pause(engine, broadcast_id, who="a"),
-    "cancelled": lambda engine, broadcast_id: controls.cancel(engine, broadcast_id, who="a"),
-    "halted": lambda engine, _: controls.halt(engine, None, who="a"),
+    "paused": lambda engine, broadcast_id: operator.pause(engine, broadcast_id, who="a"),
+    "cancelled": lambda engine, broadcast_id: operator.cancel(engine, broadcast_id, who="a"),
+    "halted": lambda engine, _: operator.halt(engine, None, who="a"),
     "stopped": lambda engine, _: write(
         engine,
         lambda c: stops.stop(
@@ -151,7 +151,7 @@ def test_many_sweeps_at_once_are_harmless(engine: Engine) -> None:
     waiting = [ledger.published(engine, ledger.body()) for _ in range(3)]
     together = threading.Barrier(4)
 
-    def sweep(_n: int) -> sweeps.Rings:
+    def sweep(_n: int) -> sweeps.Wakes:
         together.wait()
         found = sweeps.due(engine)
         sweeps.launch_due(engine)
@@ -168,7 +168,7 @@ def test_many_sweeps_at_once_are_harmless(engine: Engine) -> None:
 def test_expired_doubt_is_held_under_a_pause_too(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, batches=2)
     Driver(engine).call(LOST)
-    controls.pause(engine, broadcast_id, who="a person")
+    operator.pause(engine, broadcast_id, who="a person")
     ledger.pass_time(engine, timedelta(hours=22, minutes=59))
     assert sweeps.hold_expired(engine) == 0
     ledger.pass_time(engine, timedelta(minutes=2))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, select, update
 
-from broadcast.outcomes import SAID_ACCEPTED, Outcome, unanswered
+from broadcast.call.outcomes import SAID_ACCEPTED, Outcome, unanswered
 from models.attempt import AttemptRow
-from models.ledger.reading import taken
+from models.ledger.reading import possibly_sent
 from tests.kit import ledger
 from tests.kit.ledger import Driver
 
@@ -20,7 +20,11 @@ def test_program_and_database_agree_on_each_outcome(engine: Engine) -> None:
                 connection.execute(update(AttemptRow).values(outcome=outcome, denied=denied))
                 found = [
                     connection.scalar(select(AttemptRow.id).where(condition)) is not None
-                    for condition in (taken.UNANSWERED, taken.MAYBE, taken.UNDENIED)
+                    for condition in (
+                        possibly_sent.UNANSWERED,
+                        possibly_sent.MAYBE,
+                        possibly_sent.UNDENIED,
+                    )
                 ]
             maybe = unanswered(outcome) or outcome in SAID_ACCEPTED
             assert found == [unanswered(outcome), maybe, not denied], (outcome, denied)

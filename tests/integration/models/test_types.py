@@ -13,7 +13,7 @@ from broadcast.states import BatchState
 from models import AccountRow, Batch, BroadcastRow, Pack
 from models.account import Lane
 from models.engine import now, reader
-from models.ledger.reading import upcoming
+from models.ledger.reading import next_work
 from tests.kit import ledger
 
 CHINA = timezone(timedelta(hours=8))
@@ -94,7 +94,7 @@ def test_clientmsgid_is_compared_with_its_case_and_taken_once(engine: Engine) ->
 def test_pack_of_ten_thousand_openids_comes_back_whole(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, size=10_000, batches=1)
     [batch] = ledger.batches(engine, broadcast_id)
-    found = upcoming.openids(engine, batch.pack_id)
+    found = next_work.openids(engine, batch.pack_id)
     assert len(found) == 210_000
     assert found == ledger.packed(ledger.openids(10_000))
 
@@ -112,7 +112,7 @@ def test_emoji_and_rare_characters_come_back(engine: Engine) -> None:
     text = "群发 🎉👩‍👩‍👧 𠮷 é\u0301 ’"
     said = ledger.body(key="钥匙 🔑", text=text)
     broadcast_id = ledger.published(engine, said)
-    assert upcoming.content(engine, broadcast_id) == said.content
+    assert next_work.content(engine, broadcast_id) == said.content
     ledger.planned(engine, broadcast_id)
     ledger.Driver(engine).call(ledger.said(45065, errmsg="words 🎈" * 200))
     assert ledger.batch(engine, broadcast_id).errmsg.startswith("words 🎈")
@@ -120,7 +120,7 @@ def test_emoji_and_rare_characters_come_back(engine: Engine) -> None:
 
 def test_content_longer_than_64_kib_comes_back(engine: Engine) -> None:
     said = ledger.body(text="长" * 40_000)
-    assert upcoming.content(engine, ledger.published(engine, said)) == said.content
+    assert next_work.content(engine, ledger.published(engine, said)) == said.content
 
 
 def test_account_of_an_unknown_word_is_told_not_guessed(engine: Engine) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast.call.waits import Waits
 from broadcast.errors import InputError
 from broadcast.events import EventKind
-from broadcast.waits import Waits
 from models import Event
-from models.ledger import audit, controls, resolves
+from models.ledger import audit, operator, resolves
 from models.ledger.audit import Found
 from models.ledger.resolves import Resolved
 from tests.integration.models.stories import lost_then, snapshot
@@ -31,7 +31,7 @@ def resolve(engine: Engine, broadcast_id: str, msg_id: int | None, n: int = 1) -
 def doubt(driver: Driver) -> None:
     """End the first batch in doubt: its reply was lost, and then WeChat refuses the account."""
     lost_then(driver, said(48001))
-    controls.unhalt(driver.engine, None, who=WHO)
+    operator.unhalt(driver.engine, None, who=WHO)
 
 
 def refused(engine: Engine, broadcast_id: str, msg_id: int | None, n: int = 1) -> InputError:

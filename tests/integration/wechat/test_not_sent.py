@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from broadcast import sendby
+from broadcast.call import sendby
 from tests.integration.wechat.conftest import Connect, Serve, mass, send
 from tests.integration.wechat.failing import assert_not_sent, failure, quietly
 from tests.integration.wechat.servers import (

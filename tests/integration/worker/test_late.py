@@ -1,4 +1,4 @@
-"""Rings that seem too old: one of a kind is taken, so that a clock that is off stops nothing."""
+"""Wakes that seem too old: one of a kind is taken, so that a clock that is off stops nothing."""
 
 from __future__ import annotations
 

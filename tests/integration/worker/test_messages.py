@@ -13,10 +13,15 @@ from worker import application, tasks
 @pytest.mark.parametrize(
     ("task", "args", "kwargs", "why"),
     [
-        (names.PLAN, ["b"], {"hands": "hidden"}, "hands is str, not int"),
-        (names.SEND_BATCH, ["a", "b"], {"hands": None}, "hands is NoneType, not int"),
+        (names.PLAN, ["b"], {"forward_count": "hidden"}, "forward_count is str, not int"),
+        (
+            names.SEND_BATCH,
+            ["a", "b"],
+            {"forward_count": None},
+            "forward_count is NoneType, not int",
+        ),
         (names.SEND_BATCH, [["hidden"], "b"], {}, "account is list, not str"),
-        (names.SETTLE, ["a"], {"hands": 1.5}, "hands is float, not int"),
+        (names.SETTLE, ["a"], {"forward_count": 1.5}, "forward_count is float, not int"),
         (names.REFRESH_TOKEN, [], {"only_expiring": "hidden"}, "only_expiring is str, not bool"),
         (names.SETTLE, [], {}, "missing a required argument: 'account'"),
     ],
@@ -39,4 +44,4 @@ def test_message_that_fits_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     app = application.make()
     app.loader.import_default_modules()
     with pytest.raises(AssertionError, match="it ran"):
-        app.tasks[names.SEND_BATCH]("a", "b", hands=2)
+        app.tasks[names.SEND_BATCH]("a", "b", forward_count=2)

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 from sqlalchemy import Engine, func, select
 
+from broadcast.call.result import CallResult
+from broadcast.call.rules import DEFAULT_RULES
 from broadcast.events import EventKind
-from broadcast.facts import Fact
 from broadcast.plan import Quota
-from broadcast.rules import DEFAULT_RULES
 from broadcast.states import BatchState, BroadcastState
 from coordination.tokens import Token
 from models import Event
@@ -21,7 +21,7 @@ from models.ledger.reading import reports
 from tests.kit import ledger
 from tests.kit.ledger import body, published
 from worker import planning
-from worker.lane import Road
+from worker.lane import LaneContext
 from worker.leases import Heartbeat
 from worker.ports import Message
 
@@ -34,7 +34,7 @@ class WeChatStub:
 
     together: threading.Barrier
 
-    def quota(self, token: Token) -> Quota | Fact:
+    def quota(self, token: Token) -> Quota | CallResult:
         self.together.wait()
         return ledger.PLENTY
 
@@ -44,24 +44,24 @@ class WeChatStub:
     def warm(self) -> None:
         raise AssertionError("planning calls nobody")
 
-    def send(self, token: Token, message: Message) -> Fact:
+    def send(self, token: Token, message: Message) -> CallResult:
         raise AssertionError("planning calls nobody")
 
-    def status(self, token: Token, msg_id: int) -> str | Fact | None:
+    def status(self, token: Token, msg_id: int) -> str | CallResult | None:
         raise AssertionError("planning asks for no result")
 
 
 class TokenStub:
     """Has a token."""
 
-    def get(self) -> Token | Fact:
+    def get(self) -> Token | CallResult:
         moment = datetime.now(UTC)
         return Token(
             value=SecretStr("token"), generation=1, expires_at=moment + timedelta(hours=2),
             fetched_at=moment,
         )  # fmt: skip
 
-    def replace(self, failed: Token) -> Fact | None:
+    def replace(self, failed: Token) -> CallResult | None:
         raise AssertionError("no token was refused")
 
 
@@ -72,8 +72,8 @@ class PaceStub:
         raise AssertionError("planning calls nobody")
 
 
-def road(engine: Engine, gateway: WeChatStub) -> Road:
-    return Road(
+def road(engine: Engine, gateway: WeChatStub) -> LaneContext:
+    return LaneContext(
         engine=engine, account=ledger.account(), gateway=gateway, tokens=TokenStub(),
         pace=PaceStub(), heartbeat=Heartbeat(engine), rules=DEFAULT_RULES, owner="tests",
         stopping=threading.Event(),

@@ -10,11 +10,12 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, select, update
 
-from broadcast import openid, sendby
+from broadcast import openid
+from broadcast.call import sendby
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
+from broadcast.call.rules import Rules
 from broadcast.errors import DatabaseAwayError
-from broadcast.facts import Fact
-from broadcast.outcomes import Outcome
-from broadcast.rules import Rules
 from broadcast.states import BatchState
 from coordination.tokens import Token
 from models import Batch, BroadcastRow, Pack
@@ -22,7 +23,7 @@ from models.engine import now
 from models.ledger import claims, lanes, records, transaction
 from tests.kit import ledger
 from worker import lane
-from worker.lane import Road
+from worker.lane import LaneContext
 from worker.leases import Heartbeat
 from worker.ports import Message
 
@@ -44,7 +45,7 @@ class WeChat:
         self.made.append(message.clientmsgid)
         return message
 
-    def send(self, token: Token, message: Message) -> Fact:
+    def send(self, token: Token, message: Message) -> CallResult:
         self.keys.append(message.clientmsgid)
         self.got[message.clientmsgid] = message.openids
         self.meanwhile()
@@ -52,7 +53,7 @@ class WeChat:
         first = self.keys.index(message.clientmsgid) + 1
         known = self.keys.count(message.clientmsgid) > 1
         outcome = Outcome.ALREADY_ACCEPTED if known else Outcome.ACCEPTED
-        return Fact(outcome=outcome, errcode=45065 if known else 0, msg_id=first)
+        return CallResult(outcome=outcome, errcode=45065 if known else 0, msg_id=first)
 
     def status(self, token: Token, msg_id: int) -> NoReturn:
         raise AssertionError("nothing is to be verified")
@@ -81,9 +82,9 @@ class Ready:
         return 0.0
 
 
-def road(engine: Engine, wechat: WeChat) -> Road:
+def road(engine: Engine, wechat: WeChat) -> LaneContext:
     ready = Ready(engine)
-    return Road(
+    return LaneContext(
         engine=engine, account=ledger.account(), gateway=wechat, tokens=ready, pace=ready,
         heartbeat=Heartbeat(engine), rules=Rules(), owner="tests", stopping=Flag(),
     )  # fmt: skip

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.call.rules import Rules
 from broadcast.errors import SettingsError
-from broadcast.rules import Rules
-from models.ledger import consequences, sweeps
+from models.ledger import apply_verdict, sweeps
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
-from worker import bell, tasks
+from worker import tasks, wake
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_ring_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
         passed.append((what, more))
         return True
 
-    monkeypatch.setattr(bell, "ring", ring)
+    monkeypatch.setattr(wake, "ring", ring)
     broadcast_id = ledger.published(engine, ledger.body(owner=ledger.account("b")))
     wired(engine, monkeypatch, "a", road=unable)
     of: dict[str, tuple[Callable[..., object], tuple[str, ...]]] = {
@@ -77,9 +77,9 @@ def test_ring_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
         "broadcast.settle": (tasks.settle, ("b",)),
     }
     run, words = of[task]
-    for hands in [*range(bell.MOST_HANDS + 1), -1]:
-        run(*words, hands=hands)
-    assert passed == [((task, *words), {"hands": n}) for n in range(1, bell.MOST_HANDS + 1)]
+    for forward_count in [*range(wake.MOST_HANDS + 1), -1]:
+        run(*words, forward_count=forward_count)
+    assert passed == [((task, *words), {"forward_count": n}) for n in range(1, wake.MOST_HANDS + 1)]
 
 
 def test_poll_rings_for_results_of_an_account_that_its_worker_lacks(
@@ -87,7 +87,7 @@ def test_poll_rings_for_results_of_an_account_that_its_worker_lacks(
 ) -> None:
     ledger.broadcast(engine, owner=ledger.account("b"))
     Driver(engine, "b").call(said(0, msg_id=1))
-    ledger.pass_time(engine, consequences.FIRST_POLL)
+    ledger.pass_time(engine, apply_verdict.FIRST_POLL)
     wired(engine, monkeypatch, "a")
     assert tasks.poll_results() == 1
     assert rung == [("broadcast.settle", "b")]

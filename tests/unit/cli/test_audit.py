@@ -11,12 +11,12 @@ from broadcast import text
 from broadcast.text import t
 from cli.commands.audit import MOST_SHOWN, as_object, lines
 from models.ledger.audit import CHECKS, Audit, Check, Finding, Found
-from models.ledger.audit.findings import Fact
+from models.ledger.audit.findings import CallResult
 
 AT = datetime(2026, 3, 1, 4, 5, 6, 789_000, tzinfo=UTC)
 
 
-def finding(found: Found = Found.LAST, n: int | None = 4, **facts: Fact) -> Finding:
+def finding(found: Found = Found.LAST, n: int | None = 4, **facts: CallResult) -> Finding:
     return Finding(
         found=found, account="default", broadcast_id="20260301-abc234", n=n,
         facts=facts or {"old": "planned", "new": "accepted"},

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broadcast.attempts import Attempt
-from broadcast.decide import Move, Policy, decide
-from broadcast.outcomes import BY_ERRCODE, Outcome
+from broadcast.call.attempts import Attempt
+from broadcast.call.decide import Policy, Verdict, decide
+from broadcast.call.outcomes import BY_ERRCODE, Outcome
+from broadcast.call.waits import Waits
 from broadcast.text import t
-from broadcast.waits import Waits
 from cli.commands.explain import mend
 
 NOON = datetime(2026, 12, 1, 4, tzinfo=UTC)
@@ -18,19 +18,21 @@ RECIPIENTS = sorted(code for code, o in BY_ERRCODE.items() if o is Outcome.BAD_R
 
 
 def called(number: int, errcode: int | None, outcome: Outcome, *, at: datetime) -> Attempt:
-    return Attempt(number=number, outcome=outcome, errcode=errcode, started_at=at, heard_at=at)
+    return Attempt(
+        number=number, outcome=outcome, errcode=errcode, started_at=at, outcome_recorded_at=at
+    )
 
 
 @pytest.mark.parametrize("errcode", RECIPIENTS)
 def test_a_batch_that_is_said_to_be_halved_is_halved(errcode: int) -> None:
     refused = called(1, errcode, Outcome.BAD_RECIPIENTS, at=NOON)
 
-    move = decide([refused], now=NOON, policy=Policy(size=10_000, splits_left=4)).move
+    verdict = decide([refused], now=NOON, policy=Policy(size=10_000, splits_left=4)).verdict
 
     told = mend(errcode)
     assert {
-        Move.SPLIT: t("mend.bad_recipients"), Move.REFUSE: t("mend.bad_list"),
-    }[move] == told  # fmt: skip
+        Verdict.SPLIT: t("mend.bad_recipients"), Verdict.REFUSE: t("mend.bad_list"),
+    }[verdict] == told  # fmt: skip
 
 
 def test_a_list_that_is_blamed_as_a_whole_is_not_said_to_be_halved() -> None:
@@ -41,13 +43,13 @@ def test_a_list_that_is_blamed_as_a_whole_is_not_said_to_be_halved() -> None:
 def test_an_unknown_outcome_is_repeated_as_long_as_is_said() -> None:
     history, now = [called(1, -1, Outcome.UNKNOWN, at=NOON)], NOON
     policy = Policy(size=10_000, splits_left=4, waits=Waits())
-    while (decision := decide(history, now=now, policy=policy)).move is Move.REPEAT_UNKNOWN:
+    while (decision := decide(history, now=now, policy=policy)).verdict is Verdict.REPEAT_UNKNOWN:
         assert decision.not_before is not None
         now = decision.not_before
         history.append(called(len(history) + 1, -1, Outcome.UNKNOWN, at=now))
 
     hours = round((now - NOON) / timedelta(hours=1))
-    assert decision.move is Move.DOUBT
+    assert decision.verdict is Verdict.DOUBT
     assert f"until {len(history) - 1} repeats had no answer (about {hours} hours)" in mend(-1)
     assert "or 23 hours have passed" in mend(-1)
 

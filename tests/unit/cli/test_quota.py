@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from broadcast.outcomes import BY_ERRCODE, Outcome
+from broadcast.call.outcomes import BY_ERRCODE, Outcome
 from broadcast.plan import Quota
 from cli.wiring import wechat
 from coordination.tokens import FetchedToken

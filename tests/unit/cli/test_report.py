@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from broadcast.attempts import Reason
-from broadcast.reports import SETS, SKIPS, BatchLine, Deed, Did, LaneView, People, Report
+from broadcast.call.attempts import Reason
+from broadcast.reports import SETS, SKIPS, BatchLine, Did, LaneView, OperatorAction, People, Report
 from broadcast.states import BatchState, BroadcastState
 from cli import report, ways
 from cli.bar import Bar
@@ -221,7 +221,7 @@ def test_the_bar_fits_into_eighty_columns(
     ],
 )
 def test_what_a_person_did_is_told_with_when_who_and_why(deed: dict[str, Any], what: str) -> None:
-    done = Deed(at=NOW - timedelta(minutes=5), who="cli:ann@desk", why="a typo", **deed)
+    done = OperatorAction(at=NOW - timedelta(minutes=5), who="cli:ann@desk", why="a typo", **deed)
 
     title, line = report.people(People(deeds=[done], earlier=0), NOW)
 
@@ -231,7 +231,7 @@ def test_what_a_person_did_is_told_with_when_who_and_why(deed: dict[str, Any], w
 
 
 def test_deeds_that_are_not_shown_are_counted_and_no_deed_takes_no_line() -> None:
-    done = Deed(at=NOW, who="cli:ann@desk", why=None, did=Did.PAUSE)
+    done = OperatorAction(at=NOW, who="cli:ann@desk", why=None, did=Did.PAUSE)
 
     shown = list(report.people(People(deeds=[done], earlier=4), NOW))
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from broadcast.attempts import Reason
-from broadcast.outcomes import BY_ERRCODE, Outcome
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import BY_ERRCODE, Outcome
 from broadcast.states import BroadcastState
 from broadcast.text import t
 from cli import standing

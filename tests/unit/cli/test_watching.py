@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.standstills import Cause, Standstill
+from broadcast.gates.blockers import Blocker, Cause
 from broadcast.states import BroadcastState
 from cli.following import _Watch
 from tests.unit.cli.test_report import NOW, told
 
-DOUBT = Standstill(
+DOUBT = Blocker(
     cause=Cause.UNKNOWN_FIRST, command="broadcast watch 20261127-abcdef",
     until=NOW + timedelta(seconds=10), broadcasts=("20261127-abcdef",), batch=1,
 )  # fmt: skip

@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from broadcast.attempts import Attempt
-from broadcast.outcomes import BY_ERRCODE, Outcome
+from broadcast.call.attempts import Attempt
+from broadcast.call.outcomes import BY_ERRCODE, Outcome
 
 START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)  # noon in Shanghai, far from the turn of the day
 CODES = {
@@ -25,7 +25,7 @@ def attempt(number: int, outcome: Outcome | None, **facts: Any) -> Attempt:
     started = START + ATTEMPT_EVERY * (number - 1)
     taken = outcome in {Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED}
     known = {"msg_id": 7} if taken else {}
-    heard = {} if outcome is None else {"heard_at": started + timedelta(seconds=1)}
+    heard = {} if outcome is None else {"outcome_recorded_at": started + timedelta(seconds=1)}
     values = {"started_at": started, **heard, **known, **facts}
     return Attempt(number=number, outcome=outcome, **values)
 
@@ -46,7 +46,7 @@ def histories(draw: st.DrawFn) -> list[Attempt]:
     for number, outcome in enumerate(outcomes, 1):
         facts: dict[str, Any] = {"started_at": started}
         if outcome is not None:
-            facts["heard_at"] = started + timedelta(seconds=draw(st.integers(0, 60)))
+            facts["outcome_recorded_at"] = started + timedelta(seconds=draw(st.integers(0, 60)))
             facts["errcode"] = draw(st.sampled_from([*CODES[outcome], None]))
         if outcome is Outcome.ACCEPTED:
             facts["msg_id"] = draw(st.sampled_from([7, 7, 7, 8]))

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.attempts import Attempt, Reason, Scope
-from broadcast.decide import Move, Policy, decide, window_end
-from broadcast.outcomes import SAME_KEY_RUNNING, SPLITTABLE, Outcome
-from broadcast.waits import UNKNOWN_TRIES, VERIFY_FOR, Waits
+from broadcast.call.attempts import Attempt, Reason, Scope
+from broadcast.call.decide import Policy, Verdict, decide, window_end
+from broadcast.call.outcomes import SAME_KEY_RUNNING, SPLITTABLE, Outcome
+from broadcast.call.waits import UNKNOWN_TRIES, VERIFY_FOR, Waits
 from tests.unit.core.histories import START, attempt, history
 
 O = Outcome  # noqa: E741 - the tables below read better
@@ -24,56 +24,56 @@ DOUBTFUL = (None, O.UNKNOWN, O.UNLISTED)
 
 CASES = [
     # A reply 0 settles, whatever came before or after it.
-    ([O.ACCEPTED], Move.ACCEPT, Reason.NONE, Scope.BATCH),
-    ([O.UNKNOWN, O.ACCEPTED], Move.ACCEPT, Reason.NONE, Scope.BATCH),
-    ([O.ACCEPTED, O.BAD_RECIPIENTS], Move.ACCEPT, Reason.NONE, Scope.BATCH),
-    ([O.ACCEPTED, O.ALREADY_ACCEPTED], Move.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([O.ACCEPTED], Verdict.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([O.UNKNOWN, O.ACCEPTED], Verdict.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([O.ACCEPTED, O.BAD_RECIPIENTS], Verdict.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([O.ACCEPTED, O.ALREADY_ACCEPTED], Verdict.ACCEPT, Reason.NONE, Scope.BATCH),
     # 45065 settles if an earlier attempt may have sent the batch.
-    ([O.UNKNOWN, O.ALREADY_ACCEPTED], Move.ACCEPT, Reason.NONE, Scope.BATCH),
-    ([None, O.ALREADY_ACCEPTED], Move.ACCEPT, Reason.NONE, Scope.BATCH),
-    ([O.UNLISTED, O.TOKEN, O.ALREADY_ACCEPTED], Move.ACCEPT, Reason.NONE, Scope.BATCH),
-    ([O.ALREADY_ACCEPTED], Move.VERIFY, Reason.NONE, Scope.BATCH),
-    ([O.QUOTA_TODAY, O.ALREADY_ACCEPTED], Move.VERIFY, Reason.NONE, Scope.BATCH),
-    ([O.NOT_CALLED, O.ALREADY_ACCEPTED], Move.VERIFY, Reason.NONE, Scope.BATCH),
-    ([O.ALREADY_ACCEPTED, O.UNKNOWN], Move.VERIFY, Reason.NONE, Scope.BATCH),
+    ([O.UNKNOWN, O.ALREADY_ACCEPTED], Verdict.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([None, O.ALREADY_ACCEPTED], Verdict.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([O.UNLISTED, O.TOKEN, O.ALREADY_ACCEPTED], Verdict.ACCEPT, Reason.NONE, Scope.BATCH),
+    ([O.ALREADY_ACCEPTED], Verdict.VERIFY, Reason.NONE, Scope.BATCH),
+    ([O.QUOTA_TODAY, O.ALREADY_ACCEPTED], Verdict.VERIFY, Reason.NONE, Scope.BATCH),
+    ([O.NOT_CALLED, O.ALREADY_ACCEPTED], Verdict.VERIFY, Reason.NONE, Scope.BATCH),
+    ([O.ALREADY_ACCEPTED, O.UNKNOWN], Verdict.VERIFY, Reason.NONE, Scope.BATCH),
     # What may have been sent is repeated with its key, or doubted; it is never refused.
-    ([O.UNKNOWN], Move.REPEAT_UNKNOWN, Reason.REPEAT_UNKNOWN, Scope.BATCH),
-    ([None], Move.REPEAT_UNKNOWN, Reason.REPEAT_UNKNOWN, Scope.BATCH),
-    ([O.UNLISTED], Move.REPEAT_UNKNOWN, Reason.REPEAT_UNKNOWN, Scope.BATCH),
-    ([O.UNKNOWN, O.NOT_CALLED], Move.REPEAT_UNKNOWN, Reason.NONE, Scope.BATCH),
-    ([O.UNKNOWN, O.TOKEN], Move.REPEAT_UNKNOWN, Reason.NONE, Scope.BATCH),
-    ([O.UNKNOWN, O.QUOTA_TODAY], Move.REPEAT_UNKNOWN, Reason.QUOTA_TODAY, Scope.ACCOUNT),
-    ([O.UNKNOWN, O.THROTTLED], Move.REPEAT_UNKNOWN, Reason.THROTTLED, Scope.ACCOUNT),
-    ([O.UNKNOWN, O.WAIT], Move.REPEAT_UNKNOWN, Reason.WECHAT_NOT_READY, Scope.ACCOUNT),
-    ([O.UNKNOWN, O.QUOTA_MONTH], Move.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.BROADCAST),
-    ([O.UNKNOWN, O.STOP_BROADCAST], Move.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.BROADCAST),
-    ([O.UNKNOWN, O.STOP_ACCOUNT], Move.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.ACCOUNT),
-    ([O.UNKNOWN, O.BAD_RECIPIENTS], Move.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.BATCH),
-    ([O.UNKNOWN, O.TOKEN, O.TOKEN], Move.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.ACCOUNT),
+    ([O.UNKNOWN], Verdict.REPEAT_UNKNOWN, Reason.REPEAT_UNKNOWN, Scope.BATCH),
+    ([None], Verdict.REPEAT_UNKNOWN, Reason.REPEAT_UNKNOWN, Scope.BATCH),
+    ([O.UNLISTED], Verdict.REPEAT_UNKNOWN, Reason.REPEAT_UNKNOWN, Scope.BATCH),
+    ([O.UNKNOWN, O.NOT_CALLED], Verdict.REPEAT_UNKNOWN, Reason.NONE, Scope.BATCH),
+    ([O.UNKNOWN, O.TOKEN], Verdict.REPEAT_UNKNOWN, Reason.NONE, Scope.BATCH),
+    ([O.UNKNOWN, O.QUOTA_TODAY], Verdict.REPEAT_UNKNOWN, Reason.QUOTA_TODAY, Scope.ACCOUNT),
+    ([O.UNKNOWN, O.THROTTLED], Verdict.REPEAT_UNKNOWN, Reason.THROTTLED, Scope.ACCOUNT),
+    ([O.UNKNOWN, O.WAIT], Verdict.REPEAT_UNKNOWN, Reason.WECHAT_NOT_READY, Scope.ACCOUNT),
+    ([O.UNKNOWN, O.QUOTA_MONTH], Verdict.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.BROADCAST),
+    ([O.UNKNOWN, O.STOP_BROADCAST], Verdict.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.BROADCAST),
+    ([O.UNKNOWN, O.STOP_ACCOUNT], Verdict.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.ACCOUNT),
+    ([O.UNKNOWN, O.BAD_RECIPIENTS], Verdict.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.BATCH),
+    ([O.UNKNOWN, O.TOKEN, O.TOKEN], Verdict.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.ACCOUNT),
     # Nothing was sent: the last reply is followed, and stops what it is about.
-    ([O.TOKEN], Move.REPEAT, Reason.NONE, Scope.BATCH),
-    ([O.TOKEN, O.TOKEN], Move.REPEAT, Reason.TOKEN_REFUSED, Scope.ACCOUNT),
-    ([O.TOKEN, O.NOT_CALLED, O.TOKEN], Move.REPEAT, Reason.TOKEN_REFUSED, Scope.ACCOUNT),
-    ([O.TOKEN, O.THROTTLED, O.TOKEN], Move.REPEAT, Reason.NONE, Scope.BATCH),
-    ([O.NOT_CALLED], Move.REPEAT, Reason.NONE, Scope.BATCH),
-    ([O.THROTTLED], Move.REPEAT, Reason.THROTTLED, Scope.ACCOUNT),
-    ([O.WAIT], Move.REPEAT, Reason.WECHAT_NOT_READY, Scope.ACCOUNT),
-    ([O.QUOTA_TODAY], Move.REPEAT, Reason.QUOTA_TODAY, Scope.ACCOUNT),
-    ([O.QUOTA_MONTH], Move.REPEAT, Reason.QUOTA_MONTH, Scope.BROADCAST),
-    ([O.STOP_ACCOUNT], Move.REPEAT, Reason.ACCOUNT_STOPPED, Scope.ACCOUNT),
-    ([O.STOP_BROADCAST], Move.REFUSE, Reason.CONTENT_REFUSED, Scope.BROADCAST),
-    ([O.BAD_RECIPIENTS], Move.SPLIT, Reason.RECIPIENTS_REFUSED, Scope.BATCH),
-    ([O.QUOTA_TODAY, O.BAD_RECIPIENTS], Move.SPLIT, Reason.RECIPIENTS_REFUSED, Scope.BATCH),
+    ([O.TOKEN], Verdict.REPEAT, Reason.NONE, Scope.BATCH),
+    ([O.TOKEN, O.TOKEN], Verdict.REPEAT, Reason.TOKEN_REFUSED, Scope.ACCOUNT),
+    ([O.TOKEN, O.NOT_CALLED, O.TOKEN], Verdict.REPEAT, Reason.TOKEN_REFUSED, Scope.ACCOUNT),
+    ([O.TOKEN, O.THROTTLED, O.TOKEN], Verdict.REPEAT, Reason.NONE, Scope.BATCH),
+    ([O.NOT_CALLED], Verdict.REPEAT, Reason.NONE, Scope.BATCH),
+    ([O.THROTTLED], Verdict.REPEAT, Reason.THROTTLED, Scope.ACCOUNT),
+    ([O.WAIT], Verdict.REPEAT, Reason.WECHAT_NOT_READY, Scope.ACCOUNT),
+    ([O.QUOTA_TODAY], Verdict.REPEAT, Reason.QUOTA_TODAY, Scope.ACCOUNT),
+    ([O.QUOTA_MONTH], Verdict.REPEAT, Reason.QUOTA_MONTH, Scope.BROADCAST),
+    ([O.STOP_ACCOUNT], Verdict.REPEAT, Reason.ACCOUNT_STOPPED, Scope.ACCOUNT),
+    ([O.STOP_BROADCAST], Verdict.REFUSE, Reason.CONTENT_REFUSED, Scope.BROADCAST),
+    ([O.BAD_RECIPIENTS], Verdict.SPLIT, Reason.RECIPIENTS_REFUSED, Scope.BATCH),
+    ([O.QUOTA_TODAY, O.BAD_RECIPIENTS], Verdict.SPLIT, Reason.RECIPIENTS_REFUSED, Scope.BATCH),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("outcomes", "move", "reason", "scope"), CASES)
 def test_history_leads_to_its_move(
-    outcomes: list[Outcome | None], move: Move, reason: Reason, scope: Scope
+    outcomes: list[Outcome | None], move: Verdict, reason: Reason, scope: Scope
 ) -> None:
     decision = decide(history(*outcomes), now=START + timedelta(minutes=4), policy=POLICY)
 
-    assert (decision.move, decision.reason, decision.scope) == (move, reason, scope)
+    assert (decision.verdict, decision.reason, decision.scope) == (move, reason, scope)
 
 
 def test_batch_without_an_attempt_has_nothing_to_decide() -> None:
@@ -86,7 +86,7 @@ def test_batch_without_an_attempt_has_nothing_to_decide() -> None:
 def test_once_unknown_never_refused(before: Outcome | None, after: Outcome) -> None:
     for outcomes in ([before, after], [after, before, after], [before, after, O.NOT_CALLED]):
         decision = decide(history(*outcomes), now=NOW, policy=POLICY)
-        assert decision.move in {Move.REPEAT_UNKNOWN, Move.DOUBT}
+        assert decision.verdict in {Verdict.REPEAT_UNKNOWN, Verdict.DOUBT}
 
 
 @pytest.mark.parametrize("outcomes", [(O.ACCEPTED, O.ACCEPTED), (O.UNKNOWN, O.ALREADY_ACCEPTED)])
@@ -99,7 +99,7 @@ def test_two_msg_ids_are_in_doubt(outcomes: tuple[Outcome, Outcome]) -> None:
 
     decision = decide(said, now=NOW, policy=POLICY)
 
-    assert (decision.move, decision.reason) == (Move.DOUBT, Reason.TWO_MSG_IDS)
+    assert (decision.verdict, decision.reason) == (Verdict.DOUBT, Reason.TWO_MSG_IDS)
 
 
 def test_msg_id_of_another_batch_is_in_doubt() -> None:
@@ -107,7 +107,7 @@ def test_msg_id_of_another_batch_is_in_doubt() -> None:
 
     decision = decide(said, now=NOW, policy=POLICY)
 
-    assert (decision.move, decision.reason) == (Move.DOUBT, Reason.FOREIGN_MSG_ID)
+    assert (decision.verdict, decision.reason) == (Verdict.DOUBT, Reason.FOREIGN_MSG_ID)
 
 
 class TestAlreadyAcceptedOnAFirstCall:
@@ -118,7 +118,7 @@ class TestAlreadyAcceptedOnAFirstCall:
 
         decision = decide(said, now=NOW, policy=POLICY)
 
-        assert (decision.move, decision.msg_id) == (Move.ACCEPT, 7)
+        assert (decision.verdict, decision.msg_id) == (Verdict.ACCEPT, 7)
 
     def test_mass_get_is_asked_at_once_and_then_after_a_pause(self) -> None:
         now = START + timedelta(minutes=1)
@@ -135,7 +135,7 @@ class TestAlreadyAcceptedOnAFirstCall:
 
         decision = decide(said, now=now, policy=POLICY)
 
-        assert (decision.move, decision.reason) == (Move.DOUBT, Reason.UNPROVED_ACCEPTANCE)
+        assert (decision.verdict, decision.reason) == (Verdict.DOUBT, Reason.UNPROVED_ACCEPTANCE)
 
     def test_without_a_msg_id_nobody_can_prove_it(self) -> None:
         said = [attempt(1, O.ALREADY_ACCEPTED, msg_id=None)]
@@ -148,27 +148,27 @@ def test_already_accepted_without_a_msg_id_settles_what_was_unknown() -> None:
 
     decision = decide(said, now=NOW, policy=POLICY)
 
-    assert (decision.move, decision.msg_id) == (Move.ACCEPT, None)
+    assert (decision.verdict, decision.msg_id) == (Verdict.ACCEPT, None)
 
 
 class TestRefusedTokens:
     """Two tokens that are refused in a row speak of the account, one of itself."""
 
     @staticmethod
-    def after(*prints: str | None, unknown: bool = False) -> tuple[Move, Scope]:
+    def after(*prints: str | None, unknown: bool = False) -> tuple[Verdict, Scope]:
         first = [attempt(1, O.UNKNOWN)] if unknown else []
         refused = [
             attempt(n, O.TOKEN, errcode=40001, token_fingerprint=one)
             for n, one in enumerate(prints, len(first) + 1)
         ]
         decision = decide([*first, *refused], now=START, policy=POLICY)
-        return decision.move, decision.scope
+        return decision.verdict, decision.scope
 
     @pytest.mark.parametrize(
-        ("unknown", "move"), [(False, Move.REPEAT), (True, Move.REPEAT_UNKNOWN)]
+        ("unknown", "move"), [(False, Verdict.REPEAT), (True, Verdict.REPEAT_UNKNOWN)]
     )
     def test_one_that_nobody_replaced_is_no_verdict_on_the_account(
-        self, move: Move, *, unknown: bool
+        self, move: Verdict, *, unknown: bool
     ) -> None:
         assert self.after("aa", "aa", unknown=unknown) == (move, Scope.BATCH)
 
@@ -176,35 +176,35 @@ class TestRefusedTokens:
     def test_two_or_the_same_one_too_often_stop_the_account(
         self, prints: tuple[str | None, ...]
     ) -> None:
-        assert self.after(*prints) == (Move.REPEAT, Scope.ACCOUNT)
-        assert self.after(*prints, unknown=True) == (Move.DOUBT, Scope.ACCOUNT)
+        assert self.after(*prints) == (Verdict.REPEAT, Scope.ACCOUNT)
+        assert self.after(*prints, unknown=True) == (Verdict.DOUBT, Scope.ACCOUNT)
 
 
 class TestRepeatWindow:
     """Repeats stop 23 h after the first call that WeChat may have taken."""
 
-    def at(self, hours: float, said: list[Attempt]) -> tuple[Move, Reason]:
+    def at(self, hours: float, said: list[Attempt]) -> tuple[Verdict, Reason]:
         decision = decide(said, now=START + timedelta(hours=hours), policy=POLICY)
-        return decision.move, decision.reason
+        return decision.verdict, decision.reason
 
     def test_no_repeat_after_23_hours(self) -> None:
         said = history(O.UNKNOWN)
 
-        assert self.at(22.9, said)[0] is Move.REPEAT_UNKNOWN
-        assert self.at(23, said) == (Move.DOUBT, Reason.WINDOW_CLOSED)
+        assert self.at(22.9, said)[0] is Verdict.REPEAT_UNKNOWN
+        assert self.at(23, said) == (Verdict.DOUBT, Reason.WINDOW_CLOSED)
 
     def test_repeat_that_would_come_after_the_window_is_not_planned(self) -> None:
         """2 s before its end a wait of 2 s leads out of it."""
         almost = 23 - 2 / 3600
 
-        assert self.at(almost, history(O.UNKNOWN)) == (Move.DOUBT, Reason.WINDOW_CLOSED)
+        assert self.at(almost, history(O.UNKNOWN)) == (Verdict.DOUBT, Reason.WINDOW_CLOSED)
 
     def test_the_next_day_can_lie_outside_the_window(self) -> None:
         """The call at noon was unknown; at 02:00 the quota is gone until the next midnight."""
         said = history(O.UNKNOWN, O.QUOTA_TODAY)
 
-        assert self.at(1, said) == (Move.REPEAT_UNKNOWN, Reason.QUOTA_TODAY)
-        assert self.at(14, said) == (Move.DOUBT, Reason.WINDOW_CLOSED)
+        assert self.at(1, said) == (Verdict.REPEAT_UNKNOWN, Reason.QUOTA_TODAY)
+        assert self.at(14, said) == (Verdict.DOUBT, Reason.WINDOW_CLOSED)
 
     def test_the_lane_waits_for_the_next_day_although_its_batch_does_not(self) -> None:
         late = START + timedelta(hours=14)
@@ -218,7 +218,7 @@ class TestRepeatWindow:
         said = [attempt(1, O.QUOTA_TODAY), attempt(2, O.UNKNOWN, started_at=late)]
 
         assert window_end(said, Waits()) == late + timedelta(hours=23)
-        assert self.at(31, said)[0] is Move.REPEAT_UNKNOWN
+        assert self.at(31, said)[0] is Verdict.REPEAT_UNKNOWN
 
     def test_acceptance_that_nothing_proves_opens_the_window(self) -> None:
         """WeChat says that it has the job, so a repeat is a second send once it has forgotten."""
@@ -242,7 +242,7 @@ class TestRepeatWindow:
             window_end([], Waits())
 
     def test_what_was_never_sent_is_repeated_for_as_long_as_it_takes(self) -> None:
-        assert self.at(100, history(O.WAIT))[0] is Move.REPEAT
+        assert self.at(100, history(O.WAIT))[0] is Verdict.REPEAT
 
     def test_scale_shrinks_the_window(self) -> None:
         assert window_end(history(O.UNKNOWN), Waits(0.1)) == START + timedelta(hours=2.3)
@@ -252,16 +252,16 @@ def test_unknown_too_often_is_held_for_a_human() -> None:
     often = history(*[O.UNKNOWN] * UNKNOWN_TRIES)
     once_more = history(*[O.UNKNOWN] * (UNKNOWN_TRIES + 1))
 
-    assert decide(often, now=NOW, policy=POLICY).move is Move.REPEAT_UNKNOWN
+    assert decide(often, now=NOW, policy=POLICY).verdict is Verdict.REPEAT_UNKNOWN
     decision = decide(once_more, now=NOW, policy=POLICY)
-    assert (decision.move, decision.reason) == (Move.DOUBT, Reason.TOO_OFTEN_UNKNOWN)
+    assert (decision.verdict, decision.reason) == (Verdict.DOUBT, Reason.TOO_OFTEN_UNKNOWN)
 
 
 def test_same_key_running_does_not_count_as_a_try() -> None:
     """45066 is WeChat's own word that the send is under way, for an hour if need be."""
     said = [attempt(n, O.UNKNOWN, errcode=SAME_KEY_RUNNING) for n in range(1, 60)]
 
-    assert decide(said, now=NOW, policy=POLICY).move is Move.REPEAT_UNKNOWN
+    assert decide(said, now=NOW, policy=POLICY).verdict is Verdict.REPEAT_UNKNOWN
 
 
 class TestSplitting:
@@ -274,7 +274,7 @@ class TestSplitting:
     def test_code_that_blames_one_openid_splits(self, errcode: int) -> None:
         decision = decide(self.refused(errcode), now=NOW, policy=POLICY)
 
-        assert (decision.move, decision.errcode) == (Move.SPLIT, errcode)
+        assert (decision.verdict, decision.errcode) == (Verdict.SPLIT, errcode)
 
     @pytest.mark.parametrize(
         ("errcode", "policy"),
@@ -288,12 +288,12 @@ class TestSplitting:
     def test_batch_that_halving_cannot_help_is_refused(self, errcode: int, policy: Policy) -> None:
         decision = decide(self.refused(errcode), now=NOW, policy=policy)
 
-        assert (decision.move, decision.errcode) == (Move.REFUSE, errcode)
+        assert (decision.verdict, decision.errcode) == (Verdict.REFUSE, errcode)
 
     def test_four_openids_still_have_two_legal_halves(self) -> None:
         policy = Policy(splits_left=1, size=4)
 
-        assert decide(self.refused(40003), now=NOW, policy=policy).move is Move.SPLIT
+        assert decide(self.refused(40003), now=NOW, policy=policy).verdict is Verdict.SPLIT
 
 
 @pytest.mark.parametrize("outcome", [O.QUOTA_MONTH, O.STOP_ACCOUNT])
@@ -316,39 +316,39 @@ def denied(*outcomes: Outcome | None, after: tuple[Outcome | None, ...] = ()) ->
 @pytest.mark.parametrize(
     ("then", "move"),
     [
-        (O.ACCEPTED, Move.ACCEPT),
-        (O.UNKNOWN, Move.REPEAT_UNKNOWN),
-        (O.QUOTA_TODAY, Move.REPEAT),
-        (O.STOP_ACCOUNT, Move.REPEAT),
-        (O.STOP_BROADCAST, Move.REFUSE),
+        (O.ACCEPTED, Verdict.ACCEPT),
+        (O.UNKNOWN, Verdict.REPEAT_UNKNOWN),
+        (O.QUOTA_TODAY, Verdict.REPEAT),
+        (O.STOP_ACCOUNT, Verdict.REPEAT),
+        (O.STOP_BROADCAST, Verdict.REFUSE),
     ],
 )
 def test_call_that_a_person_denied_does_not_decide_about_the_next(
-    first: Outcome | None, then: Outcome, move: Move
+    first: Outcome | None, then: Outcome, move: Verdict
 ) -> None:
     said = denied(first, after=(then,))
 
-    assert decide(said, now=NOW, policy=POLICY).move is move
+    assert decide(said, now=NOW, policy=POLICY).verdict is move
 
 
 @pytest.mark.parametrize("first", DOUBTFUL)
 def test_already_accepted_can_speak_of_a_call_that_a_person_denied(first: Outcome | None) -> None:
     said = denied(first, after=(O.ALREADY_ACCEPTED,))
 
-    assert decide(said, now=NOW, policy=POLICY).move is Move.ACCEPT
+    assert decide(said, now=NOW, policy=POLICY).verdict is Verdict.ACCEPT
 
 
 def test_already_accepted_twice_is_not_explained_by_the_first() -> None:
     said = denied(O.ALREADY_ACCEPTED, after=(O.ALREADY_ACCEPTED,))
 
-    assert decide(said, now=NOW, policy=POLICY).move is Move.DOUBT
+    assert decide(said, now=NOW, policy=POLICY).verdict is Verdict.DOUBT
 
 
 def test_window_and_tries_begin_after_the_calls_that_a_person_denied() -> None:
     said = denied(*[O.UNKNOWN] * (UNKNOWN_TRIES + 1), after=(O.UNKNOWN,))
 
     assert window_end(said, Waits()) == window_end(said[-1:], Waits())
-    assert decide(said, now=NOW, policy=POLICY).move is Move.REPEAT_UNKNOWN
+    assert decide(said, now=NOW, policy=POLICY).verdict is Verdict.REPEAT_UNKNOWN
 
 
 @pytest.mark.parametrize("first", DOUBTFUL)
@@ -358,5 +358,5 @@ def test_batch_of_which_a_person_denied_a_call_keeps_its_key_and_is_never_split(
     """If the person was wrong, only the same clientmsgid keeps it from going out twice."""
     said = denied(first, after=(O.BAD_RECIPIENTS,))
 
-    assert decide(said[1:], now=NOW, policy=POLICY).move is Move.SPLIT
-    assert decide(said, now=NOW, policy=POLICY).move is Move.REFUSE
+    assert decide(said[1:], now=NOW, policy=POLICY).verdict is Verdict.SPLIT
+    assert decide(said, now=NOW, policy=POLICY).verdict is Verdict.REFUSE

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.attempts import Attempt, Scope
-from broadcast.decide import Decision, Move, Policy, decide
-from broadcast.outcomes import Outcome
+from broadcast.call.attempts import Attempt, Scope
+from broadcast.call.decide import Decision, Policy, Verdict, decide
+from broadcast.call.outcomes import Outcome
 from tests.unit.core.histories import histories
 
 NEVER_RAN = {
@@ -28,24 +28,26 @@ def doubtful(said: Sequence[Attempt]) -> list[Attempt]:
     return [a for a in said if a.outcome not in NEVER_RAN | TAKEN]
 
 
-def allowed(said: Sequence[Attempt]) -> set[Move]:
+def allowed(said: Sequence[Attempt]) -> set[Verdict]:
     """What the promise lets happen to a batch with this history."""
     taken = [a for a in said if a.outcome in TAKEN]
     msg_ids = {a.msg_id for a in taken} - {None}
     if len(msg_ids) > 1 or any(a.owned_elsewhere for a in taken):
-        return {Move.DOUBT}
+        return {Verdict.DOUBT}
     if any(a.outcome is Outcome.ACCEPTED for a in taken):
-        return {Move.ACCEPT}
+        return {Verdict.ACCEPT}
     if taken:
         explained = doubtful(said[: said.index(taken[0])])
-        return {Move.ACCEPT} if explained or taken[0].confirmed else {Move.VERIFY, Move.DOUBT}
+        return (
+            {Verdict.ACCEPT} if explained or taken[0].confirmed else {Verdict.VERIFY, Verdict.DOUBT}
+        )
     if doubtful(said):
-        return {Move.REPEAT_UNKNOWN, Move.DOUBT}
-    return {Move.REPEAT, Move.REFUSE, Move.SPLIT}
+        return {Verdict.REPEAT_UNKNOWN, Verdict.DOUBT}
+    return {Verdict.REPEAT, Verdict.REFUSE, Verdict.SPLIT}
 
 
 def moment(said: Sequence[Attempt], gap: timedelta) -> datetime:
-    return (said[-1].heard_at or said[-1].started_at) + gap
+    return (said[-1].outcome_recorded_at or said[-1].started_at) + gap
 
 
 @given(said=histories(), gap=GAPS, policy=POLICIES)
@@ -54,7 +56,7 @@ def test_decision_is_one_that_the_promise_allows(
 ) -> None:
     decision = decide(said, now=moment(said, gap), policy=policy)
 
-    assert decision.move in allowed(said)
+    assert decision.verdict in allowed(said)
 
 
 @given(said=histories(), gap=GAPS, policy=POLICIES)
@@ -64,13 +66,13 @@ def test_decision_can_be_carried_out(said: list[Attempt], gap: timedelta, policy
 
     decision = decide(said, now=now, policy=policy)
 
-    if decision.move in {Move.REPEAT_UNKNOWN, Move.VERIFY}:
+    if decision.verdict in {Verdict.REPEAT_UNKNOWN, Verdict.VERIFY}:
         assert decision.not_before is not None
-    if decision.not_before is None and decision.move is Move.REPEAT:
+    if decision.not_before is None and decision.verdict is Verdict.REPEAT:
         assert decision.scope is not Scope.BATCH
         assert decision.reason
     assert decision.not_before is None or decision.not_before >= now
-    if decision.move in {Move.DOUBT, Move.REFUSE, Move.SPLIT}:
+    if decision.verdict in {Verdict.DOUBT, Verdict.REFUSE, Verdict.SPLIT}:
         assert decision.reason
 
 
@@ -80,7 +82,7 @@ def test_no_repeat_is_due_23_hours_after_the_first_call_that_may_have_sent(
 ) -> None:
     decision = decide(said, now=moment(said, gap), policy=policy)
 
-    if decision.move is Move.REPEAT_UNKNOWN:
+    if decision.verdict is Verdict.REPEAT_UNKNOWN:
         assert decision.not_before is not None
         assert decision.not_before - doubtful(said)[0].started_at < timedelta(hours=23)
 
@@ -95,8 +97,8 @@ def test_late_reply_0_of_any_attempt_settles_the_batch(
 
     decision = _decide([*said[:at], late, *said[at + 1 :]], gap, policy)
 
-    assert decision.move in {Move.ACCEPT, Move.DOUBT}
-    if decision.move is Move.ACCEPT:
+    assert decision.verdict in {Verdict.ACCEPT, Verdict.DOUBT}
+    if decision.verdict is Verdict.ACCEPT:
         assert decision.msg_id == 7
 
 
@@ -104,7 +106,7 @@ def test_late_reply_0_of_any_attempt_settles_the_batch(
 def test_batch_is_split_only_when_no_call_can_have_sent_it(
     said: list[Attempt], gap: timedelta, policy: Policy
 ) -> None:
-    if _decide(said, gap, policy).move in {Move.SPLIT, Move.REFUSE}:
+    if _decide(said, gap, policy).verdict in {Verdict.SPLIT, Verdict.REFUSE}:
         assert {a.outcome for a in said} <= NEVER_RAN
 
 
@@ -127,9 +129,9 @@ def test_calls_that_a_person_denied_count_like_calls_that_were_never_made(
         for a in said[:count]
     ] + said[count:]  # fmt: skip
 
-    move = decide(denied, now=moment(said, gap), policy=policy).move
+    verdict = decide(denied, now=moment(said, gap), policy=policy).verdict
 
     wanted = allowed(bare)
-    if Move.VERIFY in wanted and any(a.unanswered for a in said[:count]):
-        wanted = {Move.ACCEPT}
-    assert move in wanted
+    if Verdict.VERIFY in wanted and any(a.unanswered for a in said[:count]):
+        wanted = {Verdict.ACCEPT}
+    assert verdict in wanted

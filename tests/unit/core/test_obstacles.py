@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broadcast.attempts import Reason
-from broadcast.obstacles import NOT_READY, weigh
-from broadcast.outcomes import Outcome
-from broadcast.waits import MINUTE, Waits
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
+from broadcast.call.waits import MINUTE, Waits
+from broadcast.gates.preflight import NOT_READY, weigh
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)  # in Shanghai
 REAL = Waits()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast.outcomes import (
+from broadcast.call.outcomes import (
     BY_ERRCODE,
     MAY_PASS,
     MAYBE_SENT,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast.attempts import Reason
-from broadcast.outcomes import MAY_PASS
-from broadcast.places import LEFT_OVER, Place, place
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import MAY_PASS
+from broadcast.call.retry import LEFT_OVER, RetryVerdict, place
 from broadcast.states import BatchState
 
 B = BatchState
@@ -21,7 +21,7 @@ def placed(
     called: bool = True,
     maybe_sent: bool = False,
     was_taken: bool = False,
-) -> Place:
+) -> RetryVerdict:
     return place(
         state, reason, errcode=errcode, called=called, maybe_sent=maybe_sent, was_taken=was_taken
     )
@@ -29,28 +29,28 @@ def placed(
 
 @pytest.mark.parametrize("errcode", sorted(MAY_PASS))
 def test_refusal_whose_cause_may_pass_is_called_again(errcode: int) -> None:
-    assert placed(B.REFUSED, errcode=errcode) is Place.AGAIN
+    assert placed(B.REFUSED, errcode=errcode) is RetryVerdict.AGAIN
 
 
 def test_refusal_by_a_persons_word_is_called_again() -> None:
-    assert placed(B.REFUSED, Reason.SAID_NOT_SENT) is Place.AGAIN
+    assert placed(B.REFUSED, Reason.SAID_NOT_SENT) is RetryVerdict.AGAIN
 
 
 def test_refusal_that_stays_is_left_alone() -> None:
-    assert placed(B.REFUSED, errcode=STAYS) is Place.FOR_GOOD
+    assert placed(B.REFUSED, errcode=STAYS) is RetryVerdict.FOR_GOOD
 
 
 @pytest.mark.parametrize("reason", [None, Reason.SAID_NOT_SENT])
 def test_what_may_have_been_sent_is_never_called_again(reason: Reason | None) -> None:
     """However the refusal reads: a retry is a send."""
-    assert placed(B.REFUSED, reason, errcode=PASSES, maybe_sent=True) is Place.MAYBE_SENT
-    assert placed(B.REFUSED, reason, errcode=PASSES, was_taken=True) is Place.TAKEN
+    assert placed(B.REFUSED, reason, errcode=PASSES, maybe_sent=True) is RetryVerdict.MAYBE_SENT
+    assert placed(B.REFUSED, reason, errcode=PASSES, was_taken=True) is RetryVerdict.TAKEN
     both = placed(B.REFUSED, reason, errcode=PASSES, maybe_sent=True, was_taken=True)
-    assert both is Place.TAKEN
+    assert both is RetryVerdict.TAKEN
 
 
 def test_review_of_wechat_is_told_before_everything_else() -> None:
-    assert placed(B.REFUSED, Reason.REVIEW_REFUSED, was_taken=True) is Place.REVIEWED
+    assert placed(B.REFUSED, Reason.REVIEW_REFUSED, was_taken=True) is RetryVerdict.REVIEWED
 
 
 @pytest.mark.parametrize("state", sorted(LEFT_OVER - {B.REFUSED}))
@@ -59,6 +59,6 @@ def test_batch_that_is_not_refused_is_never_called_again_by_a_retry(
     state: BatchState, *, called: bool
 ) -> None:
     found = placed(state, errcode=PASSES, called=called)
-    assert found in {Place.IN_DOUBT, Place.NEVER_CALLED, Place.WAITS}
-    assert (found is Place.IN_DOUBT) == (state is B.IN_DOUBT)
-    assert (found is Place.NEVER_CALLED) == (state is B.PLANNED and not called)
+    assert found in {RetryVerdict.IN_DOUBT, RetryVerdict.NEVER_CALLED, RetryVerdict.WAITS}
+    assert (found is RetryVerdict.IN_DOUBT) == (state is B.IN_DOUBT)
+    assert (found is RetryVerdict.NEVER_CALLED) == (state is B.PLANNED and not called)

@@ -7,18 +7,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+from broadcast.gates.blockers import Cause
 from broadcast.report_json import as_json
 from broadcast.reports import (
     SETS,
     SKIPS,
     BatchLine,
-    Deed,
     Did,
     LaneView,
+    OperatorAction,
     People,
     Report,
 )
-from broadcast.standstills import Cause
 from broadcast.states import BatchState, BroadcastState
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,7 +54,7 @@ def test_it_is_json_of_plain_words_and_numbers() -> None:
 
 
 def test_every_key_is_in_the_document() -> None:
-    deeds = [Deed(at=AT, who="cli:a@b", did=did, why=None) for did in Did]
+    deeds = [OperatorAction(at=AT, who="cli:a@b", did=did, why=None) for did in Did]
     paused = replace(TOLD, state=BroadcastState.PAUSED, people=People(deeds=deeds, earlier=0))
     told = as_json(paused)
     parts = [

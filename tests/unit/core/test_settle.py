@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.attempts import Reason
-from broadcast.decide import Move
-from broadcast.outcomes import SPLITTABLE, Outcome
-from broadcast.rules import Rules
-from broadcast.settle import Settled, Standing, settle
+from broadcast.call.attempts import Reason
+from broadcast.call.decide import Verdict
+from broadcast.call.outcomes import SPLITTABLE, Outcome
+from broadcast.call.rules import Rules
+from broadcast.call.settle import Settled, Standing, settle
+from broadcast.call.waits import VERIFY_PAUSE
 from broadcast.states import BATCH_AT_REST, BatchState
-from broadcast.waits import VERIFY_PAUSE
 from tests.unit.core.histories import START, attempt, history
 
 O = Outcome  # noqa: E741 - the tables below read better
@@ -65,12 +65,15 @@ def test_unproved_already_accepted_ends_a_batch_that_counts_as_not_sent_in_doubt
     state: BatchState,
 ) -> None:
     found = settled([O.ALREADY_ACCEPTED], replace(CALLING, state=state))
-    assert (found.decision.move, found.decision.reason) == (Move.DOUBT, Reason.UNPROVED_ACCEPTANCE)
+    assert (found.decision.verdict, found.decision.reason) == (
+        Verdict.DOUBT,
+        Reason.UNPROVED_ACCEPTANCE,
+    )
     assert found.moves
 
 
 def test_unproved_already_accepted_is_asked_about_while_the_batch_is_open() -> None:
-    assert settled([O.ALREADY_ACCEPTED]).decision.move is Move.VERIFY
+    assert settled([O.ALREADY_ACCEPTED]).decision.verdict is Verdict.VERIFY
 
 
 def test_an_answer_of_mass_get_is_not_followed_by_the_next_question_at_once() -> None:
@@ -83,15 +86,15 @@ def test_an_answer_of_mass_get_is_not_followed_by_the_next_question_at_once() ->
 @pytest.mark.parametrize(
     ("standing", "move"),
     [
-        (CALLING, Move.SPLIT),
-        (replace(CALLING, cancelled=True), Move.REFUSE),
-        (replace(CALLING, depth=RULES.split_depth), Move.REFUSE),
-        (replace(CALLING, size=3), Move.REFUSE),
+        (CALLING, Verdict.SPLIT),
+        (replace(CALLING, cancelled=True), Verdict.REFUSE),
+        (replace(CALLING, depth=RULES.split_depth), Verdict.REFUSE),
+        (replace(CALLING, size=3), Verdict.REFUSE),
     ],
     ids=["is halved", "cancelled", "halved as often as may be", "too small"],
 )
 def test_refused_recipients_halve_a_batch_that_may_still_be_called(
-    standing: Standing, move: Move
+    standing: Standing, move: Verdict
 ) -> None:
     refused = [attempt(1, O.BAD_RECIPIENTS, errcode=next(iter(SPLITTABLE)))]
-    assert settle(refused, standing, now=NOW, rules=RULES).decision.move is move
+    assert settle(refused, standing, now=NOW, rules=RULES).decision.verdict is move

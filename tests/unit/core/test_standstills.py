@@ -9,23 +9,23 @@ from typing import Any
 
 import pytest
 
-from broadcast import standstills
-from broadcast.attempts import Reason
+from broadcast.call.attempts import Reason
+from broadcast.gates import blockers
+from broadcast.gates.blockers import Blocker, Cause
+from broadcast.gates.liveness import NOBODY, Liveness
 from broadcast.report_json import as_json
 from broadcast.reports import (
     SETS,
     Ahead,
     BatchLine,
-    Deed,
     Did,
     Doubtful,
     Driven,
     LaneView,
+    OperatorAction,
     People,
     Report,
 )
-from broadcast.silence import NOBODY, Signs
-from broadcast.standstills import Cause, Standstill
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
 from tests.unit.core.test_reports import FREE, LINE, TOLD
 
@@ -41,7 +41,7 @@ WAITING: dict[str, Any] = {
     "batch_list": [PLANNED], "finished_at": None,
 }  # fmt: skip
 OTHER = "20260301-other1"
-NO_SIGNS = Signs()
+NO_SIGNS = Liveness()
 
 
 def told(state: BroadcastState, lane: LaneView = FREE, **facts: Any) -> Report:
@@ -50,17 +50,17 @@ def told(state: BroadcastState, lane: LaneView = FREE, **facts: Any) -> Report:
 
 
 def driven(
-    *ahead: str, doubt: Doubtful | None = None, moved_at: datetime = NOW, signs: Signs = NO_SIGNS
+    *ahead: str, doubt: Doubtful | None = None, moved_at: datetime = NOW, signs: Liveness = NO_SIGNS
 ) -> Driven:
     return Driven(moved_at=moved_at, signs=signs, ahead=Ahead(doubt=doubt, broadcasts=ahead))
 
 
 def causes(report: Report) -> list[Cause]:
-    return [one.cause for one in standstills.of(report)]
+    return [one.cause for one in blockers.of(report)]
 
 
-def only(report: Report) -> Standstill:
-    [one] = standstills.of(report)
+def only(report: Report) -> Blocker:
+    [one] = blockers.of(report)
     return one
 
 
@@ -68,7 +68,7 @@ def only(report: Report) -> Standstill:
 def test_an_account_that_stands_still_is_told_whatever_the_state(state: BroadcastState) -> None:
     both = replace(STOPPED, halted_at=AGO, halted_by="cli:ann@desk")
 
-    stopped, halted = list(standstills.of(told(state, both)))[:2]
+    stopped, halted = list(blockers.of(told(state, both)))[:2]
 
     assert (stopped.cause, stopped.errcode, stopped.since) == (Cause.ACCOUNT_STOPPED, 48001, AGO)
     assert (halted.cause, halted.who, halted.since) == (Cause.ACCOUNT_HALTED, "cli:ann@desk", AGO)
@@ -85,11 +85,11 @@ def test_an_account_that_stands_still_is_told_whatever_the_state(state: Broadcas
 def test_a_pause_by_hand_tells_who_when_and_why_beside_what_paused_it_before(
     reason: Reason, causes_of_it: list[Reason]
 ) -> None:
-    pause = Deed(at=AGO, who="cli:ann@desk", did=Did.PAUSE, why="a typo")
+    pause = OperatorAction(at=AGO, who="cli:ann@desk", did=Did.PAUSE, why="a typo")
     people = People(deeds=[pause, replace(pause, did=Did.RESOLVE, who="cli:bob@desk")], earlier=0)
 
     report = told(BroadcastState.PAUSED, reason=reason, people=people, driven=driven(moved_at=AGO))
-    *before, one = standstills.of(report)
+    *before, one = blockers.of(report)
 
     assert [each.reason for each in (*before, one)] == causes_of_it
     assert {(each.since, each.who) for each in before} <= {(AGO, None)}
@@ -119,16 +119,18 @@ def test_a_call_whose_worker_is_gone_is_told_of_what_stands_still(
     calling = replace(PLANNED, n=3, state=BatchState.CALLING)
 
     def left(leased_until: datetime | None) -> list[int | None]:
-        signs = Signs(leased_until=leased_until)
+        signs = Liveness(leased_until=leased_until)
         report = told(state, lane, batch_list=[calling], driven=driven(signs=signs))
-        return [one.batch for one in standstills.of(report) if one.cause is Cause.LEFT_BEHIND]
+        return [one.batch for one in blockers.of(report) if one.cause is Cause.LEFT_BEHIND]
 
     assert left(None) == left(AGO) == [3]
     assert left(SOON) == []
 
 
 def test_a_pause_by_refusals_tells_the_code_and_names_nobody() -> None:
-    lifted = Deed(at=AGO - timedelta(hours=1), who="cli:ann@desk", did=Did.PAUSE, why=None)
+    lifted = OperatorAction(
+        at=AGO - timedelta(hours=1), who="cli:ann@desk", did=Did.PAUSE, why=None
+    )
 
     one = only(
         told(BroadcastState.PAUSED, reason=Reason.TOO_MANY_REFUSALS, reason_errcode=40003,
@@ -203,7 +205,7 @@ def test_the_broadcast_of_the_doubt_is_not_named_twice() -> None:
 def test_what_goes_first_is_named_in_order_beside_the_wait_of_the_account() -> None:
     report = told(BroadcastState.WAITING, LATER, driven=driven("20260301-a", "20260301-b"))
 
-    wait, behind = standstills.of(report)
+    wait, behind = blockers.of(report)
 
     assert wait.cause is Cause.ACCOUNT_WAITS
     assert (behind.cause, behind.broadcasts) == (Cause.BEHIND, ("20260301-a", "20260301-b"))

@@ -1,0 +1,111 @@
+"""The facts of one call, and the words for whom and why something waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import takewhile
+
+from broadcast.call.outcomes import Outcome, unanswered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One call of a batch, as the ledger has it. ``outcome`` None: claimed, nothing recorded."""
+
+    number: int
+    outcome: Outcome | None
+    started_at: datetime
+    #: When the last word on it was stored.
+    outcome_recorded_at: datetime | None = None
+    errcode: int | None = None
+    msg_id: int | None = None
+    #: mass/get knows this msg_id (True), said 40059 (False), or was not asked (None).
+    confirmed: bool | None = None
+    #: Another batch of the account owns this msg_id.
+    owned_elsewhere: bool = False
+    #: Of the access_token, where that was refused.
+    token_fingerprint: str | None = None
+    #: A person said that WeChat did not take it, or not as the reply had it. A reply that can be
+    #: trusted and comes later takes the place of that word.
+    denied: bool = False
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether no reply that can be trusted ever came."""
+        return unanswered(self.outcome)
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether WeChat may have taken the batch in this attempt, for all we know."""
+        return self.unanswered and not self.denied
+
+
+class Scope(StrEnum):
+    """Whom a stop or a wait concerns beside the batch."""
+
+    BATCH = "batch"
+    BROADCAST = "broadcast"
+    ACCOUNT = "account"
+
+
+class Reason(StrEnum):
+    """Why a batch, a broadcast or an account waits or stands still; each has its text."""
+
+    NONE = ""
+    REPEAT_UNKNOWN = "repeat_unknown"
+    THROTTLED = "throttled"
+    WECHAT_NOT_READY = "wechat_not_ready"
+    QUOTA_TODAY = "quota_today"
+    QUOTA_MONTH = "quota_month"
+    CONTENT_REFUSED = "content_refused"
+    ACCOUNT_STOPPED = "account_stopped"
+    APPID_CHANGED = "appid_changed"
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - a reason's name
+    RECIPIENTS_REFUSED = "recipients_refused"
+    TWO_MSG_IDS = "two_msg_ids"
+    FOREIGN_MSG_ID = "foreign_msg_id"
+    UNPROVED_ACCEPTANCE = "unproved_acceptance"
+    WINDOW_CLOSED = "window_closed"
+    TOO_MANY_REFUSALS = "too_many_refusals"
+    TOO_MANY_DOUBTS = "too_many_doubts"
+    TOO_OFTEN_UNKNOWN = "too_often_unknown"
+    REFUSED_AFTER_UNKNOWN = "refused_after_unknown"
+    ILLEGAL_MOVE = "illegal_move"
+    STOPPED_WHILE_UNKNOWN = "stopped_while_unknown"
+    REVIEW_REFUSED = "review_refused"
+    PLAN_DOES_NOT_FIT = "plan_does_not_fit"
+    BY_HAND = "by_hand"
+    SAID_SENT = "said_sent"
+    SAID_NOT_SENT = "said_not_sent"
+
+
+#: How often one token may be refused in a row before that is taken for more than bad luck.
+SAME_TOKEN_TRIES = 5
+
+
+def tokens_are_refused(history: Sequence[Attempt]) -> bool:
+    """Tell whether the last calls show that WeChat refuses the account, and not a token.
+
+    That is so when it refused two tokens in a row. One that was refused again shows only that
+    nobody replaced it in between: the worker died just then, or Redis was away.
+    """
+    called = [a for a in history if a.outcome is not Outcome.NOT_CALLED]
+    row = list(takewhile(lambda a: a.outcome is Outcome.TOKEN, reversed(called)))
+    prints = [a.token_fingerprint for a in row]
+    # Which one it was is not known of a refusal from before it was written down.
+    tokens = len(set(prints) - {None}) + prints.count(None)
+    return tokens > 1 or len(row) > SAME_TOKEN_TRIES
+
+
+def same_in_a_row(history: Sequence[Attempt]) -> int:
+    """Count how many of the last attempts ended like the last one."""
+    called = [a for a in history if a.outcome is not Outcome.NOT_CALLED] or list(history)
+    last, row = called[-1].outcome, 0
+    for attempt in reversed(called):
+        if attempt.outcome != last:
+            break
+        row += 1
+    return row

@@ -1,0 +1,210 @@
+"""What follows from everything that happened to one batch: the rule of the delivery promise.
+
+:func:`decide` takes the whole history of attempts, never the last reply alone. Once an attempt may
+have sent the batch, only a reply 0, an "already accepted" that can be about it, a matched result
+or a human settles it; every later refusal is evidence, because WeChat checks quota and permission
+before it looks at the clientmsgid. No clock, no I/O: *now* and the history come from the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from broadcast.call import waits
+from broadcast.call.attempts import Attempt, Reason, Scope, tokens_are_refused
+from broadcast.call.outcomes import SAID_ACCEPTED, SAME_KEY_RUNNING, SPLITTABLE, Outcome
+from broadcast.call.waits import Waits
+from broadcast.plan import LARGEST, SMALLEST
+
+
+class Verdict(StrEnum):
+    """Where the batch goes."""
+
+    ACCEPT = "accept"
+    REPEAT_UNKNOWN = "repeat_unknown"  #: with its own key, at ``not_before``
+    REPEAT = "repeat"  #: nothing was sent so far; called again at ``not_before``
+    VERIFY = "verify"  #: ask mass/get about ``msg_id`` before anything else
+    REFUSE = "refuse"
+    SPLIT = "split"
+    DOUBT = "doubt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the ledger writes next."""
+
+    verdict: Verdict
+    reason: Reason = Reason.NONE
+    msg_id: int | None = None
+    not_before: datetime | None = None
+    #: BROADCAST: it is paused with this reason. ACCOUNT: its lane waits until ``not_before``, or,
+    #: without one, stands still until a human says so.
+    scope: Scope = Scope.BATCH
+    #: Why the lane waits, where that is not why the batch goes.
+    lane_reason: Reason | None = None
+    errcode: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the decision depends on beside the history."""
+
+    waits: Waits = field(default_factory=Waits)
+    #: How often this batch may still be halved.
+    splits_left: int = 0
+    size: int = LARGEST
+
+
+def decide(history: Sequence[Attempt], *, now: datetime, policy: Policy) -> Decision:
+    """Decide about a batch from all its attempts, oldest first. Raises ValueError if there is none.
+
+    The order of the rules is the promise: acceptance beats unknown, unknown beats refusal.
+    """
+    if not history:
+        raise ValueError("a batch without an attempt has nothing to decide")
+    return (
+        _by_acceptance(history, now, policy)
+        or _by_unknown(history, now, policy)
+        or _by_refusal(history, now, policy)
+    )
+
+
+def _by_acceptance(history: Sequence[Attempt], now: datetime, policy: Policy) -> Decision | None:
+    """Settle what WeChat said it took; None if it never said so."""
+    said = [a for a in history if a.outcome in SAID_ACCEPTED and not a.denied]
+    if not said:
+        return None
+    if any(a.owned_elsewhere for a in said):
+        return Decision(verdict=Verdict.DOUBT, reason=Reason.FOREIGN_MSG_ID)
+    ids = {a.msg_id for a in said if a.msg_id is not None}
+    if len(ids) > 1:
+        return Decision(verdict=Verdict.DOUBT, reason=Reason.TWO_MSG_IDS)
+    msg_id = next(iter(ids), None)
+    if any(a.outcome is Outcome.ACCEPTED for a in said) or _can_be_about_us(history, said[0]):
+        return Decision(verdict=Verdict.ACCEPT, msg_id=msg_id)
+    return _unproved(said, now, policy)
+
+
+def _can_be_about_us(history: Sequence[Attempt], said: Attempt) -> bool:
+    """Tell whether an "already accepted" can speak of an earlier attempt, or mass/get proved it.
+
+    It can speak of one that a person took for not sent as well: it is WeChat that knows.
+    """
+    earlier = any(a.unanswered for a in history if a.number < said.number)
+    return earlier or bool(said.confirmed)
+
+
+def _unproved(said: Sequence[Attempt], now: datetime, policy: Policy) -> Decision:
+    """Ask mass/get about a 45065 on a first call; what nobody can prove is in doubt.
+
+    WeChat gave 45065 on first calls whose message went out (its own retry), and gives it also for
+    another batch's job, so neither "accepted" nor "not sent" may be assumed.
+    """
+    first = said[0]
+    asked_for = now - (first.outcome_recorded_at or first.started_at)
+    if first.msg_id is None or asked_for > policy.waits.scaled(waits.VERIFY_FOR):
+        return Decision(verdict=Verdict.DOUBT, reason=Reason.UNPROVED_ACCEPTANCE)
+    pause = timedelta(0) if first.confirmed is None else policy.waits.scaled(waits.VERIFY_PAUSE)
+    return Decision(verdict=Verdict.VERIFY, msg_id=first.msg_id, not_before=now + pause)
+
+
+def _by_unknown(history: Sequence[Attempt], now: datetime, policy: Policy) -> Decision | None:
+    """Repeat a batch that may have been sent, with its own key, inside WeChat's window."""
+    doubtful = [a for a in history if a.maybe_sent]
+    if not doubtful:
+        return None
+    last = history[-1]
+    if last.outcome in _NO_USE_TO_REPEAT:
+        scope = _NO_USE_TO_REPEAT[last.outcome]
+        return Decision(
+            verdict=Verdict.DOUBT,
+            reason=Reason.REFUSED_AFTER_UNKNOWN,
+            scope=scope,
+            errcode=last.errcode,
+        )
+    if last.outcome is Outcome.TOKEN and tokens_are_refused(history):
+        return Decision(
+            verdict=Verdict.DOUBT, reason=Reason.REFUSED_AFTER_UNKNOWN, scope=Scope.ACCOUNT,
+            errcode=last.errcode,
+        )  # fmt: skip
+    counted = [a for a in doubtful if a.errcode != SAME_KEY_RUNNING]
+    if len(counted) > waits.UNKNOWN_TRIES:
+        return Decision(verdict=Verdict.DOUBT, reason=Reason.TOO_OFTEN_UNKNOWN)
+    at, reason, scope = policy.waits.after(history, now)
+    if at >= window_end(history, policy.waits):
+        # What forbids the repeat may forbid the lane's other calls until then, too.
+        return Decision(
+            verdict=Verdict.DOUBT, reason=Reason.WINDOW_CLOSED, scope=scope, not_before=at,
+            lane_reason=reason,
+        )  # fmt: skip
+    return Decision(verdict=Verdict.REPEAT_UNKNOWN, reason=reason, not_before=at, scope=scope)
+
+
+#: After an unknown attempt these replies say that a repeat cannot answer either.
+_NO_USE_TO_REPEAT = {
+    Outcome.STOP_ACCOUNT: Scope.ACCOUNT,
+    Outcome.STOP_BROADCAST: Scope.BROADCAST,
+    Outcome.QUOTA_MONTH: Scope.BROADCAST,
+    Outcome.BAD_RECIPIENTS: Scope.BATCH,
+}
+
+
+def window_end(history: Sequence[Attempt], at_scale: Waits) -> datetime:
+    """Return from when on a batch that may have been sent may not be repeated any more.
+
+    WeChat counts its 24 h from the call that it took, so 23 h are counted from the first one that
+    it may have taken, or of which it said that it had the job, proved or not: a definite refusal
+    (no calls left today) before it began nothing, and neither did a call of which a person said
+    that it was not sent. Where no call may have been taken, they are counted from the earliest one
+    that is left, or from the claim of a call that was not made. Raises ValueError if there is no
+    attempt.
+    """
+    if not history:
+        raise ValueError("a batch without an attempt has no window")
+    called = [a for a in history if a.outcome is not Outcome.NOT_CALLED and not a.denied]
+    taken = [a for a in called if a.maybe_sent or a.outcome in SAID_ACCEPTED]
+    return (taken or called or history)[0].started_at + at_scale.scaled(waits.REPEAT_WINDOW)
+
+
+def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> Decision:
+    """Follow the last reply: no attempt of this batch can have been sent."""
+    last = history[-1]
+    match last.outcome:
+        case Outcome.STOP_BROADCAST:
+            return Decision(
+                verdict=Verdict.REFUSE, reason=Reason.CONTENT_REFUSED, scope=Scope.BROADCAST,
+                errcode=last.errcode,
+            )  # fmt: skip
+        case Outcome.BAD_RECIPIENTS:
+            return _refuse_recipients(history, policy)
+        case Outcome.QUOTA_MONTH:
+            return _stand(Reason.QUOTA_MONTH, Scope.BROADCAST, last)
+        case Outcome.STOP_ACCOUNT:
+            return _stand(Reason.ACCOUNT_STOPPED, Scope.ACCOUNT, last)
+        case Outcome.TOKEN if tokens_are_refused(history):
+            return _stand(Reason.TOKEN_REFUSED, Scope.ACCOUNT, last)
+    at, reason, scope = policy.waits.after(history, now)
+    return Decision(
+        verdict=Verdict.REPEAT, reason=reason, not_before=at, scope=scope, errcode=last.errcode
+    )
+
+
+def _stand(reason: Reason, scope: Scope, last: Attempt) -> Decision:
+    """Leave the batch as never sent; what *scope* names stands still until a human acts."""
+    return Decision(verdict=Verdict.REPEAT, reason=reason, scope=scope, errcode=last.errcode)
+
+
+def _refuse_recipients(history: Sequence[Attempt], policy: Policy) -> Decision:
+    last = history[-1]
+    # Halves have keys of their own: if the person was wrong who took an earlier call for not sent,
+    # nothing would keep them from going out a second time.
+    halves_are_safe = not any(a.denied for a in history)
+    halves_are_legal = policy.size >= 2 * SMALLEST and policy.splits_left > 0
+    if last.errcode in SPLITTABLE and halves_are_legal and halves_are_safe:
+        return Decision(
+            verdict=Verdict.SPLIT, reason=Reason.RECIPIENTS_REFUSED, errcode=last.errcode
+        )
+    return Decision(verdict=Verdict.REFUSE, reason=Reason.RECIPIENTS_REFUSED, errcode=last.errcode)

@@ -1,0 +1,21 @@
+"""The settings that what follows from a call depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from broadcast.call.waits import Waits
+from broadcast.gates.circuit_breaker import CircuitBreaker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How long is waited, how often a batch is halved, and what a guard takes."""
+
+    waits: Waits = field(default_factory=Waits)
+    #: How often a batch may be halved in search of the OpenIDs that WeChat refuses.
+    split_depth: int = 4
+    guards: CircuitBreaker = field(default_factory=CircuitBreaker)
+
+
+DEFAULT_RULES = Rules()

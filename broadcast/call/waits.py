@@ -1,0 +1,93 @@
+"""How long to wait, and for whom, after each kind of reply.
+
+Waits are dates in the database (``not_before``), never messages with an ETA. ``scale`` shrinks all
+of them alike for trials against the simulator; in production it is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from broadcast import day
+from broadcast.call.attempts import Attempt, Reason, Scope, same_in_a_row
+from broadcast.call.outcomes import PARALLEL, SAME_KEY_RUNNING, Outcome
+
+#: WeChat remembers a clientmsgid for 24 h; after 23 h without an answer a human decides.
+REPEAT_WINDOW = timedelta(hours=23)
+#: mass/get may not know a fresh msg_id yet (40059 right after a success was reported).
+VERIFY_FOR = timedelta(minutes=10)
+VERIFY_PAUSE = timedelta(seconds=30)
+MINUTE = timedelta(minutes=1)
+#: Repeats of an unknown attempt: soon first, since a cut connection is usually a passing one, then
+#: slower, because each repeat is a call of the account's day.
+UNKNOWN_STEPS = tuple(timedelta(seconds=s) for s in (2, 10, 60, 120, 300, 600, 1800, 3600))
+#: So many of them, about six hours in all; where something holds them up, the window ends them.
+UNKNOWN_TRIES = 12
+#: The way to WeChat is closed and nothing was sent: asked again for as long as it takes.
+NOT_READY_STEPS = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60))
+#: 42010 "masssend fast": 5 s, doubled up to 300 s.
+PARALLEL_FIRST, PARALLEL_MOST = timedelta(seconds=5), timedelta(seconds=300)
+#: WeChat's clock and ours differ: 45009 this near to the turn of the day is asked again in minutes.
+NEAR_TURN = timedelta(minutes=10)
+NEAR_TURN_PAUSE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The waits at a scale (1.0 = as WeChat asks for)."""
+
+    scale: float = 1.0
+
+    def scaled(self, wait: timedelta) -> timedelta:
+        """Return *wait* at this scale."""
+        return wait * self.scale
+
+    def after(self, history: Sequence[Attempt], now: datetime) -> tuple[datetime, Reason, Scope]:
+        """Return when the batch may be called again, why it waits, and whom the wait concerns."""
+        last = history[-1]
+        tries = same_in_a_row(history)
+        reason, scope = Reason.REPEAT_UNKNOWN, Scope.BATCH
+        match last.outcome:
+            case Outcome.TOKEN | Outcome.NOT_CALLED:
+                return now, Reason.NONE, Scope.BATCH
+            case Outcome.QUOTA_TODAY:
+                return self.next_day(now), Reason.QUOTA_TODAY, Scope.ACCOUNT
+            case Outcome.THROTTLED:
+                pause = _doubled(tries) if last.errcode == PARALLEL else MINUTE
+                reason, scope = Reason.THROTTLED, Scope.ACCOUNT
+            case Outcome.WAIT:
+                pause = _step(NOT_READY_STEPS, tries)
+                reason, scope = Reason.WECHAT_NOT_READY, Scope.ACCOUNT
+            case _ if last.errcode == SAME_KEY_RUNNING:
+                pause = MINUTE
+            case _:
+                pause = _step(UNKNOWN_STEPS, tries)
+        return now + self.scaled(pause), reason, scope
+
+    def next_day(self, now: datetime) -> datetime:
+        """Return when 45009 is asked again: after the turn of WeChat's day, or soon near it."""
+        if just_turned(now):
+            return now + self.scaled(NEAR_TURN_PAUSE)
+        return now + self.scaled(day.turn(now) - now)
+
+
+def just_turned(now: datetime) -> bool:
+    """Tell whether the day is so young here that it may not have turned at WeChat."""
+    return now - day.start(now) < NEAR_TURN
+
+
+def asked_for(repeats: int) -> timedelta:
+    """Return how long so many repeats of a call without an answer take, each unanswered too."""
+    return sum((_step(UNKNOWN_STEPS, n) for n in range(1, repeats + 1)), timedelta(0))
+
+
+def _step(steps: Sequence[timedelta], tries: int) -> timedelta:
+    return steps[min(tries, len(steps)) - 1]
+
+
+def _doubled(tries: int) -> timedelta:
+    """Return the pause after so many 42010 in a row; a long row must not outgrow a timedelta."""
+    doublings = min(tries - 1, (PARALLEL_MOST // PARALLEL_FIRST).bit_length())
+    return min(PARALLEL_FIRST * (1 << doublings), PARALLEL_MOST)

@@ -1,0 +1,3 @@
+"""What forbids calls: gates, the circuit breaker, and why a broadcast makes no call now."""
+
+from __future__ import annotations

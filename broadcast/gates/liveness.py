@@ -1,0 +1,60 @@
+"""Silence: since when nobody has done what a worker does at once.
+
+Status says so after seconds and the audit after a minute, by the same rule. That somebody was rung
+for is no sign of life: nobody may have answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+#: Without a worker, or without beat, for this long: status says that nobody is there.
+NOBODY = timedelta(seconds=15)
+#: A sweep looks every few seconds, and a busy machine may miss some: the audit finds it stuck.
+STUCK = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Liveness:
+    """What explains why nothing is called on a lane, or shows that somebody drives it."""
+
+    leased_until: datetime | None = None
+    #: The end of the lane's own wait.
+    waits_until: datetime | None = None
+    #: When the last of the doubtful batches that go before all others is due.
+    doubt_until: datetime | None = None
+    #: When its newest call began or a word on one of its calls was stored, whichever came last.
+    called_at: datetime | None = None
+    #: When what held it up was lifted last: a halt, a stop, or a doubt whose broadcast moved.
+    lifted_at: datetime | None = None
+
+
+def of_lane(due: Iterable[datetime], moved_at: datetime, signs: Liveness) -> datetime | None:
+    """Return since when nobody drives a lane; None where nothing waits for a driver.
+
+    *due*: from when each batch may be called. *moved_at*: when its broadcast last moved.
+    """
+    first = min(due, default=None)
+    if first is None:
+        return None
+    return latest(
+        first, moved_at, signs.leased_until, signs.waits_until, signs.doubt_until,
+        signs.called_at, signs.lifted_at,
+    )  # fmt: skip
+
+
+def of_plan(moved_at: datetime, signs: Liveness) -> datetime:
+    """Return since when nobody plans a broadcast that is to be planned."""
+    return latest(moved_at, signs.waits_until, signs.lifted_at)
+
+
+def is_leased(signs: Liveness, moment: datetime) -> bool:
+    """Tell whether somebody holds the lane."""
+    return signs.leased_until is not None and signs.leased_until > moment
+
+
+def latest(first: datetime, *others: datetime | None) -> datetime:
+    """Return the last of some moments, of which only the first must be there."""
+    return max([first, *(moment for moment in others if moment is not None)])

@@ -1,0 +1,45 @@
+"""Obstacles: what follows when WeChat could not be asked at all.
+
+No token was to be had, or quota/get was refused. No call of a batch was made, so no batch moves:
+the lane waits or stands still.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
+from broadcast.call.waits import MINUTE, Waits
+
+#: Pause before WeChat is asked again for a token or a quota.
+NOT_READY = timedelta(seconds=5)
+
+#: Outcomes that only a human can mend.
+_STOPS = {
+    Outcome.STOP_ACCOUNT,
+    Outcome.STOP_BROADCAST,  # a request of ours that is malformed: asking again changes nothing
+    Outcome.TOKEN,  # a token that WeChat has just given and does not take
+    Outcome.QUOTA_MONTH,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """Why a lane does not go on, and until when; None where a human must lift it."""
+
+    reason: Reason
+    until: datetime | None
+
+
+def weigh(outcome: Outcome, *, now: datetime, waits: Waits) -> Obstacle:
+    """Return whether a lane waits, or stands still, for what kept WeChat from being asked."""
+    if outcome in _STOPS:
+        return Obstacle(reason=Reason.ACCOUNT_STOPPED, until=None)
+    if outcome is Outcome.QUOTA_TODAY:
+        return Obstacle(reason=Reason.QUOTA_TODAY, until=waits.next_day(now))
+    throttled = outcome is Outcome.THROTTLED
+    pause = waits.scaled(MINUTE if throttled else NOT_READY)
+    reason = Reason.THROTTLED if throttled else Reason.WECHAT_NOT_READY
+    return Obstacle(reason=reason, until=now + pause)

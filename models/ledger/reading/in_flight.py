@@ -1,0 +1,112 @@
+"""Flights: calls that are under way. No word of a person stops them; each ends by its reply."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
+
+from broadcast.reports import Report
+from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
+from models.account import Lane
+from models.attempt import AttemptRow
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.ledger.reading import reports
+from models.ledger.transaction import read, snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InFlight:
+    """A batch that was claimed, and of whose call nothing has been recorded yet."""
+
+    account: str
+    broadcast_id: str
+    n: int
+    size: int
+    since: datetime
+    #: Whether its driver still holds the lane. One who lost it may be gone for good, or may bring
+    #: the reply late; until somebody takes the lane over nobody asks WeChat what became of it.
+    driven: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The broadcasts of one account that have more to be called, oldest first."""
+
+    going: list[str] = field(default_factory=list)
+    #: Paused or held: the end of a halt lets none of them go on.
+    kept_back: list[str] = field(default_factory=list)
+
+
+def beside_report(engine: Engine, broadcast_id: str) -> tuple[Report, list[InFlight]]:
+    """Return the report of a broadcast and its calls under way, of one and the same moment.
+
+    A call that ends between two looks would be in neither. Raises UnknownIdError.
+    """
+    with snapshot(engine) as connection:
+        told = reports.of(connection, broadcast_id)
+        return told, _flights(connection, Batch.broadcast_id == broadcast_id, told.now)
+
+
+def of_accounts(engine: Engine, accounts: Collection[str]) -> list[InFlight]:
+    """Return the calls of some accounts that are under way."""
+    with read(engine) as connection:
+        return _flights(connection, Batch.account.in_(accounts), now(connection))
+
+
+def _flights(
+    connection: Connection, whose: ColumnElement[bool], moment: datetime
+) -> list[InFlight]:
+    return [
+        InFlight(
+            account=row.account, broadcast_id=row.broadcast_id, n=row.n, size=row.size,
+            since=row.since,
+            driven=bool(row.his and row.leased_until and row.leased_until > moment),
+        )
+        for row in connection.execute(_FLIGHTS.where(whose))
+    ]  # fmt: skip
+
+
+def waiting(engine: Engine, accounts: Collection[str]) -> dict[str, Waiting]:
+    """Return what of some accounts has more to be called; nothing of an account that has none."""
+    ended = (
+        select(func.coalesce(func.sum(Batch.size), 0))
+        .where(Batch.broadcast_id == BroadcastRow.id, Batch.state.not_in(_NOT_ENDED))
+        .scalar_subquery()
+    )
+    kept_back = BroadcastRow.state.in_([BroadcastState.PAUSED, BroadcastState.HELD])
+    with read(engine) as connection:
+        rows = connection.execute(
+            select(BroadcastRow.account, BroadcastRow.id, kept_back.label("kept_back"))
+            .where(BroadcastRow.account.in_(accounts))
+            .where(or_(BroadcastRow.state.in_(_GOING), kept_back & (BroadcastRow.planned > ended)))
+            .order_by(BroadcastRow.created_at, BroadcastRow.id)
+        )
+        found: dict[str, Waiting] = {}
+        for row in rows:
+            there = found.setdefault(row.account, Waiting())
+            (there.kept_back if row.kept_back else there.going).append(row.id)
+        return found
+
+
+_GOING = (BroadcastState.PLANNING, *BROADCAST_RUNNING)
+#: Their followers wait for a call, or are told by the parts that the batch was split into.
+_NOT_ENDED = (BatchState.SPLIT, *(b for b, name in reports.SET_OF.items() if name == "waiting"))
+
+_FLIGHTS = (
+    select(
+        Batch.account, Batch.broadcast_id, Batch.n, Batch.size,
+        AttemptRow.started_at.label("since"), Lane.leased_until,
+        (Lane.fence == AttemptRow.fence).label("his"),
+    )
+    .join(
+        AttemptRow, and_(AttemptRow.batch_id == Batch.id, AttemptRow.number == Batch.attempts)
+    )
+    .join(Lane, Lane.account == Batch.account)
+    .where(Batch.state == BatchState.CALLING)
+    .order_by(Batch.account, Batch.broadcast_id, Batch.n)
+)  # fmt: skip

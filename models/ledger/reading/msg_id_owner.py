@@ -1,0 +1,103 @@
+"""Named jobs: whose a msg_id is, by WeChat's replies or by a person's word alone.
+
+One job of WeChat's is one batch. A reply 0 says so of its batch for good; a person can mistype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, exists, select
+
+from broadcast.call.outcomes import SAID_ACCEPTED, Outcome
+from broadcast.errors import InputError
+from broadcast.states import BatchState
+from models.attempt import AttemptRow
+from models.batch import Batch
+from models.ledger.reading import possibly_sent
+from models.ledger.transaction import AnyRow
+
+
+def _names(msg_id: int) -> ColumnElement[bool]:
+    return (
+        AttemptRow.outcome.in_(SAID_ACCEPTED)
+        & (AttemptRow.msg_id == msg_id)
+        & possibly_sent.UNDENIED
+    )
+
+
+def by_word_alone(connection: Connection, batch: AnyRow) -> bool:
+    """Tell whether the msg_id of a batch stands there though no reply of WeChat's named it."""
+    if batch.msg_id is None:
+        return False
+    named = exists().where(AttemptRow.batch_id == batch.id, _names(batch.msg_id))
+    return not connection.scalar(select(named))
+
+
+def accepted_as(connection: Connection, batch_id: int) -> Sequence[int]:
+    """Return the msg_ids of every reply 0 to a batch, whatever a person said of them since."""
+    found = connection.scalars(
+        select(AttemptRow.msg_id)
+        .where(AttemptRow.batch_id == batch_id, AttemptRow.outcome == Outcome.ACCEPTED)
+        .distinct()
+        .order_by(AttemptRow.msg_id)
+    )
+    return [int(msg_id or 0) for msg_id in found]
+
+
+def refuse_not_sent(connection: Connection, batch: AnyRow) -> None:
+    """Raise InputError if WeChat answered a call of the batch with 0: then it was sent."""
+    msg_ids = accepted_as(connection, batch.id)
+    facts = {"id": batch.broadcast_id, "n": batch.n, "msg_id": ", ".join(map(str, msg_ids))}
+    for msg_id in msg_ids:
+        owner = _owner(connection, batch, msg_id)
+        if owner is not None and by_word_alone(connection, owner):
+            raise InputError(
+                "error.resolve.accepted_elsewhere", owner=owner.broadcast_id, owner_n=owner.n,
+                **(facts | {"msg_id": msg_id}),
+            )  # fmt: skip
+    if msg_ids:
+        raise InputError("error.resolve.accepted", **facts)
+
+
+def refuse_of_another(connection: Connection, batch: AnyRow, msg_id: int) -> None:
+    """Raise InputError if another batch of the account has this msg_id, or was told it."""
+    owner = _owner(connection, batch, msg_id)
+    if owner is not None:
+        by_word = by_word_alone(connection, owner)
+        raise InputError(
+            "error.resolve.owned_by_word" if by_word else "error.resolve.owned",
+            msg_id=msg_id, owner=owner.broadcast_id, owner_n=owner.n,
+        )  # fmt: skip
+    told = connection.execute(
+        select(Batch.broadcast_id, Batch.n)
+        .join(AttemptRow, AttemptRow.batch_id == Batch.id)
+        .where(AttemptRow.account == batch.account, AttemptRow.batch_id != batch.id)
+        .where(_names(msg_id))
+        .limit(1)
+    ).first()
+    if told is not None:
+        raise InputError(
+            "error.resolve.named", msg_id=msg_id, owner=told.broadcast_id, owner_n=told.n
+        )
+
+
+def waiting_for(connection: Connection, batch: AnyRow, msg_id: int) -> Sequence[int]:
+    """Return the other batches of the account in doubt to which WeChat named this msg_id."""
+    return connection.scalars(
+        select(AttemptRow.batch_id)
+        .join(Batch, Batch.id == AttemptRow.batch_id)
+        .where(AttemptRow.account == batch.account, AttemptRow.batch_id != batch.id)
+        .where(_names(msg_id), Batch.state == BatchState.IN_DOUBT)
+        .distinct()
+        .order_by(AttemptRow.batch_id)
+    ).all()
+
+
+def _owner(connection: Connection, batch: AnyRow, msg_id: int) -> AnyRow | None:
+    """Return another batch of the account that has this msg_id."""
+    return connection.execute(
+        select(Batch.id, Batch.broadcast_id, Batch.n, Batch.msg_id)
+        .where(Batch.account == batch.account, Batch.msg_id == msg_id, Batch.id != batch.id)
+        .limit(1)
+    ).first()

@@ -1,0 +1,60 @@
+"""Calls that WeChat may have taken, as the database finds them, and when they began.
+
+What a reply leaves open is said once for both languages:
+:func:`broadcast.call.outcomes.unanswered` for programs, :data:`UNANSWERED` for statements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, func, select, true
+
+from broadcast.call.outcomes import MAYBE_SENT, SAID_ACCEPTED
+from broadcast.call.waits import REPEAT_WINDOW, Waits
+from models.attempt import AttemptRow
+from models.batch import Batch
+from models.engine import now
+
+#: No reply that can be trusted came.
+UNANSWERED: ColumnElement[bool] = AttemptRow.outcome.is_(None) | AttemptRow.outcome.in_(MAYBE_SENT)
+#: WeChat may have taken it, as far as the replies tell; one that says "accepted" did.
+MAYBE: ColumnElement[bool] = UNANSWERED | AttemptRow.outcome.in_(SAID_ACCEPTED)
+#: No person took it for not sent.
+UNDENIED: ColumnElement[bool] = AttemptRow.denied.is_not(true())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """When the first and the last call began that WeChat may have taken."""
+
+    first: datetime
+    last: datetime
+
+
+def spans(
+    connection: Connection, broadcast_id: str, *which: ColumnElement[bool]
+) -> dict[int, Span]:
+    """Return, by batch number, when calls began that WeChat may have taken; *which* narrows it."""
+    rows = connection.execute(
+        select(Batch.n, func.min(AttemptRow.started_at), func.max(AttemptRow.started_at))
+        .join(AttemptRow, AttemptRow.batch_id == Batch.id)
+        .where(Batch.broadcast_id == broadcast_id, MAYBE, *which)
+        .group_by(Batch.n)
+    )
+    return {n: Span(first=first, last=last) for n, first, last in rows}
+
+
+def forgotten(
+    connection: Connection, broadcast_id: str, *which: ColumnElement[bool], waits: Waits
+) -> dict[int, timedelta]:
+    """Return the batches whose key WeChat no longer knows: by number, how old the last call is.
+
+    Counted from the last call that WeChat may have taken, whatever a person said of it: called
+    again after that, a batch that did go out goes out once more. *which* narrows the batches.
+    """
+    moment = now(connection)
+    ages = {n: moment - span.last for n, span in spans(connection, broadcast_id, *which).items()}
+    window = waits.scaled(REPEAT_WINDOW)
+    return {n: age for n, age in ages.items() if age >= window}

@@ -1,0 +1,65 @@
+"""Looking ahead: the next call's body is made while the present call waits for WeChat.
+
+A guess and no more: what was made ready is used only for the very batch that the ledger then names,
+and whatever fails here is done again, and told, where it is needed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Self
+
+from broadcast.errors import OutOfReachError
+from models.ledger.reading.next_work import Work
+from worker.ports import Message
+
+log = logging.getLogger(__name__)
+
+
+class Ahead:
+    """Makes one message ahead, in a thread of its own that ends with the block."""
+
+    def __init__(
+        self, guess: Callable[[Work], Work | None], make: Callable[[Work], Message]
+    ) -> None:
+        """Take how to *guess* what follows a batch, and how to *make* a batch's message."""
+        self._guess, self._make = guess, make
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        self._made: Future[tuple[Work, Message] | None] | None = None
+
+    def __enter__(self) -> Self:
+        """Return itself; the thread starts with the first look."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Drop what was made ready for nothing."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def look(self, work: Work) -> None:
+        """Begin to make ready what probably follows *work*."""
+        self._made = self._thread.submit(self._ready, work)
+
+    def message(self, work: Work) -> Message:
+        """Return the message of *work*, made ready or made now."""
+        made, self._made = self._made, None
+        ready = made.result() if made is not None else None
+        if ready is not None and _same(ready[0], work):
+            return ready[1]
+        return self._make(work)
+
+    def _ready(self, work: Work) -> tuple[Work, Message] | None:
+        try:
+            following = self._guess(work)
+            return None if following is None else (following, self._make(following))
+        except OutOfReachError as error:
+            log.debug("nothing made ready after batch %s: %s", work.n, error)
+            return None
+
+
+def _same(one: Work, other: Work) -> bool:
+    """Tell whether two looks at the ledger saw the same batch, to be called under the same key."""
+    return (one.batch_id, one.pack_id, one.clientmsgid) == (
+        other.batch_id, other.pack_id, other.clientmsgid,
+    )  # fmt: skip
