@@ -1,4 +1,4 @@
-"""The kinds of line in the history: what may happen to a batch, a broadcast, a lane, a token."""
+"""The kinds of line in the history, which is a log: nothing is decided by it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,16 @@ from enum import StrEnum
 
 
 class EventKind(StrEnum):
-    """What one line of the history tells."""
+    """What one line of the history records."""
 
-    BATCH_MOVE = "batch.move"  #: from one state to another
+    BATCH_MOVE = "batch.move"  #: from one state to another; without a batch: of several at once
     ILLEGAL_MOVE = "batch.illegal_move"  #: what followed from a reply was not allowed: a bug
-    CONTRADICTION = "batch.contradiction"  #: WeChat said otherwise than a person had said
-    BROADCAST_MOVE = "broadcast.move"
-    BROADCAST_WORD = "broadcast.word"  #: a person's command, whatever it moved
-    LANE_HALT = "lane.halt"  #: by a person
-    LANE_STOP = "lane.stop"  #: by a reply that concerns the whole account, or by a guard
-    LANE_UNHALT = "lane.unhalt"  #: a person lets it go on
-    GUARD = "guard"  #: what repeated itself paused a broadcast or stopped an account
+    CONFLICT = "batch.conflict"  #: WeChat said otherwise than a person had said
+    SUBMITTED = "broadcast.submitted"
+    PLANNED = "broadcast.planned"
+    ENDED = "broadcast.ended"  #: every batch is at rest, or at rest in another way than before
+    OPERATOR_ACTION = "operator.action"  #: a person's command, whatever it moved
+    GATE_CLOSED = "gate.closed"
+    GATE_OPENED = "gate.opened"
     POLL_UNANSWERED = "poll.unanswered"  #: mass/get was asked about a job and told nothing of it
     TOKEN_DRIFT = "token.drift"  # noqa: S105 - another program replaced the access_token
-
-
-#: In which of them a state changes.
-MOVES = frozenset({EventKind.BATCH_MOVE, EventKind.BROADCAST_MOVE})
-#: After which no call of a lane may start, until one of LANE_UNHALT.
-LANE_STOPS = frozenset({EventKind.LANE_HALT, EventKind.LANE_STOP})

@@ -8,7 +8,7 @@ from typing import Any
 from broadcast.call.attempts import Reason
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
-from broadcast.reports import Did, OperatorAction, People, Report
+from broadcast.reports import Did, OperatorAction, OperatorActions, Report
 
 
 def as_json(told: Report, *, error: str | None = None) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def as_json(told: Report, *, error: str | None = None) -> dict[str, Any]:
         "scheduled_at": _utc(told.scheduled_at),
         "started_at": _utc(told.started_at),
         "finished_at": _utc(told.finished_at),
-        **_people(told.people),
+        **_people(told.operator_actions),
         "error": error,
     }  # fmt: skip
 
@@ -55,10 +55,10 @@ def _word(reason: Reason | None) -> str | None:
     return reason.value if reason else None
 
 
-def _people(people: People | None) -> dict[str, Any]:
+def _people(people: OperatorActions | None) -> dict[str, Any]:
     if people is None:
         return {}
-    return {"people": [_deed(deed) for deed in people.deeds], "people_earlier": people.earlier}
+    return {"people": [_deed(deed) for deed in people.actions], "people_earlier": people.earlier}
 
 
 def _deed(deed: OperatorAction) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
+from broadcast.gates.gate import Gate, GateKind, GateScope
 from broadcast.gates.liveness import Liveness
-from broadcast.states import BatchState, BroadcastState
+from broadcast.states import BatchState, BroadcastState, Phase
 
 SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")
 SKIPS = (
@@ -23,7 +24,8 @@ class BatchLine:
     """One batch in a report."""
 
     n: int
-    size: int
+    #: None where the list is WeChat's.
+    size: int | None
     state: BatchState
     reason: Reason | None
     errcode: int | None
@@ -46,26 +48,17 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneView:
-    """What the account's lane waits for."""
+    """What the account's lane waits for, and what forbids its calls."""
 
     not_before: datetime | None
     wait_reason: Reason | None
-    stopped_at: datetime | None
-    stop_reason: Reason | None
-    stop_errcode: int | None
-    stop_errmsg: str | None
-    halted_at: datetime | None
-    halted_by: str | None
-    #: The words of whoever halted it.
-    halted_why: str | None = None
-    #: Where it was stopped for batches in doubt: how many, and of which broadcasts.
-    stop_count: int | None = None
-    stop_broadcasts: Sequence[str] = ()
+    #: Of the account and its paths: closed, and opened by nobody.
+    gates: Sequence[Gate] = ()
 
     @property
     def stands_still(self) -> bool:
-        """Whether nothing of the account is called before a person lifts a halt or a stop."""
-        return self.stopped_at is not None or self.halted_at is not None
+        """Whether nothing of the account is called before a person opens a gate."""
+        return any(g.scope is GateScope.ACCOUNT and g.opens_at() is None for g in self.gates)
 
 
 class Did(StrEnum):
@@ -98,10 +91,10 @@ class OperatorAction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class People:
-    """What people did, oldest first, and how many earlier deeds are not among them."""
+class OperatorActions:
+    """What people did, oldest first, and how many earlier actions are not among them."""
 
-    deeds: Sequence[OperatorAction]
+    actions: Sequence[OperatorAction]
     earlier: int
 
 
@@ -137,32 +130,48 @@ class Driven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A broadcast as it stands. ``state`` is what a person is told: a stopped lane holds it."""
+    """A broadcast as it stands. ``state`` is derived from phase, result and gates."""
 
     id: str
     account: str
     key: str
+    title: str | None = None
     #: Of an account's broadcasts the highest goes first; 0 is usual.
     priority: int = 0
+    #: Grows with every change.
+    version: int = 0
+    phase: Phase
     state: BroadcastState
-    reason: Reason | None
-    reason_errcode: int | None
-    reason_errmsg: str | None
-    audience: dict[str, int]
-    recipients: dict[str, int]
+    #: Closed gates that concern it, its account's and its path's included.
+    gates: Sequence[Gate] = ()
+    msgtype: str
+    #: Canonical JSON of WeChat's own content object.
+    content: str
+    #: ``openids``, ``followers``, ``tag`` or ``everyone``.
+    audience_kind: str = "openids"
+    #: By the words of ``--json``; ``planned`` is None where only the plan can tell.
+    audience: dict[str, int | None]
+    #: By set; None for good where the list is WeChat's.
+    recipients: dict[str, int | None]
     batches: dict[str, int]
     batch_list: Sequence[BatchLine]
     calls: int
     #: Accepted batches whose end WeChat will still be asked for.
     results_due: int
-    #: Where it was paused for refusals of one kind: of how many batches.
-    reason_count: int | None = None
     lane: LaneView
     created_at: datetime
+    created_by: str = ""
     scheduled_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
-    #: These two are None where the whole was not asked for.
-    people: People | None = None
+    #: What people did; only in a report of one broadcast.
+    operator_actions: OperatorActions | None = None
+    #: Whether somebody drives it; only in a report of one broadcast.
     driven: Driven | None = None
+    #: The database's moment.
     now: datetime
+
+    def gate(self, *kinds: GateKind) -> Gate | None:
+        """Return the first closed gate of the broadcast itself of one of these kinds."""
+        own = [gate for gate in self.gates if gate.scope is GateScope.BROADCAST]
+        return next((gate for gate in own if gate.kind in kinds), None)

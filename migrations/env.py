@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from broadcast.settings import Settings
 from models import Base
 from models.engine import open_engine, reachable
-from models.schema import locked
+from models.schema import VERSION_TABLE, locked
 from models.types import EnumText, Moment, ascii_string
 
 
@@ -59,10 +59,19 @@ def _render(kind: str, item: object, autogen: AutogenContext) -> str | Literal[F
     raise TypeError(f"migrations/env.py does not know how to write {item!r} into a revision")
 
 
+def _is_ours(
+    _item: object, name: str | None, kind: str, _reflected: object, _compared: object
+) -> bool:
+    """Leave out the tables of an app that shares its database with us."""
+    return kind != "table" or name is None or name.startswith("bc_")
+
+
 def _migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
+        version_table=VERSION_TABLE,
+        include_object=_is_ours,
         compare_type=_differs,
         compare_server_default=True,
         transaction_per_migration=True,

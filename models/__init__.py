@@ -5,10 +5,12 @@ from __future__ import annotations
 from models.account import AccountRow, Lane, QuotaDay
 from models.attempt import AttemptRow
 from models.base import Base
-from models.batch import Batch, Pack
-from models.broadcast import BroadcastRow
+from models.batch import Batch
+from models.broadcast import BroadcastRow, Reservation, Submission
 from models.event import Event
-from models.skipped import Skipped
+from models.gate import GateRow
+from models.installation import Installation
+from models.recipients import ChunkRow, Skipped
 
 __all__ = [
     "AccountRow",
@@ -16,9 +18,13 @@ __all__ = [
     "Base",
     "Batch",
     "BroadcastRow",
+    "ChunkRow",
     "Event",
+    "GateRow",
+    "Installation",
     "Lane",
-    "Pack",
     "QuotaDay",
+    "Reservation",
     "Skipped",
+    "Submission",
 ]

@@ -9,14 +9,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.accounts import AccountKind
 from broadcast.call.attempts import Reason
+from broadcast.call.path import SendPath
 from models.base import Base
-from models.types import ascii_string, text_string
+from models.types import ascii_string
 
 
 class AccountRow(Base):
     """An account that has been used."""
 
-    __tablename__ = "accounts"
+    __tablename__ = "bc_accounts"
 
     name: Mapped[str] = mapped_column(ascii_string(64), primary_key=True)
     appid: Mapped[str] = mapped_column(ascii_string(64))
@@ -25,16 +26,16 @@ class AccountRow(Base):
 
 
 class Lane(Base):
-    """The one road of an account to WeChat: who drives on it, since when, and what it waits for.
+    """One account's calls: who drives them, since when, and what they wait for.
 
     ``fence`` grows with every change of driver; a claim names the fence it was given, so a driver
-    who lost the lane cannot claim. Facts carry no fence: a late reply is always stored.
+    that lost the lane cannot claim. Facts carry no fence: a late reply is always stored.
     """
 
-    __tablename__ = "lanes"
+    __tablename__ = "bc_lanes"
 
     account: Mapped[str] = mapped_column(
-        ascii_string(64), ForeignKey("accounts.name"), primary_key=True
+        ascii_string(64), ForeignKey("bc_accounts.name"), primary_key=True
     )
     fence: Mapped[int] = mapped_column(BigInteger, default=0)
     owner: Mapped[str | None] = mapped_column(ascii_string(128))
@@ -42,26 +43,30 @@ class Lane(Base):
     #: The lane waits: too fast, no calls left today, WeChat away.
     not_before: Mapped[datetime | None]
     wait_reason: Mapped[Reason | None]
-    #: WeChat stopped the account (permission, AppSecret, ban); a human lifts it.
-    stopped_at: Mapped[datetime | None]
-    stop_reason: Mapped[Reason | None]
-    stop_errcode: Mapped[int | None]
-    stop_errmsg: Mapped[str | None] = mapped_column(text_string(512))
-    #: The kill switch.
-    halted_at: Mapped[datetime | None]
-    halted_by: Mapped[str | None] = mapped_column(text_string(128))
-    #: Last time a driver was rung for; keeps sweeps from ringing at every beat.
+    #: Grows with every closing and opening of a gate of the account or of one of its broadcasts.
+    gate_counter: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: From which on the circuit breaker counts doubts: a person's last unhalt.
+    breaker_since: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: Grows with every claim: a database that was restored or copied has a smaller one.
+    claims: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: When its newest call was claimed, and when a word on any of its calls was stored last.
+    claimed_at: Mapped[datetime | None]
+    recorded_at: Mapped[datetime | None]
+    #: When a gate or a doubt that held it up was lifted last.
+    lifted_at: Mapped[datetime | None]
+    #: Last time a driver was woken; keeps sweeps from waking at every beat.
     woken_at: Mapped[datetime | None]
 
 
 class QuotaDay(Base):
-    """The newest answer of openapi/quota/get about mass/send on one Shanghai day."""
+    """The newest answer of openapi/quota/get about one interface on one Shanghai day."""
 
-    __tablename__ = "quota_days"
+    __tablename__ = "bc_quota_days"
 
     account: Mapped[str] = mapped_column(
-        ascii_string(64), ForeignKey("accounts.name"), primary_key=True
+        ascii_string(64), ForeignKey("bc_accounts.name"), primary_key=True
     )
+    path: Mapped[SendPath] = mapped_column(primary_key=True)
     day: Mapped[str] = mapped_column(ascii_string(10), primary_key=True)
     daily_limit: Mapped[int]
     used: Mapped[int]

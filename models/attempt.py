@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, UniqueCo
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.call.outcomes import Outcome
+from broadcast.call.path import SendPath
 from models.base import Base
 from models.types import BigId, ascii_string, text_string
 
@@ -15,17 +16,22 @@ from models.types import BigId, ascii_string, text_string
 class AttemptRow(Base):
     """One call of one batch. ``outcome`` NULL: claimed, and nothing recorded yet."""
 
-    __tablename__ = "attempts"
+    __tablename__ = "bc_attempts"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     #: Made by the claimer, so that a commit whose answer was lost can be looked up.
     claim: Mapped[str] = mapped_column(ascii_string(32), unique=True)
-    batch_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("batches.id"))
+    batch_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bc_batches.id"))
     number: Mapped[int] = mapped_column(Integer)
     account: Mapped[str] = mapped_column(ascii_string(64))
+    path: Mapped[SendPath]
     fence: Mapped[int] = mapped_column(BigInteger)
     owner: Mapped[str] = mapped_column(ascii_string(128))
     clientmsgid: Mapped[str] = mapped_column(ascii_string(32))
+    #: The account's gate counter at the claim.
+    gate_counter: Mapped[int] = mapped_column(BigInteger)
+    #: A person had let the batch begin anew (`retry`) before this call.
+    begins_anew: Mapped[bool] = mapped_column(Boolean, default=False)
     started_at: Mapped[datetime]
     #: When the first word on it was stored, be it that no reply came; never changed after that.
     ended_at: Mapped[datetime | None]
@@ -50,5 +56,5 @@ class AttemptRow(Base):
 
     __table_args__ = (
         UniqueConstraint("batch_id", "number"),
-        Index("ix_attempts_account_msg_id", "account", "msg_id"),
+        Index("ix_bc_attempts_account_msg_id", "account", "msg_id"),
     )

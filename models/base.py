@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
 
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
@@ -10,9 +12,19 @@ from sqlalchemy.orm import DeclarativeBase
 from broadcast.accounts import AccountKind
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
+from broadcast.call.path import SendPath
 from broadcast.events import EventKind
-from broadcast.states import BatchState, BroadcastState
+from broadcast.gates.gate import GateKind, GateScope
+from broadcast.states import BatchState, BroadcastState, Phase
 from models.types import EnumText, Moment
+
+_ENUMS: dict[type[StrEnum], EnumText[Any]] = {
+    enum: EnumText(enum)
+    for enum in (
+        AccountKind, BatchState, BroadcastState, EventKind, GateKind, GateScope, Outcome, Phase,
+        Reason, SendPath,
+    )
+}  # fmt: skip
 
 
 class Base(DeclarativeBase):
@@ -27,12 +39,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a class attribute
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: Moment,
-        AccountKind: EnumText(AccountKind),
-        BatchState: EnumText(BatchState),
-        BroadcastState: EnumText(BroadcastState),
-        EventKind: EnumText(EventKind),
-        Outcome: EnumText(Outcome),
-        Reason: EnumText(Reason),
+        **_ENUMS,
     }

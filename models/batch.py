@@ -1,50 +1,37 @@
-"""Batches, the unit of truth, and the packed OpenIDs of each in a table of their own.
-
-The OpenIDs stand apart because a state change of a row that carries 210 kB costs five times as much
-on SQLite, and because listing batches must not read them.
-"""
+"""Batches, the unit of truth: one call each, and what became of it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.call.attempts import Reason
+from broadcast.call.path import SendPath
 from broadcast.states import BatchState
 from models.base import Base
-from models.types import BigId, Packed, ascii_string, text_string
-
-
-class Pack(Base):
-    """The OpenIDs of one batch: sorted, 21 bytes each (``broadcast.openid.pack``)."""
-
-    __tablename__ = "packs"
-
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    broadcast_id: Mapped[str] = mapped_column(ascii_string(32), ForeignKey("broadcasts.id"))
-    n: Mapped[int] = mapped_column(Integer)
-    size: Mapped[int] = mapped_column(Integer)
-    first_openid: Mapped[str] = mapped_column(ascii_string(28))
-    last_openid: Mapped[str] = mapped_column(ascii_string(28))
-    openids: Mapped[bytes] = mapped_column(Packed)
-
-    __table_args__ = (UniqueConstraint("broadcast_id", "n"),)
+from models.types import BigId, ascii_string, text_string
 
 
 class Batch(Base):
-    """One call's worth of OpenIDs and what became of it."""
+    """One call. Its recipients are a range of a list, or, for WeChat's own sends, WeChat's affair.
 
-    __tablename__ = "batches"
+    Who is in it is frozen at its first claim; before that it may shrink, and its key changes.
+    """
+
+    __tablename__ = "bc_batches"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    broadcast_id: Mapped[str] = mapped_column(ascii_string(32), ForeignKey("broadcasts.id"))
+    broadcast_id: Mapped[str] = mapped_column(ascii_string(32), ForeignKey("bc_broadcasts.id"))
     account: Mapped[str] = mapped_column(ascii_string(64))
+    path: Mapped[SendPath]
     n: Mapped[int] = mapped_column(Integer)
-    size: Mapped[int] = mapped_column(Integer)
-    pack_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("packs.id"))
-    parent_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("batches.id"))
+    #: Its range: a list of the broadcast, where it starts in it, how many OpenIDs it takes.
+    list: Mapped[str | None] = mapped_column(ascii_string(32))
+    start: Mapped[int] = mapped_column(Integer, default=0)
+    size: Mapped[int | None] = mapped_column(Integer)
+    parent_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("bc_batches.id"))
     #: How often its ancestors were halved.
     depth: Mapped[int] = mapped_column(Integer, default=0)
 
@@ -58,6 +45,12 @@ class Batch(Base):
     first_called_at: Mapped[datetime | None]
     msg_id: Mapped[int | None] = mapped_column(BigInteger)
     msg_data_id: Mapped[int | None] = mapped_column(BigInteger)
+    #: The account's gate counter when it came to where it stands.
+    moved_counter: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: A person let it begin anew (`retry`): its next call is the first of a new window.
+    begins_anew: Mapped[bool] = mapped_column(Boolean, default=False)
+    #: How many calls had been made when a person settled its doubt last.
+    settled_after: Mapped[int | None] = mapped_column(Integer)
 
     #: mass/get: when it is asked next, how often it was, what it said last.
     poll_at: Mapped[datetime | None]
@@ -67,11 +60,9 @@ class Batch(Base):
     __table_args__ = (
         UniqueConstraint("broadcast_id", "n"),
         UniqueConstraint("account", "clientmsgid"),
-        Index("ix_batches_account_state", "account", "state"),
-        Index("ix_batches_account_msg_id", "account", "msg_id"),
-        Index("ix_batches_poll_at", "poll_at"),
-        # MySQL makes these two by itself; elsewhere the check of a foreign key would scan the table
-        # once for every pack of an upload that is cleared away.
-        Index("ix_batches_pack_id", "pack_id"),
-        Index("ix_batches_parent_id", "parent_id"),
+        Index("ix_bc_batches_account_state", "account", "state"),
+        Index("ix_bc_batches_account_msg_id", "account", "msg_id"),
+        Index("ix_bc_batches_poll_at", "poll_at"),
+        # MySQL makes it by itself; elsewhere the check of the foreign key would scan the table.
+        Index("ix_bc_batches_parent_id", "parent_id"),
     )

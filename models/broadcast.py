@@ -1,39 +1,47 @@
-"""Broadcasts: content, audience figures and where each stands."""
+"""Broadcasts: content, audience as asked, figures and phase; and the submissions that made them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broadcast.call.attempts import Reason
-from broadcast.states import BroadcastState
+from broadcast.call.path import SendPath
+from broadcast.states import BroadcastState, Phase
 from models.base import Base
 from models.types import LongText, ascii_string, text_string
 
 
 class BroadcastRow(Base):
-    """One thing said to one audience."""
+    """One thing said to one audience. What forbids its calls stands in its gates."""
 
-    __tablename__ = "broadcasts"
+    __tablename__ = "bc_broadcasts"
 
     id: Mapped[str] = mapped_column(ascii_string(32), primary_key=True)
-    account: Mapped[str] = mapped_column(ascii_string(64), ForeignKey("accounts.name"))
-    #: The producer's idempotency key.
-    key: Mapped[str] = mapped_column(text_string(128), unique=True)
-    state: Mapped[BroadcastState]
-    #: Why it is paused or held, and the errcode behind it.
-    reason: Mapped[Reason | None]
-    reason_errcode: Mapped[int | None]
-    reason_errmsg: Mapped[str | None] = mapped_column(text_string(512))
+    account: Mapped[str] = mapped_column(ascii_string(64), ForeignKey("bc_accounts.name"))
+    #: The producer's idempotency key; which broadcast has it is said by ``bc_submissions``.
+    key: Mapped[str] = mapped_column(text_string(128))
+    title: Mapped[str | None] = mapped_column(text_string(256))
+    phase: Mapped[Phase]
+    #: How it ended; NULL while a batch is not at rest.
+    result: Mapped[BroadcastState | None]
+    #: Grows with every change, under the row's lock.
+    version: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: The account's gate counter from which on the circuit breaker counts: a person's last go-on.
+    breaker_since: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: From when the sweep may find something to do; NULL: not before something changes.
+    due_at: Mapped[datetime | None]
 
     msgtype: Mapped[str] = mapped_column(ascii_string(16))
     #: Canonical JSON of WeChat's own content object.
     content: Mapped[str] = mapped_column(LongText)
     content_digest: Mapped[str] = mapped_column(ascii_string(64))
-    #: SHA-256 over the sorted OpenIDs.
+    #: Whom it goes to, as it was asked for (``broadcast.plan.audience``).
+    audience_kind: Mapped[str] = mapped_column(ascii_string(16))
+    audience_spec: Mapped[str] = mapped_column(LongText)
     audience_digest: Mapped[str] = mapped_column(ascii_string(64))
+    path: Mapped[SendPath]
 
     read: Mapped[int] = mapped_column(Integer, default=0)
     malformed: Mapped[int] = mapped_column(Integer, default=0)
@@ -43,28 +51,70 @@ class BroadcastRow(Base):
     unsubscribed: Mapped[int] = mapped_column(Integer, default=0)
     capped: Mapped[int] = mapped_column(Integer, default=0)
     sampled_out: Mapped[int] = mapped_column(Integer, default=0)
-    planned: Mapped[int] = mapped_column(Integer, default=0)
+    #: Who remains; NULL where only the plan can tell, and for good where the list is WeChat's.
+    planned: Mapped[int | None] = mapped_column(Integer)
 
-    #: How many calls the plan takes.
-    calls_planned: Mapped[int] = mapped_column(Integer, default=0)
+    #: OpenIDs in one call at most.
+    batch_size: Mapped[int] = mapped_column(Integer)
+    #: How many calls the plan takes; NULL where only the plan can tell.
+    calls_planned: Mapped[int | None] = mapped_column(Integer)
     spread_days: Mapped[bool] = mapped_column(Boolean, default=False)
     priority: Mapped[int] = mapped_column(Integer, default=0)
     scheduled_at: Mapped[datetime | None]
+    #: Seconds after which a first call that is still to come is held.
+    late_by_s: Mapped[int] = mapped_column(Integer)
 
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(text_string(128))
-    #: Beat of an upload that is under way; one whose beat stopped is taken over or swept.
+    #: Beat of an upload that is under way; NULL: given up, or published.
     uploading_at: Mapped[datetime | None]
-    #: The flip: from here on readers see it.
+    #: The flip: from here on lanes and lists see it.
     published_at: Mapped[datetime | None]
-    #: A human's cancel; batches in flight end by it.
-    cancelled_at: Mapped[datetime | None]
+    #: When it came to its phase, or a gate of it moved, last.
+    moved_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     woken_at: Mapped[datetime | None]
 
     __table_args__ = (
-        Index("ix_broadcasts_account_state", "account", "state"),
-        Index("ix_broadcasts_state", "state"),
-        Index("ix_broadcasts_repeat", "account", "content_digest", "audience_digest"),
+        Index("ix_bc_broadcasts_account_phase", "account", "phase"),
+        Index("ix_bc_broadcasts_due_at", "due_at", "account"),
+        Index("ix_bc_broadcasts_phase", "phase"),
+        Index("ix_bc_broadcasts_created_at", "created_at"),
+        Index("ix_bc_broadcasts_repeat", "account", "content_digest", "audience_digest"),
     )
+
+
+class Submission(Base):
+    """A key that was used: of which account, for which body, and which broadcast it made.
+
+    It outlives its broadcast, so that a repeated request is answered after a prune as well.
+    """
+
+    __tablename__ = "bc_submissions"
+
+    account: Mapped[str] = mapped_column(
+        ascii_string(64), ForeignKey("bc_accounts.name"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(text_string(128), primary_key=True)
+    body_digest: Mapped[str] = mapped_column(ascii_string(64))
+    #: Without a foreign key: the broadcast may be gone.
+    broadcast_id: Mapped[str] = mapped_column(ascii_string(32))
+    created_at: Mapped[datetime]
+
+
+class Reservation(Base):
+    """Calls of one day that a broadcast holds: each call takes one, what is left is freed."""
+
+    __tablename__ = "bc_reservations"
+
+    broadcast_id: Mapped[str] = mapped_column(
+        ascii_string(32), ForeignKey("bc_broadcasts.id"), primary_key=True
+    )
+    path: Mapped[SendPath] = mapped_column(primary_key=True)
+    #: In Shanghai.
+    day: Mapped[str] = mapped_column(ascii_string(10), primary_key=True)
+    account: Mapped[str] = mapped_column(ascii_string(64))
+    calls: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = (Index("ix_bc_reservations_day", "account", "day", "path"),)

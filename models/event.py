@@ -15,7 +15,7 @@ from models.types import BigId, LongText, ascii_string, text_string
 class Event(Base):
     """One line of the history."""
 
-    __tablename__ = "events"
+    __tablename__ = "bc_events"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     at: Mapped[datetime]
@@ -27,4 +27,4 @@ class Event(Base):
     #: JSON object.
     detail: Mapped[str] = mapped_column(LongText)
 
-    __table_args__ = (Index("ix_events_broadcast_id_id", "broadcast_id", "id"),)
+    __table_args__ = (Index("ix_bc_events_broadcast_id_id", "broadcast_id", "id"),)

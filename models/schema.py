@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 
 #: The revisions in ``migrations/versions``, oldest first. Kept here as well, because a look at
 #: every start of a command must not cost the import of Alembic (a test holds the two together).
-REVISIONS = ("3f6a1c9d2b70", "4d17c05e2f8a", "6b0d92e7a41c", "5e2b7c90d1f4")
+REVISIONS = ("7c1e04b9a2d6",)
 HEAD = REVISIONS[-1]
+#: Which schema this program was written for: how many revisions there are. A revision that older
+#: programs cannot work with writes its own number into ``bc_installation.oldest_compatible``.
+NUMBER = len(REVISIONS)
+#: Databases with these were made while the program was being developed.
+_OF_DEVELOPMENT = frozenset({"3f6a1c9d2b70", "4d17c05e2f8a", "6b0d92e7a41c", "5e2b7c90d1f4"})
+#: Of our own: an app may share its database with us, and has a table ``alembic_version`` then.
+VERSION_TABLE = "bc_alembic_version"
 #: What a person types to get from an old schema to this one.
 COMMAND = "broadcast db upgrade"
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
@@ -33,30 +40,53 @@ LOCK_WAIT_S = 600
 #: behind it meanwhile.
 TABLE_WAIT_S = 10
 _LOCK_NAME = "broadcast-migrate"
-_VERSION = table("alembic_version", column("version_num"))
+_VERSION = table(VERSION_TABLE, column("version_num"))
+_FORMER = table("alembic_version", column("version_num"))
+_INSTALLATION = table("bc_installation", column("oldest_compatible"))
 
 
 def check(engine: Engine) -> None:
-    """Raise SchemaError unless the database has exactly the schema of this program.
+    """Raise SchemaError unless this program may work on the database.
 
-    Raises DatabaseAwayError when the database cannot be reached.
+    A newer schema passes where it says that programs of this one may work on it. Raises
+    DatabaseAwayError when the database cannot be reached.
     """
     with reachable(), reader(engine).begin() as connection:
         found = current(connection)
+        compatible = found is None or found in REVISIONS or _is_compatible(connection)
     if found is None:
         raise SchemaError("error.schema.missing", command=COMMAND)
-    if found != HEAD:
-        age = "old" if found in REVISIONS else "new"
-        raise SchemaError(f"error.schema.{age}", found=found, wanted=HEAD, command=COMMAND)
+    if found in REVISIONS and found != HEAD:
+        raise SchemaError("error.schema.old", found=found, wanted=HEAD, command=COMMAND)
+    if not compatible:
+        raise SchemaError("error.schema.new", found=found, wanted=HEAD, command=COMMAND)
+
+
+def _is_compatible(connection: Connection) -> bool:
+    """Tell whether a schema that this program does not know says that it may work on it."""
+    oldest = connection.scalar(select(_INSTALLATION.c.oldest_compatible))
+    return oldest is not None and oldest <= NUMBER
 
 
 def current(connection: Connection) -> str | None:
-    """Return the database's revision, or None if it has no schema."""
-    if not inspect(connection).has_table(_VERSION.name):
+    """Return the database's revision, or None if it has no schema.
+
+    Raises SchemaError for a database that was made while the program was being developed.
+    """
+    tables = inspect(connection)
+    if not tables.has_table(_VERSION.name):
+        if tables.has_table(_FORMER.name):
+            _refuse_development(connection)
         return None
     found = connection.scalars(select(_VERSION.c.version_num)).all()
     # Alembic itself keeps one row; several come from branches, which this program has none of.
     return "+".join(sorted(found)) or None
+
+
+def _refuse_development(connection: Connection) -> None:
+    found = set(connection.scalars(select(_FORMER.c.version_num)))
+    if found & _OF_DEVELOPMENT:
+        raise SchemaError("error.schema.development", found=", ".join(sorted(found)))
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str]:

@@ -10,6 +10,8 @@ from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, Stri
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from broadcast.enums import recognised
+
 E = TypeVar("E", bound=StrEnum)
 
 #: Packed OpenIDs: MySQL's plain BLOB ends at 64 KiB, and 10,000 OpenIDs are 210 kB.
@@ -90,9 +92,11 @@ class EnumText(TypeDecorator[E], Generic[E]):
         return dialect.type_descriptor(ascii_string(32))
 
     def process_bind_param(self, value: E | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Write the value."""
-        return None if value is None else self.enum(value).value
+        """Write the value; raise ValueError for what is no member, unless it was read here."""
+        if value is None or isinstance(value, self.enum):
+            return None if value is None else value.value
+        return self.enum(value).value
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:  # noqa: ARG002
-        """Read the member."""
-        return None if value is None else self.enum(value)
+        """Read the member, or one that only a newer release knows."""
+        return None if value is None else recognised(self.enum, value)

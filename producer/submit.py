@@ -16,7 +16,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from broadcast import plan, submission
+from broadcast import plan
 from broadcast.accounts import Account, AccountKind
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import (
@@ -26,7 +26,9 @@ from broadcast.errors import (
     OutOfReachError,
     PlanError,
 )
-from broadcast.states import BroadcastState
+from broadcast.plan import submission
+from broadcast.plan.audience import OpenIDs
+from broadcast.states import BroadcastState, Phase
 from models.ledger import quotas, submits
 from models.ledger.reading import reports
 from producer.audience import Audience
@@ -62,7 +64,6 @@ class Order:
     key: str
     terms: submission.Terms
     scheduled_at: datetime | None = None
-    batch_size: int = plan.LARGEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +91,8 @@ class Submitted:
     id: str
     #: False where the same key and body had been submitted before.
     created: bool
-    #: As it was stored, or as the one that was there stands.
-    state: BroadcastState
+    #: It waits for its time.
+    scheduled: bool
     #: The database's moment of that.
     now: datetime
     proof: plan.Proof | None
@@ -119,7 +120,7 @@ def checked_key(key: str) -> str:
 def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSource) -> Prepared:
     """Hold an order against the ledger and WeChat's quota, storing nothing.
 
-    Raises RepeatedSendError, ConflictError, InputError (the key is being uploaded; its time is past
+    Raises RepeatedSendError, ConflictError, InputError (its time is past
     by the database's clock, or too far ahead), PlanError (the account's kind cannot send by OpenID)
     and DatabaseAwayError. A plan that does not fit is told by ``proof``, and refused by
     :func:`store`.
@@ -127,7 +128,7 @@ def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSou
     if order.account.account_kind is AccountKind.SUBSCRIPTION:
         raise PlanError("error.plan.account_kind", account=order.account.name)
     body = _body(order, audience)
-    sizes = list(plan.cut(audience.planned, order.batch_size))
+    sizes = list(plan.cut(audience.planned, order.terms.batch_size))
     look = submits.look(engine, body)
     prepared = Prepared(
         body=body, figures=_figures(audience, calls=len(sizes)), terms=order.terms, sizes=sizes,
@@ -141,7 +142,9 @@ def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSou
         refuse_what_is_not_ahead(body.scheduled_at, now=look.now, machine_now=look.machine_now)
     answer = quota.quota(order.account)
     try:
-        proof = submits.dry_run(engine, body, calls=len(sizes), terms=order.terms, quota=answer)
+        proof = submits.dry_run(
+            engine, body, figures=prepared.figures, terms=order.terms, quota=answer
+        )
     except submission.PublishedMeanwhileError as there:
         # WeChat takes its time to answer, and a second process with the same key need not wait.
         return replace(prepared, existing=there.id)
@@ -170,21 +173,16 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell)
         broadcast_id, published = _publish(prepared, audience, engine=engine)
     except submission.PublishedMeanwhileError as there:
         return _again(prepared, there.id, engine=engine, bell=bell)
-    except submission.TakenOverError:
-        existing = submits.find(engine, prepared.body)
-        if existing is None:
-            raise
-        return _again(prepared, existing, engine=engine, bell=bell)
     if prepared.quota is not None:
         # Only a note for `quota` and the reports; the broadcast is stored with or without it.
         with contextlib.suppress(OutOfReachError):
             quotas.remember(engine, prepared.body.account, prepared.quota)
     rung, notices = False, tuple[Notice, ...]()
-    if published.state is BroadcastState.PLANNING:
+    if not published.scheduled:
         # What waits for its time is launched by beat.
         rung, notices = _ring(bell, broadcast_id)
     return Submitted(
-        id=broadcast_id, created=True, state=published.state, now=published.now,
+        id=broadcast_id, created=True, scheduled=published.scheduled, now=published.now,
         proof=published.proof, rung=rung, notices=(*prepared.notices, *notices),
     )  # fmt: skip
 
@@ -201,10 +199,12 @@ def _publish(
     prepared: Prepared, audience: Audience, *, engine: Engine
 ) -> tuple[str, submission.Published]:
     """Upload and publish; return the id and as what it was stored."""
-    broadcast_id = submits.begin(engine, prepared.body, who=prepared.terms.who)
+    broadcast_id = submits.begin(
+        engine, prepared.body, who=prepared.terms.who, title=prepared.terms.title
+    )
     passing(Point.SUBMIT_BEGUN)
     with _all_or_nothing(engine, broadcast_id):
-        submits.add_packs(engine, broadcast_id, audience.packs(prepared.sizes))
+        submits.add_chunks(engine, broadcast_id, audience.chunks())
         passing(Point.SUBMIT_STORED)
         published = submits.publish(
             engine, broadcast_id, prepared.body, figures=prepared.figures, terms=prepared.terms,
@@ -229,10 +229,11 @@ def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, bell: Bell)
     """Answer with the broadcast that is there; ring again if it still waits for its plan."""
     told = reports.report(engine, broadcast_id, whole=False)
     rung, notices = False, tuple[Notice, ...]()
-    if told.state is BroadcastState.PLANNING:
+    scheduled = told.state is BroadcastState.SCHEDULED
+    if told.phase is Phase.PLANNING and not scheduled:
         rung, notices = _ring(bell, broadcast_id)
     return Submitted(
-        id=broadcast_id, created=False, state=told.state, now=told.now, proof=None, rung=rung,
+        id=broadcast_id, created=False, scheduled=scheduled, now=told.now, proof=None, rung=rung,
         notices=(*prepared.notices, *notices),
     )  # fmt: skip
 
@@ -260,7 +261,7 @@ def _body(order: Order, audience: Audience) -> submission.Body:
     return submission.Body(
         account=order.account, key=checked_key(order.key), content=order.content.canonical,
         content_digest=order.content.digest, msgtype=order.content.msgtype,
-        audience_digest=audience.digest, scheduled_at=order.scheduled_at,
+        audience=OpenIDs(digest=audience.digest), scheduled_at=order.scheduled_at,
     )  # fmt: skip
 
 

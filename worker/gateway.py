@@ -74,6 +74,8 @@ class WeChatGateway:
 
 
 def _request(message: Message) -> MassSend:
+    if message.openids is None:
+        raise InvalidRequestError(field="touser", problem="a send without a list")
     return MassSend(
         openids=message.openids, content=message.content, clientmsgid=message.clientmsgid
     )

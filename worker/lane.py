@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any
@@ -26,11 +25,12 @@ from broadcast.call.rules import Rules
 from broadcast.call.sendby import SendBy, clocks
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import OutOfReachError
+from broadcast.plan import audience as audiences
 from coordination.tokens import Token
-from models.ledger import claims, lanes, preflight, records
+from models.ledger import claims, leases, preflight, records
 from models.ledger.claims import Claim
 from models.ledger.reading import next_work
-from models.ledger.reading.next_work import Kind, Work
+from models.ledger.reading.next_work import Kind, Said, Work
 from worker.leases import Heartbeat, KeptLease
 from worker.ports import Gateway, Message, Pace, Tokens
 from worker.prefetch import Ahead
@@ -78,7 +78,9 @@ def drive(road: LaneContext, *, seconds: float = SLICE_S) -> Slice:
     """Drive the lane of ``road.account`` for about *seconds*, or until there is nothing to do."""
     done = Slice()
     try:
-        held = lanes.acquire(road.engine, road.account.name, road.owner, guards=road.rules.guards)
+        held = leases.acquire(
+            road.engine, road.account.name, road.owner, breaker=road.rules.breaker
+        )
     except OutOfReachError as error:
         log.warning("lane of %s: %s", road.account.name, error)
         road.stopping.wait(AWAY_PAUSE_S)
@@ -101,7 +103,7 @@ def drive(road: LaneContext, *, seconds: float = SLICE_S) -> Slice:
 
 def _release(road: LaneContext, lease: KeptLease) -> None:
     try:
-        lanes.release(road.engine, lease.held)
+        leases.release(road.engine, lease.held)
     except OutOfReachError as error:
         log.warning("lane of %s runs out by itself: %s", road.account.name, error)
 
@@ -124,7 +126,7 @@ class _Drive:
         self._lease = lease
         self._done = done
         self._until = until
-        self._contents: dict[str, Mapping[str, Any]] = {}
+        self._said: dict[str, Said] = {}
         self._ahead = Ahead(lambda work: next_work.following(road.engine, work), self._message)
         #: A claim of ours may stand in the ledger without an end. Then nothing more is called here:
         #: whoever leases the lane next adopts it before anything else.
@@ -259,13 +261,14 @@ class _Drive:
 
     def _message(self, work: Work) -> Message:
         engine = self._road.engine
-        if work.broadcast_id not in self._contents:
-            said = next_work.content(engine, work.broadcast_id)
-            self._contents[work.broadcast_id] = json.loads(said)
-        packed = next_work.openids(engine, work.pack_id)
+        if work.broadcast_id not in self._said:
+            self._said[work.broadcast_id] = next_work.said(engine, work.broadcast_id)
+        said = self._said[work.broadcast_id]
+        packed = next_work.openids(engine, work)
         message = Message(
-            openids=openid.unpack(packed),
-            content=self._contents[work.broadcast_id],
+            openids=None if packed is None else openid.unpack(packed),
+            audience=audiences.parse(said.audience_kind, said.audience_spec),
+            content=json.loads(said.content),
             clientmsgid=work.clientmsgid,
         )
         return self._road.gateway.ready(message)

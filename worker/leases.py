@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 
 from broadcast.errors import BroadcastError
-from models.ledger import lanes
-from models.ledger.lanes import LEASE, Lease
+from models.ledger.lanes import LEASE
+from models.ledger.leases import Lease
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +74,11 @@ class Heartbeat:
     def renew(self) -> None:
         """Renew all leases once; a database that is away is said, and tried again."""
         with self._guard:
-            leases = list(self._leases)
+            kept = list(self._leases)
         try:
-            lost = lanes.renew(self._engine, [lease.held for lease in leases])
+            lost = leases.renew(self._engine, [lease.held for lease in kept])
         except BroadcastError as error:
             log.warning("leases not renewed: %s", error)
             return
-        for lease in leases:
+        for lease in kept:
             lease.lost = lease.lost or lease.held.account in lost

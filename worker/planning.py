@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
-
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.crashpoints import Point, passing
@@ -35,22 +33,27 @@ def plan(road: LaneContext, broadcast_id: str) -> Planned | None:
     broadcast = plans.to_plan(road.engine, broadcast_id)
     if broadcast is None:
         return None
-    count = plans.add_batches(road.engine, broadcast, road.account)
+    cuts = plans.cuts_of(road.engine, broadcast)
+    if not plans.add_batches(road.engine, broadcast, road.account, cuts=cuts):
+        return None
     passing(Point.PLAN_STORED)
     said = ask_quota(road)
     if isinstance(said, CallResult):
-        if said.outcome not in _UNPROVABLE:
-            preflight.meet(road.engine, road.account, said, waits=road.rules.waits)
-            return Planned(batches=count, waits=True)
+        unprovable = said.outcome in _UNPROVABLE
+        if not unprovable and preflight.meet(
+            road.engine, road.account, said, waits=road.rules.waits
+        ):
+            return Planned(batches=len(cuts), waits=True)
+        # An account that WeChat refuses is stopped by now: no call is made before a person acts.
         log.warning("quota of %s unproved: %s", road.account.name, said.errmsg)
     quota = said if isinstance(said, Quota) else None
     if quota is not None:
         quotas.remember(road.engine, road.account, quota)
     proof = plans.open_for_calls(
-        road.engine, broadcast, road.account, quota=quota, waits=road.rules.waits
+        road.engine, broadcast, cuts=cuts, quota=quota, waits=road.rules.waits
     )
     passing(Point.PLAN_OPENED)
-    return Planned(batches=count, fit=proof.fit.value if proof else None)
+    return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
 
 
 def ask_quota(road: LaneContext) -> Quota | CallResult:
@@ -70,9 +73,3 @@ def ask_quota(road: LaneContext) -> Quota | CallResult:
         if kept is not None:
             return kept
     return said
-
-
-def account_of(engine: Engine, broadcast_id: str) -> str | None:
-    """Return the account of a broadcast that waits for its plan."""
-    broadcast = plans.to_plan(engine, broadcast_id)
-    return broadcast.account if broadcast else None

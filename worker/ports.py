@@ -9,14 +9,17 @@ from typing import Any, Protocol
 from broadcast.call.result import CallResult
 from broadcast.call.sendby import SendBy
 from broadcast.plan import Quota
+from broadcast.plan.audience import Audience
 from coordination.tokens import Token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One call: to whom (28-byte OpenIDs without separators), what, and under which key."""
+    """One call: to whom, what, and under which key."""
 
-    openids: bytes
+    #: 28 bytes each, without separators. None: a send by WeChat's own list, to *audience*.
+    openids: bytes | None
+    audience: Audience
     content: Mapping[str, Any]
     clientmsgid: str
     #: What goes over the wire, where it was made ready.

@@ -60,6 +60,4 @@ class Ahead:
 
 def _same(one: Work, other: Work) -> bool:
     """Tell whether two looks at the ledger saw the same batch, to be called under the same key."""
-    return (one.batch_id, one.pack_id, one.clientmsgid) == (
-        other.batch_id, other.pack_id, other.clientmsgid,
-    )  # fmt: skip
+    return (one.batch_id, one.clientmsgid) == (other.batch_id, other.clientmsgid)

@@ -9,7 +9,7 @@ from broadcast.call.result import CallResult
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from models.ledger import results
-from models.ledger.transaction import AnyRow
+from models.ledger.results import Polled
 from worker.lane import LaneContext
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class _Silence:
     """There is no answer, and none to expect for the next batch either."""
 
 
-def _ask(road: LaneContext, batch: AnyRow) -> str | _Silence | None:
+def _ask(road: LaneContext, batch: Polled) -> str | _Silence | None:
     """Ask about *batch*; batches that were taken and not asked about come again by themselves."""
     try:
         token = road.tokens.get()

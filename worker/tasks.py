@@ -21,7 +21,7 @@ from broadcast.accounts import Account
 from broadcast.call.outcomes import Outcome
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import OutOfReachError, SettingsError
-from models.ledger import preflight, results, sweeps
+from models.ledger import plans, preflight, results, sweeps
 from worker import lane, planning, settling
 from worker.lane import Slice
 from worker.single_flight import alone
@@ -54,7 +54,7 @@ def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
 
 def _plan(broadcast_id: str) -> dict[str, Any] | None:
     here = parts()
-    account = planning.account_of(here.engine, broadcast_id)
+    account = plans.account_of(here.engine, broadcast_id)
     planned = planning.plan(here.road(account), broadcast_id) if account else None
     if planned is None or account is None:
         return None

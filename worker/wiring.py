@@ -170,7 +170,7 @@ def _rules(settings: Settings) -> Rules:
     return Rules(
         waits=Waits(settings.wait_scale),
         split_depth=settings.split_depth,
-        guards=CircuitBreaker(
+        breaker=CircuitBreaker(
             refusals=settings.pause_after_refusals, doubts=settings.pause_after_doubts
         ),
     )

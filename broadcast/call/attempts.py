@@ -48,6 +48,7 @@ class Scope(StrEnum):
 
     BATCH = "batch"
     BROADCAST = "broadcast"
+    PATH = "path"  #: one interface of the account
     ACCOUNT = "account"
 
 
@@ -77,6 +78,8 @@ class Reason(StrEnum):
     STOPPED_WHILE_UNKNOWN = "stopped_while_unknown"
     REVIEW_REFUSED = "review_refused"
     PLAN_DOES_NOT_FIT = "plan_does_not_fit"
+    MISSED_TIME = "missed_time"
+    TOO_FEW = "too_few"
     BY_HAND = "by_hand"
     SAID_SENT = "said_sent"
     SAID_NOT_SENT = "said_not_sent"

@@ -39,9 +39,14 @@ MAYBE_SENT = frozenset({O.UNKNOWN, O.UNLISTED})
 SAID_ACCEPTED = frozenset({O.ACCEPTED, O.ALREADY_ACCEPTED})
 
 
+#: A reply that can be trusted came, or nothing was called. An outcome that this release does not
+#: know is not among them: a newer release knows what it means, here it may have been sent.
+ANSWERED = frozenset(Outcome) - MAYBE_SENT
+
+
 def unanswered(outcome: Outcome | None) -> bool:
     """Tell whether a call (None: nothing is recorded) has no reply that can be trusted."""
-    return outcome is None or outcome in MAYBE_SENT
+    return outcome not in ANSWERED
 
 
 SAME_KEY_RUNNING = 45066  #: WeChat says that a send with this very key is in progress

@@ -15,7 +15,7 @@ class Rules:
     waits: Waits = field(default_factory=Waits)
     #: How often a batch may be halved in search of the OpenIDs that WeChat refuses.
     split_depth: int = 4
-    guards: CircuitBreaker = field(default_factory=CircuitBreaker)
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
 
 
 DEFAULT_RULES = Rules()

@@ -24,8 +24,8 @@ class Standing:
 
     state: BatchState
     reason: Reason | None
-    #: OpenIDs in it.
-    size: int
+    #: OpenIDs in it; None where the list is WeChat's.
+    size: int | None
     #: How often it was halved to get here.
     depth: int
     #: Its broadcast was cancelled.
@@ -66,7 +66,7 @@ def settle(
 
 def _policy(standing: Standing, rules: Rules) -> Policy:
     splits_left = rules.split_depth - standing.depth
-    return Policy(waits=rules.waits, splits_left=splits_left, size=standing.size)
+    return Policy(waits=rules.waits, splits_left=splits_left, size=standing.size or 0)
 
 
 #: They count as not sent, and nothing is asked about them any more.

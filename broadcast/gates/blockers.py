@@ -1,22 +1,23 @@
-"""Standstills: why a broadcast makes no call now, since when, until when, and what goes on.
+"""Blockers: why a broadcast makes no call now, since when, until when, and what goes on.
 
-Every hold, stop and wait is one; a broadcast may have several, and the first is to be mended first.
+Every closed gate and every wait is one; a broadcast may have several, and the first is to be fixed
+first. Facts and no words: :mod:`presentation` has those.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import MAY_PASS
+from broadcast.call.path import SendPath
 from broadcast.gates import liveness
-from broadcast.reports import Did, LaneView, Report
-from broadcast.states import BATCH_OPEN, BROADCAST_RUNNING, BatchState, BroadcastState
-
-S = BroadcastState
+from broadcast.gates.gate import Gate, GateKind, GateScope, closed
+from broadcast.reports import LaneView, Report
+from broadcast.states import BATCH_AT_REST, BatchState, BroadcastState, Phase
 
 
 class Cause(StrEnum):
@@ -26,6 +27,7 @@ class Cause(StrEnum):
     ACCOUNT_HALTED = "account_halted"  #: by a person
     PAUSED = "paused"  #: by a person, or by refusals
     HELD = "held"  #: what is planned cannot go on before a person says so
+    MISSED_TIME = "missed_time"  #: its first call would have come too late
     DOES_NOT_FIT = "does_not_fit"  #: the account's day has too few calls left
     IN_DOUBT = "in_doubt"  #: nothing is left to be called, but batches are in doubt
     SCHEDULED = "scheduled"
@@ -34,8 +36,10 @@ class Cause(StrEnum):
     UNKNOWN_FIRST = "unknown_first"  #: a batch that may have been sent is asked about before all
     BEHIND = "behind"  #: other broadcasts of the account go first
     NO_WORKER = "no_worker"  #: nobody drives it although it may go on
-    #: A call of it began, and the worker that made it is gone; it stands still for another cause.
+    #: A call of it began, and the worker that made it is gone; another cause blocks it.
     LEFT_BEHIND = "left_behind"
+    #: A gate of a kind that this release does not know.
+    NEWER_RELEASE = "newer_release"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,161 +62,172 @@ class Blocker:
     broadcasts: Sequence[str] = ()
     #: The batch that goes first, of the only one of *broadcasts*.
     batch: int | None = None
+    #: The one interface of the account that it concerns; None: all.
+    path: SendPath | None = None
 
 
-def of(told: Report) -> Iterator[Blocker]:
-    """Yield why *told* makes no call; nothing where it is driven, or has ended.
+def of(report: Report) -> Iterator[Blocker]:
+    """Yield why *report* makes no call; nothing where it is driven, or has ended.
 
-    An account that stands still is told whatever the state: its next broadcast stands still too.
-    What is ahead of it and whether anybody is there are told of a whole report alone.
+    What stops the account is named whatever the state: its next broadcast stands still too. What is
+    ahead of it and whether anybody is there are known of a report of one broadcast alone.
     """
-    stops = list(of_account(told.account, told.lane))
+    stops = list(of_account(report.account, report.lane, report.now))
     yield from stops
-    if told.state is S.PAUSED:
-        yield from _paused(told)
-    elif told.state is S.HELD and _itself(told, stopped=bool(stops)):
-        yield _held(told)
-    elif told.state is S.SCHEDULED and told.scheduled_at is not None:
-        yield _scheduled(told, told.scheduled_at)
-    elif told.state in _DRIVEN:
-        yield from _waits(told)
-    if stops or told.state not in _DRIVEN:
-        yield from _left_behind(told)
+    own = list(_own(report))
+    yield from own
+    if report.state is BroadcastState.HELD and report.phase is Phase.ENDED:
+        yield _in_doubt(report)
+    if not stops and not own and is_driven(report):
+        yield from _waits(report)
+    elif report.phase is Phase.SENDING:
+        yield from _left_behind(report)
 
 
-def is_driven(told: Report) -> bool:
-    """Tell whether a worker goes on with *told* by itself, now or when a wait is over."""
-    return told.state in _DRIVEN and not told.lane.stands_still
+def is_driven(report: Report) -> bool:
+    """Tell whether a worker goes on with *report* by itself, now or when a wait is over."""
+    forbidden = any(gate.opens_at() is None for gate in report.gates)
+    return report.phase in {Phase.PLANNING, Phase.SENDING} and not forbidden
 
 
-#: States of which a worker does something, unless its lane waits.
-_DRIVEN = BROADCAST_RUNNING | {S.PLANNING}
+def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Blocker]:
+    """Yield what closed the gates of an account or of one of its interfaces."""
+    for gate in sorted(closed(lane.gates, now), key=lambda gate: _ORDER.get(gate.kind, 9)):
+        yield _of_account(gate, account)
 
 
-def of_account(account: str, lane: LaneView) -> Iterator[Blocker]:
-    """Yield who or what stopped an account. One command lifts both a stop and a halt."""
-    command = f"broadcast unhalt --account {account}"
-    if lane.stopped_at is not None:
-        yield Blocker(
-            cause=Cause.ACCOUNT_STOPPED, command=command, reason=lane.stop_reason,
-            errcode=lane.stop_errcode, errmsg=lane.stop_errmsg, since=lane.stopped_at,
-            count=lane.stop_count, broadcasts=lane.stop_broadcasts,
-        )  # fmt: skip
-    if lane.halted_at is not None:
-        yield Blocker(
-            cause=Cause.ACCOUNT_HALTED, command=command, since=lane.halted_at, who=lane.halted_by,
-            why=lane.halted_why,
-        )  # fmt: skip
+#: A stop is to be fixed before a halt is lifted: one command opens both.
+_ORDER = {GateKind.STOP: 0, GateKind.BREAKER: 1, GateKind.HALT: 2, GateKind.QUOTA: 3}
+_ACCOUNT_CAUSES = {
+    GateKind.STOP: Cause.ACCOUNT_STOPPED,
+    GateKind.BREAKER: Cause.ACCOUNT_STOPPED,
+    GateKind.HALT: Cause.ACCOUNT_HALTED,
+    GateKind.QUOTA: Cause.ACCOUNT_WAITS,
+}
 
 
-def lane_wait(told: Report) -> Blocker | None:
-    """Return what the account's lane waits for, if it waits for a moment to come."""
-    until = told.lane.not_before
-    if told.state not in _DRIVEN or until is None or until <= told.now:
-        return None
+def _of_account(gate: Gate, account: str) -> Blocker:
+    unhalt = f"broadcast unhalt --account {account}"
+    return _blocker(gate, _ACCOUNT_CAUSES.get(gate.kind, Cause.NEWER_RELEASE), unhalt)
+
+
+def _blocker(gate: Gate, cause: Cause, command: str) -> Blocker:
+    by_hand = gate.kind in _BY_PERSON
     return Blocker(
-        cause=Cause.ACCOUNT_WAITS, command=f"broadcast watch {told.id}",
-        reason=told.lane.wait_reason, until=until,
+        cause=cause, command=command, reason=gate.reason, errcode=gate.errcode, errmsg=gate.errmsg,
+        since=gate.closed_at, until=gate.opens_at(), who=gate.closed_by if by_hand else None,
+        why=gate.why, count=gate.count, broadcasts=gate.broadcasts, path=gate.path,
     )  # fmt: skip
 
 
-def _paused(told: Report) -> Iterator[Blocker]:
-    """Yield what paused it: a refusal, a person, or first the one and then the other as well."""
-    resume = f"broadcast resume {told.id}"
-    moved_at = told.driven.moved_at if told.driven else None
-    by_itself = told.reason is not Reason.BY_HAND
-    if by_itself:
-        command = resume if is_worth_a_resume(told) else f"broadcast cancel {told.id}"
+_BY_PERSON = frozenset({GateKind.PAUSE, GateKind.HALT, GateKind.CANCEL})
+
+
+def _own(report: Report) -> Iterator[Blocker]:
+    """Yield what closed the broadcast's own gates: first what is to be fixed, then a pause."""
+    if report.phase is Phase.ENDED or report.gate(GateKind.CANCEL):
+        return
+    own = [gate for gate in report.gates if gate.scope is GateScope.BROADCAST]
+    resume = f"broadcast resume {report.id}"
+    for gate in sorted(own, key=lambda gate: _OWN_ORDER.get(gate.kind, 0)):
+        match gate.kind:
+            case GateKind.BREAKER | GateKind.PAUSE:
+                yield _blocker(gate, Cause.PAUSED, resume)
+            case GateKind.HOLD:
+                yield _blocker(gate, _HOLDS.get(gate.reason, Cause.HELD), resume)
+            case GateKind.SCHEDULE:
+                yield from _scheduled(report, gate)
+            case _:
+                yield _blocker(gate, Cause.NEWER_RELEASE, f"broadcast status {report.id}")
+
+
+_OWN_ORDER = {GateKind.BREAKER: 1, GateKind.HOLD: 2, GateKind.PAUSE: 3, GateKind.SCHEDULE: 4}
+_HOLDS: dict[Reason | None, Cause] = {
+    Reason.PLAN_DOES_NOT_FIT: Cause.DOES_NOT_FIT,
+    Reason.MISSED_TIME: Cause.MISSED_TIME,
+}
+
+
+def _scheduled(report: Report, gate: Gate) -> Iterator[Blocker]:
+    at = gate.until or gate.closed_at
+    if gate.is_closed(report.now):
         yield Blocker(
-            cause=Cause.PAUSED, command=command, reason=told.reason, errcode=told.reason_errcode,
-            errmsg=told.reason_errmsg, count=told.reason_count, since=moved_at,
+            cause=Cause.SCHEDULED, command=f"broadcast cancel {report.id}",
+            since=gate.closed_at, until=at,
         )  # fmt: skip
-    by_hand = Blocker(cause=Cause.PAUSED, command=resume, reason=Reason.BY_HAND, since=moved_at)
-    deeds = told.people.deeds if told.people else ()
-    for deed in reversed(deeds):
-        # An older word was lifted by a move.
-        if deed.did is Did.PAUSE and moved_at is not None and deed.at >= moved_at:
-            yield replace(by_hand, since=deed.at, who=deed.who, why=deed.why)
-            return
-    if not by_itself:
-        yield by_hand
+    elif report.phase is Phase.PLANNING and report.now - at > liveness.NOBODY:
+        yield Blocker(cause=Cause.OVERDUE, command="broadcast up", since=at)
 
 
-def is_worth_a_resume(told: Report) -> bool:
-    """Tell whether what is paused may be taken once more: not a content that stays refused."""
-    return told.reason is not Reason.CONTENT_REFUSED or told.reason_errcode in MAY_PASS
+def _in_doubt(report: Report) -> Blocker:
+    resolve = f"broadcast resolve {report.id} --batch N --sent MSG_ID | --not-sent"
+    return Blocker(cause=Cause.IN_DOUBT, command=resolve, count=report.batches["in_doubt"])
 
 
-def _itself(told: Report, *, stopped: bool) -> bool:
-    """Tell whether it is held for a reason of its own, not only by its account."""
-    return not stopped or told.reason is not None or not told.recipients["waiting"]
+def is_worth_a_resume(blocker: Blocker) -> bool:
+    """Tell whether what paused a broadcast by itself may pass while its content stays."""
+    return blocker.errcode in MAY_PASS
 
 
-def _held(told: Report) -> Blocker:
-    resume = f"broadcast resume {told.id}"
-    if told.reason is Reason.PLAN_DOES_NOT_FIT:
-        return Blocker(cause=Cause.DOES_NOT_FIT, command=resume, reason=told.reason)
-    if told.batches["waiting"]:
-        return Blocker(
-            cause=Cause.HELD, command=resume, reason=told.reason, errcode=told.reason_errcode,
-            errmsg=told.reason_errmsg,
-        )  # fmt: skip
-    resolve = f"broadcast resolve {told.id} --batch N --sent MSG_ID | --not-sent"
-    return Blocker(cause=Cause.IN_DOUBT, command=resolve, count=told.batches["in_doubt"])
+def lane_wait(report: Report) -> Blocker | None:
+    """Return what the account's lane waits for, if it waits for a moment to come."""
+    until = report.lane.not_before
+    if not is_driven(report) or until is None or until <= report.now:
+        return None
+    return Blocker(
+        cause=Cause.ACCOUNT_WAITS, command=f"broadcast watch {report.id}",
+        reason=report.lane.wait_reason, until=until,
+    )  # fmt: skip
 
 
-def _scheduled(told: Report, at: datetime) -> Blocker:
-    overdue = told.now - at > liveness.NOBODY
-    if overdue:
-        return Blocker(cause=Cause.OVERDUE, command="broadcast up", since=at)
-    return Blocker(cause=Cause.SCHEDULED, command=f"broadcast cancel {told.id}", until=at)
-
-
-def _waits(told: Report) -> Iterator[Blocker]:
-    wait = lane_wait(told)
+def _waits(report: Report) -> Iterator[Blocker]:
+    wait = lane_wait(report)
     if wait is not None:
         yield wait
-    if told.driven is None or told.lane.stands_still:
+    if report.driven is None:
         return
-    yield from _behind(told)
-    since = _silent_since(told)
-    if since is not None and told.now - since > liveness.NOBODY:
+    yield from _behind(report)
+    since = _silent_since(report)
+    if since is not None and report.now - since > liveness.NOBODY:
         yield Blocker(cause=Cause.NO_WORKER, command="broadcast up", since=since)
 
 
-def _behind(told: Report) -> Iterator[Blocker]:
-    if told.driven is None:
+def _behind(report: Report) -> Iterator[Blocker]:
+    if report.driven is None:
         return
-    ahead = told.driven.ahead
+    ahead = report.driven.ahead
     if ahead.doubt is not None:
-        own = ahead.doubt.broadcast_id == told.id
+        own = ahead.doubt.broadcast_id == report.id
         verb = "watch" if own else "pause"
         yield Blocker(
             cause=Cause.UNKNOWN_FIRST, command=f"broadcast {verb} {ahead.doubt.broadcast_id}",
             reason=ahead.doubt.reason, until=ahead.doubt.until,
             broadcasts=(ahead.doubt.broadcast_id,), batch=ahead.doubt.n,
         )  # fmt: skip
-    told_of = ahead.doubt.broadcast_id if ahead.doubt else None
-    others = tuple(one for one in ahead.broadcasts if one != told_of)
+    named = ahead.doubt.broadcast_id if ahead.doubt else None
+    others = tuple(one for one in ahead.broadcasts if one != named)
     if others:
         yield Blocker(cause=Cause.BEHIND, command=f"broadcast pause {others[0]}", broadcasts=others)
 
 
-def _left_behind(told: Report) -> Iterator[Blocker]:
-    if told.driven is None or liveness.is_leased(told.driven.signs, told.now):
+def _left_behind(report: Report) -> Iterator[Blocker]:
+    if report.driven is None or liveness.is_leased(report.driven.signs, report.now):
         return
-    for line in told.batch_list:
+    for line in report.batch_list:
         if line.state is BatchState.CALLING:
             yield Blocker(
-                cause=Cause.LEFT_BEHIND, command="broadcast up", broadcasts=(told.id,), batch=line.n
-            )
+                cause=Cause.LEFT_BEHIND, command="broadcast up", broadcasts=(report.id,),
+                batch=line.n,
+            )  # fmt: skip
 
 
-def _silent_since(told: Report) -> datetime | None:
-    if told.driven is None:
+def _silent_since(report: Report) -> datetime | None:
+    if report.driven is None:
         return None
-    moved_at, signs = told.driven.moved_at, told.driven.signs
-    if told.state is S.PLANNING:
+    moved_at, signs = report.driven.moved_at, report.driven.signs
+    if report.phase is Phase.PLANNING:
         return liveness.of_plan(moved_at, signs)
-    due = [line.not_before or moved_at for line in told.batch_list if line.state in BATCH_OPEN]
+    due = [
+        line.not_before or moved_at for line in report.batch_list if line.state not in BATCH_AT_REST
+    ]
     return liveness.of_lane(due, moved_at, signs)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from broadcast.errors import InputError
-from broadcast.submission import Terms
+from broadcast.plan.submission import Terms
 from broadcast.text import t
 from cli import output, waiting
 from cli.commands.options import AccountName, AsJSON, UntilWord, new_app
@@ -71,8 +71,10 @@ def send(
         content=_content(text or [], content or []),
         key=checked_key(new_key() if key is None else key),
         scheduled_at=None if at is None else parse_at(at),
-        terms=Terms(who=who(), again=again, spread_days=spread_days, priority=priority),
-        batch_size=settings().batch_size,
+        terms=Terms(
+            who=who(), again=again, spread_days=spread_days, priority=priority,
+            batch_size=settings().batch_size,
+        ),
     )
     wish = Wish(source=source, order=order, ask=_ask(yes=yes), as_json=as_json)
     until_then = goal if wait else None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from broadcast.accounts import Account
 from broadcast.call.attempts import Reason
 from broadcast.events import EventKind
-from models.ledger import lanes, stops
+from broadcast.gates.gate import GateKind
+from models.account import Lane
+from models.ledger import gates, lanes
+from models.ledger.gates import Closing
 from models.ledger.reading import known
 from models.ledger.transaction import WORKER, note, write
 
@@ -23,15 +26,17 @@ def meet(connection: Connection, account: Account) -> None:
 
 
 def stop(engine: Engine, account: str) -> bool:
-    """Stand the lane still of an account whose appid is refused; return whether it went until now.
+    """Stop an account whose appid is refused; return whether it was open until now.
 
     False as well for an account that has no lane.
     """
 
     def work(connection: Connection) -> bool:
-        return stops.stop(
-            connection, account, reason=Reason.APPID_CHANGED, errcode=None, errmsg=None
-        )
+        if connection.scalar(select(Lane.account).where(Lane.account == account)) is None:
+            return False
+        lanes.hold(connection, account)
+        changed = Closing(kind=GateKind.STOP, who=WORKER, reason=Reason.APPID_CHANGED)
+        return gates.close(connection, account, changed)
 
     return write(engine, work)
 

@@ -1,89 +1,109 @@
-"""Consequences: what a decision about one batch does to it, to its broadcast and to its lane."""
+"""What a verdict about one batch does to it, to its broadcast, to its path and to its lane."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, func, select
 
 from broadcast.call.attempts import Reason, Scope
 from broadcast.call.decide import Decision, Verdict
 from broadcast.call.rules import Rules
-from broadcast.states import BatchState
+from broadcast.gates.gate import GateKind
+from broadcast.states import BATCH_AT_REST, BatchState
 from models.attempt import AttemptRow
 from models.engine import now
-from models.ledger import circuit_breaker, lanes, splits, stops, transitions
-from models.ledger.transaction import AnyRow
+from models.ledger import circuit_breaker, due, gates, lanes, quotas, splits, transitions
+from models.ledger.gates import Closing
+from models.ledger.rows import HeldBatch
+from models.ledger.transaction import WORKER
 
 #: First question to mass/get after an acceptance; a small job has ended by then.
 FIRST_POLL = timedelta(minutes=2)
 
 
-def apply(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
+def apply(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
     """Write down where *decision* leads a batch, which is held with its lane."""
-    handler = _HANDLERS[decision.verdict]
-    handler(connection, batch, decision, rules=rules)
+    _HANDLERS[decision.verdict](connection, batch, decision, rules=rules)
     if decision.scope is not Scope.BATCH:
         _spread(connection, batch, decision)
-    circuit_breaker.watch(connection, batch, decision, guards=rules.guards)
+    circuit_breaker.watch(connection, batch, decision, breaker=rules.breaker)
     if decision.verdict in _GOES_ON:
-        transitions.after_cancel(connection, batch.id)
-    transitions.rest(connection, batch.broadcast_id)
+        transitions.after_cancel(connection, batch)
+    transitions.settle(connection, batch.broadcast_id)
+    if _changes_due(connection, batch, decision):
+        due.refresh(connection, batch.account)
 
 
-_MSG_DATA_ID = select(func.max(AttemptRow.msg_data_id)).where(
-    AttemptRow.batch_id == bindparam("batch_id")
-)
+def _changes_due(connection: Connection, batch: HeldBatch, decision: Decision) -> bool:
+    """Tell whether from when there is something to do may have changed for anybody on the lane.
+
+    After a usual acceptance it has not: what was due stays due, or the broadcast has just ended.
+    """
+    usual = batch.state is BatchState.CALLING and decision.verdict not in _GOES_ON
+    is_due = batch.due_at is not None and batch.due_at <= now(connection)
+    return not (usual and is_due)
 
 
-def _accept(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
+def _accept(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
     target = BatchState.FINISHED if batch.state is BatchState.FINISHED else BatchState.ACCEPTED
-    data_id = connection.scalar(_MSG_DATA_ID, {"batch_id": batch.id})
-    first = rules.waits.scaled(FIRST_POLL)
     # An acceptance without a msg_id (45065 can lack it) says nothing against one that is there.
     msg_id = batch.msg_id if decision.msg_id is None else decision.msg_id
     # And without any mass/get has nothing to be asked about.
     asks = msg_id is not None and target is BatchState.ACCEPTED
-    poll_at = now(connection) + first if asks else None
+    poll_at = now(connection) + rules.waits.scaled(FIRST_POLL) if asks else None
     named_by_person = decision.msg_id is None and batch.reason is Reason.SAID_SENT
     transitions.move_batch(
-        connection, batch, target, msg_id=msg_id, msg_data_id=data_id,
+        connection, batch, target, msg_id=msg_id, msg_data_id=_msg_data_id(connection, batch),
         reason=Reason.SAID_SENT if named_by_person else None,
         errcode=None, errmsg=None, not_before=None, poll_at=poll_at,
     )  # fmt: skip
 
 
-def _repeat(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
+def _msg_data_id(connection: Connection, batch: HeldBatch) -> int | None:
+    return connection.scalar(
+        select(func.max(AttemptRow.msg_data_id)).where(AttemptRow.batch_id == batch.id)
+    )
+
+
+def _repeat(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
     del rules
     doubtful = decision.verdict in {Verdict.REPEAT_UNKNOWN, Verdict.VERIFY}
+    verifies = decision.verdict is Verdict.VERIFY
     transitions.move_batch(
         connection, batch, BatchState.UNKNOWN if doubtful else BatchState.PLANNED,
-        not_before=decision.not_before, errcode=decision.errcode, errmsg=_words(connection, batch),
-        reason=Reason.UNPROVED_ACCEPTANCE
-        if decision.verdict is Verdict.VERIFY
-        else decision.reason,
+        not_before=decision.not_before, errcode=decision.errcode, errmsg=_errmsg(connection, batch),
+        reason=Reason.UNPROVED_ACCEPTANCE if verifies else decision.reason,
     )  # fmt: skip
+    if batch.state is BatchState.CALLING and not verifies:
+        # Its call was taken from what is reserved, and there is one more to come.
+        quotas.give_back(connection, batch, calls=1)
 
 
-def _end(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
+def _end(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
     del rules
     state = BatchState.IN_DOUBT if decision.verdict is Verdict.DOUBT else BatchState.REFUSED
     transitions.move_batch(
         connection, batch, state, reason=decision.reason, errcode=decision.errcode,
-        errmsg=_words(connection, batch), not_before=None, poll_at=None,
+        errmsg=_errmsg(connection, batch), not_before=None, poll_at=None,
     )  # fmt: skip
 
 
-def _split(connection: Connection, batch: AnyRow, decision: Decision, *, rules: Rules) -> None:
+def _split(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
     del rules
     splits.split(connection, batch)
     transitions.move_batch(
         connection, batch, BatchState.SPLIT, reason=decision.reason, errcode=decision.errcode
     )
+    # Two calls are to come; one that had been unknown holds one of them already.
+    quotas.give_back(connection, batch, calls=2 if batch.state is BatchState.CALLING else 1)
 
 
 #: After these a batch would be called again, unless its broadcast was cancelled meanwhile.
-_GOES_ON = frozenset({Verdict.REPEAT, Verdict.REPEAT_UNKNOWN, Verdict.VERIFY, Verdict.SPLIT})
+_GOES_ON = frozenset({
+    Verdict.REPEAT, Verdict.REPEAT_UNKNOWN, Verdict.VERIFY, Verdict.SPLIT,
+})  # fmt: skip
 
 _HANDLERS = {
     Verdict.ACCEPT: _accept,
@@ -96,25 +116,35 @@ _HANDLERS = {
 }
 
 
-def _spread(connection: Connection, batch: AnyRow, decision: Decision) -> None:
-    """Let a reply that concerns more than its batch stop or slow what it concerns."""
-    words = _words(connection, batch)
-    if decision.scope is Scope.BROADCAST:
-        transitions.pause(
-            connection, batch.broadcast_id, reason=decision.reason, errcode=decision.errcode,
-            errmsg=words,
-        )  # fmt: skip
+def _spread(connection: Connection, batch: HeldBatch, decision: Decision) -> None:
+    """Close the gate, or begin the wait, of whatever the reply concerns beside the batch."""
+    reason = decision.lane_reason or decision.reason
     if decision.scope is Scope.ACCOUNT and decision.not_before is not None:
-        reason = decision.lane_reason or decision.reason
         lanes.wait(connection, batch.account, until=decision.not_before, reason=reason)
-    elif decision.scope is Scope.ACCOUNT:
-        stops.stop(
-            connection, batch.account, reason=decision.reason, errcode=decision.errcode,
-            errmsg=words,
-        )  # fmt: skip
+        if reason is Reason.QUOTA_TODAY:
+            quotas.carry_over(connection, batch.account, until=decision.not_before)
+        return
+    closing = Closing(
+        kind=GateKind.STOP, who=WORKER, reason=decision.reason, errcode=decision.errcode,
+        errmsg=_errmsg(connection, batch),
+        path=batch.path if decision.scope is Scope.PATH else None,
+    )  # fmt: skip
+    if decision.scope is Scope.BROADCAST:
+        closing = replace(closing, kind=GateKind.BREAKER, broadcast_id=batch.broadcast_id)
+    elif decision.not_before is not None:
+        closing = replace(closing, kind=GateKind.QUOTA, reason=reason, until=decision.not_before)
+    nothing_to_pause = batch.cancelled or not _has_more(connection, batch)
+    if decision.scope is not Scope.BROADCAST or not nothing_to_pause:
+        gates.close(connection, batch.account, closing)
 
 
-def _words(connection: Connection, batch: AnyRow) -> str | None:
+def _has_more(connection: Connection, batch: HeldBatch) -> bool:
+    """Tell whether a batch of the broadcast is still to be called."""
+    there = transitions.counts(connection, batch.broadcast_id)
+    return any(count for state, count in there.items() if state not in BATCH_AT_REST)
+
+
+def _errmsg(connection: Connection, batch: HeldBatch) -> str | None:
     """Return WeChat's words of the last attempt that has some."""
     return connection.scalar(
         select(AttemptRow.errmsg)

@@ -1,73 +1,102 @@
 """The circuit breaker: what repeats itself pauses a broadcast, or stops an account, at once.
 
-Counted is only what happened since a person let it go on last: the history knows. So a resume, or
-an unhalt, is not undone by what was there before.
+Counted is what came to its end since a person let it go on last, by the account's gate counter. So
+a resume, a retry or an unhalt is not undone by what was there before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, select
+from sqlalchemy import Connection, exists, func, select
 
 from broadcast.call.attempts import Reason
 from broadcast.call.decide import Decision, Verdict
 from broadcast.call.outcomes import SAID_ACCEPTED
-from broadcast.events import EventKind
 from broadcast.gates.circuit_breaker import CircuitBreaker
-from broadcast.states import BATCH_OPEN, BatchState
+from broadcast.gates.gate import GateKind
+from broadcast.states import BATCH_AT_REST, BatchState
+from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
-from models.event import Event
-from models.ledger import stops, transitions
-from models.ledger.transaction import WORKER, AnyRow, note
+from models.broadcast import BroadcastRow
+from models.ledger import gates
+from models.ledger.gates import Closing
+from models.ledger.rows import HeldBatch
+from models.ledger.transaction import WORKER
 
 
 def watch(
-    connection: Connection, batch: AnyRow, decision: Decision, *, guards: CircuitBreaker
+    connection: Connection, batch: HeldBatch, decision: Decision, *, breaker: CircuitBreaker
 ) -> None:
     """Look whether *decision*, which has just been applied to *batch*, is one too many."""
     if decision.verdict in {Verdict.REFUSE, Verdict.SPLIT} and decision.errcode is not None:
-        _after_refusal(connection, batch.broadcast_id, decision.errcode, guards=guards)
+        _after_refusal(connection, batch, decision.errcode, breaker=breaker)
     elif decision.verdict is Verdict.DOUBT:
-        after_doubt(connection, batch.account, guards)
+        after_doubt(connection, batch.account, breaker)
 
 
-def after_doubt(connection: Connection, account: str, guards: CircuitBreaker) -> None:
+def after_doubt(connection: Connection, account: str, breaker: CircuitBreaker) -> None:
     """Stop an account of which one more batch has ended in doubt, if it is one too many."""
-    if not guards.doubts:
+    if not breaker.doubts:
         return
-    there = connection.execute(_doubts(connection, account)).all()
-    if guards.stops(doubts=len(there)) and stops.stop(
-        connection, account, reason=Reason.TOO_MANY_DOUBTS, errcode=None, errmsg=None
-    ):
-        ids = sorted({row.broadcast_id for row in there})
-        note(
-            connection, EventKind.GUARD, who=WORKER, account=account, reason=Reason.TOO_MANY_DOUBTS,
-            count=len(there), broadcasts=ids,
+    ids = _doubts(connection, account)
+    if breaker.stops(doubts=len(ids)):
+        gates.close(
+            connection, account,
+            Closing(
+                kind=GateKind.BREAKER, who=WORKER, reason=Reason.TOO_MANY_DOUBTS, count=len(ids),
+                broadcasts=sorted(set(ids)),
+            ),
         )  # fmt: skip
 
 
+def _doubts(connection: Connection, account: str) -> list[str]:
+    """Return of each batch that ended in doubt since the account's last unhalt its broadcast.
+
+    A cancel leaves doubts as well; those are no sign that replies cannot be trusted.
+    """
+    since = select(Lane.breaker_since).where(Lane.account == account).scalar_subquery()
+    return list(
+        connection.scalars(
+            select(Batch.broadcast_id)
+            .where(Batch.account == account, Batch.state == BatchState.IN_DOUBT)
+            .where(Batch.reason != Reason.STOPPED_WHILE_UNKNOWN, Batch.moved_counter >= since)
+        )
+    )
+
+
 def _after_refusal(
-    connection: Connection, broadcast_id: str, errcode: int, *, guards: CircuitBreaker
+    connection: Connection, batch: HeldBatch, errcode: int, *, breaker: CircuitBreaker
 ) -> None:
-    if not guards.refusals:
+    if not breaker.refusals or batch.cancelled:
         return
-    refused = _refused_alike(connection, broadcast_id, errcode)
-    if guards.pauses(
-        refused=refused, waiting=_any_open(connection, broadcast_id)
-    ) and transitions.pause(
-        connection, broadcast_id, reason=Reason.TOO_MANY_REFUSALS, errcode=errcode, errmsg=None
-    ):
-        note(
-            connection, EventKind.GUARD, who=WORKER, broadcast_id=broadcast_id, errcode=errcode,
-            reason=Reason.TOO_MANY_REFUSALS, count=refused, broadcasts=[broadcast_id],
+    refused = _refused_alike(connection, batch.broadcast_id, errcode)
+    if breaker.pauses(refused=refused, waiting=_any_open(connection, batch.broadcast_id)):
+        gates.close(
+            connection, batch.account,
+            Closing(
+                kind=GateKind.BREAKER, who=WORKER, broadcast_id=batch.broadcast_id,
+                reason=Reason.TOO_MANY_REFUSALS, errcode=errcode, count=refused,
+                broadcasts=[batch.broadcast_id],
+            ),
         )  # fmt: skip
 
 
 def _any_open(connection: Connection, broadcast_id: str) -> bool:
-    query = exists().where(Batch.broadcast_id == broadcast_id, Batch.state.in_(BATCH_OPEN))
+    query = exists().where(
+        Batch.broadcast_id == broadcast_id, Batch.state.not_in(list(BATCH_AT_REST))
+    )
     return bool(connection.scalar(select(query)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A batch and the one that it was cut from."""
+
+    id: int
+    parent_id: int | None
 
 
 def _refused_alike(connection: Connection, broadcast_id: str, errcode: int) -> int:
@@ -77,35 +106,20 @@ def _refused_alike(connection: Connection, broadcast_id: str, errcode: int) -> i
     its halves may be taken: it counts as long as WeChat has taken nothing of the broadcast since,
     for then the list is wrong and not a few OpenIDs in it.
     """
-    moved = _moved_since(_last_word(connection, broadcast_id))
+    since = (
+        select(BroadcastRow.breaker_since).where(BroadcastRow.id == broadcast_id).scalar_subquery()
+    )
     alike = (
         select(Batch.id, Batch.parent_id)
-        .where(Batch.broadcast_id == broadcast_id, Batch.errcode == errcode, moved)
-        .where(Batch.reason == Reason.RECIPIENTS_REFUSED)
+        .where(Batch.broadcast_id == broadcast_id, Batch.errcode == errcode)
+        .where(Batch.reason == Reason.RECIPIENTS_REFUSED, Batch.moved_counter >= since)
     )
     called = exists().where(
         AttemptRow.batch_id == Batch.id, AttemptRow.id > _last_taken(connection, broadcast_id)
     )
     refused = connection.execute(alike.where(Batch.state == BatchState.REFUSED)).all()
     halved = connection.execute(alike.where(Batch.state == BatchState.SPLIT, called)).all()
-    return len(_roots(connection, [*refused, *halved]))
-
-
-def _moved_since(event_id: int) -> ColumnElement[bool]:
-    return exists().where(
-        Event.broadcast_id == Batch.broadcast_id, Event.batch_id == Batch.id,
-        Event.kind == EventKind.BATCH_MOVE, Event.id > event_id,
-    )  # fmt: skip
-
-
-def _last_word(connection: Connection, broadcast_id: str) -> int:
-    """Return the line of history in which a person moved the broadcast last."""
-    query = select(func.max(Event.id)).where(
-        Event.broadcast_id == broadcast_id,
-        Event.kind == EventKind.BROADCAST_MOVE,
-        Event.who != WORKER,
-    )
-    return connection.scalar(query) or 0
+    return len(_roots(connection, [_Node(*row) for row in (*refused, *halved)]))
 
 
 def _last_taken(connection: Connection, broadcast_id: str) -> int:
@@ -118,32 +132,13 @@ def _last_taken(connection: Connection, broadcast_id: str) -> int:
     return connection.scalar(query) or 0
 
 
-def _roots(connection: Connection, batches: Iterable[AnyRow]) -> set[int]:
+def _roots(connection: Connection, batches: Iterable[_Node]) -> set[int]:
     """Return the batches that were planned and never halves, of which *batches* are."""
     found: set[int] = set()
-    rows = list(batches)
-    while rows:
-        found |= {row.id for row in rows if row.parent_id is None}
-        parents = {row.parent_id for row in rows} - {None}
+    nodes = list(batches)
+    while nodes:
+        found |= {node.id for node in nodes if node.parent_id is None}
+        parents = {node.parent_id for node in nodes} - {None}
         query = select(Batch.id, Batch.parent_id).where(Batch.id.in_(parents))
-        rows = list(connection.execute(query)) if parents else []
+        nodes = [_Node(*row) for row in connection.execute(query)] if parents else []
     return found
-
-
-def _doubts(connection: Connection, account: str) -> Select[int, str]:
-    """Select what ended in doubt since the account's last unhalt, and still is.
-
-    A cancel leaves doubts as well; those are no sign that replies cannot be trusted.
-    """
-    unhalted = connection.scalar(
-        select(func.max(Event.id)).where(
-            Event.broadcast_id.is_(None),
-            Event.account == account,
-            Event.kind == EventKind.LANE_UNHALT,
-        )
-    )
-    return (
-        select(Batch.id, Batch.broadcast_id)
-        .where(Batch.account == account, Batch.state == BatchState.IN_DOUBT)
-        .where(Batch.reason != Reason.STOPPED_WHILE_UNKNOWN, _moved_since(unhalted or 0))
-    )

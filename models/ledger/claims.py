@@ -1,9 +1,9 @@
 """Claims: a call is written down and committed before it is made.
 
-The claim reads, in the one transaction that writes it, everything that could forbid the call:
-lease and fence, halt and stop, the broadcast's state. What was claimed and has no recorded outcome
-is *unknown*, never "not called"; only the claimer itself, who knows that it did not call, may give
-a claim back.
+The claim reads, in the one transaction that writes it, everything that could forbid the call: lease
+and fence, every gate, every wait; :func:`broadcast.gates.gate.may_call` decides. What was claimed
+and has no recorded outcome is *unknown*, never "not called"; only the claimer itself, which knows
+that it did not call, may give a claim back.
 """
 
 from __future__ import annotations
@@ -16,19 +16,26 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, update
 
+from broadcast.call.attempts import Reason
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import DatabaseAwayError
-from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
+from broadcast.gates.gate import GateKind, Situation, may_call
+from broadcast.gates.late import First, is_late
+from broadcast.states import BatchState
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import lanes, records, transitions
-from models.ledger.lanes import LEASE, Lease
+from models.ledger import gates, lanes, quotas, records
+from models.ledger.gates import Closing
+from models.ledger.lanes import LEASE
+from models.ledger.leases import Lease
+from models.ledger.reading import batches, standing
 from models.ledger.reading.next_work import Work
-from models.ledger.transaction import write
+from models.ledger.rows import HeldBroadcast, HeldLane
+from models.ledger.transaction import WORKER, write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,40 +73,116 @@ def claim(engine: Engine, held: Lease, work: Work, *, rules: Rules = DEFAULT_RUL
 def _claim(
     connection: Connection, held: Lease, work: Work, *, name: str, rules: Rules
 ) -> Claim | None:
-    moment = _may_call(connection, held, work)
-    if moment is None:
+    lane = lanes.hold(connection, held.account)
+    moment = now(connection)  # after the wait for the row: the lease may have run out in it
+    if lane.fence != held.fence or not lane.leased_until or lane.leased_until <= moment:
         return None
-    if work.state is BatchState.UNKNOWN and _expired(connection, work, rules):
+    broadcast = batches.broadcast(connection, work.broadcast_id)
+    if not _is_open(connection, work, broadcast=broadcast, lane=lane, moment=moment):
+        return None
+    if broadcast.started_at is None and _is_missed(connection, broadcast, lane, moment=moment):
+        return None
+    if work.state is BatchState.UNKNOWN and _may_not_repeat(connection, work, rules):
         return None
     number = work.attempts + 1
     if not _take(connection, work, number=number, moment=moment):
         return None
-    attempt = {
-        "claim": name, "batch_id": work.batch_id, "number": number, "account": held.account,
-        "fence": held.fence, "owner": held.owner, "clientmsgid": work.clientmsgid,
-        "started_at": moment,
-    }  # fmt: skip
-    attempt_id = connection.execute(_ATTEMPT, attempt).inserted_primary_key
-    connection.execute(_RENEW, {"b_account": held.account, "leased_until": moment + LEASE})
+    attempt_id = _write_down(
+        connection, held, work, gate_counter=lane.gate_counter, name=name, moment=moment
+    )
     passing(Point.CLAIM_WRITTEN)
-    return Claim(
-        attempt_id=attempt_id[0] if attempt_id else 0, claim=name, number=number,
-        read_at=time.monotonic(),
-    )  # fmt: skip
+    return Claim(attempt_id=attempt_id, claim=name, number=number, read_at=time.monotonic())
 
 
-def _expired(connection: Connection, work: Work, rules: Rules) -> bool:
-    return records.expire_held(connection, records.lock(connection, work.batch_id), rules=rules)
+def _is_open(
+    connection: Connection,
+    work: Work,
+    *,
+    broadcast: HeldBroadcast,
+    lane: HeldLane,
+    moment: datetime,
+) -> bool:
+    """Read everything that forbids a call, under the lock that holds it still until the commit."""
+    situation = Situation(
+        phase=broadcast.phase,
+        path=work.path,
+        gates=standing.of(connection, broadcast.account, broadcast.id),
+        lane_waits_until=lane.not_before,
+        batch_waits_until=work.not_before,
+    )
+    return may_call(situation, moment)
+
+
+def _is_missed(
+    connection: Connection, broadcast: HeldBroadcast, lane: HeldLane, *, moment: datetime
+) -> bool:
+    """Hold a broadcast whose first call would come too late; return whether it was.
+
+    People sleep: what was to go out at eight in the evening does not go out by itself at two.
+    """
+    other_day = lane.not_before if lane.wait_reason is Reason.QUOTA_TODAY else None
+    first = First(
+        scheduled_at=broadcast.scheduled_at,
+        published_at=broadcast.published_at,
+        lane_busy_until=max(filter(None, (lane.claimed_at, lane.recorded_at)), default=None),
+        waited_until=other_day,
+        late_by_s=broadcast.late_by_s,
+    )
+    if not is_late(first, moment):
+        return False
+    opened = standing.last_opened_at(connection, broadcast.account, broadcast.id)
+    if not is_late(first, moment, opened_at=opened):
+        return False
+    missed = Closing(
+        kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast.id, reason=Reason.MISSED_TIME
+    )
+    gates.close(connection, broadcast.account, missed)
+    return True
+
+
+def _may_not_repeat(connection: Connection, work: Work, rules: Rules) -> bool:
+    """Leave a doubt whose window is over to a person, what is not understood to a newer release."""
+    batch = batches.held(connection, work.batch_id)
+    if records.has_stranger(connection, batch):
+        return True
+    return records.expire_held(connection, batch, rules=rules)
 
 
 def _take(connection: Connection, work: Work, *, number: int, moment: datetime) -> bool:
     """Move the batch to *calling* if it still stands as it was read; return whether it did."""
     seen = {
         "b_id": work.batch_id, "b_state": work.state, "b_attempts": work.attempts,
-        "b_not_before": work.not_before,
+        "b_not_before": work.not_before, "b_clientmsgid": work.clientmsgid,
     }  # fmt: skip
-    values = {"state": BatchState.CALLING, "attempts": number, "not_before": None}
+    values = {
+        "state": BatchState.CALLING, "attempts": number, "not_before": None, "begins_anew": False,
+    }  # fmt: skip
     return connection.execute(_TAKE, {**seen, **values, "moment": moment}).rowcount == 1
+
+
+def _write_down(
+    connection: Connection,
+    held: Lease,
+    work: Work,
+    *,
+    gate_counter: int,
+    name: str,
+    moment: datetime,
+) -> int:
+    attempt = {
+        "claim": name, "batch_id": work.batch_id, "number": work.attempts + 1,
+        "account": held.account, "path": work.path, "fence": held.fence, "owner": held.owner,
+        "clientmsgid": work.clientmsgid, "gate_counter": gate_counter,
+        "begins_anew": work.begins_anew, "started_at": moment,
+    }  # fmt: skip
+    made = connection.execute(_ATTEMPT, attempt).inserted_primary_key
+    connection.execute(
+        _RENEW,
+        {"b_account": held.account, "leased_until": moment + LEASE, "claimed_at": moment},
+    )
+    connection.execute(_BEGIN, {"b_id": work.broadcast_id, "b_moment": moment})
+    quotas.take(connection, work.broadcast_id, work.path, moment=moment)
+    return made[0] if made else 0
 
 
 # Built once: building a statement costs as much as running it. The columns are those of the
@@ -108,31 +191,19 @@ _TAKE = (
     update(Batch)
     .where(Batch.id == bindparam("b_id"), Batch.state == bindparam("b_state"))
     .where(Batch.attempts == bindparam("b_attempts"))
+    # It may have shrunk since: then what was made ready goes to somebody who is not in it.
+    .where(Batch.clientmsgid == bindparam("b_clientmsgid"))
     # A late reply may have said meanwhile that it is not to be repeated so soon.
     .where(Batch.not_before.is_not_distinct_from(bindparam("b_not_before")))
     .values(first_called_at=func.coalesce(Batch.first_called_at, bindparam("moment")))
 )
 _ATTEMPT = insert(AttemptRow)
-_RENEW = update(Lane).where(Lane.account == bindparam("b_account"))
-
-
-def _may_call(connection: Connection, held: Lease, work: Work) -> datetime | None:
-    """Read everything that forbids a call, under the locks that hold it still until the commit.
-
-    Returns the moment of the reading, or None where something forbids it.
-    """
-    lane = lanes.hold(connection, held.account)
-    moment = now(connection)  # after the wait for the row: the lease may have run out in it
-    ours = lane.fence == held.fence and lane.leased_until and lane.leased_until > moment
-    closed = lane.halted_at or lane.stopped_at or (lane.not_before and lane.not_before > moment)
-    if not ours or closed:
-        return None
-    state = transitions.hold(connection, work.broadcast_id)
-    if state not in BROADCAST_RUNNING:
-        return None
-    if state is BroadcastState.WAITING:
-        transitions.move_broadcast(
-            connection, work.broadcast_id, BroadcastState.SENDING,
-            started_at=func.coalesce(BroadcastRow.started_at, moment),
-        )  # fmt: skip
-    return moment
+_RENEW = update(Lane).where(Lane.account == bindparam("b_account")).values(claims=Lane.claims + 1)
+_BEGIN = (
+    update(BroadcastRow)
+    .where(BroadcastRow.id == bindparam("b_id"))
+    .values(
+        version=BroadcastRow.version + 1,
+        started_at=func.coalesce(BroadcastRow.started_at, bindparam("b_moment")),
+    )
+)

@@ -1,4 +1,4 @@
-"""Contradictions: a reply that came later than a person's word on its batch, and says otherwise.
+"""Conflicts: a reply that came later than a person's word on its batch, and says otherwise.
 
 The reply is a fact and merged like every other; that it spoke against a person stands in the
 history, because somebody has acted on that word.
@@ -13,12 +13,13 @@ from broadcast.call.decide import Decision, Verdict
 from broadcast.call.outcomes import Outcome
 from broadcast.events import EventKind
 from models.attempt import AttemptRow
-from models.ledger.transaction import WORKER, AnyRow, note
+from models.ledger.rows import HeldBatch
+from models.ledger.transaction import WORKER, note
 
 
-def tell(
+def note_conflict(
     connection: Connection,
-    batch: AnyRow,
+    batch: HeldBatch,
     decision: Decision,
     *,
     outcome: Outcome,
@@ -29,17 +30,17 @@ def tell(
     *batch* as it stood when the reply came, *outcome* what the reply was, *denied* whether a person
     had said that WeChat had not taken this very call.
     """
-    word = _contradicted(connection, batch, decision, outcome=outcome, denied=denied)
+    word = _conflicting_word(connection, batch, decision, outcome=outcome, denied=denied)
     if word is not None:
         note(
-            connection, EventKind.CONTRADICTION, who=WORKER, broadcast_id=batch.broadcast_id,
+            connection, EventKind.CONFLICT, who=WORKER, broadcast_id=batch.broadcast_id,
             batch_id=batch.id, word=word, said=batch.msg_id, outcome=outcome,
             msg_id=decision.msg_id,
         )  # fmt: skip
 
 
-def _contradicted(
-    connection: Connection, batch: AnyRow, decision: Decision, *, outcome: Outcome, denied: bool
+def _conflicting_word(
+    connection: Connection, batch: HeldBatch, decision: Decision, *, outcome: Outcome, denied: bool
 ) -> Reason | None:
     """Return the word that does not hold any more, if there is one."""
     if outcome is Outcome.ACCEPTED and denied:
@@ -53,7 +54,7 @@ def _contradicted(
     return None
 
 
-def _other_than_said(batch: AnyRow, decision: Decision) -> bool:
+def _other_than_said(batch: HeldBatch, decision: Decision) -> bool:
     """Tell whether WeChat has the job under another msg_id, or no call can have been taken."""
     if decision.verdict is Verdict.ACCEPT:
         return decision.msg_id is not None and decision.msg_id != batch.msg_id

@@ -17,14 +17,15 @@ from broadcast.errors import IllegalMoveError
 from broadcast.events import EventKind
 from broadcast.states import BATCH_MOVES, BatchState
 from models.ledger import transitions
-from models.ledger.transaction import WORKER, AnyRow, note
+from models.ledger.rows import HeldBatch
+from models.ledger.transaction import WORKER, note
 
 log = logging.getLogger(__name__)
 
 
 def leave_to_a_person(
     connection: Connection,
-    batch: AnyRow,
+    batch: HeldBatch,
     error: IllegalMoveError,
     *,
     attempt_id: int,
@@ -38,14 +39,14 @@ def leave_to_a_person(
         batch_id=batch.id, error=str(error), attempt_id=attempt_id,
         outcome=outcome, msg_id=msg_id,
     )  # fmt: skip
-    if BatchState.IN_DOUBT in BATCH_MOVES[batch.state]:
+    if BatchState.IN_DOUBT in BATCH_MOVES.get(batch.state, ()):
         transitions.move_batch(
             connection, batch, BatchState.IN_DOUBT, reason=Reason.ILLEGAL_MOVE, not_before=None,
             poll_at=None,
         )  # fmt: skip
     try:
         with connection.begin_nested():
-            transitions.rest(connection, batch.broadcast_id)
+            transitions.settle(connection, batch.broadcast_id)
     except IllegalMoveError as again:
         log.error("broadcast %s stays as it is: %s", batch.broadcast_id, again)  # noqa: TRY400
     return Decision(verdict=Verdict.DOUBT, reason=Reason.ILLEGAL_MOVE)

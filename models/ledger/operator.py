@@ -1,4 +1,4 @@
-"""Controls: a human's word, carried out in one transaction and written into the history.
+"""What a person says of a broadcast or an account, carried out in one transaction and logged.
 
 Each takes the lane's row first, as claims do, so after its commit no new call starts: a claim that
 was committed before is being called now (within 300 ms), and none can be committed after.
@@ -7,91 +7,122 @@ was committed before is being called now (within 300 ms), and none can be commit
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, select, update
 
+from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.call.attempts import Reason
 from broadcast.errors import InputError
 from broadcast.events import EventKind
+from broadcast.gates.gate import RESUME_OPENS, UNHALT_OPENS, Gate, GateKind, GateScope
 from broadcast.reports import Did
-from broadcast.states import BatchState, BroadcastState
+from broadcast.states import BroadcastState, Phase
 from models.account import Lane
-from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.engine import now
-from models.ledger import held, lanes, transitions
-from models.ledger.reading import pauses
-from models.ledger.transaction import AnyRow, note, write
-
-S = BroadcastState
-
-_MAY_PAUSE = {S.SCHEDULED, S.PLANNING, S.WAITING, S.SENDING}
-_ENDED = {S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED}
+from models.ledger import due, gates, lanes, quotas, transitions
+from models.ledger.command import log_action, run
+from models.ledger.gates import Closing
+from models.ledger.quotas import Wanted
+from models.ledger.reading import standing
+from models.ledger.rows import HeldBroadcast
+from models.ledger.transaction import note, write
 
 
 def pause(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
     """Start no new call of a broadcast; return False if a person paused it or it ended already.
 
-    What a refusal had paused keeps that as its reason, and stays paused until a person resumes it.
+    What else forbids its calls keeps doing so after a resume, and is kept beside the pause.
     """
 
-    def work(connection: Connection, row: AnyRow) -> bool:
-        if row.state in _MAY_PAUSE:
-            transitions.move_broadcast(
-                connection, row.id, S.PAUSED, who=who, why=why, reason=Reason.BY_HAND
-            )
-        elif row.state is not S.PAUSED or pauses.by_hand(connection, row):
+    def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
+        if broadcast.phase is Phase.ENDED or _is_cancelled(connection, broadcast):
             return False
-        held.write_down(connection, row.id, Did.PAUSE, who=who, why=why)
+        closing = Closing(
+            kind=GateKind.PAUSE, who=who, why=why, broadcast_id=broadcast.id, reason=Reason.BY_HAND
+        )
+        paused = gates.close(connection, broadcast.account, closing)
+        if paused:
+            log_action(connection, broadcast, Did.PAUSE, who=who, why=why)
+        return paused
+
+    return run(engine, broadcast_id, work)
+
+
+def resume(
+    engine: Engine,
+    broadcast_id: str,
+    *,
+    who: str,
+    why: str | None = None,
+    quota: plan.Quota | None = None,
+) -> bool:
+    """Open a broadcast's pause, circuit breaker and hold; return False if none was closed.
+
+    Its remaining calls are proved against *quota* (None: WeChat could not be asked) and reserved
+    anew. Raises PlanError when the day has no room for them, and InputError when the broadcast has
+    ended, or is held for batches that only a person can settle.
+    """
+
+    def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
+        _refuse_ended(connection, broadcast)
+        mine = resumable(connection, broadcast)
+        if not mine:
+            return False
+        prove_anew(connection, broadcast, quota=quota)
+        gates.open_(connection, broadcast.account, mine, who=who, why=why)
+        count_anew(connection, broadcast)
+        log_action(connection, broadcast, Did.RESUME, who=who, why=why)
         return True
 
-    return held.on(engine, broadcast_id, work)
+    return run(engine, broadcast_id, work)
 
 
-def resume(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
-    """Let a paused or held broadcast go on; return False if it was running already.
-
-    Raises InputError when it has ended, or is held for batches that only a human can settle.
-    """
-
-    def work(connection: Connection, row: AnyRow) -> bool:
-        if row.state in {S.WAITING, S.SENDING, S.PLANNING, S.SCHEDULED}:
-            return False
-        if row.state not in {S.PAUSED, S.HELD}:
-            raise InputError("error.broadcast.ended", id=row.id)
-        go_on(connection, row, who=who, why=why)
-        held.write_down(connection, row.id, Did.RESUME, who=who, why=why)
-        return True
-
-    return held.on(engine, broadcast_id, work)
+def _refuse_ended(connection: Connection, broadcast: HeldBroadcast) -> None:
+    if broadcast.result is BroadcastState.HELD and not _is_cancelled(connection, broadcast):
+        raise InputError("error.broadcast.in_doubt", id=broadcast.id)
+    if broadcast.phase is Phase.ENDED or _is_cancelled(connection, broadcast):
+        raise InputError("error.broadcast.ended", id=broadcast.id)
 
 
-def go_on(connection: Connection, row: AnyRow, *, who: str, why: str | None) -> BroadcastState:
-    """Let a broadcast that is held still go on where it stood; return where that is.
+def resumable(connection: Connection, broadcast: HeldBroadcast) -> list[Gate]:
+    """Return the gates of a broadcast that a resume opens."""
+    return [
+        gate
+        for gate in standing.of(connection, broadcast.account, broadcast.id)
+        if gate.scope is GateScope.BROADCAST and gate.kind in RESUME_OPENS
+    ]
 
-    Raises InputError when nothing of it is left to be called.
-    """
-    target = _where_to(connection, row)
-    transitions.move_broadcast(
-        connection, row.id, target, who=who, why=why, reason=None, reason_errcode=None,
-        reason_errmsg=None, woken_at=None, finished_at=None,
+
+def prove_anew(
+    connection: Connection, broadcast: HeldBroadcast, *, quota: plan.Quota | None
+) -> None:
+    """Prove what a planned broadcast still needs, and reserve it. Raises PlanError."""
+    if broadcast.phase is not Phase.SENDING:
+        return
+    wanted = Wanted(
+        account=broadcast.account, path=broadcast.path, broadcast_id=broadcast.id, at=None,
+        calls=quotas.remaining(connection, broadcast.id), spread=broadcast.spread_days,
     )  # fmt: skip
-    connection.execute(update(Lane).where(Lane.account == row.account).values(woken_at=None))
-    return target
+    proof = quotas.prove(connection, wanted, quota=quota)
+    plan.refuse_what_does_not_fit(proof)
+    quotas.reserve(connection, wanted, proof, quota=quota)
 
 
-def _where_to(connection: Connection, row: AnyRow) -> BroadcastState:
-    if row.started_at is None:
-        # It may have been stopped while it was cut, and the day may have turned: cut what is
-        # missing and prove it anew. Making a batch twice is not possible.
-        later = row.scheduled_at is not None and row.scheduled_at > now(connection)
-        return S.SCHEDULED if later else S.PLANNING
-    there = transitions.counts(connection, row.id)
-    if not any(there.get(s) for s in (BatchState.PLANNED, BatchState.CALLING, BatchState.UNKNOWN)):
-        raise InputError("error.broadcast.in_doubt", id=row.id)
-    return S.SENDING
+def count_anew(connection: Connection, broadcast: HeldBroadcast) -> None:
+    """Let the circuit breaker count from now on: a person lets the broadcast go on."""
+    counter = gates.raise_counter(connection, broadcast.account)
+    connection.execute(
+        update(BroadcastRow)
+        .where(BroadcastRow.id == broadcast.id)
+        .values(breaker_since=counter, woken_at=None)
+    )
+    lanes.wake(connection, broadcast.account)
+
+
+def _is_cancelled(connection: Connection, broadcast: HeldBroadcast) -> bool:
+    there = standing.of(connection, broadcast.account, broadcast.id)
+    return any(gate.kind is GateKind.CANCEL for gate in there)
 
 
 def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
@@ -101,28 +132,26 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
     it was not sent is refused by that word; one in flight ends by its reply.
     """
 
-    def work(connection: Connection, row: AnyRow) -> bool:
-        if row.state in _ENDED or row.cancelled_at is not None:
+    def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
+        in_doubt = broadcast.result is BroadcastState.HELD
+        if (broadcast.phase is Phase.ENDED and not in_doubt) or _is_cancelled(
+            connection, broadcast
+        ):
             return False
-        moment = now(connection)
-        connection.execute(
-            update(BroadcastRow).where(BroadcastRow.id == row.id).values(cancelled_at=moment)
+        closing = Closing(
+            kind=GateKind.CANCEL, who=who, why=why, broadcast_id=broadcast.id, reason=Reason.BY_HAND
         )
-        batches = connection.execute(
-            select(Batch.id, Batch.broadcast_id, Batch.state)
-            .where(Batch.broadcast_id == row.id)
-            .where(Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN]))
-        ).all()
-        transitions.call_off(connection, batches, who=who, why=why)
-        transitions.move_broadcast(
-            connection, row.id, S.CANCELLED, who=who, why=why, reason=Reason.BY_HAND,
-            finished_at=moment,
-        )  # fmt: skip
-        held.write_down(connection, row.id, Did.CANCEL, who=who, why=why)
-        transitions.rest(connection, row.id)
+        gates.close(connection, broadcast.account, closing)
+        transitions.call_off(connection, broadcast.id, who=who, why=why)
+        quotas.free(connection, broadcast.id)
+        log_action(connection, broadcast, Did.CANCEL, who=who, why=why)
+        if broadcast.phase is Phase.PLANNING:
+            transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
+        transitions.settle(connection, broadcast.id)
+        due.refresh(connection, broadcast.account)
         return True
 
-    return held.on(engine, broadcast_id, work)
+    return run(engine, broadcast_id, work)
 
 
 def halt(
@@ -142,44 +171,51 @@ def halt(
     def work(connection: Connection) -> list[str]:
         for one in configured:
             lanes.know(connection, one)
-        names = _hold(connection, account, Lane.halted_at.is_(None))
-        values = {"halted_at": now(connection), "halted_by": who}
-        connection.execute(update(Lane).where(Lane.account.in_(names)).values(**values))
-        return _write_down(connection, names, EventKind.LANE_HALT, who=who, why=why)
+        closing = Closing(kind=GateKind.HALT, who=who, why=why, reason=Reason.BY_HAND)
+        halted = [name for name in _lanes(connection, account)
+                  if gates.close(connection, name, closing)]  # fmt: skip
+        _log(connection, halted, Did.HALT, who=who, why=why)
+        return halted
 
     return write(engine, work)
-
-
-_FREE: dict[str, Any] = {
-    "halted_at": None, "halted_by": None, "stopped_at": None, "stop_reason": None,
-    "stop_errcode": None, "stop_errmsg": None, "not_before": None, "wait_reason": None,
-    "woken_at": None,
-}  # fmt: skip
 
 
 def unhalt(engine: Engine, account: str | None, *, who: str, why: str | None = None) -> list[str]:
-    """Lift halts and stops; return the accounts that were standing still."""
+    """Open an account's halt, circuit breaker and stops; return the accounts that stood still."""
 
     def work(connection: Connection) -> list[str]:
-        standing = Lane.halted_at.is_not(None) | Lane.stopped_at.is_not(None)
-        names = _hold(connection, account, standing)
-        connection.execute(update(Lane).where(Lane.account.in_(names)).values(**_FREE))
-        return _write_down(connection, names, EventKind.LANE_UNHALT, who=who, why=why)
+        lifted = []
+        for name in _lanes(connection, account):
+            mine = [
+                gate
+                for gate in standing.of(connection, name)
+                if gate.kind in UNHALT_OPENS and gate.scope is not GateScope.BROADCAST
+            ]
+            if any(gate.kind is not GateKind.QUOTA for gate in mine):
+                lanes.lift(connection, name)
+                gates.open_(connection, name, mine, who=who, why=why)
+                _count_doubts_anew(connection, name)
+                lifted.append(name)
+        _log(connection, lifted, Did.UNHALT, who=who, why=why)
+        return lifted
 
     return write(engine, work)
 
 
-def _hold(connection: Connection, account: str | None, wanted: ColumnElement[bool]) -> list[str]:
+def _count_doubts_anew(connection: Connection, account: str) -> None:
+    connection.execute(
+        update(Lane).where(Lane.account == account).values(breaker_since=Lane.gate_counter)
+    )
+
+
+def _lanes(connection: Connection, account: str | None) -> list[str]:
     """Hold the lanes that are to be switched, all in one order; return their accounts."""
-    query = select(Lane.account).where(wanted).order_by(Lane.account).with_for_update()
+    query = select(Lane.account).order_by(Lane.account).with_for_update()
     if account is not None:
         query = query.where(Lane.account == account)
     return list(connection.scalars(query))
 
 
-def _write_down(
-    connection: Connection, names: list[str], kind: EventKind, *, who: str, why: str | None
-) -> list[str]:
+def _log(connection: Connection, names: list[str], did: Did, *, who: str, why: str | None) -> None:
     for name in names:
-        note(connection, kind, who=who, why=why, account=name)
-    return names
+        note(connection, EventKind.OPERATOR_ACTION, who=who, why=why, account=name, did=did)

@@ -1,162 +1,272 @@
-"""Plans: a published audience becomes batches, each with its clientmsgid, before any call.
+"""Plans: what was asked for becomes calls, each with its clientmsgid, before any of them is made.
 
-The work is cut into short transactions and can be begun again at any point: a batch that is there
-already has the same OpenIDs and therefore the same clientmsgid.
+Resolve, subtract, cut, prove. The work is done in short transactions that no lane sees and can be
+begun again at any point: a batch that is there already has the same recipients and therefore the
+same clientmsgid. One commit under the lane's lock then lets all of them be called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.call import clientmsgid
 from broadcast.call.attempts import Reason
+from broadcast.call.path import SendPath
 from broadcast.call.waits import Waits, just_turned
 from broadcast.crashpoints import Point, passing
-from broadcast.states import BatchState, BroadcastState
-from models.batch import Batch, Pack
+from broadcast.events import EventKind
+from broadcast.gates.gate import GateKind, plan_due_at
+from broadcast.plan import audience as audiences
+from broadcast.plan.audience import Audience, OpenIDs
+from broadcast.states import BatchState, Phase
+from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import lanes, quotas, transitions
-from models.ledger.transaction import AnyRow, read, write
+from models.ledger import due, gates, lanes, quotas
+from models.ledger.gates import Closing
+from models.ledger.quotas import Wanted
+from models.ledger.reading import recipients, standing
+from models.ledger.rows import columns, first
+from models.ledger.transaction import WORKER, note, read, write
 
 BATCHES_AT_ONCE = 50
 _AS_WECHAT = Waits()
 
 
-def to_plan(engine: Engine, broadcast_id: str) -> AnyRow | None:
-    """Return a broadcast that waits for its plan, or None if it does not (any more)."""
-    with read(engine) as connection:
-        return connection.execute(
-            select(
-                BroadcastRow.id, BroadcastRow.account, BroadcastRow.key, BroadcastRow.content,
-                BroadcastRow.planned, BroadcastRow.calls_planned, BroadcastRow.spread_days,
-                BroadcastRow.scheduled_at,
-            ).where(
-                BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.PLANNING
-            )
-        ).first()  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToPlan:
+    """A published broadcast that waits for its plan."""
+
+    id: str
+    account: str
+    key: str
+    content: str
+    audience_kind: str
+    audience_spec: str
+    path: SendPath
+    planned: int | None
+    batch_size: int
+    spread_days: bool
+
+    @property
+    def audience(self) -> Audience:
+        """Whom it goes to, as it was asked for."""
+        return audiences.parse(self.audience_kind, self.audience_spec)
 
 
-def add_batches(engine: Engine, broadcast: AnyRow, account: Account) -> int:
-    """Make the batches that are missing; return how many there are.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """One call of a plan, before it is stored."""
 
-    Stops where the broadcast leaves the planning state (paused, cancelled); a resumed one comes
-    here again.
+    n: int
+    list: str | None
+    start: int
+    size: int | None
+
+
+def to_plan(engine: Engine, broadcast_id: str) -> ToPlan | None:
+    """Return a broadcast that may be planned now, or None.
+
+    Planning calls nobody: it runs under every gate but a cancel and a time that is to come.
     """
-    after = 0
-    while True:
+    query = select(*columns(ToPlan, BroadcastRow)).where(
+        BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.PLANNING
+    )
+    with read(engine) as connection:
+        found = first(connection, query, ToPlan)
+        if found is None or not _is_due(connection, found):
+            return None
+        return found
+
+
+def _is_due(connection: Connection, broadcast: ToPlan) -> bool:
+    own = standing.of_broadcasts(connection, [broadcast.id])
+    at = plan_due_at(own, None)
+    return at is not None and at <= now(connection)
+
+
+def cuts_of(engine: Engine, broadcast: ToPlan) -> list[Cut]:
+    """Return the calls of a plan; raise LookupError where the audience cannot be resolved here."""
+    match broadcast.audience:
+        case OpenIDs():
+            return list(_of_list(engine, broadcast))
+        case audience if audience.path is SendPath.SENDALL:
+            return [Cut(n=1, list=None, start=0, size=None)]
+        case audience:
+            raise LookupError(f"nothing resolves an audience of {audience.kind} yet")
+
+
+def _of_list(engine: Engine, broadcast: ToPlan) -> Iterator[Cut]:
+    with read(engine) as connection:
+        name, size = recipients.resolved(connection, broadcast.id)
+    start = 0
+    for n, count in enumerate(plan.cut(size, broadcast.batch_size), start=1):
+        yield Cut(n=n, list=name, start=start, size=count)
+        start += count
+
+
+def add_batches(
+    engine: Engine, broadcast: ToPlan, account: Account, *, cuts: Sequence[Cut]
+) -> bool:
+    """Store the calls that are missing; return False where the broadcast is planned no more."""
+    for at in range(0, len(cuts), BATCHES_AT_ONCE):
+        some = cuts[at : at + BATCHES_AT_ONCE]
+        keys = [_key(engine, broadcast, account, cut=cut) for cut in some]
+        if not _add(engine, broadcast, list(zip(some, keys, strict=True))):
+            return False
+    return True
+
+
+def _key(engine: Engine, broadcast: ToPlan, account: Account, *, cut: Cut) -> str:
+    """Return the clientmsgid of a call; one without recipients is keyed by its canonical filter."""
+    if cut.list is None or cut.size is None:
+        packed = audiences.filter_of(broadcast.audience).encode()
+    else:
         with read(engine) as connection:
-            packs = connection.execute(
-                select(Pack.id, Pack.n, Pack.size, Pack.openids)
-                .where(Pack.broadcast_id == broadcast.id, Pack.n > after)
-                .order_by(Pack.n)
-                .limit(BATCHES_AT_ONCE)
-            ).all()
-        if not packs or not _add(engine, broadcast, account, packs=packs):
-            return after
-        after = packs[-1].n
+            packed = recipients.packed(
+                connection, broadcast.id, cut.list, start=cut.start, size=cut.size
+            )
+    return clientmsgid.derive(
+        appid=account.appid, key=broadcast.key, content=broadcast.content, packed=packed
+    )
 
 
-def _add(engine: Engine, broadcast: AnyRow, account: Account, *, packs: Sequence[AnyRow]) -> bool:
+def _add(engine: Engine, broadcast: ToPlan, some: Sequence[tuple[Cut, str]]) -> bool:
     def work(connection: Connection) -> bool:
-        planning = transitions.hold(connection, broadcast.id) is BroadcastState.PLANNING
-        if planning:
-            _add_missing(connection, broadcast, account, packs=packs)
-        return planning
+        lanes.hold(connection, broadcast.account)
+        if _phase(connection, broadcast.id) is not Phase.PLANNING:
+            return False
+        there = set(
+            connection.scalars(
+                select(Batch.n).where(
+                    Batch.broadcast_id == broadcast.id, Batch.n.in_([cut.n for cut, _ in some])
+                )
+            )
+        )
+        rows = [_row(broadcast, cut, key) for cut, key in some if cut.n not in there]
+        if rows:
+            connection.execute(insert(Batch), rows)
+        passing(Point.PLAN_WRITTEN)
+        return True
 
     return write(engine, work)
 
 
-def _add_missing(
-    connection: Connection, broadcast: AnyRow, account: Account, *, packs: Sequence[AnyRow]
-) -> None:
-    there = set(
-        connection.scalars(
-            select(Batch.n).where(
-                Batch.broadcast_id == broadcast.id, Batch.n.in_([pack.n for pack in packs])
-            )
-        )
-    )
-    rows = [
-        {
-            "broadcast_id": broadcast.id, "account": broadcast.account, "n": pack.n,
-            "size": pack.size, "pack_id": pack.id, "depth": 0, "attempts": 0, "polls": 0,
-            "state": BatchState.PLANNED,
-            "clientmsgid": clientmsgid.derive(
-                appid=account.appid, key=broadcast.key, content=broadcast.content,
-                packed=pack.openids,
-            ),
-        }
-        for pack in packs
-        if pack.n not in there
-    ]  # fmt: skip
-    if rows:
-        connection.execute(insert(Batch), rows)
-    passing(Point.PLAN_WRITTEN)
+def _row(broadcast: ToPlan, cut: Cut, key: str) -> dict[str, object]:
+    return {
+        "broadcast_id": broadcast.id, "account": broadcast.account, "path": broadcast.path,
+        "n": cut.n, "list": cut.list, "start": cut.start, "size": cut.size, "depth": 0,
+        "attempts": 0, "polls": 0, "moved_counter": 0, "begins_anew": False,
+        "state": BatchState.PLANNED, "clientmsgid": key,
+    }  # fmt: skip
+
+
+def _phase(connection: Connection, broadcast_id: str) -> Phase:
+    return connection.execute(
+        select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
+    ).scalar_one()
 
 
 def open_for_calls(
     engine: Engine,
-    broadcast: AnyRow,
-    account: Account,
+    broadcast: ToPlan,
     *,
+    cuts: Sequence[Cut],
     quota: plan.Quota | None,
     waits: Waits = _AS_WECHAT,
 ) -> plan.Proof | None:
-    """Prove the plan once more and let the lane begin, or hold the broadcast with the reason.
+    """Let all calls of a plan be made, unless it does not fit: then a gate holds it.
 
     What does not fit just after the turn of the day, but would fit a new one, is neither: WeChat
-    may still have told of yesterday. Its lane waits, and the sweep rings for its planning again.
+    may still have reported yesterday. Its lane waits, and the sweep has it planned again.
 
-    Returns None if the broadcast left the planning state meanwhile (paused, cancelled), or left it
-    and came back, so that batches are missing: the sweep rings for its planning again.
+    Returns None if the broadcast is planned no more, or batches are missing: it was planned by
+    another release in between, and the sweep has it planned again.
     """
+    sizes = [cut.size for cut in cuts]
+    planned = None if None in sizes else sum(size for size in sizes if size is not None)
 
     def work(connection: Connection) -> plan.Proof | None:
-        lanes.hold(connection, account.name)
-        if transitions.hold(connection, broadcast.id) is not BroadcastState.PLANNING:
+        lanes.hold(connection, broadcast.account)
+        if _phase(connection, broadcast.id) is not Phase.PLANNING:
             return None
-        if _cut(connection, broadcast.id) != broadcast.planned:
+        if not _is_whole(connection, broadcast.id, calls=len(cuts), planned=planned):
             return None
-        taken = quotas.reserved(connection, account.name, but=broadcast.id)
-        proof = plan.prove(
-            calls=broadcast.calls_planned, quota=quota, reserved=taken,
-            spread=broadcast.spread_days,
+        wanted = Wanted(
+            account=broadcast.account, path=broadcast.path, calls=len(cuts), at=None,
+            broadcast_id=broadcast.id, spread=broadcast.spread_days,
         )  # fmt: skip
-        if proof.fit is not plan.Fit.TOO_MANY:
-            transitions.move_broadcast(
-                connection, broadcast.id, BroadcastState.WAITING, reason=None
-            )
-        elif _of_yesterday(connection, proof, quota=quota, taken=taken):
+        proof = quotas.prove(connection, wanted, quota=quota)
+        if proof.fit is plan.Fit.TOO_MANY and _of_yesterday(connection, proof, quota):
             until = waits.next_day(now(connection))
-            lanes.wait(connection, account.name, until=until, reason=Reason.QUOTA_TODAY)
+            lanes.wait(connection, broadcast.account, until=until, reason=Reason.QUOTA_TODAY)
         else:
-            transitions.move_broadcast(
-                connection, broadcast.id, BroadcastState.HELD, reason=Reason.PLAN_DOES_NOT_FIT
-            )
+            _open(connection, broadcast, wanted, proof, planned=planned, quota=quota)
+        due.refresh(connection, broadcast.account)
         passing(Point.PLAN_OPENING)
         return proof
 
     return write(engine, work)
 
 
-def _of_yesterday(
-    connection: Connection, proof: plan.Proof, *, quota: plan.Quota | None, taken: int
-) -> bool:
+def _open(  # noqa: PLR0917 - what was proved, and what it leads to
+    connection: Connection,
+    broadcast: ToPlan,
+    wanted: Wanted,
+    proof: plan.Proof,
+    *,
+    planned: int | None,
+    quota: plan.Quota | None,
+) -> None:
+    moment = now(connection)
+    connection.execute(
+        update(BroadcastRow)
+        .where(BroadcastRow.id == broadcast.id)
+        .values(
+            phase=Phase.SENDING, planned=planned, calls_planned=wanted.calls, moved_at=moment,
+            version=BroadcastRow.version + 1,
+        )
+    )  # fmt: skip
+    note(
+        connection, EventKind.PLANNED, who=WORKER, broadcast_id=broadcast.id, calls=wanted.calls,
+        planned=planned, fit=proof.fit,
+    )  # fmt: skip
+    if proof.fit is plan.Fit.TOO_MANY:
+        held = Closing(
+            kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast.id,
+            reason=Reason.PLAN_DOES_NOT_FIT,
+        )  # fmt: skip
+        gates.close(connection, broadcast.account, held)
+    else:
+        quotas.reserve(connection, wanted, proof, quota=quota)
+
+
+def _of_yesterday(connection: Connection, proof: plan.Proof, quota: plan.Quota | None) -> bool:
     """Tell whether *quota* may be the answer of a day that is over here and not yet at WeChat."""
-    fits_a_new_day = quota is not None and proof.calls + taken <= quota.daily_limit
-    return fits_a_new_day and just_turned(now(connection))
+    if quota is None or proof.free is None:
+        return False
+    reserved = max(0, quota.remain - proof.free)
+    return proof.calls + reserved <= quota.daily_limit and just_turned(now(connection))
 
 
-def _cut(connection: Connection, broadcast_id: str) -> int:
-    """Return how many OpenIDs the batches hold."""
-    size = connection.scalar(
-        select(func.sum(Batch.size)).where(
+def _is_whole(
+    connection: Connection, broadcast_id: str, *, calls: int, planned: int | None
+) -> bool:
+    """Tell whether the batches are those of the plan, and hold everybody in it."""
+    count, size = connection.execute(
+        select(func.count(), func.sum(Batch.size)).where(
             Batch.broadcast_id == broadcast_id, Batch.parent_id.is_(None)
         )
-    )
-    return int(size or 0)
+    ).one()
+    return count == calls and (planned is None or int(size or 0) == planned)
+
+
+def account_of(engine: Engine, broadcast_id: str) -> str | None:
+    """Return the account of a broadcast that may be planned now."""
+    found = to_plan(engine, broadcast_id)
+    return found.account if found else None

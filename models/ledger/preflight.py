@@ -1,4 +1,4 @@
-"""Obstacles: WeChat could not be asked at all, and the lane waits for that or stands still."""
+"""WeChat could not be asked at all: the lane waits for that, or its account is stopped."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from broadcast.accounts import Account
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
 from broadcast.gates import preflight
+from broadcast.gates.gate import GateKind
 from models.engine import now
-from models.ledger import lanes, stops
-from models.ledger.transaction import write
+from models.ledger import due, gates, lanes
+from models.ledger.gates import Closing
+from models.ledger.transaction import WORKER, write
 
 
-def meet(engine: Engine, account: Account, fact: CallResult, *, waits: Waits) -> None:
-    """Let the lane of *account* wait, or stop it, for what *fact* says."""
+def meet(engine: Engine, account: Account, result: CallResult, *, waits: Waits) -> bool:
+    """Let the lane of *account* wait, or stop the account; return whether it waits."""
 
-    def work(connection: Connection) -> None:
+    def work(connection: Connection) -> bool:
         lanes.know(connection, account)
-        met = preflight.weigh(fact.outcome, now=now(connection), waits=waits)
+        lanes.hold(connection, account.name)
+        met = preflight.weigh(result.outcome, now=now(connection), waits=waits)
         if met.until is None:
-            stops.stop(
-                connection, account.name, reason=met.reason, errcode=fact.errcode,
-                errmsg=fact.errmsg,
+            stop = Closing(
+                kind=GateKind.STOP, who=WORKER, reason=met.reason, errcode=result.errcode,
+                errmsg=result.errmsg,
             )  # fmt: skip
-        else:
-            lanes.wait(connection, account.name, until=met.until, reason=met.reason)
+            gates.close(connection, account.name, stop)
+            return False
+        lanes.wait(connection, account.name, until=met.until, reason=met.reason)
+        due.refresh(connection, account.name)
+        return True
 
-    write(engine, work)
+    return write(engine, work)

@@ -1,91 +1,226 @@
-"""The calls of an account's day: how many are free, who needs them, what WeChat said of them.
+"""The calls of an account's days: what WeChat said of them, and which broadcast holds how many.
 
-Whoever counts the free calls in order to take some holds the lane's row, or two plans would both
-see the last calls free.
+A reservation is a row (broadcast, path, Shanghai day, calls). Each call takes one; what is left is
+freed when the broadcast comes to rest, and means nothing once its day is over. Whoever counts the
+free calls in order to take some holds the lane's row, or two plans would both see the last free.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
 
 from broadcast import day, plan
 from broadcast.accounts import Account
-from broadcast.states import BATCH_AT_REST, BROADCAST_AT_REST, BroadcastState
+from broadcast.call.path import SendPath
+from broadcast.states import BATCH_AT_REST, Phase
 from models.account import QuotaDay
 from models.batch import Batch
-from models.broadcast import BroadcastRow
+from models.broadcast import BroadcastRow, Reservation
 from models.engine import now
 from models.ledger import lanes
+from models.ledger.rows import HeldBatch
 from models.ledger.transaction import write
+
+#: Broadcasts that a refused plan names as those that hold the calls.
+MOST_HOLDERS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Calls that somebody wants to hold."""
+
+    account: str
+    path: SendPath
+    calls: int
+    #: The broadcast that wants them; what it holds already is its own.
+    broadcast_id: str | None
+    #: When it starts; None: now.
+    at: datetime | None
+    spread: bool
+
+
+def day_of(moment: datetime) -> str:
+    """Return the Shanghai day of *moment*, as it is written."""
+    return moment.astimezone(day.SHANGHAI).date().isoformat()
 
 
 def prove(
-    connection: Connection,
-    account: str,
-    *,
-    calls: int,
-    at: datetime | None,
-    spread: bool,
-    quota: plan.Quota | None,
+    connection: Connection, wanted: Wanted, *, quota: plan.Quota | None, shared: bool = True
 ) -> plan.Proof:
-    """Hold the *calls* of a broadcast that starts *at* (None: now) against the day of its start."""
+    """Hold calls against the day of their start. *shared*: send and sendall share the hundred."""
     moment = now(connection)
-    starts = max(moment, at or moment)
+    starts = max(moment, wanted.at or moment)
     if quota is not None and starts >= day.turn(moment):
         # What is used today says nothing about that day; only its size is known.
         limit = quota.daily_limit
         quota = plan.Quota(daily_limit=limit, used=0, remain=limit)
-    taken = reserved(connection, account, but=None, on=starts)
-    return plan.prove(calls=calls, quota=quota, reserved=taken, spread=spread)
-
-
-def reserved(
-    connection: Connection, account: str, *, but: str | None, on: datetime | None = None
-) -> int:
-    """Count the calls that other published broadcasts still need on the day of *on* (today)."""
-    moment = now(connection)
-    wanted = day.start(on or moment)
-    waiting = (
-        select(func.count())
-        .select_from(Batch)
-        .where(Batch.broadcast_id == BroadcastRow.id, Batch.state.not_in(list(BATCH_AT_REST)))
-        .scalar_subquery()
-    )
-    rows = connection.execute(
-        select(
-            BroadcastRow.state, BroadcastRow.calls_planned, BroadcastRow.scheduled_at,
-            waiting.label("waiting"),
-        )
-        .where(BroadcastRow.account == account, BroadcastRow.id != (but or ""))
-        .where(BroadcastRow.state.not_in([BroadcastState.UPLOADING, *BROADCAST_AT_REST]))
+    held = _held_by_others(connection, wanted, day_of(starts), shared=shared)
+    return plan.prove(
+        calls=wanted.calls, quota=quota, reserved=sum(calls for _, calls in held),
+        spread=wanted.spread, holders=[name for name, _ in held[:MOST_HOLDERS]],
     )  # fmt: skip
-    return sum(
-        # What is not cut yet, or not wholly, needs what it was proved with; a split batch more.
-        row.calls_planned if row.state in _NOT_CUT else row.waiting
-        for row in rows
-        if day.start(max(moment, row.scheduled_at or moment)) == wanted
+
+
+def _held_by_others(
+    connection: Connection, wanted: Wanted, on: str, *, shared: bool
+) -> Sequence[tuple[str, int]]:
+    """Return the broadcasts that hold calls on a day, and how many, those with most first."""
+    calls = func.sum(Reservation.calls)
+    query = (
+        select(Reservation.broadcast_id, calls)
+        .where(Reservation.account == wanted.account, Reservation.day == on, Reservation.calls > 0)
+        .where(Reservation.broadcast_id != (wanted.broadcast_id or ""))
+        .group_by(Reservation.broadcast_id)
+        .order_by(calls.desc(), Reservation.broadcast_id)
+    )
+    if not shared:
+        query = query.where(Reservation.path == wanted.path)
+    return [(name, int(count)) for name, count in connection.execute(query)]
+
+
+def reserve(
+    connection: Connection,
+    wanted: Wanted,
+    proof: plan.Proof,
+    *,
+    quota: plan.Quota | None,
+    shared: bool = True,
+) -> None:
+    """Hold the calls of a plan that was proved, one row a day, instead of what was held before."""
+    if wanted.broadcast_id is None:
+        raise ValueError("calls are held by a broadcast")
+    moment = now(connection)
+    starts = max(moment, wanted.at or moment)
+    days = [day_of(starts + timedelta(days=n)) for n in range(plan.MOST_DAYS)]
+
+    def taken(later: int) -> int:
+        held = _held_by_others(connection, wanted, days[later], shared=shared)
+        return sum(calls for _, calls in held)
+
+    limit = quota.daily_limit if quota is not None else wanted.calls
+    free(connection, wanted.broadcast_id)
+    for on, calls in zip(days, plan.allot(proof, daily_limit=limit, reserved=taken), strict=False):
+        if calls:
+            _add(
+                connection,
+                wanted.broadcast_id,
+                wanted.account,
+                path=wanted.path,
+                on=on,
+                calls=calls,
+            )
+
+
+# Built once, as every statement of the way of a call.
+_TAKE = (
+    update(Reservation)
+    .where(Reservation.broadcast_id == bindparam("b_broadcast_id"))
+    .where(Reservation.path == bindparam("b_path"), Reservation.day == bindparam("b_day"))
+    .where(Reservation.calls > 0)
+    .values(calls=Reservation.calls - 1)
+)
+
+
+def take(connection: Connection, broadcast_id: str, path: SendPath, *, moment: datetime) -> None:
+    """Take one call from what a broadcast holds today, if it holds any."""
+    whose = {"b_broadcast_id": broadcast_id, "b_path": path, "b_day": day_of(moment)}
+    connection.execute(_TAKE, whose)
+
+
+def give_back(connection: Connection, batch: HeldBatch, *, calls: int) -> None:
+    """Hold *calls* more today for a batch that is to be called again."""
+    _add(
+        connection, batch.broadcast_id, batch.account, path=batch.path,
+        on=day_of(now(connection)), calls=calls,
+    )  # fmt: skip
+
+
+def _add(
+    connection: Connection, broadcast_id: str, account: str, *, path: SendPath, on: str, calls: int
+) -> None:
+    there = connection.execute(
+        update(Reservation)
+        .where(Reservation.broadcast_id == broadcast_id)
+        .where(Reservation.path == path, Reservation.day == on)
+        .values(calls=Reservation.calls + calls)
+    )
+    if there.rowcount == 0:
+        connection.execute(
+            insert(Reservation).values(
+                broadcast_id=broadcast_id, account=account, path=path, day=on, calls=calls
+            )
+        )
+
+
+def free(connection: Connection, broadcast_id: str) -> None:
+    """Free what a broadcast holds: it came to rest, was cancelled, or is proved anew."""
+    connection.execute(delete(Reservation).where(Reservation.broadcast_id == broadcast_id))
+
+
+def carry_over(connection: Connection, account: str, *, until: datetime) -> None:
+    """Let every open broadcast hold its remaining calls on the day to which its lane waits.
+
+    Broadcasts that go out over several days hold calls there already; they keep the larger number.
+    """
+    on = day_of(until)
+    if on == day_of(now(connection)):
+        return
+    rows = connection.execute(
+        select(Batch.broadcast_id, Batch.path, func.count().label("calls"))
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+        .where(BroadcastRow.account == account, BroadcastRow.phase == Phase.SENDING)
+        .where(Batch.state.not_in(list(BATCH_AT_REST)))
+        .group_by(Batch.broadcast_id, Batch.path)
+    ).all()
+    spread = set(
+        connection.scalars(
+            select(Reservation.broadcast_id).where(
+                Reservation.account == account, Reservation.day >= on
+            )
+        )
+    )
+    for row in rows:
+        if row.broadcast_id not in spread:
+            _add(connection, row.broadcast_id, account, path=row.path, on=on, calls=row.calls)
+
+
+def remaining(connection: Connection, broadcast_id: str) -> int:
+    """Return how many calls a planned broadcast still needs."""
+    return (
+        connection.scalar(
+            select(func.count())
+            .select_from(Batch)
+            .where(Batch.broadcast_id == broadcast_id)
+            .where(Batch.state.not_in(list(BATCH_AT_REST)))
+        )
+        or 0
     )
 
 
-_NOT_CUT = frozenset({BroadcastState.SCHEDULED, BroadcastState.PLANNING})
-
-
-def remember(engine: Engine, account: Account, quota: plan.Quota) -> None:
+def remember(
+    engine: Engine,
+    account: Account,
+    quota: plan.Quota,
+    *,
+    path: SendPath = SendPath.MASS_SEND,
+) -> None:
     """Keep the newest answer of quota/get for this Shanghai day."""
 
     def work(connection: Connection) -> None:
         lanes.know(connection, account)
         lanes.hold(connection, account.name)
         moment = now(connection)
-        today = moment.astimezone(day.SHANGHAI).date().isoformat()
-        key = (QuotaDay.account == account.name, QuotaDay.day == today)
+        today = day_of(moment)
+        key = (QuotaDay.account == account.name, QuotaDay.path == path, QuotaDay.day == today)
         connection.execute(delete(QuotaDay).where(*key))
         connection.execute(
             insert(QuotaDay).values(
-                account=account.name, day=today, daily_limit=quota.daily_limit, used=quota.used,
-                remain=quota.remain, asked_at=moment,
+                account=account.name, path=path, day=today, daily_limit=quota.daily_limit,
+                used=quota.used, remain=quota.remain, asked_at=moment,
             )
         )  # fmt: skip
 

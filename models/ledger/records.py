@@ -7,6 +7,7 @@ and what it decides is applied in the same transaction. Storing the same fact tw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -30,15 +31,17 @@ from broadcast.call.result import CallResult, storable
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.call.settle import Standing, settle
 from broadcast.crashpoints import Point, passing
+from broadcast.enums import is_recognised
 from broadcast.errors import IllegalMoveError
 from broadcast.states import BatchState
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
-from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import apply_verdict, conflicts, illegal_transition, lanes
-from models.ledger.transaction import AnyRow, write
+from models.ledger.reading import batches
+from models.ledger.rows import HeldBatch
+from models.ledger.transaction import write
 from models.types import Moment
 
 
@@ -130,7 +133,9 @@ def store(
         accepted = decision.verdict is Verdict.ACCEPT and fact.outcome in SAID_ACCEPTED
         if accepted and batch.lane_waits_until is not None:
             lanes.flow(connection, batch.account, by=attempt_id)
-        conflicts.tell(connection, batch, decision, outcome=fact.outcome, denied=learned.denied)
+        conflicts.note_conflict(
+            connection, batch, decision, outcome=fact.outcome, denied=learned.denied
+        )
     return decision
 
 
@@ -145,12 +150,14 @@ class _Learned:
 
 def _learned(
     connection: Connection, attempt_id: int, fact: CallResult
-) -> tuple[AnyRow, CallResult, _Learned]:
+) -> tuple[HeldBatch, CallResult, _Learned]:
     """Store a fact on its attempt; return the batch, held, and the fact as it was stored."""
     called = connection.execute(_CALLED, {"attempt_id": attempt_id}).one()
     batch = lock(connection, called.batch_id, called.account)
     fact, at = storable(fact), now(connection)
     stored = connection.execute(_learn(fact), {"attempt_id": attempt_id, "at": at, **asdict(fact)})
+    if stored.rowcount == 1:
+        connection.execute(_RECORDED, {"b_account": batch.account, "recorded_at": at})
     return batch, fact, _Learned(at=at, new=stored.rowcount == 1, denied=bool(called.denied))
 
 
@@ -178,34 +185,21 @@ _LEARN_BETTER = _LEARN.where(_NOTHING_YET | (AttemptRow.outcome == Outcome.UNKNO
 )
 
 
+_RECORDED = update(Lane).where(Lane.account == bindparam("b_account"))
+
+
 def _learn(fact: CallResult) -> Update:
     """Return the update of an attempt that may learn *fact*: a trusted reply also ends a doubt."""
     doubtful = fact.outcome in MAYBE_SENT or fact.outcome is Outcome.NOT_CALLED
     return _LEARN_FIRST if doubtful else _LEARN_BETTER
 
 
-_BATCH_HELD = (
-    select(
-        Batch.id, Batch.broadcast_id, Batch.account, Batch.state, Batch.size, Batch.depth,
-        Batch.pack_id, Batch.reason, Batch.msg_id, Lane.not_before.label("lane_waits_until"),
-        # Read and not held: a cancel holds the lane, as the caller does here.
-        select(BroadcastRow.cancelled_at)
-        .where(BroadcastRow.id == Batch.broadcast_id)
-        .scalar_subquery()
-        .label("cancelled_at"),
-    )
-    .join(Lane, Lane.account == Batch.account)
-    .where(Batch.id == bindparam("batch_id"))
-    .with_for_update()
-)  # fmt: skip
-
-
-def lock(connection: Connection, batch_id: int, account: str | None = None) -> AnyRow:
-    """Read a batch and hold it, after its lane, in the order in which claims lock."""
+def lock(connection: Connection, batch_id: int, account: str | None = None) -> HeldBatch:
+    """Hold the lane of a batch, in the order in which claims lock, and read the batch."""
     if account is None:
         account = connection.execute(select(Batch.account).where(Batch.id == batch_id)).scalar_one()
     lanes.hold(connection, account)
-    return connection.execute(_BATCH_HELD, {"batch_id": batch_id}).one()
+    return batches.held(connection, batch_id)
 
 
 _HISTORY = (
@@ -224,7 +218,7 @@ _HISTORY = (
 )  # fmt: skip
 
 
-def history_of(connection: Connection, batch: AnyRow) -> list[Attempt]:
+def history_of(connection: Connection, batch: HeldBatch) -> list[Attempt]:
     """Return all attempts of a batch, oldest first, as the decision needs them."""
     rows = connection.execute(_HISTORY, {"batch_id": batch.id})
     return [
@@ -235,7 +229,7 @@ def history_of(connection: Connection, batch: AnyRow) -> list[Attempt]:
 
 def _settle(
     connection: Connection,
-    batch: AnyRow,
+    batch: HeldBatch,
     rules: Rules,
     *,
     at: datetime,
@@ -245,15 +239,29 @@ def _settle(
     """Decide about a batch that is held, and move it if that is news."""
     history = history_of(connection, batch)
     settled = settle(history, _standing(batch), now=at, rules=rules, asked=asked)
-    if news and settled.moves:
+    if news and settled.moves and _is_understood(batch, history):
         apply_verdict.apply(connection, batch, settled.decision, rules=rules)
     return settled.decision
 
 
-def _standing(batch: AnyRow) -> Standing:
+def _is_understood(batch: HeldBatch, history: Sequence[Attempt]) -> bool:
+    """Tell whether this release knows the state of a batch and all that its calls ended as.
+
+    What a newer release wrote is for that release to decide; the reply itself is stored here.
+    """
+    outcomes = [attempt.outcome for attempt in history if attempt.outcome is not None]
+    return all(is_recognised(word) for word in (batch.state, *outcomes))
+
+
+def has_stranger(connection: Connection, batch: HeldBatch) -> bool:
+    """Tell whether a batch has a state, or a call an outcome, that only a newer release knows."""
+    return not _is_understood(batch, history_of(connection, batch))
+
+
+def _standing(batch: HeldBatch) -> Standing:
     return Standing(
         state=batch.state, reason=batch.reason, size=batch.size, depth=batch.depth,
-        cancelled=batch.cancelled_at is not None,
+        cancelled=batch.cancelled,
     )  # fmt: skip
 
 
@@ -267,7 +275,7 @@ def accept_anew(connection: Connection, batch_id: int, *, rules: Rules) -> None:
 
 
 def expire(engine: Engine, batch_id: int, *, rules: Rules = DEFAULT_RULES) -> bool:
-    """Hold an unknown batch for a human if WeChat's window is over; return whether it is held.
+    """Hold an unknown batch for a person if WeChat's window is over; return whether it is held.
 
     A pause, a halt or a day without calls can outlast the window, and a repeat after it would be
     a second send.
@@ -279,12 +287,12 @@ def expire(engine: Engine, batch_id: int, *, rules: Rules = DEFAULT_RULES) -> bo
     return write(engine, work)
 
 
-def expire_held(connection: Connection, batch: AnyRow, *, rules: Rules) -> bool:
+def expire_held(connection: Connection, batch: HeldBatch, *, rules: Rules) -> bool:
     """Do the work of :func:`expire` inside a transaction that holds the lane."""
     if batch.state is not BatchState.UNKNOWN:
         return False
     history = history_of(connection, batch)
-    if now(connection) < window_end(history, rules.waits):
+    if now(connection) < window_end(history, rules.waits) or not _is_understood(batch, history):
         return False
     decision = Decision(verdict=Verdict.DOUBT, reason=Reason.WINDOW_CLOSED)
     apply_verdict.apply(connection, batch, decision, rules=rules)

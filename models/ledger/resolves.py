@@ -25,10 +25,11 @@ from broadcast.text import t
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now
-from models.ledger import held, records, transitions
+from models.ledger import records, transitions
 from models.ledger.apply_verdict import FIRST_POLL
-from models.ledger.reading import msg_id_owner, possibly_sent
-from models.ledger.transaction import AnyRow
+from models.ledger.command import log_action, run
+from models.ledger.reading import batches, msg_id_owner, possibly_sent
+from models.ledger.rows import HeldBatch, HeldBroadcast
 
 _ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 
@@ -38,7 +39,7 @@ class Resolved:
     """What a person's word did to a batch."""
 
     n: int
-    size: int
+    size: int | None
     state: BatchState
     #: False: the same word had been said before.
     changed: bool
@@ -68,45 +69,37 @@ def resolve(
     if msg_id is not None and not 0 < msg_id <= LARGEST_MSG_ID:
         raise InputError("error.resolve.msg_id", text=msg_id)
 
-    def work(connection: Connection, row: AnyRow) -> Resolved:
+    def work(connection: Connection, row: HeldBroadcast) -> Resolved:
         batch = _batch(connection, row, n)
         corrects = _corrects(connection, batch, msg_id)
         changed = corrects or batch.state is BatchState.IN_DOUBT
         if changed:
             doubt = _taken_back(connection, batch, who=who, why=why) if corrects else batch
             _close(connection, doubt, msg_id, who=who, why=why, rules=rules)
-            held.write_down(
-                connection, row.id, Did.RESOLVE, who=who, why=why, n=n, msg_id=msg_id
-            )  # fmt: skip
-            transitions.rest(connection, row.id)
+            log_action(connection, row, Did.RESOLVE, who=who, why=why, n=n, msg_id=msg_id)
+            transitions.settle(connection, row.id)
             _give_back(connection, batch, rules)
         elif not _said_before(batch, msg_id):
             stands = t(f"state.batch.{batch.state}")
             raise InputError("error.resolve.not_in_doubt", id=row.id, n=n, state=stands)
         old = possibly_sent.forgotten(connection, row.id, Batch.n == n, waits=rules.waits)
         return Resolved(
-            n=n, size=batch.size, changed=changed, cancelled=row.cancelled_at is not None,
+            n=n, size=batch.size, changed=changed, cancelled=batch.cancelled,
             state=BatchState.REFUSED if msg_id is None else BatchState.ACCEPTED,
             forgotten=old.get(n),
         )  # fmt: skip
 
-    return held.on(engine, broadcast_id, work)
+    return run(engine, broadcast_id, work)
 
 
-_BATCH = select(
-    Batch.id, Batch.broadcast_id, Batch.account, Batch.n, Batch.size, Batch.state, Batch.reason,
-    Batch.msg_id,
-).with_for_update()  # fmt: skip
-
-
-def _batch(connection: Connection, row: AnyRow, n: int) -> AnyRow:
-    batch = connection.execute(_BATCH.where(Batch.broadcast_id == row.id, Batch.n == n)).first()
-    if batch is None:
+def _batch(connection: Connection, row: HeldBroadcast, n: int) -> HeldBatch:
+    batch_id = connection.scalar(select(Batch.id).where(Batch.broadcast_id == row.id, Batch.n == n))
+    if batch_id is None:
         raise InputError("error.resolve.no_batch", id=row.id, n=n, doubts=_doubts(connection, row))
-    return batch
+    return batches.held(connection, batch_id)
 
 
-def _doubts(connection: Connection, row: AnyRow) -> str:
+def _doubts(connection: Connection, row: HeldBroadcast) -> str:
     """Return the numbers of the batches that are in doubt."""
     numbers = connection.scalars(
         select(Batch.n)
@@ -117,32 +110,33 @@ def _doubts(connection: Connection, row: AnyRow) -> str:
     return ", ".join(map(str, numbers)) or "-"
 
 
-def _said_before(batch: AnyRow, msg_id: int | None) -> bool:
+def _said_before(batch: HeldBatch, msg_id: int | None) -> bool:
     if msg_id is None:
         return batch.state is BatchState.REFUSED and batch.reason is Reason.SAID_NOT_SENT
     said = batch.reason is Reason.SAID_SENT and batch.msg_id == msg_id
     return batch.state in _ACCEPTED and said
 
 
-def _corrects(connection: Connection, batch: AnyRow, msg_id: int | None) -> bool:
+def _corrects(connection: Connection, batch: HeldBatch, msg_id: int | None) -> bool:
     """Tell whether this word may take the place of one that a person said of the batch before."""
     if batch.state is BatchState.REFUSED and batch.reason is Reason.SAID_NOT_SENT:
-        # No such word is taken any more where WeChat answered with 0.
-        return msg_id is not None and bool(msg_id_owner.accepted_as(connection, batch.id))
+        return msg_id is not None
     settled = batch.state in _ACCEPTED or batch.state is BatchState.REFUSED
     return settled and msg_id != batch.msg_id and msg_id_owner.by_word_alone(connection, batch)
 
 
-def _taken_back(connection: Connection, batch: AnyRow, *, who: str, why: str | None) -> AnyRow:
+def _taken_back(
+    connection: Connection, batch: HeldBatch, *, who: str, why: str | None
+) -> HeldBatch:
     """Take a person's word back, so that the history shows both; return the batch as it stands."""
     transitions.move_batch(
         connection, batch, BatchState.IN_DOUBT, who=who, why=why, reason=Reason.BY_HAND,
         msg_id=None, msg_data_id=None, msg_status=None, poll_at=None,
     )  # fmt: skip
-    return connection.execute(_BATCH.where(Batch.id == batch.id)).one()
+    return batches.held(connection, batch.id)
 
 
-def _give_back(connection: Connection, batch: AnyRow, rules: Rules) -> None:
+def _give_back(connection: Connection, batch: HeldBatch, rules: Rules) -> None:
     """Decide anew about what WeChat said has the msg_id that the batch had until now."""
     if batch.msg_id is None:
         return
@@ -152,14 +146,17 @@ def _give_back(connection: Connection, batch: AnyRow, rules: Rules) -> None:
 
 def _close(
     connection: Connection,
-    batch: AnyRow,
+    batch: HeldBatch,
     msg_id: int | None,
     *,
     who: str,
     why: str | None,
     rules: Rules,
 ) -> None:
-    values: dict[str, Any] = {"errcode": None, "errmsg": None, "not_before": None, "polls": 0}
+    values: dict[str, Any] = {
+        "errcode": None, "errmsg": None, "not_before": None, "polls": 0,
+        "settled_after": batch.attempts,
+    }  # fmt: skip
     if msg_id is None:
         msg_id_owner.refuse_not_sent(connection, batch)
         _deny(connection, batch.id, possibly_sent.MAYBE)
@@ -169,6 +166,8 @@ def _close(
         )  # fmt: skip
         return
     msg_id_owner.refuse_of_another(connection, batch, msg_id)
+    # An earlier "not sent" is taken back: one of these calls was taken after all.
+    _deny(connection, batch.id, possibly_sent.UNANSWERED, denied=None)
     said = AttemptRow.outcome.in_(SAID_ACCEPTED)
     _deny(connection, batch.id, said & (AttemptRow.msg_id != msg_id))
     # The word agrees with a reply that an earlier one denied.

@@ -1,21 +1,24 @@
-"""Polls: what mass/get says of accepted batches, asked with growing pauses for up to 48 hours."""
+"""Results: what mass/get says of accepted batches, asked with growing pauses for up to 48 hours."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, exists, select, update
 
 from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
 from broadcast.events import EventKind
+from broadcast.gates.gate import GateKind, GateScope
 from broadcast.states import BatchState
-from models.account import Lane
 from models.batch import Batch
 from models.engine import now
+from models.gate import GateRow
 from models.ledger import records, transitions
-from models.ledger.transaction import WORKER, AnyRow, note, read, write
+from models.ledger.rows import columns, every
+from models.ledger.transaction import WORKER, note, read, write
 
 PAUSES = tuple(timedelta(minutes=m) for m in (3, 10, 15, 30, 60, 120, 240))
 #: A poller that took batches and died leaves them to the others after this.
@@ -26,42 +29,70 @@ _POLLED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 #: What mass/get says of a job that ended. DELETE is also seen when nobody was left to send to.
 ENDED = frozenset({"SEND_SUCCESS", "DELETE"})
 FAILED = "SEND_FAIL"
+#: Characters of what mass/get says that are kept.
+LONGEST_STATUS = 32
 _AS_WECHAT = Waits()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """A batch whose result is asked for, as it stood then."""
+
+    id: int
+    broadcast_id: str
+    msg_id: int
+    polls: int
+    poll_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """How often mass/get was asked, and what it said last."""
+
+    polls: int
+    msg_status: str | None
+
+
 def due_accounts(engine: Engine) -> list[str]:
-    """Return the accounts that have a batch whose result is to be asked for now."""
+    """Return the accounts that have a batch whose result is to be asked for now.
+
+    Not those that WeChat stopped: it would answer the question in the same way.
+    """
+    stopped = exists().where(
+        GateRow.account == Batch.account, GateRow.opened_at.is_(None),
+        GateRow.broadcast_id == "", GateRow.kind == GateKind.STOP,
+        GateRow.scope == GateScope.ACCOUNT,
+    )  # fmt: skip
     with read(engine) as connection:
         return list(
             connection.scalars(
-                select(Batch.account)
-                .join(Lane, Lane.account == Batch.account)
-                .where(Batch.poll_at <= now(connection), Lane.stopped_at.is_(None))
-                .distinct()
+                select(Batch.account).where(Batch.poll_at <= now(connection), ~stopped).distinct()
             )
         )
 
 
 def due_batches(
     engine: Engine, account: str, most: int, *, waits: Waits = _AS_WECHAT
-) -> list[AnyRow]:
+) -> list[Polled]:
     """Take up to *most* due batches; their next poll is moved on, so two pollers share the work."""
     next_poll = waits.scaled(TAKEN_FOR)
 
-    def work(connection: Connection) -> list[AnyRow]:
+    def work(connection: Connection) -> list[Polled]:
         moment = now(connection)
-        rows = connection.execute(
-            select(Batch.id, Batch.broadcast_id, Batch.msg_id, Batch.polls, Batch.poll_at)
+        rows = every(
+            connection,
+            select(*columns(Polled, Batch))
             .where(Batch.account == account, Batch.poll_at <= moment, Batch.msg_id.is_not(None))
             .order_by(Batch.poll_at)
-            .limit(most)
-        ).all()
+            .limit(most),
+            Polled,
+        )
         return [row for row in rows if _take(connection, row, moment + next_poll)]
 
     return write(engine, work)
 
 
-def _take(connection: Connection, row: AnyRow, next_poll: datetime) -> bool:
+def _take(connection: Connection, row: Polled, next_poll: datetime) -> bool:
     taken = connection.execute(
         update(Batch)
         .where(Batch.id == row.id, Batch.poll_at == row.poll_at)
@@ -70,22 +101,17 @@ def _take(connection: Connection, row: AnyRow, next_poll: datetime) -> bool:
     return taken.rowcount == 1
 
 
-def heard(engine: Engine, asked: AnyRow, status: str | None, *, waits: Waits) -> None:
+def heard(engine: Engine, asked: Polled, status: str | None, *, waits: Waits) -> None:
     """Store what mass/get said (None: 40059, not known yet) and close the batch if it ended.
 
     What it said of a msg_id that is the batch's no more changes nothing.
     """
+    status = status and status[:LONGEST_STATUS]
 
     def work(connection: Connection) -> None:
         # Lane, then batch, in the order of everybody who moves a batch that is there: read before
         # its turn, the state could be one that a late fact has just changed.
-        records.lock(connection, asked.id)
-        batch = connection.execute(
-            select(
-                Batch.id, Batch.broadcast_id, Batch.state, Batch.polls, Batch.msg_status,
-                Batch.msg_id,
-            ).where(Batch.id == asked.id)
-        ).one()  # fmt: skip
+        batch = records.lock(connection, asked.id)
         if batch.state not in _POLLED:
             connection.execute(update(Batch).where(Batch.id == batch.id).values(poll_at=None))
             return
@@ -101,13 +127,13 @@ def heard(engine: Engine, asked: AnyRow, status: str | None, *, waits: Waits) ->
                 reason=Reason.REVIEW_REFUSED,
             )  # fmt: skip
         else:
-            _ask_again(connection, batch, status, waits=waits)
-        transitions.rest(connection, batch.broadcast_id)
+            _ask_again(connection, batch.id, status, waits=waits)
+        transitions.settle(connection, batch.broadcast_id)
 
     write(engine, work)
 
 
-def unanswered(engine: Engine, batch: AnyRow, fact: CallResult, *, waits: Waits) -> None:
+def unanswered(engine: Engine, asked: Polled, fact: CallResult, *, waits: Waits) -> None:
     """Count a question that WeChat refused or that got no answer, and say so in the history.
 
     The next one follows after the usual, growing pause, and after 48 h there is none: what became
@@ -115,29 +141,28 @@ def unanswered(engine: Engine, batch: AnyRow, fact: CallResult, *, waits: Waits)
     """
 
     def work(connection: Connection) -> None:
-        records.lock(connection, batch.id)
-        stands = connection.execute(
-            select(Batch.id, Batch.state, Batch.polls, Batch.msg_status).where(Batch.id == batch.id)
-        ).one()
-        if stands.state in _POLLED:
-            _ask_again(connection, stands, None, waits=waits)
+        batch = records.lock(connection, asked.id)
+        if batch.state in _POLLED:
+            _ask_again(connection, batch.id, None, waits=waits)
         note(
-            connection, EventKind.POLL_UNANSWERED, who=WORKER, broadcast_id=batch.broadcast_id,
-            batch_id=batch.id, outcome=fact.outcome, errcode=fact.errcode, errmsg=fact.errmsg,
+            connection, EventKind.POLL_UNANSWERED, who=WORKER, broadcast_id=asked.broadcast_id,
+            batch_id=asked.id, outcome=fact.outcome, errcode=fact.errcode, errmsg=fact.errmsg,
         )  # fmt: skip
 
     write(engine, work)
 
 
-def _ask_again(connection: Connection, batch: AnyRow, status: str | None, *, waits: Waits) -> None:
-    polls = batch.polls + 1
+def _ask_again(connection: Connection, batch_id: int, status: str | None, *, waits: Waits) -> None:
+    query = select(*columns(_Asked, Batch)).where(Batch.id == batch_id)
+    (asked,) = every(connection, query, _Asked)
+    polls = asked.polls + 1
     pause = waits.scaled(PAUSES[min(polls, len(PAUSES)) - 1])
     connection.execute(
         update(Batch)
-        .where(Batch.id == batch.id)
+        .where(Batch.id == batch_id)
         .values(
             polls=polls,
-            msg_status=status or batch.msg_status,
+            msg_status=status or asked.msg_status,
             poll_at=now(connection) + pause if polls < MOST_POLLS else None,
         )
     )

@@ -18,16 +18,18 @@ from broadcast.call.outcomes import MAY_PASS
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError
+from broadcast.gates.gate import RESUME_OPENS, Gate, GateKind, GateScope
 from broadcast.reports import Did
-from broadcast.states import BatchState, BroadcastState
-from models.account import Lane
+from broadcast.states import BatchState, Phase
 from models.batch import Batch
-from models.ledger import held, operator, transitions
-from models.ledger.reading import pauses, possibly_sent, retry_verdicts
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.ledger import due, gates, operator, transitions
+from models.ledger.command import log_action, run
+from models.ledger.reading import batches, possibly_sent, retry_verdicts, standing
 from models.ledger.reading.retry_verdicts import Left, RetryGroup
-from models.ledger.transaction import AnyRow
+from models.ledger.rows import HeldBroadcast
 
-S = BroadcastState
 _AS_WECHAT = Waits()
 
 
@@ -69,58 +71,75 @@ def retry(
     Raises UnknownIdError, and InputError for a cancelled broadcast: a cancel is final.
     """
 
-    def work(connection: Connection, row: AnyRow) -> Retried:
-        if row.cancelled_at is not None:
-            raise InputError("error.retry.cancelled", id=row.id)
-        batches = retry_verdicts.of(connection, row.id)
-        for batch in batches:
-            if batch.place is RetryVerdict.AGAIN:
-                transitions.move_batch(
-                    connection, batch.row, BatchState.PLANNED, who=who, why=why, reason=None,
-                    errcode=None, errmsg=None, not_before=None,
-                )  # fmt: skip
-        goes = _go_on(connection, row, batches, who=who, why=why)
-        again = [batch.row.id for batch in batches if batch.place is RetryVerdict.AGAIN]
+    def work(connection: Connection, broadcast: HeldBroadcast) -> Retried:
+        closed = standing.of(connection, broadcast.account, broadcast.id)
+        own = [gate for gate in closed if gate.scope is GateScope.BROADCAST]
+        if any(gate.kind is GateKind.CANCEL for gate in own):
+            raise InputError("error.retry.cancelled", id=broadcast.id)
+        left = retry_verdicts.of(connection, broadcast.id)
+        again = [batch.row.id for batch in left if batch.place is RetryVerdict.AGAIN]
+        for batch_id in again:
+            transitions.move_batch(
+                connection, batches.held(connection, batch_id), BatchState.PLANNED, who=who,
+                why=why, reason=None, errcode=None, errmsg=None, not_before=None,
+                begins_anew=True,
+            )  # fmt: skip
+        goes = _go_on(connection, broadcast, left, own=own, who=who, why=why)
         if again or goes is Goes.ON:
-            held.write_down(connection, row.id, Did.RETRY, who=who, why=why, batches=len(again))
+            log_action(connection, broadcast, Did.RETRY, who=who, why=why, batches=len(again))
+        due.refresh(connection, broadcast.account)
         return Retried(
-            placed=retry_verdicts.grouped(batches), goes=goes,
-            forgotten=possibly_sent.forgotten(connection, row.id, Batch.id.in_(again), waits=waits),
+            placed=retry_verdicts.grouped(left), goes=goes,
+            forgotten=possibly_sent.forgotten(
+                connection, broadcast.id, Batch.id.in_(again), waits=waits
+            ),
         )  # fmt: skip
 
-    return held.on(engine, broadcast_id, work)
+    return run(engine, broadcast_id, work)
 
 
 def _go_on(
-    connection: Connection, row: AnyRow, batches: Sequence[Left], *, who: str, why: str | None
+    connection: Connection,
+    broadcast: HeldBroadcast,
+    left: Sequence[Left],
+    *,
+    own: Sequence[Gate],
+    who: str,
+    why: str | None,
 ) -> Goes:
-    there = {batch.place for batch in batches}
-    if row.state not in _STANDS:
+    there = {batch.place for batch in left}
+    ended = broadcast.phase is Phase.ENDED
+    mine = [gate for gate in own if gate.kind in RESUME_OPENS]
+    if not ended and not mine:
         # Its lane may have been driven to its end already; the sweep looks at once.
-        _ring(connection, row.account)
+        operator.count_anew(connection, broadcast)
         return Goes.ALREADY
-    uncut = row.state in {S.PAUSED, S.HELD} and row.started_at is None
-    if not uncut and not there & {
-        RetryVerdict.AGAIN,
-        RetryVerdict.NEVER_CALLED,
-        RetryVerdict.WAITS,
-    }:
+    goes_on = {RetryVerdict.AGAIN, RetryVerdict.NEVER_CALLED, RetryVerdict.WAITS}
+    if broadcast.phase is not Phase.PLANNING and not there & goes_on:
         return Goes.NOTHING
-    if row.state is S.PAUSED and pauses.by_hand(connection, row):
+    if ended:
+        _reopen(connection, broadcast)
+    if any(gate.kind is GateKind.PAUSE for gate in mine):
         return Goes.PAUSED
-    if _content_stays_refused(row):
+    if any(_content_stays_refused(gate) for gate in mine):
         return Goes.REFUSED
-    operator.go_on(connection, row, who=who, why=why)
+    gates.open_(connection, broadcast.account, mine, who=who, why=why)
+    operator.count_anew(connection, broadcast)
     return Goes.ON
 
 
-_STANDS = frozenset({S.PAUSED, S.HELD, S.COMPLETED, S.PARTIAL, S.FAILED})
+def _reopen(connection: Connection, broadcast: HeldBroadcast) -> None:
+    """Let the calls of a broadcast that had ended be made again."""
+    moment = now(connection)
+    connection.execute(
+        update(BroadcastRow)
+        .where(BroadcastRow.id == broadcast.id)
+        .values(
+            phase=Phase.SENDING, result=None, finished_at=None, moved_at=moment,
+            version=BroadcastRow.version + 1,
+        )
+    )  # fmt: skip
 
 
-def _content_stays_refused(row: AnyRow) -> bool:
-    refused = row.state is S.PAUSED and row.reason is Reason.CONTENT_REFUSED
-    return refused and row.reason_errcode not in MAY_PASS
-
-
-def _ring(connection: Connection, account: str) -> None:
-    connection.execute(update(Lane).where(Lane.account == account).values(woken_at=None))
+def _content_stays_refused(gate: Gate) -> bool:
+    return gate.reason is Reason.CONTENT_REFUSED and gate.errcode not in MAY_PASS

@@ -1,8 +1,9 @@
-"""Submits: an audience is stored in chunks that nobody sees, then published by one flip.
+"""Submits: an audience is stored in chunks that no lane sees, then published by one flip.
 
-The flip is one transaction under the account's lane: it looks for the same send under another key,
-holds the plan against the calls that are free, and makes the broadcast visible. Until then nothing
-was promised, and an upload that died is taken over or swept.
+The flip is one transaction under the account's lane: it takes the key, looks for the same send
+under another one, holds the plan against the calls that are free, and makes the broadcast visible
+to lanes. Until then nothing was promised. Each try uploads into rows of its own: the first to
+publish under a key wins, and the others are dropped.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, Engine, exists, insert, or_, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from broadcast import day, plan
 from broadcast.crashpoints import Point, passing
-from broadcast.errors import ConflictError, InputError, RepeatedSendError
-from broadcast.states import BroadcastState
-from broadcast.submission import (
+from broadcast.errors import ConflictError, RepeatedSendError
+from broadcast.events import EventKind
+from broadcast.gates.gate import GateKind
+from broadcast.plan import audience as audiences
+from broadcast.plan.chunk import ASKED, Chunk
+from broadcast.plan.submission import (
     Body,
     Figures,
     Look,
@@ -30,62 +34,52 @@ from broadcast.submission import (
     TakenOverError,
     Terms,
 )
-from broadcast.text import t
-from models import engine as engines
-from models.batch import Batch, Pack
-from models.broadcast import BroadcastRow
+from broadcast.states import Phase
+from models.batch import Batch
+from models.broadcast import BroadcastRow, Submission
 from models.engine import now
-from models.ledger import accounts, lanes, quotas, transitions, uploads
-from models.ledger.reading import known
-from models.ledger.transaction import read, snapshot, write
-from models.skipped import Skipped
+from models.ledger import accounts, due, gates, lanes, quotas, uploads
+from models.ledger.gates import Closing
+from models.ledger.quotas import Wanted
+from models.ledger.reading import known, standing
+from models.ledger.rows import columns, first
+from models.ledger.transaction import note, read, snapshot, write
+from models.recipients import ChunkRow, Skipped
 
-#: Each chunk of an upload shows that it lives; one that was silent for this long has died.
-UPLOAD_DEAD = timedelta(seconds=60)
-#: PostgreSQL: how long the row of a dead upload is waited for; another who clears it needs less.
-OWNER_HOLDS_S = 10
-#: Each try draws a new id of 900 million a day.
-BEGIN_TRIES = 5
 REPEAT_WITHIN = timedelta(hours=24)
 #: Letters without those that are mistaken for each other when an id is read out.
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
-class PackLike(Protocol):
-    """The OpenIDs of one batch."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Submitted:
+    """What a key stands for."""
 
-    @property
-    def n(self) -> int:
-        """Its number, from 1."""
+    broadcast_id: str
+    body_digest: str
 
-    @property
-    def size(self) -> int:
-        """How many OpenIDs it has."""
 
-    @property
-    def first(self) -> str:
-        """Its first OpenID."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """What a broadcast says, as far as a conflict is explained by it."""
 
-    @property
-    def last(self) -> str:
-        """Its last OpenID."""
-
-    @property
-    def packed(self) -> bytes:
-        """Its OpenIDs, 21 bytes each."""
+    content_digest: str
+    audience_kind: str
+    audience_digest: str
+    scheduled_at: datetime | None
 
 
 def find(engine: Engine, body: Body) -> str | None:
     """Return the id of the broadcast that has this key and this body, if there is one.
 
-    Raises ConflictError when the key is taken by another body, InputError while another process is
-    uploading under it, and SettingsError when the account's name has had another appid.
+    Raises ConflictError when the key of the account is taken by another body, and SettingsError
+    when the account's name has had another appid.
     """
     return look(engine, body).existing
 
 
 def look(engine: Engine, body: Body) -> Look:
-    """Do what :func:`find` does, and tell when."""
+    """Do what :func:`find` does, and say when."""
     with read(engine) as connection:
         moment, machine = now(connection), datetime.now(UTC)
         known.refuse_changed(connection, body.account)
@@ -93,136 +87,104 @@ def look(engine: Engine, body: Body) -> Look:
 
 
 def _same(connection: Connection, body: Body) -> str | None:
-    row = connection.execute(
-        select(
-            BroadcastRow.id, BroadcastRow.account, BroadcastRow.state, BroadcastRow.content_digest,
-            BroadcastRow.audience_digest, BroadcastRow.uploading_at, BroadcastRow.scheduled_at,
-        ).where(BroadcastRow.key == body.key)
-    ).first()  # fmt: skip
-    if row is None:
+    query = select(*columns(_Submitted, Submission)).where(
+        Submission.account == body.account.name, Submission.key == body.key
+    )
+    there = first(connection, query, _Submitted)
+    if there is None:
         return None
-    if row.state is BroadcastState.UPLOADING:
-        if row.uploading_at and row.uploading_at > now(connection) - UPLOAD_DEAD:
-            raise InputError("error.submit.uploading", key=body.key, id=row.id)
-        return None
-    theirs = (row.account, row.content_digest, row.audience_digest)
-    if theirs != (body.account.name, body.content_digest, body.audience_digest):
-        raise ConflictError("error.submit.key_taken", key=body.key, id=row.id)
-    if row.scheduled_at != body.scheduled_at:
+    if there.body_digest != body.digest:
+        raise _conflict(connection, body, there.broadcast_id)
+    return there.broadcast_id
+
+
+def _conflict(connection: Connection, body: Body, broadcast_id: str) -> ConflictError:
+    """Return why a key cannot be used for *body*: another time, or another body."""
+    query = select(*columns(_Stored, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
+    stored = first(connection, query, _Stored)
+    mine = (body.content_digest, body.audience.kind, body.audience_digest)
+    if stored is not None and mine == (
+        stored.content_digest,
+        stored.audience_kind,
+        stored.audience_digest,
+    ):
         # Moments are compared, not how they were written.
-        raise ConflictError(
-            "error.submit.other_time", key=body.key, id=row.id, at=_time(body.scheduled_at),
-            stored=_time(row.scheduled_at),
+        return ConflictError(
+            "error.submit.other_time", key=body.key, id=broadcast_id, at=body.scheduled_at,
+            stored=stored.scheduled_at,
         )  # fmt: skip
-    return str(row.id)
+    return ConflictError("error.submit.key_taken", key=body.key, id=broadcast_id)
 
 
-def _time(at: datetime | None) -> str:
-    """Return when a broadcast is to be sent, in words."""
-    if at is None:
-        return t("submit.at_once")
-    return at.astimezone(day.SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+def begin(engine: Engine, body: Body, *, who: str, title: str | None = None) -> str:
+    """Open an upload and return its id; others under the same key go on beside it.
 
-
-def begin(engine: Engine, body: Body, *, who: str) -> str:
-    """Open an upload and return its id; a dead upload under the same key is cleared away.
-
-    Where others were quicker under this key, raises what :func:`find` would: InputError while they
-    upload, ConflictError when they published another body. Raises PublishedMeanwhileError with the
-    id of the same body.
+    Raises ConflictError when another body was published under the key, PublishedMeanwhileError
+    with the id of the same body, and SettingsError.
     """
-    for _ in range(BEGIN_TRIES - 1):
-        try:
-            return _begin(engine, body, who)
-        except IntegrityError:
-            there = find(engine, body)
+
+    def work(connection: Connection) -> str:
+        accounts.meet(connection, body.account)
+        there = _same(connection, body)
         if there is not None:
             raise PublishedMeanwhileError(there)
-        # Nobody has the key (any more): the random id was taken, or the others gave up.
-    return _begin(engine, body, who)
+        moment = now(connection)
+        broadcast_id = _new_id(connection, moment)
+        connection.execute(
+            insert(BroadcastRow).values(
+                id=broadcast_id, account=body.account.name, key=body.key, title=title,
+                created_by=who, phase=Phase.UPLOADING, version=0, breaker_since=0,
+                msgtype=body.msgtype, content=body.content, content_digest=body.content_digest,
+                audience_kind=body.audience.kind, audience_spec=audiences.spec(body.audience),
+                audience_digest=body.audience_digest, path=body.audience.path,
+                scheduled_at=body.scheduled_at, created_at=moment, uploading_at=moment,
+                batch_size=plan.LARGEST, late_by_s=0,
+            )
+        )  # fmt: skip
+        return broadcast_id
+
+    return write(engine, work)
 
 
-def _begin(engine: Engine, body: Body, who: str) -> str:
-    dead = write(engine, lambda connection: _give_up_dead(connection, body))
-    if dead is not None:
-        uploads.clear(engine, dead)
-    return write(engine, lambda connection: _open(connection, body, who))
-
-
-def _give_up_dead(connection: Connection, body: Body) -> str | None:
-    """Give up the dead upload under a body's key, if there is one; return its id.
-
-    Raises InputError where its owner holds it: a command that was stopped while it sent a chunk is
-    silent, and PostgreSQL waits for the rest of the chunk for ever.
-    """
-    accounts.meet(connection, body.account)
-    dead = (
-        select(BroadcastRow.id)
-        .where(BroadcastRow.key == body.key, BroadcastRow.state == BroadcastState.UPLOADING)
-        .where(uploads.silent_for(connection, UPLOAD_DEAD))
-    )
-    looked_dead = connection.scalar(dead)
-    if looked_dead is None:
-        return None
-    engines.wait_for_locks_no_longer_than(connection, OWNER_HOLDS_S)
-    try:
-        held = connection.scalar(dead.with_for_update())
-    except DBAPIError as error:
-        if not engines.is_held(error):
-            raise
-        raise InputError("error.submit.uploading", key=body.key, id=looked_dead) from None
-    if held is not None:
-        uploads.give_up(connection, held)
-    return held
-
-
-def _open(connection: Connection, body: Body, who: str) -> str:
-    known.refuse_changed(connection, body.account)
-    moment = now(connection)
-    broadcast_id = _new_id(moment)
-    connection.execute(
-        insert(BroadcastRow).values(
-            id=broadcast_id, account=body.account.name, key=body.key, created_by=who,
-            state=BroadcastState.UPLOADING, msgtype=body.msgtype, content=body.content,
-            content_digest=body.content_digest, audience_digest=body.audience_digest,
-            scheduled_at=body.scheduled_at, created_at=moment, uploading_at=moment,
-        )
-    )  # fmt: skip
-    return broadcast_id
-
-
-def _new_id(moment: datetime) -> str:
+def _new_id(connection: Connection, moment: datetime) -> str:
     date = moment.astimezone(day.SHANGHAI).strftime("%Y%m%d")
-    return f"{date}-{''.join(secrets.choice(_LETTERS) for _ in range(6))}"
+    while True:
+        drawn = f"{date}-{''.join(secrets.choice(_LETTERS) for _ in range(6))}"
+        if connection.scalar(select(BroadcastRow.id).where(BroadcastRow.id == drawn)) is None:
+            return drawn
 
 
-def add_packs(engine: Engine, broadcast_id: str, packs: Iterable[PackLike]) -> None:
-    """Store packs in short transactions, each of which shows that the upload lives.
+def add_chunks(
+    engine: Engine, broadcast_id: str, chunks: Iterable[Chunk], *, name: str = ASKED
+) -> None:
+    """Store chunks of a list in short transactions, each of which shows that the upload lives.
 
-    Raises TakenOverError if the upload was taken over meanwhile.
+    Raises TakenOverError if the upload was given up meanwhile.
     """
-    rest = iter(packs)
-    while some := list(islice(rest, uploads.PACKS_AT_ONCE)):
-        rows = [
-            {
-                "broadcast_id": broadcast_id, "n": pack.n, "size": pack.size,
-                "first_openid": pack.first, "last_openid": pack.last, "openids": pack.packed,
-            }
-            for pack in some
-        ]  # fmt: skip
+    rest = iter(chunks)
+    while some := list(islice(rest, uploads.CHUNKS_AT_ONCE)):
+        rows = [chunk_row(broadcast_id, name, chunk) for chunk in some]
 
         def work(connection: Connection, rows: list[dict[str, Any]] = rows) -> None:
             alive(connection, broadcast_id)
-            connection.execute(insert(Pack), rows)
+            connection.execute(insert(ChunkRow), rows)
 
         write(engine, work)
 
 
+def chunk_row(broadcast_id: str, name: str, chunk: Chunk) -> dict[str, Any]:
+    """Return a chunk as it is stored."""
+    return {
+        "broadcast_id": broadcast_id, "list": name, "start": chunk.start, "size": chunk.size,
+        "first_openid": chunk.first, "last_openid": chunk.last, "openids": chunk.packed,
+    }  # fmt: skip
+
+
 def alive(connection: Connection, broadcast_id: str) -> None:
-    """Show that the upload lives; raise TakenOverError if it is not ours any more."""
+    """Show that the upload lives; raise TakenOverError if it was given up."""
     kept = connection.execute(
         update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.UPLOADING)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
         .where(BroadcastRow.uploading_at.is_not(None))
         .values(uploading_at=now(connection))
     )
@@ -249,42 +211,98 @@ def publish(
 
     One whose time passed during the upload goes out at once, as if it had been launched.
 
-    Raises TakenOverError, RepeatedSendError (the same send within 24 h under another key) and
-    PlanError.
+    Raises PublishedMeanwhileError where another upload of the same body was quicker, ConflictError
+    where one of another body was, TakenOverError, RepeatedSendError (the same send within 24 h
+    under another key) and PlanError.
     """
 
     def work(connection: Connection) -> Published:
         lanes.hold(connection, body.account.name)
+        there = _same(connection, body)
+        if there is not None and there != broadcast_id:
+            raise PublishedMeanwhileError(there)
         alive(connection, broadcast_id)
         if not terms.again:
             _refuse_repeated(connection, body)
-        proof = quotas.prove(
-            connection, body.account.name, calls=figures.calls, at=body.scheduled_at,
-            spread=terms.spread_days, quota=quota,
-        )  # fmt: skip
+        wanted = _wanted(body, broadcast_id, figures=figures, terms=terms)
+        proof = quotas.prove(connection, wanted, quota=quota)
         plan.refuse_what_does_not_fit(proof)
-        _store_skipped(connection, broadcast_id, figures)
         moment = now(connection)
-        later = body.scheduled_at is not None and body.scheduled_at > moment
-        state = BroadcastState.SCHEDULED if later else BroadcastState.PLANNING
-        transitions.move_broadcast(
-            connection, broadcast_id, state,
-            who=terms.who, published_at=moment, uploading_at=None,
-            read=figures.read, malformed=figures.malformed, duplicate=figures.duplicate,
-            planned=figures.planned, calls_planned=figures.calls,
-            spread_days=terms.spread_days, priority=terms.priority,
+        _store(connection, broadcast_id, body, moment=moment)
+        _flip(connection, broadcast_id, figures=figures, terms=terms, moment=moment)
+        quotas.reserve(connection, wanted, proof, quota=quota)
+        note(
+            connection, EventKind.SUBMITTED, who=terms.who, broadcast_id=broadcast_id,
+            planned=figures.planned,
         )  # fmt: skip
+        scheduled = body.scheduled_at is not None and body.scheduled_at > moment
+        if scheduled:
+            later = Closing(
+                kind=GateKind.SCHEDULE, who=terms.who, broadcast_id=broadcast_id,
+                until=body.scheduled_at,
+            )  # fmt: skip
+            gates.close(connection, body.account.name, later)
+        else:
+            due.refresh(connection, body.account.name)
         passing(Point.SUBMIT_PUBLISHING)
-        return Published(proof=proof, state=state, now=moment)
+        return Published(proof=proof, scheduled=scheduled, now=moment)
 
     published = write(engine, work)
     passing(Point.SUBMIT_PUBLISHED)
     return published
 
 
+def _wanted(body: Body, broadcast_id: str | None, *, figures: Figures, terms: Terms) -> Wanted:
+    """Return the calls that a submit holds; of what only the plan can tell, one."""
+    return Wanted(
+        account=body.account.name, path=body.audience.path, calls=figures.calls or 1,
+        broadcast_id=broadcast_id, at=body.scheduled_at, spread=terms.spread_days,
+    )  # fmt: skip
+
+
+def _store(connection: Connection, broadcast_id: str, body: Body, *, moment: datetime) -> None:
+    connection.execute(
+        insert(Submission).values(
+            account=body.account.name, key=body.key, body_digest=body.digest,
+            broadcast_id=broadcast_id, created_at=moment,
+        )
+    )  # fmt: skip
+
+
+def _flip(
+    connection: Connection,
+    broadcast_id: str,
+    *,
+    figures: Figures,
+    terms: Terms,
+    moment: datetime,
+) -> None:
+    for reason, (count, sample) in figures.samples.items():
+        if count:
+            connection.execute(
+                insert(Skipped).values(
+                    broadcast_id=broadcast_id, reason=reason, count=count,
+                    sample=json.dumps(list(sample), ensure_ascii=False),
+                )
+            )  # fmt: skip
+    connection.execute(
+        update(BroadcastRow)
+        .where(BroadcastRow.id == broadcast_id)
+        .values(
+            phase=Phase.PLANNING, published_at=moment, moved_at=moment, uploading_at=None,
+            read=figures.read, malformed=figures.malformed, duplicate=figures.duplicate,
+            planned=figures.planned, calls_planned=figures.calls, title=terms.title,
+            spread_days=terms.spread_days, priority=terms.priority, batch_size=terms.batch_size,
+            late_by_s=int(terms.late_by.total_seconds()), version=BroadcastRow.version + 1,
+        )
+    )  # fmt: skip
+
+
 def _refuse_repeated(connection: Connection, body: Body) -> None:
     """Refuse the same send under another key; under the same one it is no repeat, but found."""
     since = now(connection) - REPEAT_WITHIN
+    cancelled = standing.is_cancelled(BroadcastRow.id)
+    called = exists().where(Batch.broadcast_id == BroadcastRow.id, Batch.attempts > 0)
     earlier = connection.execute(
         select(BroadcastRow.id, BroadcastRow.created_at)
         .where(
@@ -292,12 +310,9 @@ def _refuse_repeated(connection: Connection, body: Body) -> None:
             BroadcastRow.key != body.key,
             BroadcastRow.content_digest == body.content_digest,
             BroadcastRow.audience_digest == body.audience_digest,
-            BroadcastRow.state != BroadcastState.UPLOADING,
+            BroadcastRow.phase != Phase.UPLOADING,
             # A cancelled one counts if any of it was called: somebody may have got it.
-            or_(
-                BroadcastRow.state != BroadcastState.CANCELLED,
-                exists().where(Batch.broadcast_id == BroadcastRow.id, Batch.attempts > 0),
-            ),
+            or_(~cancelled, called),
             # One that waited for its time, or was paused, is as fresh as its last call.
             or_(
                 BroadcastRow.created_at > since,
@@ -312,19 +327,8 @@ def _refuse_repeated(connection: Connection, body: Body) -> None:
         raise RepeatedSendError("error.submit.repeated", id=earlier.id, at=at)
 
 
-def _store_skipped(connection: Connection, broadcast_id: str, figures: Figures) -> None:
-    for reason, (count, sample) in figures.samples.items():
-        if count:
-            connection.execute(
-                insert(Skipped).values(
-                    broadcast_id=broadcast_id, reason=reason, count=count,
-                    sample=json.dumps(list(sample), ensure_ascii=False),
-                )
-            )  # fmt: skip
-
-
 def dry_run(
-    engine: Engine, body: Body, *, calls: int, terms: Terms, quota: plan.Quota | None
+    engine: Engine, body: Body, *, figures: Figures, terms: Terms, quota: plan.Quota | None
 ) -> plan.Proof:
     """Prove the plan without storing anything. Raises what :func:`publish` would, but PlanError.
 
@@ -338,6 +342,5 @@ def dry_run(
         if not terms.again:
             _refuse_repeated(connection, body)
         return quotas.prove(
-            connection, body.account.name, calls=calls, at=body.scheduled_at,
-            spread=terms.spread_days, quota=quota,
-        )  # fmt: skip
+            connection, _wanted(body, None, figures=figures, terms=terms), quota=quota
+        )

@@ -1,7 +1,7 @@
 """Sweeps: what was left behind and may go on. Any number of them at once is harmless.
 
-Ringing writes nothing but "rung at" and never touches a lane whose lease lives. What only time can
-settle (a window that closed, a time that came, an upload that died) is moved on here as well.
+A wake-up writes nothing but "woken at" and never touches a lane whose lease lives. What only time
+can settle (a window that closed, a time that came, an upload that died) is moved on here as well.
 """
 
 from __future__ import annotations
@@ -11,27 +11,29 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.call.waits import REPEAT_WINDOW
-from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
+from broadcast.gates.gate import GateKind
+from broadcast.states import BatchState, Phase
 from models.account import Lane
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now, skips_locked
-from models.ledger import lanes, records, transitions, uploads
-from models.ledger.transaction import read, write
+from models.gate import GateRow
+from models.ledger import gates, lanes, leases, records, uploads
+from models.ledger.reading import standing
+from models.ledger.transaction import WORKER, read, write
 
-#: A ring that nobody answered for this long is repeated: the broker may have lost it.
+#: A wake-up that nobody answered for this long is repeated: the broker may have lost it.
 WAKE_AGAIN = timedelta(seconds=4)
-UPLOAD_FORGOTTEN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wakes:
-    """What to ring for."""
+    """What to wake a worker for."""
 
     plans: list[str] = field(default_factory=list)
     #: (account, a broadcast of it that waits)
@@ -41,34 +43,32 @@ class Wakes:
 
 
 def due(engine: Engine, *, accounts: Collection[str] | None = None) -> Wakes:
-    """Find plans and lanes that wait for nobody but a worker, and mark them as rung.
+    """Find plans and lanes that wait for nobody but a worker, and mark them as woken.
 
-    Those of other accounts than *accounts* (None: all) are told and not marked, because whoever
-    has these in his settings must still find them. A row that somebody holds is left for next time.
+    Those of other accounts than *accounts* (None: all) are returned and not marked, because whoever
+    has these in its settings must still find them. A row that somebody holds is left for next time.
     """
     return write(engine, functools.partial(_due, accounts=accounts))
 
 
 def _due(connection: Connection, *, accounts: Collection[str] | None) -> Wakes:
+    moment = now(connection)
     # Lanes before broadcasts, in the order in which everybody locks them.
-    found = _due_lanes(connection)
+    found = _due_lanes(connection, moment)
     ours = _free(connection, Lane.account, [name for name, _ in found if _is_in(accounts, name)])
     if ours:
-        connection.execute(
-            update(Lane).where(Lane.account.in_(ours)).values(woken_at=now(connection))
-        )
+        connection.execute(update(Lane).where(Lane.account.in_(ours)).values(woken_at=moment))
     waiting = connection.execute(
         select(BroadcastRow.id, BroadcastRow.account)
-        .join(Lane, Lane.account == BroadcastRow.account)
-        .where(BroadcastRow.state == BroadcastState.PLANNING, _is_open(now(connection)))
-        .where(_is_silent(BroadcastRow.woken_at, now(connection)))
+        .where(BroadcastRow.due_at <= moment, BroadcastRow.phase == Phase.PLANNING)
+        .where(_is_silent(BroadcastRow.woken_at, moment))
         .order_by(BroadcastRow.published_at)
     ).all()
     known = [row.id for row in waiting if _is_in(accounts, row.account)]
     plans = _free(connection, BroadcastRow.id, known)
     if plans:
         connection.execute(
-            update(BroadcastRow).where(BroadcastRow.id.in_(plans)).values(woken_at=now(connection))
+            update(BroadcastRow).where(BroadcastRow.id.in_(plans)).values(woken_at=moment)
         )
     return Wakes(
         plans=[broadcast_id for broadcast_id in known if broadcast_id in plans],
@@ -80,9 +80,9 @@ def _due(connection: Connection, *, accounts: Collection[str] | None) -> Wakes:
 def _is_silent(
     woken_at: InstrumentedAttribute[datetime | None], moment: datetime
 ) -> ColumnElement[bool]:
-    """Return the condition that nobody was rung for of late.
+    """Return the condition that nobody was woken for of late.
 
-    A ring of the future was before the database's clock was set back.
+    A wake-up of the future was before the database's clock was set back.
     """
     return or_(woken_at.is_(None), woken_at < moment - WAKE_AGAIN, woken_at > moment + WAKE_AGAIN)
 
@@ -101,58 +101,21 @@ def _free(
     return set(connection.scalars(rows.with_for_update(skip_locked=skips_locked(connection))))
 
 
-def _due_lanes(connection: Connection) -> list[tuple[str, str]]:
-    """Return free lanes with a batch that may be called now, each with one broadcast of it."""
-    moment = now(connection)
+def _due_lanes(connection: Connection, moment: datetime) -> list[tuple[str, str]]:
+    """Return lanes nobody drives that have something to do, by ``due_at`` alone."""
     rows = connection.execute(
-        select(Batch.account, Batch.broadcast_id)
-        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
-        .join(Lane, Lane.account == Batch.account)
-        .where(
-            # An orphan is adopted whatever stands still: its fate is not known until a driver asks.
-            or_(Batch.state == BatchState.CALLING, _may_be_called(moment)),
-            lanes.is_free(moment),
-            _is_silent(Lane.woken_at, moment),
-        )
-        .distinct()
+        select(BroadcastRow.account, func.min(BroadcastRow.id))
+        .join(Lane, Lane.account == BroadcastRow.account)
+        .where(BroadcastRow.due_at <= moment, BroadcastRow.phase == Phase.SENDING)
+        .where(leases.is_free(moment), _is_silent(Lane.woken_at, moment))
+        .group_by(BroadcastRow.account)
+        .order_by(BroadcastRow.account)
     )
-    first: dict[str, str] = {}
-    for account, broadcast_id in rows:
-        first[account] = min(first.get(account, broadcast_id), broadcast_id)
-    return sorted(first.items())
-
-
-_DOUBTFUL = aliased(Batch)
-_RUNNING = aliased(BroadcastRow)
-
-
-def _may_be_called(moment: datetime) -> ColumnElement[bool]:
-    return and_(
-        Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN]),
-        or_(Batch.not_before.is_(None), Batch.not_before <= moment),
-        BroadcastRow.state.in_(BROADCAST_RUNNING),
-        _is_open(moment),
-        # While a doubtful batch waits for its repeat, the lane starts no other.
-        ~exists().where(
-            _DOUBTFUL.account == Lane.account,
-            _DOUBTFUL.state == BatchState.UNKNOWN,
-            _DOUBTFUL.not_before > moment,
-            _DOUBTFUL.broadcast_id == _RUNNING.id,
-            _RUNNING.state.in_(BROADCAST_RUNNING),
-        ),
-    )
-
-
-def _is_open(moment: datetime) -> ColumnElement[bool]:
-    return and_(
-        or_(Lane.not_before.is_(None), Lane.not_before <= moment),
-        Lane.stopped_at.is_(None),
-        Lane.halted_at.is_(None),
-    )
+    return [(account, broadcast_id) for account, broadcast_id in rows]
 
 
 def hold_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
-    """Hold for a human what was unknown for 23 h, paused and halted or not; return how many."""
+    """Hold for a person what was unknown for 23 h, paused and halted or not; return how many."""
     with read(engine) as connection:
         late = now(connection) - rules.waits.scaled(REPEAT_WINDOW)
         ids = connection.scalars(
@@ -165,26 +128,38 @@ def hold_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
 
 
 def launch_due(engine: Engine) -> list[str]:
-    """Move the broadcasts whose time has come on to planning; return their ids."""
-
-    def work(connection: Connection) -> list[str]:
-        ids = connection.scalars(
-            select(BroadcastRow.id)
-            .where(BroadcastRow.state == BroadcastState.SCHEDULED)
-            .where(BroadcastRow.scheduled_at <= now(connection))
-            .with_for_update()
+    """Open the gates of broadcasts whose time has come; return their ids."""
+    with read(engine) as connection:
+        found = connection.execute(
+            select(GateRow.account, GateRow.broadcast_id)
+            .join(BroadcastRow, BroadcastRow.id == GateRow.broadcast_id)
+            .where(BroadcastRow.phase == Phase.PLANNING, BroadcastRow.due_at <= now(connection))
+            .where(GateRow.kind == GateKind.SCHEDULE, GateRow.opened_at.is_(None))
+            .where(GateRow.until <= now(connection))
+            .order_by(GateRow.until)
         ).all()
-        for broadcast_id in ids:
-            transitions.move_broadcast(
-                connection, broadcast_id, BroadcastState.PLANNING, woken_at=now(connection)
-            )
-        return list(ids)
+    return [
+        row.broadcast_id
+        for row in found
+        if write(engine, functools.partial(_launch, account=row.account, which=row.broadcast_id))
+    ]
 
-    return write(engine, work)
+
+def _launch(connection: Connection, *, account: str, which: str) -> bool:
+    lanes.hold(connection, account)
+    moment = now(connection)
+    come = [
+        gate
+        for gate in standing.of_broadcasts(connection, [which])
+        if gate.kind is GateKind.SCHEDULE and not gate.is_closed(moment)
+    ]
+    gates.open_(connection, account, come, who=WORKER)
+    connection.execute(update(BroadcastRow).where(BroadcastRow.id == which).values(woken_at=moment))
+    return bool(come)
 
 
 def forget_uploads(engine: Engine) -> int:
-    """Remove uploads that died an hour ago and were never published; return how many.
+    """Remove one upload that was silent for too long; return how many.
 
     One whose row somebody holds is left for next time: a ``send`` that was stopped while it sent a
     chunk holds it for as long as it is stopped, and every sweep would wait for it.
@@ -193,8 +168,8 @@ def forget_uploads(engine: Engine) -> int:
     def work(connection: Connection) -> str | None:
         dead = connection.scalar(
             select(BroadcastRow.id)
-            .where(BroadcastRow.state == BroadcastState.UPLOADING)
-            .where(uploads.silent_for(connection, UPLOAD_FORGOTTEN))
+            .where(BroadcastRow.phase == Phase.UPLOADING)
+            .where(uploads.silent_for(connection, uploads.GIVEN_UP_AFTER))
             .limit(1)
             .with_for_update(skip_locked=skips_locked(connection))
         )

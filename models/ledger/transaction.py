@@ -6,9 +6,9 @@ import functools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, Row, insert
+from sqlalchemy import Connection, Engine, insert
 from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -19,8 +19,6 @@ from models.event import Event
 T = TypeVar("T")
 #: Who writes history where no person spoke; everybody else in it is a person.
 WORKER = "worker"
-#: A row of columns that its reader knows by name.
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
 #: PostgreSQL: serialization failure, deadlock. MySQL: lock wait time-out, deadlock.
 _MET_SQLSTATES = {"40001", "40P01"}

@@ -1,51 +1,36 @@
-"""Moves of states: whoever moves a batch or a broadcast does it here, by the table of legal moves.
+"""Transitions: whoever moves a batch or ends a broadcast does it here, by the table of legal moves.
 
-Three states are written elsewhere. New rows begin with theirs, in submits, plans and splits; and a
-claim writes *calling* itself, because one statement must find the batch as it was read and take it.
+Two states are written elsewhere. New rows begin with theirs, in plans and splits; and a claim
+writes *calling* itself, because one statement must find the batch as it was read and take it.
+Everybody who comes here holds the lane.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, true, update
+from sqlalchemy import Connection, bindparam, exists, func, select, true, update
 
 from broadcast.call.attempts import Reason
 from broadcast.events import EventKind
 from broadcast.states import (
+    BATCH_AT_REST,
     BATCH_MOVES,
-    BATCH_OPEN,
-    BROADCAST_MOVES,
-    BROADCAST_RUNNING,
     BatchState,
     BroadcastState,
+    Phase,
     move,
     resting_state,
 )
+from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
+from models.ledger import quotas
 from models.ledger.reading import possibly_sent
-from models.ledger.transaction import WORKER, AnyRow, note
-
-
-class StandingBatch(Protocol):
-    """What a move needs to know of a batch as it stands."""
-
-    @property
-    def id(self) -> int:
-        """Its row."""
-
-    @property
-    def broadcast_id(self) -> str:
-        """Its broadcast."""
-
-    @property
-    def state(self) -> BatchState:
-        """Where it stands."""
-
+from models.ledger.rows import HeldBatch
+from models.ledger.transaction import WORKER, note
 
 #: Its columns are those of the parameters that it is run with.
 _MOVE = update(Batch).where(Batch.id == bindparam("b_id"), Batch.state == bindparam("b_state"))
@@ -53,7 +38,7 @@ _MOVE = update(Batch).where(Batch.id == bindparam("b_id"), Batch.state == bindpa
 
 def move_batch(
     connection: Connection,
-    batch: StandingBatch | Any,  # noqa: ANN401
+    batch: HeldBatch,
     state: BatchState,
     *,
     who: str = WORKER,
@@ -67,51 +52,18 @@ def move_batch(
     """
     move(BATCH_MOVES, batch.state, state)
     moved = connection.execute(
-        _MOVE, {"b_id": batch.id, "b_state": batch.state, "state": state, **values}
-    )
+        _MOVE,
+        {
+            "b_id": batch.id, "b_state": batch.state, "state": state,
+            "moved_counter": batch.gate_counter, **values,
+        },
+    )  # fmt: skip
     if moved.rowcount == 1 and state != batch.state:
         note(
             connection, EventKind.BATCH_MOVE, who=who, why=why, broadcast_id=batch.broadcast_id,
             batch_id=batch.id, old=batch.state, new=state, reason=values.get("reason"),
         )  # fmt: skip
     return moved.rowcount == 1
-
-
-# Built once: building a statement costs as much as running it, and a claim runs this one.
-_BROADCAST_HELD = (
-    select(BroadcastRow.state).where(BroadcastRow.id == bindparam("broadcast_id")).with_for_update()
-)
-
-
-def hold(connection: Connection, broadcast_id: str) -> BroadcastState:
-    """Hold a broadcast against every other move until the commit; return where it stands."""
-    return connection.execute(_BROADCAST_HELD, {"broadcast_id": broadcast_id}).scalar_one()
-
-
-def move_broadcast(
-    connection: Connection,
-    broadcast_id: str,
-    state: BroadcastState,
-    *,
-    who: str = WORKER,
-    why: str | None = None,
-    **values: Any,  # noqa: ANN401
-) -> BroadcastState:
-    """Move a broadcast from where it stands, under its row's lock; return where it stood.
-
-    *values* are values for its columns; *why* are a person's words.
-    """
-    old = hold(connection, broadcast_id)
-    move(BROADCAST_MOVES, old, state)
-    connection.execute(
-        update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(state=state, **values)
-    )
-    if old != state:
-        note(
-            connection, EventKind.BROADCAST_MOVE, who=who, why=why, broadcast_id=broadcast_id,
-            old=old, new=state, reason=values.get("reason"),
-        )  # fmt: skip
-    return old
 
 
 def counts(connection: Connection, broadcast_id: str) -> dict[BatchState, int]:
@@ -126,99 +78,95 @@ def counts(connection: Connection, broadcast_id: str) -> dict[BatchState, int]:
 
 _OPEN = (
     select(Batch.id)
-    .where(Batch.broadcast_id == bindparam("broadcast_id"), Batch.state.in_(BATCH_OPEN))
+    .where(Batch.broadcast_id == bindparam("broadcast_id"), Batch.state.not_in(BATCH_AT_REST))
     .order_by(Batch.n.desc())  # the last are open the longest
     .limit(1)
 )
+_TOUCH = (
+    update(BroadcastRow)
+    .where(BroadcastRow.id == bindparam("b_id"))
+    .values(version=BroadcastRow.version + 1)
+)
 
 
-def rest(connection: Connection, broadcast_id: str) -> None:
-    """Settle the broadcast if every batch is at rest, or settle it anew after a late fact."""
+def settle(connection: Connection, broadcast_id: str) -> None:
+    """End the broadcast if every batch is at rest, or end it anew after a late fact.
+
+    Raises its version in any case: something of it has just changed.
+    """
+    connection.execute(_TOUCH, {"b_id": broadcast_id})
     if connection.scalar(_OPEN, {"broadcast_id": broadcast_id}) is not None:
         return
-    state = resting_state(counts(connection, broadcast_id))
-    if state is None:
-        return
+    result = resting_state(counts(connection, broadcast_id))
+    if result is not None:
+        end(connection, broadcast_id, result)
+
+
+def end(connection: Connection, broadcast_id: str, result: BroadcastState) -> None:
+    """Write how a broadcast ended, unless it ended so before; free the calls that it holds."""
     stands = connection.execute(
-        select(BroadcastRow.state, BroadcastRow.finished_at)
-        .where(BroadcastRow.id == broadcast_id)
-        .with_for_update()
+        select(BroadcastRow.phase, BroadcastRow.result).where(BroadcastRow.id == broadcast_id)
     ).one()
-    if stands.state is state and stands.finished_at is not None:
+    if stands.phase is Phase.ENDED and stands.result is result:
         # It finished when it came to rest, not when a poll said so once more.
         return
-    values: dict[str, Any] = {"finished_at": now(connection)}
-    if state is BroadcastState.COMPLETED:
-        values |= {"reason": None, "reason_errcode": None, "reason_errmsg": None}
-    move_broadcast(connection, broadcast_id, state, **values)
-
-
-def pause(
-    connection: Connection,
-    broadcast_id: str,
-    *,
-    reason: Reason,
-    errcode: int | None,
-    errmsg: str | None,
-) -> bool:
-    """Pause a running broadcast because of what concerns all its batches; return whether it ran."""
-    if hold(connection, broadcast_id) not in BROADCAST_RUNNING:
-        return False
-    move_broadcast(
-        connection, broadcast_id, BroadcastState.PAUSED,
-        reason=reason, reason_errcode=errcode, reason_errmsg=errmsg,
+    moment = now(connection)
+    connection.execute(
+        update(BroadcastRow)
+        .where(BroadcastRow.id == broadcast_id)
+        .values(
+            phase=Phase.ENDED, result=result, finished_at=moment, moved_at=moment, due_at=None
+        )
     )  # fmt: skip
-    return True
+    quotas.free(connection, broadcast_id)
+    note(
+        connection, EventKind.ENDED, who=WORKER, broadcast_id=broadcast_id, old=stands.result,
+        new=result,
+    )  # fmt: skip
 
 
-def after_cancel(connection: Connection, batch_id: int) -> None:
+def after_cancel(connection: Connection, batch: HeldBatch) -> None:
     """Carry a cancel through for a batch that was in flight when it was said, and for its halves.
 
     Without an unknown attempt it was never sent: cancelled, or refused by a person's word. With one
     nobody knows: in doubt.
     """
-    batches = connection.execute(
-        select(Batch.id, Batch.broadcast_id, Batch.state)
-        .join(BroadcastRow, Batch.broadcast_id == BroadcastRow.id)
-        .where(BroadcastRow.cancelled_at.is_not(None))
-        .where((Batch.id == batch_id) | (Batch.parent_id == batch_id))
-    ).all()
-    call_off(connection, batches)
+    if batch.cancelled:
+        call_off(connection, batch.broadcast_id)
 
 
 def call_off(
-    connection: Connection, batches: Sequence[AnyRow], *, who: str = WORKER, why: str | None = None
+    connection: Connection, broadcast_id: str, *, who: str = WORKER, why: str | None = None
 ) -> None:
-    """Move those of *batches*, of one broadcast, that would be called again to where they end.
+    """Move every batch of a cancelled broadcast that would be called again to where it ends.
 
     "Cancelled" says that nothing was taken, and that WeChat's replies show it. Where only a
-    person's word does, it stays his word: refused.
+    person's word does, it stays that word: refused. One statement and one line a kind of end: a
+    cancel of a thousand batches must not hold up every other writer.
     """
-    by_word = _denied(connection, batches[0].broadcast_id) if batches else set()
-    for batch in batches:
-        values: dict[str, Any] = {"not_before": None}
-        if batch.state is BatchState.UNKNOWN:
-            state, reason = BatchState.IN_DOUBT, Reason.STOPPED_WHILE_UNKNOWN
-        elif batch.state is not BatchState.PLANNED:
-            continue
-        elif batch.id in by_word:
-            state, reason = BatchState.REFUSED, Reason.SAID_NOT_SENT
-            values |= {"errcode": None, "errmsg": None}
-        else:
-            state, reason = BatchState.CANCELLED, Reason.BY_HAND
-        move_batch(connection, batch, state, who=who, why=why, reason=reason, **values)
-
-
-def _denied(connection: Connection, broadcast_id: str) -> set[int]:
-    """Return the batches with a call that only a person's word keeps from counting as taken."""
-    return set(
-        connection.scalars(
-            select(AttemptRow.batch_id)
-            .join(Batch, Batch.id == AttemptRow.batch_id)
-            .where(
-                Batch.broadcast_id == broadcast_id,
-                possibly_sent.MAYBE,
-                AttemptRow.denied.is_(true()),
-            )
-        )
+    counter = connection.execute(
+        select(Lane.gate_counter)
+        .join(BroadcastRow, BroadcastRow.account == Lane.account)
+        .where(BroadcastRow.id == broadcast_id)
+    ).scalar_one()
+    denied = exists().where(
+        AttemptRow.batch_id == Batch.id, possibly_sent.MAYBE, AttemptRow.denied.is_(true())
     )
+    for old, new, reason, which in (
+        (BatchState.UNKNOWN, BatchState.IN_DOUBT, Reason.STOPPED_WHILE_UNKNOWN, true()),
+        (BatchState.PLANNED, BatchState.REFUSED, Reason.SAID_NOT_SENT, denied),
+        (BatchState.PLANNED, BatchState.CANCELLED, Reason.BY_HAND, true()),
+    ):
+        move(BATCH_MOVES, old, new)
+        said = {"errcode": None, "errmsg": None} if reason is Reason.SAID_NOT_SENT else {}
+        moved = connection.execute(
+            update(Batch)
+            .where(Batch.broadcast_id == broadcast_id, Batch.state == old, which)
+            .values(state=new, reason=reason, not_before=None, moved_counter=counter, **said)
+            .execution_options(synchronize_session=False)
+        )
+        if moved.rowcount:
+            note(
+                connection, EventKind.BATCH_MOVE, who=who, why=why, broadcast_id=broadcast_id,
+                old=old, new=new, reason=reason, count=moved.rowcount,
+            )  # fmt: skip

@@ -1,6 +1,6 @@
 """Uploads that end without being published: given up first, then removed a portion at a time.
 
-All packs of ten million OpenIDs in one statement would hold up every other writer of SQLite for
+All chunks of ten million OpenIDs in one statement would hold up every other writer of SQLite for
 seconds, and MySQL would cut it off each time.
 """
 
@@ -10,15 +10,16 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, or_, select, update
 
-from broadcast.states import BroadcastState
-from models.batch import Pack
+from broadcast.states import Phase
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger.transaction import write
-from models.skipped import Skipped
+from models.recipients import ChunkRow, Skipped
 
-#: Packs per transaction, so that no write on SQLite holds others up for over 100 ms.
-PACKS_AT_ONCE = 20
+#: Chunks per transaction, so that no write on SQLite holds others up for over 100 ms.
+CHUNKS_AT_ONCE = 20
+#: Each chunk of an upload shows that it lives; one that was silent for this long is given up.
+GIVEN_UP_AFTER = timedelta(hours=1)
 
 
 def silent_for(connection: Connection, silence: timedelta) -> ColumnElement[bool]:
@@ -30,11 +31,11 @@ def silent_for(connection: Connection, silence: timedelta) -> ColumnElement[bool
 def give_up(connection: Connection, broadcast_id: str) -> None:
     """Take an upload away from its owner for good, who can neither add to it nor publish it.
 
-    Its packs go in many transactions, and one that has lost some of them must never be published.
+    Its chunks go in many transactions, and one that lost some of them must never be published.
     """
     connection.execute(
         update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.UPLOADING)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
         .values(uploading_at=None)
     )
 
@@ -53,19 +54,19 @@ def _clear_some(connection: Connection, broadcast_id: str) -> bool:
     """Remove a portion of an upload; return whether there is more."""
     given_up = connection.scalar(
         select(BroadcastRow.id)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.state == BroadcastState.UPLOADING)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
         .where(BroadcastRow.uploading_at.is_(None))
         .with_for_update()
     )
     if given_up is None:
-        # Cleared by another, or published by a commit whose answer was lost: its packs are what
+        # Cleared by another, or published by a commit whose answer was lost: its chunks are what
         # will be sent.
         return False
-    packs = connection.scalars(
-        select(Pack.id).where(Pack.broadcast_id == broadcast_id).limit(PACKS_AT_ONCE)
+    chunks = connection.scalars(
+        select(ChunkRow.id).where(ChunkRow.broadcast_id == broadcast_id).limit(CHUNKS_AT_ONCE)
     ).all()
-    if packs:
-        connection.execute(delete(Pack).where(Pack.id.in_(packs)))
+    if chunks:
+        connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(chunks)))
         return True
     connection.execute(delete(Skipped).where(Skipped.broadcast_id == broadcast_id))
     connection.execute(delete(BroadcastRow).where(BroadcastRow.id == broadcast_id))

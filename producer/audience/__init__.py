@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from producer.audience.audience import Audience, Pack, Tally
+from producer.audience.audience import Audience, Tally
 
-__all__ = ["Audience", "Pack", "Tally", "read"]
+__all__ = ["Audience", "Tally", "read"]
 
 
 def read(

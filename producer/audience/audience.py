@@ -1,14 +1,15 @@
-"""An audience that has been read: its figures, and its OpenIDs cut into packs."""
+"""An audience that has been read: its figures, and its OpenIDs in chunks."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
 from broadcast import openid
+from broadcast.plan.chunk import CHUNK, Chunk
 
 
 class SortedOpenIDs(Protocol):
@@ -31,20 +32,6 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pack:
-    """The OpenIDs of one batch, packed."""
-
-    #: Number of the pack, from 1.
-    n: int
-    #: How many OpenIDs.
-    size: int
-    first: str
-    last: str
-    #: The OpenIDs by ``broadcast.openid.pack``, 21 bytes each.
-    packed: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
     """A list of OpenIDs in ASCII order, each once: ``read = malformed + duplicate + planned``."""
 
@@ -58,32 +45,11 @@ class Audience:
     digest: str
     openids: SortedOpenIDs = field(repr=False, compare=False)
 
-    def packs(self, sizes: Iterable[int]) -> Iterator[Pack]:
-        """Cut the sorted audience into packs of *sizes*; may be called again.
-
-        Raises ``ValueError`` when the sizes do not add up to ``planned``: a follower who is in no
-        pack would be forgotten without a word.
-        """
-        start = 0
-        for n, size in enumerate(sizes, 1):
-            if size < 1 or start + size > self.planned:
-                msg = f"pack {n} of {size} does not fit: {self.planned - start} OpenIDs are left"
-                raise ValueError(msg)
-            yield self._pack(n, start=start, size=size)
-            start += size
-        if start != self.planned:
-            msg = f"the packs hold {start} of {self.planned} OpenIDs"
-            raise ValueError(msg)
-
-    def _pack(self, n: int, *, start: int, size: int) -> Pack:
-        ids = self.openids.slice(start, size)
-        return Pack(
-            n=n,
-            size=size,
-            first=ids[: openid.LENGTH].decode("ascii"),
-            last=ids[-openid.LENGTH :].decode("ascii"),
-            packed=openid.pack(ids),
-        )
+    def chunks(self, most: int = CHUNK) -> Iterator[Chunk]:
+        """Yield the sorted audience in chunks of *most*; may be called again."""
+        for start in range(0, self.planned, most):
+            ids = self.openids.slice(start, min(most, self.planned - start))
+            yield Chunk(start=start, packed=openid.pack(ids))
 
     def beginning_with(self, letter: str) -> int:
         """Count the OpenIDs that begin with *letter*, an ASCII character."""

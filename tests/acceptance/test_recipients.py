@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast import submission
+from broadcast.plan import submission
 from models.ledger import submits
 from tests.acceptance.by_hand import OWNER, PEOPLE, doubt, good, submitted
 from tests.kit import ledger

@@ -7,8 +7,9 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from broadcast import plan, submission
+from broadcast import plan
 from broadcast.accounts import Account
+from broadcast.plan import submission
 from models.ledger import submits
 from producer import audience
 

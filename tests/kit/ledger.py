@@ -8,24 +8,26 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, bindparam, func, select, update
 
-from broadcast import accounts, openid, plan, submission
+from broadcast import accounts, openid, plan
 from broadcast.accounts import Account
 from broadcast.call.decide import Decision
 from broadcast.call.outcomes import Outcome, of_errcode
 from broadcast.call.result import CallResult
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.errors import PlanError, RepeatedSendError
+from broadcast.plan import submission
+from broadcast.plan.audience import OpenIDs
+from broadcast.plan.chunk import Chunk, chunked
 from broadcast.states import BatchState
 from models import Base, Batch
-from models.ledger import claims, lanes, plans, records, submits
+from models.ledger import claims, leases, plans, records, submits
 from models.ledger.claims import Claim
-from models.ledger.lanes import Lease
+from models.ledger.leases import Lease
 from models.ledger.reading import next_work
 from models.ledger.reading.next_work import Kind, Work
 from models.types import Moment
@@ -49,44 +51,9 @@ def packed(names: Iterable[str]) -> bytes:
     return openid.pack("".join(names).encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Portion:
-    """The OpenIDs of one batch, as the producer forward_count them over."""
-
-    n: int
-    names: Sequence[str]
-
-    @property
-    def size(self) -> int:
-        """How many there are."""
-        return len(self.names)
-
-    @property
-    def first(self) -> str:
-        """The first of them."""
-        return self.names[0]
-
-    @property
-    def last(self) -> str:
-        """The last of them."""
-        return self.names[-1]
-
-    @property
-    def packed(self) -> bytes:
-        """All of them, 21 bytes each."""
-        return packed(self.names)
-
-
-def portions(names: Sequence[str], sizes: Iterable[int]) -> Iterator[Portion]:
-    """Cut *names* into batches of *sizes*."""
-    rest = iter(names)
-    for n, size in enumerate(sizes, start=1):
-        yield Portion(n, list(itertools.islice(rest, size)))
-
-
-def sizes_of(size: int, batches: int) -> list[int]:
-    """Return *batches* even sizes that add up to *size*."""
-    return [size // batches + (n < size % batches) for n in range(batches)]
+def digest(names: Iterable[str]) -> str:
+    """Return what tells a list of OpenIDs from another."""
+    return hashlib.sha256("".join(names).encode()).hexdigest()
 
 
 def body(
@@ -105,7 +72,7 @@ def body(
         content=content,
         content_digest=hashlib.sha256(content.encode()).hexdigest(),
         msgtype="text",
-        audience_digest=hashlib.sha256("".join(openids(size)).encode()).hexdigest(),
+        audience=OpenIDs(digest=digest(openids(size))),
         scheduled_at=at,
     )
 
@@ -121,11 +88,31 @@ def figures(
     )  # fmt: skip
 
 
-def upload(engine: Engine, said: submission.Body, *, size: int = 20, batches: int = 2) -> str:
-    """Store a broadcast that nobody sees yet; return its id."""
+def upload(engine: Engine, said: submission.Body, *, size: int = 20) -> str:
+    """Store a broadcast that nobody calls yet; return its id."""
     broadcast_id = submits.begin(engine, said, who="tests")
-    submits.add_packs(engine, broadcast_id, portions(openids(size), sizes_of(size, batches)))
+    submits.add_chunks(engine, broadcast_id, chunks(openids(size)))
     return broadcast_id
+
+
+def chunks(names: Sequence[str], most: int = 8) -> Iterator[Chunk]:
+    """Return a list in chunks of a few OpenIDs, so that batches begin and end inside of them."""
+    return chunked([packed(names)], most=most)
+
+
+def terms(
+    *,
+    size: int = 20,
+    batches: int = 2,
+    spread: bool = False,
+    again: bool = True,
+    who: str = "tests",
+) -> submission.Terms:
+    """Return terms under which *size* OpenIDs take so many calls."""
+    return submission.Terms(
+        who=who, again=again, spread_days=spread, batch_size=max(2, -(-size // batches)),
+        late_by=timedelta(days=365),
+    )  # fmt: skip
 
 
 def published(
@@ -139,10 +126,10 @@ def published(
     again: bool = True,
 ) -> str:
     """Submit a broadcast, as the producer does; return its id. It waits for its plan."""
-    broadcast_id = upload(engine, said, size=size, batches=batches)
+    broadcast_id = upload(engine, said, size=size)
     submits.publish(
         engine, broadcast_id, said, figures=figures(size=size, batches=batches),
-        terms=submission.Terms(who="tests", again=again, spread_days=spread), quota=quota,
+        terms=terms(size=size, batches=batches, spread=spread, again=again), quota=quota,
     )  # fmt: skip
     return broadcast_id
 
@@ -163,9 +150,9 @@ def publish_together(
         try:
             submits.publish(
                 engine, ids[n], texts[n], figures=figures(size=20, batches=calls),
-                terms=submission.Terms(who="tests"), quota=quota,
+                terms=terms(batches=calls, again=False), quota=quota,
             )  # fmt: skip
-        except (PlanError, RepeatedSendError):
+        except (PlanError, RepeatedSendError, submission.PublishedMeanwhileError):
             return "refused"
         return "published"
 
@@ -183,8 +170,9 @@ def planned(
     """Cut a published broadcast and open it for calls, as the worker does."""
     row = plans.to_plan(engine, broadcast_id)
     assert row is not None, "it does not wait for its plan"
-    plans.add_batches(engine, row, owner or account())
-    return plans.open_for_calls(engine, row, owner or account(), quota=quota)
+    cuts = plans.cuts_of(engine, row)
+    assert plans.add_batches(engine, row, owner or account(), cuts=cuts)
+    return plans.open_for_calls(engine, row, cuts=cuts, quota=quota)
 
 
 def broadcast(
@@ -214,7 +202,7 @@ class Driver:
         owner: str = "tests",
         rules: Rules = DEFAULT_RULES,
     ) -> None:
-        held = lanes.acquire(engine, name, owner, guards=rules.guards)
+        held = leases.acquire(engine, name, owner, breaker=rules.breaker)
         assert held is not None, "somebody else holds the lane"
         self.engine = engine
         self.held: Lease = held

@@ -6,16 +6,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 
+from broadcast.gates.gate import FORBID_PLANNING
 from broadcast.reports import Report
-from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
+from broadcast.states import BatchState
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.reading import reports
+from models.ledger.reading import reports, standing
 from models.ledger.transaction import read, snapshot
 
 
@@ -26,7 +27,7 @@ class InFlight:
     account: str
     broadcast_id: str
     n: int
-    size: int
+    size: int | None
     since: datetime
     #: Whether its driver still holds the lane. One who lost it may be gone for good, or may bring
     #: the reply late; until somebody takes the lane over nobody asks WeChat what became of it.
@@ -72,30 +73,39 @@ def _flights(
 
 
 def waiting(engine: Engine, accounts: Collection[str]) -> dict[str, Waiting]:
-    """Return what of some accounts has more to be called; nothing of an account that has none."""
-    ended = (
-        select(func.coalesce(func.sum(Batch.size), 0))
-        .where(Batch.broadcast_id == BroadcastRow.id, Batch.state.not_in(_NOT_ENDED))
-        .scalar_subquery()
-    )
-    kept_back = BroadcastRow.state.in_([BroadcastState.PAUSED, BroadcastState.HELD])
+    """Return what of some accounts has more to be called; nothing of an account that has none.
+
+    A broadcast whose time is to come is not among them.
+    """
     with read(engine) as connection:
-        rows = connection.execute(
-            select(BroadcastRow.account, BroadcastRow.id, kept_back.label("kept_back"))
-            .where(BroadcastRow.account.in_(accounts))
-            .where(or_(BroadcastRow.state.in_(_GOING), kept_back & (BroadcastRow.planned > ended)))
-            .order_by(BroadcastRow.created_at, BroadcastRow.id)
-        )
-        found: dict[str, Waiting] = {}
-        for row in rows:
-            there = found.setdefault(row.account, Waiting())
-            (there.kept_back if row.kept_back else there.going).append(row.id)
-        return found
+        rows = connection.execute(_OPEN.where(BroadcastRow.account.in_(accounts))).all()
+        gates = standing.of_broadcasts(connection, [row.id for row in rows])
+        moment = now(connection)
+    found: dict[str, Waiting] = {}
+    for row in rows:
+        own = [gate for gate in gates if gate.broadcast_id == row.id and gate.is_closed(moment)]
+        if any(gate.kind in FORBID_PLANNING for gate in own):
+            continue
+        there = found.setdefault(row.account, Waiting())
+        (there.kept_back if own else there.going).append(row.id)
+    return found
 
 
-_GOING = (BroadcastState.PLANNING, *BROADCAST_RUNNING)
-#: Their followers wait for a call, or are told by the parts that the batch was split into.
-_NOT_ENDED = (BatchState.SPLIT, *(b for b, name in reports.SET_OF.items() if name == "waiting"))
+def going_on(engine: Engine, accounts: Collection[str]) -> list[str]:
+    """Return the broadcasts of *accounts* that workers go on with or begin now, oldest first.
+
+    Those of an account that is halted or stopped are among them. Raises DatabaseAwayError.
+    """
+    return sorted(
+        broadcast_id for one in waiting(engine, accounts).values() for broadcast_id in one.going
+    )
+
+
+_OPEN = (
+    select(BroadcastRow.account, BroadcastRow.id)
+    .where(BroadcastRow.phase.in_(standing.OPEN_PHASES))
+    .order_by(BroadcastRow.created_at, BroadcastRow.id)
+)
 
 _FLIGHTS = (
     select(

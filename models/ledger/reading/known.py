@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, exists, select
 
 from broadcast.accounts import Account
 from broadcast.errors import SettingsError
-from broadcast.states import BROADCAST_DONE, BroadcastState
+from broadcast.states import BroadcastState, Phase
 from models.account import AccountRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
@@ -47,10 +47,11 @@ def names(engine: Engine) -> list[str]:
 
 def with_work(engine: Engine) -> list[str]:
     """Return the names of the accounts for which something is left to send or to ask WeChat for."""
-    nothing = [*BROADCAST_DONE, BroadcastState.UPLOADING]
     polled = exists().where(Batch.account == AccountRow.name, Batch.poll_at.is_not(None))
+    held = BroadcastRow.result == BroadcastState.HELD
     sends = exists().where(
-        BroadcastRow.account == AccountRow.name, BroadcastRow.state.not_in(nothing)
+        BroadcastRow.account == AccountRow.name,
+        BroadcastRow.phase.in_([Phase.PLANNING, Phase.SENDING]) | held,
     )
     with read(engine) as connection:
         found = select(AccountRow.name).where(sends | polled).order_by(AccountRow.name)

@@ -6,6 +6,7 @@ One job of WeChat's is one batch. A reply 0 says so of its batch for good; a per
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, exists, select
 
@@ -15,7 +16,17 @@ from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.ledger.reading import possibly_sent
-from models.ledger.transaction import AnyRow
+from models.ledger.rows import HeldBatch, columns, first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """A batch that has a msg_id."""
+
+    id: int
+    broadcast_id: str
+    n: int
+    msg_id: int | None
 
 
 def _names(msg_id: int) -> ColumnElement[bool]:
@@ -26,7 +37,7 @@ def _names(msg_id: int) -> ColumnElement[bool]:
     )
 
 
-def by_word_alone(connection: Connection, batch: AnyRow) -> bool:
+def by_word_alone(connection: Connection, batch: HeldBatch | Owner) -> bool:
     """Tell whether the msg_id of a batch stands there though no reply of WeChat's named it."""
     if batch.msg_id is None:
         return False
@@ -45,7 +56,7 @@ def accepted_as(connection: Connection, batch_id: int) -> Sequence[int]:
     return [int(msg_id or 0) for msg_id in found]
 
 
-def refuse_not_sent(connection: Connection, batch: AnyRow) -> None:
+def refuse_not_sent(connection: Connection, batch: HeldBatch) -> None:
     """Raise InputError if WeChat answered a call of the batch with 0: then it was sent."""
     msg_ids = accepted_as(connection, batch.id)
     facts = {"id": batch.broadcast_id, "n": batch.n, "msg_id": ", ".join(map(str, msg_ids))}
@@ -60,7 +71,7 @@ def refuse_not_sent(connection: Connection, batch: AnyRow) -> None:
         raise InputError("error.resolve.accepted", **facts)
 
 
-def refuse_of_another(connection: Connection, batch: AnyRow, msg_id: int) -> None:
+def refuse_of_another(connection: Connection, batch: HeldBatch, msg_id: int) -> None:
     """Raise InputError if another batch of the account has this msg_id, or was told it."""
     owner = _owner(connection, batch, msg_id)
     if owner is not None:
@@ -82,7 +93,7 @@ def refuse_of_another(connection: Connection, batch: AnyRow, msg_id: int) -> Non
         )
 
 
-def waiting_for(connection: Connection, batch: AnyRow, msg_id: int) -> Sequence[int]:
+def waiting_for(connection: Connection, batch: HeldBatch, msg_id: int) -> Sequence[int]:
     """Return the other batches of the account in doubt to which WeChat named this msg_id."""
     return connection.scalars(
         select(AttemptRow.batch_id)
@@ -94,10 +105,11 @@ def waiting_for(connection: Connection, batch: AnyRow, msg_id: int) -> Sequence[
     ).all()
 
 
-def _owner(connection: Connection, batch: AnyRow, msg_id: int) -> AnyRow | None:
+def _owner(connection: Connection, batch: HeldBatch, msg_id: int) -> Owner | None:
     """Return another batch of the account that has this msg_id."""
-    return connection.execute(
-        select(Batch.id, Batch.broadcast_id, Batch.n, Batch.msg_id)
+    query = (
+        select(*columns(Owner, Batch))
         .where(Batch.account == batch.account, Batch.msg_id == msg_id, Batch.id != batch.id)
         .limit(1)
-    ).first()
+    )
+    return first(connection, query, Owner)

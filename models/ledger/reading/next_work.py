@@ -1,4 +1,4 @@
-"""Upcoming: what a lane does next, and what it needs for the call.
+"""What a lane does next, and what it needs for the call.
 
 Nothing read here binds anybody: the claim reads anew all that forbids the call.
 """
@@ -9,17 +9,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, Engine, bindparam, func, select, true
+from sqlalchemy import Connection, Engine, bindparam, exists, func, or_, select, true
 
 from broadcast.call.attempts import Reason
-from broadcast.call.outcomes import SAID_ACCEPTED
-from broadcast.states import BROADCAST_RUNNING, BatchState
+from broadcast.call.outcomes import SAID_ACCEPTED, Outcome
+from broadcast.call.path import SendPath
+from broadcast.gates.gate import OPEN_BY_TIME
+from broadcast.states import BatchState, Phase
 from models.account import Lane
 from models.attempt import AttemptRow
-from models.batch import Batch, Pack
+from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.engine import now
-from models.ledger.transaction import AnyRow, read
+from models.engine import database_now, now
+from models.gate import GateRow
+from models.ledger.reading import recipients
+from models.ledger.rows import first
+from models.ledger.transaction import read
 
 
 class Kind(StrEnum):
@@ -41,24 +46,45 @@ class Work:
     now: datetime | None = None
     batch_id: int = 0
     broadcast_id: str = ""
+    path: SendPath = SendPath.MASS_SEND
     n: int = 0
     state: BatchState = BatchState.PLANNED
     attempts: int = 0
-    pack_id: int = 0
+    list: str | None = None
+    start: int = 0
+    size: int | None = None
     clientmsgid: str = ""
     not_before: datetime | None = None
+    begins_anew: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Next:
+    """A batch that may be called next."""
+
+    id: int
+    broadcast_id: str
+    path: SendPath
+    n: int
+    state: BatchState
+    attempts: int
+    list: str | None
+    start: int
+    size: int | None
+    clientmsgid: str
+    not_before: datetime | None
+    begins_anew: bool
+    reason: Reason | None
 
 
 def next_work(engine: Engine, account: str) -> Work:
     """Return what the lane does next: a doubtful batch before all, then by priority and age."""
     with read(engine) as connection:
-        moment = now(connection)
-        whose = {"account": account}
-        lane = connection.execute(_LANE, whose).one()
-        if lane.halted_at or lane.stopped_at:
-            return Work(kind=Kind.REST, now=moment)
-        doubtful = connection.execute(DOUBTFUL, whose).first()
-        batch = doubtful or connection.execute(_PLANNED, whose | {"moment": moment}).first()
+        lane = connection.execute(_LANE, {"account": account}).one()
+        moment: datetime = lane.moment
+        whose = {"account": account, "moment": moment}
+        doubtful = first(connection, DOUBTFUL, _Next, whose)
+        batch = doubtful or first(connection, _PLANNED, _Next, whose)
         if batch is None:
             return _until_due(connection, account, moment)
         # A lane that waits asks mass/get nothing either: it may be waiting for a token.
@@ -71,71 +97,89 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((m for m in (one, other) if m is not None), default=None)
 
 
-def _work(kind: Kind, batch: AnyRow, moment: datetime, *, until: datetime | None) -> Work:
+def _work(kind: Kind, batch: _Next, moment: datetime, *, until: datetime | None) -> Work:
     due = until is None or until <= moment
     return Work(
-        kind=kind if due else Kind.WAIT,
-        until=until,
-        now=moment,
-        batch_id=batch.id,
-        broadcast_id=batch.broadcast_id,
-        n=batch.n,
-        state=batch.state,
-        attempts=batch.attempts,
-        pack_id=batch.pack_id,
-        clientmsgid=batch.clientmsgid,
-        not_before=batch.not_before,
-    )
+        kind=kind if due else Kind.WAIT, until=until, now=moment, batch_id=batch.id,
+        broadcast_id=batch.broadcast_id, path=batch.path, n=batch.n, state=batch.state,
+        attempts=batch.attempts, list=batch.list, start=batch.start, size=batch.size,
+        clientmsgid=batch.clientmsgid, not_before=batch.not_before, begins_anew=batch.begins_anew,
+    )  # fmt: skip
 
 
 # Built once: building a statement costs as much as running it, and a lane runs these for each call.
-_LANE = select(Lane.halted_at, Lane.stopped_at, Lane.not_before).where(
+_LANE = select(Lane.not_before, database_now().label("moment")).where(
     Lane.account == bindparam("account")
+)
+#: No gate forbids the calls of its path: the same as ``broadcast.gates.gate``, which decides.
+NO_GATE = ~exists().where(
+    GateRow.account == Batch.account,
+    GateRow.opened_at.is_(None),
+    GateRow.broadcast_id.in_(["", Batch.broadcast_id]),
+    or_(GateRow.path.is_(None), GateRow.path == Batch.path),
+    or_(
+        GateRow.until.is_(None),
+        GateRow.kind.not_in(list(OPEN_BY_TIME)),
+        GateRow.until > bindparam("moment"),
+    ),
 )
 _BATCHES = (
     select(
-        Batch.id, Batch.broadcast_id, Batch.n, Batch.state, Batch.attempts, Batch.pack_id,
-        Batch.clientmsgid, Batch.not_before, Batch.reason,
+        Batch.id, Batch.broadcast_id, Batch.path, Batch.n, Batch.state, Batch.attempts, Batch.list,
+        Batch.start, Batch.size, Batch.clientmsgid, Batch.not_before, Batch.begins_anew,
+        Batch.reason,
     )
     .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
-    .where(Batch.account == bindparam("account"), BroadcastRow.state.in_(BROADCAST_RUNNING))
-    .limit(1)
+    .where(Batch.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING, NO_GATE)
 )  # fmt: skip
 #: In which an account's broadcasts are called.
 ORDER = (BroadcastRow.priority.desc(), BroadcastRow.published_at, BroadcastRow.id)
+#: What a newer release made of a call of it is for that release to repeat.
+_ALL_RECOGNISED = ~exists().where(
+    AttemptRow.batch_id == Batch.id, AttemptRow.outcome.not_in(list(Outcome))
+)
 #: A batch that may have been sent goes first, and no other starts before it is settled.
-DOUBTFUL = _BATCHES.where(Batch.state == BatchState.UNKNOWN).order_by(Batch.not_before, Batch.id)
+DOUBTFUL = (
+    _BATCHES.where(Batch.state == BatchState.UNKNOWN, _ALL_RECOGNISED)
+    .order_by(Batch.not_before, Batch.id)
+    .limit(1)
+)
 _PLANNED = (
     _BATCHES.where(Batch.state == BatchState.PLANNED)
     .where(Batch.not_before.is_(None) | (Batch.not_before <= bindparam("moment")))
     .order_by(*ORDER, Batch.n)
+    .limit(1)
 )
 
 
 def _until_due(connection: Connection, account: str, moment: datetime) -> Work:
-    soonest = connection.scalar(
-        select(func.min(Batch.not_before))
-        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
-        .where(Batch.account == account, BroadcastRow.state.in_(BROADCAST_RUNNING))
-        .where(Batch.state == BatchState.PLANNED)
-    )
+    soonest = connection.scalar(_SOONEST, {"account": account, "moment": moment})
     if soonest is None:
         return Work(kind=Kind.REST, now=moment)
     return Work(kind=Kind.WAIT, until=soonest, now=moment)
 
 
-_PACK = select(Pack.openids).where(Pack.id == bindparam("pack_id"))
+_SOONEST = (
+    select(func.min(Batch.not_before))
+    .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+    .where(Batch.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING, NO_GATE)
+    .where(Batch.state == BatchState.PLANNED)
+)
 
 
-def openids(engine: Engine, pack_id: int) -> bytes:
-    """Return the packed OpenIDs of a batch."""
+def openids(engine: Engine, work: Work) -> bytes | None:
+    """Return the packed OpenIDs of a batch; None where the list is WeChat's."""
+    if work.list is None or work.size is None:
+        return None
     with read(engine) as connection:
-        return connection.execute(_PACK, {"pack_id": pack_id}).scalar_one()
+        return recipients.packed(
+            connection, work.broadcast_id, work.list, start=work.start, size=work.size
+        )
 
 
 _FOLLOWING = select(
-    Batch.id, Batch.broadcast_id, Batch.n, Batch.state, Batch.attempts, Batch.pack_id,
-    Batch.clientmsgid, Batch.not_before,
+    Batch.id, Batch.broadcast_id, Batch.path, Batch.n, Batch.state, Batch.attempts, Batch.list,
+    Batch.start, Batch.size, Batch.clientmsgid, Batch.not_before, Batch.begins_anew, Batch.reason,
 ).where(
     Batch.broadcast_id == bindparam("broadcast_id"), Batch.n == bindparam("n"),
     Batch.state == BatchState.PLANNED,
@@ -146,24 +190,37 @@ def following(engine: Engine, work: Work) -> Work | None:
     """Return the batch that probably comes after *work*: a guess, which binds nobody."""
     with read(engine) as connection:
         place = {"broadcast_id": work.broadcast_id, "n": work.n + 1}
-        batch = connection.execute(_FOLLOWING, place).first()
+        batch = first(connection, _FOLLOWING, _Next, place)
         return None if batch is None else _work(Kind.CALL, batch, now(connection), until=None)
 
 
-def content(engine: Engine, broadcast_id: str) -> str:
-    """Return a broadcast's content, canonical JSON."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a broadcast says, and to whom where the list is WeChat's."""
+
+    #: Canonical JSON.
+    content: str
+    audience_kind: str
+    audience_spec: str
+
+
+def said(engine: Engine, broadcast_id: str) -> Said:
+    """Return what the calls of a broadcast have in common."""
     with read(engine) as connection:
-        return connection.execute(
-            select(BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
-        ).scalar_one()
+        row = connection.execute(
+            select(
+                BroadcastRow.content, BroadcastRow.audience_kind, BroadcastRow.audience_spec
+            ).where(BroadcastRow.id == broadcast_id)
+        ).mappings().one()  # fmt: skip
+        return Said(**row)
 
 
 def said_msg_id(engine: Engine, batch_id: int) -> int | None:
     """Return the msg_id of the job that WeChat says it has for a batch, if a reply named one.
 
     The one that the decision waits for: a msg_id that came with a refusal is nobody's job, and what
-    mass/get knows of it settles nothing. One that a person denied comes last: he may have spoken
-    while the question was being made ready.
+    mass/get knows of it settles nothing. One that a person denied comes last: it may have been
+    denied while the question was being made ready.
     """
     with read(engine) as connection:
         return connection.scalar(

@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, func, select, true
 
-from broadcast.call.outcomes import MAYBE_SENT, SAID_ACCEPTED
+from broadcast.call.outcomes import ANSWERED, SAID_ACCEPTED
 from broadcast.call.waits import REPEAT_WINDOW, Waits
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now
 
 #: No reply that can be trusted came.
-UNANSWERED: ColumnElement[bool] = AttemptRow.outcome.is_(None) | AttemptRow.outcome.in_(MAYBE_SENT)
+UNANSWERED: ColumnElement[bool] = AttemptRow.outcome.is_(None) | AttemptRow.outcome.not_in(ANSWERED)
 #: WeChat may have taken it, as far as the replies tell; one that says "accepted" did.
 MAYBE: ColumnElement[bool] = UNANSWERED | AttemptRow.outcome.in_(SAID_ACCEPTED)
 #: No person took it for not sent.

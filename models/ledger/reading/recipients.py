@@ -1,7 +1,7 @@
-"""Recipients: the OpenIDs of one set, streamed batch by batch, never all in memory.
+"""Recipients: the OpenIDs of a range, a batch or a set, read chunk by chunk.
 
-Which batches are in the set is read in one moment; their OpenIDs never change, so they are read
-pack by pack afterwards and nobody holds a transaction open while somebody reads.
+Which batches are in a set is read in one moment; their recipients are frozen at the first claim, so
+they are read afterwards and nobody holds a transaction open while somebody reads.
 """
 
 from __future__ import annotations
@@ -10,21 +10,78 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Engine, exists, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from broadcast import openid
 from broadcast.call.attempts import Reason
 from broadcast.errors import InputError
+from broadcast.gates.gate import GateKind
+from broadcast.plan.chunk import ASKED, CHUNK, LEFT, cut_out
 from broadcast.reports import SETS
-from broadcast.states import BatchState, BroadcastState
-from models.batch import Batch, Pack
+from broadcast.states import BatchState, Phase
+from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.ledger.reading import reports
-from models.ledger.transaction import AnyRow, read
-from models.skipped import Skipped
+from models.ledger.reading import known_ids, standing
+from models.ledger.transaction import read
+from models.recipients import ChunkRow, Skipped
 
 SKIPPED = "skipped"
 NAMES = (*SETS, SKIPPED)
+#: In which set the followers of a batch are; those of a split one are counted by its children.
+SET_OF = {
+    BatchState.PLANNED: "waiting",
+    BatchState.CALLING: "waiting",
+    BatchState.UNKNOWN: "waiting",
+    BatchState.ACCEPTED: "accepted",
+    BatchState.FINISHED: "accepted",
+    BatchState.REFUSED: "refused",
+    BatchState.CANCELLED: "cancelled",
+    BatchState.IN_DOUBT: "in_doubt",
+}
+
+
+def set_of(state: BatchState) -> str:
+    """Return the set of a batch that was not split; one of a newer release's states still waits."""
+    return SET_OF.get(state, "waiting")
+
+
+# Built once: a lane runs it for each call. Chunks of one list are at most CHUNK long.
+_CHUNKS = (
+    select(ChunkRow.start, ChunkRow.openids)
+    .where(
+        ChunkRow.broadcast_id == bindparam("broadcast_id"), ChunkRow.list == bindparam("name"),
+        ChunkRow.start > bindparam("after"), ChunkRow.start < bindparam("end"),
+    )
+    .order_by(ChunkRow.start)
+)  # fmt: skip
+
+
+def packed(connection: Connection, broadcast_id: str, name: str, *, start: int, size: int) -> bytes:
+    """Return the packed OpenIDs of a range of a list. Raises ValueError where some are missing."""
+    rows = connection.execute(
+        _CHUNKS,
+        {"broadcast_id": broadcast_id, "name": name, "after": start - CHUNK, "end": start + size},
+    )
+    chunks = [
+        (row.start, row.openids)
+        for row in rows
+        if row.start + len(row.openids) // openid.PACKED_LENGTH > start
+    ]
+    return cut_out(chunks, start=start, size=size)
+
+
+def resolved(connection: Connection, broadcast_id: str) -> tuple[str, int]:
+    """Return the list from which a plan cuts, what is left or else what was asked, and its size."""
+    sizes = {
+        name: int(size)
+        for name, size in connection.execute(
+            select(ChunkRow.list, func.sum(ChunkRow.size))
+            .where(ChunkRow.broadcast_id == broadcast_id, ChunkRow.list.in_([ASKED, LEFT]))
+            .group_by(ChunkRow.list)
+        )
+    }
+    name = LEFT if LEFT in sizes else ASKED
+    return name, sizes.get(name, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +110,9 @@ class SkippedLines:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Member:
     n: int
-    pack_id: int
+    list: str
+    start: int
+    size: int
     state: BatchState
     reason: Reason | None
     errcode: int | None = None
@@ -63,71 +122,82 @@ class _Member:
 def portions(engine: Engine, broadcast_id: str, name: str) -> Iterator[Portion]:
     """Yield the OpenIDs of the set *name*, in the order of the batches.
 
-    Raises UnknownIdError, and InputError for a name that is no set of followers, before the first.
+    Nothing for WeChat's own sends, whose list is WeChat's. Raises UnknownIdError, and InputError
+    for a name that is no set of followers, before the first.
     """
     if name not in SETS:
         raise InputError("error.recipients.set", name=name, sets=", ".join(NAMES))
     with read(engine) as connection:
         members = _members(connection, broadcast_id, name)
-    return _read(engine, members)
+    return _read(engine, broadcast_id, members)
 
 
-def _read(engine: Engine, members: Sequence[_Member]) -> Iterator[Portion]:
+def _read(engine: Engine, broadcast_id: str, members: Sequence[_Member]) -> Iterator[Portion]:
     for member in members:
         with read(engine) as connection:
-            packed = connection.scalars(select(Pack.openids).where(Pack.id == member.pack_id)).one()
+            found = packed(
+                connection, broadcast_id, member.list, start=member.start, size=member.size
+            )
         yield Portion(
-            openids=openid.unpack(packed), n=member.n, state=member.state, reason=member.reason,
+            openids=openid.unpack(found), n=member.n, state=member.state, reason=member.reason,
             errcode=member.errcode, msg_id=member.msg_id,
         )  # fmt: skip
 
 
 def _members(connection: Connection, broadcast_id: str, name: str) -> list[_Member]:
-    """Return the batches of a set, and packs that never became a batch, in their order."""
-    row = _row(connection, broadcast_id)
-    states = [state for state, told in reports.SET_OF.items() if told == name]
+    """Return the batches of a set; of what is not planned yet, the chunks of its list."""
+    phase = connection.scalar(
+        select(BroadcastRow.phase).where(
+            BroadcastRow.id == broadcast_id, BroadcastRow.phase != Phase.UPLOADING
+        )
+    )
+    if phase is None:
+        raise known_ids.unknown(connection, broadcast_id)
+    there = _batches(connection, broadcast_id) if phase is not Phase.PLANNING else []
+    if not there:
+        return _unplanned(connection, broadcast_id, name)
+    return [member for member in there if set_of(member.state) == name]
+
+
+def _batches(connection: Connection, broadcast_id: str) -> list[_Member]:
     rows = connection.execute(
         select(
-            Batch.n, Batch.pack_id, Batch.state, Batch.reason, Batch.errcode, Batch.msg_id
-        ).where(Batch.broadcast_id == broadcast_id, Batch.state.in_(states))
-    )
-    batches = [_Member(**dict(found)) for found in rows.mappings()]
-    uncut = _uncut(connection, broadcast_id, row) if name == _set_of_uncut(row) else []
-    return sorted([*batches, *uncut], key=lambda member: member.n)
-
-
-def _row(connection: Connection, broadcast_id: str) -> AnyRow:
-    row = connection.execute(
-        select(BroadcastRow.cancelled_at, BroadcastRow.reason).where(
-            BroadcastRow.id == broadcast_id, BroadcastRow.state != BroadcastState.UPLOADING
+            Batch.n, Batch.list, Batch.start, Batch.size, Batch.state, Batch.reason, Batch.errcode,
+            Batch.msg_id,
         )
-    ).first()
-    if row is None:
-        raise reports.unknown(connection, broadcast_id)
-    return row
+        .where(Batch.broadcast_id == broadcast_id, Batch.state != BatchState.SPLIT)
+        .where(Batch.list.is_not(None))
+        .order_by(Batch.n)
+    )  # fmt: skip
+    return [_Member(**row) for row in rows.mappings()]
 
 
-def _set_of_uncut(row: AnyRow) -> str:
-    """Return in which set those are whose batch was never made."""
-    return "waiting" if row.cancelled_at is None else "cancelled"
-
-
-def _uncut(connection: Connection, broadcast_id: str, row: AnyRow) -> list[_Member]:
-    cancelled = row.cancelled_at is not None
-    state = BatchState.CANCELLED if cancelled else BatchState.PLANNED
-    reason = Reason.BY_HAND if cancelled else None
-    own = exists().where(Batch.broadcast_id == broadcast_id, Batch.pack_id == Pack.id)
-    packs = select(Pack.n, Pack.id).where(Pack.broadcast_id == broadcast_id, ~own)
+def _unplanned(connection: Connection, broadcast_id: str, name: str) -> list[_Member]:
+    """Return everybody of a list that never became batches: they wait, or were cancelled."""
+    gates = standing.of_broadcasts(connection, [broadcast_id])
+    cancelled = any(gate.kind is GateKind.CANCEL for gate in gates)
+    if name != ("cancelled" if cancelled else "waiting"):
+        return []
+    chosen, _ = resolved(connection, broadcast_id)
+    rows = connection.execute(
+        select(ChunkRow.start, ChunkRow.size)
+        .where(ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == chosen)
+        .order_by(ChunkRow.start)
+    )
     return [
-        _Member(n=n, pack_id=pack_id, state=state, reason=reason)
-        for n, pack_id in connection.execute(packs)
-    ]
+        _Member(
+            n=n, list=chosen, start=start, size=size,
+            state=BatchState.CANCELLED if cancelled else BatchState.PLANNED,
+            reason=Reason.BY_HAND if cancelled else None,
+        )
+        for n, (start, size) in enumerate(rows, start=1)
+    ]  # fmt: skip
 
 
 def skipped(engine: Engine, broadcast_id: str) -> list[SkippedLines]:
     """Return the lines that were left out, by reason. Raises UnknownIdError."""
     with read(engine) as connection:
-        _row(connection, broadcast_id)
+        _members(connection, broadcast_id, SETS[0])
         rows = connection.execute(
             select(Skipped.reason, Skipped.count.label("lines"), Skipped.sample)
             .where(Skipped.broadcast_id == broadcast_id)

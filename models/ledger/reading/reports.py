@@ -2,39 +2,96 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Engine, func, or_, select
+from sqlalchemy import Connection, Engine, func, select
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
-from broadcast.errors import UnknownIdError
+from broadcast.gates.gate import Gate, closed
+from broadcast.gates.shown import shown_state
 from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report
-from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
+from broadcast.states import BatchState, BroadcastState, Phase
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.reading import driven, people, tripped, voices
-from models.ledger.transaction import AnyRow, read, snapshot
-from models.skipped import Skipped
+from models.ledger.reading import driven, history, known_ids, standing
+from models.ledger.reading.driven import Place
+from models.ledger.reading.recipients import set_of
+from models.ledger.rows import columns, every, first
+from models.ledger.transaction import read, snapshot
+from models.recipients import Skipped
 
-#: In which set the followers of a batch are; those of a split one are told by its children.
-SET_OF = {
-    BatchState.PLANNED: "waiting",
-    BatchState.CALLING: "waiting",
-    BatchState.UNKNOWN: "waiting",
-    BatchState.ACCEPTED: "accepted",
-    BatchState.FINISHED: "accepted",
-    BatchState.REFUSED: "refused",
-    BatchState.CANCELLED: "cancelled",
-    BatchState.IN_DOUBT: "in_doubt",
-}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """A broadcast's own row, as far as a report needs it."""
+
+    id: str
+    account: str
+    key: str
+    title: str | None
+    priority: int
+    version: int
+    phase: Phase
+    result: BroadcastState | None
+    msgtype: str
+    content: str
+    audience_kind: str
+    read: int
+    malformed: int
+    duplicate: int
+    suppressed: int
+    excluded: int
+    unsubscribed: int
+    capped: int
+    sampled_out: int
+    planned: int | None
+    created_at: datetime
+    created_by: str
+    published_at: datetime | None
+    moved_at: datetime | None
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Count:
+    """How many batches of a broadcast are in one state."""
+
+    broadcast_id: str
+    state: BatchState
+    count: int
+    size: int | None
+    attempts: int
+    polled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wait:
+    """What a lane waits for."""
+
+    account: str
+    not_before: datetime | None
+    wait_reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What several broadcasts have around them, read with a statement a kind."""
+
+    counts: Mapping[str, Sequence[_Count]]
+    not_called: Mapping[str, int]
+    gates: Mapping[str | None, Sequence[Gate]]
+    lanes: Mapping[str, LaneView]
+    now: datetime
 
 
 def report(engine: Engine, broadcast_id: str, *, whole: bool = True) -> Report:
@@ -48,207 +105,175 @@ def of(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Repo
 
     The whole has the batches too, what people did, and what goes before it or keeps it waiting.
     """
-    row = connection.execute(
-        select(BroadcastRow.__table__).where(
-            BroadcastRow.id == broadcast_id,
-            BroadcastRow.state != BroadcastState.UPLOADING,
-        )
-    ).first()
+    query = select(*columns(_Row, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
+    row = first(connection, query, _Row)
     if row is None:
-        raise unknown(connection, broadcast_id)
-    return _report(connection, row, whole=whole)
+        raise known_ids.unknown(connection, broadcast_id)
+    around = _around(connection, [row])
+    if not whole:
+        return _report(row, around)
+    return replace(
+        _report(row, around),
+        batch_list=_lines(connection, row.id),
+        operator_actions=history.operator_actions(
+            connection, row.id, row.account, since=row.created_at, until=row.finished_at
+        ),
+        driven=driven.of(connection, _place(row), around.now),
+    )
+
+
+def _place(row: _Row) -> Place:
+    return Place(
+        id=row.id, account=row.account, phase=row.phase, priority=row.priority,
+        published_at=row.published_at, moved_at=row.moved_at, created_at=row.created_at,
+    )  # fmt: skip
 
 
 def reports(engine: Engine, *, account: str | None = None, most: int = 50) -> list[Report]:
-    """Return the newest broadcasts, without their batch lists."""
+    """Return the newest broadcasts, without their batch lists, in a handful of statements."""
+    query = (
+        select(*columns(_Row, BroadcastRow))
+        .order_by(BroadcastRow.created_at.desc(), BroadcastRow.id.desc())
+        .limit(most)
+    )
+    if account is not None:
+        query = query.where(BroadcastRow.account == account)
     with snapshot(engine) as connection:
-        query = (
-            select(BroadcastRow.__table__)
-            .where(BroadcastRow.state != BroadcastState.UPLOADING)
-            .order_by(BroadcastRow.created_at.desc(), BroadcastRow.id.desc())
-            .limit(most)
-        )
-        if account is not None:
-            query = query.where(BroadcastRow.account == account)
-        return [_report(connection, row, whole=False) for row in connection.execute(query)]
+        rows = every(connection, query, _Row)
+        around = _around(connection, rows)
+        return [_report(row, around) for row in rows]
 
 
-def unknown(connection: Connection, broadcast_id: str) -> UnknownIdError:
-    """Return the error that nobody has this id, with the newest ids that look like it."""
-    ids = connection.scalars(
-        select(BroadcastRow.id)
-        .where(BroadcastRow.state != BroadcastState.UPLOADING)
-        .order_by(BroadcastRow.created_at.desc())
-        .limit(500)
-    ).all()
-    near = difflib.get_close_matches(broadcast_id, ids, n=3, cutoff=0.6)
-    if near:
-        return UnknownIdError("error.broadcast.unknown_near", id=broadcast_id, near=", ".join(near))
-    return UnknownIdError("error.broadcast.unknown", id=broadcast_id)
-
-
-def _report(connection: Connection, row: AnyRow, *, whole: bool) -> Report:
-    recipients, batches, calls = _sums(connection, row.id)
-    # Published and not cut yet, or not wholly: the rest waits, or was cancelled before it was cut.
-    lost = row.cancelled_at is not None
-    recipients["cancelled" if lost else "waiting"] += row.planned - sum(recipients.values())
-    lane, moment = _lane(connection, row.account), now(connection)
-    return Report(
-        id=row.id,
-        account=row.account,
-        key=row.key,
-        priority=row.priority,
-        state=_shown_state(row.state, lane),
-        reason=row.reason,
-        reason_errcode=row.reason_errcode,
-        reason_errmsg=row.reason_errmsg,
-        reason_count=_refusals(connection, row),
-        audience={"read": row.read}
-        | {name: getattr(row, name) for name in SKIPS}
-        | {"planned": row.planned},
-        recipients=recipients,
-        batches=batches,
-        batch_list=_lines(connection, row.id) if whole else (),
-        calls=calls,
-        results_due=_results_due(connection, row.id),
-        lane=lane,
-        created_at=row.created_at,
-        scheduled_at=row.scheduled_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        people=people.of(connection, row) if whole else None,
-        driven=driven.of(connection, row, moment) if whole else None,
-        now=moment,
-    )
-
-
-def _shown_state(state: BroadcastState, lane: LaneView) -> BroadcastState:
-    running = {BroadcastState.PLANNING, BroadcastState.WAITING, BroadcastState.SENDING}
-    if state in running and (lane.stopped_at or lane.halted_at):
-        return BroadcastState.HELD
-    return state
-
-
-def _sums(connection: Connection, broadcast_id: str) -> tuple[dict[str, int], dict[str, int], int]:
-    recipients = dict.fromkeys(SETS, 0)
-    batches = dict.fromkeys(("total", "accepted", "finished", *SETS[1:]), 0)
-    calls = connection.scalar(
-        select(func.count())
-        .select_from(AttemptRow)
-        .join(Batch, Batch.id == AttemptRow.batch_id)
-        .where(Batch.broadcast_id == broadcast_id)
-        .where(AttemptRow.outcome.is_(None) | (AttemptRow.outcome != Outcome.NOT_CALLED))
-    )
-    rows = connection.execute(
-        select(Batch.state, func.count(), func.sum(Batch.size))
-        .where(Batch.broadcast_id == broadcast_id)
-        .group_by(Batch.state)
-    )
-    for state, count, size in rows:
-        if state is BatchState.SPLIT:
-            continue
-        recipients[SET_OF[state]] += int(size)
-        batches["total"] += count
-        batches[SET_OF[state]] += count
-        if state is BatchState.FINISHED:
-            batches["finished"] += count
-    return recipients, batches, calls or 0
-
-
-def _results_due(connection: Connection, broadcast_id: str) -> int:
-    return (
-        connection.scalar(
-            select(func.count())
-            .select_from(Batch)
-            .where(Batch.broadcast_id == broadcast_id, Batch.poll_at.is_not(None))
-        )
-        or 0
-    )
-
-
-def _lines(connection: Connection, broadcast_id: str) -> list[BatchLine]:
-    rows = connection.execute(
-        select(
-            Batch.n, Batch.size, Batch.state, Batch.reason, Batch.errcode, Batch.errmsg,
-            Batch.msg_id, Batch.attempts, Batch.not_before,
-        )
-        .where(Batch.broadcast_id == broadcast_id)
-        .order_by(Batch.n)
+def _around(connection: Connection, rows: Sequence[_Row]) -> _Around:
+    ids = [row.id for row in rows]
+    gates: dict[str | None, list[Gate]] = defaultdict(list)
+    for gate in standing.of_broadcasts(connection, ids):
+        gates[gate.broadcast_id].append(gate)
+    counts: dict[str, list[_Count]] = defaultdict(list)
+    for count in _counts(connection, ids):
+        counts[count.broadcast_id].append(count)
+    return _Around(
+        counts, _not_called(connection, ids), gates,
+        _lane_views(connection, {row.account for row in rows}), now(connection),
     )  # fmt: skip
-    return [BatchLine(**dict(row)) for row in rows.mappings()]
 
 
-_LANES = select(
-    Lane.account, Lane.not_before, Lane.wait_reason, Lane.stopped_at, Lane.stop_reason,
-    Lane.stop_errcode, Lane.stop_errmsg, Lane.halted_at, Lane.halted_by,
-)  # fmt: skip
+def _counts(connection: Connection, ids: Sequence[str]) -> Sequence[_Count]:
+    query = (
+        select(
+            Batch.broadcast_id, Batch.state, func.count().label("count"),
+            func.sum(Batch.size).label("size"), func.sum(Batch.attempts).label("attempts"),
+            func.count(Batch.poll_at).label("polled"),
+        )
+        .where(Batch.broadcast_id.in_(ids))
+        .group_by(Batch.broadcast_id, Batch.state)
+    )  # fmt: skip
+    return every(connection, query, _Count)
+
+
+def _not_called(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
+    """Count the claims that were given back before anything was called."""
+    rows = connection.execute(
+        select(Batch.broadcast_id, func.count())
+        .join(AttemptRow, AttemptRow.batch_id == Batch.id)
+        .where(Batch.broadcast_id.in_(ids), AttemptRow.outcome == Outcome.NOT_CALLED)
+        .group_by(Batch.broadcast_id)
+    )
+    return {broadcast_id: count for broadcast_id, count in rows}  # noqa: C416 - no pairs to mypy
+
+
+def _report(row: _Row, around: _Around) -> Report:
+    lane = around.lanes[row.account]
+    gates = closed([*around.gates.get(row.id, ()), *lane.gates], around.now)
+    schedule = [gate for gate in around.gates.get(row.id, ()) if gate not in gates]
+    counts = around.counts.get(row.id, ()) if row.phase is not Phase.PLANNING else ()
+    calls = sum(int(count.attempts) for count in counts) - around.not_called.get(row.id, 0)
+    state = shown_state(
+        phase=row.phase, result=row.result, gates=gates, called=row.started_at is not None,
+        now=around.now,
+    )  # fmt: skip
+    recipients, batches = _sums(row, counts, cancelled=state is BroadcastState.CANCELLED)
+    return Report(
+        id=row.id, account=row.account, key=row.key, title=row.title, priority=row.priority,
+        version=row.version, phase=row.phase, state=state, gates=[*gates, *schedule],
+        msgtype=row.msgtype, content=row.content, audience_kind=row.audience_kind,
+        audience={"read": row.read} | {name: getattr(row, name) for name in SKIPS}
+        | {"planned": row.planned},
+        recipients=recipients, batches=batches, batch_list=(), calls=calls,
+        results_due=sum(count.polled for count in counts), lane=lane, created_at=row.created_at,
+        created_by=row.created_by, scheduled_at=row.scheduled_at, started_at=row.started_at,
+        finished_at=row.finished_at, now=around.now,
+    )  # fmt: skip
+
+
+def _sums(
+    row: _Row, counts: Iterable[_Count], *, cancelled: bool
+) -> tuple[dict[str, int | None], dict[str, int]]:
+    recipients: dict[str, int | None] = dict.fromkeys(SETS, None if row.planned is None else 0)
+    batches = dict.fromkeys(("total", "accepted", "finished", *SETS[1:]), 0)
+    seen = 0
+    for count in counts:
+        if count.state is BatchState.SPLIT:
+            continue
+        name = set_of(count.state)
+        batches["total"] += count.count
+        batches[name] += count.count
+        if count.state is BatchState.FINISHED:
+            batches["finished"] += count.count
+        if row.planned is not None:
+            recipients[name] = (recipients[name] or 0) + int(count.size or 0)
+            seen += int(count.size or 0)
+    if row.planned is not None:
+        # What is not planned yet waits, or was cancelled before it was.
+        name = "cancelled" if cancelled else "waiting"
+        recipients[name] = (recipients[name] or 0) + row.planned - seen
+    return recipients, batches
+
+
+def _lines(connection: Connection, broadcast_id: str) -> Sequence[BatchLine]:
+    query = (
+        select(*columns(BatchLine, Batch))
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+        # What is being planned may still be cut in another way.
+        .where(Batch.broadcast_id == broadcast_id, BroadcastRow.phase != Phase.PLANNING)
+        .order_by(Batch.n)
+    )
+    return every(connection, query, BatchLine)
+
+
+def _lane_views(connection: Connection, accounts: Collection[str] | None) -> dict[str, LaneView]:
+    query = select(*columns(_Wait, Lane)).order_by(Lane.account)
+    if accounts is not None:
+        query = query.where(Lane.account.in_(accounts))
+    gates = standing.of_accounts(connection, accounts)
+    return {
+        wait.account: LaneView(
+            not_before=wait.not_before, wait_reason=wait.wait_reason,
+            gates=tuple(gate for gate in gates if gate.account == wait.account),
+        )
+        for wait in every(connection, query, _Wait)
+    }  # fmt: skip
 
 
 def lanes(engine: Engine) -> tuple[dict[str, LaneView], datetime]:
     """Return every lane by its account, in order, and the moment. Raises DatabaseAwayError."""
     with snapshot(engine) as connection:
-        rows = connection.execute(_LANES.order_by(Lane.account)).mappings().all()
-        views = {row["account"]: _lane_view(connection, row) for row in rows}
-        return views, now(connection)
+        return _lane_views(connection, None), now(connection)
 
 
-def going_on(engine: Engine, accounts: Collection[str]) -> list[str]:
-    """Return the broadcasts of *accounts* that workers go on with or begin now, oldest first.
-
-    Those of an account that stands still are among them. Raises DatabaseAwayError.
-    """
-    with read(engine) as connection:
-        scheduled = BroadcastRow.state == BroadcastState.SCHEDULED
-        due = scheduled & (BroadcastRow.scheduled_at <= now(connection))
-        going = BroadcastRow.state.in_([BroadcastState.PLANNING, *BROADCAST_RUNNING])
-        rows = connection.scalars(
-            select(BroadcastRow.id)
-            .where(or_(going, due), BroadcastRow.account.in_(accounts))
-            .order_by(BroadcastRow.created_at)
-        )
-        return list(rows)
-
-
-def _lane(connection: Connection, account: str) -> LaneView:
-    row = connection.execute(_LANES.where(Lane.account == account)).mappings().one()
-    return _lane_view(connection, row)
-
-
-def _lane_view(connection: Connection, lane: Mapping[Any, Any]) -> LaneView:
-    """Return what a lane waits for, with what the history knows of it."""
-    row = dict(lane)
-    account = row.pop("account")
-    why = voices.halt_why(connection, account) if row["halted_at"] else None
-    doubts = row["stop_reason"] is Reason.TOO_MANY_DOUBTS
-    last = tripped.last(connection, account=account) if doubts else None
-    return LaneView(
-        **row,
-        halted_why=why,
-        stop_count=last.count if last else None,
-        stop_broadcasts=last.broadcasts if last else (),
-    )
-
-
-def _refusals(connection: Connection, row: AnyRow) -> int | None:
-    if row.reason is not Reason.TOO_MANY_REFUSALS:
-        return None
-    last = tripped.last(connection, broadcast_id=row.id)
-    return last.count if last else None
-
-
-def repeats(engine: Engine, broadcast_id: str) -> list[Repeat]:
+def repeats(engine: Engine, broadcast_id: str) -> Sequence[Repeat]:
     """Return the calls that had to be made again, and what each of them ended as."""
+    query = (
+        select(
+            Batch.n, AttemptRow.number, AttemptRow.outcome, AttemptRow.errcode,
+            AttemptRow.transport,
+        )
+        .join(Batch, Batch.id == AttemptRow.batch_id)
+        .where(Batch.broadcast_id == broadcast_id, AttemptRow.number < Batch.attempts)
+        .order_by(Batch.n, AttemptRow.number)
+    )  # fmt: skip
     with read(engine) as connection:
-        rows = connection.execute(
-            select(
-                Batch.n, AttemptRow.number, AttemptRow.outcome, AttemptRow.errcode,
-                AttemptRow.transport,
-            )
-            .join(Batch, Batch.id == AttemptRow.batch_id)
-            .where(Batch.broadcast_id == broadcast_id, AttemptRow.number < Batch.attempts)
-            .order_by(Batch.n, AttemptRow.number)
-        )  # fmt: skip
-        return [Repeat(**dict(row)) for row in rows.mappings()]
+        return every(connection, query, Repeat)
 
 
 def skipped(engine: Engine, broadcast_id: str) -> dict[str, list[tuple[int, str]]]:

@@ -15,7 +15,8 @@ from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.ledger.reading import possibly_sent
-from models.ledger.transaction import AnyRow, read
+from models.ledger.rows import columns, every
+from models.ledger.transaction import read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,24 +36,36 @@ def look(engine: Engine, broadcast_id: str) -> list[RetryGroup]:
         return grouped(of(connection, broadcast_id))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBatch:
+    """A batch that is left over."""
+
+    id: int
+    n: int
+    size: int | None
+    state: BatchState
+    reason: Reason | None
+    errcode: int | None
+    attempts: int
+
+
 @dataclass(frozen=True, slots=True)
 class Left:
     """A batch that is left over, and what a retry does with it."""
 
-    row: AnyRow
+    row: LeftBatch
     place: RetryVerdict
 
 
 def of(connection: Connection, broadcast_id: str) -> list[Left]:
     """Return the batches that are neither accepted nor split nor cancelled, each with its place."""
-    rows = connection.execute(
-        select(
-            Batch.id, Batch.broadcast_id, Batch.n, Batch.size, Batch.state, Batch.reason,
-            Batch.errcode, Batch.attempts,
-        )
+    rows = every(
+        connection,
+        select(*columns(LeftBatch, Batch))
         .where(Batch.broadcast_id == broadcast_id, Batch.state.in_(LEFT_OVER))
-        .order_by(Batch.n)
-    ).all()  # fmt: skip
+        .order_by(Batch.n),
+        LeftBatch,
+    )
     sent = _refused_with(connection, broadcast_id, possibly_sent.MAYBE, possibly_sent.UNDENIED)
     took = _refused_with(connection, broadcast_id, AttemptRow.outcome == Outcome.ACCEPTED)
     return [
@@ -81,16 +94,22 @@ def _refused_with(
     )
 
 
+_Cause = tuple[RetryVerdict, Reason | None, int | None]
+
+
 def grouped(batches: Sequence[Left]) -> list[RetryGroup]:
     """Put batches together of which the same is to be said."""
-    groups: dict[tuple[RetryVerdict, Reason | None, int | None], list[AnyRow]] = defaultdict(list)
+    groups: dict[tuple[RetryVerdict, Reason | None, int | None], list[LeftBatch]] = defaultdict(
+        list
+    )
     for batch in batches:
         told = batch.place not in {RetryVerdict.NEVER_CALLED, RetryVerdict.WAITS}
         cause = (batch.row.reason, batch.row.errcode) if told else (None, None)
         groups[(batch.place, *cause)].append(batch.row)
     return [
         RetryGroup(
-            place=place, numbers=[row.n for row in rows], followers=sum(row.size for row in rows),
+            place=place, numbers=[row.n for row in rows],
+            followers=sum(row.size or 0 for row in rows),
             reason=reason, errcode=errcode,
         )
         for (place, reason, errcode), rows in groups.items()

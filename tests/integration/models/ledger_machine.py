@@ -92,7 +92,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def acquire(self, who: int) -> None:
         world, driver = self.world, self.world.drivers[who]
-        held = lanes.acquire(self.engine, ACCOUNT, driver.name)
+        held = leases.acquire(self.engine, ACCOUNT, driver.name)
         assert (held is not None) == world.lane_is_free
         if held is not None:
             assert held.fence == world.fence + 1
@@ -111,14 +111,14 @@ class LedgerMachine(RuleBasedStateMachine):
         world, held = self.world, self.world.drivers[who].held
         if held is not None:
             lives = held.fence == world.fence and not world.lane_is_free
-            assert lanes.renew(self.engine, [held]) == (set() if lives else {ACCOUNT})
+            assert leases.renew(self.engine, [held]) == (set() if lives else {ACCOUNT})
             if lives:
                 world.leased_until = world.now + lanes.LEASE
 
     def release(self, who: int) -> None:
         world, driver = self.world, self.world.drivers[who]
         if driver.held is not None and driver.flight is None:  # it leaves no call of its own
-            lanes.release(self.engine, driver.held)
+            leases.release(self.engine, driver.held)
             if driver.held.fence == world.fence:
                 world.leased_until = None
             driver.held = driver.work = None

@@ -18,7 +18,7 @@ from models.batch import Pack
 from models.broadcast import BroadcastRow
 from models.ledger import records
 from models.ledger.claims import Claim
-from models.ledger.lanes import Lease
+from models.ledger.leases import Lease
 from models.ledger.reading.next_work import Work
 from tests.integration.models.mass_send_twin import MassSendTwin
 from tests.integration.models.reference import TAKEN, WITH_WECHAT, BatchModel

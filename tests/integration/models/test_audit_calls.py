@@ -105,7 +105,7 @@ def test_45065_explains_an_acceptance_whatever_is_known_later_of_the_call_before
     second.call(said(45065))
     driver.record(first, late)
     second.call(said(0, msg_id=1))
-    lanes.release(engine, second.held)
+    leases.release(engine, second.held)
     assert ledger.states(engine, broadcast_id) == {BatchState.ACCEPTED: 2}
     assert found(engine) == set()
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select, update
 
-from broadcast import submission
+from broadcast.plan import submission
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
@@ -298,10 +298,10 @@ class Story:
 
     def wait(self) -> None:
         if self.dice.random() < 0.5:
-            lanes.release(self.engine, self.driver.held)
+            leases.release(self.engine, self.driver.held)
         ledger.pass_time(self.engine, timedelta(seconds=self.dice.choice([3, 70, 4_000, 90_000])))
         sweeps.due(self.engine)
-        lanes.release(self.engine, self.driver.held)
+        leases.release(self.engine, self.driver.held)
         ledger.pass_time(self.engine, SOON)
         self.driver = Driver(self.engine, owner="the next one")
 

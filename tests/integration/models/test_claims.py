@@ -62,18 +62,18 @@ from tests.kit.ledger import said
 engine, me = open_engine(sys.argv[1]), sys.argv[2]
 claimed = 0
 while True:
-    held = lanes.acquire(engine, "default", me)
+    held = leases.acquire(engine, "default", me)
     if held is None:
         continue
     work = next_work.next_work(engine, held.account)
     if work.kind is Kind.REST:
-        lanes.release(engine, held)
+        leases.release(engine, held)
         break
     claim = claims.claim(engine, held, work)
     if claim is not None:
         claimed += 1
         record(engine, claim.attempt_id, said(0, msg_id=work.batch_id))
-    lanes.release(engine, held)
+    leases.release(engine, held)
 print("claimed", claimed)
 """
 
@@ -118,7 +118,7 @@ def test_claim_fails_after_the_lease_ran_out(driver: Driver) -> None:
 
 def test_claim_fails_after_the_lane_was_released(driver: Driver) -> None:
     work = driver.next()
-    lanes.release(driver.engine, driver.held)
+    leases.release(driver.engine, driver.held)
     refused(driver, work)
 
 
@@ -126,14 +126,14 @@ def test_claim_fails_though_the_driver_that_came_between_is_gone(driver: Driver)
     """What was read before the other one came is old, and the lane free."""
     work = driver.next()
     ledger.pass_time(driver.engine, lanes.LEASE + timedelta(seconds=1))
-    lanes.release(driver.engine, Driver(driver.engine, owner="another").held)
+    leases.release(driver.engine, Driver(driver.engine, owner="another").held)
     refused(driver, work)
 
 
 def test_claim_fails_though_the_same_owner_holds_the_lane_again(driver: Driver) -> None:
     """A process drives a lane slice by slice; a claim belongs to one of them."""
     work = driver.next()
-    lanes.release(driver.engine, driver.held)
+    leases.release(driver.engine, driver.held)
     again = Driver(driver.engine, owner=driver.held.owner)
     refused(driver, work)
     again.claim()

@@ -93,13 +93,13 @@ def test_sqlite_file_that_was_moved_away_is_an_absent_database_until_it_is_back(
     away = path.rename(path.with_name("away.db"))
     for _ in range(3):
         with pytest.raises(DatabaseAwayError):
-            lanes.acquire(engine, "default", "me")
+            leases.acquire(engine, "default", "me")
     assert not path.exists()
 
     away.rename(path)
 
     assert fence(engine) == before
-    assert lanes.acquire(engine, "default", "me") is not None
+    assert leases.acquire(engine, "default", "me") is not None
 
 
 def test_sqlite_file_that_was_replaced_is_read_and_written_anew(
@@ -111,7 +111,7 @@ def test_sqlite_file_that_was_replaced_is_read_and_written_anew(
     engine.dispose()  # Whoever closes last brings the log into the file.
     shutil.copy(path, copy)
     assert fence(engine) == before
-    lanes.acquire(engine, "default", "me")
+    leases.acquire(engine, "default", "me")
     assert fence(engine) == before + 1
 
     copy.replace(path)
@@ -119,7 +119,7 @@ def test_sqlite_file_that_was_replaced_is_read_and_written_anew(
         path.with_name(name).unlink(missing_ok=True)
 
     assert fence(engine) == before
-    assert lanes.acquire(engine, "default", "other") is not None
+    assert leases.acquire(engine, "default", "other") is not None
     other = open_engine(engine.url)
     assert fence(other) == before + 1
     other.dispose()
@@ -239,11 +239,11 @@ def test_statement_to_a_mariadb_that_is_frozen_ends_by_itself(
     # Nothing of the pool is fit for use any more: asked for a ping, then for a new connection.
     began = time.monotonic()
     with pytest.raises(DatabaseAwayError):
-        lanes.acquire(impatient, "default", "me")
+        leases.acquire(impatient, "default", "me")
     assert time.monotonic() - began < 9
 
     mariadb.thaw()
-    assert lanes.acquire(impatient, "default", "me") is not None
+    assert leases.acquire(impatient, "default", "me") is not None
 
 
 def test_a_row_that_is_held_for_long_is_no_absent_mariadb(impatient: Engine) -> None:
@@ -279,7 +279,7 @@ def test_client_that_is_stopped_in_a_transaction_loses_the_row_that_it_holds(
     def hold_and_fall_silent(connection: Connection) -> None:
         connection.execute(select(Lane.fence).with_for_update())
         with ThreadPoolExecutor(1) as threads:
-            other = threads.submit(lanes.acquire, engine, "default", "me")
+            other = threads.submit(leases.acquire, engine, "default", "me")
             assert other.result(timeout=20) is not None
         # What it does when it wakes up is undone with the rest.
         connection.execute(update(Lane).values(fence=99))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast import submission
+from broadcast.plan import submission
 from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
 from broadcast.call.rules import DEFAULT_RULES, Rules
@@ -161,7 +161,7 @@ class Stage:
         other.begin()
         other.call(fact)
         assert other.driver is not None
-        lanes.release(self.engine, other.driver.held)
+        leases.release(self.engine, other.driver.held)
 
     def made(self, kind: EventKind) -> set[tuple[str, str]]:
         """Return the moves of the broadcast, or of its batches, that the history has."""

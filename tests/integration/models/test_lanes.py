@@ -30,7 +30,7 @@ def test_lane_is_leased_to_one_of_many(engine: Engine) -> None:
 
     def race(n: int) -> lanes.Lease | None:
         together.wait()
-        return lanes.acquire(engine, "default", f"driver-{n}")
+        return leases.acquire(engine, "default", f"driver-{n}")
 
     with ThreadPoolExecutor(8) as threads:
         held = [one for one in threads.map(race, range(8)) if one]
@@ -41,27 +41,27 @@ def test_lane_is_leased_to_one_of_many(engine: Engine) -> None:
 def test_fence_grows_with_each_driver(engine: Engine) -> None:
     ledger.broadcast(engine)
     first = Driver(engine, owner="first").held
-    assert lanes.acquire(engine, "default", "second") is None
-    lanes.release(engine, first)
-    second = lanes.acquire(engine, "default", "second")
+    assert leases.acquire(engine, "default", "second") is None
+    leases.release(engine, first)
+    second = leases.acquire(engine, "default", "second")
     assert second is not None
     assert second.fence == first.fence + 1
     # A former driver's release is no business of the present one.
-    lanes.release(engine, first)
-    assert lanes.acquire(engine, "default", "third") is None
+    leases.release(engine, first)
+    assert leases.acquire(engine, "default", "third") is None
 
 
 def test_renewed_lease_lives_on_and_a_lost_one_does_not(engine: Engine) -> None:
     for name in ("north", "south"):
         ledger.broadcast(engine, owner=ledger.account(name))
     north, south = Driver(engine, "north").held, Driver(engine, "south").held
-    assert lanes.renew(engine, []) == set()
+    assert leases.renew(engine, []) == set()
     ledger.pass_time(engine, timedelta(seconds=4))
-    assert lanes.renew(engine, [north]) == set()
+    assert leases.renew(engine, [north]) == set()
     ledger.pass_time(engine, timedelta(seconds=4))
-    assert lanes.renew(engine, [north, south]) == {"south"}
-    assert lanes.acquire(engine, "north", "another") is None
-    assert lanes.acquire(engine, "south", "another") is not None
+    assert leases.renew(engine, [north, south]) == {"south"}
+    assert leases.acquire(engine, "north", "another") is None
+    assert leases.acquire(engine, "south", "another") is not None
 
 
 def test_lane_whose_row_a_stopped_client_holds_costs_no_other_its_lease(engine: Engine) -> None:
@@ -73,14 +73,14 @@ def test_lane_whose_row_a_stopped_client_holds_costs_no_other_its_lease(engine: 
     ledger.pass_time(engine, timedelta(seconds=4))
     with engine.begin() as stopped, ThreadPoolExecutor(1) as threads:
         stopped.execute(select(Lane).where(Lane.account == "north").with_for_update())
-        renewing = threads.submit(lanes.renew, engine, held)
+        renewing = threads.submit(leases.renew, engine, held)
         try:
             # Neither ours any more nor lost: nobody else can have taken it.
             assert renewing.result(timeout=5) == set()
         finally:
             stopped.rollback()
     ledger.pass_time(engine, timedelta(seconds=4))
-    assert lanes.renew(engine, held) == {"north"}
+    assert leases.renew(engine, held) == {"north"}
 
 
 def test_leases_are_renewed_on_a_server_that_cannot_skip_rows(
@@ -93,11 +93,11 @@ def test_leases_are_renewed_on_a_server_that_cannot_skip_rows(
     asked: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
     ledger.pass_time(engine, timedelta(seconds=4))
-    assert lanes.renew(engine, [held]) == set()
+    assert leases.renew(engine, [held]) == set()
     skips = any("SKIP LOCKED" in statement for statement in asked)
     assert skips is (engine.dialect.name == "postgresql")
     ledger.pass_time(engine, timedelta(seconds=4))
-    assert lanes.renew(engine, [held]) == set()
+    assert leases.renew(engine, [held]) == set()
 
 
 def test_orphan_is_unknown_to_the_next_driver_and_goes_first(engine: Engine) -> None:
@@ -176,7 +176,7 @@ def test_late_refusals_of_recipients_and_content_end_the_doubt(engine: Engine) -
         first.record(claim, said(errcode))
         assert ledger.batch(engine, broadcast_id).state is state
         operator.cancel(engine, broadcast_id, who="a person")
-        lanes.release(engine, second.held)
+        leases.release(engine, second.held)
 
 
 def test_late_refusal_settles_nothing_while_another_attempt_is_unknown(engine: Engine) -> None:

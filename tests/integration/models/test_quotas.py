@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 from broadcast import day
 from broadcast.errors import PlanError
 from broadcast.plan import Fit, Quota
-from broadcast.submission import Terms
+from broadcast.plan.submission import Terms
 from models import QuotaDay
 from models.ledger import quotas, submits
 from tests.kit import ledger

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, delete
 
-from broadcast import submission
+from broadcast.plan import submission
 from broadcast.call.attempts import Reason
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.reports import SETS

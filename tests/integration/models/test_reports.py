@@ -8,7 +8,7 @@ from datetime import UTC, timedelta
 import pytest
 from sqlalchemy import Engine, event
 
-from broadcast import submission
+from broadcast.plan import submission
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.errors import UnknownIdError
@@ -81,9 +81,9 @@ def test_figures_add_up_after_any_story(engine: Engine, seed: int) -> None:
             operator.cancel(engine, broadcast_id, who="a person")
         ledger.pass_time(engine, timedelta(seconds=dice.choice([3, 70, 4_000])))
         told = adds_up(engine, broadcast_id)
-        lanes.release(engine, driver.held)
+        leases.release(engine, driver.held)
         ledger.pass_time(engine, lanes.LEASE)
-        held = lanes.acquire(engine, "default", f"driver-{step}")
+        held = leases.acquire(engine, "default", f"driver-{step}")
         assert held is not None
         driver.held = held
     told = adds_up(engine, broadcast_id)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 
-from broadcast import submission
+from broadcast.plan import submission
 from broadcast.call.attempts import Reason
 from broadcast.errors import (
     ConflictError,
@@ -20,7 +20,7 @@ from broadcast.errors import (
 )
 from broadcast.plan import Fit, Quota
 from broadcast.states import BroadcastState
-from broadcast.submission import Terms
+from broadcast.plan.submission import Terms
 from models import BroadcastRow, Pack, Skipped
 from models.ledger import operator, plans, submits, sweeps
 from models.ledger.reading import reports

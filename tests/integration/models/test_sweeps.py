@@ -46,7 +46,7 @@ def test_lane_whose_lease_lives_is_never_rung(engine: Engine) -> None:
     assert sweeps.due(engine).lanes == []
     for _ in range(4):
         ledger.pass_time(engine, timedelta(seconds=4))
-        assert lanes.renew(engine, [driver.held]) == set()
+        assert leases.renew(engine, [driver.held]) == set()
         assert sweeps.due(engine).lanes == []
 
 
@@ -92,7 +92,7 @@ def test_orphan_is_found_even_where_nothing_may_be_called(engine: Engine, why: s
     ledger.pass_time(engine, OVER)
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
     driver = Driver(engine)
-    lanes.release(engine, driver.held)
+    leases.release(engine, driver.held)
     ledger.pass_time(engine, OVER)
     assert ledger.batch(engine, broadcast_id).state in {BatchState.UNKNOWN, BatchState.IN_DOUBT}
     assert sweeps.due(engine).lanes == []
@@ -102,7 +102,7 @@ def test_batch_that_waits_is_found_when_its_time_has_come(engine: Engine) -> Non
     broadcast_id = ledger.broadcast(engine, batches=1)
     driver = Driver(engine)
     driver.call(said(45009))
-    lanes.release(engine, driver.held)
+    leases.release(engine, driver.held)
     assert sweeps.due(engine).lanes == []
     ledger.pass_time(engine, timedelta(hours=24, seconds=1))
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
@@ -112,7 +112,7 @@ def test_unknown_batch_is_found_when_its_repeat_is_due(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)
     driver.call(LOST)
-    lanes.release(engine, driver.held)
+    leases.release(engine, driver.held)
     ledger.pass_time(engine, timedelta(seconds=5))
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
 
@@ -121,7 +121,7 @@ def test_nothing_is_found_when_all_is_at_rest(engine: Engine) -> None:
     ledger.broadcast(engine, batches=1)
     driver = Driver(engine)
     driver.call(said(0, msg_id=1))
-    lanes.release(engine, driver.held)
+    leases.release(engine, driver.held)
     ledger.pass_time(engine, timedelta(hours=1))
     found = sweeps.due(engine)
     assert (found.plans, found.lanes) == ([], [])
@@ -191,7 +191,7 @@ def test_clock_that_was_set_back_leaves_no_lane_and_no_plan_behind(engine: Engin
 
     assert (rings.lanes, rings.plans) == ([("default", planned)], [stored])
     # Its driver died; who is rung for gets the lane, and finds the orphan.
-    assert lanes.acquire(engine, "default", "other") is not None
+    assert leases.acquire(engine, "default", "other") is not None
     assert ledger.batch(engine, planned).state is BatchState.UNKNOWN
 
 
@@ -201,6 +201,6 @@ def test_driver_who_lives_keeps_his_lane_when_the_clock_is_set_back(engine: Engi
     driver.claim()
     ledger.pass_time(engine, -timedelta(hours=8))
 
-    assert lanes.renew(engine, [driver.held]) == set()
-    assert lanes.acquire(engine, "default", "other") is None
+    assert leases.renew(engine, [driver.held]) == set()
+    assert leases.acquire(engine, "default", "other") is None
     assert sweeps.due(engine).lanes == []

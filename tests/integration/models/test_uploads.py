@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from broadcast.errors import InputError
-from broadcast.submission import Terms
+from broadcast.plan.submission import Terms
 from models import BroadcastRow, Pack, schema
 from models import engine as engines
 from models.ledger import submits, sweeps, transaction, uploads

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.errors import BrokerAwayError
-from broadcast.submission import Terms
+from broadcast.plan.submission import Terms
 from producer import content
 from producer.submit import Order
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from broadcast import openid, plan, submission
+from broadcast import openid, plan
+from broadcast.plan import submission
 from broadcast.accounts import Account, AccountKind
 from broadcast.errors import (
     ConflictError,

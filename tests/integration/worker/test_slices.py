@@ -96,7 +96,7 @@ def test_work_that_comes_while_an_idle_slice_gives_the_lane_back_is_rung_for(
     ledger.broadcast(engine, size=20, batches=2)
     wechat = WeChat()
     here = road(engine, wechat)
-    release = lanes.release
+    release = leases.release
 
     def meanwhile(*args: Any) -> None:
         # Its ring finds the lane busy.

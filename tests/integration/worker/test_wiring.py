@@ -32,7 +32,7 @@ def test_lease_is_renewed_while_the_lanes_have_every_connection(
         here.heartbeat.renew()
         ledger.pass_time(engine, timedelta(seconds=4))
 
-        assert lanes.renew(engine, [held]) == set()
+        assert leases.renew(engine, [held]) == set()
         assert not lease.lost
     here.engine.dispose()
 

@@ -1,49 +1,12 @@
-"""Planning: into which calls an audience is cut, and whether the account's day has room for them.
-
-mass/send takes 2 to 10,000 OpenIDs, so 10,001 are 5,001 + 5,000 and never 10,000 + 1.
-"""
+"""The proof: whether the account's days have room for the calls of a plan, and which take them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from broadcast.errors import PlanError
-
-#: WeChat takes no mass send to fewer OpenIDs (errcode 40130).
-SMALLEST = 2
-LARGEST = 10_000
-
-
-def batch_count(size: int, largest: int = LARGEST) -> int:
-    """Return how many calls *size* OpenIDs take. Raises ValueError if no legal plan exists."""
-    if not SMALLEST <= largest <= LARGEST:
-        raise ValueError(f"a batch holds {SMALLEST} to {LARGEST} OpenIDs, not {largest}")
-    if size == 1:
-        raise ValueError("mass/send takes at least two OpenIDs")
-    # Batches of exactly 2 cannot take an odd audience, so the last of them holds 3.
-    return min(-(-size // largest), size // SMALLEST)
-
-
-def cut(size: int, largest: int = LARGEST) -> Iterator[int]:
-    """Yield the sizes of the batches: as few as possible, as even as possible, the larger first.
-
-    Even batches, because a remainder of one cannot be sent and a remainder of two hundred would
-    cost the same call as ten thousand.
-    """
-    count = batch_count(size, largest)
-    if count:
-        small, rest = divmod(size, count)
-        yield from (small + 1 for _ in range(rest))
-        yield from (small for _ in range(count - rest))
-
-
-def halves(size: int) -> tuple[int, int]:
-    """Return the sizes of the two halves of a batch. Raises ValueError below four OpenIDs."""
-    if size < 2 * SMALLEST:
-        raise ValueError(f"{size} OpenIDs have no two legal halves")
-    return -(-size // 2), size // 2
 
 
 class Fit(StrEnum):
@@ -73,6 +36,8 @@ class Proof:
     spare: int
     free: int | None = None
     days: int = 1
+    #: The broadcasts that hold most of the day's calls, the largest first.
+    holders: Sequence[str] = ()
 
     @property
     def short(self) -> int:
@@ -89,8 +54,15 @@ def spare_calls(calls: int) -> int:
     return max(1, calls // 50)
 
 
-def prove(*, calls: int, quota: Quota | None, reserved: int, spread: bool) -> Proof:
-    """Hold *calls* against today's *quota* less what other broadcasts have *reserved*."""
+def prove(
+    *,
+    calls: int,
+    quota: Quota | None,
+    reserved: int,
+    spread: bool,
+    holders: Sequence[str] = (),
+) -> Proof:
+    """Hold *calls* against today's *quota* less what other broadcasts, *holders*, have reserved."""
     spare = spare_calls(calls)
     if quota is None:
         return Proof(fit=Fit.UNPROVED, calls=calls, spare=spare)
@@ -100,7 +72,26 @@ def prove(*, calls: int, quota: Quota | None, reserved: int, spread: bool) -> Pr
         return Proof(fit=Fit.FITS, calls=calls, spare=spare, free=free)
     days = 1 + -(-(calls - free) // max(1, quota.daily_limit))
     fit = Fit.SPREADS if spread else Fit.TOO_MANY
-    return Proof(fit=fit, calls=calls, spare=spare, free=free, days=days)
+    return Proof(fit=fit, calls=calls, spare=spare, free=free, days=days, holders=tuple(holders))
+
+
+#: Days over which a plan is spread at most; whoever needs more has too few calls a day.
+MOST_DAYS = 366
+
+
+def allot(proof: Proof, *, daily_limit: int, reserved: Callable[[int], int]) -> list[int]:
+    """Return how many calls go on each day, the first first, as a plan that spreads takes them.
+
+    *reserved* returns what other broadcasts have reserved so many days later. What fits goes on the
+    first day whole; what WeChat could not be asked about too.
+    """
+    if proof.fit is not Fit.SPREADS or proof.free is None:
+        return [proof.calls]
+    days = [min(proof.calls, proof.free)]
+    while sum(days) < proof.calls and len(days) < MOST_DAYS:
+        free = max(0, daily_limit - reserved(len(days)))
+        days.append(min(free, proof.calls - sum(days)))
+    return days
 
 
 def refuse_what_does_not_fit(proof: Proof) -> None:

@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.errors import InputError
-from broadcast.states import BroadcastState
+from broadcast.plan import audience as audiences
+from broadcast.plan.audience import Audience
+from broadcast.plan.proof import Proof
+
+#: A first call that comes later than this after it was due is held for a person.
+LATE_BY = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """What a broadcast says and to whom: what "the same body" compares."""
+    """What a broadcast says, to whom and when: what "the same body" compares."""
 
     account: Account
     key: str
     content: str
     content_digest: str
     msgtype: str
-    audience_digest: str
+    audience: Audience
     scheduled_at: datetime | None = None
+
+    @property
+    def audience_digest(self) -> str:
+        """What tells its audience, as it was asked for, from another."""
+        return audiences.digest(self.audience)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all of it, in hex: kept with the key for as long as the key is."""
+        at = self.scheduled_at and self.scheduled_at.astimezone(UTC).isoformat()
+        whole = [self.content_digest, self.audience.kind, self.audience_digest, at]
+        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What was read: the sum of all but ``read`` is ``read``."""
+    """What was read of a list: the sum of all but ``read`` is ``read``."""
 
-    read: int
-    malformed: int
-    duplicate: int
-    planned: int
-    calls: int
+    read: int = 0
+    malformed: int = 0
+    duplicate: int = 0
+    #: How many remain; None where only the plan can tell.
+    planned: int | None
+    #: Calls that it takes if the plan subtracts nobody; None as above.
+    calls: int | None
     #: By reason: (count, [(line, text), …] of the first).
     samples: Mapping[str, tuple[int, Sequence[tuple[int, str]]]]
 
@@ -47,21 +67,25 @@ class Terms:
     spread_days: bool = False
     #: Of an account's broadcasts the highest goes first, among equals the oldest.
     priority: int = 0
+    #: OpenIDs in one call at most.
+    batch_size: int = 10_000
+    late_by: timedelta = LATE_BY
+    title: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """A broadcast that came into sight."""
 
-    proof: plan.Proof
-    #: SCHEDULED if it waits for its time, PLANNING if it goes out at once.
-    state: BroadcastState
+    proof: Proof
+    #: It waits for its time; else it goes out at once.
+    scheduled: bool
     #: The database's moment by which that was decided.
     now: datetime
 
 
 class TakenOverError(InputError):
-    """An upload was silent for so long that another process took its key."""
+    """An upload was silent for so long that it was given up."""
 
 
 class PublishedMeanwhileError(Exception):

@@ -1,0 +1,87 @@
+"""From when the sweep may find something to do for each open broadcast of a lane.
+
+It may name a moment too early, which costs a look, and never one too late, which would leave a
+broadcast behind. Only the claim decides, by the same :func:`broadcast.gates.gate.due_at`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from broadcast.call.path import SendPath
+from broadcast.gates.gate import ALWAYS, Gate, Situation, due_at, plan_due_at
+from broadcast.states import BatchState, Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBroadcast:
+    """A broadcast of a lane that is not at rest, as far as its next call depends on it."""
+
+    id: str
+    phase: Phase
+    path: SendPath
+    gates: Sequence[Gate] = ()
+    #: Of its open batches: the first moment by state; a batch that waits for nothing is ALWAYS.
+    waits: Mapping[BatchState, datetime] = field(default_factory=dict)
+
+
+def due_of_lane(
+    broadcasts: Iterable[OpenBroadcast],
+    *,
+    gates: Sequence[Gate],
+    lane_waits_until: datetime | None,
+    lease_ends: datetime,
+) -> dict[str, datetime | None]:
+    """Return, by id, from when each broadcast has something to do; None: not before a change.
+
+    *gates*: of the account and its paths. *lease_ends*: a call whose driver dies by then is adopted
+    whatever stands still, for its fate is not known before somebody asks.
+    """
+    found = list(broadcasts)
+    at = {one.id: _itself(one, gates, lane_waits_until) for one in found}
+    maybe = (_doubt(one, gates, lane_waits_until) for one in found)
+    doubts = [moment for moment in maybe if moment is not None]
+    for one in found:
+        # While a doubtful batch waits for its repeat, the lane starts no other.
+        due = at[one.id]
+        if due is not None and one.phase is Phase.SENDING and doubts:
+            at[one.id] = max(due, min(doubts))
+        if BatchState.CALLING in one.waits:
+            due = at[one.id]
+            at[one.id] = lease_ends if due is None else min(due, lease_ends)
+    return at
+
+
+def _itself(
+    one: OpenBroadcast, gates: Sequence[Gate], lane_waits_until: datetime | None
+) -> datetime | None:
+    if one.phase is Phase.PLANNING:
+        return plan_due_at(one.gates, lane_waits_until)
+    waits = [one.waits[state] for state in _CALLED_NEXT if state in one.waits]
+    # A state that this release does not know may be a newer release's to call: a look costs little.
+    strangers = [at for state, at in one.waits.items() if state not in set(BatchState)]
+    first = min([*waits, *strangers], default=None)
+    return None if first is None else _due(one, gates, lane_waits_until, batch=first)
+
+
+def _doubt(
+    one: OpenBroadcast, gates: Sequence[Gate], lane_waits_until: datetime | None
+) -> datetime | None:
+    waits = one.waits.get(BatchState.UNKNOWN)
+    return None if waits is None else _due(one, gates, lane_waits_until, batch=waits)
+
+
+def _due(
+    one: OpenBroadcast, gates: Sequence[Gate], lane: datetime | None, *, batch: datetime
+) -> datetime | None:
+    return due_at(
+        Situation(
+            phase=one.phase, path=one.path, gates=[*gates, *one.gates], lane_waits_until=lane,
+            batch_waits_until=batch if batch > ALWAYS else None,
+        )
+    )  # fmt: skip
+
+
+_CALLED_NEXT = (BatchState.PLANNED, BatchState.UNKNOWN)

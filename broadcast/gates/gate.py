@@ -1,0 +1,139 @@
+"""Gates: facts that forbid calls. Several may be closed at once, and none hides another.
+
+A closed gate forbids mass/send and sendall and nothing else. Whether a call may be made is decided
+by :func:`due_at` alone: the claim asks it under its locks, the sweep and the reports ask it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from broadcast.call.attempts import Reason
+from broadcast.call.path import SendPath
+from broadcast.states import Phase
+
+#: What may be called at any time.
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+
+
+class GateScope(StrEnum):
+    """Whose calls a gate forbids."""
+
+    BROADCAST = "broadcast"
+    ACCOUNT = "account"
+    PATH = "path"  #: one interface (mass/send or sendall) of one account
+
+
+class GateKind(StrEnum):
+    """What closed a gate; each has its text. A kind that is not listed here forbids calls too."""
+
+    PAUSE = "pause"  #: a person
+    BREAKER = "breaker"  #: the circuit breaker, or a refusal that concerns every batch
+    HOLD = "hold"  #: the plan does not fit, or its time was missed: a person must say so
+    CANCEL = "cancel"  #: a person, for good
+    SCHEDULE = "schedule"  #: its time is to come; opens by itself
+    HALT = "halt"  #: a person's kill switch
+    STOP = "stop"  #: WeChat refuses the account, or one interface of it
+    QUOTA = "quota"  #: no calls are left today on this interface; opens by itself
+
+
+#: They open when their time has come, whoever notes it.
+OPEN_BY_TIME = frozenset({GateKind.SCHEDULE, GateKind.QUOTA})
+#: Of a broadcast's own gates, those that a person's resume opens.
+RESUME_OPENS = frozenset({GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD})
+#: Of the gates of an account and its paths, those that a person's unhalt opens.
+UNHALT_OPENS = frozenset({GateKind.HALT, GateKind.BREAKER, GateKind.STOP, GateKind.QUOTA})
+#: Under which even planning makes no sense.
+FORBID_PLANNING = frozenset({GateKind.CANCEL, GateKind.SCHEDULE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A gate that was closed and that nobody opened."""
+
+    id: int
+    scope: GateScope
+    kind: GateKind
+    account: str
+    #: None: a gate of the account or of a path.
+    broadcast_id: str | None
+    #: Of scope PATH: which.
+    path: SendPath | None
+    closed_at: datetime
+    closed_by: str
+    #: A person's own words.
+    why: str | None = None
+    reason: Reason | None = None
+    errcode: int | None = None
+    errmsg: str | None = None
+    #: When it opens by itself.
+    until: datetime | None = None
+    #: How many batches made the circuit breaker act, and of which broadcasts they are.
+    count: int | None = None
+    broadcasts: Sequence[str] = ()
+
+    def opens_at(self) -> datetime | None:
+        """Return when it opens by itself; None: somebody must open it."""
+        return self.until if self.kind in OPEN_BY_TIME else None
+
+    def is_closed(self, now: datetime) -> bool:
+        """Tell whether it forbids calls at *now*."""
+        at = self.opens_at()
+        return at is None or at > now
+
+    def concerns(self, path: SendPath) -> bool:
+        """Tell whether it forbids calls of *path*."""
+        return self.path is None or self.path == path
+
+
+def closed(gates: Iterable[Gate], now: datetime) -> list[Gate]:
+    """Return those of *gates* that forbid calls at *now*."""
+    return [gate for gate in gates if gate.is_closed(now)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What decides about one call: where the broadcast is, what forbids it, what it waits for."""
+
+    phase: Phase
+    path: SendPath
+    #: Of the broadcast, of its account, and of the account's paths.
+    gates: Sequence[Gate] = ()
+    lane_waits_until: datetime | None = None
+    batch_waits_until: datetime | None = None
+
+
+def due_at(situation: Situation) -> datetime | None:
+    """Return from when the call may be made; None: not before something changes."""
+    if situation.phase is not Phase.SENDING:
+        return None
+    gates = [gate for gate in situation.gates if gate.concerns(situation.path)]
+    return _latest(gates, situation.lane_waits_until, situation.batch_waits_until)
+
+
+def may_call(situation: Situation, now: datetime) -> bool:
+    """Tell whether the call may be made at *now*."""
+    at = due_at(situation)
+    return at is not None and at <= now
+
+
+def plan_due_at(gates: Iterable[Gate], lane_waits_until: datetime | None) -> datetime | None:
+    """Return from when a published broadcast may be planned; None: never, as it stands.
+
+    Planning calls nobody, so it runs under a pause, a hold and a halt. A lane that waits for WeChat
+    could not be told its quota either.
+    """
+    return _latest([g for g in gates if g.kind in FORBID_PLANNING], lane_waits_until)
+
+
+def _latest(gates: Iterable[Gate], *waits: datetime | None) -> datetime | None:
+    at = max((wait for wait in waits if wait is not None), default=ALWAYS)
+    for gate in gates:
+        opens = gate.opens_at()
+        if opens is None:
+            return None
+        at = max(at, opens)
+    return at

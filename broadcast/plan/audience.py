@@ -1,0 +1,81 @@
+"""Whom a broadcast goes to, as it was asked for; the plan resolves it.
+
+Digests for "same key, same body" and for the look for a repeated send are over the audience as
+asked: a follower who leaves in between makes no other broadcast of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import ClassVar, TypeAlias
+
+from broadcast.call.path import SendPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIDs:
+    """A list of OpenIDs that was given."""
+
+    kind: ClassVar[str] = "openids"
+    path: ClassVar[SendPath] = SendPath.MASS_SEND
+
+    #: SHA-256 in hex over the sorted OpenIDs, one behind the other.
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followers:
+    """The account's followers by our own copy of WeChat's list, all or those with a tag."""
+
+    kind: ClassVar[str] = "followers"
+    path: ClassVar[SendPath] = SendPath.MASS_SEND
+
+    tag_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """Whoever has a tag at WeChat when the call is made; the list is WeChat's."""
+
+    kind: ClassVar[str] = "tag"
+    path: ClassVar[SendPath] = SendPath.SENDALL
+
+    tag_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Everyone:
+    """Every follower at the moment of the call; the list is WeChat's."""
+
+    kind: ClassVar[str] = "everyone"
+    path: ClassVar[SendPath] = SendPath.SENDALL
+
+
+Audience: TypeAlias = OpenIDs | Followers | Tag | Everyone
+_KINDS: dict[str, type[OpenIDs | Followers | Tag | Everyone]] = {
+    kind.kind: kind for kind in (OpenIDs, Followers, Tag, Everyone)
+}
+
+
+def spec(audience: Audience) -> str:
+    """Return what a row keeps of an audience beside its kind: canonical JSON."""
+    return json.dumps(asdict(audience), sort_keys=True, separators=(",", ":"))
+
+
+def parse(kind: str, stored: str) -> Audience:
+    """Return an audience from its row. Raises KeyError for a kind that this release lacks."""
+    return _KINDS[kind](**json.loads(stored))
+
+
+def digest(audience: Audience) -> str:
+    """Return what tells two audiences apart, in hex; of a list that of its OpenIDs."""
+    if isinstance(audience, OpenIDs):
+        return audience.digest
+    return hashlib.sha256(filter_of(audience).encode()).hexdigest()
+
+
+def filter_of(audience: Audience) -> str:
+    """Return an audience without a list in its canonical form; a call to it is keyed by this."""
+    return f"{audience.kind}:{spec(audience)}"

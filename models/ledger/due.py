@@ -1,0 +1,93 @@
+"""``due_at`` of a lane's broadcasts, written by every transaction that changes a gate or a wait."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, case, func, select, update
+
+from broadcast.gates.due import OpenBroadcast, due_of_lane
+from broadcast.gates.gate import ALWAYS, Gate
+from broadcast.states import BATCH_AT_REST, BatchState, Phase
+from models.account import Lane
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.ledger.lanes import GRACE
+from models.ledger.reading import standing
+from models.ledger.reading.standing import OPEN_PHASES
+
+
+def refresh(connection: Connection, account: str) -> None:
+    """Write anew from when the sweep may find something to do for each broadcast of *account*.
+
+    The lane's row is held by the caller.
+    """
+    moment = now(connection)
+    rows = connection.execute(
+        select(BroadcastRow.id, BroadcastRow.phase, BroadcastRow.path, BroadcastRow.due_at).where(
+            BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES)
+        )
+    ).all()
+    if not rows:
+        return
+    gates = standing.of_account(connection, account)
+    own: dict[str | None, list[Gate]] = defaultdict(list)
+    for gate in gates:
+        own[gate.broadcast_id].append(gate)
+    waits = _waits(connection, account)
+    lane = connection.execute(
+        select(Lane.not_before, Lane.leased_until).where(Lane.account == account)
+    ).one()
+    found = due_of_lane(
+        [
+            OpenBroadcast(
+                id=row.id, phase=row.phase, path=row.path, gates=own[row.id],
+                waits=waits.get(row.id, {}),
+            )
+            for row in rows
+        ],
+        gates=own[None],
+        lane_waits_until=lane.not_before,
+        lease_ends=max(lane.leased_until or moment, moment) + GRACE,
+    )  # fmt: skip
+    changed = False
+    for row in rows:
+        at = found[row.id]
+        wanted = None if at is None else max(at, moment)
+        if not _is_as_good(row.due_at, wanted, moment):
+            changed = True
+            connection.execute(
+                update(BroadcastRow).where(BroadcastRow.id == row.id).values(due_at=wanted)
+            )
+    if changed:
+        connection.execute(update(Lane).where(Lane.account == account).values(lifted_at=moment))
+
+
+def _is_as_good(stored: datetime | None, wanted: datetime | None, moment: datetime) -> bool:
+    """Tell whether *stored* says the same as *wanted*: what is past says "at once"."""
+    if stored is None or wanted is None:
+        return stored is wanted
+    return stored == wanted or (stored <= moment and wanted <= moment)
+
+
+def _waits(connection: Connection, account: str) -> Mapping[str, dict[BatchState, datetime]]:
+    """Return the first moment of each broadcast's open batches by state."""
+    rows = connection.execute(
+        select(
+            Batch.broadcast_id,
+            Batch.state,
+            func.max(case((Batch.not_before.is_(None), 1), else_=0)).label("any_free"),
+            func.min(Batch.not_before).label("first"),
+        )
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+        .where(BroadcastRow.account == account, BroadcastRow.phase == Phase.SENDING)
+        .where(Batch.state.not_in(list(BATCH_AT_REST)))
+        .group_by(Batch.broadcast_id, Batch.state)
+    )
+    found: dict[str, dict[BatchState, datetime]] = defaultdict(dict)
+    for row in rows:
+        found[row.broadcast_id][row.state] = ALWAYS if row.any_free else row.first
+    return found

@@ -1,0 +1,147 @@
+"""Gates in the ledger: closed and opened under the lane's lock, each a row that stays.
+
+Every closing and opening raises the account's gate counter, which each attempt stores at its claim:
+that no call was claimed behind a closed gate can so be counted from rows alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from broadcast.call.attempts import Reason
+from broadcast.call.path import SendPath
+from broadcast.events import EventKind
+from broadcast.gates.gate import OPEN_BY_TIME, Gate, GateKind, GateScope
+from models.account import Lane
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.gate import GateRow
+from models.ledger import due
+from models.ledger.reading import standing
+from models.ledger.transaction import note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """What closes a gate."""
+
+    kind: GateKind
+    who: str
+    why: str | None = None
+    #: None: the whole account, or *path* of it.
+    broadcast_id: str | None = None
+    path: SendPath | None = None
+    reason: Reason | None = None
+    errcode: int | None = None
+    errmsg: str | None = None
+    until: datetime | None = None
+    count: int | None = None
+    broadcasts: Sequence[str] = ()
+
+    @property
+    def scope(self) -> GateScope:
+        """Whose calls it forbids."""
+        if self.broadcast_id is not None:
+            return GateScope.BROADCAST
+        return GateScope.ACCOUNT if self.path is None else GateScope.PATH
+
+
+def close(connection: Connection, account: str, closing: Closing) -> bool:
+    """Close a gate, unless one of its kind is closed already; return whether it was closed now.
+
+    What closed it first is kept: that is what is to be fixed. The lane's row is held by the caller.
+    """
+    there = _same(connection, account, closing)
+    if there:
+        if closing.until is not None and closing.kind in OPEN_BY_TIME:
+            _extend(connection, there, closing.until)
+            due.refresh(connection, account)
+        return False
+    moment = now(connection)
+    connection.execute(
+        insert(GateRow).values(
+            account=account, scope=closing.scope, broadcast_id=closing.broadcast_id or "",
+            path=closing.path, kind=closing.kind, reason=closing.reason, errcode=closing.errcode,
+            errmsg=closing.errmsg, closed_at=moment, closed_by=closing.who, why=closing.why,
+            until=closing.until, count=closing.count,
+            broadcasts=json.dumps(list(closing.broadcasts)) if closing.broadcasts else None,
+            closed_counter=raise_counter(connection, account),
+        )
+    )  # fmt: skip
+    note(
+        connection, EventKind.GATE_CLOSED, who=closing.who, why=closing.why, account=account,
+        broadcast_id=closing.broadcast_id, gate=closing.kind, path=closing.path,
+        reason=closing.reason, errcode=closing.errcode, until=closing.until, count=closing.count,
+    )  # fmt: skip
+    _moved(connection, [closing.broadcast_id] if closing.broadcast_id else [], moment)
+    due.refresh(connection, account)
+    return True
+
+
+def _same(connection: Connection, account: str, closing: Closing) -> list[Gate]:
+    moment = now(connection)
+    return [
+        gate
+        for gate in standing.of(connection, account, closing.broadcast_id or "")
+        if (gate.scope, gate.kind, gate.broadcast_id, gate.path)
+        == (closing.scope, closing.kind, closing.broadcast_id, closing.path)
+        and (gate.is_closed(moment) or closing.kind is GateKind.QUOTA)
+    ]
+
+
+def _extend(connection: Connection, gates: Sequence[Gate], until: datetime) -> None:
+    """Let gates that open by time stay closed for longer; never shorten what is there."""
+    later = [gate.id for gate in gates if gate.until is None or gate.until < until]
+    connection.execute(update(GateRow).where(GateRow.id.in_(later)).values(until=until))
+
+
+def open_(
+    connection: Connection, account: str, gates: Sequence[Gate], *, who: str, why: str | None = None
+) -> None:
+    """Open gates of one account, whose lane's row is held by the caller."""
+    if not gates:
+        return
+    moment = now(connection)
+    counter = raise_counter(connection, account)
+    for gate in gates:
+        # What opened by itself opened at its time, whoever notes it later.
+        opens = gate.opens_at()
+        connection.execute(
+            update(GateRow)
+            .where(GateRow.id == gate.id, GateRow.opened_at.is_(None))
+            .values(
+                opened_at=min(opens, moment) if opens else moment, opened_by=who, opened_why=why,
+                opened_counter=counter,
+            )
+        )  # fmt: skip
+        note(
+            connection, EventKind.GATE_OPENED, who=who, why=why, account=account,
+            broadcast_id=gate.broadcast_id, gate=gate.kind, path=gate.path,
+        )  # fmt: skip
+    ids = sorted({gate.broadcast_id for gate in gates if gate.broadcast_id})
+    _moved(connection, ids, moment)
+    connection.execute(
+        update(Lane).where(Lane.account == account).values(lifted_at=moment, woken_at=None)
+    )
+    due.refresh(connection, account)
+
+
+def raise_counter(connection: Connection, account: str) -> int:
+    """Raise the account's gate counter under its lane's lock; return it."""
+    mine = Lane.account == account
+    connection.execute(update(Lane).where(mine).values(gate_counter=Lane.gate_counter + 1))
+    return connection.execute(select(Lane.gate_counter).where(mine)).scalar_one()
+
+
+def _moved(connection: Connection, ids: Sequence[str], moment: datetime) -> None:
+    if ids:
+        connection.execute(
+            update(BroadcastRow)
+            .where(BroadcastRow.id.in_(ids))
+            .values(version=BroadcastRow.version + 1, moved_at=moment, woken_at=None)
+        )

@@ -1,0 +1,95 @@
+"""What the history shows of a broadcast: a log for people, by which nothing is decided."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
+
+from broadcast.events import EventKind
+from broadcast.reports import Did, OperatorAction, OperatorActions
+from models.batch import Batch
+from models.event import Event
+from models.ledger.transaction import read
+
+#: Most actions that are returned one by one; earlier ones are counted.
+MOST = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """A reply of WeChat's that said otherwise than the person who had settled a batch."""
+
+    n: int
+    at: datetime
+    #: ``said_sent`` or ``said_not_sent``.
+    word: str
+    msg_id: int | None
+
+
+def operator_actions(
+    connection: Connection,
+    broadcast_id: str,
+    account: str,
+    *,
+    since: datetime,
+    until: datetime | None,
+    most: int = MOST,
+) -> OperatorActions:
+    """Return what people did to a broadcast, and to its account in its time; oldest first."""
+    wanted = _on(broadcast_id, account, since=since, until=until)
+    rows = connection.execute(
+        select(Event.at, Event.who, Event.account, Event.broadcast_id, Event.detail)
+        .where(wanted)
+        .order_by(Event.id.desc())
+        .limit(most)
+    ).all()
+    count = connection.scalar(select(func.count()).select_from(Event).where(wanted)) or 0
+    actions = [
+        _action(
+            row.at,
+            row.who,
+            detail=row.detail,
+            account=row.account if row.broadcast_id is None else None,
+        )
+        for row in reversed(rows)
+    ]
+    return OperatorActions(actions=actions, earlier=count - len(actions))
+
+
+def _on(
+    broadcast_id: str, account: str, *, since: datetime, until: datetime | None
+) -> ColumnElement[bool]:
+    # The index leads with the broadcast: lines without one are few.
+    on_account = [Event.broadcast_id.is_(None), Event.account == account, Event.at >= since]
+    if until is not None:
+        on_account.append(Event.at <= until)
+    whose = or_(Event.broadcast_id == broadcast_id, and_(*on_account))
+    return and_(Event.kind == EventKind.OPERATOR_ACTION, whose)
+
+
+def _action(at: datetime, who: str, *, account: str | None, detail: str) -> OperatorAction:
+    facts = json.loads(detail)
+    return OperatorAction(
+        at=at, who=who, why=facts.get("why"), account=account, did=Did(facts["did"]),
+        batch=facts.get("n"), msg_id=facts.get("msg_id"), batches=facts.get("batches"),
+    )  # fmt: skip
+
+
+def conflicts(engine: Engine, broadcast_id: str) -> list[Conflict]:
+    """Return where WeChat said otherwise than a person, oldest first."""
+    with read(engine) as connection:
+        rows = connection.execute(
+            select(Event.at, Event.detail, Batch.n)
+            .join(Batch, Batch.id == Event.batch_id)
+            .where(Event.broadcast_id == broadcast_id, Event.kind == EventKind.CONFLICT)
+            .order_by(Event.id)
+        ).all()
+    return [_conflict(row.n, row.at, row.detail) for row in rows]
+
+
+def _conflict(n: int, at: datetime, detail: str) -> Conflict:
+    facts = json.loads(detail)
+    return Conflict(n=n, at=at, word=facts["word"], msg_id=facts["msg_id"])

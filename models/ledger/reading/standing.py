@@ -1,0 +1,96 @@
+"""Gates that nobody opened, read from their rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from broadcast.gates.gate import Gate, GateKind
+from broadcast.states import Phase
+from models.broadcast import BroadcastRow
+from models.gate import GateRow
+
+#: Phases in which something may be left to do.
+OPEN_PHASES = (Phase.PLANNING, Phase.SENDING)
+
+
+def of(connection: Connection, account: str, broadcast_id: str = "") -> list[Gate]:
+    """Return the gates that nobody opened: the account's, its paths', and one broadcast's."""
+    whose = {"account": account, "ids": ["", broadcast_id] if broadcast_id else [""]}
+    return [_gate(row) for row in connection.execute(_STANDING, whose).mappings()]
+
+
+def of_account(connection: Connection, account: str) -> list[Gate]:
+    """Return the gates that nobody opened of the account, its paths, and its open broadcasts."""
+    open_ones = (
+        select(BroadcastRow.id)
+        .where(BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES))
+        .scalar_subquery()
+    )
+    whose = (GateRow.broadcast_id == "") | GateRow.broadcast_id.in_(open_ones)
+    query = _GATES.where(GateRow.account == account, whose)
+    return [_gate(row) for row in connection.execute(query).mappings()]
+
+
+def of_accounts(connection: Connection, accounts: Iterable[str] | None) -> list[Gate]:
+    """Return the gates of some accounts (None: all) and their paths that nobody opened."""
+    query = _GATES.where(GateRow.broadcast_id == "")
+    if accounts is not None:
+        query = query.where(GateRow.account.in_(list(accounts)))
+    return [_gate(row) for row in connection.execute(query).mappings()]
+
+
+def of_broadcasts(connection: Connection, ids: Iterable[str]) -> list[Gate]:
+    """Return the gates of some broadcasts that nobody opened."""
+    query = _GATES.where(GateRow.broadcast_id.in_(list(ids)))
+    return [_gate(row) for row in connection.execute(query).mappings()]
+
+
+_COLUMNS = (
+    GateRow.id, GateRow.scope, GateRow.kind, GateRow.account, GateRow.broadcast_id, GateRow.path,
+    GateRow.closed_at, GateRow.closed_by, GateRow.why, GateRow.reason, GateRow.errcode,
+    GateRow.errmsg, GateRow.until, GateRow.count, GateRow.broadcasts,
+)  # fmt: skip
+_GATES = select(*_COLUMNS).where(GateRow.opened_at.is_(None)).order_by(GateRow.id)
+# Built once: building a statement costs as much as running it, and a claim runs this one.
+_STANDING = _GATES.where(
+    GateRow.account == bindparam("account"),
+    GateRow.broadcast_id.in_(bindparam("ids", expanding=True)),
+)
+
+
+def _gate(row: Any) -> Gate:  # noqa: ANN401 - the mapping of a row
+    ids = row["broadcasts"]
+    return Gate(
+        **{
+            **row,
+            "broadcast_id": row["broadcast_id"] or None,
+            "broadcasts": tuple(json.loads(ids)) if ids else (),
+        }
+    )
+
+
+def last_opened_at(connection: Connection, account: str, broadcast_id: str) -> datetime | None:
+    """Return when the last gate was opened that had forbidden calls of a broadcast."""
+    return connection.scalar(
+        select(GateRow.opened_at)
+        .where(GateRow.account == account, GateRow.broadcast_id.in_(["", broadcast_id]))
+        .where(GateRow.opened_at.is_not(None))
+        .order_by(GateRow.opened_at.desc())
+        .limit(1)
+    )
+
+
+def is_cancelled(broadcast_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Return the condition that a person cancelled the broadcast of this id."""
+    return (
+        select(GateRow.id)
+        .where(GateRow.broadcast_id == broadcast_id, GateRow.kind == GateKind.CANCEL)
+        .correlate_except(GateRow)
+        .exists()
+    )

@@ -1,0 +1,115 @@
+"""Typed rows: what a verb reads is a frozen value, and its columns are the value's own fields.
+
+A SELECT that is made from the fields cannot lack a column that somebody far away relies on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Executable
+
+from broadcast.call.attempts import Reason
+from broadcast.call.path import SendPath
+from broadcast.states import BatchState, BroadcastState, Phase
+
+T = TypeVar("T")
+
+
+def columns(kind: type[Any], table: Any, *but: str) -> list[ColumnElement[Any]]:  # noqa: ANN401
+    """Return the columns of *table* named like the fields of *kind*, but for those of *but*."""
+    return [getattr(table, field.name) for field in fields(kind) if field.name not in but]
+
+
+def first(  # noqa: PLR0917 - as Connection.execute, and what to make of a row
+    connection: Connection,
+    statement: Executable,
+    kind: type[T],
+    parameters: Mapping[str, Any] | None = None,
+) -> T | None:
+    """Return the first row as a *kind*, or None."""
+    row = connection.execute(statement, parameters).mappings().first()
+    return None if row is None else kind(**row)
+
+
+def one(  # noqa: PLR0917 - as above
+    connection: Connection,
+    statement: Executable,
+    kind: type[T],
+    parameters: Mapping[str, Any] | None = None,
+) -> T:
+    """Return the only row as a *kind*; raise NoResultFound where there is none."""
+    return kind(**connection.execute(statement, parameters).mappings().one())
+
+
+def every(  # noqa: PLR0917 - as above
+    connection: Connection,
+    statement: Executable,
+    kind: type[T],
+    parameters: Mapping[str, Any] | None = None,
+) -> Sequence[T]:
+    """Return all rows as *kind*s."""
+    return [kind(**row) for row in connection.execute(statement, parameters).mappings()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLane:
+    """A lane whose row is held until the commit."""
+
+    account: str
+    fence: int
+    leased_until: datetime | None
+    not_before: datetime | None
+    wait_reason: Reason | None
+    gate_counter: int
+    claimed_at: datetime | None
+    recorded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBroadcast:
+    """A broadcast that nobody else moves, because its lane is held."""
+
+    id: str
+    account: str
+    key: str
+    path: SendPath
+    phase: Phase
+    result: BroadcastState | None
+    due_at: datetime | None
+    planned: int | None
+    calls_planned: int | None
+    spread_days: bool
+    scheduled_at: datetime | None
+    late_by_s: int
+    published_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBatch:
+    """A batch that nobody else moves, because its lane is held."""
+
+    id: int
+    broadcast_id: str
+    account: str
+    path: SendPath
+    n: int
+    list: str | None
+    start: int
+    size: int | None
+    depth: int
+    state: BatchState
+    reason: Reason | None
+    msg_id: int | None
+    attempts: int
+    #: Of its lane.
+    gate_counter: int
+    lane_waits_until: datetime | None
+    #: Of its broadcast.
+    due_at: datetime | None
+    cancelled: bool
