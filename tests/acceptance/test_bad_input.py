@@ -106,6 +106,8 @@ CASES = [
     typed("unknown option", *SEND, "--colour", says=("--colour", "send --help")),
     typed("misspelt option", "send", "--openid", "x", says=("--openid", "--openids")),
     typed("option without its value", "send", "--text", says=("--text",)),
+    typed("an option in place of a text", *TO_LIST, "--text", "--wait", says=("--text=--wait",)),
+    typed("an option in place of a list", *SEND[:1], "--openids", "--text", "x", says=("=--text",)),
     typed("value for a switch", *SEND, "--wait=3", says=("--wait",)),
     typed("argument too much", *SEND, "everybody", says=("everybody",)),
     typed("unknown command", "sned", says=("sned", "send")),
