@@ -249,7 +249,7 @@ def test_every_line_is_told_in_chinese_too(line: CommandLine) -> None:
 
 def test_a_file_that_may_not_be_read_is_named(line: CommandLine) -> None:
     (line.folder / "list.txt").chmod(0)
-    line.program = [*obeying_permissions(), *line.program]
+    line.before = obeying_permissions()
 
     result = line.run(*SEND)
 

@@ -30,7 +30,7 @@ PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn",
 # These modules make processes without announcing them.
 SILENT_MODULES = ("multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver")
 # They end with the run: Python's, for programs that share memory, and ours.
-HELPERS = ("multiprocessing.resource_tracker", "tests/kit/reaper.py")
+HELPERS = ("multiprocessing.resource_tracker", "tests/kit/reaper.py", "tests.kit.command_server")
 
 
 class ProcessWatch:
