@@ -125,6 +125,7 @@ class System:
             log=self.folder / f"{name}.log",
             env={**self.env, **settings},
             cwd=self.folder,
+            warm=True,
         )
         self.processes.append(process)
         return process

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from tests.kit import warm
 from tests.servers.daemon import KEPT_PIDS
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn",
 # These modules make processes without announcing them.
 SILENT_MODULES = ("multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver")
 # They end with the run: Python's, for programs that share memory, and ours.
-HELPERS = ("multiprocessing.resource_tracker", "tests/kit/reaper.py", "tests.kit.command_server")
+HELPERS = ("multiprocessing.resource_tracker", "tests/kit/reaper.py")
 
 
 class ProcessWatch:
@@ -136,6 +137,8 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def _is_kept(process: psutil.Process) -> bool:
+    if process.pid in warm.PIDS:
+        return True
     try:
         command = " ".join(process.cmdline())
         if any(name in command for name in HELPERS):
