@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit import template
 from tests.kit.command_line import CommandLine
 from tests.servers.proofs import not_proved
 
@@ -207,20 +208,11 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A database file with all tables and no row."""
-    line = CommandLine(tmp_path_factory.mktemp("migrated"))
-    assert line.run("db", "upgrade").status == 0
-    return line.database.read_bytes()
-
-
 @pytest.fixture
-def line(tmp_path: Path, migrated: bytes) -> Iterator[CommandLine]:
+def line(tmp_path: Path) -> Iterator[CommandLine]:
     """A command line with an empty ledger and a good list."""
     with CommandLine(tmp_path) as made:
-        made.database.parent.mkdir()
-        made.database.write_bytes(migrated)
+        template.lay(made.database)
         (tmp_path / "list.txt").write_bytes(LIST)
         yield made
 

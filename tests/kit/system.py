@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine
 
 from broadcast.reports import Report
-from models import schema
-from models.engine import open_engine
 from models.ledger.reading import reports
-from tests.kit import commands
+from tests.kit import commands, template
 from tests.kit.processes import RunningProcess, python_module
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until
@@ -56,8 +54,7 @@ class System:
             **(settings or {}),
         }
         self.processes: list[RunningProcess] = []
-        self.engine: Engine = open_engine(self.database_url)
-        schema.upgrade(self.engine)
+        self.engine: Engine = template.migrated(self.database_url)
 
     def __enter__(self) -> Self:
         """Return the system; nothing but its servers runs yet."""
