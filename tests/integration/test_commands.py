@@ -137,5 +137,5 @@ def test_a_command_that_takes_too_long_is_killed(line: CommandLine) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             line.run("quota", timeout_s=0.3, REDIS_URL=address.replace("http", "redis"))
 
-    [server] = [one for one in psutil.Process().children() if "warm_server" in str(one.cmdline())]
-    until(lambda: not server.children(), 5, "the command to end")
+    servers = [psutil.Process(pid) for pid in warm.PIDS]
+    until(lambda: not any(one.children() for one in servers), 5, "the command to end")

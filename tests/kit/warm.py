@@ -25,10 +25,11 @@ from tests.kit.warm_server import NUMBER
 _ROOT = Path(__file__).resolve().parents[2]
 #: With the value `interpreter` every program gets an interpreter of its own.
 VARIABLE = "TESTS_START"
-#: What an interpreter, and what is imported, reads once; a fork would miss a change.
-AT_START = ("LANG", "LC_", "PYTHON", "TESTS_CLOCK", "TZ")
-#: What our own modules read once: the texts of options, and where to die.
-AT_IMPORT = ("BROADCAST_CRASH", "BROADCAST_LANG")
+#: What programs of ours read whenever they need it. Whatever else differs in an environment, an
+#: interpreter or a library may have read when it was started or imported.
+AT_RUN_TIME = ("BROADCAST_", "CELERY_BROKER_URL", "DATABASE_URL", "REDIS_URL", "WECHAT_", "PYTEST_")
+#: But this our own modules read while they are imported: the texts of options, and where to die.
+AT_IMPORT = ("BROADCAST_CRASH_AT", "BROADCAST_LANG")
 #: The servers themselves; the guard against processes that a test left spares them.
 PIDS: set[int] = set()
 
@@ -80,9 +81,9 @@ class Fork:
 class WarmPython:
     """A Python of this test process; the first start starts it."""
 
-    def __init__(self, packages: Sequence[str], once: tuple[str, ...]) -> None:
+    def __init__(self, packages: Sequence[str], at_import: Sequence[str] = ()) -> None:
         self._packages = packages
-        self._once = once
+        self._at_import = at_import
         self._guard = threading.Lock()
         self._control: socket.socket | None = None
         self._environment: Mapping[str, str] = {}
@@ -119,7 +120,11 @@ class WarmPython:
         return Fork(NUMBER.unpack(ours.recv(NUMBER.size))[0], ours)
 
     def _read_once(self, environment: Mapping[str, str]) -> dict[str, str]:
-        found = {name: value for name, value in environment.items() if name.startswith(self._once)}
+        found = {
+            name: value
+            for name, value in environment.items()
+            if not name.startswith(AT_RUN_TIME) or name in self._at_import
+        }
         # A fork does as this one says.
         found.pop("PYTHONUNBUFFERED", None)
         return {"PYTHONPATH": str(_ROOT), **found}
@@ -148,7 +153,7 @@ class WarmPython:
 
 #: For commands: it has our own modules, too, but for those that read settings once.
 COMMANDS = WarmPython(
-    ("broadcast", "models", "wechat", "coordination", "producer", "cli"), AT_START + AT_IMPORT
+    ("broadcast", "models", "wechat", "coordination", "producer", "cli"), AT_IMPORT
 )
 #: For workers, beats and simulators; the simulator is ours, and reads nothing while it is imported.
-PROGRAMS = WarmPython(("simulator",), AT_START)
+PROGRAMS = WarmPython(("simulator",))
