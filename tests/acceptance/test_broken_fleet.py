@@ -164,8 +164,8 @@ def test_messages_of_another_version_are_dropped_with_one_line_each(
     assert worker.stop() == 0
     lines = [line for line in worker.output.splitlines() if "message dropped" in line]
     assert sorted(line.partition("message dropped: ")[2] for line in lines) == [
-        "broadcast.plan: got an unexpected keyword argument 'shard'",
         "broadcast.plan: forward_count is str, not int",
+        "broadcast.plan: got an unexpected keyword argument 'shard'",
         "broadcast.send_batch: missing a required argument: 'broadcast_id'",
         "broadcast.send_batch: too many positional arguments",
         "id is list, not str",

@@ -99,7 +99,8 @@ class Simulator:
             self._directory = tempfile.TemporaryDirectory(prefix="simulator-")
             self._log = Path(self._directory.name) / "simulator.log"
         log = self._log
-        self._process = RunningProcess(python_module("simulator", *self._arguments()), log=log)
+        command = python_module("simulator", *self._arguments())
+        self._process = RunningProcess(command, log=log, warm=True)
         self._process.wait_for_line(READY)
         self.url = self._process.output.rsplit(READY, 1)[1].split()[0]
         if self._switches:
