@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from simulator.admin import accounts, conditions, history, ledger
-from simulator.admin.asking import Asked, View
+from simulator.admin.request import AdminRequest, View
 from simulator.core.world import Simulation
 
 ROUTES = (*conditions.ROUTES, *accounts.ROUTES, *ledger.ROUTES, *history.ROUTES)
@@ -31,7 +31,7 @@ def admin_routes(simulation: Simulation) -> list[BaseRoute]:
 def _shown(simulation: Simulation, view: View) -> Callable[[Request], Awaitable[Response]]:
     async def show(request: Request) -> Response:
         try:
-            answer = await view(Asked(simulation, request))
+            answer = await view(AdminRequest(simulation, request))
         except ValueError as error:
             reason = str(error) or type(error).__name__
             return Response(orjson.dumps({"error": reason}), 400, media_type="application/json")

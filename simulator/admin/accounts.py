@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from simulator.admin.asking import AdminError, Answer, Asked, Routes
+from simulator.admin.request import AdminError, AdminRequest, Answer, Routes
 from simulator.core.accounts import Account, Callback, Kind, Registration
 from simulator.core.tokens import Space
 from simulator.core.world import World
@@ -61,8 +61,8 @@ class AccountChange(BaseModel):
     """Mass calls that were made today."""
     daily_limits: dict[str, Count] = Field(default_factory=dict)
     """Calls of a day by path, instead of what the endpoint declares."""
-    calls_today: dict[str, Count] = Field(default_factory=dict)
-    """Calls that were made today, by path."""
+    used_today: dict[str, Count] = Field(default_factory=dict)
+    """Calls that were made today, by path, and messages to many."""
     calls_per_minute: Count = 60
     """Mass calls; 0 means no limit."""
     dead_media: list[str] = Field(default_factory=list)
@@ -82,40 +82,40 @@ class Invalidation(BaseModel):
     sticky: bool = False
 
 
-async def change(asked: Asked) -> Answer:
+async def change(request: AdminRequest) -> Answer:
     """Change an account, or open one (then with a secret)."""
-    order = AccountChange(**await asked.json())
-    account = _changed(asked.world, asked.named["appid"], order)
-    return account_summary(asked.world, account)
+    order = AccountChange(**await request.json())
+    account = _changed(request.world, request.named["appid"], order)
+    return account_summary(request.world, account)
 
 
-async def invalidate_token(asked: Asked) -> Answer:
+async def invalidate_token(request: AdminRequest) -> Answer:
     """Make an account's tokens 40001 from now on."""
-    how, world = Invalidation(**await asked.json()), asked.world
+    how, world = Invalidation(**await request.json()), request.world
     number = world.tokens.invalidate(
-        asked.account.appid, _SPACES[how.space], now=world.now(), sticky=how.sticky
+        request.account.appid, _SPACES[how.space], now=world.now(), sticky=how.sticky
     )
     return {"invalidated": number}
 
 
-async def add_followers(asked: Asked) -> Answer:
+async def add_followers(request: AdminRequest) -> Answer:
     """Let the OpenIDs of the body follow the account."""
-    account = asked.account
-    account.followers.add(await asked.rows())
+    account = request.account
+    account.followers.add(await request.rows())
     return {"followers": len(account.followers)}
 
 
-async def remove_followers(asked: Asked) -> Answer:
+async def remove_followers(request: AdminRequest) -> Answer:
     """Let the OpenIDs of the body unsubscribe."""
-    account = asked.account
-    account.followers.remove(await asked.rows())
+    account = request.account
+    account.followers.remove(await request.rows())
     return {"followers": len(account.followers)}
 
 
-async def set_tag(asked: Asked) -> Answer:
+async def set_tag(request: AdminRequest) -> Answer:
     """Let a tag consist of the OpenIDs of the body."""
-    rows = await asked.rows()
-    asked.account.tags[int(asked.named["tag_id"])] = rows
+    rows = await request.rows()
+    request.account.tags[int(request.named["tag_id"])] = rows
     return {"count": len(rows)}
 
 
@@ -137,7 +137,7 @@ def account_summary(world: World, account: Account) -> Answer:
         **{name: getattr(account, name) for name in _PLAIN},
         "used": calls.get(counter(world.switches, SEND), 0),
         "daily_limits": account.daily_limits,
-        "calls_today": calls,
+        "used_today": calls,
         "whitelist": account.whitelist,
         "dead_media": sorted(account.dead_media),
         "tags": {str(tag_id): len(rows) for tag_id, rows in account.tags.items()},
@@ -170,7 +170,7 @@ def _changed(world: World, appid: str, change: AccountChange) -> Account:
 
 
 def _set_counters(world: World, account: Account, change: AccountChange) -> None:
-    calls = change.calls_today
+    calls = change.used_today
     if "used" in change.model_fields_set:
         calls |= {counter(world.switches, SEND): change.used}
     for path, used in calls.items():

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from simulator.admin.accounts import account_summary
-from simulator.admin.asking import AdminError, Answer, Asked, Routes
+from simulator.admin.request import AdminError, AdminRequest, Answer, Routes
 from simulator.core.clock import next_day_start
 from simulator.core.faults import Fault, FaultOrder
 from simulator.core.switches import Switches
 from simulator.endpoints.mass.jobs import JobBook
 
 
-async def state(asked: Asked) -> Answer:
+async def state(request: AdminRequest) -> Answer:
     """Show accounts, concurrency, clock and figures."""
-    world, journal = asked.world, asked.world.journal
+    world, journal = request.world, request.world.journal
     return {
         "now": world.now(),
         "shift_s": world.clock.shift_s,
@@ -29,19 +29,19 @@ async def state(asked: Asked) -> Answer:
     }
 
 
-async def reset(asked: Asked) -> Answer:
+async def reset(request: AdminRequest) -> Answer:
     """Go back to the start."""
-    asked.simulation.reset()
+    request.simulation.reset()
     return {"reset": True}
 
 
-async def clock(asked: Asked) -> Answer:
+async def clock(request: AdminRequest) -> Answer:
     """Move the clock: `advance_s` further, to `shift_s`, or so that a day turns soon.
 
     What is due by then happens before the answer.
     """
-    order = await asked.json()
-    world = asked.world
+    order = await request.json()
+    world = request.world
     shift_s = world.clock.shift_s
     match order:
         case {"advance_s": int() | float() as seconds}:
@@ -58,32 +58,32 @@ async def clock(asked: Asked) -> Answer:
     return {"now": world.now(), "shift_s": world.clock.shift_s}
 
 
-async def switches(asked: Asked) -> Answer:
+async def switches(request: AdminRequest) -> Answer:
     """Show every switch."""
-    return asked.world.switches.model_dump()
+    return request.world.switches.model_dump()
 
 
-async def turn_switches(asked: Asked) -> Answer:
+async def turn_switches(request: AdminRequest) -> Answer:
     """Turn some switches, all or none of them."""
-    values = asked.world.switches.model_dump() | await asked.json()
-    asked.world.switches = Switches(**values)
-    return asked.world.switches.model_dump()
+    values = request.world.switches.model_dump() | await request.json()
+    request.world.switches = Switches(**values)
+    return request.world.switches.model_dump()
 
 
-async def faults(asked: Asked) -> Answer:
+async def faults(request: AdminRequest) -> Answer:
     """Show every fault in force or used up."""
-    return {"faults": [_fault_summary(fault) for fault in asked.world.faults]}
+    return {"faults": [_fault_summary(fault) for fault in request.world.faults]}
 
 
-async def add_fault(asked: Asked) -> Answer:
+async def add_fault(request: AdminRequest) -> Answer:
     """Order a fault."""
-    return _fault_summary(asked.world.faults.add(FaultOrder(**await asked.json())))
+    return _fault_summary(request.world.faults.add(FaultOrder(**await request.json())))
 
 
-async def remove_faults(asked: Asked) -> Answer:
+async def remove_faults(request: AdminRequest) -> Answer:
     """Lift the fault with this `number`, or all."""
-    number = asked.query.get("number")
-    return {"removed": asked.world.faults.remove(int(number) if number else None)}
+    number = request.query.get("number")
+    return {"removed": request.world.faults.remove(int(number) if number else None)}
 
 
 ROUTES: Routes = (

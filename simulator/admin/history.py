@@ -4,52 +4,54 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from simulator.admin.asking import AdminError, Answer, Asked, Routes, kept
+from simulator.admin.request import AdminError, AdminRequest, Answer, Routes, filtered
 from simulator.core.errors import RefusalError
 from simulator.core.journal import Record
 from simulator.core.push import Push
 from simulator.endpoints.mass.jobs import Job, JobBook
 
 
-async def calls(asked: Asked) -> Answer:
+async def calls(request: AdminRequest) -> Answer:
     """List the calls in the order of their arrival; `since` leaves out the first so many."""
-    since = int(asked.query.get("since", 0))
+    since = int(request.query.get("since", 0))
     names = Record.__slots__
     rows = [
         {name: getattr(one, name) for name in names}
-        for one in asked.world.journal
+        for one in request.world.journal
         if one.number > since
     ]
-    return {"calls": kept(rows, asked.query, names=("appid", "path", "errcode", "clientmsgid"))}
+    return {
+        "calls": filtered(rows, request.query, names=("appid", "path", "errcode", "clientmsgid"))
+    }
 
 
-async def jobs(asked: Asked) -> Answer:
+async def jobs(request: AdminRequest) -> Answer:
     """List the accepted jobs, oldest first, content left out."""
-    rows = [_job_summary(asked, one) for one in asked.world.part(JobBook)]
+    rows = [_job_summary(request, one) for one in request.world.part(JobBook)]
     names = ("appid", "clientmsgid", "kind", "content_digest")
-    return {"jobs": kept(rows, asked.query, names=names)}
+    return {"jobs": filtered(rows, request.query, names=names)}
 
 
-async def job(asked: Asked) -> Answer:
+async def job(request: AdminRequest) -> Answer:
     """Show one job with its content."""
-    found = _named_job(asked)
-    return {**_job_summary(asked, found), "content": found.content}
+    found = _named_job(request)
+    return {**_job_summary(request, found), "content": found.content}
 
 
-async def force_job(asked: Asked) -> Answer:
+async def force_job(request: AdminRequest) -> Answer:
     """Make mass/get answer a status, null for the usual course."""
-    status = (await asked.json()).get("status")
+    status = (await request.json()).get("status")
     if status not in {None, "SENDING", "SEND_SUCCESS", "SEND_FAIL", "DELETE"}:
         message = "status is SENDING, SEND_SUCCESS, SEND_FAIL, DELETE or null"
         raise AdminError(message)
-    _named_job(asked).forced_status = status
-    return await job(asked)
+    _named_job(request).forced_status = status
+    return await job(request)
 
 
-async def pushes(asked: Asked) -> Answer:
+async def pushes(request: AdminRequest) -> Answer:
     """List what was or will be pushed, with every attempt, oldest first."""
-    rows = [_push_summary(one) for one in asked.world.pushes]
-    return {"pushes": kept(rows, asked.query, names=("appid", "event", "state"))}
+    rows = [_push_summary(one) for one in request.world.pushes]
+    return {"pushes": filtered(rows, request.query, names=("appid", "event", "state"))}
 
 
 ROUTES: Routes = (
@@ -61,10 +63,10 @@ ROUTES: Routes = (
 )
 
 
-def _named_job(asked: Asked) -> Job:
-    msg_id = int(asked.named["msg_id"])
+def _named_job(request: AdminRequest) -> Job:
+    msg_id = int(request.named["msg_id"])
     try:
-        return asked.world.part(JobBook).get(msg_id)
+        return request.world.part(JobBook).get(msg_id)
     except RefusalError as error:
         message = f"no job has the msg_id {msg_id}"
         raise AdminError(message) from error
@@ -79,9 +81,9 @@ def _push_summary(one: Push) -> Answer:
     }
 
 
-def _job_summary(asked: Asked, one: Job) -> Answer:
+def _job_summary(request: AdminRequest, one: Job) -> Answer:
     try:
-        status: str | None = one.status(asked.world.now(), asked.world.switches)
+        status: str | None = one.status(request.world.now(), request.world.switches)
     except RefusalError:
         status = None
     names = (

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 from starlette.responses import Response, StreamingResponse
 
-from simulator.admin.asking import Answer, Asked, Routes
+from simulator.admin.request import AdminRequest, Answer, Routes
 from simulator.core.accounts import Account
 from simulator.core.followers import NOBODY
 from simulator.core.ledger import totals_of
@@ -16,27 +16,27 @@ from simulator.endpoints.mass.jobs import JobBook
 from simulator.openid import Numbers, Rows, pack
 
 
-async def totals(asked: Asked) -> Answer:
+async def totals(request: AdminRequest) -> Answer:
     """Show an account's totals, of all jobs or of those with one content digest."""
-    account, content = asked.account, asked.query.get("content")
+    account, content = request.account, request.query.get("content")
     if content is None:
         return asdict(account.ledger.totals())
-    reached = _reached(asked, account, content=content)
+    reached = _reached(request, account, content=content)
     return asdict(totals_of([recipients for _, recipients in reached]))
 
 
-async def query(asked: Asked) -> Answer:
+async def query(request: AdminRequest) -> Answer:
     """Show how often each OpenID of the body really got something."""
-    account, openids = asked.account, await asked.lines()
+    account, openids = request.account, await request.lines()
     return dict(zip(openids, _counts(account, pack(openids)).tolist(), strict=True))
 
 
-async def story(asked: Asked) -> Answer:
+async def story(request: AdminRequest) -> Answer:
     """Show what one follower got, job by job."""
-    account, openid = asked.account, asked.named["openid"]
+    account, openid = request.account, request.named["openid"]
     row = pack([openid])
     number = account.followers.known(row)[0]
-    reached = _reached(asked, account)
+    reached = _reached(request, account)
     return {
         "openid": openid,
         "known": bool(number != NOBODY),
@@ -46,9 +46,9 @@ async def story(asked: Asked) -> Answer:
     }
 
 
-async def dump(asked: Asked) -> Response:
+async def dump(request: AdminRequest) -> Response:
     """Stream one line for each follower who ever got something: `OPENID count`."""
-    account = asked.account
+    account = request.account
 
     async def lines() -> AsyncIterator[str]:
         for numbers in account.followers.chunks(account.ledger.delivered()):
@@ -69,12 +69,12 @@ ROUTES: Routes = (
 
 
 def _reached(
-    asked: Asked, account: Account, *, content: str | None = None
+    request: AdminRequest, account: Account, *, content: str | None = None
 ) -> list[tuple[int, Numbers]]:
     """Return msg_id and recipients of the account's jobs, those with one content or all."""
     return [
         (job.msg_id, job.recipients.astype(np.int64))
-        for job in asked.world.part(JobBook)
+        for job in request.world.part(JobBook)
         if job.appid == account.appid
         and content in {None, job.content_digest}
         and job.recipients is not None

@@ -124,6 +124,8 @@ class Fault:
     @property
     def label(self) -> str:
         """The fault's short name in the journal: `drop after`, `errcode -1 before` ..."""
+        if self.order.when == "push":
+            return self.order.kind
         errcode = f" {self.order.errcode}" if self.order.kind == "errcode" else ""
         return f"{self.order.kind}{errcode} {self.order.when}"
 

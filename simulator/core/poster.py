@@ -41,7 +41,7 @@ Done: TypeAlias = Callable[[Outcome], None]
 
 
 class Poster:
-    """Takes posts from the event loop and tells it their outcomes."""
+    """Takes posts from the event loop and hands their outcomes back to it."""
 
     def __init__(self, *, threads: int = THREADS, capacity: int = CAPACITY) -> None:
         self._queue: queue.Queue[_Task | None] = queue.Queue(capacity)

@@ -184,7 +184,7 @@ class Simulator:
     def change_account(self, appid: str | None = None, **changes: Any) -> dict[str, Any]:
         """Change one account: kind, daily_limit, used, calls_per_minute, permission_errcode ...
 
-        `daily_limits` and `calls_today` are by path; `callback` null ends the pushes.
+        `daily_limits` and `used_today` are by path; `callback` null ends the pushes.
         """
         return dict(self.admin("POST", f"accounts/{appid or self.account.appid}", changes))
 

@@ -74,7 +74,7 @@ class Receiver:
         if status is None:
             self._released.wait(30)
             status = 200
-        return status, self._body if status == 200 else b"no"
+        return status, self._body
 
 
 class _Handler(BaseHTTPRequestHandler):

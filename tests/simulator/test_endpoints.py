@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +12,7 @@ import requests
 from simulator.core.endpoint import Call, Endpoint
 from simulator.core.errors import RefusalError
 from simulator.endpoints import every_endpoint
+from tests.kit.wait import until
 from tests.simulator.expectations import refused
 from tests.simulator.serving import ACCOUNT, served
 from tests.simulator.wire import Wire
@@ -70,7 +73,7 @@ def admin(wire: Wire, method: str, path: str, body: Any = None) -> Any:
 
 
 def used(wire: Wire) -> dict[str, int]:
-    calls: dict[str, int] = admin(wire, "GET", "state")["accounts"][0]["calls_today"]
+    calls: dict[str, int] = admin(wire, "GET", "state")["accounts"][0]["used_today"]
     return calls
 
 
@@ -129,7 +132,7 @@ def test_two_endpoints_may_share_a_counter(wire: Wire) -> None:
 
 
 def test_limit_and_counter_of_a_path_can_be_set(wire: Wire) -> None:
-    change = {"daily_limits": {PATH: 10}, "calls_today": {PATH: 9}}
+    change = {"daily_limits": {PATH: 10}, "used_today": {PATH: 9}}
     admin(wire, "POST", f"accounts/{ACCOUNT.appid}", change)
     assert wire.quota(PATH)["quota"] == {"daily_limit": 10, "used": 9, "remain": 1}
     assert wire.post(PATH, {"w": 1})["word"] == 1
@@ -157,6 +160,30 @@ def test_faults_and_journal_come_with_every_endpoint(wire: Wire) -> None:
 
 def test_an_endpoint_without_a_limit_is_unknown_to_quota_get(wire: Wire) -> None:
     assert wire.quota("/cgi-bin/message/mass/get")["errcode"] == 76021
+
+
+def test_a_call_is_let_go_at_its_end() -> None:
+    """A body is 300 kB: it must not wait for a collection, though a part knows its call."""
+    calls: list[weakref.ref[Call]] = []
+
+    class Knowing:
+        def __init__(self, call: Call) -> None:
+            self.call = call
+
+    def handler(call: Call) -> dict[str, Any]:
+        calls.append(weakref.ref(call.part(Knowing).call))
+        return {}
+
+    with served(Endpoint(path=PATH, handler=handler)) as url:
+        wire = Wire(url, ACCOUNT)
+        assert wire.token
+        gc.disable()
+        try:
+            wire.post(PATH, {})
+            until(lambda: calls[0]() is None, 5, "the end of the call")
+        finally:
+            gc.enable()
+        wire.close()
 
 
 def test_every_family_is_found() -> None:

@@ -22,11 +22,11 @@ class AdminError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AdminRequest:
     """One request."""
 
     simulation: Simulation
-    request: Request
+    http: Request
 
     @property
     def world(self) -> World:
@@ -36,12 +36,12 @@ class Asked:
     @property
     def query(self) -> Mapping[str, str]:
         """The query's parameters."""
-        return self.request.query_params
+        return self.http.query_params
 
     @property
     def named(self) -> Mapping[str, Any]:
         """What stands in the path's braces."""
-        return self.request.path_params
+        return self.http.path_params
 
     @property
     def account(self) -> Account:
@@ -54,7 +54,7 @@ class Asked:
 
     async def json(self) -> dict[str, Any]:
         """Return the body, a JSON object; no body is an empty one."""
-        body = await self.request.body()
+        body = await self.http.body()
         try:
             value = orjson.loads(body) if body else {}
         except orjson.JSONDecodeError as error:
@@ -66,18 +66,18 @@ class Asked:
 
     async def lines(self) -> list[str]:
         """Return the lines of the body."""
-        return (await self.request.body()).decode().split()
+        return (await self.http.body()).decode().split()
 
     async def rows(self) -> Rows:
         """Return the OpenIDs of the body."""
         return pack(await self.lines())
 
 
-View: TypeAlias = Callable[[Asked], Awaitable[Answer | Response]]
+View: TypeAlias = Callable[[AdminRequest], Awaitable[Answer | Response]]
 Routes: TypeAlias = tuple[tuple[str, str, View], ...]
 
 
-def kept(
+def filtered(
     rows: list[dict[str, Any]], filters: Mapping[str, str], *, names: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     """Return the rows that have what the query wants in these fields."""
