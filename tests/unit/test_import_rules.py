@@ -39,6 +39,8 @@ FORBIDDEN = {
     ),
     "producer": ("requests", "cli", "simulator", "wechat", "worker"),
     "simulator": tuple(room for room in ROOMS if room != "simulator"),
+    "simulator/core": ("simulator.admin", "simulator.app", "simulator.endpoints"),
+    "simulator/endpoints": ("simulator.admin", "simulator.app"),
     "wechat": (
         *("celery", "redis", "sqlalchemy", "broadcast.settings"),
         *("cli", "coordination", "models", "producer", "simulator", "worker"),
