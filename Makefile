@@ -36,14 +36,14 @@ test: $(DEV)  ## every test but the long proofs
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 prove: $(DEV)  ## the long proofs: whole crash table, long outages, 10 million OpenIDs, deep models
-	@$(PY) -m pytest -m prove $(ARGS)
+	@TESTS_START=interpreter $(PY) -m pytest -m prove $(ARGS)
 
 check: $(DEV)  ## lint, types, import rules, migrations in step, unit tests: under a minute
 	@$(MAKE) --no-print-directory -k -j$(WORKERS) types lint imports migrations-in-step unit-tests
 	@echo "check: all good"
 
 chaos: $(DEV)  ## random faults against the real thing: SEED=… RUNS=… MINUTES=…
-	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
+	@TESTS_START=interpreter $(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 	  $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 mutants: $(DEV)  ## take out one rule of the promise after the other: the suite must notice

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+#: Of every task.
+PREFIX: Final = "broadcast."
 PLAN: Final = "broadcast.plan"
 SEND_BATCH: Final = "broadcast.send_batch"
 SETTLE: Final = "broadcast.settle"

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from broadcast.text import t
+from cli.separate import refuse_options
 
 #: Each module has a Typer ``app``: with one command it is that command, with more a group.
 COMMANDS: Final[Mapping[str, str]] = {
@@ -37,8 +38,12 @@ COMMANDS: Final[Mapping[str, str]] = {
 }
 
 
-class _Helpful:
-    """The words that Typer itself puts around a command's help."""
+class _Ours:
+    """Help in the person's language, and no option taken for the value of another."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's own
+        refuse_options(self, ctx, args)
+        return super().parse_args(ctx, args)  # type: ignore[misc]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - Typer's own
         from cli.helping import print_help  # noqa: PLC0415 - rich is for help and terminals
@@ -52,11 +57,11 @@ class _Helpful:
         return option
 
 
-class Command(_Helpful, TyperCommand):
+class Command(_Ours, TyperCommand):
     """A command; ``@app.command(cls=Command)``."""
 
 
-class Group(_Helpful, TyperGroup):
+class Group(_Ours, TyperGroup):
     """A group of commands that are there."""
 
 

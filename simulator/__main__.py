@@ -10,12 +10,13 @@ from typing import Any
 
 import orjson
 
-from simulator.accounts import Registration, invented_registration, parse_registration
 from simulator.app import application
+from simulator.core.accounts import Registration, invented_registration, parse_registration
+from simulator.core.server import Server, inherited_socket, listening_socket
+from simulator.core.switches import Switches
+from simulator.core.world import Simulation, Start
+from simulator.endpoints import every_endpoint
 from simulator.openid import openid_lines
-from simulator.server import inherited_socket, listening_socket, serve
-from simulator.switches import Switches
-from simulator.world import Start, World
 
 ACCOUNTS_VARIABLE = "SIMULATOR_ACCOUNTS"
 BAD_USAGE = 2
@@ -40,7 +41,9 @@ def _serve(options: argparse.Namespace) -> int:
         where = f"{options.host}:{options.port}" if options.fd is None else f"fd {options.fd}"
         sys.stderr.write(f"simulator: cannot listen on {where}: {error.strerror}\n")
         return UNREACHABLE
-    serve(application(World(start)), listener)
+    simulation = Simulation(start, every_endpoint())
+    Server(application(simulation)).run(sockets=[listener])
+    simulation.close()
     return 0
 
 

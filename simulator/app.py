@@ -12,34 +12,26 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from simulator.admin import admin_routes
-from simulator.exchange import Endpoint, exchanged
-from simulator.mass import mass_send
-from simulator.mass_checks import SEND, SENDALL
-from simulator.queries import MASS_GET, QUOTA_GET, mass_get, quota_get
-from simulator.token_endpoints import STABLE_TOKEN, TOKEN, classic_token, stable_token
-from simulator.world import World
+from simulator.core.endpoint import Endpoint
+from simulator.core.exchange import exchanged
+from simulator.core.world import Simulation
 
-ENDPOINTS = (
-    Endpoint(path=TOKEN, handler=classic_token),
-    Endpoint(path=STABLE_TOKEN, handler=stable_token),
-    Endpoint(path=SEND, handler=mass_send, mass=True),
-    Endpoint(path=SENDALL, handler=mass_send, mass=True),
-    Endpoint(path=MASS_GET, handler=mass_get),
-    Endpoint(path=QUOTA_GET, handler=quota_get),
-)
 # WeChat answers a wrong method with an errcode, not with 405 (section 9.2, 43001 and 43002).
 _ANY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def application(world: World) -> ASGIApp:
-    """Return the application that serves this world."""
-    wechat = [Route(one.path, _served(world, one), methods=_ANY_METHOD) for one in ENDPOINTS]
-    return _quiet_at_the_end(Starlette(routes=[*wechat, *admin_routes(world)]))
+def application(simulation: Simulation) -> ASGIApp:
+    """Return the application that serves this simulation."""
+    wechat = [
+        Route(one.path, _served(simulation, one), methods=_ANY_METHOD)
+        for one in simulation.endpoints
+    ]
+    return _quiet_at_the_end(Starlette(routes=[*wechat, *admin_routes(simulation)]))
 
 
-def _served(world: World, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+def _served(simulation: Simulation, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
-        return await exchanged(world, endpoint, request)
+        return await exchanged(simulation.world, endpoint, request)
 
     return serve
 

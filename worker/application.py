@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
-from kombu.transport import TRANSPORT_ALIASES
 
 from broadcast import names, redaction
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import BroadcastError, SettingsError
 from broadcast.settings import VAR, Settings
 from broadcast.text import t
+from worker import transport
 
 if TYPE_CHECKING:
     from celery.concurrency.base import BasePool
@@ -33,7 +33,7 @@ def make() -> Celery:
     # Beat keeps its schedule there. Where it cannot be made, beat says so itself.
     with contextlib.suppress(OSError):
         VAR.mkdir(exist_ok=True)
-    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.transport:Transport"))
+    transport.install()
     app = Celery("broadcast", task_cls="worker.messages:Task", events="worker.events:Events")
     app.config_from_object("celeryconfig")
     return app

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from typing import Any, Literal
 
+from celery.exceptions import InvalidTaskError
 from celery.worker import request
 
 #: Less than the shortest period of beat, or its rings would be dropped.
@@ -26,6 +27,16 @@ class Request(request.Request):
     """Celery's message of a task, which is not at once revoked where it seems too old."""
 
     _spared = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's own
+        """Take the message; raise InvalidTaskError, on which it is dropped, if it is unfit."""
+        try:
+            super().__init__(*args, **kwargs)
+        except Exception as error:
+            raise InvalidTaskError(type(error).__name__) from error
+        # Celery reports with a traceback where it cannot convert such a time.
+        if self.eta is not None and not MINYEAR < self.eta.year < MAXYEAR:
+            raise InvalidTaskError("eta")
 
     def maybe_expire(self) -> Literal[True] | None:
         """Revoke the message if it seems too old and another one like it was just taken."""

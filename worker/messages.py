@@ -1,4 +1,4 @@
-"""Messages that this version does not understand: said in one line and dropped.
+"""Messages that cannot be used: reported in one line and dropped.
 
 While machines are upgraded one after the other, two versions read one queue. A message only rings,
 so dropping one loses nothing: the sweep rings again, in this version's words. Celery would print a
@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import celery
 from celery.worker import consumer
 
-log = logging.getLogger(__name__)
+from broadcast import names
+from worker import envelope
 
-LONGEST = 100
+log = logging.getLogger(__name__)
 
 
 class Task(celery.Task):  # type: ignore[type-arg] # generic in the stubs alone
@@ -30,11 +32,13 @@ class Task(celery.Task):  # type: ignore[type-arg] # generic in the stubs alone
         try:
             _fit(inspect.signature(self.run), *args, **kwargs)
         except TypeError as error:
-            log.error("message dropped: %s: %s", self.name, str(error)[:LONGEST])  # noqa: TRY400
+            envelope.log_dropped(f"{self.name}: {error}")
             return None
         return self.run(*args, **kwargs)
 
 
+#: No account and no id of a broadcast is as long.
+_LONGEST_NAME = 255
 #: What the tasks' annotations name, as which they are kept: see ``from __future__`` there.
 _KINDS = {"str": str, "int": int, "bool": bool}
 
@@ -45,23 +49,48 @@ def _fit(signature: inspect.Signature, *args: object, **kwargs: object) -> None:
         kind = _KINDS.get(signature.parameters[name].annotation)
         if kind is not None and not isinstance(value, kind):
             raise TypeError(f"{name} is {type(value).__name__}, not {kind.__name__}")
+        if kind is str and not _is_name(str(value)):
+            # It would reach the logs, and databases refuse some of it.
+            raise TypeError(f"{name} is too long or not printable")
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME and text.isprintable()
 
 
 class Consumer(consumer.Consumer):
     """Celery's reader of messages, with one line for each that cannot be used."""
+
+    def update_strategies(self) -> None:
+        """Have no task but ours: Celery's own run what a message names, or ring themselves anew."""
+        super().update_strategies()
+        strategies: dict[str, Any] = self.strategies  # type: ignore[attr-defined] # not in its stubs
+        for name in [name for name in strategies if not name.startswith(names.PREFIX)]:
+            del strategies[name]
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:  # noqa: ANN401
+        """Return what takes each message of the queue: none but a task's reaches Celery."""
+        handle = super().create_task_handler(*args, **kwargs)
+
+        def on_task_received(message: Any) -> None:  # noqa: ANN401 - kombu's
+            try:
+                envelope.check(message)
+            except envelope.MalformedError as error:
+                self._drop(message, str(error))
+            except Exception as error:  # noqa: BLE001 - whatever decoding raises: see its name
+                self.on_decode_error(message, error)
+            else:
+                handle(message)
+
+        return on_task_received
 
     def on_unknown_task(self, body: object, message: Any, exc: Exception) -> None:  # noqa: ANN401
         """Drop the message of a task that this version does not have."""
         del body
         self._drop(message, f"no task {exc.args[0] if exc.args else None!r}")
 
-    def on_unknown_message(self, body: object, message: Any) -> None:  # noqa: ANN401
-        """Drop a message that names no task."""
-        del body
-        self._drop(message, "it names no task")
-
     def on_invalid_task(self, body: object, message: Any, exc: Exception) -> None:  # noqa: ANN401
-        """Drop a message whose form is not that of a task."""
+        """Drop a message of which Celery can make no request."""
         del body
         self._drop(message, f"not a task's message: {type(exc).__name__}")
 
@@ -70,6 +99,6 @@ class Consumer(consumer.Consumer):
         self._drop(message, f"it cannot be read: {type(exc).__name__}")
 
     def _drop(self, message: Any, why: str) -> None:  # noqa: ANN401 - kombu's
-        # Not requeued, or it would come again for ever. The words of strangers may be long.
-        log.error("message dropped: %s", why.encode("unicode_escape").decode()[:LONGEST])
+        # Not requeued, or it would come again for ever.
+        envelope.log_dropped(why)
         message.reject_log_error(log, self.connection_errors)  # type: ignore[attr-defined]

@@ -1,30 +1,78 @@
-"""Kombu's Redis transport, with one fault mended: a worker outlives a broker that is away.
+"""Kombu's transports, with three faults fixed.
 
-When the connection breaks, Celery takes it away from its channels before it closes them and before
-the running tasks acknowledge. A channel that has a message in hand then asks for a new connection
-and meets an AttributeError, which nobody expects: the worker ends. As a connection error it is one
-that kombu and Celery ignore where they clean up, and the worker waits for the broker. What was not
-acknowledged comes again, and finds in the database that there is nothing to do.
+**A worker outlives a Redis that is away.** When the connection breaks, Celery takes it away from
+its channels before it closes them and before the running tasks acknowledge. A channel that has a
+message in hand then asks for a new connection and meets an AttributeError, which nobody expects:
+the worker ends. As a connection error it is one that kombu and Celery ignore where they clean up,
+and the worker waits for the broker. What was not acknowledged comes again, and finds in the
+database that there is nothing to do.
+
+**A worker outlives junk in a Redis queue.** Kombu takes whatever was pushed for its own envelope.
+
+**A worker outlives properties that py-amqp cannot read:** a content type that is no UTF-8, a header
+with a time in milliseconds. RabbitMQ takes and delivers them, py-amqp raises in the middle of a
+frame, and the message goes back into the queue for the next worker.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from kombu.transport import redis
+from amqp import serialization, spec
+from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import loads
 from redis.exceptions import ConnectionError as RedisConnectionError
+
+from worker import envelope
+
+
+def install() -> None:
+    """Let this process use them."""
+    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.transport:Transport"))
+    readers: dict[int, Any] = serialization.PROPERTY_CLASSES
+    readers[spec.Basic.CLASS_ID] = _properties
 
 
 class Channel(redis.Channel):
-    """A channel that says what is wrong when its connection was taken away."""
+    """A channel that gives on nothing but kombu's envelopes."""
 
     def _connparams(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - kombu's own
         if self.connection.client is None:
             raise RedisConnectionError("the connection of this channel was closed")
         return super()._connparams(*args, **kwargs)  # type: ignore[misc] # not in its stubs
 
+    def _create_client(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - kombu's own
+        client = super()._create_client(*args, **kwargs)  # type: ignore[misc] # not in its stubs
+        client.set_response_callback("BRPOP", self._envelope)
+        return client
+
+    def _envelope(self, reply: Sequence[bytes] | None) -> tuple[bytes, bytes] | None:
+        """Return queue and message as kombu takes them; nothing where it would raise over them."""
+        if not reply:
+            return None
+        queue, item = reply
+        try:
+            envelope.check_envelope(self.Message(loads(bytes_to_str(item)), channel=self))
+        except envelope.MalformedError as error:
+            envelope.log_dropped(str(error))
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever kombu would raise: see its name
+            envelope.log_dropped(f"it is no message of kombu's: {type(error).__name__}")
+            return None
+        return queue, item
+
 
 class Transport(redis.Transport):
     """The transport of ``redis://`` and ``rediss://``, with channels as above."""
 
     Channel = Channel
+
+
+def _properties(buffer: bytes, offset: int) -> tuple[dict[str, Any], int]:
+    """Return a message's properties as py-amqp does; of unreadable ones a task that is none."""
+    try:
+        return serialization.decode_properties_basic(buffer, offset)
+    except Exception:  # noqa: BLE001 - whatever it is, the message is dropped by its headers
+        return {"application_headers": {"task": None}}, len(buffer)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from broadcast import accounts
-from tests.kit import ledger
+from tests.kit import ledger, template
 from tests.kit.command_line import CommandLine, Result
 from tests.kit.ledger import LOST, Driver, said
 
@@ -23,7 +23,7 @@ def seated(folder: Path, lines: Iterable[str], **env: str) -> Iterator[CommandLi
     """A command line with tables and a list; its ledger is audited when the test has ended."""
     (folder / "list.txt").write_text("\n".join(lines), encoding="utf-8")
     with CommandLine(folder, env=env) as made:
-        assert made.run("db", "upgrade").status == 0
+        template.lay(made.database)
         yield made
 
 

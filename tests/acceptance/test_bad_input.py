@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit import template
 from tests.kit.command_line import CommandLine
 from tests.servers.proofs import not_proved
 
@@ -106,6 +107,8 @@ CASES = [
     typed("unknown option", *SEND, "--colour", says=("--colour", "send --help")),
     typed("misspelt option", "send", "--openid", "x", says=("--openid", "--openids")),
     typed("option without its value", "send", "--text", says=("--text",)),
+    typed("an option in place of a text", *TO_LIST, "--text", "--wait", says=("--text=--wait",)),
+    typed("an option in place of a list", *SEND[:1], "--openids", "--text", "x", says=("=--text",)),
     typed("value for a switch", *SEND, "--wait=3", says=("--wait",)),
     typed("argument too much", *SEND, "everybody", says=("everybody",)),
     typed("unknown command", "sned", says=("sned", "send")),
@@ -207,20 +210,11 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A database file with all tables and no row."""
-    line = CommandLine(tmp_path_factory.mktemp("migrated"))
-    assert line.run("db", "upgrade").status == 0
-    return line.database.read_bytes()
-
-
 @pytest.fixture
-def line(tmp_path: Path, migrated: bytes) -> Iterator[CommandLine]:
+def line(tmp_path: Path) -> Iterator[CommandLine]:
     """A command line with an empty ledger and a good list."""
     with CommandLine(tmp_path) as made:
-        made.database.parent.mkdir()
-        made.database.write_bytes(migrated)
+        template.lay(made.database)
         (tmp_path / "list.txt").write_bytes(LIST)
         yield made
 
@@ -249,7 +243,7 @@ def test_every_line_is_told_in_chinese_too(line: CommandLine) -> None:
 
 def test_a_file_that_may_not_be_read_is_named(line: CommandLine) -> None:
     (line.folder / "list.txt").chmod(0)
-    line.program = [*obeying_permissions(), *line.program]
+    line.before = obeying_permissions()
 
     result = line.run(*SEND)
 

@@ -152,7 +152,11 @@ def test_messages_of_another_version_are_dropped_with_one_line_each(
             )  # fmt: skip
             publish("{'hidden-in-the-body", headers={"task": names.PLAN, "id": "1"})
             publish('{"hidden-in-the-body": 1}')
-    worker.wait_for_line("message dropped: ", times=7)
+            publish("null", headers={"task": names.PLAN, "id": "1"})
+            publish('[["b"], {}, {}]', headers={"task": names.PLAN, "id": ["hidden-in-the-body"]})
+    with valkey.client() as client:
+        client.lpush(names.QUEUE, "hidden-in-the-body")
+    worker.wait_for_line("message dropped: ", times=10)
 
     traffic = Traffic(system, batches=5)
     system.beat()
@@ -160,12 +164,15 @@ def test_messages_of_another_version_are_dropped_with_one_line_each(
     assert worker.stop() == 0
     lines = [line for line in worker.output.splitlines() if "message dropped" in line]
     assert sorted(line.partition("message dropped: ")[2] for line in lines) == [
-        "broadcast.plan: got an unexpected keyword argument 'shard'",
         "broadcast.plan: forward_count is str, not int",
+        "broadcast.plan: got an unexpected keyword argument 'shard'",
         "broadcast.send_batch: missing a required argument: 'broadcast_id'",
         "broadcast.send_batch: too many positional arguments",
+        "id is list, not str",
         "it cannot be read: DecodeError",
+        "it is no message of kombu's: JSONDecodeError",
         "it names no task",
+        "its body is no triple of args, kwargs and embed",
         "no task 'broadcast.send_batch_v0'",
     ]
     assert "Traceback" not in worker.output

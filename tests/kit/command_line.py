@@ -1,12 +1,10 @@
-"""The real command `broadcast` as a subprocess, in an environment of its own."""
+"""The real command `broadcast` as a process, in an environment of its own."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +15,7 @@ from sqlalchemy import Engine, create_engine, text
 from broadcast.call.waits import Waits
 from models.engine import open_engine
 from models.ledger import audit
-from tests.kit import ledger
+from tests.kit import commands, ledger
 from tests.servers.ports import LOOPBACK, free_port
 
 if TYPE_CHECKING:
@@ -37,7 +35,8 @@ class CommandLine:
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
-    program: list[str] = field(default_factory=lambda: [sys.executable, "-m", "cli.main"])
+    #: Words before the command, which then is a process with an interpreter of its own.
+    before: list[str] = field(default_factory=list)
     #: Its ledger was changed by hand, so that no audit can find it whole.
     broken: bool = field(default=False, init=False)
 
@@ -73,17 +72,15 @@ class CommandLine:
         self, *words: str | bytes, stdin: bytes = b"", timeout_s: float = 60, **env: str | None
     ) -> Result:
         """Run one command to its end; None takes a variable out of the environment."""
-        done = subprocess.run(
-            [*self.program, *words],
-            input=stdin, capture_output=True, cwd=self.folder, timeout=timeout_s, check=False,
-            env=self.environment(env),
+        done = commands.run(
+            words, folder=self.folder, environment=self.environment(env), stdin=stdin,
+            timeout_s=timeout_s, before=self.before,
         )  # fmt: skip
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def environment(self, changes: dict[str, str | None]) -> dict[str, str]:
         """Return the whole environment of a command."""
-        root = str(Path(__file__).resolve().parents[2])
-        merged = {**os.environ, "PYTHONPATH": root, **self.env, **changes}
+        merged = {**os.environ, **self.env, **changes}
         return {name: value for name, value in merged.items() if value is not None}
 
     def rows(self) -> dict[str, int]:

@@ -14,6 +14,7 @@ import psutil
 
 from tests.kit.reaper import REAPER
 from tests.kit.wait import until
+from tests.kit.warm import PROGRAMS, Fork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,8 @@ LOG_TAIL_LINES = 40
 class RunningProcess:
     """One command, started at once; `with` kills its whole group at the end.
 
-    `env` is added to the environment of the tests; a value of None removes a variable.
+    `env` is added to the environment of the tests; a value of None removes a variable. With `warm`
+    a `python -m` need not import its libraries: see `tests.kit.warm`.
     """
 
     def __init__(
@@ -38,22 +40,28 @@ class RunningProcess:
         env: Mapping[str, str | None] | None = None,
         cwd: Path = ROOT,
         user: str | None = None,
+        warm: bool = False,
     ) -> None:
         self.command = [str(word) for word in command]
         self.log = log
-        self._env, self._cwd, self._user = env, cwd, user
-        with log.open("ab") as output:
-            self._popen = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=_environment(env or {}),
-                cwd=cwd,
-                user=user,
-                start_new_session=True,
-            )
+        self._env, self._cwd, self._user, self._warm = env, cwd, user, warm
+        with log.open("ab") as output, Path(os.devnull).open("rb") as nothing:
+            self._popen = self._start(nothing.fileno(), output.fileno())
         REAPER.watch(self.pid)
+
+    def _start(self, stdin: int, output: int) -> subprocess.Popen[bytes] | Fork:
+        environment = _environment(self._env or {})
+        forked = None
+        if self._warm:
+            _, _, module, *words = self.command
+            forked = PROGRAMS.start(
+                module, words, streams=(stdin, output, output), folder=self._cwd,
+                environment=environment, session=True,
+            )  # fmt: skip
+        return forked or subprocess.Popen(
+            self.command, stdin=stdin, stdout=output, stderr=output, env=environment,
+            cwd=self._cwd, user=self._user, start_new_session=True,
+        )  # fmt: skip
 
     def __enter__(self) -> Self:
         """Return the running process."""
@@ -135,8 +143,9 @@ class RunningProcess:
     def again(self) -> RunningProcess:
         """Start the same command anew, with the same environment, folder and log."""
         return RunningProcess(
-            self.command, log=self.log, env=self._env, cwd=self._cwd, user=self._user
-        )
+            self.command, log=self.log, env=self._env, cwd=self._cwd, user=self._user,
+            warm=self._warm,
+        )  # fmt: skip
 
     def freeze(self) -> None:
         """SIGSTOP to the whole group: nothing runs, every connection stays open."""

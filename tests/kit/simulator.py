@@ -99,7 +99,8 @@ class Simulator:
             self._directory = tempfile.TemporaryDirectory(prefix="simulator-")
             self._log = Path(self._directory.name) / "simulator.log"
         log = self._log
-        self._process = RunningProcess(python_module("simulator", *self._arguments()), log=log)
+        command = python_module("simulator", *self._arguments())
+        self._process = RunningProcess(command, log=log, warm=True)
         self._process.wait_for_line(READY)
         self.url = self._process.output.rsplit(READY, 1)[1].split()[0]
         if self._switches:
@@ -155,9 +156,10 @@ class Simulator:
         """Add a fault and return its number.
 
         `kind`: drop, drop_unread, html, garbage, truncated, slow, drip, errcode, omit,
-        same_msg_id, twice, late, invalidate_token. `limits`: when="before"|"after", count, skip,
-        probability, seed, appid, path (for example "/cgi-bin/message/mass/send"), errcode, errmsg,
-        name_job, seconds, status.
+        same_msg_id, twice, late, invalidate_token; of pushes: push_lost, push_twice, push_late.
+        `limits`: when="before"|"after", count, skip, probability, seed, appid, path (for example
+        "/cgi-bin/message/mass/send", or an event's name), errcode, errmsg, name_job, seconds,
+        status.
         """
         return int(self.admin("POST", "faults", {"kind": kind, **limits})["number"])
 
@@ -181,8 +183,15 @@ class Simulator:
     # Accounts, followers, clock
 
     def change_account(self, appid: str | None = None, **changes: Any) -> dict[str, Any]:
-        """Change one account: kind, daily_limit, used, calls_per_minute, permission_errcode ..."""
+        """Change one account: kind, daily_limit, used, calls_per_minute, permission_errcode ...
+
+        `daily_limits` and `used_today` are by path; `callback` null ends the pushes.
+        """
         return dict(self.admin("POST", f"accounts/{appid or self.account.appid}", changes))
+
+    def set_callback(self, url: str, token: str, *, appid: str | None = None) -> dict[str, Any]:
+        """Name the server to which the account's events are pushed, and the token that signs."""
+        return self.change_account(appid, callback={"url": url, "token": token})
 
     def invalidate_token(self, appid: str | None = None, **how: Any) -> int:
         """Make the account's tokens 40001; `space` both|classic|stable, `sticky` true|false."""
@@ -202,7 +211,10 @@ class Simulator:
         return dict(self.admin("DELETE", path, lines=openids))
 
     def shift_clock(self, seconds: float) -> float:
-        """Move the simulator's clock by so many seconds more; return its Unix time."""
+        """Move the simulator's clock by so many seconds more; return its Unix time.
+
+        What is due by then (ends of jobs, pushes) happens before this returns.
+        """
         return float(self.admin("POST", "clock", {"advance_s": seconds})["now"])
 
     def reset(self) -> None:
@@ -250,6 +262,14 @@ class Simulator:
     def calls(self, **filters: Any) -> list[dict[str, Any]]:
         """HTTP calls to WeChat's endpoints; filters: appid, path, errcode, clientmsgid, since."""
         listed: list[dict[str, Any]] = self.admin("GET", "calls", query=filters)["calls"]
+        return listed
+
+    def pushes(self, **filters: Any) -> list[dict[str, Any]]:
+        """What was or will be pushed, with every attempt; filters: appid, event, state.
+
+        `state`: waiting, under way, handled, given up, lost.
+        """
+        listed: list[dict[str, Any]] = self.admin("GET", "pushes", query=filters)["pushes"]
         return listed
 
     def mass_calls(self, **filters: Any) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine
 
 from broadcast.reports import Report
-from models import schema
-from models.engine import open_engine
 from models.ledger.reading import reports
+from tests.kit import commands, template
 from tests.kit.processes import RunningProcess, python_module
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until
@@ -56,8 +54,7 @@ class System:
             **(settings or {}),
         }
         self.processes: list[RunningProcess] = []
-        self.engine: Engine = open_engine(self.database_url)
-        schema.upgrade(self.engine)
+        self.engine: Engine = template.migrated(self.database_url)
 
     def __enter__(self) -> Self:
         """Return the system; nothing but its servers runs yet."""
@@ -125,6 +122,7 @@ class System:
             log=self.folder / f"{name}.log",
             env={**self.env, **settings},
             cwd=self.folder,
+            warm=True,
         )
         self.processes.append(process)
         return process
@@ -148,15 +146,12 @@ class System:
         self, *words: str | Path, timeout_s: float = 60, status: int | None = 0
     ) -> subprocess.CompletedProcess[str]:
         """Run `broadcast …` and return what it printed; `status` None accepts every exit status."""
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / "broadcast"), *map(str, words)],
-            env={**os.environ, **self.env},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            stdin=subprocess.DEVNULL,
-            check=False,
+        ended = commands.run(
+            [str(word) for word in words], folder=self.folder,
+            environment={**os.environ, **self.env}, timeout_s=timeout_s,
+        )  # fmt: skip
+        done = subprocess.CompletedProcess(
+            ended.args, ended.returncode, ended.stdout.decode(), ended.stderr.decode()
         )
         if status is not None:
             assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}{done.stderr}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from tests.kit import warm
 from tests.servers.daemon import KEPT_PIDS
 
 if TYPE_CHECKING:
@@ -136,6 +137,8 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def _is_kept(process: psutil.Process) -> bool:
+    if process.pid in warm.PIDS:
+        return True
     try:
         command = " ".join(process.cmdline())
         if any(name in command for name in HELPERS):

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.followers import NOBODY, Followers
-from simulator.ledger import Ledger
+from simulator.core.followers import NOBODY, Followers
+from simulator.core.ledger import Ledger
+from simulator.core.openid_index import OpenIDIndex
 from simulator.openid import (
     Generator,
     MalformedOpenIDError,
@@ -17,7 +18,6 @@ from simulator.openid import (
     pack,
     unpack_strings,
 )
-from simulator.packed_index import PackedIndex
 
 OPENIDS = st.from_regex(r"[A-Za-z0-9_-]{28}", fullmatch=True)
 
@@ -70,7 +70,7 @@ def test_one_character_changed_is_no_member(position: int, character: str) -> No
 
 @given(st.lists(st.lists(st.integers(0, 3000), max_size=200), max_size=12))
 def test_the_index_agrees_with_a_dictionary(batches: list[list[int]]) -> None:
-    index, numbers = PackedIndex(), dict[str, int]()
+    index, numbers = OpenIDIndex(), dict[str, int]()
     openids = generated_openids("wx1", count=3001)
     for batch in batches:
         wanted = [openids[number] for number in batch]
@@ -83,7 +83,7 @@ def test_the_index_agrees_with_a_dictionary(batches: list[list[int]]) -> None:
 
 
 def test_the_index_grows() -> None:
-    index, openids = PackedIndex(), generated_openids("wx1", count=30_000)
+    index, openids = OpenIDIndex(), generated_openids("wx1", count=30_000)
     for at in range(0, 30_000, 1000):
         index.add(pack(openids[at : at + 1000]))
     numbers = index.find(pack(openids))

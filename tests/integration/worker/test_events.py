@@ -1,4 +1,4 @@
-"""A worker whose broker is away hears that it is to stop."""
+"""A worker whose broker is away hears that it is to stop; its events wait for no answer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 from celery.exceptions import WorkerShutdown
 from celery.worker import state
+from sqlalchemy import make_url
 
+from tests.servers.ports import LOOPBACK
 from worker import application
 
 if TYPE_CHECKING:
+    from tests.servers.fixtures import MakeProxy
+    from tests.servers.rabbitmq import RabbitMQ
     from tests.servers.valkey import Valkey
 
 
@@ -37,3 +41,29 @@ def test_an_event_of_a_task_is_sent_by_its_own_policy(valkey: Valkey) -> None:
     with app.connection_for_write(valkey.url) as broker, app.events.Dispatcher(broker) as events:
         events.send("batch", retry=True, retry_policy={"max_retries": 1}, n=1)
         assert "errback" not in (broker.transport_options or {})
+
+
+@pytest.mark.timeout(60)
+def test_an_event_of_a_worker_waits_for_no_answer_and_a_ring_does(
+    rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy
+) -> None:
+    """What waits for it would read the connection beside the worker's loop."""
+    proxy = tcp_proxy((LOOPBACK, rabbitmq.port))
+    url = make_url(rabbitmq_url).set(port=proxy.port).render_as_string(hide_password=False)
+    app = application.make()
+    with app.connection_for_write(url) as broker, app.connection_for_write(url) as other:
+        events = app.events.Dispatcher(
+            broker.ensure_connection(), hostname="here", buffer_group=["task"],
+            buffer_while_offline=False,
+        )  # fmt: skip
+        events.send("worker-online")
+        pooled = app.events.Dispatcher(
+            other.ensure_connection(), hostname="here", buffer_while_offline=False
+        )
+        pooled.send("worker-online")
+        proxy.stall()
+
+        events.send("worker-heartbeat")
+        with pytest.raises(TimeoutError):
+            pooled.send("worker-heartbeat")
+        proxy.flow()

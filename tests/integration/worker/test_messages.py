@@ -24,6 +24,9 @@ from worker import application, tasks
         (names.SETTLE, ["a"], {"forward_count": 1.5}, "forward_count is float, not int"),
         (names.REFRESH_TOKEN, [], {"only_expiring": "hidden"}, "only_expiring is str, not bool"),
         (names.SETTLE, [], {}, "missing a required argument: 'account'"),
+        (names.SETTLE, ["hidden" * 50], {}, "account is too long or not printable"),
+        (names.PLAN, ["hidden\0"], {}, "broadcast_id is too long or not printable"),
+        (names.PLAN, ["hidden\ud800"], {}, "broadcast_id is too long or not printable"),
     ],
 )
 def test_message_whose_argument_is_of_another_kind_is_dropped_with_one_line(

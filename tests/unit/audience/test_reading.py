@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import random
 import subprocess
 import sys
@@ -70,15 +71,14 @@ def test_an_item_with_line_ends_inside_is_one_malformed_item() -> None:
         assert found.malformed.sample == ((2, f"{B}\\r{C}"), (4, "\\ud800"))
 
 
-@pytest.mark.parametrize("name", ["openid", "OpenID", "OPENID", " openid ", '"openid"', "用户标识"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
-@pytest.mark.parametrize("delimiter", [",", "\t", ";"])
-def test_the_column_is_found_by_its_name(name: str, encoding: str, delimiter: str) -> None:
-    rows = (["昵称", name, "x"], ["甲", A, "1"], ["乙", B, "2"])
-    data = "\r\n".join(map(delimiter.join, rows)).encode(encoding)
-    with audience.read(io.BytesIO(data)) as found:
-        assert openids_of(found) == [A, B]
-        assert found.read == 2
+def test_the_column_is_found_by_its_name(encoding: str) -> None:
+    names = ("openid", "OpenID", "OPENID", " openid ", '"openid"', "用户标识")
+    for name, delimiter in itertools.product(names, ",\t;"):
+        rows = (["昵称", name, "x"], ["甲", A, "1"], ["乙", B, "2"])
+        data = "\r\n".join(map(delimiter.join, rows)).encode(encoding)
+        with audience.read(io.BytesIO(data)) as found:
+            assert (openids_of(found), found.read) == ([A, B], 2), (name, delimiter)
 
 
 def test_a_single_column_is_plain_lines_after_the_header() -> None:

@@ -209,35 +209,35 @@ def test_defaults_are_the_documented_ones() -> None:
     assert loaded.accounts() == {}
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize(("name", "text"), WRONG)
 def test_wrong_value_is_named_and_never_echoes_a_secret(
-    name: str, text: str, lang: str, monkeypatch: pytest.MonkeyPatch
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BROADCAST_LANG", lang)
-    monkeypatch.setenv(name, text)
+    for lang in ("en", "zh"):
+        monkeypatch.setenv("BROADCAST_LANG", lang)
+        monkeypatch.setenv(name, text)
 
-    error = refusal()
+        error = refusal()
 
-    assert error.facts == {"name": name}
-    assert name in str(error)
-    assert error.exit_status == 2
+        assert error.facts == {"name": name}
+        assert name in str(error)
+        assert error.exit_status == 2
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize(("name", "url"), TORN)
 def test_a_password_whose_at_sign_is_not_escaped_is_refused_and_not_shown(
-    name: str, url: str, lang: str, monkeypatch: pytest.MonkeyPatch
+    name: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BROADCAST_LANG", lang)
     monkeypatch.setenv(name, url)
+    for lang in ("en", "zh"):
+        monkeypatch.setenv("BROADCAST_LANG", lang)
 
-    error = refusal()
+        error = refusal()
 
-    assert error.message_id == "error.settings.login"
-    assert error.facts == {"name": name}
-    assert "%40" in str(error)
-    assert "Top" not in str(error)
+        assert error.message_id == "error.settings.login"
+        assert error.facts == {"name": name}
+        assert "%40" in str(error)
+        assert "Top" not in str(error)
 
 
 @pytest.mark.parametrize(("name", "url"), WHOLE)

@@ -1,0 +1,62 @@
+"""Values that stand apart from their option and read as another option.
+
+With ``--text "$MSG" --json`` an unset ``$MSG`` makes ``--json`` the text, and Typer takes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+from broadcast.errors import InputError
+
+#: How a long option is written. One that the command lacks may be a misspelt one, and a text that
+#: was sent cannot be called back; "--- News ---" and "-5" are no options.
+_LONG: Final = re.compile(r"--[A-Za-z][A-Za-z0-9_-]{,40}(=.*)?", re.DOTALL)
+
+
+def refuse_options(command: Any, context: Any, arguments: Sequence[str]) -> None:  # noqa: ANN401 - Typer keeps its classes private
+    """Raise InputError if an option's separate value is, or reads as, an option."""
+    options = [p for p in command.get_params(context) if p.param_type_name == "option"]
+    names = {name for option in options for name in (*option.opts, *option.secondary_opts)}
+    taking = {name: one.nargs for one in options if _takes_value(one) for name in one.opts}
+    help_at = f"{context.command_path} --help"
+    for option, value in _separate(arguments, taking, interspersed=context.allow_interspersed_args):
+        if _is_option(value, names):
+            word = value.partition("=")[0]
+            raise InputError("error.usage.value_is_option", option=option, value=word, help=help_at)
+
+
+def _takes_value(option: Any) -> bool:  # noqa: ANN401
+    return not (option.is_flag or option.count)
+
+
+def _separate(
+    arguments: Sequence[str], taking: dict[str, int], *, interspersed: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield each option that has its value in the next words, with each of them."""
+    rest = iter(arguments)
+    for word in rest:
+        if word == "--":
+            return
+        if option := _last(word, taking):
+            for _, value in zip(range(taking[option]), rest, strict=False):
+                yield option, value
+        elif not interspersed and not word.startswith("-"):
+            return
+
+
+def _last(word: str, taking: Collection[str]) -> str | None:
+    """Return the option whose value is the next word; ``-yt`` is ``-y -t``."""
+    if word in taking:
+        return word
+    short = [] if word.startswith("--") else [f"-{letter}" for letter in word[1:]]
+    first = next((n for n, option in enumerate(short) if option in taking), None)
+    # What follows an option in the same word is its value.
+    return short[-1] if first is not None and first == len(short) - 1 else None
+
+
+def _is_option(value: str, names: set[str]) -> bool:
+    # A short one may have others, or its value, right behind it.
+    return value == "--" or value[:2] in names or _LONG.fullmatch(value) is not None

@@ -1,0 +1,187 @@
+"""Accounts as the admin API shows and changes them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from simulator.admin.request import AdminError, AdminRequest, Answer, Routes
+from simulator.core.accounts import Account, Callback, Kind, Registration
+from simulator.core.tokens import Space
+from simulator.core.world import World
+from simulator.endpoints.mass import counter
+from simulator.endpoints.mass.checks import SEND
+
+_SPACES: dict[str, tuple[Space, ...]] = {
+    "both": ("classic", "stable"),
+    "classic": ("classic",),
+    "stable": ("stable",),
+    "none": (),
+}
+_PLAIN = (
+    "kind",
+    "permission_errcode",
+    "agreement",
+    "frozen",
+    "daily_limit",
+    "calls_per_minute",
+)
+Count = Annotated[int, Field(ge=0)]
+
+
+class CallbackOrder(BaseModel):
+    """Where an account's pushes go; the token signs them."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+    token: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{3,32}$", repr=False)]
+
+
+class AccountChange(BaseModel):
+    """What to change; what is not named stays."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    kind: Kind = "service"
+    name: str = "default"
+    secret: str | None = Field(default=None, repr=False)
+    permission_errcode: int | None = None
+    """Every mass call gets it: 48001, 48004, 50002 ..."""
+    agreement: bool = True
+    """False: 48003."""
+    frozen: bool = False
+    """True: 40243 on token calls."""
+    whitelist: list[str] | None = None
+    """IPs that may fetch tokens, null for all; else 40164."""
+    daily_limit: Count = 100
+    """Mass calls of a day."""
+    used: Count = 0
+    """Mass calls that were made today."""
+    daily_limits: dict[str, Count] = Field(default_factory=dict)
+    """Calls of a day by path, instead of what the endpoint declares."""
+    used_today: dict[str, Count] = Field(default_factory=dict)
+    """Calls that were made today, by path, and messages to many."""
+    calls_per_minute: Count = 60
+    """Mass calls; 0 means no limit."""
+    dead_media: list[str] = Field(default_factory=list)
+    """media_ids that get 40007."""
+    followers: Count = 0
+    """How many followers are generated."""
+    callback: CallbackOrder | None = None
+    """Null: nothing is pushed."""
+
+
+class Invalidation(BaseModel):
+    """Which tokens die. `sticky`: stable_token goes on giving out the dead one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    space: Literal["both", "classic", "stable"] = "both"
+    sticky: bool = False
+
+
+async def change(request: AdminRequest) -> Answer:
+    """Change an account, or open one (then with a secret)."""
+    order = AccountChange(**await request.json())
+    account = _changed(request.world, request.named["appid"], order)
+    return account_summary(request.world, account)
+
+
+async def invalidate_token(request: AdminRequest) -> Answer:
+    """Make an account's tokens 40001 from now on."""
+    how, world = Invalidation(**await request.json()), request.world
+    number = world.tokens.invalidate(
+        request.account.appid, _SPACES[how.space], now=world.now(), sticky=how.sticky
+    )
+    return {"invalidated": number}
+
+
+async def add_followers(request: AdminRequest) -> Answer:
+    """Let the OpenIDs of the body follow the account."""
+    account = request.account
+    account.followers.add(await request.rows())
+    return {"followers": len(account.followers)}
+
+
+async def remove_followers(request: AdminRequest) -> Answer:
+    """Let the OpenIDs of the body unsubscribe."""
+    account = request.account
+    account.followers.remove(await request.rows())
+    return {"followers": len(account.followers)}
+
+
+async def set_tag(request: AdminRequest) -> Answer:
+    """Let a tag consist of the OpenIDs of the body."""
+    rows = await request.rows()
+    request.account.tags[int(request.named["tag_id"])] = rows
+    return {"count": len(rows)}
+
+
+ROUTES: Routes = (
+    ("POST", "accounts/{appid}", change),
+    ("POST", "accounts/{appid}/invalidate-token", invalidate_token),
+    ("POST", "accounts/{appid}/followers", add_followers),
+    ("DELETE", "accounts/{appid}/followers", remove_followers),
+    ("POST", "accounts/{appid}/tags/{tag_id:int}", set_tag),
+)
+
+
+def account_summary(world: World, account: Account) -> Answer:
+    """Return what the admin API shows of an account: no secret."""
+    calls = account.days.all(period=world.today())
+    return {
+        "appid": account.appid,
+        "name": account.name,
+        **{name: getattr(account, name) for name in _PLAIN},
+        "used": calls.get(counter(world.switches, SEND), 0),
+        "daily_limits": account.daily_limits,
+        "used_today": calls,
+        "whitelist": account.whitelist,
+        "dead_media": sorted(account.dead_media),
+        "tags": {str(tag_id): len(rows) for tag_id, rows in account.tags.items()},
+        "followers": len(account.followers),
+        "callback": account.callback.url if account.callback else None,
+    }
+
+
+def _changed(world: World, appid: str, change: AccountChange) -> Account:
+    named = change.model_fields_set
+    account = world.accounts.get(appid) or _opened(world, appid, change)
+    for name in named.intersection(_PLAIN):
+        setattr(account, name, getattr(change, name))
+    if "whitelist" in named:
+        account.whitelist = None if change.whitelist is None else tuple(change.whitelist)
+    if "dead_media" in named:
+        account.dead_media = set(change.dead_media)
+    if "followers" in named:
+        account.followers.generate(change.followers)
+    if "callback" in named:
+        account.callback = Callback(**dict(change.callback)) if change.callback else None
+    account.daily_limits |= change.daily_limits
+    _set_counters(world, account, change)
+    if change.secret is not None and change.secret != account.secret:
+        account.secret = change.secret
+        # Section 1.3: what a reset of the AppSecret does to the tokens.
+        dying = _SPACES[world.switches.appsecret_reset_kills]
+        world.tokens.invalidate(appid, dying, now=world.now(), sticky=False)
+    return account
+
+
+def _set_counters(world: World, account: Account, change: AccountChange) -> None:
+    calls = change.used_today
+    if "used" in change.model_fields_set:
+        calls |= {counter(world.switches, SEND): change.used}
+    for path, used in calls.items():
+        account.days.set(path, used, period=world.today())
+
+
+def _opened(world: World, appid: str, change: AccountChange) -> Account:
+    if change.secret is None:
+        message = f"no account has the appid {appid}; with a secret one is opened"
+        raise AdminError(message)
+    registration = Registration(
+        name=change.name, appid=appid, secret=change.secret, kind=change.kind
+    )
+    return world.open(registration)

@@ -1,0 +1,103 @@
+"""What holds in the world now: clock, switches, faults, and all of it at one glance."""
+
+from __future__ import annotations
+
+from simulator.admin.accounts import account_summary
+from simulator.admin.request import AdminError, AdminRequest, Answer, Routes
+from simulator.core.clock import next_day_start
+from simulator.core.faults import Fault, FaultOrder
+from simulator.core.switches import Switches
+from simulator.endpoints.mass.jobs import JobBook
+
+
+async def state(request: AdminRequest) -> Answer:
+    """Show accounts, concurrency, clock and figures."""
+    world, journal = request.world, request.world.journal
+    return {
+        "now": world.now(),
+        "shift_s": world.clock.shift_s,
+        "calls": len(journal),
+        "jobs": len(world.part(JobBook)),
+        "faults": [_fault_summary(fault) for fault in world.faults],
+        "scheduled": len(world.scheduler),
+        "concurrency": {
+            "max_in_flight": dict(journal.max_in_flight),
+            "max_total_in_flight": journal.max_total_in_flight,
+            "max_accounts_in_flight": journal.max_accounts_in_flight,
+        },
+        "accounts": [account_summary(world, one) for one in world.accounts.values()],
+    }
+
+
+async def reset(request: AdminRequest) -> Answer:
+    """Go back to the start."""
+    request.simulation.reset()
+    return {"reset": True}
+
+
+async def clock(request: AdminRequest) -> Answer:
+    """Move the clock: `advance_s` further, to `shift_s`, or so that a day turns soon.
+
+    What is due by then happens before the answer.
+    """
+    order = await request.json()
+    world = request.world
+    shift_s = world.clock.shift_s
+    match order:
+        case {"advance_s": int() | float() as seconds}:
+            shift_s += seconds
+        case {"shift_s": int() | float() as seconds}:
+            shift_s = seconds
+        case {"day_turns_in_s": int() | float() as seconds}:
+            turn = next_day_start(world.now(), offset_s=world.switches.day_offset_s)
+            shift_s += turn - seconds - world.now()
+        case _:
+            message = "give advance_s, shift_s or day_turns_in_s, in seconds"
+            raise AdminError(message)
+    world.shift_clock(shift_s)
+    return {"now": world.now(), "shift_s": world.clock.shift_s}
+
+
+async def switches(request: AdminRequest) -> Answer:
+    """Show every switch."""
+    return request.world.switches.model_dump()
+
+
+async def turn_switches(request: AdminRequest) -> Answer:
+    """Turn some switches, all or none of them."""
+    values = request.world.switches.model_dump() | await request.json()
+    request.world.switches = Switches(**values)
+    return request.world.switches.model_dump()
+
+
+async def faults(request: AdminRequest) -> Answer:
+    """Show every fault in force or used up."""
+    return {"faults": [_fault_summary(fault) for fault in request.world.faults]}
+
+
+async def add_fault(request: AdminRequest) -> Answer:
+    """Order a fault."""
+    return _fault_summary(request.world.faults.add(FaultOrder(**await request.json())))
+
+
+async def remove_faults(request: AdminRequest) -> Answer:
+    """Lift the fault with this `number`, or all."""
+    number = request.query.get("number")
+    return {"removed": request.world.faults.remove(int(number) if number else None)}
+
+
+ROUTES: Routes = (
+    ("GET", "state", state),
+    ("POST", "reset", reset),
+    ("POST", "clock", clock),
+    ("GET", "switches", switches),
+    ("POST", "switches", turn_switches),
+    ("GET", "faults", faults),
+    ("POST", "faults", add_fault),
+    ("DELETE", "faults", remove_faults),
+)
+
+
+def _fault_summary(fault: Fault) -> Answer:
+    history = {"number": fault.number, "seen": fault.seen, "fired": fault.fired}
+    return {**history, **fault.order.model_dump()}

@@ -1,0 +1,82 @@
+"""Whatever stands in the queue: one line each, the workers live, and what is behind it is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broadcast import names
+from tests.acceptance.recovery import Traffic, everybody_lives
+from tests.kit import junk
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
+    from tests.servers.rabbitmq import RabbitMQ
+    from tests.servers.valkey import Valkey
+
+#: One line of a log: Celery's longest names a task, its id and what it returned.
+LONGEST_LINE = 1000
+SHORT, LONG = 300, 10_000
+COUNTS = [pytest.param(SHORT), pytest.param(LONG, marks=pytest.mark.prove)]
+SEED = 20261126
+
+
+def everything_is_sent(system: System, *, left: Callable[[], int]) -> None:
+    """The queue is read to its end, and the same workers send a broadcast."""
+    until(lambda: any(p.exit_status is not None for p in system.processes) or not left(),
+          300, "every message taken and acknowledged")  # fmt: skip
+    everybody_lives(system)
+    traffic = Traffic(system, batches=5)
+    beat = system.beat()
+    traffic.ends_whole()
+    assert beat.stop() == 0
+    assert [worker.stop() for worker in system.processes[:-1]] == [0, 0]
+
+
+def logs_are_fit(system: System) -> None:
+    """No traceback, no words of the messages, no line without an end."""
+    output = "\n".join(process.output for process in system.processes)
+    assert "message dropped: " in output
+    assert "Traceback" not in output
+    assert junk.HIDDEN not in output
+    assert max(map(len, output.splitlines())) < LONGEST_LINE
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("count", COUNTS)
+def test_nothing_in_a_redis_queue_stops_a_worker(
+    start_system: StartSystem, valkey: Valkey, count: int
+) -> None:
+    system = start_system(followers=20)
+    for _ in range(2):
+        system.worker()
+    with valkey.client() as client:
+        assert junk.push_to_redis(client, junk.junk(SEED, count), seed=SEED) == count
+
+        everything_is_sent(system, left=lambda: client.llen(names.QUEUE) + client.hlen("unacked"))
+    logs_are_fit(system)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("count", COUNTS)
+def test_nothing_in_a_rabbitmq_queue_stops_a_worker(
+    start_system: StartSystem, rabbitmq: RabbitMQ, rabbitmq_url: str, count: int
+) -> None:
+    system = start_system(followers=20, CELERY_BROKER_URL=rabbitmq_url)
+    for _ in range(2):
+        system.worker()
+    assert junk.publish_to_rabbitmq(rabbitmq_url, junk.junk(SEED, count), seed=SEED) == count
+    vhost = rabbitmq_url.rpartition("/")[2]
+
+    def left() -> int:
+        told = rabbitmq.control("list_queues", "-p", vhost, "name", "messages")
+        queues = dict(line.split("\t") for line in told.splitlines() if "\t" in line)
+        return int(queues[names.QUEUE])
+
+    everything_is_sent(system, left=left)
+    logs_are_fit(system)

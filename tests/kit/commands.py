@@ -1,0 +1,86 @@
+"""Commands `broadcast`, each a process, run to their end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tests.kit.warm import COMMANDS, Fork
+
+#: The script that is installed for users.
+PROGRAM = str(Path(sys.executable).parent / "broadcast")
+
+
+def run(
+    words: Sequence[str | bytes],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    stdin: bytes = b"",
+    timeout_s: float = 60,
+    before: Sequence[str] = (),
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `BEFORE broadcast WORDS` to its end, with an interpreter of its own where it needs one.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer, and was killed.
+    """
+    with contextlib.ExitStack() as stack:
+        out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
+        reading = stack.enter_context(_fed(stdin))
+        streams = (reading, out.fileno(), err.fileno())
+        process = _started(words, streams, folder, environment=environment, before=before)
+        try:
+            status = process.wait(timeout_s)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(list(words), status, out.read(), err.read())
+
+
+def _started(
+    words: Sequence[str | bytes],
+    streams: tuple[int, int, int],
+    folder: Path,
+    *,
+    environment: Mapping[str, str],
+    before: Sequence[str],
+) -> subprocess.Popen[bytes] | Fork:
+    forked = None
+    if not before:
+        forked = COMMANDS.start(
+            "cli.main", words, streams=streams, folder=folder, environment=environment,
+            session=False,
+        )  # fmt: skip
+    stdin, out, err = streams
+    return forked or subprocess.Popen(
+        [*before, PROGRAM, *words], stdin=stdin, stdout=out, stderr=err, cwd=folder,
+        env=environment,
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _fed(data: bytes) -> Iterator[int]:
+    """Give a pipe to read *data* from."""
+    reading, writing = os.pipe()
+
+    def feed() -> None:
+        with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "wb") as pipe:
+            pipe.write(data)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        thread.join()

@@ -1,0 +1,159 @@
+"""Programs of ours as forks of a Python that has imported everything already.
+
+What a test changes of that which an interpreter reads at its start gets an interpreter of its own;
+so does everything with `TESTS_START=interpreter`, as `make prove` has it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.kit.reaper import REAPER
+from tests.kit.warm_server import NUMBER
+
+_ROOT = Path(__file__).resolve().parents[2]
+#: With the value `interpreter` every program gets an interpreter of its own.
+VARIABLE = "TESTS_START"
+#: What programs of ours read whenever they need it. Whatever else differs in an environment, an
+#: interpreter or a library may have read when it was started or imported.
+AT_RUN_TIME = ("BROADCAST_", "CELERY_BROKER_URL", "DATABASE_URL", "REDIS_URL", "WECHAT_", "PYTEST_")
+#: But this our own modules read while they are imported: the texts of options, and where to die.
+AT_IMPORT = ("BROADCAST_CRASH_AT", "BROADCAST_LANG")
+#: The servers themselves; the guard against processes that a test left spares them.
+PIDS: set[int] = set()
+
+
+class Fork:
+    """A program that runs, with the methods of `Popen` that tests need."""
+
+    def __init__(self, pid: int, told: socket.socket) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._told = told
+        self._guard = threading.Lock()
+
+    def poll(self) -> int | None:
+        """Return the exit status, negative when a signal ended it; None while it runs."""
+        with self._guard:
+            if self.returncode is None and select.select([self._told], [], [], 0)[0]:
+                self.returncode = NUMBER.unpack(self._told.recv(NUMBER.size))[0]
+                self._told.close()
+            return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end.
+
+        Raises:
+            subprocess.TimeoutExpired: it still runs after so many seconds.
+        """
+        if self.poll() is None:
+            select.select([self._told], [], [], timeout)
+        status = self.poll()
+        if status is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+        return status
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM, unless it has ended."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+
+
+class WarmPython:
+    """A Python of this test process; the first start starts it."""
+
+    def __init__(self, packages: Sequence[str], at_import: Sequence[str] = ()) -> None:
+        self._packages = packages
+        self._at_import = at_import
+        self._guard = threading.Lock()
+        self._control: socket.socket | None = None
+        self._environment: Mapping[str, str] = {}
+
+    def start(
+        self,
+        module: str,
+        words: Sequence[str | bytes],
+        *,
+        streams: tuple[int, int, int],
+        folder: Path,
+        environment: Mapping[str, str],
+        session: bool,
+    ) -> Fork | None:
+        """Start `python -m MODULE WORDS`; None where it needs an interpreter of its own."""
+        if os.environ.get(VARIABLE) == "interpreter":
+            return None
+        with self._guard:
+            control = self._control or self._open()
+        if self._read_once(environment) != self._read_once(self._environment):
+            return None
+        # The guard against processes that a test leaves behind listens for this.
+        sys.audit("os.fork")
+        ours, theirs = socket.socketpair()
+        with theirs, tempfile.TemporaryFile() as order:
+            told = {
+                "module": module, "words": [os.fsdecode(word) for word in words],
+                "folder": str(folder), "environment": dict(environment), "session": session,
+            }  # fmt: skip
+            order.write(json.dumps(told).encode())
+            order.seek(0)
+            with self._guard:
+                socket.send_fds(control, [b"!"], [theirs.fileno(), order.fileno(), *streams])
+        return Fork(NUMBER.unpack(ours.recv(NUMBER.size))[0], ours)
+
+    def _read_once(self, environment: Mapping[str, str]) -> dict[str, str]:
+        found = {
+            name: value
+            for name, value in environment.items()
+            if not name.startswith(AT_RUN_TIME) or name in self._at_import
+        }
+        # A fork does as this one says.
+        found.pop("PYTHONUNBUFFERED", None)
+        return {"PYTHONPATH": str(_ROOT), **found}
+
+    def _open(self) -> socket.socket:
+        self._control, theirs = socket.socketpair()
+        self._environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.kit.warm_server", str(theirs.fileno()),
+                 *self._packages],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=_ROOT,
+                env=self._environment, pass_fds=[theirs.fileno()], start_new_session=True,
+            )  # fmt: skip
+        PIDS.add(process.pid)
+        REAPER.watch(process.pid)
+        atexit.register(self._close, process)
+        return self._control
+
+    def _close(self, process: subprocess.Popen[bytes]) -> None:
+        assert self._control is not None
+        self._control.close()
+        process.wait()
+        REAPER.forget(process.pid)
+
+
+#: For commands: it has our own modules, too, but for those that read settings once.
+COMMANDS = WarmPython(
+    ("broadcast", "models", "wechat", "coordination", "producer", "cli"), AT_IMPORT
+)
+#: For workers, beats and simulators; the simulator is ours, and reads nothing while it is imported.
+PROGRAMS = WarmPython(("simulator",))
