@@ -60,6 +60,10 @@ class LaneView:
         """Whether nothing of the account is called before a person opens a gate."""
         return any(g.scope is GateScope.ACCOUNT and g.opens_at() is None for g in self.gates)
 
+    def gate(self, *kinds: GateKind) -> Gate | None:
+        """Return the first closed gate of the account or its paths of one of these kinds."""
+        return next((gate for gate in self.gates if gate.kind in kinds), None)
+
 
 class Did(StrEnum):
     """What a person did, by its command; each has its text."""

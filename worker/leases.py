@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 
 from broadcast.errors import BroadcastError
+from models.ledger import leases as ledger
 from models.ledger.lanes import LEASE
 from models.ledger.leases import Lease
 
@@ -76,7 +77,7 @@ class Heartbeat:
         with self._guard:
             kept = list(self._leases)
         try:
-            lost = leases.renew(self._engine, [lease.held for lease in kept])
+            lost = ledger.renew(self._engine, [lease.held for lease in kept])
         except BroadcastError as error:
             log.warning("leases not renewed: %s", error)
             return

@@ -87,7 +87,9 @@ def _installed() -> None:
         "sqlite": "strftime('%Y-%m-%d %H:%M:%f000', 'now')",
         "postgresql": "clock_timestamp()",
     }.get(op.get_bind().dialect.name, "utc_timestamp(6)")
-    columns = [sa.column(name) for name in ("number", "id", "created_at", "oldest_compatible")]
+    columns: list[sa.ColumnClause[object]] = [
+        sa.column(name) for name in ("number", "id", "created_at", "oldest_compatible")
+    ]
     op.execute(
         sa.insert(sa.table("bc_installation", *columns)).values(
             number=1, id=secrets.token_hex(16), created_at=sa.text(now), oldest_compatible=1

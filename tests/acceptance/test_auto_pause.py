@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from broadcast.gates.gate import GateKind
 from broadcast.states import BroadcastState
 from tests.acceptance.conftest import sets_of
 from tests.kit.endpoints import MASS_SEND
@@ -127,7 +128,9 @@ def test_an_account_that_wechat_refuses_stops_with_its_mend_and_the_others_go_on
     assert sets_of(stopped.until_state(sent["account6"], "completed")) == {"accepted": 10}
     for name, (_, code, mend) in STOPS.items():
         told = stopped.until_state(sent[name], "held")
-        assert (told.lane.stop_errcode, sets_of(told)) == (code, {"waiting": 10})
+        stop = told.lane.gate(GateKind.STOP)
+        assert stop is not None
+        assert (stop.errcode, sets_of(told)) == (code, {"waiting": 10})
         [why] = [one for one in status_of(stopped, told.id).splitlines() if "Stopped" in one]
         assert f"{code}" in why.partition(mend)[0]
         assert mend in why

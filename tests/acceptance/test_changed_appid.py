@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from broadcast.call.attempts import Reason
+from broadcast.gates.gate import GateKind
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 
@@ -29,9 +30,7 @@ def test_a_repeat_never_goes_to_the_account_of_a_changed_appid(start_system: Sta
     file.write_text(ours.replace(OURS, OTHER))
     wrong = system.worker()
     system.beat()
-    until(
-        lambda: system.report(told["id"]).lane.stop_reason is Reason.APPID_CHANGED, 30, "the stop"
-    )
+    until(lambda: _stop_reason(system, told["id"]) is Reason.APPID_CHANGED, 30, "the stop")
     people = next(system.folder.glob("openids-*.txt"))
     refused = system.broadcast("send", "--openids", people, "--text", "x", status=2)
     status = system.broadcast("status", told["id"], status=None)
@@ -68,3 +67,8 @@ def test_an_account_that_grew_from_env_into_a_file_keeps_the_name_that_it_had(
     assert "--account default" in refused.stderr
     assert "main" in refused.stderr
     assert system.broadcast("list", status=None).stdout.count(told["id"]) == 1
+
+
+def _stop_reason(system: Any, broadcast_id: str) -> Reason | None:
+    gate = system.report(broadcast_id).lane.gate(GateKind.STOP)
+    return None if gate is None else gate.reason

@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -19,7 +18,6 @@ import pytest
 from broadcast import names
 from broadcast.crashpoints import VARIABLE, Point
 from models.ledger.reading import reports
-from models.ledger.submits import UPLOAD_DEAD
 from tests.acceptance.crash_table import (
     NAP,
     SUBMIT,
@@ -44,7 +42,6 @@ from tests.acceptance.crash_trial import (
     measure,
     wait_for_end,
 )
-from tests.kit import ledger
 from tests.kit.endpoints import MASS_GET, TOKENS
 from tests.kit.wait import until
 from tests.servers.fixtures import DATABASES
@@ -150,7 +147,6 @@ def die_submitting(site: Site, *, row: SubmitRow, database: str) -> Measured:
             if not row.published:
                 assert "K" in told["error"]
                 measured.expect("broadcasts in sight", reports.reports(here.engine), [])
-                ledger.pass_time(here.engine, UPLOAD_DEAD + timedelta(seconds=1))
                 with site.starting():
                     told = json.loads(_send(here, status=0))
                 stored = [told["id"]]

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from broadcast.accounts import from_file as accounts_of
 from broadcast.crashpoints import VARIABLE, Point
 from broadcast.events import EventKind
+from broadcast.gates.gate import GateKind
 from models import Event
 from producer.publish import CeleryBell
 from tests.kit import direct
@@ -100,5 +101,5 @@ def test_worker_that_dies_before_it_replaces_a_refused_token_stops_no_account(
     system.beat()
     report = system.until_state(told, "completed")
 
-    assert report.lane.stop_reason is None
+    assert report.lane.gate(GateKind.STOP) is None
     assert [call["errcode"] for call in system.simulator.mass_calls()] == [40001, 40001, 0, 0]

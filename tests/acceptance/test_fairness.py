@@ -12,6 +12,7 @@ from broadcast import names
 from broadcast.accounts import Account
 from broadcast.accounts import from_file as accounts_of
 from broadcast.call.attempts import Reason
+from broadcast.gates.gate import GateKind
 from broadcast.report_json import utc
 from broadcast.states import BatchState
 from models import Batch
@@ -56,9 +57,11 @@ def test_sixteen_accounts_finish_while_a_slow_one_is_in_its_first_calls_and_thre
             assert sum(sets_of(report(broadcast_id)).values()) == SIZE * BATCHES
         assert here.calls(REFUSED) == here.calls(EMPTY) == 1
         assert here.calls(HALTED) == 0
-        assert report(troubled[REFUSED]).lane.stop_errcode == 48001
+        stop = report(troubled[REFUSED]).lane.gate(GateKind.STOP)
+        assert stop is not None
+        assert stop.errcode == 48001
         assert report(troubled[EMPTY]).lane.wait_reason is Reason.QUOTA_TODAY
-        assert report(troubled[HALTED]).lane.halted_at is not None
+        assert report(troubled[HALTED]).lane.gate(GateKind.HALT) is not None
 
 
 def test_an_account_whose_quota_is_slow_to_get_takes_one_thread_however_often_it_is_rung_for(

@@ -16,6 +16,8 @@ from broadcast import day
 from broadcast.accounts import from_file as accounts_of
 from broadcast.call.attempts import Reason
 from broadcast.call.waits import NEAR_TURN
+from broadcast.gates.gate import GateKind
+from broadcast.reports import Report
 from models.ledger import operator
 from tests.acceptance.liar import FOREVER, SIZE, Liar, Victim, installed
 from tests.kit import direct
@@ -121,7 +123,7 @@ def test_a_broadcast_planned_at_the_turn_does_not_stand_still_for_the_calls_of_y
     assert (report.state, report.lane.wait_reason) == ("planning", Reason.QUOTA_TODAY)
     assert "00:02" in victim.shown()
     held = too_large.ends("held", waiting=2 * SIZE)
-    assert held.reason is Reason.PLAN_DOES_NOT_FIT
+    assert reason_of(held) is Reason.PLAN_DOES_NOT_FIT
     calendar.put(turn + 3 * MINUTE)
     victim.ends("completed", accepted=SIZE)
     assert victim.replies() == [0]
@@ -139,8 +141,14 @@ def test_a_day_that_is_used_up_holds_the_plan_when_the_turn_is_over(
 
     until(lambda: victim.report().lane.not_before, 20, "the wait")
     calendar.put(turn + NEAR_TURN + MINUTE)
-    assert victim.ends("held", waiting=SIZE).reason is Reason.PLAN_DOES_NOT_FIT
+    assert reason_of(victim.ends("held", waiting=SIZE)) is Reason.PLAN_DOES_NOT_FIT
     assert victim.calls() == []
+
+
+def reason_of(held: Report) -> Reason | None:
+    """Return why a broadcast is held."""
+    gate = held.gate(GateKind.HOLD)
+    return None if gate is None else gate.reason
 
 
 def submit_unproved(victim: Victim, *, key: str, batches: int) -> None:

@@ -112,7 +112,7 @@ MANY = 1_000_000
 def many(line: CommandLine, store: Engine) -> str:
     """A broadcast to a million that was cancelled before it was cut."""
     told = ledger.body(size=MANY, owner=OWNER)
-    broadcast_id = ledger.upload(store, told, size=MANY, batches=100)
+    broadcast_id = ledger.upload(store, told, size=MANY)
     submits.publish(
         store, broadcast_id, told, figures=ledger.figures(size=MANY, batches=100), quota=None,
         terms=submission.Terms(who="tests"),

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from broadcast.gates.gate import GateKind
 from models import AttemptRow
 from tests.kit.endpoints import MASS_SEND, QUOTA
 from tests.kit.listeners import CommandListener, EventListener
@@ -176,7 +177,7 @@ def let_wechat_answer_badly(scene: Scene) -> None:
     assert "no reply in time" in scene.run("quota", "--account", "main", status=3)
     assert "40125" in scene.run("token", "refresh", "--account", "wrong", status=None)
     held = scene.send("wrong", "never")
-    until(lambda: scene.system.report(held).lane.stopped_at, 20, "the stop for 40125")
+    until(lambda: scene.system.report(held).lane.gate(GateKind.STOP), 20, "the stop for 40125")
     assert "40125" in scene.run("status", held)
     for account in scene.simulator.accounts:
         if account.name in BROKEN:

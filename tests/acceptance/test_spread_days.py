@@ -115,7 +115,7 @@ def see_that_all_wait(system: System, sent: list[str], *, until_then: datetime, 
         assert report.lane.wait_reason is Reason.QUOTA_TODAY
         if story is not LOST:
             assert report.batches["accepted"] == story.until(days)
-        assert report.recipients["waiting"] > 0
+        assert report.batches["waiting"] > 0
     assert "00:00" in system.broadcast("status", sent[0]).stdout
     see_what_went_out(system, days=days)
 

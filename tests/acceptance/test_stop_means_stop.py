@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
-from models.batch import Pack
 from models.broadcast import BroadcastRow
 from models.ledger.transaction import read
+from models.recipients import ChunkRow
 from simulator.openid import openid_lines
 from tests.acceptance.recovery import everybody_lives, start_all
 from tests.acceptance.stops.draw import Drawn, draw
@@ -114,11 +114,11 @@ class LargeSubmit:
         assert self._process.wait(timeout_s=600) == 0, self._process.output
 
     def stored(self) -> int:
-        """How many packs of OpenIDs it and those before it have written."""
+        """How many chunks of OpenIDs it and those before it have written."""
         query = (
             select(func.count())
-            .select_from(Pack)
-            .join(BroadcastRow, BroadcastRow.id == Pack.broadcast_id)
+            .select_from(ChunkRow)
+            .join(BroadcastRow, BroadcastRow.id == ChunkRow.broadcast_id)
             .where(BroadcastRow.account == self._account.name)
         )
         with read(self._system.engine) as connection:

@@ -82,7 +82,7 @@ def test_a_long_broadcast_does_not_starve_another_account_of_the_only_thread(
     second = system.send(system.simulator.openids(4, appid=short.appid), "--account", short.name)
 
     system.until_state(second["id"], "completed")
-    assert system.report(first["id"]).recipients["waiting"] > 0
+    assert system.report(first["id"]).batches["waiting"] > 0
     system.broadcast("cancel", first["id"])
 
 

@@ -11,6 +11,7 @@ from broadcast.states import BatchState
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.ledger import resolves, retries
+from models.ledger.reading import standing
 from models.ledger.transaction import read
 from tests.kit.wait import until
 
@@ -39,13 +40,14 @@ def doubts(engine: Engine) -> list[Doubt]:
     with read(engine) as connection:
         rows = connection.execute(
             select(
-                Batch.broadcast_id, Batch.n, Batch.clientmsgid, BroadcastRow.cancelled_at
+                Batch.broadcast_id, Batch.n, Batch.clientmsgid,
+                standing.is_cancelled(BroadcastRow.id),
             )
             .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
             .where(Batch.state == BatchState.IN_DOUBT)
             .order_by(Batch.id)
         )  # fmt: skip
-        return [Doubt(i, n, key, cancelled is not None) for i, n, key, cancelled in rows]
+        return [Doubt(i, n, key, bool(cancelled)) for i, n, key, cancelled in rows]
 
 
 def settle(system: System, simulator: Simulator, *, who: str) -> int:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from broadcast import openid
 from broadcast.call.outcomes import MAYBE_SENT, Outcome
 from broadcast.events import EventKind
-from broadcast.states import BatchState, BroadcastState
+from broadcast.reports import SETS
+from broadcast.states import BatchState
 from models.account import Lane
 from models.attempt import AttemptRow
-from models.batch import Batch, Pack
-from models.broadcast import BroadcastRow
+from models.batch import Batch
 from models.event import Event
+from models.ledger.reading import recipients, reports
 from models.ledger.transaction import read
 from tests.kit.openids import split
 
@@ -64,28 +64,25 @@ class Leaf:
 
 def leaves(engine: Engine) -> list[Leaf]:
     """Return every batch that was not split, and as cancelled what was never cut into batches."""
+    found = []
+    for one in reports.reports(engine, most=1_000_000):
+        found += [
+            Leaf(
+                one.id, one.account, portion.n, portion.state, list(split(portion.openids)),
+                portion.state is BatchState.IN_DOUBT and _is_explained(engine, one.id, portion.n),
+            )
+            for name in SETS
+            for portion in recipients.portions(engine, one.id, name)
+        ]  # fmt: skip
+    return found
+
+
+def _is_explained(engine: Engine, broadcast_id: str, n: int) -> bool:
     with read(engine) as connection:
-        rows = connection.execute(
-            select(BroadcastRow.id, BroadcastRow.account, Pack.n, Batch.id.label("batch_id"),
-                   Batch.state, Pack.openids,
-                   BroadcastRow.state.label("broadcast_state"))
-            .join(Pack, Pack.broadcast_id == BroadcastRow.id)
-            .outerjoin(Batch, Batch.pack_id == Pack.id)
-            .order_by(BroadcastRow.id, Pack.n)
-        ).all()  # fmt: skip
-        doubts = [row.batch_id for row in rows if row.state is BatchState.IN_DOUBT]
-        reasons = {batch_id for batch_id in doubts if _has_reason(connection, batch_id)}
-    return [
-        Leaf(row.id, row.account, row.n, row.state or _unplanned(row.broadcast_state),
-             list(split(openid.unpack(row.openids))), row.batch_id in reasons)
-        for row in rows
-        if row.state is not BatchState.SPLIT
-    ]  # fmt: skip
-
-
-def _unplanned(broadcast: BroadcastState) -> BatchState:
-    cancelled = broadcast is BroadcastState.CANCELLED
-    return BatchState.CANCELLED if cancelled else BatchState.PLANNED
+        batch_id = connection.scalars(
+            select(Batch.id).where(Batch.broadcast_id == broadcast_id, Batch.n == n)
+        ).one()
+        return _has_reason(connection, batch_id)
 
 
 #: What leaves open whether WeChat took the batch.
@@ -180,9 +177,6 @@ def _of_sets(broadcast_id: str, audience: Counter[str], told: Counter[str]) -> l
 def history(engine: Engine, finding: Finding) -> list[str]:
     """Return what the ledger says about the batch of a finding, call by call."""
     with read(engine) as connection:
-        state = connection.scalar(
-            select(BroadcastRow.state).where(BroadcastRow.id == finding.broadcast_id)
-        )
         attempts = connection.execute(
             select(AttemptRow.__table__)
             .join(Batch, Batch.id == AttemptRow.batch_id)
@@ -193,4 +187,5 @@ def history(engine: Engine, finding: Finding) -> list[str]:
             "  " + " ".join(f"{key}={value}" for key, value in row.items() if value is not None)
             for row in attempts
         ]
-    return [f"{finding.broadcast_id} is {state}", *calls]
+    report = reports.report(engine, finding.broadcast_id, whole=False)
+    return [f"{finding.broadcast_id} is {report.state}", *calls]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.plan import submission
+from broadcast.plan.audience import OpenIDs
 from models.ledger import submits
 from producer import audience
 
@@ -33,11 +34,11 @@ def submit(
         body = submission.Body(
             account=account, key=key, content=content, msgtype="text",
             content_digest=hashlib.sha256(content.encode()).hexdigest(),
-            audience_digest=read.digest,
+            audience=OpenIDs(digest=read.digest),
         )  # fmt: skip
         sizes = list(plan.cut(read.planned, batch_size))
         broadcast_id = submits.begin(engine, body, who="test")
-        submits.add_packs(engine, broadcast_id, read.packs(sizes))
+        submits.add_chunks(engine, broadcast_id, read.chunks())
         figures = submission.Figures(
             read=read.read, malformed=0, duplicate=0, planned=read.planned, calls=len(sizes),
             samples={},
@@ -47,7 +48,9 @@ def submit(
             broadcast_id,
             body,
             figures=figures,
-            terms=submission.Terms(who="test", again=True, priority=priority),
+            terms=submission.Terms(
+                who="test", again=True, priority=priority, batch_size=batch_size
+            ),
             quota=None,
         )
     return broadcast_id

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from broadcast import openid
 from broadcast.call.waits import Waits
+from broadcast.gates.gate import GateKind
+from broadcast.reports import SETS
 from broadcast.states import BatchState
-from models.account import Lane
-from models.batch import Batch, Pack
+from models.batch import Batch
 from models.event import Event
+from models.gate import GateRow
 from models.ledger import audit
+from models.ledger.reading import recipients
 from models.ledger.transaction import read
 from tests.kit.openids import split
 
@@ -42,14 +44,11 @@ class Books:
 
     def batches(self, broadcast_id: str) -> list[tuple[BatchState, list[str]]]:
         """The state and the OpenIDs of each batch."""
-        query = (
-            select(Batch.state, Pack.openids)
-            .join(Pack, Pack.id == Batch.pack_id)
-            .where(Batch.broadcast_id == broadcast_id)
-        )
-        with read(self._engine) as connection:
-            rows = connection.execute(query).all()
-        return [(row.state, list(split(openid.unpack(row.openids)))) for row in rows]
+        return [
+            (portion.state, list(split(portion.openids)))
+            for name in SETS
+            for portion in recipients.portions(self._engine, broadcast_id, name)
+        ]
 
     def keys(self, broadcast_id: str) -> set[str]:
         """The clientmsgids of a broadcast."""
@@ -59,7 +58,11 @@ class Books:
 
     def halted_at(self, account: str) -> datetime:
         """When the account was halted, by the database's clock."""
-        return self._moment(select(Lane.halted_at).where(Lane.account == account))
+        return self._moment(
+            select(func.max(GateRow.closed_at)).where(
+                GateRow.account == account, GateRow.kind == GateKind.HALT
+            )
+        )
 
     def spoken_at(self, broadcast_id: str) -> datetime:
         """When a person spoke of this broadcast last, by the database's clock."""
