@@ -140,9 +140,11 @@ class WeChatClient:
         """Ask how a mass send fares (POST message/mass/get).
 
         Raises ``APIError``: 40059 also for a msg_id that is not visible yet, token errors.
+        A reply about another msg_id is no answer: ``UnknownOutcomeError``.
         """
         body = bodies.mass_get(msg_id)
-        return replies.mass_status(self._post("/cgi-bin/message/mass/get", token, body))
+        raw = self._post("/cgi-bin/message/mass/get", token, body)
+        return replies.mass_status(raw, asked=msg_id)
 
     def quota(self, token: SecretStr, cgi_path: str) -> Quota:
         """Ask for the calls of one interface today (POST openapi/quota/get).

@@ -132,10 +132,23 @@ class Payload:
         return Payload(value) if isinstance(value, dict) else None
 
 
+class _TwiceError(Exception):
+    """A member stands twice: nobody can say which of the two is meant."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _TwiceError
+    return members
+
+
 def _load(body: bytes) -> Payload | TransportKind:
     # strict=False: a raw control character in an errmsg must not turn an answer into a doubt.
     try:
-        members = json.loads(body.decode("utf-8"), strict=False)
+        members = json.loads(body.decode("utf-8"), strict=False, object_pairs_hook=_object)
+    except _TwiceError:
+        return TransportKind.GARBAGE
     except (ValueError, RecursionError):
         return TransportKind.NOT_JSON
     return Payload(members) if isinstance(members, dict) else TransportKind.GARBAGE
@@ -144,8 +157,8 @@ def _load(body: bytes) -> Payload | TransportKind:
 def payload(raw: RawReply) -> Payload:
     """Return the JSON object of a reply, whose errcode is a number or absent.
 
-    Raises ``UnknownOutcomeError``: another status than 200, not UTF-8, not JSON, no object, an
-    errcode that is no whole number.
+    Raises ``UnknownOutcomeError``: another status than 200, not UTF-8, not JSON, no object, a
+    member that stands twice, an errcode that is no whole number.
     """
     if raw.status != HTTPStatus.OK:
         raise raw.error(TransportKind.HTTP_STATUS)
@@ -225,12 +238,14 @@ def _message_id(reply: Payload, name: str) -> int | None:
     return number if number > 0 else None
 
 
-def mass_status(raw: RawReply) -> MassStatus:
-    """Read the reply of mass/get."""
+def mass_status(raw: RawReply, *, asked: int) -> MassStatus:
+    """Read the reply of mass/get about the msg_id *asked*."""
     reply = _success(raw)
     msg_id, msg_status = _message_id(reply, "msg_id"), reply.text("msg_status")
     if msg_id is None or not msg_status:
         raise raw.error(TransportKind.GARBAGE, "no msg_id or no msg_status")
+    if msg_id != asked:
+        raise raw.error(TransportKind.GARBAGE, f"is about msg_id {msg_id}")
     return MassStatus(msg_id=msg_id, msg_status=msg_status)
 
 

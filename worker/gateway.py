@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from broadcast.call.result import CallResult
+from broadcast.call.outcomes import Endpoint
+from broadcast.call.result import CallResult, NoAnswer, storable_status
 from broadcast.plan import Quota
 from coordination.tokens import Token
 from wechat.client import WeChatClient
@@ -43,29 +44,27 @@ class WeChatGateway:
         request = message.body or _request(message)
         try:
             reply = self._client.mass_send(token.value, request, send_by=message.send_by)
-            return translate.of_reply(reply)
+            return translate.of_reply(Endpoint.MASS_SEND, reply)
         except TransportError as error:
             return translate.of_failure(error)
         except InvalidRequestError as error:
             return translate.of_invalid(error)
 
-    def status(self, token: Token, msg_id: int) -> str | CallResult | None:
-        """Return mass/get's word, None for 40059, or the fact that kept it from answering."""
+    def status(self, token: Token, msg_id: int) -> str | NoAnswer | None:
+        """Return mass/get's word, None for 40059, or why it gave none."""
         try:
-            return self._client.mass_get(token.value, msg_id).msg_status
-        except APIError as error:
-            return None if error.errcode == NOT_VISIBLE else translate.of_refusal(error)
-        except TransportError as error:
-            return translate.of_failure(error)
+            return storable_status(self._client.mass_get(token.value, msg_id).msg_status)
+        except (APIError, TransportError) as error:
+            if isinstance(error, APIError) and error.errcode == NOT_VISIBLE:
+                return None
+            return translate.no_answer(Endpoint.MASS_GET, error)
 
-    def quota(self, token: Token) -> Quota | CallResult:
-        """Return today's calls of mass/send, or the fact that kept WeChat from answering."""
+    def quota(self, token: Token) -> Quota | NoAnswer:
+        """Return today's calls of mass/send, or why WeChat gave no answer."""
         try:
             said = self._client.quota(token.value, MASS_SEND)
-        except APIError as error:
-            return translate.of_refusal(error)
-        except TransportError as error:
-            return translate.of_failure(error)
+        except (APIError, TransportError) as error:
+            return translate.no_answer(Endpoint.QUOTA, error)
         return Quota(
             daily_limit=_countable(said.daily_limit),
             used=_countable(said.used),

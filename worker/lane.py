@@ -20,8 +20,8 @@ from sqlalchemy import Engine
 from broadcast import openid
 from broadcast.accounts import Account
 from broadcast.call.decide import Decision
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
+from broadcast.call.outcomes import Outcome, Scope
+from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.rules import Rules
 from broadcast.call.sendby import SendBy, clocks
 from broadcast.crashpoints import Point, passing
@@ -176,7 +176,7 @@ class _Drive:
 
     def _with_token(self, work: Work, act: Any) -> bool:  # noqa: ANN401 - a bound method below
         token = self._road.tokens.get()
-        if isinstance(token, CallResult):
+        if isinstance(token, NoAnswer):
             preflight.meet(
                 self._road.engine, self._road.account, token, waits=self._road.rules.waits
             )
@@ -190,20 +190,16 @@ class _Drive:
         if msg_id is None:
             raise RuntimeError(f"batch {work.batch_id} has no msg_id to verify")
         said = self._road.gateway.status(token, msg_id)
-        if isinstance(said, CallResult):
-            self._obstacle(said, token)
-            return
-        records.confirm(
-            self._road.engine, work.batch_id, msg_id, known=said is not None,
-            rules=self._road.rules,
-        )  # fmt: skip
-
-    def _obstacle(self, fact: CallResult, token: Token) -> None:
-        if fact.outcome is Outcome.TOKEN:
+        if isinstance(said, NoAnswer) and said.outcome is Outcome.TOKEN:
             self._replace(token)
-        else:
+        elif isinstance(said, NoAnswer) and said.scope is Scope.ACCOUNT:
             preflight.meet(
-                self._road.engine, self._road.account, fact, waits=self._road.rules.waits
+                self._road.engine, self._road.account, said, waits=self._road.rules.waits
+            )
+        else:
+            known = None if isinstance(said, NoAnswer) else said is not None
+            records.confirm(
+                self._road.engine, work.batch_id, msg_id, known=known, rules=self._road.rules
             )
 
     def _replace(self, token: Token) -> None:

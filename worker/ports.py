@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from broadcast.call.result import CallResult
+from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.sendby import SendBy
 from broadcast.plan import Quota
 from coordination.tokens import Token
@@ -37,21 +37,21 @@ class Gateway(Protocol):
     def send(self, token: Token, message: Message) -> CallResult:
         """Make the call and return what it ended as; what is raised is a bug."""
 
-    def status(self, token: Token, msg_id: int) -> str | CallResult | None:
-        """Return mass/get's word, None for 40059, or the fact that kept it from answering."""
+    def status(self, token: Token, msg_id: int) -> str | NoAnswer | None:
+        """Return mass/get's word, None for 40059, or why it gave none."""
 
-    def quota(self, token: Token) -> Quota | CallResult:
-        """Return today's calls of mass/send, or the fact that kept WeChat from answering."""
+    def quota(self, token: Token) -> Quota | NoAnswer:
+        """Return today's calls of mass/send, or why WeChat gave no answer."""
 
 
 class Tokens(Protocol):
     """The shared access_token of one account."""
 
-    def get(self) -> Token | CallResult:
-        """Return a token, or the fact that kept WeChat from giving one."""
+    def get(self) -> Token | NoAnswer:
+        """Return a token, or why WeChat gave none. Raises RedisAwayError."""
 
-    def replace(self, failed: Token) -> CallResult | None:
-        """Have a refused token replaced; return the fact that kept it from being so."""
+    def replace(self, failed: Token) -> NoAnswer | None:
+        """Have a refused token replaced; return why it was not. Raises RedisAwayError."""
 
 
 class Pace(Protocol):

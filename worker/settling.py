@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
+from broadcast.call.result import NoAnswer
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from models.ledger import results
@@ -44,10 +44,10 @@ def _ask(road: LaneContext, batch: AnyRow) -> str | _Silence | None:
     """Ask about *batch*; batches that were taken and not asked about come again by themselves."""
     try:
         token = road.tokens.get()
-        if isinstance(token, CallResult):
+        if isinstance(token, NoAnswer):
             return _said(road, token)
         said = road.gateway.status(token, batch.msg_id)
-        if not isinstance(said, CallResult):
+        if not isinstance(said, NoAnswer):
             return said
         if said.outcome is Outcome.TOKEN:
             kept = road.tokens.replace(token)
@@ -59,7 +59,7 @@ def _ask(road: LaneContext, batch: AnyRow) -> str | _Silence | None:
     return _said(road, said)
 
 
-def _said(road: LaneContext, fact: CallResult) -> _Silence:
+def _said(road: LaneContext, fact: NoAnswer) -> _Silence:
     log.warning(
         "results of %s are asked for later: %s %s %s", road.account.name, fact.outcome,
         fact.errcode or "", fact.errmsg or "",

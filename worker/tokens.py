@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from broadcast.accounts import Account
-from broadcast.call.outcomes import Outcome, of_errcode
-from broadcast.call.result import CallResult
+from broadcast.call.outcomes import Endpoint, Outcome, Scope, meaning
+from broadcast.call.result import NoAnswer
 from broadcast.errors import RedisAwayError
 from coordination.errors import TokenFetchError, TokenRefusedError, TokenWaitError
 from coordination.tokens import FetchedToken, Token, TokenService
@@ -46,8 +46,8 @@ class AccountTokens:
         self._service = service
         self._appid = account.appid
 
-    def get(self) -> Token | CallResult:
-        """Return a token, or the fact that kept WeChat from giving one. Raises RedisAwayError."""
+    def get(self) -> Token | NoAnswer:
+        """Return a token, or why WeChat gave none. Raises RedisAwayError."""
         try:
             return self._service.get(self._appid)
         except TokenRefusedError as error:
@@ -55,8 +55,8 @@ class AccountTokens:
         except (APIError, TransportError, TokenFetchError, TokenWaitError) as error:
             return _fact(error)
 
-    def replace(self, failed: Token) -> CallResult | None:
-        """Have a refused token replaced; return the fact that kept it from being so."""
+    def replace(self, failed: Token) -> NoAnswer | None:
+        """Have a refused token replaced; return why it was not. Raises RedisAwayError."""
         try:
             self._service.replace(self._appid, failed)
         except TokenRefusedError as error:
@@ -70,28 +70,30 @@ class AccountTokens:
 SHORT_WAIT_S = 60
 
 
-def _refused(error: TokenRefusedError) -> CallResult:
+def _refused(error: TokenRefusedError) -> NoAnswer:
     """Tell a refused token: one that WeChat's rules forbid to replace just now only waits."""
     seconds = error.facts.get("seconds")
     short = isinstance(seconds, int | float) and seconds <= SHORT_WAIT_S
-    return CallResult(outcome=Outcome.WAIT if short else Outcome.STOP_ACCOUNT, errmsg=str(error))
+    outcome = Outcome.WAIT if short else Outcome.STOP_ACCOUNT
+    return NoAnswer(outcome=outcome, scope=Scope.ACCOUNT, errmsg=str(error))
 
 
-def _fact(error: APIError | TransportError | TokenFetchError | TokenWaitError) -> CallResult:
-    """Tell a token that could not be had: no call was made, so nothing can be unknown."""
-    if isinstance(error, APIError):
-        return translate.of_refusal(error)
+def _fact(error: APIError | TransportError | TokenFetchError | TokenWaitError) -> NoAnswer:
+    """Return why no token could be had."""
+    if isinstance(error, APIError | TransportError):
+        return translate.no_answer(Endpoint.TOKEN, error)
     if isinstance(error, TokenFetchError) and error.errcode is not None:
-        return CallResult(
-            outcome=of_errcode(error.errcode, msg_id=0), errcode=error.errcode, errmsg=str(error)
+        means = meaning(Endpoint.TOKEN, error.errcode)
+        return NoAnswer(
+            outcome=means.outcome, scope=means.scope, errcode=error.errcode, errmsg=str(error)
         )
-    return CallResult(outcome=Outcome.WAIT, errmsg=str(error))
+    return NoAnswer(outcome=Outcome.WAIT, scope=Scope.ACCOUNT, errmsg=str(error))
 
 
-def refresh(service: TokenService, account: Account, *, only_expiring: bool) -> CallResult | None:
+def refresh(service: TokenService, account: Account, *, only_expiring: bool) -> NoAnswer | None:
     """Refresh the account's token (or only one that is missing or expiring).
 
-    Returns the fact that kept it from being so, or None.
+    Returns why it was not refreshed, or None.
     """
     try:
         if only_expiring:
@@ -99,7 +101,7 @@ def refresh(service: TokenService, account: Account, *, only_expiring: bool) -> 
         else:
             service.refresh(account.appid, reason="beat")
     except RedisAwayError as error:
-        return CallResult(outcome=Outcome.WAIT, errmsg=str(error))
+        return NoAnswer(outcome=Outcome.WAIT, scope=Scope.ACCOUNT, errmsg=str(error))
     except (APIError, TransportError, TokenFetchError, TokenWaitError) as error:
         return _fact(error)
     return None

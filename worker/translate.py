@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from broadcast.call.outcomes import Outcome, of_errcode
-from broadcast.call.result import CallResult
+from broadcast.call.outcomes import Endpoint, Outcome, Scope, meaning, of_send
+from broadcast.call.result import CallResult, NoAnswer
 from wechat.errors import APIError, InvalidRequestError, TransportError, TransportKind
 from wechat.values import MassReply
 
 
-def of_reply(reply: MassReply) -> CallResult:
-    """Return the fact of a JSON reply."""
+def of_reply(endpoint: Endpoint, reply: MassReply) -> CallResult:
+    """Return the result of a JSON reply."""
     return CallResult(
-        outcome=of_errcode(reply.errcode, msg_id=reply.msg_id),
+        outcome=of_send(endpoint, reply.errcode, msg_id=reply.msg_id),
         errcode=reply.errcode,
         errmsg=reply.errmsg or None,
         rid=reply.rid,
@@ -39,14 +39,20 @@ def of_failure(error: TransportError) -> CallResult:
     )
 
 
-def of_refusal(error: APIError) -> CallResult:
-    """Return the fact of an errcode that another interface than mass/send answered."""
-    return CallResult(
-        outcome=of_errcode(error.errcode, msg_id=0),
-        errcode=error.errcode,
-        errmsg=error.errmsg or None,
-        rid=error.rid,
-    )
+def no_answer(endpoint: Endpoint, error: APIError | TransportError) -> NoAnswer:
+    """Return why a question to *endpoint* got no answer."""
+    if isinstance(error, APIError):
+        means = meaning(endpoint, error.errcode)
+        return NoAnswer(
+            outcome=means.outcome, scope=means.scope, errcode=error.errcode,
+            errmsg=error.errmsg or None, rid=error.rid,
+        )  # fmt: skip
+    # Where nothing leaves for WeChat, no send would; what comes back wrong is of this question.
+    scope = Scope.PATH if error.sent and endpoint is not Endpoint.TOKEN else Scope.ACCOUNT
+    return NoAnswer(
+        outcome=Outcome.WAIT, scope=scope, errmsg=str(error), transport=error.kind.value,
+        http_status=error.http_status, elapsed_ms=error.elapsed_ms,
+    )  # fmt: skip
 
 
 def of_invalid(error: InvalidRequestError) -> CallResult:

@@ -1,4 +1,4 @@
-"""The facts of one call, and the words for whom and why something waits."""
+"""The facts of one call, and the words for why something waits."""
 
 from __future__ import annotations
 
@@ -41,14 +41,6 @@ class Attempt:
     def maybe_sent(self) -> bool:
         """Whether WeChat may have taken the batch in this attempt, for all we know."""
         return self.unanswered and not self.denied
-
-
-class Scope(StrEnum):
-    """Whom a stop or a wait concerns beside the batch."""
-
-    BATCH = "batch"
-    BROADCAST = "broadcast"
-    ACCOUNT = "account"
 
 
 class Reason(StrEnum):

@@ -7,7 +7,7 @@ import functools
 
 from broadcast import plan
 from broadcast.accounts import Account
-from broadcast.call.outcomes import Outcome, of_errcode
+from broadcast.call.outcomes import Endpoint, Outcome, meaning
 from broadcast.errors import BroadcastError, OutOfReachError, SchemaError, WeChatAwayError
 from broadcast.redaction import redact
 from broadcast.text import t
@@ -91,8 +91,7 @@ def ask_quota(account: Account) -> plan.Quota:
         try:
             said = client.quota(token.value, MASS_SEND)
         except APIError as error:
-            # The map of every call says what refuses the token: missing, superseded, expired.
-            if of_errcode(error.errcode, msg_id=0) is not Outcome.TOKEN:
+            if meaning(Endpoint.QUOTA, error.errcode).outcome is not Outcome.TOKEN:
                 raise
             said = client.quota(service.replace(account.appid, token).value, MASS_SEND)
     except WeChatError as error:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 from sqlalchemy import Engine, func, select
 
-from broadcast.call.result import CallResult
+from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.rules import DEFAULT_RULES
 from broadcast.events import EventKind
 from broadcast.plan import Quota
@@ -34,7 +34,7 @@ class WeChatStub:
 
     together: threading.Barrier
 
-    def quota(self, token: Token) -> Quota | CallResult:
+    def quota(self, token: Token) -> Quota | NoAnswer:
         self.together.wait()
         return ledger.PLENTY
 
@@ -47,21 +47,21 @@ class WeChatStub:
     def send(self, token: Token, message: Message) -> CallResult:
         raise AssertionError("planning calls nobody")
 
-    def status(self, token: Token, msg_id: int) -> str | CallResult | None:
+    def status(self, token: Token, msg_id: int) -> str | NoAnswer | None:
         raise AssertionError("planning asks for no result")
 
 
 class TokenStub:
     """Has a token."""
 
-    def get(self) -> Token | CallResult:
+    def get(self) -> Token | NoAnswer:
         moment = datetime.now(UTC)
         return Token(
             value=SecretStr("token"), generation=1, expires_at=moment + timedelta(hours=2),
             fetched_at=moment,
         )  # fmt: skip
 
-    def replace(self, failed: Token) -> CallResult | None:
+    def replace(self, failed: Token) -> NoAnswer | None:
         raise AssertionError("no token was refused")
 
 

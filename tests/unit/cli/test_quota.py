@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from broadcast.call.outcomes import BY_ERRCODE, Outcome
+from broadcast.call.outcomes import MAPS, Endpoint, Outcome
 from broadcast.plan import Quota
 from cli.wiring import wechat
 from coordination.tokens import FetchedToken
@@ -45,7 +45,7 @@ def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "errcode", [code for code, outcome in BY_ERRCODE.items() if outcome is Outcome.TOKEN]
+    "errcode", [c for c, means in MAPS[Endpoint.QUOTA].items() if means.outcome is Outcome.TOKEN]
 )
 def test_each_code_that_refuses_a_token_gets_a_new_one(
     monkeypatch: pytest.MonkeyPatch, errcode: int

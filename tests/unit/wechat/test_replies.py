@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ def test_an_endless_errmsg_is_cut_and_keeps_its_rid() -> None:
 def test_a_missing_errcode_means_success() -> None:
     reply = replies.token(raw({"access_token": "82_abc", "expires_in": 345}))
     assert reply.expires_in == 345
-    status = replies.mass_status(raw({"msg_id": 2**40, "msg_status": "DELETE"}))
+    status = replies.mass_status(raw({"msg_id": 2**40, "msg_status": "DELETE"}), asked=2**40)
     assert (status.msg_id, status.msg_status) == (2**40, "DELETE")
 
 
@@ -111,7 +112,7 @@ def test_a_token_reply_without_a_usable_token_is_garbage(reply: Any) -> None:
 
 def test_an_errcode_is_an_api_error_except_for_a_mass_send() -> None:
     reply = {"errcode": 45009, "errmsg": "reach max api daily quota limit rid: 1-2-3"}
-    for read in (replies.token, replies.mass_status, replies.quota):
+    for read in (replies.token, partial(replies.mass_status, asked=1), replies.quota):
         with pytest.raises(APIError) as caught:
             read(raw(reply))
         assert str(caught.value) == "POST /x: 45009 reach max api daily quota limit (rid 1-2-3)"
@@ -158,6 +159,28 @@ def test_a_raw_control_character_in_an_errmsg_does_not_hide_the_answer() -> None
     assert answer.errcode == 45028
 
 
+@pytest.mark.parametrize("msg_id", [8, "8", 2**40])
+def test_a_reply_about_another_msg_id_is_no_answer(msg_id: Any) -> None:
+    with pytest.raises(UnknownOutcomeError, match="is about msg_id") as caught:
+        replies.mass_status(raw({"msg_id": msg_id, "msg_status": "SEND_FAIL"}), asked=7)
+    assert caught.value.kind is TransportKind.GARBAGE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"errcode":0,"errcode":40003,"msg_id":7}',
+        b'{"errcode":40003,"errmsg":"x","errcode":40003}',
+        b'{"msg_id":7,"errcode":0,"msg_id":8}',
+        b'{"errcode":0,"msg_id":7,"more":{"x":1,"x":1}}',
+    ],
+)
+def test_a_reply_that_says_a_thing_twice_says_nothing(body: bytes) -> None:
+    with pytest.raises(UnknownOutcomeError) as caught:
+        replies.mass(raw(body))
+    assert caught.value.kind is TransportKind.GARBAGE
+
+
 def test_unknown_members_are_ignored() -> None:
     assert replies.mass(raw({"errcode": 0, "zhmsg": "好", "msg_id": 5, "x": [1]})).msg_id == 5
 
@@ -170,7 +193,8 @@ def test_a_quota_without_figures_is_garbage(quota: Any) -> None:
 
 @given(st.binary(max_size=200) | st.from_regex(r'\{"errcode":.{0,20}\}').map(str.encode))
 def test_any_bytes_are_a_reply_or_an_error_of_ours(body: bytes) -> None:
-    for read in (replies.token, replies.mass, replies.mass_status, replies.quota):
+    mass_status = partial(replies.mass_status, asked=1)
+    for read in (replies.token, replies.mass, mass_status, replies.quota):
         with contextlib.suppress(WeChatError):
             read(raw(body))
 
