@@ -37,7 +37,7 @@ def plan(road: LaneContext, broadcast_id: str) -> Planned | None:
         return None
     count = plans.add_batches(road.engine, broadcast, road.account)
     passing(Point.PLAN_STORED)
-    said = ask_quota(road)
+    said = _ask_quota(road)
     if isinstance(said, NoAnswer):
         if said.scope is Scope.ACCOUNT or said.outcome in _PASSING:
             preflight.meet(road.engine, road.account, said, waits=road.rules.waits)
@@ -54,23 +54,11 @@ def plan(road: LaneContext, broadcast_id: str) -> Planned | None:
     return Planned(batches=count, fit=proof.fit.value if proof else None)
 
 
-def ask_quota(road: LaneContext) -> Quota | NoAnswer:
-    """Ask WeChat for today's calls, with one refresh if the token is refused."""
-    said: Quota | NoAnswer = NoAnswer(outcome=Outcome.WAIT, scope=Scope.ACCOUNT)
-    for _ in range(2):
-        try:
-            token = road.tokens.get()
-            if isinstance(token, NoAnswer):
-                return token
-            said = road.gateway.quota(token)
-            if not isinstance(said, NoAnswer) or said.outcome is not Outcome.TOKEN:
-                return said
-            kept = road.tokens.replace(token)
-        except RedisAwayError as error:
-            return NoAnswer(outcome=Outcome.WAIT, scope=Scope.ACCOUNT, errmsg=str(error))
-        if kept is not None:
-            return kept
-    return said
+def _ask_quota(road: LaneContext) -> Quota | NoAnswer:
+    try:
+        return road.gateway.quota()
+    except RedisAwayError as error:
+        return NoAnswer(outcome=Outcome.WAIT, scope=Scope.ACCOUNT, errmsg=str(error))
 
 
 def account_of(engine: Engine, broadcast_id: str) -> str | None:

@@ -13,45 +13,68 @@ from coordination.tokens import Token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One call: to whom (28-byte OpenIDs without separators), what, and under which key."""
+class ToTag:
+    """WeChat's own list of the followers with this tag."""
 
-    openids: bytes
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToAll:
+    """WeChat's own list of all followers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One call: to whom, what, and under which key.
+
+    Either *openids* (28 bytes each, without separators) or a *filter*; nothing said is an error,
+    never "everybody".
+    """
+
+    openids: bytes | None = field(default=None, repr=False)
+    filter: ToTag | ToAll | None = None
     content: Mapping[str, Any]
     clientmsgid: str
     #: What goes over the wire, where it was made ready.
     body: bytes | None = field(default=None, repr=False)
+    #: Why no request can be made of it, where none can.
+    problem: str | None = None
     #: No byte of it leaves later; it is then ``NOT_CALLED``.
     send_by: SendBy | None = None
 
+    def __post_init__(self) -> None:
+        """Raise ValueError unless there is exactly one audience."""
+        if (self.openids is None) is (self.filter is None):
+            raise ValueError("a message has either OpenIDs or a filter")
+
 
 class Gateway(Protocol):
-    """WeChat, for one account; every answer and every failure is a value."""
+    """WeChat, for one account; every answer and every failure is a value.
+
+    Every method raises RedisAwayError where the shared token cannot be read.
+    """
 
     def warm(self) -> None:
         """Have a connection open, so that the next call leaves at once where WeChat is there."""
 
+    def token(self) -> Token | NoAnswer:
+        """Return the shared access_token, or why WeChat gave none."""
+
+    def replace(self, refused: Token) -> NoAnswer | None:
+        """Have a refused token replaced; return why it was not."""
+
     def ready(self, message: Message) -> Message:
-        """Return *message* with its body made; one that cannot be sent is told by ``send``."""
+        """Return *message* with its body, or with the problem that keeps it from having one."""
 
     def send(self, token: Token, message: Message) -> CallResult:
-        """Make the call and return what it ended as; what is raised is a bug."""
+        """Make the call once and return what it ended as; what is raised is a bug."""
 
-    def status(self, token: Token, msg_id: int) -> str | NoAnswer | None:
+    def status(self, msg_id: int) -> str | NoAnswer | None:
         """Return mass/get's word, None for 40059, or why it gave none."""
 
-    def quota(self, token: Token) -> Quota | NoAnswer:
+    def quota(self) -> Quota | NoAnswer:
         """Return today's calls of mass/send, or why WeChat gave no answer."""
-
-
-class Tokens(Protocol):
-    """The shared access_token of one account."""
-
-    def get(self) -> Token | NoAnswer:
-        """Return a token, or why WeChat gave none. Raises RedisAwayError."""
-
-    def replace(self, failed: Token) -> NoAnswer | None:
-        """Have a refused token replaced; return why it was not. Raises RedisAwayError."""
 
 
 class Pace(Protocol):

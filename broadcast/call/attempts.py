@@ -53,6 +53,7 @@ class Reason(StrEnum):
     QUOTA_TODAY = "quota_today"
     QUOTA_MONTH = "quota_month"
     CONTENT_REFUSED = "content_refused"
+    REQUEST_NOT_MADE = "request_not_made"  #: our client could write no request; nothing was called
     ACCOUNT_STOPPED = "account_stopped"
     APPID_CHANGED = "appid_changed"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - a reason's name

@@ -178,6 +178,9 @@ _UNLISTED: Mapping[Endpoint, Meaning] = {
     endpoint: Meaning(O.UNLISTED, read(O.UNLISTED, 0).scope) for endpoint, read in _READINGS.items()
 }
 
+#: A call with another token may succeed: WeChat looked at nothing but this one.
+REFUSES_TOKEN = frozenset(code for code, outcome in _BASE.items() if outcome is O.TOKEN)
+
 #: Codes that blame single OpenIDs, so that halving the batch can find them. 40130 blames the list
 #: as a whole: nobody, or only one, is left in it.
 SPLITTABLE = frozenset({40003, 40031, 43004, 43005, 43019, 46004, 48002, 49003, 50005})

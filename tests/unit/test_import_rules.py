@@ -40,8 +40,8 @@ FORBIDDEN = {
     "producer": ("requests", "cli", "simulator", "wechat", "worker"),
     "simulator": tuple(room for room in ROOMS if room != "simulator"),
     "wechat": (
-        *("celery", "redis", "sqlalchemy", "broadcast.settings"),
-        *("cli", "coordination", "models", "producer", "simulator", "worker"),
+        *("celery", "redis", "sqlalchemy"),
+        *("broadcast", "cli", "coordination", "models", "producer", "simulator", "worker"),
     ),
     "worker": ("cli", "producer", "simulator"),
 }

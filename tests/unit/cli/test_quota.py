@@ -10,10 +10,12 @@ from broadcast.plan import Quota
 from cli.wiring import wechat
 from coordination.tokens import FetchedToken
 from tests.kit import ledger
-from wechat import values
+from wechat.api.mass import MassSend
+from wechat.api.quota import Quota as Answer
+from wechat.api.quota import QuotaGet
 from wechat.errors import APIError
 
-LEFT = values.Quota(daily_limit=100, used=1, remain=99)
+LEFT = Answer(daily_limit=100, used=1, remain=99)
 
 
 class Tokens:
@@ -33,7 +35,8 @@ class WeChat:
     def __init__(self, errcode: int) -> None:
         self.errcode = errcode
 
-    def quota(self, token: SecretStr, path: str) -> values.Quota:
+    def call(self, request: QuotaGet, *, token: SecretStr) -> Answer:
+        assert request.cgi_path == MassSend.path
         if token.get_secret_value() == "good":
             return LEFT
         raise APIError(errcode=self.errcode, errmsg="words", rid=None, endpoint="quota")
