@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
+from broadcast.call.outcomes import Outcome, Scope
+from broadcast.call.result import NoAnswer
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from broadcast.plan import Quota
@@ -17,8 +17,8 @@ from worker.lane import LaneContext
 
 log = logging.getLogger(__name__)
 
-#: quota/get was refused for itself: the plan goes on unproved, and 45009 will tell.
-_UNPROVABLE = {Outcome.STOP_BROADCAST, Outcome.QUOTA_TODAY, Outcome.UNLISTED}
+#: These pass: quota/get is asked again before the first call.
+_PASSING = {Outcome.WAIT, Outcome.THROTTLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +37,12 @@ def plan(road: LaneContext, broadcast_id: str) -> Planned | None:
         return None
     count = plans.add_batches(road.engine, broadcast, road.account)
     passing(Point.PLAN_STORED)
-    said = ask_quota(road)
-    if isinstance(said, CallResult):
-        if said.outcome not in _UNPROVABLE:
+    said = _ask_quota(road)
+    if isinstance(said, NoAnswer):
+        if said.scope is Scope.ACCOUNT or said.outcome in _PASSING:
             preflight.meet(road.engine, road.account, said, waits=road.rules.waits)
             return Planned(batches=count, waits=True)
+        # quota/get was refused for itself: the plan goes on unproved, and 45009 will tell.
         log.warning("quota of %s unproved: %s", road.account.name, said.errmsg)
     quota = said if isinstance(said, Quota) else None
     if quota is not None:
@@ -53,23 +54,11 @@ def plan(road: LaneContext, broadcast_id: str) -> Planned | None:
     return Planned(batches=count, fit=proof.fit.value if proof else None)
 
 
-def ask_quota(road: LaneContext) -> Quota | CallResult:
-    """Ask WeChat for today's calls, with one refresh if the token is refused."""
-    said: Quota | CallResult = CallResult(outcome=Outcome.WAIT)
-    for _ in range(2):
-        try:
-            token = road.tokens.get()
-            if isinstance(token, CallResult):
-                return token
-            said = road.gateway.quota(token)
-            if not isinstance(said, CallResult) or said.outcome is not Outcome.TOKEN:
-                return said
-            kept = road.tokens.replace(token)
-        except RedisAwayError as error:
-            return CallResult(outcome=Outcome.WAIT, errmsg=str(error))
-        if kept is not None:
-            return kept
-    return said
+def _ask_quota(road: LaneContext) -> Quota | NoAnswer:
+    try:
+        return road.gateway.quota()
+    except RedisAwayError as error:
+        return NoAnswer(outcome=Outcome.WAIT, scope=Scope.ACCOUNT, errmsg=str(error))
 
 
 def account_of(engine: Engine, broadcast_id: str) -> str | None:

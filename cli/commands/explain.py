@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from broadcast.call import waits
-from broadcast.call.outcomes import BY_ERRCODE, SPLITTABLE, Outcome
+from broadcast.call.outcomes import SPLITTABLE, Endpoint, Outcome, meaning
 from broadcast.errors import InputError
 from broadcast.text import t
 from cli import output, words
@@ -34,7 +34,7 @@ def explain(
         number = int(code)
     except ValueError:
         raise InputError("error.usage.code", text=output.one_line(code)[:40]) from None
-    ended = BY_ERRCODE.get(number, Outcome.UNLISTED)
+    ended = meaning(Endpoint.MASS_SEND, number).outcome
     known = errcodes().get(number)
     if known is None:
         output.say(t("explain.unlisted", code=number))
@@ -47,7 +47,7 @@ def explain(
 
 def mend(errcode: int) -> str:
     """Return what to do about a mass send that ended with *errcode*, or what is done by itself."""
-    ended = BY_ERRCODE.get(errcode, Outcome.UNLISTED)
+    ended = meaning(Endpoint.MASS_SEND, errcode).outcome
     if ended is Outcome.BAD_RECIPIENTS and errcode not in SPLITTABLE:
         return t("mend.bad_list")
     if ended is Outcome.UNKNOWN:

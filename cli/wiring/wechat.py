@@ -7,7 +7,6 @@ import functools
 
 from broadcast import plan
 from broadcast.accounts import Account
-from broadcast.call.outcomes import Outcome, of_errcode
 from broadcast.errors import BroadcastError, OutOfReachError, SchemaError, WeChatAwayError
 from broadcast.redaction import redact
 from broadcast.text import t
@@ -19,11 +18,12 @@ from coordination.connection import Connection, connect
 from coordination.keys import Keys
 from coordination.tokens import TokenService, TokenView
 from models.ledger import accounts as known_accounts
+from wechat.api.mass import MassSend
+from wechat.api.quota import QuotaGet
 from wechat.client import WeChatClient
+from wechat.deadline import Timeouts
 from wechat.errors import APIError, TransportError, WeChatError
-from wechat.values import Timeouts
-from worker.gateway import MASS_SEND
-from worker.tokens import ClientTokenFetcher
+from worker.account_client import AccountClient, ClientTokenFetcher
 
 #: A person waits: shorter than the worker's.
 TIMEOUTS = Timeouts(connect_s=3, read_s=5, total_s=8)
@@ -64,6 +64,11 @@ def _client(base: str) -> WeChatClient:
     return WeChatClient(base, timeouts=TIMEOUTS, pool_size=2)
 
 
+def client(account: Account) -> AccountClient:
+    """Return the account's way to WeChat."""
+    return AccountClient(_client(account.api_base), tokens(), account)
+
+
 class WeChatQuota:
     """:class:`producer.submit.QuotaSource` on the real WeChat; remembers why it had no answer."""
 
@@ -85,16 +90,8 @@ def ask_quota(account: Account) -> plan.Quota:
 
     Raises WeChatAwayError, WeChatRefusedError, RedisAwayError, TokenRefusedError and alike.
     """
-    client, service = _client(account.api_base), tokens()
     try:
-        token = service.get(account.appid)
-        try:
-            said = client.quota(token.value, MASS_SEND)
-        except APIError as error:
-            # The map of every call says what refuses the token: missing, superseded, expired.
-            if of_errcode(error.errcode, msg_id=0) is not Outcome.TOKEN:
-                raise
-            said = client.quota(service.replace(account.appid, token).value, MASS_SEND)
+        said = client(account).ask(QuotaGet(cgi_path=MassSend.path))
     except WeChatError as error:
         problem = _in_words(error, account)
     else:
@@ -105,7 +102,7 @@ def ask_quota(account: Account) -> plan.Quota:
 def refresh_token(account: Account) -> None:
     """Fetch the token now. Raises as :func:`ask_quota`."""
     try:
-        tokens().refresh(account.appid, reason="by hand")
+        client(account).refresh(reason="by hand")
     except WeChatError as error:
         problem = _in_words(error, account)
     else:

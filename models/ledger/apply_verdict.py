@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from broadcast.call.attempts import Reason, Scope
+from broadcast.call.attempts import Reason
 from broadcast.call.decide import Decision, Verdict
+from broadcast.call.outcomes import Scope
 from broadcast.call.rules import Rules
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
@@ -104,10 +105,12 @@ def _spread(connection: Connection, batch: AnyRow, decision: Decision) -> None:
             connection, batch.broadcast_id, reason=decision.reason, errcode=decision.errcode,
             errmsg=words,
         )  # fmt: skip
-    if decision.scope is Scope.ACCOUNT and decision.not_before is not None:
+    # All calls of a lane are of one path so far.
+    whole = decision.scope in {Scope.PATH, Scope.ACCOUNT}
+    if whole and decision.not_before is not None:
         reason = decision.lane_reason or decision.reason
         lanes.wait(connection, batch.account, until=decision.not_before, reason=reason)
-    elif decision.scope is Scope.ACCOUNT:
+    elif whole:
         stops.stop(
             connection, batch.account, reason=decision.reason, errcode=decision.errcode,
             errmsg=words,

@@ -1,15 +1,16 @@
-"""Obstacles: WeChat could not be asked at all, and the lane waits for that or stands still."""
+"""Before a call: what keeps the lane, or one broadcast, from calling WeChat at all."""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, Engine
 
 from broadcast.accounts import Account
+from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
 from broadcast.gates import preflight
 from models.engine import now
-from models.ledger import lanes, stops
+from models.ledger import lanes, stops, transitions
 from models.ledger.transaction import write
 
 
@@ -26,5 +27,16 @@ def meet(engine: Engine, account: Account, fact: CallResult, *, waits: Waits) ->
             )  # fmt: skip
         else:
             lanes.wait(connection, account.name, until=met.until, reason=met.reason)
+
+    write(engine, work)
+
+
+def cannot_be_made(engine: Engine, broadcast_id: str, problem: str) -> None:
+    """Pause a broadcast of which no request can be made here: no call, and no word of WeChat's."""
+
+    def work(connection: Connection) -> None:
+        transitions.pause(
+            connection, broadcast_id, reason=Reason.REQUEST_NOT_MADE, errcode=None, errmsg=problem
+        )
 
     write(engine, work)

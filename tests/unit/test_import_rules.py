@@ -42,8 +42,8 @@ FORBIDDEN = {
     "simulator/core": ("simulator.admin", "simulator.app", "simulator.endpoints"),
     "simulator/endpoints": ("simulator.admin", "simulator.app"),
     "wechat": (
-        *("celery", "redis", "sqlalchemy", "broadcast.settings"),
-        *("cli", "coordination", "models", "producer", "simulator", "worker"),
+        *("celery", "redis", "sqlalchemy"),
+        *("broadcast", "cli", "coordination", "models", "producer", "simulator", "worker"),
     ),
     "worker": ("cli", "producer", "simulator"),
 }

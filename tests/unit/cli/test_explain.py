@@ -8,13 +8,14 @@ import pytest
 
 from broadcast.call.attempts import Attempt
 from broadcast.call.decide import Policy, Verdict, decide
-from broadcast.call.outcomes import BY_ERRCODE, Outcome
+from broadcast.call.outcomes import MAPS, Endpoint, Outcome, meaning
 from broadcast.call.waits import Waits
 from broadcast.text import t
 from cli.commands.explain import mend
 
 NOON = datetime(2026, 12, 1, 4, tzinfo=UTC)
-RECIPIENTS = sorted(code for code, o in BY_ERRCODE.items() if o is Outcome.BAD_RECIPIENTS)
+OF_MASS_SEND = MAPS[Endpoint.MASS_SEND]
+RECIPIENTS = sorted(c for c, m in OF_MASS_SEND.items() if m.outcome is Outcome.BAD_RECIPIENTS)
 
 
 def called(number: int, errcode: int | None, outcome: Outcome, *, at: datetime) -> Attempt:
@@ -56,4 +57,4 @@ def test_an_unknown_outcome_is_repeated_as_long_as_is_said() -> None:
 
 @pytest.mark.parametrize("errcode", [40001, 45009, 48001, 99999999])
 def test_other_codes_have_the_text_of_what_they_end_as(errcode: int) -> None:
-    assert mend(errcode) == t(f"mend.{BY_ERRCODE.get(errcode, Outcome.UNLISTED)}")
+    assert mend(errcode) == t(f"mend.{meaning(Endpoint.MASS_SEND, errcode).outcome}")

@@ -18,15 +18,14 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from broadcast.redaction import redact, remember
 from wechat.errors import APIError, TransportError, TransportKind
-from wechat.values import MassReply, MassStatus, Quota, TokenReply
+from wechat.redaction import NO_SECRETS, Secrets
 
 LONGEST_TOKEN: Final = 1024  # "reserve at least 512"; twice that is stored
 LONGEST_ERRMSG: Final = 1000
 _LONGEST_TAIL: Final = 200
 _EXCERPT_READ, _EXCERPT_SHOWN = 4096, 200  # bytes of a foreign reply, characters for the log
-_INT64_MAX: Final = 2**63 - 1
+INT64_MAX: Final = 2**63 - 1
 
 _TAIL = re.compile(
     r",?\s*(?:hint: \[(?P<hint>[^\]]*)\])?\s*(?:rid: (?P<rid>[0-9a-f-]+))?\s*\Z", re.IGNORECASE
@@ -42,6 +41,7 @@ class RawReply:
     elapsed_ms: int
     body: bytes = field(repr=False)
     confidential: bool = False
+    secrets: Secrets = field(default=NO_SECRETS, repr=False)
 
     def error(self, kind: TransportKind, detail: str = "") -> TransportError:
         """Return the error that says how this reply is not WeChat's."""
@@ -63,7 +63,7 @@ class RawReply:
         if self.confidential:
             return size
         # Cleaned before it is cut: half a secret would not be recognised.
-        text = redact(self.body[:_EXCERPT_READ].decode("utf-8", "replace"))
+        text = self.secrets.mask(self.body[:_EXCERPT_READ].decode("utf-8", "replace"))
         if len(self.body) > _EXCERPT_READ:
             # Where reading stopped it may have cut one in two, no longer than this.
             text = text[:-LONGEST_TOKEN]
@@ -80,10 +80,10 @@ class Errmsg:
     hint: str | None
 
 
-def parse_errmsg(errmsg: str) -> Errmsg:
+def parse_errmsg(errmsg: str, secrets: Secrets = NO_SECRETS) -> Errmsg:
     """Cut hint and rid, which differ with every call, from the end of an errmsg; mask secrets."""
     # Cleaned before it is cut: half a secret would not be recognised.
-    errmsg = redact(errmsg).rstrip()
+    errmsg = secrets.mask(errmsg).rstrip()
     tail = _TAIL.search(errmsg, max(0, len(errmsg) - _LONGEST_TAIL))
     if tail is None:
         return Errmsg(text=errmsg[:LONGEST_ERRMSG], rid=None, hint=None)
@@ -109,7 +109,7 @@ class Payload:
     def integer(self, name: str) -> int | None:
         """Return a whole number that fits 64 bits; JSON's true and 1.0 are none."""
         value = self._members.get(name)
-        if type(value) is not int or not -_INT64_MAX <= value <= _INT64_MAX:
+        if type(value) is not int or not -INT64_MAX <= value <= INT64_MAX:
             return None
         return value
 
@@ -119,12 +119,9 @@ class Payload:
         return value if isinstance(value, str) else None
 
     def secret(self, name: str) -> SecretStr | None:
-        """Return a text that is masked everywhere from now on."""
+        """Return a text that prints nothing."""
         value = self._members.get(name)
-        if not isinstance(value, str) or not value:
-            return None
-        remember(value)
-        return SecretStr(value)
+        return SecretStr(value) if isinstance(value, str) and value else None
 
     def object(self, name: str) -> Payload | None:
         """Return a member that is an object itself."""
@@ -132,10 +129,23 @@ class Payload:
         return Payload(value) if isinstance(value, dict) else None
 
 
+class _TwiceError(Exception):
+    """A member stands twice: nobody can say which of the two is meant."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _TwiceError
+    return members
+
+
 def _load(body: bytes) -> Payload | TransportKind:
     # strict=False: a raw control character in an errmsg must not turn an answer into a doubt.
     try:
-        members = json.loads(body.decode("utf-8"), strict=False)
+        members = json.loads(body.decode("utf-8"), strict=False, object_pairs_hook=_object)
+    except _TwiceError:
+        return TransportKind.GARBAGE
     except (ValueError, RecursionError):
         return TransportKind.NOT_JSON
     return Payload(members) if isinstance(members, dict) else TransportKind.GARBAGE
@@ -144,8 +154,8 @@ def _load(body: bytes) -> Payload | TransportKind:
 def payload(raw: RawReply) -> Payload:
     """Return the JSON object of a reply, whose errcode is a number or absent.
 
-    Raises ``UnknownOutcomeError``: another status than 200, not UTF-8, not JSON, no object, an
-    errcode that is no whole number.
+    Raises ``UnknownOutcomeError``: another status than 200, not UTF-8, not JSON, no object, a
+    member that stands twice, an errcode that is no whole number.
     """
     if raw.status != HTTPStatus.OK:
         raise raw.error(TransportKind.HTTP_STATUS)
@@ -157,12 +167,27 @@ def payload(raw: RawReply) -> Payload:
     return loaded
 
 
-def _success(raw: RawReply) -> Payload:
+def success(raw: RawReply) -> Payload:
     """Return the object of a reply without an errcode, or with 0; raise ``APIError``."""
     reply = payload(raw)
+    _refuse_errcode(raw, reply)
+    return reply
+
+
+def binary(raw: RawReply) -> bytes:
+    """Return the bytes of a file. Raises ``APIError``: WeChat refuses in JSON, with status 200."""
+    if raw.status != HTTPStatus.OK:
+        raise raw.error(TransportKind.HTTP_STATUS)
+    loaded = _load(raw.body) if raw.body.startswith(b"{") else TransportKind.NOT_JSON
+    if isinstance(loaded, Payload) and "errcode" in loaded:
+        _refuse_errcode(raw, loaded)
+    return raw.body
+
+
+def _refuse_errcode(raw: RawReply, reply: Payload) -> None:
     errcode = reply.integer("errcode") or 0
     if errcode:
-        errmsg = _errmsg(reply)
+        errmsg = errmsg_of(raw, reply)
         raise APIError(
             errcode=errcode,
             errmsg=errmsg.text,
@@ -170,77 +195,8 @@ def _success(raw: RawReply) -> Payload:
             hint=errmsg.hint,
             endpoint=raw.endpoint,
         )
-    return reply
 
 
-def _errmsg(reply: Payload) -> Errmsg:
-    return parse_errmsg(reply.text("errmsg") or "")
-
-
-def token(raw: RawReply) -> TokenReply:
-    """Read the reply of token and stable_token."""
-    reply = _success(raw)
-    access_token, expires_in = reply.secret("access_token"), reply.integer("expires_in")
-    if access_token is None or expires_in is None or expires_in <= 0:
-        raise raw.error(TransportKind.GARBAGE, "no access_token or no expires_in")
-    if len(access_token) > LONGEST_TOKEN:
-        problem = f"access_token of {len(access_token)} characters, {LONGEST_TOKEN} can be stored"
-        raise raw.error(TransportKind.GARBAGE, problem)
-    return TokenReply(access_token=access_token, expires_in=expires_in)
-
-
-def mass(raw: RawReply) -> MassReply:
-    """Read the reply of mass/send and mass/sendall; never raises for an errcode.
-
-    Elsewhere a missing errcode means 0. Here that would take any JSON object of a gateway for
-    "accepted", so a reply without errcode must at least carry a msg_id.
-    """
-    reply = payload(raw)
-    if "errcode" not in reply and reply.integer("msg_id") is None:
-        raise raw.error(TransportKind.GARBAGE, "neither errcode nor msg_id")
-    errmsg = _errmsg(reply)
-    return MassReply(
-        errcode=reply.integer("errcode") or 0,
-        errmsg=errmsg.text,
-        rid=errmsg.rid,
-        hint=errmsg.hint,
-        msg_id=_message_id(reply, "msg_id"),
-        msg_data_id=_message_id(reply, "msg_data_id"),
-        http_status=raw.status,
-        elapsed_ms=raw.elapsed_ms,
-    )
-
-
-def _message_id(reply: Payload, name: str) -> int | None:
-    """Return an id, ``None`` when absent or unreadable: the errcode beside it is good evidence.
-
-    Documented as a number; a text of digits is read too, because the request of mass/get is
-    documented with one.
-    """
-    number = reply.integer(name)
-    if number is None:
-        digits = reply.text(name) or ""
-        readable = digits.isascii() and digits.isdigit() and len(digits) < len(str(_INT64_MAX))
-        number = int(digits) if readable else 0
-    return number if number > 0 else None
-
-
-def mass_status(raw: RawReply) -> MassStatus:
-    """Read the reply of mass/get."""
-    reply = _success(raw)
-    msg_id, msg_status = _message_id(reply, "msg_id"), reply.text("msg_status")
-    if msg_id is None or not msg_status:
-        raise raw.error(TransportKind.GARBAGE, "no msg_id or no msg_status")
-    return MassStatus(msg_id=msg_id, msg_status=msg_status)
-
-
-def quota(raw: RawReply) -> Quota:
-    """Read the reply of openapi/quota/get."""
-    figures = _success(raw).object("quota")
-    if figures is None:
-        raise raw.error(TransportKind.GARBAGE, "no quota")
-    daily_limit, used = figures.integer("daily_limit"), figures.integer("used")
-    remain = figures.integer("remain")
-    if daily_limit is None or used is None or remain is None:
-        raise raw.error(TransportKind.GARBAGE, "quota without daily_limit, used or remain")
-    return Quota(daily_limit=daily_limit, used=used, remain=remain)
+def errmsg_of(raw: RawReply, reply: Payload) -> Errmsg:
+    """Return the errmsg of *reply*, which was read from *raw*, taken apart."""
+    return parse_errmsg(reply.text("errmsg") or "", raw.secrets)

@@ -9,16 +9,34 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
-from broadcast.redaction import remember
-from wechat import replies
+from wechat.api.mass import MassGet, MassReply, MassSend
+from wechat.api.quota import QuotaGet
+from wechat.api.token import ClassicToken, TokenReply
 from wechat.errors import APIError, TransportKind, UnknownOutcomeError, WeChatError
-from wechat.replies import Errmsg, RawReply, parse_errmsg
+from wechat.redaction import Secrets
+from wechat.reply import Errmsg, RawReply, binary, parse_errmsg, payload
+from wechat.request import Request
+
+GET = MassGet(msg_id=7)
+QUOTA = QuotaGet(cgi_path="/cgi-bin/message/mass/send")
+SEND = MassSend(openids=b"", content={}, clientmsgid="")
+TOKEN = ClassicToken(appid="wx1", secret=SecretStr("s"))
+ENDPOINTS: tuple[Request[Any], ...] = (GET, QUOTA, SEND, TOKEN)
 
 
-def raw(reply: Any, status: int = 200) -> RawReply:
+def raw(reply: Any, status: int = 200, **facts: Any) -> RawReply:
     body = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
-    return RawReply(endpoint="POST /x", status=status, elapsed_ms=7, body=body)
+    return RawReply(endpoint="POST /x", status=status, elapsed_ms=7, body=body, **facts)
+
+
+def token(reply: Any) -> TokenReply:
+    return TOKEN.read(raw(reply))
+
+
+def mass(reply: Any) -> MassReply:
+    return SEND.read(raw(reply))
 
 
 @pytest.mark.parametrize(
@@ -72,20 +90,20 @@ def test_an_endless_errmsg_is_cut_and_keeps_its_rid() -> None:
 
 
 def test_a_missing_errcode_means_success() -> None:
-    reply = replies.token(raw({"access_token": "82_abc", "expires_in": 345}))
+    reply = token({"access_token": "82_abc", "expires_in": 345})
     assert reply.expires_in == 345
-    status = replies.mass_status(raw({"msg_id": 2**40, "msg_status": "DELETE"}))
+    status = MassGet(msg_id=2**40).read(raw({"msg_id": 2**40, "msg_status": "DELETE"}))
     assert (status.msg_id, status.msg_status) == (2**40, "DELETE")
 
 
 def test_errcode_0_beside_the_token_means_success() -> None:
-    reply = replies.token(raw({"errcode": 0, "access_token": "82_abc", "expires_in": 7200}))
+    reply = token({"errcode": 0, "access_token": "82_abc", "expires_in": 7200})
     assert reply.access_token.get_secret_value() == "82_abc"
 
 
 @pytest.mark.parametrize("length", [512, 1024])
 def test_long_tokens_are_taken(length: int) -> None:
-    reply = replies.token(raw({"access_token": "t" * length, "expires_in": 7200}))
+    reply = token({"access_token": "t" * length, "expires_in": 7200})
     assert len(reply.access_token) == length
 
 
@@ -105,23 +123,23 @@ def test_long_tokens_are_taken(length: int) -> None:
 )
 def test_a_token_reply_without_a_usable_token_is_garbage(reply: Any) -> None:
     with pytest.raises(UnknownOutcomeError) as caught:
-        replies.token(raw(reply))
+        token(reply)
     assert caught.value.kind is TransportKind.GARBAGE
 
 
 def test_an_errcode_is_an_api_error_except_for_a_mass_send() -> None:
     reply = {"errcode": 45009, "errmsg": "reach max api daily quota limit rid: 1-2-3"}
-    for read in (replies.token, replies.mass_status, replies.quota):
+    for request in (TOKEN, GET, QUOTA):
         with pytest.raises(APIError) as caught:
-            read(raw(reply))
+            request.read(raw(reply))
         assert str(caught.value) == "POST /x: 45009 reach max api daily quota limit (rid 1-2-3)"
-    answer = replies.mass(raw(reply))
+    answer = mass(reply)
     assert (answer.errcode, answer.errmsg) == (45009, "reach max api daily quota limit")
     assert (answer.rid, answer.msg_id) == ("1-2-3", None)
 
 
 def test_negative_errcodes_are_errcodes() -> None:
-    assert replies.mass(raw({"errcode": -1, "errmsg": "system error"})).errcode == -1
+    assert mass({"errcode": -1, "errmsg": "system error"}).errcode == -1
 
 
 @pytest.mark.parametrize(
@@ -143,48 +161,85 @@ def test_negative_errcodes_are_errcodes() -> None:
     ],
 )
 def test_a_msg_id_is_a_64_bit_number_or_absent(value: Any, msg_id: int | None) -> None:
-    answer = replies.mass(raw({"errcode": 0, "errmsg": "ok", "msg_id": value}))
+    answer = mass({"errcode": 0, "errmsg": "ok", "msg_id": value})
     assert answer.msg_id == msg_id
 
 
 def test_a_mass_reply_without_errcode_needs_a_msg_id() -> None:
-    assert replies.mass(raw({"msg_id": 3147494276})).errcode == 0
+    assert mass({"msg_id": 3147494276}).errcode == 0
     with pytest.raises(UnknownOutcomeError):
-        replies.mass(raw({"status": "ok"}))
+        mass({"status": "ok"})
 
 
 def test_a_raw_control_character_in_an_errmsg_does_not_hide_the_answer() -> None:
-    answer = replies.mass(raw(b'{"errcode":45028,"errmsg":"has no\nquota"}'))
+    answer = mass(b'{"errcode":45028,"errmsg":"has no\nquota"}')
     assert answer.errcode == 45028
 
 
+@pytest.mark.parametrize("msg_id", [8, "8", 2**40])
+def test_a_reply_about_another_msg_id_is_no_answer(msg_id: Any) -> None:
+    with pytest.raises(UnknownOutcomeError, match="is about msg_id") as caught:
+        GET.read(raw({"msg_id": msg_id, "msg_status": "SEND_FAIL"}))
+    assert caught.value.kind is TransportKind.GARBAGE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"errcode":0,"errcode":40003,"msg_id":7}',
+        b'{"errcode":40003,"errmsg":"x","errcode":40003}',
+        b'{"msg_id":7,"errcode":0,"msg_id":8}',
+        b'{"errcode":0,"msg_id":7,"more":{"x":1,"x":1}}',
+    ],
+)
+def test_a_reply_that_says_a_thing_twice_says_nothing(body: bytes) -> None:
+    with pytest.raises(UnknownOutcomeError) as caught:
+        mass(body)
+    assert caught.value.kind is TransportKind.GARBAGE
+
+
+def test_a_file_is_its_bytes_and_a_refusal_is_json() -> None:
+    picture = b"\x89PNG\r\n" + bytes(range(256))
+    assert binary(raw(picture)) == picture
+    assert binary(raw(b"{not JSON")) == b"{not JSON"
+    assert binary(raw({"video_url": "http://x"})) == b'{"video_url": "http://x"}'
+    with pytest.raises(APIError) as caught:
+        binary(raw({"errcode": 40007, "errmsg": "invalid media_id rid: 1-2-3"}))
+    assert (caught.value.errcode, caught.value.rid) == (40007, "1-2-3")
+    with pytest.raises(UnknownOutcomeError):
+        binary(raw(picture, 502))
+
+
 def test_unknown_members_are_ignored() -> None:
-    assert replies.mass(raw({"errcode": 0, "zhmsg": "好", "msg_id": 5, "x": [1]})).msg_id == 5
+    assert mass({"errcode": 0, "zhmsg": "好", "msg_id": 5, "x": [1]}).msg_id == 5
 
 
 @pytest.mark.parametrize("quota", [None, [], {}, {"daily_limit": 1, "used": 1, "remain": "1"}])
 def test_a_quota_without_figures_is_garbage(quota: Any) -> None:
     with pytest.raises(UnknownOutcomeError):
-        replies.quota(raw({"errcode": 0, "quota": quota}))
+        QUOTA.read(raw({"errcode": 0, "quota": quota}))
 
 
 @given(st.binary(max_size=200) | st.from_regex(r'\{"errcode":.{0,20}\}').map(str.encode))
 def test_any_bytes_are_a_reply_or_an_error_of_ours(body: bytes) -> None:
-    for read in (replies.token, replies.mass, replies.mass_status, replies.quota):
+    for request in ENDPOINTS:
         with contextlib.suppress(WeChatError):
-            read(raw(body))
+            request.read(raw(body))
+    with contextlib.suppress(WeChatError):
+        binary(raw(body))
 
 
 @pytest.mark.parametrize("cut_after", [3, 20, 60])
 def test_a_secret_that_reading_a_foreign_reply_cuts_in_two_shows_no_part(cut_after: int) -> None:
     secret = "82_" + "StraddlingSecret" * 4
-    remember(secret)
     # White space is shown as one blank, so what stands at the end of it is shown.
     page = b"<p>moved" + b" " * (4096 - 8 - cut_after) + secret.encode() + b"</p>"
-    assert raw(page, 502).excerpt() == f"HTTP 502, {len(page)} bytes: <p>moved"
+    assert (
+        raw(page, 502, secrets=Secrets([SecretStr(secret)])).excerpt()
+        == f"HTTP 502, {len(page)} bytes: <p>moved"
+    )
 
 
 def test_a_payload_prints_nothing() -> None:
-    payload = replies.payload(raw({"access_token": "82_abcdef"}))
-    assert "82_abcdef" not in repr(payload)
+    assert "82_abcdef" not in repr(payload(raw({"access_token": "82_abcdef"})))
     assert "82_abcdef" not in repr(raw({"access_token": "82_abcdef"}))
