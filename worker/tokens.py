@@ -82,9 +82,8 @@ def _fact(error: APIError | TransportError | TokenFetchError | TokenWaitError) -
     if isinstance(error, APIError):
         return translate.of_refusal(error)
     if isinstance(error, TokenFetchError) and error.errcode is not None:
-        return CallResult(
-            outcome=of_errcode(error.errcode, msg_id=0), errcode=error.errcode, errmsg=str(error)
-        )
+        # WeChat's own words went to the process that asked.
+        return CallResult(outcome=of_errcode(error.errcode, msg_id=0), errcode=error.errcode)
     return CallResult(outcome=Outcome.WAIT, errmsg=str(error))
 
 
