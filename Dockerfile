@@ -14,6 +14,7 @@ COPY pyproject.toml README.md LICENSE celeryconfig.py ./
 COPY broadcast broadcast
 COPY cli cli
 COPY coordination coordination
+COPY examples examples
 COPY migrations migrations
 COPY models models
 COPY presentation presentation

@@ -31,6 +31,8 @@ DISTRIBUTION = "wechat-broadcast"
 
 def main() -> None:
     """Run the command of this process and end it with its exit status."""
+    # What we write (tokens, OpenIDs, logs) is for the eyes of whoever runs us.
+    os.umask(0o077)
     # The imports of a command make a hundred thousand objects that stay. To look through them for
     # garbage again and again, and once more at the end, costs it a third of its start.
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTING)

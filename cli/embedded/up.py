@@ -37,6 +37,8 @@ def run(terminal: Terminal) -> int:
     if not accounts:
         raise no_account()
     UP.mkdir(parents=True, exist_ok=True)
+    # Whatever the modes of the files in it: access_tokens are among what Valkey keeps there.
+    UP.chmod(0o700)
     # In this folder, so that the parts read the `.env` and the relative paths that we read.
     with _alone() as lock:
         # Not beside another one, or under the parts of one that was killed just now.
@@ -114,7 +116,7 @@ def _redis(supervisor: Supervisor) -> Iterator[None]:
         return
     url = parts.valkey(supervisor, data=UP / "valkey")
     supervisor.env["REDIS_URL"] = url
-    UP_REDIS.write_text(url, encoding="ascii")
+    parts.write_private(UP_REDIS, url)
     try:
         yield
     finally:
