@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from broadcast import day
-from broadcast.call.outcomes import Endpoint, meaning
+from broadcast.call.outcomes import Endpoint, Outcome, meaning
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError
 from broadcast.message import Message
