@@ -14,8 +14,10 @@ COPY pyproject.toml README.md LICENSE celeryconfig.py ./
 COPY broadcast broadcast
 COPY cli cli
 COPY coordination coordination
+COPY examples examples
 COPY migrations migrations
 COPY models models
+COPY presentation presentation
 COPY producer producer
 COPY simulator simulator
 COPY wechat wechat

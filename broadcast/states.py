@@ -57,6 +57,11 @@ class BroadcastState(StrEnum):
 B = BatchState
 S = BroadcastState
 
+#: Shown where nothing is left that a person or a worker could send by going on.
+SHOWN_DONE = frozenset({S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED})
+#: Shown where nothing more happens without a person or WeChat's review.
+SHOWN_AT_REST = SHOWN_DONE | {S.HELD, S.PAUSED}
+
 BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
     # After a person's "not sent" and `retry`, a late acceptance of an earlier attempt still counts.
     # Cancelled after those, it goes back to refused: only the word says that it was not sent.

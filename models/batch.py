@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
+from broadcast.call.result import LONGEST_MSG_STATUS
 from broadcast.states import BatchState
 from models.base import Base
 from models.types import BigId, ascii_string, text_string
@@ -55,7 +56,7 @@ class Batch(Base):
     #: mass/get: when it is asked next, how often it was, what it said last.
     poll_at: Mapped[datetime | None]
     polls: Mapped[int] = mapped_column(Integer, default=0)
-    msg_status: Mapped[str | None] = mapped_column(ascii_string(32))
+    msg_status: Mapped[str | None] = mapped_column(ascii_string(LONGEST_MSG_STATUS))
 
     __table_args__ = (
         UniqueConstraint("broadcast_id", "n"),

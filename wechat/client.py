@@ -1,69 +1,52 @@
-"""WeChat's interface, one method per endpoint.
+"""The client: makes the calls of ``wechat.api``, each exactly once.
 
 Usage::
 
     client = WeChatClient("https://api.weixin.qq.com")
-    token = client.stable_token("wx…", secret).access_token
-    reply = client.mass_send(token, MassSend(openids=…, content=…, clientmsgid=…))
+    token = client.call(StableToken(appid="wx…", secret=secret)).access_token
+    reply = client.call(MassSend(openids=…, content=…, clientmsgid=…), token=token)
 
-It makes every call exactly once: no retry, no redirect, no refresh of a token. It knows no batches
-and no policy. What it promises instead is an answer about every call within its total time-out: a
-reply, an errcode, "not sent" or "unknown".
+No retry, no redirect, no refresh of a token: it knows no batches and no policy. What it promises
+instead is an answer about every call within its total time-out: a reply, an errcode, "not sent" or
+"unknown".
 
 One client serves any number of threads and accounts.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TypeVar
 
 from pydantic import SecretStr
 
-from wechat import bodies, replies
+from wechat.deadline import SendBy, Timeouts
+from wechat.errors import InvalidRequestError
+from wechat.request import Body, Request
 from wechat.transport import Call, Transport
-from wechat.values import (
-    MassReply,
-    MassSend,
-    MassSendAll,
-    MassStatus,
-    Quota,
-    SendBy,
-    Timeouts,
-    TokenReply,
-)
 
-__all__ = ["WeChatClient"]
-
-_GRANT_TYPE: Final = "client_credential"
+Reply = TypeVar("Reply")
 
 
 class WeChatClient:
-    """Calls WeChat.
+    """Calls WeChat. Proxies and a CA bundle are taken from the usual variables.
 
-    Every method raises ``NotSentError`` or ``UnknownOutcomeError`` when no answer of WeChat's own
-    comes, and ``InvalidRequestError`` before anything is sent. Proxies and a CA bundle are taken
-    from the usual variables (``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``).
+    These are ``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE`` and their like.
     """
 
     def __init__(
-        self,
-        base_url: str,
-        *,
-        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
-        pool_size: int = 64,
-        most_text_chars: int = bodies.MOST_TEXT_CHARS,
+        self, base_url: str, *, timeouts: Timeouts | None = None, pool_size: int = 64
     ) -> None:
         """Prepare, without connecting.
 
-        *pool_size*: connections, and so calls, at one time; a call beyond them waits for as long
-        as a connect may take. *most_text_chars*: longer texts are refused here.
+        *timeouts*: no call takes longer, whatever its endpoint allows. *pool_size*: connections,
+        and so calls, at one time; a call beyond them waits for as long as a connect may take.
         Raises ``InvalidRequestError`` for a base_url that is none.
         """
         # The URL may hold a password, and the arguments of this frame are seen in a traceback.
         secret_url = SecretStr(base_url)
         del base_url
-        self._most_text_chars = most_text_chars
-        self._transport = Transport(secret_url, timeouts=timeouts, pool_size=pool_size)
+        self._timeouts = timeouts
+        self._transport = Transport(secret_url, pool_size=pool_size)
 
     def __repr__(self) -> str:
         # A traceback may draw a client whose making failed.
@@ -73,89 +56,47 @@ class WeChatClient:
         """Close idle connections and refuse further calls."""
         self._transport.close()
 
-    def token(self, appid: str, secret: SecretStr) -> TokenReply:
-        """Fetch a new classic token, which supersedes the one before (GET cgi-bin/token).
-
-        The old one lives 5 more minutes. Raises ``APIError``: 40001, 40013, 40125, 40164, 40243,
-        45009, 45011, 89503, -1.
-        """
-        call = Call(
-            method="GET",
-            path="/cgi-bin/token",
-            query={"grant_type": _GRANT_TYPE, "appid": appid, "secret": secret},
-            confidential=True,
-        )
-        return replies.token(self._transport.call(call))
-
-    def stable_token(
-        self, appid: str, secret: SecretStr, *, force_refresh: bool = False
-    ) -> TokenReply:
-        """Fetch the stable token (POST cgi-bin/stable_token).
-
-        The same one until its last 5 minutes; *force_refresh* kills it at once and is allowed 20
-        times a day, 30 s apart. Raises ``APIError`` as ``token`` does.
-        """
-        call = Call(
-            method="POST",
-            path="/cgi-bin/stable_token",
-            fields={
-                "grant_type": _GRANT_TYPE,
-                "appid": appid,
-                "secret": secret,
-                "force_refresh": force_refresh,
-            },
-            confidential=True,
-        )
-        return replies.token(self._transport.call(call))
-
-    def warm(self) -> bool:
+    def warm(self, endpoint: type[Request[Reply]]) -> bool:
         """Have a connection open for a call that must leave at once; return whether there is one.
 
-        It takes as long as a connect may, and raises nothing that a call would not.
+        It takes as long as a connect of *endpoint* may, and raises nothing that a call would not.
         """
-        return self._transport.warm()
+        return self._transport.warm(self._limits(endpoint))
 
-    def mass_send_body(self, request: MassSend) -> bytes:
-        """Return the body of mass/send, made ready for a call to come."""
-        return bodies.mass_send(request, most_text_chars=self._most_text_chars)
+    def call(
+        self,
+        request: Request[Reply],
+        *,
+        token: SecretStr | None = None,
+        body: Body | None = None,
+        send_by: SendBy | None = None,
+    ) -> Reply:
+        """Make *request* once and return what WeChat answered.
 
-    def mass_send(
-        self, token: SecretStr, request: MassSend | bytes, *, send_by: SendBy | None = None
-    ) -> MassReply:
-        """Send to a list of OpenIDs (POST message/mass/send). Never raises for an errcode.
-
-        *request*, or what ``mass_send_body`` made of it. No byte leaves after *send_by*: a
+        *body*: what ``request.body()`` made of it before. *send_by*: no byte leaves later; a
         connection that is ready later is a ``NotSentError``.
+
+        Raises ``NotSentError`` or ``UnknownOutcomeError`` when no answer of WeChat's own comes,
+        ``InvalidRequestError`` before anything is sent, and what the request says of its errcodes.
         """
-        body = request if isinstance(request, bytes) else self.mass_send_body(request)
-        raw = self._post("/cgi-bin/message/mass/send", token, body, send_by=send_by)
-        return replies.mass(raw)
+        if request.needs_token is (token is None):
+            problem = "is missing" if request.needs_token else "is not for this endpoint"
+            raise InvalidRequestError(field="access_token", problem=problem)
+        query = dict(request.query())
+        if token is not None:
+            query["access_token"] = token
+        call = Call(
+            method=request.method,
+            path=request.path,
+            timeouts=self._limits(type(request)),
+            query=query,
+            body=request.body() if body is None else body,
+            largest_reply_bytes=request.largest_reply_bytes,
+            confidential=request.confidential,
+            send_by=send_by,
+        )
+        return request.read(self._transport.call(call))
 
-    def mass_sendall(self, token: SecretStr, request: MassSendAll) -> MassReply:
-        """Send to a tag or everybody (POST message/mass/sendall). Never raises for an errcode."""
-        body = bodies.mass_sendall(request, most_text_chars=self._most_text_chars)
-        return replies.mass(self._post("/cgi-bin/message/mass/sendall", token, body))
-
-    def mass_get(self, token: SecretStr, msg_id: int) -> MassStatus:
-        """Ask how a mass send fares (POST message/mass/get).
-
-        Raises ``APIError``: 40059 also for a msg_id that is not visible yet, token errors.
-        """
-        body = bodies.mass_get(msg_id)
-        return replies.mass_status(self._post("/cgi-bin/message/mass/get", token, body))
-
-    def quota(self, token: SecretStr, cgi_path: str) -> Quota:
-        """Ask for the calls of one interface today (POST openapi/quota/get).
-
-        *cgi_path* such as ``/cgi-bin/message/mass/send``. Raises ``APIError``: 76003, 76021, 76022,
-        44993, token errors.
-        """
-        body = bodies.quota(cgi_path)
-        return replies.quota(self._post("/cgi-bin/openapi/quota/get", token, body))
-
-    def _post(
-        self, path: str, token: SecretStr, body: bytes, *, send_by: SendBy | None = None
-    ) -> replies.RawReply:
-        query = {"access_token": token}
-        call = Call(method="POST", path=path, query=query, body=body, send_by=send_by)
-        return self._transport.call(call)
+    def _limits(self, endpoint: type[Request[Reply]]) -> Timeouts:
+        limits = endpoint.timeouts
+        return limits if self._timeouts is None else limits.within(self._timeouts)

@@ -14,9 +14,48 @@ import socket
 import threading
 import time
 from contextvars import ContextVar
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
-from wechat.values import SendBy, Timeouts
+from wechat.errors import InvalidRequestError
+from wechat.redaction import NO_SECRETS, Secrets
+
+
+class SendBy(Protocol):
+    """The moment by which a request must have begun to leave; by which clock is the caller's."""
+
+    @property
+    def over(self) -> bool:
+        """Tell whether it has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a call may take, in seconds; each must be given, none can be switched off.
+
+    ``connect_s``: name, TCP and TLS together, and the wait for a free connection before it.
+    ``read_s``: between two pieces of the reply, or for the whole request to be written.
+    ``total_s``: everything. ``requests`` has no such limit: its read time-out starts anew with
+    every byte, so a dripping reply would outlive the caller's lease.
+    """
+
+    connect_s: float = 5
+    read_s: float = 30
+    total_s: float = 45
+
+    def __post_init__(self) -> None:
+        """Raise ``InvalidRequestError`` unless all three are positive."""
+        if not all(each > 0 for each in (self.connect_s, self.read_s, self.total_s)):
+            raise InvalidRequestError(field="timeouts", problem="each must be above 0 seconds")
+
+    def within(self, other: Timeouts) -> Timeouts:
+        """Return the shorter of each."""
+        return Timeouts(
+            connect_s=min(self.connect_s, other.connect_s),
+            read_s=min(self.read_s, other.read_s),
+            total_s=min(self.total_s, other.total_s),
+        )
 
 
 class Phase(IntEnum):
@@ -35,9 +74,16 @@ class TooLateError(Exception):
 class Exchange:
     """One call on its way, as its connection and the watchdog see it."""
 
-    def __init__(self, timeouts: Timeouts, *, send_by: SendBy | None = None) -> None:
+    def __init__(
+        self,
+        timeouts: Timeouts,
+        *,
+        send_by: SendBy | None = None,
+        secrets: Secrets = NO_SECRETS,
+    ) -> None:
         self.timeouts = timeouts
         self.send_by = send_by
+        self.secrets = secrets
         self.started = time.monotonic()
         self.deadline = self.started + timeouts.total_s
         self.phase = Phase.CONNECTING

@@ -14,16 +14,14 @@ itself notes when the first byte of a request is handed to the operating system
 (``wechat.connections``). The same reset in the TLS handshake and after the body are two different
 outcomes.
 
-No error holds a secret: texts go through ``broadcast.redaction``, and none has a cause or context
-whose frames could show the URL.
+No error holds a secret: foreign texts are masked where they are read (``wechat.redaction``), and
+none has a cause or context whose frames could show the URL.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Any
-
-from broadcast.redaction import redact
 
 
 class TransportKind(StrEnum):
@@ -100,7 +98,7 @@ _NOT_SENT = frozenset(
 
 
 class WeChatError(Exception):
-    """The base of every error of this room."""
+    """The base of every error of this package."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Make copies and pickles of errors whose facts are keyword-only."""
@@ -125,7 +123,18 @@ class InvalidRequestError(WeChatError, ValueError):
         return f"{self.field}: {self.problem}"
 
 
-class APIError(WeChatError):
+class _AnswerError(WeChatError):
+    """What became of a call of one endpoint, which is named as ``POST /cgi-bin/…``."""
+
+    endpoint: str
+
+    @property
+    def path(self) -> str:
+        """Return the path of the endpoint."""
+        return self.endpoint.rpartition(" ")[2]
+
+
+class APIError(_AnswerError):
     """WeChat answered with an errcode other than 0.
 
     ``errmsg`` is without its rid and hint; ``rid`` is what WeChat's support asks for.
@@ -136,7 +145,7 @@ class APIError(WeChatError):
     ) -> None:
         super().__init__()
         self.errcode = errcode
-        self.errmsg = redact(errmsg)
+        self.errmsg = errmsg
         self.rid = rid
         self.hint = hint
         self.endpoint = endpoint
@@ -146,7 +155,7 @@ class APIError(WeChatError):
         return f"{self.endpoint}: {self.errcode} {self.errmsg}{rid}"
 
 
-class TransportError(WeChatError):
+class TransportError(_AnswerError):
     """No answer of WeChat's own; made by ``of``, which chooses the class that the kind demands.
 
     ``elapsed_ms`` counts from the start of the call; ``http_status`` is None unless a status came.
@@ -164,7 +173,7 @@ class TransportError(WeChatError):
         super().__init__()
         self.kind = kind
         self.endpoint = endpoint
-        self.detail = redact(detail)
+        self.detail = detail
         self.elapsed_ms = elapsed_ms
         self.http_status = http_status
 

@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple
 import requests.exceptions
 import urllib3.exceptions
 
-from broadcast.redaction import redact
 from wechat.deadline import Exchange, Phase, TooLateError
 from wechat.errors import TransportError, TransportKind
 
@@ -147,10 +146,11 @@ def describe(error: BaseException, exchange: Exchange, *, endpoint: str) -> Base
     """Return what to raise in place of *error*: our own error, or *error* without its frames."""
     kind = kind_of(error, exchange) if isinstance(error, Exception) else None
     if kind is None:
-        return strip(error)
+        return strip(error, exchange)
     return TransportError.of(
-        kind, endpoint=endpoint, detail=_detail(error), elapsed_ms=exchange.elapsed_ms
-    )
+        kind, endpoint=endpoint, detail=exchange.secrets.mask(_detail(error)),
+        elapsed_ms=exchange.elapsed_ms,
+    )  # fmt: skip
 
 
 def _detail(error: BaseException) -> str:
@@ -160,10 +160,10 @@ def _detail(error: BaseException) -> str:
         if not isinstance(each, requests.exceptions.RequestException):
             innermost = each
     words = getattr(innermost, "verify_message", "") or getattr(innermost, "strerror", "")
-    return redact(f"{type(innermost).__name__}: {words or innermost}")
+    return f"{type(innermost).__name__}: {words or innermost}"
 
 
-def strip(error: BaseException) -> BaseException:
+def strip(error: BaseException, exchange: Exchange) -> BaseException:
     """Return *error* itself without traceback, cause and context, and with clean arguments.
 
     For Ctrl-C, a task's time limit and bugs: they keep their class, since others wait for it, but
@@ -176,7 +176,8 @@ def strip(error: BaseException) -> BaseException:
         places.append(f"{code.co_filename}:{frame.tb_lineno} {code.co_qualname}")
         frame = frame.tb_next
     error.__cause__ = error.__context__ = None
-    error.args = tuple(each if type(each) in _PLAIN else redact(str(each)) for each in error.args)
+    mask = exchange.secrets.mask
+    error.args = tuple(each if type(each) in _PLAIN else mask(str(each)) for each in error.args)
     error.add_note("within a call to WeChat, frames withheld:\n  " + "\n  ".join(places))
     return error.with_traceback(None)
 

@@ -9,26 +9,25 @@ library, and from functions whose own variables hold secrets only as ``SecretStr
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from pydantic import SecretStr
 from requests.utils import get_environ_proxies
 
-from broadcast.redaction import guard, remember
 from wechat.connections import WatchedAdapter
-from wechat.deadline import CURRENT, Exchange, Watchdog
+from wechat.deadline import CURRENT, Exchange, SendBy, Timeouts, Watchdog
 from wechat.errors import InvalidRequestError, TransportError, TransportKind
 from wechat.failures import describe, row_of, strip
-from wechat.replies import RawReply
-from wechat.values import SendBy, Timeouts
+from wechat.redaction import NO_SECRETS, LogFilter, Secrets, of_url
+from wechat.reply import RawReply
+from wechat.request import Body, Request
 
-# WeChat's replies are a few hundred bytes.
-LARGEST_REPLY_BYTES: Final = 1_000_000
 _PIECE_BYTES: Final = 16_384
 
 # The loggers below us that write URLs.
@@ -41,7 +40,7 @@ _LOGGERS: Final = (
 )
 
 _HEADERS: Final = {
-    "Accept": "application/json",
+    "Accept": "*/*",
     # A reply of 100 bytes gains nothing, and nothing can unfold beyond the bound.
     "Accept-Encoding": "identity",
     "User-Agent": "wechat-broadcast",
@@ -50,18 +49,18 @@ _HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request. Secrets in *query* and *fields* stay wrapped until the last moment.
+    """One request. Secrets in *query* and *body* stay wrapped until the last moment.
 
-    *body* is sent as it is, *fields* as a JSON object; at most one of the two is given.
     *confidential*: the reply is a secret itself, so no part of it may be shown.
     *send_by*: its first byte leaves before, or the call ends as not sent.
     """
 
     method: Literal["GET", "POST"]
     path: str
+    timeouts: Timeouts
     query: Mapping[str, str | SecretStr] = field(default_factory=dict)
-    body: bytes | None = field(default=None, repr=False)
-    fields: Mapping[str, Any] | None = None
+    body: Body | None = None
+    largest_reply_bytes: int = Request.largest_reply_bytes
     confidential: bool = False
     send_by: SendBy | None = None
 
@@ -70,25 +69,32 @@ class Call:
         """Return the name under which errors tell of this call."""
         return f"{self.method} {self.path}"
 
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """Return what must not be shown of it."""
+        given = self.body.data if self.body is not None else b""
+        fields = given.values() if isinstance(given, Mapping) else ()
+        values = (*self.query.values(), *fields)
+        return tuple(value for value in values if isinstance(value, SecretStr))
+
 
 class Transport:
     """Calls one host. Threads may share it; a forked process opens its own connections."""
 
-    def __init__(self, base_url: SecretStr, *, timeouts: Timeouts, pool_size: int) -> None:
+    def __init__(self, base_url: SecretStr, *, pool_size: int) -> None:
         """Prepare, without connecting; raise ``InvalidRequestError`` for a URL that is none."""
         self._base_url = base_url
-        self._timeouts = timeouts
         self._pool_size = pool_size
         self._closed = False
         _check_base_url(base_url)
-        guard(*_LOGGERS)
+        _guard_logs()
         # Read once: requests would ask the environment again for every call.
         self._proxies = {
             scheme: SecretStr(proxy)
             for scheme, proxy in get_environ_proxies(base_url.get_secret_value()).items()
         }
-        for proxy in self._proxies.values():
-            _remember_password(proxy)
+        self._secrets = tuple(
+            secret for url in (base_url, *self._proxies.values()) for secret in of_url(url)
+        )
         self._ca_bundle = (
             os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         )
@@ -125,7 +131,7 @@ class Transport:
             # The error holds this frame: without this the two would keep each other alive.
             del outcome
 
-    def warm(self) -> bool:
+    def warm(self, timeouts: Timeouts) -> bool:
         """Have a connection open for the next call; return whether there is one.
 
         Why there is none is the next call's to tell: it meets the same.
@@ -133,20 +139,20 @@ class Transport:
         if self._closed:
             return False
         self._be_this_process()
-        problem = self._warm()
+        exchange = Exchange(timeouts, secrets=Secrets(self._secrets))
+        problem = self._warm(exchange)
         if problem is None:
             return True
         if isinstance(problem, Exception) and row_of(problem) is not None:
             return False
-        raise strip(problem)
+        raise strip(problem, exchange)
 
-    def _warm(self) -> BaseException | None:
+    def _warm(self, exchange: Exchange) -> BaseException | None:
         """Return what kept the connection from being opened; let nothing through."""
-        exchange = Exchange(self._timeouts)
         current = CURRENT.set(exchange)
         try:
             self._watchdog.watch(exchange)
-            request = self._prepare(Call(method="POST", path="/"))
+            request = self._prepare(Call(method="POST", path="/", timeouts=exchange.timeouts))
             self._adapter.warm(request, verify=self._ca_bundle, proxies=self._plain_proxies())
         except BaseException as error:  # noqa: BLE001 - as in a call
             return error
@@ -166,7 +172,8 @@ class Transport:
 
     def _attempt(self, call: Call) -> RawReply | BaseException:
         """Return the reply or what is to be raised; let nothing through."""
-        exchange = Exchange(self._timeouts, send_by=call.send_by)
+        secrets = Secrets((*self._secrets, *call.secrets()))
+        exchange = Exchange(call.timeouts, send_by=call.send_by, secrets=secrets)
         current = CURRENT.set(exchange)
         try:
             self._watchdog.watch(exchange)
@@ -182,12 +189,12 @@ class Transport:
         response = self._adapter.send(
             self._prepare(call),
             stream=True,
-            timeout=(self._timeouts.connect_s, self._timeouts.read_s),
+            timeout=(call.timeouts.connect_s, call.timeouts.read_s),
             verify=self._ca_bundle,
             proxies=self._plain_proxies(),
         )
         with response:
-            body = _read(response)
+            body = _read(response, most=call.largest_reply_bytes)
         facts: dict[str, Any] = {
             "endpoint": call.endpoint,
             "elapsed_ms": exchange.elapsed_ms,
@@ -200,24 +207,38 @@ class Transport:
                 TransportKind.TOO_LARGE, http_status=response.status_code, **facts
             )
         return RawReply(
-            status=response.status_code, body=body, confidential=call.confidential, **facts
-        )
+            status=response.status_code, body=body, confidential=call.confidential,
+            secrets=exchange.secrets, **facts,
+        )  # fmt: skip
 
     def _prepare(self, call: Call) -> requests.PreparedRequest:
         url = self._base_url.get_secret_value().rstrip("/") + call.path
         if call.query:
             url += "?" + urlencode({name: _plain(value) for name, value in call.query.items()})
-        headers, body = dict(_HEADERS), call.body
-        if call.fields is not None:
-            body = json.dumps(dict(call.fields), ensure_ascii=False, default=_plain).encode()
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        return requests.Request(call.method, url, headers=headers, data=body).prepare()
+        headers, data = dict(_HEADERS), None
+        if call.body is not None:
+            headers["Content-Type"] = call.body.content_type
+            data = _wire(call.body)
+        return requests.Request(call.method, url, headers=headers, data=data).prepare()
+
+
+def _guard_logs() -> None:
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        if _of_this_call not in logger.filters:
+            logger.addFilter(_of_this_call)
+
+
+def _secrets_now() -> Secrets:
+    exchange = CURRENT.get(None)
+    return NO_SECRETS if exchange is None else exchange.secrets
+
+
+# One for all: a call is made, and logged, by one thread.
+_of_this_call: Final = LogFilter(_secrets_now)
 
 
 def _check_base_url(base_url: SecretStr) -> None:
-    """Raise unless *base_url* is one of HTTP; its password is masked everywhere from now on."""
-    _remember_password(base_url)
     if problem := _url_problem(base_url.get_secret_value()):
         raise InvalidRequestError(field="base_url", problem=problem)
 
@@ -233,29 +254,22 @@ def _url_problem(url: str) -> str | None:
     return "must have no query and no fragment" if parts.query or parts.fragment else None
 
 
-def _remember_password(url: SecretStr) -> None:
-    # Also of a URL that is none for urlsplit: its password is a secret all the same.
-    login, _, _ = url.get_secret_value().rpartition("@")
-    _, _, password = login.rpartition("://")[2].partition(":")
-    remember(unquote(password))
-    remember(password)
-
-
 def _plain(value: str | SecretStr) -> str:
-    """Return a secret for the wire, and mask it everywhere else from now on."""
-    if not isinstance(value, SecretStr):
-        return value
-    secret = value.get_secret_value()
-    remember(secret)
-    return secret
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-def _read(response: requests.Response) -> bytes | None:
-    """Return the body, or ``None`` if it is larger than any reply of WeChat's."""
+def _wire(body: Body) -> bytes:
+    if isinstance(body.data, bytes):
+        return body.data
+    return json.dumps(dict(body.data), ensure_ascii=False, default=_plain).encode()
+
+
+def _read(response: requests.Response, *, most: int) -> bytes | None:
+    """Return the body, or ``None`` if it is larger than a reply of this endpoint."""
     pieces, size = [], 0
     for piece in response.iter_content(_PIECE_BYTES):
         size += len(piece)
-        if size > LARGEST_REPLY_BYTES:
+        if size > most:
             return None
         pieces.append(piece)
     return b"".join(pieces)

@@ -1,84 +1,111 @@
-"""WeChat as a lane sees it: the client with every failure turned into a fact."""
+"""WeChat as a lane sees it: the account's client with every failure turned into a value."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from broadcast.call.result import CallResult
+from broadcast.call.result import CallResult, NoAnswer, storable_status
 from broadcast.plan import Quota
 from coordination.tokens import Token
-from wechat.client import WeChatClient
+from wechat.api.mass import MassGet, MassSend, MassSendAll
+from wechat.api.quota import QuotaGet
 from wechat.errors import APIError, InvalidRequestError, TransportError
-from wechat.values import MassSend
+from wechat.request import Body
 from worker import translate
-from worker.ports import Message
+from worker.account_client import AccountClient
+from worker.ports import Message, ToTag
 
-MASS_SEND = "/cgi-bin/message/mass/send"
 NOT_VISIBLE = 40059
 
 
 class WeChatGateway:
-    """:class:`worker.ports.Gateway` on the real client."""
+    """:class:`worker.ports.Gateway` on the real client. Every method raises RedisAwayError."""
 
-    def __init__(self, client: WeChatClient) -> None:
-        """Take the client of the account's API base."""
+    def __init__(self, client: AccountClient) -> None:
+        """Take the client of the account."""
         self._client = client
 
     def warm(self) -> None:
-        """Have a connection open; a failure is told by the call that follows."""
+        """Have a connection open; the call that follows reports a failure."""
         self._client.warm()
 
-    def ready(self, message: Message) -> Message:
-        """Return *message* with its body made; one that cannot be sent is told by ``send``."""
+    def token(self) -> Token | NoAnswer:
+        """Return a token, or why WeChat gave none."""
         try:
-            return replace(message, body=self._client.mass_send_body(_request(message)))
-        except InvalidRequestError:
-            return message
+            return self._client.token()
+        except translate.NO_ANSWER as error:
+            return translate.no_answer(error)
+
+    def replace(self, refused: Token) -> NoAnswer | None:
+        """Have a refused token replaced; return why it was not."""
+        try:
+            self._client.replace(refused)
+        except translate.NO_ANSWER as error:
+            return translate.no_answer(error)
+        return None
+
+    def refresh(self, *, only_expiring: bool) -> NoAnswer | None:
+        """Have the token fetched anew, or only one that is missing or expiring; as ``replace``."""
+        try:
+            if only_expiring:
+                self._client.token()
+            else:
+                self._client.refresh(reason="beat")
+        except translate.NO_ANSWER as error:
+            return translate.no_answer(error)
+        return None
+
+    def ready(self, message: Message) -> Message:
+        """Return *message* with its body, or with the problem that keeps it from having one."""
+        try:
+            body = request_of(message).body()
+        except InvalidRequestError as error:
+            return replace(message, problem=str(error))
+        return replace(message, body=body.data if isinstance(body.data, bytes) else None)
 
     def send(self, token: Token, message: Message) -> CallResult:
         """Make the call and return what it ended as: every failure that the client knows is a fact.
 
         Anything else that is raised is a bug, and leaves an attempt whose outcome is unknown.
         """
-        request = message.body or _request(message)
+        request = request_of(message)
+        body = None if message.body is None else Body(data=message.body)
         try:
-            reply = self._client.mass_send(token.value, request, send_by=message.send_by)
-            return translate.of_reply(reply)
+            reply = self._client.send(request, token, body=body, send_by=message.send_by)
         except TransportError as error:
             return translate.of_failure(error)
-        except InvalidRequestError as error:
-            return translate.of_invalid(error)
+        return translate.of_reply(request, reply)
 
-    def status(self, token: Token, msg_id: int) -> str | CallResult | None:
-        """Return mass/get's word, None for 40059, or the fact that kept it from answering."""
+    def status(self, msg_id: int) -> str | NoAnswer | None:
+        """Return mass/get's word, None for 40059, or why it gave none."""
         try:
-            return self._client.mass_get(token.value, msg_id).msg_status
-        except APIError as error:
-            return None if error.errcode == NOT_VISIBLE else translate.of_refusal(error)
-        except TransportError as error:
-            return translate.of_failure(error)
+            return storable_status(self._client.ask(MassGet(msg_id=msg_id)).msg_status)
+        except translate.NO_ANSWER as error:
+            if isinstance(error, APIError) and error.errcode == NOT_VISIBLE:
+                return None
+            return translate.no_answer(error)
 
-    def quota(self, token: Token) -> Quota | CallResult:
-        """Return today's calls of mass/send, or the fact that kept WeChat from answering."""
+    def quota(self) -> Quota | NoAnswer:
+        """Return today's calls of mass/send, or why WeChat gave no answer."""
         try:
-            said = self._client.quota(token.value, MASS_SEND)
-        except APIError as error:
-            return translate.of_refusal(error)
-        except TransportError as error:
-            return translate.of_failure(error)
+            quota = self._client.ask(QuotaGet(cgi_path=MassSend.path))
+        except translate.NO_ANSWER as error:
+            return translate.no_answer(error)
         return Quota(
-            daily_limit=_countable(said.daily_limit),
-            used=_countable(said.used),
-            remain=_countable(said.remain),
+            daily_limit=_countable(quota.daily_limit),
+            used=_countable(quota.used),
+            remain=_countable(quota.remain),
         )
 
 
-def _request(message: Message) -> MassSend:
-    if message.openids is None:
-        raise InvalidRequestError(field="touser", problem="a send without a list")
-    return MassSend(
-        openids=message.openids, content=message.content, clientmsgid=message.clientmsgid
-    )
+def request_of(message: Message) -> MassSend | MassSendAll:
+    """Return the mass send of *message*."""
+    content, clientmsgid = message.content, message.clientmsgid
+    if message.openids is not None:
+        return MassSend(openids=message.openids, content=content, clientmsgid=clientmsgid)
+    if isinstance(message.filter, ToTag):
+        return MassSendAll(tag_id=message.filter.id, content=content, clientmsgid=clientmsgid)
+    return MassSendAll(is_to_all=True, content=content, clientmsgid=clientmsgid)
 
 
 def _countable(calls: int) -> int:

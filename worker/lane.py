@@ -19,20 +19,19 @@ from sqlalchemy import Engine
 from broadcast import openid
 from broadcast.accounts import Account
 from broadcast.call.decide import Decision
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
+from broadcast.call.outcomes import Outcome, Scope
+from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.rules import Rules
 from broadcast.call.sendby import SendBy, clocks
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import OutOfReachError
-from broadcast.plan import audience as audiences
 from coordination.tokens import Token
 from models.ledger import claims, leases, preflight, records
 from models.ledger.claims import Claim
 from models.ledger.reading import next_work
 from models.ledger.reading.next_work import Kind, Said, Work
 from worker.leases import Heartbeat, KeptLease
-from worker.ports import Gateway, Message, Pace, Tokens
+from worker.ports import Gateway, Message, Pace, filter_of
 from worker.prefetch import Ahead
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,6 @@ class LaneContext:
     engine: Engine
     account: Account
     gateway: Gateway
-    tokens: Tokens
     pace: Pace
     heartbeat: Heartbeat
     rules: Rules
@@ -161,9 +159,11 @@ class _Drive:
             case Kind.WAIT:
                 return self._wait(work)
             case Kind.VERIFY:
-                return self._with_token(work, self._verify)
+                self._verify(work)
+                return True
             case Kind.CALL:
-                return self._with_token(work, self._call)
+                self._call(work)
+                return True
 
     def _wait(self, work: Work) -> bool:
         """Wait inside the slice for what is due in it; leave the rest to the sweep."""
@@ -176,53 +176,39 @@ class _Drive:
     def _sleep(self, seconds: float) -> None:
         self._road.stopping.wait(max(0.0, min(seconds, self._until - time.monotonic())))
 
-    def _with_token(self, work: Work, act: Any) -> bool:  # noqa: ANN401 - a bound method below
-        token = self._road.tokens.get()
-        if isinstance(token, CallResult):
-            preflight.meet(
-                self._road.engine, self._road.account, token, waits=self._road.rules.waits
-            )
-            return True
-        act(work, token)
-        return True
+    def _meet(self, kept: NoAnswer) -> None:
+        preflight.meet(self._road.engine, self._road.account, kept, waits=self._road.rules.waits)
 
-    def _verify(self, work: Work, token: Token) -> None:
+    def _verify(self, work: Work) -> None:
         """Ask mass/get about a 45065 that no attempt of ours explains."""
         msg_id = next_work.said_msg_id(self._road.engine, work.batch_id)
         if msg_id is None:
             raise RuntimeError(f"batch {work.batch_id} has no msg_id to verify")
-        said = self._road.gateway.status(token, msg_id)
-        if isinstance(said, CallResult):
-            self._obstacle(said, token)
+        said = self._road.gateway.status(msg_id)
+        if isinstance(said, NoAnswer) and said.scope is Scope.ACCOUNT:
+            self._meet(said)
             return
+        known = None if isinstance(said, NoAnswer) else said is not None
         records.confirm(
-            self._road.engine, work.batch_id, msg_id, known=said is not None,
-            rules=self._road.rules,
-        )  # fmt: skip
+            self._road.engine, work.batch_id, msg_id, known=known, rules=self._road.rules
+        )
 
-    def _obstacle(self, fact: CallResult, token: Token) -> None:
-        if fact.outcome is Outcome.TOKEN:
-            self._replace(token)
-        else:
-            preflight.meet(
-                self._road.engine, self._road.account, fact, waits=self._road.rules.waits
-            )
-
-    def _replace(self, token: Token) -> None:
-        kept = self._road.tokens.replace(token)
-        if kept is not None:
-            preflight.meet(
-                self._road.engine, self._road.account, kept, waits=self._road.rules.waits
-            )
-
-    def _call(self, work: Work, token: Token) -> None:
+    def _call(self, work: Work) -> None:
         road = self._road
+        token = road.gateway.token()
+        if isinstance(token, NoAnswer):
+            self._meet(token)
+            return
         wait_s = road.pace.take()
         if wait_s > 0:
             self._sleep(wait_s)
             return
         passing(Point.PACE_TAKEN)
         message = self._ahead.message(work)
+        if message.problem is not None:
+            log.error("batch %s of %s: %s", work.n, work.broadcast_id, message.problem)
+            preflight.cannot_be_made(road.engine, work.broadcast_id, message.problem)
+            return
         # Name, TCP and TLS may take longer than a claim may be old.
         road.gateway.warm()
         begun = clocks()
@@ -248,8 +234,8 @@ class _Drive:
         passing(Point.CALL_ENDED)
         decision = self._record(claim.attempt_id, fact)
         self._tell(work, claim.number, fact, decision=decision)
-        if fact.outcome is Outcome.TOKEN:
-            self._replace(token)
+        if fact.outcome is Outcome.TOKEN and (kept := self._road.gateway.replace(token)):
+            self._meet(kept)
 
     def _send(self, token: Token, message: Message) -> CallResult:
         if message.send_by is not None and message.send_by.over:
@@ -267,7 +253,7 @@ class _Drive:
         packed = next_work.openids(engine, work)
         message = Message(
             openids=None if packed is None else openid.unpack(packed),
-            audience=audiences.parse(said.audience_kind, said.audience_spec),
+            filter=None if packed is not None else filter_of(said.audience),
             content=json.loads(said.content),
             clientmsgid=work.clientmsgid,
         )

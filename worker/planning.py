@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
+from broadcast.call.outcomes import Outcome, Scope
+from broadcast.call.result import NoAnswer
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from broadcast.plan import Quota
@@ -15,8 +15,8 @@ from worker.lane import LaneContext
 
 log = logging.getLogger(__name__)
 
-#: quota/get was refused for itself: the plan goes on unproved, and 45009 will tell.
-_UNPROVABLE = {Outcome.STOP_BROADCAST, Outcome.QUOTA_TODAY, Outcome.UNLISTED}
+#: These pass: quota/get is asked again before the first call.
+_PASSING = {Outcome.WAIT, Outcome.THROTTLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +37,13 @@ def plan(road: LaneContext, broadcast_id: str) -> Planned | None:
     if not plans.add_batches(road.engine, broadcast, road.account, cuts=cuts):
         return None
     passing(Point.PLAN_STORED)
-    said = ask_quota(road)
-    if isinstance(said, CallResult):
-        unprovable = said.outcome in _UNPROVABLE
-        if not unprovable and preflight.meet(
-            road.engine, road.account, said, waits=road.rules.waits
-        ):
+    said = _ask_quota(road)
+    if isinstance(said, NoAnswer):
+        stops = said.scope is Scope.ACCOUNT or said.outcome in _PASSING
+        if stops and preflight.meet(road.engine, road.account, said, waits=road.rules.waits):
             return Planned(batches=len(cuts), waits=True)
-        # An account that WeChat refuses is stopped by now: no call is made before a person acts.
+        # quota/get was refused for itself, or the account is stopped by now and nothing is called
+        # before a person acts: the plan goes on unproved, and 45009 will tell.
         log.warning("quota of %s unproved: %s", road.account.name, said.errmsg)
     quota = said if isinstance(said, Quota) else None
     if quota is not None:
@@ -56,20 +55,8 @@ def plan(road: LaneContext, broadcast_id: str) -> Planned | None:
     return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
 
 
-def ask_quota(road: LaneContext) -> Quota | CallResult:
-    """Ask WeChat for today's calls, with one refresh if the token is refused."""
-    said: Quota | CallResult = CallResult(outcome=Outcome.WAIT)
-    for _ in range(2):
-        try:
-            token = road.tokens.get()
-            if isinstance(token, CallResult):
-                return token
-            said = road.gateway.quota(token)
-            if not isinstance(said, CallResult) or said.outcome is not Outcome.TOKEN:
-                return said
-            kept = road.tokens.replace(token)
-        except RedisAwayError as error:
-            return CallResult(outcome=Outcome.WAIT, errmsg=str(error))
-        if kept is not None:
-            return kept
-    return said
+def _ask_quota(road: LaneContext) -> Quota | NoAnswer:
+    try:
+        return road.gateway.quota()
+    except RedisAwayError as error:
+        return NoAnswer(outcome=Outcome.WAIT, scope=Scope.ACCOUNT, errmsg=str(error))

@@ -6,55 +6,86 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from broadcast.call.result import CallResult
+from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.sendby import SendBy
 from broadcast.plan import Quota
-from broadcast.plan.audience import Audience
+from broadcast.plan.audience import Audience, Everyone, Tag
 from coordination.tokens import Token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One call: to whom, what, and under which key."""
+class ToTag:
+    """WeChat's own list of the followers with this tag."""
 
-    #: 28 bytes each, without separators. None: a send by WeChat's own list, to *audience*.
-    openids: bytes | None
-    audience: Audience
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToAll:
+    """WeChat's own list of all followers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One call: to whom, what, and under which key.
+
+    Either *openids* (28 bytes each, without separators) or a *filter*; nothing said is an error,
+    never "everybody".
+    """
+
+    openids: bytes | None = field(default=None, repr=False)
+    filter: ToTag | ToAll | None = None
     content: Mapping[str, Any]
     clientmsgid: str
     #: What goes over the wire, where it was made ready.
     body: bytes | None = field(default=None, repr=False)
+    #: Why no request can be made of it, where none can.
+    problem: str | None = None
     #: No byte of it leaves later; it is then ``NOT_CALLED``.
     send_by: SendBy | None = None
 
+    def __post_init__(self) -> None:
+        """Raise ValueError unless there is exactly one audience."""
+        if (self.openids is None) is (self.filter is None):
+            raise ValueError("a message has either OpenIDs or a filter")
+
+
+def filter_of(audience: Audience) -> ToTag | ToAll:
+    """Return the filter of a send by WeChat's own list; raise ValueError for any other audience."""
+    match audience:
+        case Tag():
+            return ToTag(id=audience.tag_id)
+        case Everyone():
+            return ToAll()
+    raise ValueError(f"an audience of {audience.kind} has a list")
+
 
 class Gateway(Protocol):
-    """WeChat, for one account; every answer and every failure is a value."""
+    """WeChat, for one account; every answer and every failure is a value.
+
+    Every method raises RedisAwayError where the shared token cannot be read.
+    """
 
     def warm(self) -> None:
         """Have a connection open, so that the next call leaves at once where WeChat is there."""
 
+    def token(self) -> Token | NoAnswer:
+        """Return the shared access_token, or why WeChat gave none."""
+
+    def replace(self, refused: Token) -> NoAnswer | None:
+        """Have a refused token replaced; return why it was not."""
+
     def ready(self, message: Message) -> Message:
-        """Return *message* with its body made; one that cannot be sent is told by ``send``."""
+        """Return *message* with its body, or with the problem that keeps it from having one."""
 
     def send(self, token: Token, message: Message) -> CallResult:
-        """Make the call and return what it ended as; what is raised is a bug."""
+        """Make the call once and return what it ended as; what is raised is a bug."""
 
-    def status(self, token: Token, msg_id: int) -> str | CallResult | None:
-        """Return mass/get's word, None for 40059, or the fact that kept it from answering."""
+    def status(self, msg_id: int) -> str | NoAnswer | None:
+        """Return mass/get's word, None for 40059, or why it gave none."""
 
-    def quota(self, token: Token) -> Quota | CallResult:
-        """Return today's calls of mass/send, or the fact that kept WeChat from answering."""
-
-
-class Tokens(Protocol):
-    """The shared access_token of one account."""
-
-    def get(self) -> Token | CallResult:
-        """Return a token, or the fact that kept WeChat from giving one."""
-
-    def replace(self, failed: Token) -> CallResult | None:
-        """Have a refused token replaced; return the fact that kept it from being so."""
+    def quota(self) -> Quota | NoAnswer:
+        """Return today's calls of mass/send, or why WeChat gave no answer."""
 
 
 class Pace(Protocol):

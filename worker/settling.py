@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
+from broadcast.call.outcomes import Scope
+from broadcast.call.result import NoAnswer
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from models.ledger import results
@@ -43,25 +43,16 @@ class _Silence:
 def _ask(road: LaneContext, batch: Polled) -> str | _Silence | None:
     """Ask about *batch*; batches that were taken and not asked about come again by themselves."""
     try:
-        token = road.tokens.get()
-        if isinstance(token, CallResult):
-            return _said(road, token)
-        said = road.gateway.status(token, batch.msg_id)
-        if not isinstance(said, CallResult):
-            return said
-        if said.outcome is Outcome.TOKEN:
-            kept = road.tokens.replace(token)
-            return _said(road, said if kept is None else kept)
+        said = road.gateway.status(batch.msg_id)
     except RedisAwayError as error:
         log.warning("results of %s are asked for later: %s", road.account.name, error)
         return _Silence()
-    results.unanswered(road.engine, batch, said, waits=road.rules.waits)
-    return _said(road, said)
-
-
-def _said(road: LaneContext, fact: CallResult) -> _Silence:
+    if not isinstance(said, NoAnswer):
+        return said
+    if said.scope is Scope.PATH:
+        results.unanswered(road.engine, batch, said, waits=road.rules.waits)
     log.warning(
-        "results of %s are asked for later: %s %s %s", road.account.name, fact.outcome,
-        fact.errcode or "", fact.errmsg or "",
+        "results of %s are asked for later: %s %s %s", road.account.name, said.outcome,
+        said.errcode or "", said.errmsg or "",
     )  # fmt: skip
     return _Silence()

@@ -20,12 +20,11 @@ from broadcast import names
 from broadcast.accounts import Account
 from broadcast.call.outcomes import Outcome
 from broadcast.crashpoints import Point, passing
-from broadcast.errors import OutOfReachError, SettingsError
+from broadcast.errors import OutOfReachError, RedisAwayError, SettingsError
 from models.ledger import plans, preflight, results, sweeps
 from worker import lane, planning, settling
 from worker.lane import Slice
 from worker.single_flight import alone
-from worker.tokens import refresh
 from worker.wake import pass_on, ring
 from worker.wiring import Parts, parts, stopping
 
@@ -132,7 +131,11 @@ def refresh_token(*, only_expiring: bool = False) -> dict[str, str]:
 
 def _refresh(account: Account, *, only_expiring: bool) -> str:
     here = parts()
-    fact = refresh(here.tokens, account, only_expiring=only_expiring)
+    try:
+        fact = here.gateway(account).refresh(only_expiring=only_expiring)
+    except RedisAwayError as error:
+        log.warning("access_token of %s: %s", account.name, error)
+        return Outcome.WAIT.value
     if fact is None:
         return "ok"
     log.warning("access_token of %s: %s", account.name, fact.errmsg)

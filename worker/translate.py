@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from broadcast.call.outcomes import Outcome, of_errcode
-from broadcast.call.result import CallResult
-from wechat.errors import APIError, InvalidRequestError, TransportError, TransportKind
-from wechat.values import MassReply
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from broadcast.call.outcomes import Endpoint, Outcome, Scope, meaning, of_send
+from broadcast.call.result import CallResult, NoAnswer
+from coordination.errors import TokenFetchError, TokenRefusedError, TokenWaitError
+from wechat.api.mass import MassGet, MassReply, MassSend, MassSendAll
+from wechat.api.quota import QuotaGet
+from wechat.api.token import ClassicToken, StableToken
+from wechat.errors import APIError, TransportError, TransportKind
+
+#: Which map reads the errcodes of which call.
+ENDPOINTS: Final[Mapping[str, Endpoint]] = {
+    MassSend.path: Endpoint.MASS_SEND,
+    MassSendAll.path: Endpoint.SENDALL,
+    MassGet.path: Endpoint.MASS_GET,
+    QuotaGet.path: Endpoint.QUOTA,
+    ClassicToken.path: Endpoint.TOKEN,
+    StableToken.path: Endpoint.TOKEN,
+}
+
+#: Why a question may have no answer; Redis being away is none of WeChat's.
+NO_ANSWER: Final = (APIError, TransportError, TokenFetchError, TokenWaitError, TokenRefusedError)
+NoAnswerError: TypeAlias = (
+    APIError | TransportError | TokenFetchError | TokenWaitError | TokenRefusedError
+)
+
+#: `force_refresh` is allowed every 30 s; a longer wait is the limit of the day.
+SHORT_WAIT_S: Final = 60
 
 
-def of_reply(reply: MassReply) -> CallResult:
-    """Return the fact of a JSON reply."""
+def of_reply(request: MassSend | MassSendAll, reply: MassReply) -> CallResult:
+    """Return the result of a JSON reply."""
     return CallResult(
-        outcome=of_errcode(reply.errcode, msg_id=reply.msg_id),
+        outcome=of_send(ENDPOINTS[request.path], reply.errcode, msg_id=reply.msg_id),
         errcode=reply.errcode,
         errmsg=reply.errmsg or None,
         rid=reply.rid,
@@ -23,7 +48,7 @@ def of_reply(reply: MassReply) -> CallResult:
 
 
 def of_failure(error: TransportError) -> CallResult:
-    """Return the fact of a call without an answer of WeChat's own.
+    """Return the result of a mass send without an answer of WeChat's own.
 
     Before the body left nothing was sent and the call waits; after it the outcome is unknown. One
     that came too late to leave may be made at once, after a new claim.
@@ -39,16 +64,33 @@ def of_failure(error: TransportError) -> CallResult:
     )
 
 
-def of_refusal(error: APIError) -> CallResult:
-    """Return the fact of an errcode that another interface than mass/send answered."""
-    return CallResult(
-        outcome=of_errcode(error.errcode, msg_id=0),
-        errcode=error.errcode,
-        errmsg=error.errmsg or None,
-        rid=error.rid,
-    )
+def no_answer(error: NoAnswerError) -> NoAnswer:
+    """Return why a question, or its token, got no answer."""
+    match error:
+        case APIError():
+            means = meaning(ENDPOINTS[error.path], error.errcode)
+            return NoAnswer(
+                outcome=means.outcome, scope=means.scope, errcode=error.errcode,
+                errmsg=error.errmsg or None, rid=error.rid,
+            )  # fmt: skip
+        case TransportError():
+            return _unheard(error)
+        case TokenFetchError(errcode=int(errcode)):
+            means = meaning(Endpoint.TOKEN, errcode)
+            return NoAnswer(
+                outcome=means.outcome, scope=means.scope, errcode=errcode, errmsg=str(error)
+            )
+        case TokenRefusedError() if error.retry_after_s > SHORT_WAIT_S:
+            outcome = Outcome.STOP_ACCOUNT
+        case _:
+            outcome = Outcome.WAIT
+    return NoAnswer(outcome=outcome, scope=Scope.ACCOUNT, errmsg=str(error))
 
 
-def of_invalid(error: InvalidRequestError) -> CallResult:
-    """Return the fact of a request that the client refused before anything left."""
-    return CallResult(outcome=Outcome.STOP_BROADCAST, errmsg=str(error))
+def _unheard(error: TransportError) -> NoAnswer:
+    # Where nothing leaves for WeChat, no send would; what comes back wrong is of this question.
+    own = error.sent and ENDPOINTS[error.path] is not Endpoint.TOKEN
+    return NoAnswer(
+        outcome=Outcome.WAIT, scope=Scope.PATH if own else Scope.ACCOUNT, errmsg=str(error),
+        transport=error.kind.value, http_status=error.http_status, elapsed_ms=error.elapsed_ms,
+    )  # fmt: skip

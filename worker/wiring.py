@@ -20,8 +20,8 @@ from broadcast.call.rules import Rules
 from broadcast.call.waits import Waits
 from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.gates.circuit_breaker import CircuitBreaker
+from broadcast.message import Message
 from broadcast.settings import Settings
-from broadcast.text import t
 from coordination.connection import Connection, connect
 from coordination.keys import Keys
 from coordination.limiter import Limiter
@@ -30,15 +30,13 @@ from models.engine import open_engine
 from models.ledger import accounts as known_accounts
 from models.ledger.reading import known
 from wechat.client import WeChatClient
-from wechat.values import Timeouts
+from worker.account_client import AccountClient, ClientTokenFetcher
 from worker.gateway import WeChatGateway
 from worker.lane import LaneContext
 from worker.leases import Heartbeat
-from worker.tokens import AccountTokens, ClientTokenFetcher
 
 log = logging.getLogger(__name__)
 
-TOKEN_TIMEOUTS = Timeouts(connect_s=5, read_s=10, total_s=15)
 #: Set once this process is asked to stop.
 stopping = threading.Event()
 _building = threading.Lock()
@@ -89,14 +87,18 @@ class Parts:
         return LaneContext(
             engine=self.engine,
             account=account,
-            gateway=WeChatGateway(self.clients[account.appid]),
-            tokens=AccountTokens(self.tokens, account),
+            gateway=self.gateway(account),
             pace=AccountPace(self.limiter, account),
             heartbeat=self.heartbeat,
             rules=self.rules,
             owner=self.owner,
             stopping=stopping,
         )
+
+    def gateway(self, account: Account) -> WeChatGateway:
+        """Return WeChat for *account*."""
+        client = self.clients[account.appid]
+        return WeChatGateway(AccountClient(client, self.tokens, account))
 
     def _meet(self, account: Account) -> None:
         """See to it that nothing is called under another appid than the ledger's."""
@@ -123,15 +125,8 @@ def _build(pid: int) -> Parts:
     accounts = settings.accounts()
     by_appid = {account.appid: account for account in accounts.values()}
     by_base: dict[str, WeChatClient] = {
-        base: WeChatClient(
-            base, pool_size=max(settings.concurrency, 64), most_text_chars=settings.text_limit
-        )
+        base: WeChatClient(base, pool_size=max(settings.concurrency, 64))
         for base in {account.api_base for account in by_appid.values()}
-    }
-    # A token's fetch must end before the lease of its lock (20 s) does.
-    fetchers = {
-        appid: WeChatClient(account.api_base, timeouts=TOKEN_TIMEOUTS)
-        for appid, account in by_appid.items()
     }
     clients = {appid: by_base[account.api_base] for appid, account in by_appid.items()}
     url = settings.database_url.get_secret_value()
@@ -145,7 +140,7 @@ def _build(pid: int) -> Parts:
         redis=redis,
         tokens=TokenService(
             redis,
-            ClientTokenFetcher(by_appid, fetchers),
+            ClientTokenFetcher(by_appid, clients),
             keys=keys,
             on_drift=lambda appid: _tell_drift(engine, by_appid[appid].name),
         ),
@@ -178,7 +173,7 @@ def _rules(settings: Settings) -> Rules:
 
 def _tell_drift(engine: Engine, account: str) -> None:
     """Tell the operator, once a token, that another program refreshes the account's token."""
-    log.warning("%s", t("token.drift", account=account))
+    log.warning("%s", Message("token.drift", account=account))
     try:
         known_accounts.note_drift(engine, account)
     except OutOfReachError as error:

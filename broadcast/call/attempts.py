@@ -1,4 +1,4 @@
-"""The facts of one call, and the words for whom and why something waits."""
+"""The facts of one call, and the words for why something waits."""
 
 from __future__ import annotations
 
@@ -43,15 +43,6 @@ class Attempt:
         return self.unanswered and not self.denied
 
 
-class Scope(StrEnum):
-    """Whom a stop or a wait concerns beside the batch."""
-
-    BATCH = "batch"
-    BROADCAST = "broadcast"
-    PATH = "path"  #: one interface of the account
-    ACCOUNT = "account"
-
-
 class Reason(StrEnum):
     """Why a batch, a broadcast or an account waits or stands still; each has its text."""
 
@@ -62,6 +53,7 @@ class Reason(StrEnum):
     QUOTA_TODAY = "quota_today"
     QUOTA_MONTH = "quota_month"
     CONTENT_REFUSED = "content_refused"
+    REQUEST_NOT_MADE = "request_not_made"  #: our client could write no request; nothing was called
     ACCOUNT_STOPPED = "account_stopped"
     APPID_CHANGED = "appid_changed"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - a reason's name

@@ -14,8 +14,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from broadcast.call import waits
-from broadcast.call.attempts import Attempt, Reason, Scope, tokens_are_refused
-from broadcast.call.outcomes import SAID_ACCEPTED, SAME_KEY_RUNNING, SPLITTABLE, Outcome
+from broadcast.call.attempts import Attempt, Reason, tokens_are_refused
+from broadcast.call.outcomes import (
+    SAID_ACCEPTED,
+    SAME_KEY_RUNNING,
+    SPLITTABLE,
+    Endpoint,
+    Outcome,
+    Scope,
+    scope_of,
+)
 from broadcast.call.waits import Waits
 from broadcast.plan import LARGEST, SMALLEST
 
@@ -40,8 +48,8 @@ class Decision:
     reason: Reason = Reason.NONE
     msg_id: int | None = None
     not_before: datetime | None = None
-    #: BROADCAST: it is paused with this reason. ACCOUNT: its lane waits until ``not_before``, or,
-    #: without one, stands still until a human says so.
+    #: BROADCAST: it is paused with this reason. PATH, ACCOUNT: the account's calls of this
+    #: endpoint, or all of them, wait until ``not_before``, or, without one, until a human says so.
     scope: Scope = Scope.BATCH
     #: Why the lane waits, where that is not why the batch goes.
     lane_reason: Reason | None = None
@@ -56,6 +64,14 @@ class Policy:
     #: How often this batch may still be halved.
     splits_left: int = 0
     size: int = LARGEST
+    #: What its calls are made to; all of them to the same.
+    endpoint: Endpoint = Endpoint.MASS_SEND
+
+    def scope(self, last: Attempt) -> Scope:
+        """Return whom the outcome of *last* concerns."""
+        if last.outcome is None:
+            return Scope.BATCH
+        return scope_of(self.endpoint, last.outcome, last.errcode)
 
 
 def decide(history: Sequence[Attempt], *, now: datetime, policy: Policy) -> Decision:
@@ -118,13 +134,10 @@ def _by_unknown(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
         return None
     last = history[-1]
     if last.outcome in _NO_USE_TO_REPEAT:
-        scope = _NO_USE_TO_REPEAT[last.outcome]
         return Decision(
-            verdict=Verdict.DOUBT,
-            reason=Reason.REFUSED_AFTER_UNKNOWN,
-            scope=scope,
+            verdict=Verdict.DOUBT, reason=Reason.REFUSED_AFTER_UNKNOWN, scope=policy.scope(last),
             errcode=last.errcode,
-        )
+        )  # fmt: skip
     if last.outcome is Outcome.TOKEN and tokens_are_refused(history):
         return Decision(
             verdict=Verdict.DOUBT, reason=Reason.REFUSED_AFTER_UNKNOWN, scope=Scope.ACCOUNT,
@@ -133,23 +146,24 @@ def _by_unknown(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
     counted = [a for a in doubtful if a.errcode != SAME_KEY_RUNNING]
     if len(counted) > waits.UNKNOWN_TRIES:
         return Decision(verdict=Verdict.DOUBT, reason=Reason.TOO_OFTEN_UNKNOWN)
-    at, reason, scope = policy.waits.after(history, now)
+    at, reason = policy.waits.after(history, now)
+    scope = policy.scope(last)
     if at >= window_end(history, policy.waits):
         # What forbids the repeat may forbid the lane's other calls until then, too.
         return Decision(
             verdict=Verdict.DOUBT, reason=Reason.WINDOW_CLOSED, scope=scope, not_before=at,
             lane_reason=reason,
         )  # fmt: skip
-    return Decision(verdict=Verdict.REPEAT_UNKNOWN, reason=reason, not_before=at, scope=scope)
+    return Decision(
+        verdict=Verdict.REPEAT_UNKNOWN, reason=reason, not_before=at, scope=scope,
+        errcode=last.errcode,
+    )  # fmt: skip
 
 
 #: After an unknown attempt these replies say that a repeat cannot answer either.
-_NO_USE_TO_REPEAT = {
-    Outcome.STOP_ACCOUNT: Scope.ACCOUNT,
-    Outcome.STOP_BROADCAST: Scope.BROADCAST,
-    Outcome.QUOTA_MONTH: Scope.BROADCAST,
-    Outcome.BAD_RECIPIENTS: Scope.BATCH,
-}
+_NO_USE_TO_REPEAT = frozenset({
+    Outcome.STOP_ACCOUNT, Outcome.STOP_BROADCAST, Outcome.QUOTA_MONTH, Outcome.BAD_RECIPIENTS,
+})  # fmt: skip
 
 
 def window_end(history: Sequence[Attempt], at_scale: Waits) -> datetime:
@@ -175,21 +189,22 @@ def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
     match last.outcome:
         case Outcome.STOP_BROADCAST:
             return Decision(
-                verdict=Verdict.REFUSE, reason=Reason.CONTENT_REFUSED, scope=Scope.BROADCAST,
+                verdict=Verdict.REFUSE, reason=Reason.CONTENT_REFUSED, scope=policy.scope(last),
                 errcode=last.errcode,
             )  # fmt: skip
         case Outcome.BAD_RECIPIENTS:
             return _refuse_recipients(history, policy)
         case Outcome.QUOTA_MONTH:
-            return _stand(Reason.QUOTA_MONTH, Scope.BROADCAST, last)
+            return _stand(Reason.QUOTA_MONTH, policy.scope(last), last)
         case Outcome.STOP_ACCOUNT:
-            return _stand(Reason.ACCOUNT_STOPPED, Scope.ACCOUNT, last)
+            return _stand(Reason.ACCOUNT_STOPPED, policy.scope(last), last)
         case Outcome.TOKEN if tokens_are_refused(history):
             return _stand(Reason.TOKEN_REFUSED, Scope.ACCOUNT, last)
-    at, reason, scope = policy.waits.after(history, now)
+    at, reason = policy.waits.after(history, now)
     return Decision(
-        verdict=Verdict.REPEAT, reason=reason, not_before=at, scope=scope, errcode=last.errcode
-    )
+        verdict=Verdict.REPEAT, reason=reason, not_before=at, scope=policy.scope(last),
+        errcode=last.errcode,
+    )  # fmt: skip
 
 
 def _stand(reason: Reason, scope: Scope, last: Attempt) -> Decision:

@@ -1,13 +1,15 @@
-"""Facts: what one call ended as, in the form in which every database takes it."""
+"""What one call ended as, in the form in which every database takes it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from broadcast.call.outcomes import Outcome
+from broadcast.call.outcomes import Outcome, Scope
 
 #: Widest values of the attempts' columns. WeChat's msg_id has 32 bits and a few.
 _INT32, LARGEST_MSG_ID = 2**31 - 1, 2**63 - 1
+#: Characters of a batch's ``msg_status``. WeChat's longest word has 12.
+LONGEST_MSG_STATUS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,19 @@ class CallResult:
     elapsed_ms: int | None = None
     #: Of the access_token, where that was refused.
     token_fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAnswer(CallResult):
+    """Why a question (a token, quota/get, mass/get) got no answer, and whom that concerns."""
+
+    scope: Scope
+
+
+def storable_status(msg_status: str) -> str:
+    """Return mass/get's word as every database takes it; no other word becomes one of WeChat's."""
+    plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in msg_status)
+    return plain[:LONGEST_MSG_STATUS]
 
 
 def storable(fact: CallResult) -> CallResult:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from broadcast.call.attempts import Attempt, Reason
 from broadcast.call.decide import Decision, Policy, Verdict, decide
+from broadcast.call.outcomes import Endpoint
 from broadcast.call.rules import Rules
 from broadcast.call.waits import VERIFY_PAUSE
 from broadcast.states import BATCH_AT_REST, BatchState
@@ -30,6 +31,8 @@ class Standing:
     depth: int
     #: Its broadcast was cancelled.
     cancelled: bool
+    #: What its calls are made to.
+    endpoint: Endpoint = Endpoint.MASS_SEND
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,10 @@ def settle(
 
 def _policy(standing: Standing, rules: Rules) -> Policy:
     splits_left = rules.split_depth - standing.depth
-    return Policy(waits=rules.waits, splits_left=splits_left, size=standing.size or 0)
+    return Policy(
+        waits=rules.waits, splits_left=splits_left, size=standing.size or 0,
+        endpoint=standing.endpoint,
+    )  # fmt: skip
 
 
 #: They count as not sent, and nothing is asked about them any more.

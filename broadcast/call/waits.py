@@ -1,4 +1,4 @@
-"""How long to wait, and for whom, after each kind of reply.
+"""How long to wait after each kind of reply.
 
 Waits are dates in the database (``not_before``), never messages with an ETA. ``scale`` shrinks all
 of them alike for trials against the simulator; in production it is 1.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from broadcast import day
-from broadcast.call.attempts import Attempt, Reason, Scope, same_in_a_row
+from broadcast.call.attempts import Attempt, Reason, same_in_a_row
 from broadcast.call.outcomes import PARALLEL, SAME_KEY_RUNNING, Outcome
 
 #: WeChat remembers a clientmsgid for 24 h; after 23 h without an answer a human decides.
@@ -44,27 +44,27 @@ class Waits:
         """Return *wait* at this scale."""
         return wait * self.scale
 
-    def after(self, history: Sequence[Attempt], now: datetime) -> tuple[datetime, Reason, Scope]:
-        """Return when the batch may be called again, why it waits, and whom the wait concerns."""
+    def after(self, history: Sequence[Attempt], now: datetime) -> tuple[datetime, Reason]:
+        """Return when the batch may be called again, and why it waits."""
         last = history[-1]
         tries = same_in_a_row(history)
-        reason, scope = Reason.REPEAT_UNKNOWN, Scope.BATCH
+        reason = Reason.REPEAT_UNKNOWN
         match last.outcome:
             case Outcome.TOKEN | Outcome.NOT_CALLED:
-                return now, Reason.NONE, Scope.BATCH
+                return now, Reason.NONE
             case Outcome.QUOTA_TODAY:
-                return self.next_day(now), Reason.QUOTA_TODAY, Scope.ACCOUNT
+                return self.next_day(now), Reason.QUOTA_TODAY
             case Outcome.THROTTLED:
                 pause = _doubled(tries) if last.errcode == PARALLEL else MINUTE
-                reason, scope = Reason.THROTTLED, Scope.ACCOUNT
+                reason = Reason.THROTTLED
             case Outcome.WAIT:
                 pause = _step(NOT_READY_STEPS, tries)
-                reason, scope = Reason.WECHAT_NOT_READY, Scope.ACCOUNT
+                reason = Reason.WECHAT_NOT_READY
             case _ if last.errcode == SAME_KEY_RUNNING:
                 pause = MINUTE
             case _:
                 pause = _step(UNKNOWN_STEPS, tries)
-        return now + self.scaled(pause), reason, scope
+        return now + self.scaled(pause), reason
 
     def next_day(self, now: datetime) -> datetime:
         """Return when 45009 is asked again: after the turn of WeChat's day, or soon near it."""

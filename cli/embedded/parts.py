@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import secrets
 import socket
 import sys
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from broadcast.errors import OutOfReachError
 from cli.embedded.supervisor import Child, Supervisor
 
 LOOPBACK = "127.0.0.1"
+_PASSWORD_BYTES = 32
 #: The account of the demo, and of a simulator that is told none. Its followers are those that
 #: ``examples/openids.csv`` lists.
 TRIAL_ACCOUNT = Account(
@@ -34,21 +37,34 @@ def free_port() -> int:
 def valkey(supervisor: Supervisor, *, data: Path | None = None) -> str:
     """Start Valkey and return its URL; with *data* it keeps what it holds across restarts.
 
-    Raises OutOfReachError where the wheel brings no server for this platform.
+    Every user of the machine can connect to the loopback, so it has a password: new with each
+    start, and in no command line. Raises OutOfReachError where the wheel brings no server for this
+    platform.
     """
     port = free_port()
     keep = ["--save", "", "--appendonly", "no", "--dir", str(supervisor.folder)]
     if data is not None:
         data.mkdir(parents=True, exist_ok=True)
         keep = ["--save", "", "--appendonly", "yes", "--dir", str(data)]
+    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    config = supervisor.folder / "valkey.conf"
+    write_private(config, f"requirepass {password}\n")
     child = supervisor.start(
         "valkey",
         # Eviction of a queue would be silent loss.
-        [_valkey_server(), "--port", str(port), "--bind", LOOPBACK,
+        [_valkey_server(), str(config), "--port", str(port), "--bind", LOOPBACK,
          "--maxmemory-policy", "noeviction", *keep],
     )  # fmt: skip
     child.ready("Ready to accept connections")
-    return f"redis://{LOOPBACK}:{port}/0"
+    return f"redis://:{password}@{LOOPBACK}:{port}/0"
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that its owner alone may read, whatever stood there before."""
+    file.unlink(missing_ok=True)
+    opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(opened, "w", encoding="ascii") as private:
+        private.write(text)
 
 
 def _valkey_server() -> str:

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, func, select
 
-from broadcast.call.attempts import Reason, Scope
+from broadcast.call.attempts import Reason
 from broadcast.call.decide import Decision, Verdict
+from broadcast.call.outcomes import Scope
 from broadcast.call.rules import Rules
 from broadcast.gates.gate import GateKind
 from broadcast.states import BATCH_AT_REST, BatchState

@@ -1,21 +1,23 @@
-"""WeChat could not be asked at all: the lane waits for that, or its account is stopped."""
+"""Before a call: what keeps the lane, or one broadcast, from calling WeChat at all."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from broadcast.accounts import Account
-from broadcast.call.result import CallResult
+from broadcast.call.attempts import Reason
+from broadcast.call.result import NoAnswer
 from broadcast.call.waits import Waits
 from broadcast.gates import preflight
 from broadcast.gates.gate import GateKind
+from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import due, gates, lanes
 from models.ledger.gates import Closing
 from models.ledger.transaction import WORKER, write
 
 
-def meet(engine: Engine, account: Account, result: CallResult, *, waits: Waits) -> bool:
+def meet(engine: Engine, account: Account, result: NoAnswer, *, waits: Waits) -> bool:
     """Let the lane of *account* wait, or stop the account; return whether it waits."""
 
     def work(connection: Connection) -> bool:
@@ -34,3 +36,20 @@ def meet(engine: Engine, account: Account, result: CallResult, *, waits: Waits) 
         return True
 
     return write(engine, work)
+
+
+def cannot_be_made(engine: Engine, broadcast_id: str, problem: str) -> None:
+    """Hold a broadcast of which no request can be made here: no call, and no word of WeChat's."""
+
+    def work(connection: Connection) -> None:
+        account = connection.execute(
+            select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id)
+        ).scalar_one()
+        lanes.hold(connection, account)
+        held = Closing(
+            kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id,
+            reason=Reason.REQUEST_NOT_MADE, errmsg=problem,
+        )  # fmt: skip
+        gates.close(connection, account, held)
+
+    write(engine, work)

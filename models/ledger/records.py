@@ -26,7 +26,7 @@ from sqlalchemy.sql.dml import Update
 
 from broadcast.call.attempts import Attempt, Reason
 from broadcast.call.decide import Decision, Verdict, window_end
-from broadcast.call.outcomes import MAYBE_SENT, SAID_ACCEPTED, Outcome
+from broadcast.call.outcomes import MAYBE_SENT, SAID_ACCEPTED, Endpoint, Outcome
 from broadcast.call.result import CallResult, storable
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.call.settle import Standing, settle
@@ -92,17 +92,18 @@ def give_back(engine: Engine, claim: str, *, rules: Rules = DEFAULT_RULES) -> bo
 
 
 def confirm(
-    engine: Engine, batch_id: int, msg_id: int, *, known: bool, rules: Rules = DEFAULT_RULES
+    engine: Engine, batch_id: int, msg_id: int, *, known: bool | None, rules: Rules = DEFAULT_RULES
 ) -> Decision:
-    """Store what mass/get said about the msg_id of a 45065, and decide anew."""
+    """Store what mass/get said about the msg_id of a 45065 (None: nothing), and decide anew."""
 
     def work(connection: Connection) -> Decision:
         batch = lock(connection, batch_id)
-        connection.execute(
-            update(AttemptRow)
-            .where(AttemptRow.batch_id == batch_id, AttemptRow.msg_id == msg_id)
-            .values(confirmed=known)
-        )
+        if known is not None:
+            connection.execute(
+                update(AttemptRow)
+                .where(AttemptRow.batch_id == batch_id, AttemptRow.msg_id == msg_id)
+                .values(confirmed=known)
+            )
         # One that is to be called, or is being called, waits for no such word any more: a person
         # has settled it since mass/get was asked.
         return _settle(
@@ -261,7 +262,7 @@ def has_stranger(connection: Connection, batch: HeldBatch) -> bool:
 def _standing(batch: HeldBatch) -> Standing:
     return Standing(
         state=batch.state, reason=batch.reason, size=batch.size, depth=batch.depth,
-        cancelled=batch.cancelled,
+        cancelled=batch.cancelled, endpoint=Endpoint(batch.path.value),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from broadcast.crashpoints import Point, passing
 from broadcast.errors import ConflictError, RepeatedSendError
 from broadcast.events import EventKind
 from broadcast.gates.gate import GateKind
+from broadcast.message import Message
 from broadcast.plan import audience as audiences
 from broadcast.plan.chunk import ASKED, Chunk
 from broadcast.plan.submission import (
@@ -110,10 +111,17 @@ def _conflict(connection: Connection, body: Body, broadcast_id: str) -> Conflict
     ):
         # Moments are compared, not how they were written.
         return ConflictError(
-            "error.submit.other_time", key=body.key, id=broadcast_id, at=body.scheduled_at,
-            stored=stored.scheduled_at,
+            "error.submit.other_time", key=body.key, id=broadcast_id, at=_time(body.scheduled_at),
+            stored=_time(stored.scheduled_at),
         )  # fmt: skip
     return ConflictError("error.submit.key_taken", key=body.key, id=broadcast_id)
+
+
+def _time(at: datetime | None) -> str | Message:
+    """Return when a broadcast is to be sent."""
+    if at is None:
+        return Message("submit.at_once")
+    return at.astimezone(day.SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def begin(engine: Engine, body: Body, *, who: str, title: str | None = None) -> str:

@@ -84,6 +84,19 @@ def test_45065_on_a_first_call_is_in_doubt_when_mass_get_never_learns_of_the_job
     victim.got_it()
 
 
+@pytest.mark.parametrize("errcode", [45009, 45011, 48001, -1])
+def test_mass_get_that_refuses_its_questions_stops_no_send(victim: Victim, errcode: int) -> None:
+    victim.fault("errcode", errcode=45065)
+    victim.refuse(errcode, path=MASS_GET, count=FOREVER)
+
+    victim.send(batches=2)
+
+    report = victim.ends("held", accepted=SIZE, in_doubt=SIZE)
+    assert report.batch_list[0].reason is Reason.UNPROVED_ACCEPTANCE
+    assert victim.replies() == [45065, 0]
+    victim.got_it()
+
+
 def test_45065_on_a_first_call_without_a_msg_id_is_in_doubt_whether_it_was_sent_or_not(
     liar: Liar,
 ) -> None:

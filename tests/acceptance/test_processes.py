@@ -9,9 +9,11 @@ import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import redis
 import requests
 
 from tests.acceptance.conftest import of, sets_of
@@ -101,6 +103,9 @@ def test_up_serves_commands_of_other_terminals_and_takes_everything_with_it(
 ) -> None:
     terminal = tmp_path / "terminal"
     terminal.mkdir()
+    # One that was killed left its URL, in an open folder.
+    (installation / "var" / "up").mkdir(parents=True)
+    (installation / "var" / "up" / "redis.url").write_text("redis://127.0.0.1:1/0", "ascii")
     file = terminal / "list.txt"
     with Simulator(followers=100) as simulator:
         file.write_text("\n".join(simulator.openids(100)), encoding="ascii")
@@ -120,6 +125,7 @@ def test_up_serves_commands_of_other_terminals_and_takes_everything_with_it(
                 told = json.loads(run(words, env=env, cwd=terminal, log=tmp_path / text))
                 assert told["recipients"]["accepted"] == 100
                 assert len(up.family()) >= 4
+                nothing_is_open_to_others(up, installation / "var")
                 assert end(up, number) == status
         run(["audit", "--all"], env=env, cwd=terminal, log=tmp_path / "audit.log")
 
@@ -127,6 +133,23 @@ def test_up_serves_commands_of_other_terminals_and_takes_everything_with_it(
         assert simulator.ledger() == {
             "delivered_distinct": 100, "deliveries": 200, "delivered_max": 2, "doubled": 100,
         }  # fmt: skip
+
+
+def nothing_is_open_to_others(up: RunningProcess, var: Path) -> None:
+    """No file for other users, no password in a command line, and none of them is let in."""
+    left = [str(one) for one in var.rglob("*") if one.stat().st_mode & 0o077]
+    assert left == []
+    assert {"broadcast.db", "redis.url", "worker.log"} <= {one.name for one in var.rglob("*")}
+    url = (var / "up" / "redis.url").read_text(encoding="ascii")
+    password = urlsplit(url).password
+    assert password
+    assert [one for one in up.family() if password in " ".join(one.cmdline())] == []
+    with (
+        redis.Redis.from_url(url.replace(f":{password}@", "")) as stranger,
+        pytest.raises(redis.AuthenticationError),
+    ):
+        stranger.ping()
+    assert password not in up.output
 
 
 def test_up_lists_what_was_stored_before_it_goes_on_with_it(

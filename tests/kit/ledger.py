@@ -16,7 +16,7 @@ from sqlalchemy import Engine, bindparam, func, select, update
 from broadcast import accounts, openid, plan
 from broadcast.accounts import Account
 from broadcast.call.decide import Decision
-from broadcast.call.outcomes import Outcome, of_errcode
+from broadcast.call.outcomes import Endpoint, Outcome, of_send
 from broadcast.call.result import CallResult
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.errors import PlanError, RepeatedSendError
@@ -232,7 +232,7 @@ class Driver:
 def said(errcode: int, *, msg_id: int | None = None, errmsg: str = "words of WeChat") -> CallResult:
     """Return WeChat's JSON reply as a fact."""
     return CallResult(
-        outcome=of_errcode(errcode, msg_id=msg_id), errcode=errcode, errmsg=errmsg,
+        outcome=of_send(Endpoint.MASS_SEND, errcode, msg_id=msg_id), errcode=errcode, errmsg=errmsg,
         msg_id=msg_id, http_status=200,
     )  # fmt: skip
 

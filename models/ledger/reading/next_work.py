@@ -15,6 +15,8 @@ from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import SAID_ACCEPTED, Outcome
 from broadcast.call.path import SendPath
 from broadcast.gates.gate import OPEN_BY_TIME
+from broadcast.plan import audience as audiences
+from broadcast.plan.audience import Audience
 from broadcast.states import BatchState, Phase
 from models.account import Lane
 from models.attempt import AttemptRow
@@ -202,6 +204,11 @@ class Said:
     content: str
     audience_kind: str
     audience_spec: str
+
+    @property
+    def audience(self) -> Audience:
+        """Whom it goes to, as it was asked for."""
+        return audiences.parse(self.audience_kind, self.audience_spec)
 
 
 def said(engine: Engine, broadcast_id: str) -> Said:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Engine
 
-from broadcast.call.outcomes import Outcome, of_errcode
+from broadcast.call.outcomes import Endpoint, Outcome, of_send
 from broadcast.call.result import CallResult
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.rules import DEFAULT_RULES
@@ -53,7 +53,10 @@ picks = st.integers(0, 99)
 #: What a WeChat that lies may answer; msg_ids are few, so that they meet.
 lies = st.builds(
     lambda errcode, msg_id: CallResult(
-        outcome=of_errcode(errcode, msg_id=msg_id), errcode=errcode, msg_id=msg_id, errmsg="words"
+        outcome=of_send(Endpoint.MASS_SEND, errcode, msg_id=msg_id),
+        errcode=errcode,
+        msg_id=msg_id,
+        errmsg="words",
     ),
     st.sampled_from([0, 0, 45065, 45065, 45066, -1, 987654, *REFUSALS]),
     st.sampled_from([None, 1, 2, 3]),

@@ -10,7 +10,7 @@ from broadcast.call.result import CallResult
 from broadcast.events import EventKind
 from broadcast.states import BatchState
 from models import AttemptRow, Event, Lane
-from models.ledger import audit, lanes
+from models.ledger import audit
 from models.ledger.audit import Found
 from tests.integration.models.stories import take_over
 from tests.integration.models.tampering import (

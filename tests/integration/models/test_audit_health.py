@@ -10,11 +10,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select, update
 
-from broadcast.plan import submission
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
 from broadcast.errors import UnknownIdError
+from broadcast.plan import submission
 from broadcast.states import BatchState, BroadcastState
 from models import BroadcastRow, Lane
 from models.engine import now

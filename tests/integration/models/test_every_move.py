@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.plan import submission
 from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.events import EventKind
-from broadcast.plan import Quota
+from broadcast.plan import Quota, submission
 from broadcast.states import BATCH_MOVES, BROADCAST_MOVES, BatchState, BroadcastState
 from models import Base, Event
 from models.engine import open_engine

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from broadcast.call.attempts import Reason
+from broadcast.call.result import storable_status
 from broadcast.call.waits import Waits
 from broadcast.states import BatchState, BroadcastState
 from models import Batch
@@ -91,6 +92,16 @@ def test_job_that_the_review_refused_is_refused_and_the_broadcast_told_anew(
     results.heard(engine, other, "SEND_SUCCESS", waits=WAITS)
     results.heard(engine, other, results.FAILED, waits=WAITS)
     assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
+
+
+@pytest.mark.parametrize("told", ["X" * 500, "SEND_FAIL\0", "发送成功", "SEND_SUCCESS\n"])
+def test_word_that_no_column_holds_is_stored_and_is_none_of_wechats(
+    engine: Engine, broadcast_id: str, told: str
+) -> None:
+    for row in results.due_batches(engine, "default", 10):
+        results.heard(engine, row, storable_status(told), waits=WAITS)
+    assert ledger.states(engine, broadcast_id) == {BatchState.ACCEPTED: 2}
+    assert (ledger.batch(engine, broadcast_id).msg_status or "")[:4] == storable_status(told)[:4]
 
 
 @pytest.mark.parametrize("status", ["SENDING", None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -185,6 +186,21 @@ def test_45065_on_a_first_call_that_mass_get_denies_is_in_doubt_in_the_end(
     assert late.next().n == 2
 
 
+def test_question_that_mass_get_refuses_is_put_off_and_given_up_in_the_end(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.call(said(45065, msg_id=71))
+    work = driver.next()
+    assert records.confirm(driver.engine, work.batch_id, 71, known=None).verdict is Verdict.VERIFY
+    assert driver.next().kind is Kind.WAIT
+    ledger.pass_time(driver.engine, timedelta(minutes=10, seconds=1))
+    late = Driver(driver.engine)
+    records.confirm(driver.engine, work.batch_id, 71, known=None)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.UNPROVED_ACCEPTANCE)
+    assert late.next().n == 2
+
+
 def test_msg_id_of_a_refusal_is_not_what_mass_get_is_asked_about(
     driver: Driver, broadcast_id: str
 ) -> None:
@@ -192,7 +208,7 @@ def test_msg_id_of_a_refusal_is_not_what_mass_get_is_asked_about(
     first = driver.claim()
     second_driver = take_over(driver)
     second = second_driver.claim()
-    driver.record(first, said(40001, msg_id=70))
+    driver.record(first, replace(said(40001), msg_id=70))
     assert second_driver.record(second, said(45065, msg_id=71)).verdict is Verdict.VERIFY
     assert _confirm(second_driver).verdict is Verdict.ACCEPT
     batch = ledger.batch(driver.engine, broadcast_id)

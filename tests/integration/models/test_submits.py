@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 
-from broadcast.plan import submission
 from broadcast.call.attempts import Reason
 from broadcast.errors import (
     ConflictError,
@@ -18,9 +17,9 @@ from broadcast.errors import (
     RepeatedSendError,
     UnknownIdError,
 )
-from broadcast.plan import Fit, Quota
-from broadcast.states import BroadcastState
+from broadcast.plan import Fit, Quota, submission
 from broadcast.plan.submission import Terms
+from broadcast.states import BroadcastState
 from models import BroadcastRow, Pack, Skipped
 from models.ledger import operator, plans, submits, sweeps
 from models.ledger.reading import reports

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from broadcast import openid, plan
-from broadcast.plan import submission
 from broadcast.accounts import Account, AccountKind
 from broadcast.errors import (
     ConflictError,
@@ -19,6 +18,7 @@ from broadcast.errors import (
     RepeatedSendError,
     SettingsError,
 )
+from broadcast.plan import submission
 from broadcast.states import BroadcastState
 from models import BroadcastRow, Pack
 from models.engine import now

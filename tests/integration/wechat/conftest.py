@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from broadcast import redaction
 from tests.integration.wechat.servers import APPSECRET, TOKEN, RawServer
+from wechat.api.mass import MassReply, MassSend
+from wechat.api.token import ClassicToken, StableToken, TokenReply
 from wechat.client import WeChatClient
-from wechat.values import MassSend, Timeouts
+from wechat.deadline import Timeouts
 
 Serve = Callable[..., RawServer]
 Connect = Callable[..., WeChatClient]
@@ -21,16 +22,13 @@ QUICK = Timeouts(connect_s=0.5, read_s=0.5, total_s=1.0)
 
 
 @pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The environment of whoever runs the tests decides nothing; no secret is known yet."""
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of whoever runs the tests decides nothing."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
-    redaction.forget_all()
-    yield
-    redaction.forget_all()
 
 
 @pytest.fixture
@@ -63,13 +61,15 @@ def mass(count: int = 2) -> MassSend:
     )
 
 
-def send(client: WeChatClient, count: int = 2) -> Any:
-    return client.mass_send(SecretStr(TOKEN), mass(count))
+def send(client: WeChatClient, count: int = 2) -> MassReply:
+    return client.call(mass(count), token=SecretStr(TOKEN))
 
 
-def fetch_token(client: WeChatClient) -> Any:
-    return client.token("wx1234567890abcdef", SecretStr(APPSECRET))
+def fetch_token(client: WeChatClient) -> TokenReply:
+    return client.call(ClassicToken(appid="wx1234567890abcdef", secret=SecretStr(APPSECRET)))
 
 
-def fetch_stable_token(client: WeChatClient) -> Any:
-    return client.stable_token("wx1234567890abcdef", SecretStr(APPSECRET))
+def fetch_stable_token(client: WeChatClient, *, force: bool = False) -> TokenReply:
+    return client.call(
+        StableToken(appid="wx1234567890abcdef", secret=SecretStr(APPSECRET), force_refresh=force)
+    )

@@ -11,11 +11,11 @@ from tests.integration.wechat.servers import (
     TOKEN,
     says,
 )
+from wechat.api.mass import MassSend
 from wechat.errors import (
     APIError,
     InvalidRequestError,
 )
-from wechat.values import MassSend
 
 
 def test_an_errcode_of_a_token_call_is_an_api_error(serve: Serve, connect: Connect) -> None:
@@ -44,5 +44,5 @@ def test_content_that_cannot_be_sent_costs_no_call(serve: Serve, connect: Connec
         clientmsgid="b-1",
     )
     with pytest.raises(InvalidRequestError, match="surrogate"):
-        client.mass_send(SecretStr(TOKEN), bad)
+        client.call(bad, token=SecretStr(TOKEN))
     assert server.connections == 0

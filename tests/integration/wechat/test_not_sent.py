@@ -30,12 +30,13 @@ from tests.integration.wechat.servers import (
 )
 from tests.kit import wait
 from wechat import connections
+from wechat.api.mass import MassSend
 from wechat.client import WeChatClient
 from wechat.connections import resolve
+from wechat.deadline import Timeouts
 from wechat.errors import (
     TransportKind,
 )
-from wechat.values import Timeouts
 
 NO_HURRY = Timeouts(connect_s=5, read_s=5, total_s=10)
 NO_REQUEST = Request(connection=1, line="", headers={}, body=b"")
@@ -165,7 +166,7 @@ def test_a_busy_pool_is_not_sent(serve: Serve, connect: Connect) -> None:
 def late_send(client: WeChatClient) -> object:
     begun = sendby.clocks()
     send_by = sendby.SendBy.after(begun, moment=begun[0], within_s=0.3)
-    return client.mass_send(SecretStr(TOKEN), mass(), send_by=send_by)
+    return client.call(mass(), token=SecretStr(TOKEN), send_by=send_by)
 
 
 def test_a_connection_that_is_ready_after_the_moment_to_send_by_is_not_sent(
@@ -183,7 +184,7 @@ def test_a_connection_that_is_ready_after_the_moment_to_send_by_is_not_sent(
     assert_not_sent(failure(client, late_send), TransportKind.TOO_LATE)
     assert server.requests == []
     # With a connection that is open before, the same call leaves in time.
-    assert client.warm()
+    assert client.warm(MassSend)
     late_send(client)
     assert (len(server.requests), server.connections) == (1, 2)
 
@@ -195,8 +196,8 @@ def test_a_warmed_connection_over_tls_is_the_one_that_the_call_takes(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     server = serve(says(ACCEPTED), tls=context)
     client = connect(server.url(), NO_HURRY)
-    assert client.warm()
-    assert client.warm()
+    assert client.warm(MassSend)
+    assert client.warm(MassSend)
     late_send(client)
     assert (len(server.requests), server.connections) == (1, 1)
 
@@ -205,7 +206,7 @@ def test_a_host_that_is_out_of_reach_is_not_warmed(connect: Connect) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         client = connect(f"http://127.0.0.1:{taken.getsockname()[1]}")
-        assert not client.warm()
+        assert not client.warm(MassSend)
         assert_not_sent(failure(client, late_send), TransportKind.REFUSED)
 
 

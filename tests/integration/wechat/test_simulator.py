@@ -9,9 +9,12 @@ from pydantic import SecretStr
 
 from tests.integration.wechat.conftest import Connect
 from tests.kit.simulator import SimulatedAccount, Simulator
+from wechat.api.mass import MassGet, MassSend, MassSendAll
+from wechat.api.quota import QuotaGet
+from wechat.api.token import ClassicToken, StableToken
 from wechat.client import WeChatClient
+from wechat.deadline import Timeouts
 from wechat.errors import APIError
-from wechat.values import MassSend, MassSendAll, Timeouts
 
 ACCOUNT = SimulatedAccount()
 TEXT = {"msgtype": "text", "text": {"content": '您好 <a href="https://example.com">x</a> & 😀'}}
@@ -30,7 +33,9 @@ def client(wechat: Simulator, connect: Connect) -> WeChatClient:
 
 @pytest.fixture
 def token(client: WeChatClient) -> SecretStr:
-    return client.stable_token(ACCOUNT.appid, SecretStr(ACCOUNT.secret)).access_token
+    return client.call(
+        StableToken(appid=ACCOUNT.appid, secret=SecretStr(ACCOUNT.secret))
+    ).access_token
 
 
 def mass(wechat: Simulator, clientmsgid: str) -> MassSend:
@@ -41,42 +46,42 @@ def mass(wechat: Simulator, clientmsgid: str) -> MassSend:
 def test_a_mass_send_is_accepted_once(
     wechat: Simulator, client: WeChatClient, token: SecretStr
 ) -> None:
-    first = client.mass_send(token, mass(wechat, "once"))
-    again = client.mass_send(token, mass(wechat, "once"))
+    first = client.call(mass(wechat, "once"), token=token)
+    again = client.call(mass(wechat, "once"), token=token)
     assert (first.errcode, again.errcode) == (0, 45065)
     assert first.msg_id is not None
     assert again.msg_id == first.msg_id
-    assert client.mass_get(token, first.msg_id).msg_id == first.msg_id
+    assert client.call(MassGet(msg_id=first.msg_id), token=token).msg_id == first.msg_id
 
 
 def test_sendall_reaches_everybody_when_asked(client: WeChatClient, token: SecretStr) -> None:
-    reply = client.mass_sendall(token, MassSendAll(content=TEXT, clientmsgid="all", is_to_all=True))
+    reply = client.call(MassSendAll(content=TEXT, clientmsgid="all", is_to_all=True), token=token)
     assert reply.errcode == 0
 
 
 def test_quota_counts_the_calls(wechat: Simulator, client: WeChatClient, token: SecretStr) -> None:
     path = "/cgi-bin/message/mass/send"
-    before = client.quota(token, path)
-    client.mass_send(token, mass(wechat, "counted"))
-    after = client.quota(token, path)
+    before = client.call(QuotaGet(cgi_path=path), token=token)
+    client.call(mass(wechat, "counted"), token=token)
+    after = client.call(QuotaGet(cgi_path=path), token=token)
     assert after.used == before.used + 1
     assert after.daily_limit == after.used + after.remain
 
 
 def test_both_tokens_work(wechat: Simulator, client: WeChatClient) -> None:
-    classic = client.token(ACCOUNT.appid, SecretStr(ACCOUNT.secret))
-    assert client.mass_send(classic.access_token, mass(wechat, "classic")).errcode == 0
+    classic = client.call(ClassicToken(appid=ACCOUNT.appid, secret=SecretStr(ACCOUNT.secret)))
+    assert client.call(mass(wechat, "classic"), token=classic.access_token).errcode == 0
 
 
 def test_a_wrong_token_and_a_wrong_secret_are_named(
     wechat: Simulator, client: WeChatClient
 ) -> None:
-    reply = client.mass_send(SecretStr("82_nonsense"), mass(wechat, "wrong"))
+    reply = client.call(mass(wechat, "wrong"), token=SecretStr("82_nonsense"))
     assert reply.errcode in {40001, 40014}
     assert reply.rid
     with pytest.raises(APIError) as caught:
-        client.token(ACCOUNT.appid, SecretStr("f" * 32))
+        client.call(ClassicToken(appid=ACCOUNT.appid, secret=SecretStr("f" * 32)))
     assert caught.value.errcode in {40001, 40125}
     with pytest.raises(APIError) as caught:
-        client.mass_get(SecretStr("82_nonsense"), 1)
+        client.call(MassGet(msg_id=1), token=SecretStr("82_nonsense"))
     assert caught.value.errcode in {40001, 40014}

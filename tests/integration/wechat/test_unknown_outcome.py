@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from tests.integration.wechat.conftest import QUICK, Connect, Serve, send
+from tests.integration.wechat.conftest import QUICK, Connect, Serve, mass, send
 from tests.integration.wechat.failing import assert_unknown, failure, quietly
 from tests.integration.wechat.servers import (
     ACCEPTED,
+    TOKEN,
     RawServer,
     Script,
     closes,
@@ -26,12 +28,12 @@ from tests.integration.wechat.servers import (
     writes,
 )
 from wechat.client import WeChatClient
+from wechat.deadline import Timeouts
 from wechat.errors import (
     TransportKind,
     UnknownOutcomeError,
 )
-from wechat.transport import Call
-from wechat.values import Timeouts
+from wechat.request import Body
 
 JSON = json.dumps(ACCEPTED).encode()
 
@@ -91,7 +93,7 @@ def test_a_write_that_blocks_ends_with_the_time_to_write(serve: Serve, connect: 
 
 
 def write_more_than_buffers_hold(client: WeChatClient) -> None:
-    client._transport.call(Call(method="POST", path="/", body=b" " * 16_000_000))
+    client.call(mass(), token=SecretStr(TOKEN), body=Body(data=b" " * 16_000_000))
 
 
 @pytest.mark.parametrize("tls", [False, True])

@@ -34,8 +34,11 @@ from tests.integration.wechat.servers import (
     writes,
 )
 from wechat import connections
+from wechat.api.mass import MassGet, MassSend, MassSendAll, MassStatus
+from wechat.api.quota import Quota, QuotaGet
+from wechat.api.token import StableToken
 from wechat.client import WeChatClient
-from wechat.values import MassSend, MassSendAll, MassStatus, Quota, Timeouts
+from wechat.deadline import Timeouts
 
 TEXT = '周五 <a href="https://example.com/?a=1&b=2">报名</a> & 😀 "引号" \\u4e2d / \n第二行'
 PATIENT = Timeouts(connect_s=10, read_s=20, total_s=30)
@@ -48,7 +51,7 @@ def test_text_arrives_as_it_was_written(serve: Serve, connect: Connect) -> None:
         content={"msgtype": "text", "text": {"content": TEXT}},
         clientmsgid="k7qj2m5x",
     )
-    reply = connect(server.url()).mass_send(SecretStr(TOKEN), request)
+    reply = connect(server.url()).call(request, token=SecretStr(TOKEN))
 
     (seen,) = server.requests
     escaped = TEXT.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -95,7 +98,7 @@ def test_sendall_says_whom_it_is_for(
         clientmsgid="job43-all",
         **audience,  # type: ignore[arg-type]
     )
-    connect(server.url()).mass_sendall(SecretStr(TOKEN), request)
+    connect(server.url()).call(request, token=SecretStr(TOKEN))
     (seen,) = server.requests
     assert seen.path == "/cgi-bin/message/mass/sendall"
     assert seen.body.decode() == (
@@ -123,8 +126,7 @@ def test_stable_token_is_a_post_with_the_secret_in_the_body(
     serve: Serve, connect: Connect, force: bool
 ) -> None:
     server = serve(says({"access_token": TOKEN, "expires_in": 345}))
-    client = connect(server.url())
-    client.stable_token("wx1234567890abcdef", SecretStr(APPSECRET), force_refresh=force)
+    fetch_stable_token(connect(server.url()), force=force)
     (seen,) = server.requests
     assert (seen.line.split()[0], seen.path, seen.query) == ("POST", "/cgi-bin/stable_token", {})
     assert json.loads(seen.body) == {
@@ -147,9 +149,9 @@ def test_mass_get_and_quota_are_read(serve: Serve, connect: Connect) -> None:
         says(answer)(connection, request)
 
     client = connect(serve(script).url())
-    status = client.mass_get(SecretStr(TOKEN), 3147494276)
+    status = client.call(MassGet(msg_id=3147494276), token=SecretStr(TOKEN))
     assert status == MassStatus(msg_id=3147494276, msg_status="SENDING")
-    quota = client.quota(SecretStr(TOKEN), "/cgi-bin/message/mass/send")
+    quota = client.call(QuotaGet(cgi_path="/cgi-bin/message/mass/send"), token=SecretStr(TOKEN))
     assert quota == Quota(daily_limit=100, used=7, remain=93)
 
 
@@ -231,7 +233,7 @@ def test_sixty_four_threads_share_one_client(serve: Serve, connect: Connect) -> 
 
     def one(number: int) -> int:
         request = MassSend(openids=openids(2), content=mass().content, clientmsgid=f"{number:06d}")
-        msg_id = client.mass_send(SecretStr(TOKEN), request).msg_id
+        msg_id = client.call(request, token=SecretStr(TOKEN)).msg_id
         assert msg_id is not None
         return msg_id - 10**10
 
@@ -303,7 +305,8 @@ def test_a_forked_process_opens_its_own_connection(serve: Serve) -> None:
 
 def test_the_defaults_are_bounded() -> None:
     client = WeChatClient("https://api.weixin.qq.com")
-    assert client._transport._timeouts == Timeouts(connect_s=5, read_s=30, total_s=45)
+    assert client._limits(MassSend) == Timeouts(connect_s=5, read_s=30, total_s=45)
+    assert client._limits(StableToken) == Timeouts(connect_s=5, read_s=10, total_s=15)
     assert repr(client) == "WeChatClient(Transport(https://api.weixin.qq.com))"
     client.close()
 

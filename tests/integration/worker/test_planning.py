@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
-from pydantic import SecretStr
 from sqlalchemy import Engine, func, select
 
-from broadcast.call.result import CallResult
+from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.rules import DEFAULT_RULES
 from broadcast.events import EventKind
 from broadcast.plan import Quota
@@ -34,7 +32,7 @@ class WeChatStub:
 
     together: threading.Barrier
 
-    def quota(self, token: Token) -> Quota | CallResult:
+    def quota(self) -> Quota | NoAnswer:
         self.together.wait()
         return ledger.PLENTY
 
@@ -47,21 +45,13 @@ class WeChatStub:
     def send(self, token: Token, message: Message) -> CallResult:
         raise AssertionError("planning calls nobody")
 
-    def status(self, token: Token, msg_id: int) -> str | CallResult | None:
+    def status(self, msg_id: int) -> str | NoAnswer | None:
         raise AssertionError("planning asks for no result")
 
+    def token(self) -> Token | NoAnswer:
+        raise AssertionError("planning calls nobody")
 
-class TokenStub:
-    """Has a token."""
-
-    def get(self) -> Token | CallResult:
-        moment = datetime.now(UTC)
-        return Token(
-            value=SecretStr("token"), generation=1, expires_at=moment + timedelta(hours=2),
-            fetched_at=moment,
-        )  # fmt: skip
-
-    def replace(self, failed: Token) -> CallResult | None:
+    def replace(self, refused: Token) -> NoAnswer | None:
         raise AssertionError("no token was refused")
 
 
@@ -74,7 +64,7 @@ class PaceStub:
 
 def road(engine: Engine, gateway: WeChatStub) -> LaneContext:
     return LaneContext(
-        engine=engine, account=ledger.account(), gateway=gateway, tokens=TokenStub(),
+        engine=engine, account=ledger.account(), gateway=gateway,
         pace=PaceStub(), heartbeat=Heartbeat(engine), rules=DEFAULT_RULES, owner="tests",
         stopping=threading.Event(),
     )  # fmt: skip

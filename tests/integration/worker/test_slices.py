@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from threading import Event as Flag
 from typing import Any, NoReturn
 
@@ -12,15 +14,16 @@ from sqlalchemy import Engine, select, update
 
 from broadcast import openid
 from broadcast.call import sendby
+from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
 from broadcast.errors import DatabaseAwayError
-from broadcast.states import BatchState
+from broadcast.states import BatchState, BroadcastState
 from coordination.tokens import Token
 from models import Batch, BroadcastRow, Pack
-from models.engine import now
-from models.ledger import claims, lanes, records, transaction
+from models.ledger import claims, lanes, operator, records, transaction
+from models.ledger.reading import reports
 from tests.kit import ledger
 from worker import lane
 from worker.lane import LaneContext
@@ -35,6 +38,8 @@ class WeChat:
         self.keys: list[str] = []
         self.made: list[str] = []
         self.got: dict[str, bytes] = {}
+        #: Why no request can be made of any but the first batch.
+        self.problem: str | None = None
         #: What happens in each call.
         self.meanwhile: Callable[[], None] = lambda: None
 
@@ -43,11 +48,12 @@ class WeChat:
 
     def ready(self, message: Message) -> Message:
         self.made.append(message.clientmsgid)
-        return message
+        bad = message.clientmsgid != self.made[0]
+        return replace(message, problem=self.problem if bad else None)
 
     def send(self, token: Token, message: Message) -> CallResult:
         self.keys.append(message.clientmsgid)
-        self.got[message.clientmsgid] = message.openids
+        self.got[message.clientmsgid] = message.openids or b""
         self.meanwhile()
         # A key that it knows: "already accepted", with the job's number.
         first = self.keys.index(message.clientmsgid) + 1
@@ -55,37 +61,30 @@ class WeChat:
         outcome = Outcome.ALREADY_ACCEPTED if known else Outcome.ACCEPTED
         return CallResult(outcome=outcome, errcode=45065 if known else 0, msg_id=first)
 
-    def status(self, token: Token, msg_id: int) -> NoReturn:
+    def token(self) -> Token:
+        at = datetime.now(UTC)
+        return Token(value=SecretStr("token"), generation=1, expires_at=at, fetched_at=at)
+
+    def replace(self, refused: Token) -> NoReturn:
+        raise AssertionError("no token was refused")
+
+    def status(self, msg_id: int) -> NoReturn:
         raise AssertionError("nothing is to be verified")
 
-    def quota(self, token: Token) -> NoReturn:
+    def quota(self) -> NoReturn:
         raise AssertionError("nothing is to be planned")
 
 
 class Ready:
-    """A token and a slot for everybody."""
-
-    def __init__(self, engine: Engine) -> None:
-        with engine.connect() as connection:
-            at = now(connection)
-        self._token = Token(
-            value=SecretStr("token"), generation=1, expires_at=at, fetched_at=at
-        )  # fmt: skip
-
-    def get(self) -> Token:
-        return self._token
-
-    def replace(self, failed: Token) -> None:
-        raise AssertionError("no token was refused")
+    """A slot for everybody."""
 
     def take(self) -> float:
         return 0.0
 
 
 def road(engine: Engine, wechat: WeChat) -> LaneContext:
-    ready = Ready(engine)
     return LaneContext(
-        engine=engine, account=ledger.account(), gateway=wechat, tokens=ready, pace=ready,
+        engine=engine, account=ledger.account(), gateway=wechat, pace=Ready(),
         heartbeat=Heartbeat(engine), rules=Rules(), owner="tests", stopping=Flag(),
     )  # fmt: skip
 
@@ -141,6 +140,27 @@ def test_what_was_made_ready_is_sent_for_the_very_batch_that_it_was_made_of(
     assert wechat.got == batches(engine)
     # The first broadcast's second batch was made ready for nothing, and again when its turn came.
     assert len(wechat.made) == 7
+
+
+def test_a_broadcast_of_which_no_request_can_be_made_is_paused_and_nothing_is_claimed(
+    engine: Engine,
+) -> None:
+    broadcast_id = ledger.broadcast(engine, size=20, batches=2)
+    wechat = WeChat()
+    wechat.problem = "content: holds half a surrogate pair"
+    lane.drive(road(engine, wechat), seconds=5)
+
+    report = reports.report(engine, broadcast_id)
+    assert (report.state, report.reason) == (BroadcastState.PAUSED, Reason.REQUEST_NOT_MADE)
+    assert report.reason_errmsg == wechat.problem
+    assert (report.calls, len(wechat.keys)) == (1, 1)
+    assert [batch.attempts for batch in ledger.batches(engine, broadcast_id)] == [1, 0]
+    assert (report.recipients["waiting"], report.recipients["refused"]) == (10, 0)
+
+    wechat.problem = None
+    operator.resume(engine, broadcast_id, who="tests")
+    lane.drive(road(engine, wechat), seconds=5)
+    assert states(engine) == [BatchState.ACCEPTED] * 2
 
 
 def states(engine: Engine) -> list[BatchState]:

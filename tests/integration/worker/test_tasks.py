@@ -5,18 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from broadcast.accounts import Account
 from broadcast.call.rules import Rules
 from broadcast.errors import SettingsError
+from coordination.tokens import Token
 from models.ledger import apply_verdict, sweeps
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
+from wechat.client import WeChatClient
 from worker import tasks, wake
+from worker.account_client import AccountClient
+from worker.gateway import WeChatGateway
 
 
 @pytest.fixture
@@ -98,19 +105,26 @@ class Tokens:
 
     def __init__(self, slow: str, others: int) -> None:
         self._slow = slow
+        self._client = WeChatClient("http://127.0.0.1:1")
         self._others = threading.Semaphore(0)
         self._count = others
         self.asked = threading.Event()
         self.kept_waiting = False
         self.go_on = threading.Event()
 
-    def get(self, appid: str) -> None:
+    def get(self, appid: str) -> Token:
         if appid != self._slow:
             self._others.release()
-            return
-        self.asked.set()
-        self.go_on.wait(20)
-        self.kept_waiting = not all(self._others.acquire(timeout=5) for _ in range(self._count))
+        else:
+            self.asked.set()
+            self.go_on.wait(20)
+            got = (self._others.acquire(timeout=5) for _ in range(self._count))
+            self.kept_waiting = not all(got)
+        at = datetime.now(UTC)
+        return Token(value=SecretStr("token"), generation=1, expires_at=at, fetched_at=at)
+
+    def gateway(self, account: Account) -> WeChatGateway:
+        return WeChatGateway(AccountClient(self._client, self, account))  # type: ignore[arg-type]
 
 
 def test_account_that_wechat_answers_slowly_keeps_no_other_from_its_token(
@@ -119,7 +133,7 @@ def test_account_that_wechat_answers_slowly_keeps_no_other_from_its_token(
     tokens = Tokens(ledger.account("a").appid, others=12)
     tokens.go_on.set()
     names = ["a", *(f"b{n}" for n in range(12))]
-    wired(engine, monkeypatch, *names, tokens=tokens)
+    wired(engine, monkeypatch, *names, gateway=tokens.gateway)
     assert tasks.refresh_token(only_expiring=True) == dict.fromkeys(names, "ok")
     assert not tokens.kept_waiting
 
@@ -128,7 +142,7 @@ def test_ring_for_tokens_that_are_being_fetched_takes_no_thread(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = Tokens(ledger.account("a").appid, others=0)
-    wired(engine, monkeypatch, "a", tokens=tokens)
+    wired(engine, monkeypatch, "a", gateway=tokens.gateway)
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(tasks.refresh_token, only_expiring=True)
         assert tokens.asked.wait(20)

@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from models.ledger import lanes
 from tests.kit import ledger
 from worker import wiring
 

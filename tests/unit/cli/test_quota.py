@@ -5,15 +5,20 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from broadcast.call.outcomes import BY_ERRCODE, Outcome
+from broadcast.call.outcomes import MAPS, Endpoint, Outcome
 from broadcast.plan import Quota
+from cli.terminal import Terminal
 from cli.wiring import wechat
+from cli.wiring.run import Run
 from coordination.tokens import FetchedToken
 from tests.kit import ledger
-from wechat import values
+from tests.unit.presentation.reports import EN
+from wechat.api.mass import MassSend
+from wechat.api.quota import Quota as Answer
+from wechat.api.quota import QuotaGet
 from wechat.errors import APIError
 
-LEFT = values.Quota(daily_limit=100, used=1, remain=99)
+LEFT = Answer(daily_limit=100, used=1, remain=99)
 
 
 class Tokens:
@@ -33,29 +38,32 @@ class WeChat:
     def __init__(self, errcode: int) -> None:
         self.errcode = errcode
 
-    def quota(self, token: SecretStr, path: str) -> values.Quota:
+    def call(self, request: QuotaGet, *, token: SecretStr) -> Answer:
+        assert request.cgi_path == MassSend.path
         if token.get_secret_value() == "good":
             return LEFT
         raise APIError(errcode=self.errcode, errmsg="words", rid=None, endpoint="quota")
 
 
-def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> None:
-    monkeypatch.setattr(wechat, "tokens", Tokens)
-    monkeypatch.setattr(wechat, "_client", lambda _base: WeChat(errcode))
+def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> wechat.WeChat:
+    asked = wechat.WeChat(Run(Terminal(EN)))
+    monkeypatch.setitem(asked.__dict__, "tokens", Tokens())
+    monkeypatch.setattr(asked, "client", lambda _base: WeChat(errcode))
+    return asked
 
 
 @pytest.mark.parametrize(
-    "errcode", [code for code, outcome in BY_ERRCODE.items() if outcome is Outcome.TOKEN]
+    "errcode", [c for c, means in MAPS[Endpoint.QUOTA].items() if means.outcome is Outcome.TOKEN]
 )
 def test_each_code_that_refuses_a_token_gets_a_new_one(
     monkeypatch: pytest.MonkeyPatch, errcode: int
 ) -> None:
-    wired(monkeypatch, errcode)
-    assert wechat.ask_quota(ledger.account()) == Quota(daily_limit=100, used=1, remain=99)
+    asked = wired(monkeypatch, errcode)
+    assert asked.quota(ledger.account()) == Quota(daily_limit=100, used=1, remain=99)
 
 
 def test_another_refusal_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    wired(monkeypatch, 48001)
+    asked = wired(monkeypatch, 48001)
     with pytest.raises(wechat.WeChatRefusedError) as caught:
-        wechat.ask_quota(ledger.account())
+        asked.quota(ledger.account())
     assert caught.value.facts["errcode"] == 48001

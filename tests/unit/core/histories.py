@@ -8,11 +8,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from broadcast.call.attempts import Attempt
-from broadcast.call.outcomes import BY_ERRCODE, Outcome
+from broadcast.call.outcomes import MAPS, Endpoint, Outcome
 
 START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)  # noon in Shanghai, far from the turn of the day
+OF_MASS_SEND = MAPS[Endpoint.MASS_SEND]
 CODES = {
-    outcome: sorted(code for code, means in BY_ERRCODE.items() if means is outcome)
+    outcome: sorted(code for code, means in OF_MASS_SEND.items() if means.outcome is outcome)
     for outcome in Outcome
 } | {Outcome.UNLISTED: [99999]}
 #: What may be recorded, and None: claimed, and nothing was recorded.

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.call.attempts import Attempt, Reason, Scope
+from broadcast.call.attempts import Attempt, Reason
 from broadcast.call.decide import Policy, Verdict, decide, window_end
-from broadcast.call.outcomes import SAME_KEY_RUNNING, SPLITTABLE, Outcome
+from broadcast.call.outcomes import SAME_KEY_RUNNING, SPLITTABLE, Endpoint, Outcome, Scope
 from broadcast.call.waits import UNKNOWN_TRIES, VERIFY_FOR, Waits
 from tests.unit.core.histories import START, attempt, history
 
@@ -42,7 +42,7 @@ CASES = [
     ([O.UNLISTED], Verdict.REPEAT_UNKNOWN, Reason.REPEAT_UNKNOWN, Scope.BATCH),
     ([O.UNKNOWN, O.NOT_CALLED], Verdict.REPEAT_UNKNOWN, Reason.NONE, Scope.BATCH),
     ([O.UNKNOWN, O.TOKEN], Verdict.REPEAT_UNKNOWN, Reason.NONE, Scope.BATCH),
-    ([O.UNKNOWN, O.QUOTA_TODAY], Verdict.REPEAT_UNKNOWN, Reason.QUOTA_TODAY, Scope.ACCOUNT),
+    ([O.UNKNOWN, O.QUOTA_TODAY], Verdict.REPEAT_UNKNOWN, Reason.QUOTA_TODAY, Scope.PATH),
     ([O.UNKNOWN, O.THROTTLED], Verdict.REPEAT_UNKNOWN, Reason.THROTTLED, Scope.ACCOUNT),
     ([O.UNKNOWN, O.WAIT], Verdict.REPEAT_UNKNOWN, Reason.WECHAT_NOT_READY, Scope.ACCOUNT),
     ([O.UNKNOWN, O.QUOTA_MONTH], Verdict.DOUBT, Reason.REFUSED_AFTER_UNKNOWN, Scope.BROADCAST),
@@ -58,7 +58,7 @@ CASES = [
     ([O.NOT_CALLED], Verdict.REPEAT, Reason.NONE, Scope.BATCH),
     ([O.THROTTLED], Verdict.REPEAT, Reason.THROTTLED, Scope.ACCOUNT),
     ([O.WAIT], Verdict.REPEAT, Reason.WECHAT_NOT_READY, Scope.ACCOUNT),
-    ([O.QUOTA_TODAY], Verdict.REPEAT, Reason.QUOTA_TODAY, Scope.ACCOUNT),
+    ([O.QUOTA_TODAY], Verdict.REPEAT, Reason.QUOTA_TODAY, Scope.PATH),
     ([O.QUOTA_MONTH], Verdict.REPEAT, Reason.QUOTA_MONTH, Scope.BROADCAST),
     ([O.STOP_ACCOUNT], Verdict.REPEAT, Reason.ACCOUNT_STOPPED, Scope.ACCOUNT),
     ([O.STOP_BROADCAST], Verdict.REFUSE, Reason.CONTENT_REFUSED, Scope.BROADCAST),
@@ -74,6 +74,26 @@ def test_history_leads_to_its_move(
     decision = decide(history(*outcomes), now=START + timedelta(minutes=4), policy=POLICY)
 
     assert (decision.verdict, decision.reason, decision.scope) == (move, reason, scope)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "errcode", "scope"),
+    [
+        (Endpoint.MASS_SEND, 48003, Scope.ACCOUNT),
+        (Endpoint.SENDALL, 48003, Scope.PATH),
+        (Endpoint.MASS_SEND, 48001, Scope.PATH),
+        (Endpoint.SENDALL, 40164, Scope.ACCOUNT),
+    ],
+)
+@pytest.mark.parametrize("before", [[], [O.UNKNOWN]])
+def test_stop_concerns_what_its_code_says_at_its_endpoint(
+    endpoint: Endpoint, errcode: int, scope: Scope, before: list[Outcome]
+) -> None:
+    said = [*history(*before), attempt(len(before) + 1, O.STOP_ACCOUNT, errcode=errcode)]
+
+    decision = decide(said, now=START, policy=Policy(endpoint=endpoint))
+
+    assert decision.scope is scope
 
 
 def test_batch_without_an_attempt_has_nothing_to_decide() -> None:
@@ -210,7 +230,7 @@ class TestRepeatWindow:
         late = START + timedelta(hours=14)
         decision = decide(history(O.UNKNOWN, O.QUOTA_TODAY), now=late, policy=POLICY)
 
-        assert (decision.scope, decision.lane_reason) == (Scope.ACCOUNT, Reason.QUOTA_TODAY)
+        assert (decision.scope, decision.lane_reason) == (Scope.PATH, Reason.QUOTA_TODAY)
         assert decision.not_before == Waits().next_day(late)
 
     def test_refusal_before_the_unknown_call_does_not_open_the_window(self) -> None:

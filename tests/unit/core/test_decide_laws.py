@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.call.attempts import Attempt, Scope
+from broadcast.call.attempts import Attempt
 from broadcast.call.decide import Decision, Policy, Verdict, decide
-from broadcast.call.outcomes import Outcome
+from broadcast.call.outcomes import Endpoint, Outcome, Scope
 from tests.unit.core.histories import histories
 
 NEVER_RAN = {
@@ -20,7 +20,10 @@ NEVER_RAN = {
 }
 TAKEN = {Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED}
 GAPS = st.timedeltas(timedelta(0), timedelta(hours=30))
-POLICIES = st.builds(Policy, splits_left=st.integers(0, 4), size=st.integers(2, 10_000))
+POLICIES = st.builds(
+    Policy, splits_left=st.integers(0, 4), size=st.integers(2, 10_000),
+    endpoint=st.sampled_from([Endpoint.MASS_SEND, Endpoint.SENDALL]),
+)  # fmt: skip
 
 
 def doubtful(said: Sequence[Attempt]) -> list[Attempt]:

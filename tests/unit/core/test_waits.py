@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broadcast.call.attempts import Reason, Scope
+from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import PARALLEL, SAME_KEY_RUNNING, Outcome
 from broadcast.call.waits import NOT_READY_STEPS, UNKNOWN_STEPS, Waits
 from tests.unit.core.histories import START, attempt, history
@@ -64,20 +64,20 @@ def test_unreachable_wechat_is_asked_for_as_long_as_it_takes() -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.TOKEN, Outcome.NOT_CALLED])
 def test_call_that_never_ran_may_be_made_at_once(outcome: Outcome) -> None:
-    assert REAL.after(history(outcome), START) == (START, Reason.NONE, Scope.BATCH)
+    assert REAL.after(history(outcome), START) == (START, Reason.NONE)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "reason", "scope"),
+    ("outcome", "reason"),
     [
-        (Outcome.THROTTLED, Reason.THROTTLED, Scope.ACCOUNT),
-        (Outcome.WAIT, Reason.WECHAT_NOT_READY, Scope.ACCOUNT),
-        (Outcome.QUOTA_TODAY, Reason.QUOTA_TODAY, Scope.ACCOUNT),
-        (Outcome.UNKNOWN, Reason.REPEAT_UNKNOWN, Scope.BATCH),
+        (Outcome.THROTTLED, Reason.THROTTLED),
+        (Outcome.WAIT, Reason.WECHAT_NOT_READY),
+        (Outcome.QUOTA_TODAY, Reason.QUOTA_TODAY),
+        (Outcome.UNKNOWN, Reason.REPEAT_UNKNOWN),
     ],
 )
-def test_wait_says_why_and_for_whom(outcome: Outcome, reason: Reason, scope: Scope) -> None:
-    assert REAL.after(history(outcome), START)[1:] == (reason, scope)
+def test_wait_says_why(outcome: Outcome, reason: Reason) -> None:
+    assert REAL.after(history(outcome), START)[1] == reason
 
 
 class TestQuotaToday:

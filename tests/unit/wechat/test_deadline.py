@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kit import wait
-from wechat.deadline import Exchange, Watchdog
-from wechat.values import Timeouts
+from wechat.deadline import Exchange, Timeouts, Watchdog
 
 Pair = tuple[socket.socket, socket.socket]
 

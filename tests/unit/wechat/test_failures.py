@@ -11,7 +11,7 @@ import pytest
 import requests
 import urllib3
 
-from wechat.deadline import Exchange, Phase
+from wechat.deadline import Exchange, Phase, Timeouts
 from wechat.errors import (
     APIError,
     InvalidRequestError,
@@ -22,7 +22,6 @@ from wechat.errors import (
     WeChatError,
 )
 from wechat.failures import MAP, describe, kind_of
-from wechat.values import Timeouts
 
 
 def exchange(phase: Phase) -> Exchange:

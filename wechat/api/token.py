@@ -1,0 +1,95 @@
+"""cgi-bin/token and cgi-bin/stable_token: an access_token for an AppSecret.
+
+Both raise ``APIError`` with 40001, 40013, 40125, 40164, 40243, 45009, 45011, 89503, -1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal
+
+from pydantic import SecretStr
+
+from wechat.deadline import Timeouts
+from wechat.errors import TransportKind
+from wechat.reply import LONGEST_TOKEN, RawReply, success
+from wechat.request import Body, Request
+
+_GRANT_TYPE: Final = "client_credential"
+# Short: whoever fetches a token keeps all others from fetching it.
+_TIMEOUTS: Final = Timeouts(connect_s=5, read_s=10, total_s=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenReply:
+    """An access_token and the seconds it has left."""
+
+    access_token: SecretStr
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassicToken(Request[TokenReply]):
+    """Fetch a new classic token, which supersedes the one before (GET cgi-bin/token).
+
+    The old one lives 5 more minutes.
+    """
+
+    method: ClassVar[Literal["GET", "POST"]] = "GET"
+    path: ClassVar[str] = "/cgi-bin/token"
+    timeouts: ClassVar[Timeouts] = _TIMEOUTS
+    needs_token: ClassVar[bool] = False
+    confidential: ClassVar[bool] = True
+
+    appid: str
+    secret: SecretStr
+
+    def query(self) -> Mapping[str, str | SecretStr]:
+        """Return the AppID and its secret."""
+        return {"grant_type": _GRANT_TYPE, "appid": self.appid, "secret": self.secret}
+
+    def read(self, raw: RawReply) -> TokenReply:
+        """Return the token."""
+        return _read(raw)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StableToken(Request[TokenReply]):
+    """Fetch the stable token (POST cgi-bin/stable_token): the same one until its last 5 minutes.
+
+    *force_refresh* kills it at once and is allowed 20 times a day, 30 s apart.
+    """
+
+    path: ClassVar[str] = "/cgi-bin/stable_token"
+    timeouts: ClassVar[Timeouts] = _TIMEOUTS
+    needs_token: ClassVar[bool] = False
+    confidential: ClassVar[bool] = True
+
+    appid: str
+    secret: SecretStr
+    force_refresh: bool = False
+
+    def body(self) -> Body:
+        """Return the AppID and its secret."""
+        return Body(
+            data={
+                "grant_type": _GRANT_TYPE, "appid": self.appid, "secret": self.secret,
+                "force_refresh": self.force_refresh,
+            }
+        )  # fmt: skip
+
+    def read(self, raw: RawReply) -> TokenReply:
+        """Return the token."""
+        return _read(raw)
+
+
+def _read(raw: RawReply) -> TokenReply:
+    reply = success(raw)
+    access_token, expires_in = reply.secret("access_token"), reply.integer("expires_in")
+    if access_token is None or expires_in is None or expires_in <= 0:
+        raise raw.error(TransportKind.GARBAGE, "no access_token or no expires_in")
+    if len(access_token) > LONGEST_TOKEN:
+        problem = f"access_token of {len(access_token)} characters, {LONGEST_TOKEN} can be stored"
+        raise raw.error(TransportKind.GARBAGE, problem)
+    return TokenReply(access_token=access_token, expires_in=expires_in)
