@@ -149,8 +149,14 @@ def _build(pid: int) -> Parts:
         # With a connection of its own: a lease must not run out while threads queue for the others.
         heartbeat=Heartbeat(open_engine(url, pool_size=1)),
         rules=_rules(settings),
-        owner=f"{socket.gethostname()[:80]}:{pid}:{secrets.token_hex(4)}",
+        owner=lane_owner(pid),
     )
+
+
+def lane_owner(pid: int) -> str:
+    """Return a new name for whoever drives lanes in this process, in ASCII as its column is."""
+    host = socket.gethostname().encode("ascii", "backslashreplace").decode("ascii")
+    return f"{host[:80]}:{pid}:{secrets.token_hex(4)}"
 
 
 def pool_size(concurrency: int) -> int:

@@ -38,10 +38,17 @@ def is_openid_text(text: str) -> bool:
     return bare.isascii() and is_openid(bare.encode())
 
 
-def column_of_openid(cells: Sequence[str]) -> int | None:
-    """Return which of the *cells* of a header names the OpenID."""
-    names = [cell.strip(SURROUNDING).casefold() for cell in cells]
-    return next((i for i, name in enumerate(names) if name in COLUMN_NAMES), None)
+def column_of_openid(cells: Sequence[str], *, name: object) -> int | None:
+    """Return which of the *cells* of a header names the OpenID.
+
+    Raises ``AudienceError`` where several do: one of them would be left out in silence.
+    """
+    names = [cell.strip(SURROUNDING) for cell in cells]
+    found = [i for i, called in enumerate(names) if called.casefold() in COLUMN_NAMES]
+    if len(found) > 1:
+        columns = ", ".join(f"{shown(names[i])} ({i + 1})" for i in found)
+        raise AudienceError("error.audience.columns", source=name, columns=columns)
+    return found[0] if found else None
 
 
 def no_column(cells: Sequence[str], *, name: object) -> AudienceError:
@@ -63,7 +70,7 @@ def layout_of_text(head: bytes, *, encoding: str, name: object) -> Layout:
         return Layout()
     for delimiter in _DELIMITERS:
         record, count = _first_record(lines[start:], delimiter)
-        column = column_of_openid(record)
+        column = column_of_openid(record, name=name)
         if column is not None:
             only = len(record) == 1
             return Layout(

@@ -74,7 +74,7 @@ def _the_sheet(book: CalamineWorkbook, *, name: object) -> tuple[CalamineSheet, 
             continue
         sheet = book.get_sheet_by_name(data.name)
         head = [_texts(row) for row in islice(sheet.iter_rows(), HEAD_LINES)]
-        layout = _layout_of_rows(head)
+        layout = _layout_of_rows(head, name=name)
         if layout is not None:
             found.append((sheet, layout))
         elif not header:
@@ -87,12 +87,12 @@ def _the_sheet(book: CalamineWorkbook, *, name: object) -> tuple[CalamineSheet, 
     return found[0]
 
 
-def _layout_of_rows(rows: list[list[str]]) -> Layout | None:
+def _layout_of_rows(rows: list[list[str]], *, name: object) -> Layout | None:
     """Return the layout of a sheet that begins with *rows*, None if it holds no OpenIDs."""
     start = next((i for i, row in enumerate(rows) if any(row)), None)
     if start is None:
         return None
-    column = column_of_openid(rows[start])
+    column = column_of_openid(rows[start], name=name)
     if column is not None:
         return Layout(header_lines=start + 1, column=column)
     alone = (cells[0] for row in rows if len(cells := list(filter(None, row))) == 1)

@@ -1,9 +1,10 @@
-"""A worker process's parts: none of them keeps another one waiting."""
+"""A worker process's parts: none keeps another one waiting, whatever the machine is called."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from datetime import timedelta
 
 import pytest
@@ -34,6 +35,19 @@ def test_lease_is_renewed_while_the_lanes_have_every_connection(
         assert leases.renew(engine, [held]) == set()
         assert not lease.lost
     here.engine.dispose()
+
+
+@pytest.mark.parametrize("host", ["发送机-1", "büro" * 40, "\udce4\udcf6"])
+def test_machine_whose_name_is_not_ascii_drives_a_lane(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: host)
+    ledger.broadcast(engine)
+
+    held = lanes.acquire(engine, "default", wiring.lane_owner(os.getpid()))
+
+    assert held is not None
+    assert lanes.renew(engine, [held]) == set()
 
 
 @pytest.mark.parametrize(("concurrency", "most"), [(1, 4), (64, 20), (200, 64), (512, 64)])

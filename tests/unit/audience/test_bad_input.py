@@ -44,6 +44,16 @@ BAD: dict[str, tuple[bytes, str, dict[str, object]]] = {
         "no_column",
         {"columns": "昵称, 手机"},
     ),
+    "two columns of OpenIDs": (
+        f"openid,name,OpenID\n{A},a,{B}\n{B},b,{A}\n".encode(),
+        "columns",
+        {"columns": "openid (1), OpenID (3)"},
+    ),
+    "the same column in two languages": (
+        f"用户标识\topenid\n{A}\t{B}\n".encode(),
+        "columns",
+        {"columns": "用户标识 (1), openid (2)"},
+    ),
     "no header": (f"甲,{A}\n乙,{B}\n".encode(), "no_column", {"columns": f"甲, {A}"}),
     "an escape in a column": (b"a\x1b[2J,b\n1,2\n", "no_column", {"columns": "a\\x1b[2J, b"}),
     "a NUL": (TWO + b"\0", "binary", {}),

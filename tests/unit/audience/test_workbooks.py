@@ -63,6 +63,11 @@ def test_a_workbook_may_come_as_a_stream() -> None:
             "error.audience.no_column",
             {"columns": "姓名, 手机"},
         ),
+        (
+            {"一": [["openid", "用户标识"], [A, B], [B, A]]},
+            "error.audience.columns",
+            {"columns": "openid (1), 用户标识 (2)"},
+        ),
         ({"一": []}, "error.audience.no_column", {"columns": "-"}),
         ({"一": [["openid"], [A]]}, "error.audience.single", {"openid": A}),
     ],
