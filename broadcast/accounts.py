@@ -50,6 +50,8 @@ class Account(BaseModel):
     )
     token_mode: TokenMode = TOKEN_MODE
     calls_per_minute: CallsPerMinute = CALLS_PER_MINUTE
+    #: mass/send and mass/sendall count against one daily number of calls.
+    shared_quota: bool = True
     callback_token: SecretStr | None = None
     encoding_aes_key: SecretStr | None = None
 

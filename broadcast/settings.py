@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -26,8 +28,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from broadcast import accounts, url_options
 from broadcast.accounts import Account, AccountKind, CallsPerMinute, TokenMode
+from broadcast.duration import parse_duration
 from broadcast.errors import SettingsError
 from broadcast.plan import LARGEST, SMALLEST
+from broadcast.plan.submission import LATE_BY
 from broadcast.url_logins import any_torn, torn
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,6 +83,7 @@ class Settings(BaseSettings):
     calls_per_minute: CallsPerMinute = Field(
         accounts.CALLS_PER_MINUTE, validation_alias=_env("WECHAT_CALLS_PER_MINUTE")
     )
+    shared_quota: bool = Field(True, validation_alias=_env("WECHAT_SHARED_QUOTA"))
     #: Read by ``cli.language``, since texts are needed before settings; here it is checked.
     lang: Literal["zh", "en"] | None = Field(None, validation_alias=_env("BROADCAST_LANG"))
     accounts_file: Path | None = Field(None, validation_alias=_env("BROADCAST_ACCOUNTS_FILE"))
@@ -111,6 +116,10 @@ class Settings(BaseSettings):
     #: So many batches of an account in doubt stop it; 0: never.
     pause_after_doubts: Annotated[int, Field(ge=0, le=1000)] = Field(
         3, validation_alias=_env("BROADCAST_PAUSE_AFTER_DOUBTS")
+    )
+    #: A first call that comes later than this after it was due is held for a person.
+    late_by: Annotated[timedelta, BeforeValidator(parse_duration)] = Field(
+        LATE_BY, validation_alias=_env("BROADCAST_LATE_BY")
     )
     #: Most tasks at once in one worker process; each lane that is sending takes one.
     concurrency: Annotated[int, Field(ge=1, le=512)] = Field(
@@ -188,6 +197,7 @@ class Settings(BaseSettings):
                 api_base=self.api_base,
                 token_mode=self.token_mode,
                 calls_per_minute=self.calls_per_minute,
+                shared_quota=self.shared_quota,
             )
         }
 

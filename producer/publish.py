@@ -52,6 +52,21 @@ class CeleryBell:
         """Ask a worker to plan a broadcast. Raises BrokerAwayError; it may have rung even then."""
         self._send(names.PLAN, [broadcast_id])
 
+    def ring_lane(self, account: str, broadcast_id: str) -> None:
+        """Ask a worker to drive a lane. Raises BrokerAwayError; it may have rung even then."""
+        self._send(names.SEND_BATCH, [account, broadcast_id])
+
+    def connect(self) -> None:
+        """Connect now, so that the next ring leaves at once. Raises BrokerAwayError."""
+        try:
+            with self._app.producer_or_acquire() as producer:
+                producer.connection.ensure_connection(max_retries=0, timeout=SOCKET_TIMEOUT_S)
+        except Exception as error:  # noqa: BLE001 - as in _send
+            reason = f"{type(error).__name__}: {redact(str(error))}".strip()
+        else:
+            return
+        raise BrokerAwayError("error.broker.away", reason=reason.splitlines()[0])
+
     def close(self) -> None:
         """Close what was connected."""
         if "_app" in self.__dict__:

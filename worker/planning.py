@@ -49,7 +49,7 @@ def plan(road: LaneContext, broadcast_id: str) -> Planned | None:
     if quota is not None:
         quotas.remember(road.engine, road.account, quota)
     proof = plans.open_for_calls(
-        road.engine, broadcast, cuts=cuts, quota=quota, waits=road.rules.waits
+        road.engine, broadcast, road.account, cuts=cuts, quota=quota, waits=road.rules.waits
     )
     passing(Point.PLAN_OPENED)
     return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)

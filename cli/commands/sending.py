@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from broadcast.duration import parse_duration
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.plan.submission import Terms
@@ -16,7 +18,7 @@ from cli.commands.options import AccountName, AsJSON, UntilWord, new_app
 from cli.following import Until
 from cli.group import Command
 from cli.sending import Ask, Sending, Wish
-from cli.terminal import clean, command_line, is_terminal
+from cli.terminal import clean, command_line, is_terminal, one_line
 from cli.wiring.person import who
 from cli.wiring.run import Run
 from producer import content as contents
@@ -43,6 +45,9 @@ def send(
     account: AccountName = None,
     key: Annotated[str | None, typer.Option("--key", metavar="KEY", help="help.send.key")] = None,
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="help.send.at")] = None,
+    late_by: Annotated[
+        str | None, typer.Option("--late-by", metavar="D", help="help.send.late_by")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.send.dry_run")] = False,
     spread_days: Annotated[
         bool, typer.Option("--spread-days", help="help.send.spread_days")
@@ -78,11 +83,19 @@ def send(
             spread_days=spread_days,
             priority=priority,
             batch_size=run.settings.batch_size,
+            late_by=run.settings.late_by if late_by is None else _late_by(late_by),
         ),
     )
     wish = Wish(source=source, order=order, ask=_ask(yes=yes), as_json=as_json)
     sending = Sending(run, wish, repeat=_repeat(run.arguments, order.key))
     raise typer.Exit(sending.dry_run() if dry_run else sending.send(goal if wait else None))
+
+
+def _late_by(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise InputError("error.usage.late_by", text=one_line(text)[:40]) from None
 
 
 def _audience(sources: list[str]) -> str:

@@ -14,7 +14,7 @@ from broadcast.call.waits import Waits
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.reports import Report
-from cli import ledger_facts
+from cli import ledger_facts, waking
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.group import Command
 from cli.remaining import remains
@@ -92,11 +92,13 @@ def retry(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None)
     """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
     run: Run = context.obj
     ledger = run.engine
+    waking.get_ready(run)
     done = retries.retry(
         ledger, broadcast_id, who=who(), why=in_one_line(why),
         waits=Waits(run.settings.wait_scale),
     )  # fmt: skip
     told, flown = in_flight.beside_report(ledger, broadcast_id)
+    waking.wake(run, told)
     for line in retried(told, done):
         run.terminal.say(line)
     remains(run, told, flown)

@@ -9,11 +9,12 @@ from typing import Annotated, Protocol
 import typer
 from sqlalchemy import Engine
 
+from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.errors import InputError, SettingsError
 from broadcast.message import Message
 from broadcast.states import BroadcastState
-from cli import ledger_facts
+from cli import ledger_facts, waking
 from cli.commands.options import AccountName, BroadcastID, Why, new_app
 from cli.group import Command
 from cli.remaining import remains
@@ -55,8 +56,26 @@ def pause(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None)
 
 @app.command(cls=Command, help="help.resume")
 def resume(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
-    """Let a broadcast go on."""
-    _steer(context.obj, operator.resume, broadcast_id, why=why, name="resume")
+    """Let a broadcast go on; its remaining calls are proved against the day once more."""
+    run: Run = context.obj
+    waking.get_ready(run)
+    quota = _quota(run, broadcast_id)
+    _steer(
+        run, functools.partial(operator.resume, quota=quota), broadcast_id, why=why, name="resume"
+    )
+
+
+def _quota(run: Run, broadcast_id: str) -> plan.Quota | None:
+    """Return what WeChat says of today's calls; None where it, or the account, is not there."""
+    from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - the client costs 0.1 s
+
+    account = reports.report(run.engine, broadcast_id, whole=False).account
+    try:
+        known_account = run.settings.account(account)
+    except SettingsError:
+        # What it is is said by the report that follows.
+        return None
+    return QuotaWithReason(run.wechat).quota(known_account)
 
 
 @app.command(cls=Command, help="help.cancel")
@@ -74,6 +93,7 @@ def _steer(run: Run, control: Control, broadcast_id: str, *, why: str | None, na
     text = f"{name}.done" if changed else AS_IT_STANDS.get((already, told.state), already)
     if told.lane.stands_still:
         text = BLOCKED_BY_ITS_ACCOUNT.get(text, text)
+    waking.wake(run, told)
     run.terminal.say(text, id=broadcast_id, state=told.state, account=told.account)
     remains(run, told, flown)
 
@@ -112,6 +132,7 @@ def unhalt(
     why: Why = None,
 ) -> None:
     """Let an account, or all, call again."""
+    waking.get_ready(context.obj)
     _switch(context.obj, operator.unhalt, account, every=every, why=why, name="unhalt")
 
 
@@ -164,6 +185,9 @@ def _say_what_remains(run: Run, changed: list[str], accounts: list[str]) -> None
     # First, while what was under way at the word still is.
     flown = in_flight.of_accounts(ledger, accounts)
     waiting = in_flight.waiting(ledger, accounts)
+    going = {name: there.going[0] for name, there in waiting.items() if there.going}
+    stands = ledger_facts.lanes(ledger).stands_still
+    waking.wake_lanes(run, [(name, one) for name, one in going.items() if not stands(name)])
     for account in accounts:
         if account in waiting:
             _say_what_waits(run, account, waiting[account])

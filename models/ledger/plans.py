@@ -175,6 +175,7 @@ def _phase(connection: Connection, broadcast_id: str) -> Phase:
 def open_for_calls(
     engine: Engine,
     broadcast: ToPlan,
+    account: Account,
     *,
     cuts: Sequence[Cut],
     quota: plan.Quota | None,
@@ -200,6 +201,7 @@ def open_for_calls(
         wanted = Wanted(
             account=broadcast.account, path=broadcast.path, calls=len(cuts), at=None,
             broadcast_id=broadcast.id, spread=broadcast.spread_days,
+            shared=account.shared_quota,
         )  # fmt: skip
         proof = quotas.prove(connection, wanted, quota=quota)
         if proof.fit is plan.Fit.TOO_MANY and _of_yesterday(connection, proof, quota):

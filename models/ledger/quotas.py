@@ -41,6 +41,8 @@ class Wanted:
     #: When it starts; None: now.
     at: datetime | None
     spread: bool
+    #: Calls of the other interface count against the same number.
+    shared: bool = True
 
 
 def day_of(moment: datetime) -> str:
@@ -48,26 +50,22 @@ def day_of(moment: datetime) -> str:
     return moment.astimezone(day.SHANGHAI).date().isoformat()
 
 
-def prove(
-    connection: Connection, wanted: Wanted, *, quota: plan.Quota | None, shared: bool = True
-) -> plan.Proof:
-    """Hold calls against the day of their start. *shared*: send and sendall share the hundred."""
+def prove(connection: Connection, wanted: Wanted, *, quota: plan.Quota | None) -> plan.Proof:
+    """Hold calls against the day of their start."""
     moment = now(connection)
     starts = max(moment, wanted.at or moment)
     if quota is not None and starts >= day.turn(moment):
         # What is used today says nothing about that day; only its size is known.
         limit = quota.daily_limit
         quota = plan.Quota(daily_limit=limit, used=0, remain=limit)
-    held = _held_by_others(connection, wanted, day_of(starts), shared=shared)
+    held = _held_by_others(connection, wanted, day_of(starts))
     return plan.prove(
         calls=wanted.calls, quota=quota, reserved=sum(calls for _, calls in held),
         spread=wanted.spread, holders=[name for name, _ in held[:MOST_HOLDERS]],
     )  # fmt: skip
 
 
-def _held_by_others(
-    connection: Connection, wanted: Wanted, on: str, *, shared: bool
-) -> Sequence[tuple[str, int]]:
+def _held_by_others(connection: Connection, wanted: Wanted, on: str) -> Sequence[tuple[str, int]]:
     """Return the broadcasts that hold calls on a day, and how many, those with most first."""
     calls = func.sum(Reservation.calls)
     query = (
@@ -77,7 +75,7 @@ def _held_by_others(
         .group_by(Reservation.broadcast_id)
         .order_by(calls.desc(), Reservation.broadcast_id)
     )
-    if not shared:
+    if not wanted.shared:
         query = query.where(Reservation.path == wanted.path)
     return [(name, int(count)) for name, count in connection.execute(query)]
 
@@ -88,7 +86,6 @@ def reserve(
     proof: plan.Proof,
     *,
     quota: plan.Quota | None,
-    shared: bool = True,
 ) -> None:
     """Hold the calls of a plan that was proved, one row a day, instead of what was held before."""
     if wanted.broadcast_id is None:
@@ -98,7 +95,7 @@ def reserve(
     days = [day_of(starts + timedelta(days=n)) for n in range(plan.MOST_DAYS)]
 
     def taken(later: int) -> int:
-        held = _held_by_others(connection, wanted, days[later], shared=shared)
+        held = _held_by_others(connection, wanted, days[later])
         return sum(calls for _, calls in held)
 
     limit = quota.daily_limit if quota is not None else wanted.calls

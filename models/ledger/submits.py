@@ -265,6 +265,7 @@ def _wanted(body: Body, broadcast_id: str | None, *, figures: Figures, terms: Te
     return Wanted(
         account=body.account.name, path=body.audience.path, calls=figures.calls or 1,
         broadcast_id=broadcast_id, at=body.scheduled_at, spread=terms.spread_days,
+        shared=body.account.shared_quota,
     )  # fmt: skip
 
 

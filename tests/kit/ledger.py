@@ -172,7 +172,7 @@ def planned(
     assert row is not None, "it does not wait for its plan"
     cuts = plans.cuts_of(engine, row)
     assert plans.add_batches(engine, row, owner or account(), cuts=cuts)
-    return plans.open_for_calls(engine, row, cuts=cuts, quota=quota)
+    return plans.open_for_calls(engine, row, owner or account(), cuts=cuts, quota=quota)
 
 
 def broadcast(
