@@ -20,7 +20,7 @@ from broadcast.states import BatchState, BroadcastState
 from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import claims, lanes, operator, records, stops
+from models.ledger import claims, gates, lanes, leases, operator, records
 from models.ledger.reading import next_work, reports
 from models.ledger.reading.next_work import Kind
 from models.ledger.transaction import write
