@@ -19,7 +19,7 @@ from models import engine as engines
 from models import schema
 from models.account import Lane
 from models.engine import open_engine, parse, reachable, reader
-from models.ledger import lanes
+from models.ledger import leases
 from models.ledger.transaction import read, write
 from tests.kit import ledger
 from tests.kit.wait import until
