@@ -17,7 +17,7 @@ from broadcast.call.path import SendPath
 from broadcast.gates import liveness
 from broadcast.gates.gate import Gate, GateKind, GateScope, closed
 from broadcast.reports import LaneView, Report
-from broadcast.states import BATCH_AT_REST, BatchState, BroadcastState, Phase
+from broadcast.states import BATCH_AT_REST, BatchState, Phase
 
 
 class Cause(StrEnum):
@@ -29,7 +29,7 @@ class Cause(StrEnum):
     HELD = "held"  #: what is planned cannot go on before a person says so
     MISSED_TIME = "missed_time"  #: its first call would have come too late
     DOES_NOT_FIT = "does_not_fit"  #: the account's day has too few calls left
-    IN_DOUBT = "in_doubt"  #: nothing is left to be called, but batches are in doubt
+    IN_DOUBT = "in_doubt"  #: batches that only a person can settle, whatever the state
     SCHEDULED = "scheduled"
     OVERDUE = "overdue"  #: its time has come, and nobody launched it
     ACCOUNT_WAITS = "account_waits"  #: for WeChat or for another day
@@ -69,14 +69,15 @@ class Blocker:
 def of(report: Report) -> Iterator[Blocker]:
     """Yield why *report* makes no call; nothing where it is driven, or has ended.
 
-    What stops the account is named whatever the state: its next broadcast stands still too. What is
-    ahead of it and whether anybody is there are known of a report of one broadcast alone.
+    What stops the account is named whatever the state: its next broadcast stands still too. So are
+    doubts. What is ahead of it and whether anybody is there are known of a report of one broadcast
+    alone.
     """
     stops = list(of_account(report.account, report.lane, report.now))
     yield from stops
     own = list(_own(report))
     yield from own
-    if report.state is BroadcastState.HELD and report.phase is Phase.ENDED:
+    if report.batches["in_doubt"]:
         yield _in_doubt(report)
     if not stops and not own and is_driven(report):
         yield from _waits(report)

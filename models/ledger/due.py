@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, case, func, select, update
 
@@ -18,6 +18,10 @@ from models.engine import now
 from models.ledger.lanes import GRACE
 from models.ledger.reading import standing
 from models.ledger.reading.standing import OPEN_PHASES
+
+#: Written for what waits for nothing: it stays past though the database's clock is set back, and
+#: every database can store it.
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def refresh(connection: Connection, account: str) -> None:
@@ -56,7 +60,7 @@ def refresh(connection: Connection, account: str) -> None:
     changed = False
     for row in rows:
         at = found[row.id]
-        wanted = None if at is None else max(at, moment)
+        wanted = None if at is None else max(at, AT_ONCE)
         if not _is_as_good(row.due_at, wanted, moment):
             changed = True
             connection.execute(

@@ -56,15 +56,20 @@ class _Free:
 def is_free(moment: datetime) -> ColumnElement[bool]:
     """Return the condition that nobody drives the lane at *moment*.
 
-    A lease that ends later than any can was given before the database's clock was set back. If its
-    driver lives, his next heartbeat makes it one of now, mostly before anybody looks; if he died,
-    nobody else would have the lane until the clock is there again.
+    If the driver of a lease of another clock lives, its next heartbeat makes it one of now, mostly
+    before anybody looks; if it died, nobody else would have the lane until the clock is there again.
     """
     return or_(
-        Lane.leased_until.is_(None),
-        Lane.leased_until <= moment,
-        Lane.leased_until > moment + 2 * LEASE,
+        Lane.leased_until.is_(None), Lane.leased_until <= moment, is_of_another_clock(moment)
     )
+
+
+def is_of_another_clock(moment: datetime) -> ColumnElement[bool]:
+    """Return the condition that the lane was leased before the database's clock was set back.
+
+    It then ends later than any lease can.
+    """
+    return Lane.leased_until > moment + 2 * LEASE
 
 
 def acquire(

@@ -102,11 +102,15 @@ def _free(
 
 
 def _due_lanes(connection: Connection, moment: datetime) -> list[tuple[str, str]]:
-    """Return lanes nobody drives that have something to do, by ``due_at`` alone."""
+    """Return lanes nobody drives that have something to do, by ``due_at`` alone.
+
+    Where a lease shows that the database's clock was set back, moments of before say nothing.
+    """
+    due_now = or_(BroadcastRow.due_at <= moment, leases.is_of_another_clock(moment))
     rows = connection.execute(
         select(BroadcastRow.account, func.min(BroadcastRow.id))
         .join(Lane, Lane.account == BroadcastRow.account)
-        .where(BroadcastRow.due_at <= moment, BroadcastRow.phase == Phase.SENDING)
+        .where(BroadcastRow.due_at.is_not(None), due_now, BroadcastRow.phase == Phase.SENDING)
         .where(leases.is_free(moment), _is_silent(Lane.woken_at, moment))
         .group_by(BroadcastRow.account)
         .order_by(BroadcastRow.account)

@@ -7,12 +7,18 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
+from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
-from models import Event
+from broadcast.gates.gate import Gate, GateKind
+from models import Event, GateRow
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
-from models.ledger import lanes
+from models.engine import now
+from models.ledger import due, gates, lanes, operator
+from models.ledger.gates import Closing
+from models.ledger.reading import standing
+from models.ledger.transaction import WORKER, read, write
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver
 
@@ -28,10 +34,57 @@ def lost_then(driver: Driver, *facts: CallResult) -> None:
         driver.call(fact)
 
 
+def doubt(driver: Driver) -> None:
+    """End the next batch in doubt: its reply was lost, and then WeChat refuses the account."""
+    lost_then(driver, ledger.said(48001))
+    operator.unhalt(driver.engine, None, who="tests")
+
+
 def lane(engine: Engine) -> Any:
     """Return the row of the only lane."""
     with engine.connect() as connection:
         return connection.execute(select(Lane.__table__)).one()
+
+
+def close(engine: Engine, kind: GateKind, *, account: str = "default", **facts: Any) -> bool:
+    """Close a gate of the account, or of what *facts* name; return whether it was open."""
+    closing = Closing(kind=kind, **{"who": WORKER, **facts})
+
+    def work(connection: Any) -> bool:
+        lanes.hold(connection, account)
+        return gates.close(connection, account, closing)
+
+    return write(engine, work)
+
+
+def standing_gates(
+    engine: Engine, broadcast_id: str = "", *, account: str = "default"
+) -> list[Gate]:
+    """Return the gates that nobody opened: of the account, its paths, and one broadcast."""
+    with read(engine) as connection:
+        return standing.of(connection, account, broadcast_id)
+
+
+def kinds(engine: Engine, broadcast_id: str = "", *, account: str = "default") -> set[GateKind]:
+    """Return the kinds of the gates that nobody opened."""
+    return {gate.kind for gate in standing_gates(engine, broadcast_id, account=account)}
+
+
+def the_gate(engine: Engine, kind: GateKind, broadcast_id: str = "") -> Gate:
+    """Return the one gate of a kind that nobody opened."""
+    [gate] = [gate for gate in standing_gates(engine, broadcast_id) if gate.kind is kind]
+    return gate
+
+
+def let_wait(engine: Engine, pause: timedelta, *, reason: Reason = Reason.THROTTLED) -> None:
+    """Let the lane wait from now on."""
+
+    def work(connection: Any) -> None:
+        lanes.hold(connection, "default")
+        lanes.wait(connection, "default", until=now(connection) + pause, reason=reason)
+        due.refresh(connection, "default")
+
+    write(engine, work)
 
 
 def snapshot(engine: Engine) -> dict[str, list[Any]]:
@@ -39,7 +92,7 @@ def snapshot(engine: Engine) -> dict[str, list[Any]]:
     with engine.connect() as connection:
         return {
             table.__tablename__: list(connection.execute(select(table.__table__)).all())
-            for table in (Batch, AttemptRow, Lane, Event)
+            for table in (Batch, AttemptRow, Lane, GateRow, Event)
         }
 
 

@@ -13,6 +13,7 @@ from broadcast.accounts import Account
 from broadcast.call.attempts import Reason
 from broadcast.errors import SettingsError
 from broadcast.events import EventKind
+from broadcast.gates.gate import GateKind
 from broadcast.states import BroadcastState
 from models import Event
 from models.account import AccountRow
@@ -128,9 +129,11 @@ def test_lane_of_a_changed_appid_stands_still_until_a_human_lifts_it(engine: Eng
     assert not accounts.stop(engine, "default")
 
     told = reports.report(engine, broadcast_id)
-    assert (told.state, told.lane.stop_reason) == (BroadcastState.HELD, Reason.APPID_CHANGED)
+    assert told.state is BroadcastState.HELD
+    [gate] = told.lane.gates
+    assert (gate.kind, gate.reason) == (GateKind.STOP, Reason.APPID_CHANGED)
     with engine.connect() as connection:
-        stops = select(func.count()).select_from(Event).where(Event.kind == EventKind.LANE_STOP)
+        stops = select(func.count()).select_from(Event).where(Event.kind == EventKind.GATE_CLOSED)
         assert connection.scalar(stops) == 1
     operator.unhalt(engine, "default", who="tests")
     assert accounts.stop(engine, "default")

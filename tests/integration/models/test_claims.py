@@ -16,14 +16,14 @@ from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
 from broadcast.call.waits import Waits
 from broadcast.errors import DatabaseAwayError
+from broadcast.gates.gate import GateKind
 from broadcast.states import BatchState, BroadcastState
 from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow
-from models.engine import now
-from models.ledger import claims, lanes, operator, records, stops
+from models.ledger import claims, lanes, leases, operator, records
 from models.ledger.reading import next_work, reports
 from models.ledger.reading.next_work import Kind
-from models.ledger.transaction import write
+from tests.integration.models.stories import close, let_wait
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 from tests.servers.fixtures import Launch
@@ -53,7 +53,7 @@ def test_one_work_is_claimed_once_by_many_threads(engine: Engine) -> None:
 DRIVE = """
 import sys
 from models.engine import open_engine
-from models.ledger import claims, lanes
+from models.ledger import claims, leases
 from models.ledger.reading import next_work
 from models.ledger.reading.next_work import Kind
 from models.ledger.records import record
@@ -175,39 +175,26 @@ def test_claim_fails_after_halt_and_succeeds_after_unhalt(driver: Driver, name: 
     driver.claim()
 
 
-def test_claim_fails_while_the_lane_was_told_to_wait_after_the_look(driver: Driver) -> None:
+@pytest.mark.parametrize("reason", [Reason.QUOTA_TODAY, Reason.THROTTLED])
+def test_claim_fails_while_the_lane_was_told_to_wait_after_the_look(
+    driver: Driver, reason: Reason
+) -> None:
     """The reply to an orphan's call may say that the day has no calls left."""
     work = driver.next()
-
-    def wait(connection: Connection) -> None:
-        until = now(connection) + timedelta(minutes=5)
-        lanes.wait(connection, "default", until=until, reason=Reason.QUOTA_TODAY)
-
-    write(driver.engine, wait)
+    let_wait(driver.engine, timedelta(minutes=5), reason=reason)
     refused(driver, work)
-    assert driver.next().kind is Kind.WAIT
+    waiting = driver.next()
+    assert work.now is not None
+    assert waiting.until is not None
+    assert waiting.kind is Kind.WAIT
+    assert timedelta(minutes=5) <= waiting.until - work.now < timedelta(minutes=6)
 
 
 def test_claim_fails_after_wechat_stopped_the_account(driver: Driver) -> None:
     work = driver.next()
-    write(
-        driver.engine,
-        lambda c: stops.stop(
-            c, "default", reason=Reason.ACCOUNT_STOPPED, errcode=48001, errmsg="api unauthorized"
-        ),
-    )
+    close(driver.engine, GateKind.STOP, reason=Reason.ACCOUNT_STOPPED, errcode=48001)
     refused(driver, work)
     assert driver.next().kind is Kind.REST
-
-
-def test_claim_fails_while_the_lane_waits(driver: Driver) -> None:
-    work = driver.next()
-    assert work.now is not None
-    until = work.now + timedelta(hours=1)
-    write(driver.engine, lambda c: lanes.wait(c, "default", until=until, reason=Reason.THROTTLED))
-    refused(driver, work)
-    waiting = driver.next()
-    assert (waiting.kind, waiting.until) == (Kind.WAIT, until)
 
 
 def test_claim_fails_for_work_of_before(driver: Driver) -> None:
@@ -226,6 +213,7 @@ def test_claim_names_batch_attempt_fence_and_key_before_the_call(driver: Driver)
     assert (row.batch_id, row.number, row.claim) == (work.batch_id, 1, claim.claim)
     assert (row.fence, row.owner, row.account) == (driver.held.fence, "tests", "default")
     assert row.clientmsgid == work.clientmsgid
+    assert (row.path, row.begins_anew) == (work.path, False)
     assert row.id == claim.attempt_id
 
 

@@ -13,6 +13,7 @@ from broadcast.call.attempts import Reason
 from broadcast.call.decide import Decision, Verdict
 from broadcast.call.result import CallResult
 from broadcast.events import EventKind
+from broadcast.gates.gate import GateKind, GateScope
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
@@ -21,7 +22,14 @@ from models.ledger import operator, records, resolves, retries
 from models.ledger.reading import next_work, reports
 from models.ledger.reading.next_work import Kind
 from tests.integration.models.still_clock import NOON, StillClock
-from tests.integration.models.stories import SOON, lane, lost_then, snapshot, take_over
+from tests.integration.models.stories import (
+    SOON,
+    lane,
+    lost_then,
+    snapshot,
+    take_over,
+    the_gate,
+)
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -137,7 +145,7 @@ def test_lost_reply_then_token_error_goes_again_at_once_and_a_second_stops_the_a
     assert driver.next().kind is Kind.CALL
     driver.call(said(40001))
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.IN_DOUBT
-    assert lane(driver.engine).stopped_at is not None
+    assert the_gate(driver.engine, GateKind.STOP).scope is GateScope.ACCOUNT
 
 
 def test_repeats_end_before_23_hours(driver: Driver, broadcast_id: str) -> None:

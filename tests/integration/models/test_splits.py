@@ -5,22 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from broadcast import openid
 from broadcast.call.rules import Rules
-from broadcast.states import BatchState, BroadcastState
-from models import Pack
-from models.ledger import operator
-from models.ledger.reading import next_work, reports
+from broadcast.states import BatchState, BroadcastState, Phase
+from models import Batch, ChunkRow
+from models.ledger import operator, splits
+from models.ledger.reading import batches, next_work, recipients, reports
 from models.ledger.reading.next_work import Kind
+from models.ledger.transaction import read, write
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
-from tests.kit.openids import split
 
 
-def children(engine: Engine, broadcast_id: str, parent: int) -> list[Any]:
-    return [row for row in ledger.batches(engine, broadcast_id) if row.parent_id == parent]
+def packed(engine: Engine, row: Any) -> bytes:
+    """Return the OpenIDs of a batch."""
+    with read(engine) as connection:
+        return recipients.packed(
+            connection, row.broadcast_id, row.list, start=row.start, size=row.size
+        )
+
+
+def chunks(engine: Engine) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(ChunkRow.__table__).order_by(ChunkRow.id)).all())
 
 
 @pytest.mark.parametrize("size", [4, 5, 10, 9_999])
@@ -32,22 +41,44 @@ def test_halves_add_up_to_their_parent(engine: Engine, size: int) -> None:
     assert one.size + other.size == parent.size == size
     assert one.size - other.size in {0, 1}
     assert [row.n for row in (one, other)] == [2, 3]
-    whole = next_work.openids(engine, parent.pack_id)
-    halves = [next_work.openids(engine, row.pack_id) for row in (one, other)]
-    assert b"".join(halves) == whole
+    assert [(row.list, row.start) for row in (one, other)] == [
+        (parent.list, parent.start), (parent.list, parent.start + one.size),
+    ]  # fmt: skip
+    halves = [packed(engine, row) for row in (one, other)]
+    assert b"".join(halves) == packed(engine, parent) == ledger.packed(ledger.openids(size))
     assert len({row.clientmsgid for row in (parent, one, other)}) == 3
     assert {row.depth for row in (one, other)} == {1}
 
 
-def test_pack_of_a_half_names_its_first_and_last_openid(engine: Engine) -> None:
-    broadcast_id = ledger.broadcast(engine, size=10, batches=1)
+def test_a_half_of_a_later_batch_begins_inside_of_its_list(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, size=20, batches=2)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    driver.call(said(40003))
+
+    _, parent, one, other = ledger.batches(engine, broadcast_id)
+
+    assert [(row.start, row.size) for row in (parent, one, other)] == [(10, 10), (10, 5), (15, 5)]
+    assert packed(engine, other) == ledger.packed(ledger.openids(20)[15:])
+
+
+def test_a_split_copies_no_recipients(engine: Engine) -> None:
+    ledger.broadcast(engine, size=10, batches=1)
+    before = chunks(engine)
     Driver(engine).call(said(40003))
-    with engine.connect() as connection:
-        rows = connection.execute(select(Pack.__table__).where(Pack.n > 1).order_by(Pack.n)).all()
-    for row in rows:
-        names = list(split(openid.unpack(row.openids)))
-        assert (row.first_openid, row.last_openid) == (names[0], names[-1])
-        assert (row.size, row.broadcast_id) == (len(names), broadcast_id)
+    assert chunks(engine) == before
+
+
+def test_batch_without_recipients_of_ours_cannot_be_split(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    with engine.begin() as connection:
+        connection.execute(update(Batch).values(list=None, size=None))
+    batch_id = ledger.batch(engine, broadcast_id).id
+
+    with pytest.raises(ValueError, match="no recipients"):
+        write(engine, lambda c: splits.split(c, batches.held(c, batch_id)))
+
+    assert len(ledger.batches(engine, broadcast_id)) == 2
 
 
 @pytest.mark.parametrize(("size", "errcode"), [(2, 40003), (3, 40003), (10, 40130)])
@@ -66,7 +97,7 @@ def test_batches_are_halved_as_often_as_the_rules_say(engine: Engine, depth: int
     bad = ledger.openids(1_000)[137].encode()
     driver = Driver(engine, rules=Rules(split_depth=depth))
     while (work := driver.next()).kind is Kind.CALL:
-        names = openid.unpack(next_work.openids(engine, work.pack_id))
+        names = openid.unpack(next_work.openids(engine, work) or b"")
         driver.call(said(40003) if bad in names else said(0, msg_id=work.batch_id))
     rows = ledger.batches(engine, broadcast_id)
     assert max(row.depth for row in rows) == depth
@@ -88,5 +119,5 @@ def test_halves_of_a_cancelled_broadcast_are_not_called(engine: Engine) -> None:
     driver.record(claim, said(40003))
     told = reports.report(engine, broadcast_id)
     assert told.recipients["refused"] == sum(told.recipients.values()) == 10
-    assert told.state is BroadcastState.FAILED
+    assert (told.state, told.phase) == (BroadcastState.CANCELLED, Phase.ENDED)
     assert driver.next().kind is Kind.REST

@@ -11,19 +11,20 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.call.attempts import Reason
+from broadcast.call.path import SendPath
+from broadcast.gates.gate import GateKind
 from broadcast.states import BatchState
 from models.account import Lane
 from models.broadcast import BroadcastRow
-from models.engine import now
-from models.ledger import lanes, operator, stops, sweeps
-from models.ledger.transaction import write
+from models.ledger import lanes, leases, operator, sweeps
+from tests.integration.models.stories import close, let_wait
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
 OVER = lanes.LEASE + timedelta(seconds=1)
 
 
-def test_plan_that_nobody_was_rung_for_is_found_and_rung_once(engine: Engine) -> None:
+def test_plan_that_nobody_was_woken_for_is_found_and_woken_once(engine: Engine) -> None:
     broadcast_id = ledger.published(engine, ledger.body())
     assert sweeps.due(engine).plans == [broadcast_id]
     assert sweeps.due(engine).plans == []
@@ -31,7 +32,7 @@ def test_plan_that_nobody_was_rung_for_is_found_and_rung_once(engine: Engine) ->
     assert sweeps.due(engine).plans == [broadcast_id]
 
 
-def test_lane_with_work_and_no_driver_is_found_and_rung_once(engine: Engine) -> None:
+def test_lane_with_work_and_no_driver_is_found_and_woken_once(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
     assert sweeps.due(engine).lanes == []
@@ -39,7 +40,7 @@ def test_lane_with_work_and_no_driver_is_found_and_rung_once(engine: Engine) -> 
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
 
 
-def test_lane_whose_lease_lives_is_never_rung(engine: Engine) -> None:
+def test_lane_whose_lease_lives_is_never_woken(engine: Engine) -> None:
     ledger.broadcast(engine)
     driver = Driver(engine)
     driver.claim()
@@ -61,23 +62,17 @@ STILL: dict[str, Callable[[Engine, str], object]] = {
     "paused": lambda engine, broadcast_id: operator.pause(engine, broadcast_id, who="a"),
     "cancelled": lambda engine, broadcast_id: operator.cancel(engine, broadcast_id, who="a"),
     "halted": lambda engine, _: operator.halt(engine, None, who="a"),
-    "stopped": lambda engine, _: write(
-        engine,
-        lambda c: stops.stop(
-            c, "default", reason=Reason.ACCOUNT_STOPPED, errcode=48001, errmsg=None
-        ),
+    "stopped": lambda engine, _: close(engine, GateKind.STOP, reason=Reason.ACCOUNT_STOPPED),
+    "path stopped": lambda engine, _: close(engine, GateKind.STOP, path=SendPath.MASS_SEND),
+    "held": lambda engine, broadcast_id: close(
+        engine, GateKind.HOLD, broadcast_id=broadcast_id, reason=Reason.MISSED_TIME
     ),
-    "waiting": lambda engine, _: write(
-        engine,
-        lambda c: lanes.wait(
-            c, "default", until=now(c) + timedelta(hours=1), reason=Reason.THROTTLED
-        ),
-    ),
+    "waiting": lambda engine, _: let_wait(engine, timedelta(hours=1)),
 }
 
 
 @pytest.mark.parametrize("why", STILL)
-def test_lane_that_stands_still_is_not_rung_for_a_call(engine: Engine, why: str) -> None:
+def test_lane_that_stands_still_is_not_woken_for_a_call(engine: Engine, why: str) -> None:
     broadcast_id = ledger.broadcast(engine)
     STILL[why](engine, broadcast_id)
     assert sweeps.due(engine).lanes == []
@@ -161,8 +156,8 @@ def test_many_sweeps_at_once_are_harmless(engine: Engine) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(sweep, range(4)))
-    assert {broadcast_id for rings in found for _, broadcast_id in rings.lanes} == set(ids)
-    assert {broadcast_id for rings in found for broadcast_id in rings.plans} == set(waiting)
+    assert {broadcast_id for wakes in found for _, broadcast_id in wakes.lanes} == set(ids)
+    assert {broadcast_id for wakes in found for broadcast_id in wakes.plans} == set(waiting)
 
 
 def test_expired_doubt_is_held_under_a_pause_too(engine: Engine) -> None:
@@ -182,20 +177,30 @@ def test_clock_that_was_set_back_leaves_no_lane_and_no_plan_behind(engine: Engin
     """Eight hours: a machine took its local time for that of the world, and was corrected."""
     planned = ledger.broadcast(engine)
     stored = ledger.published(engine, ledger.body(key="two"))
-    rung = sweeps.due(engine)
-    assert (rung.lanes, rung.plans) == ([("default", planned)], [stored])
+    woken = sweeps.due(engine)
+    assert (woken.lanes, woken.plans) == ([("default", planned)], [stored])
     Driver(engine).claim()
     ledger.pass_time(engine, -timedelta(hours=8))
 
-    rings = sweeps.due(engine)
+    wakes = sweeps.due(engine)
 
-    assert (rings.lanes, rings.plans) == ([("default", planned)], [stored])
-    # Its driver died; who is rung for gets the lane, and finds the orphan.
+    assert (wakes.lanes, wakes.plans) == ([("default", planned)], [stored])
+    # Its driver died; who is woken gets the lane, and finds the orphan.
     assert leases.acquire(engine, "default", "other") is not None
     assert ledger.batch(engine, planned).state is BatchState.UNKNOWN
 
 
-def test_driver_who_lives_keeps_his_lane_when_the_clock_is_set_back(engine: Engine) -> None:
+def test_orphan_is_found_though_nothing_else_is_due_and_the_clock_was_set_back(
+    engine: Engine,
+) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).claim()
+    ledger.pass_time(engine, -timedelta(hours=8))
+
+    assert sweeps.due(engine).lanes == [("default", broadcast_id)]
+
+
+def test_driver_that_lives_keeps_its_lane_when_the_clock_is_set_back(engine: Engine) -> None:
     ledger.broadcast(engine)
     driver = Driver(engine)
     driver.claim()

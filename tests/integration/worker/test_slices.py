@@ -21,8 +21,8 @@ from broadcast.call.rules import Rules
 from broadcast.errors import DatabaseAwayError
 from broadcast.states import BatchState, BroadcastState
 from coordination.tokens import Token
-from models import Batch, BroadcastRow, Pack
-from models.ledger import claims, lanes, operator, records, transaction
+from models import Batch, BroadcastRow
+from models.ledger import claims, leases, operator, records, transaction
 from models.ledger.reading import reports
 from tests.kit import ledger
 from worker import lane

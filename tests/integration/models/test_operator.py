@@ -14,16 +14,19 @@ from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.events import EventKind
+from broadcast.gates import blockers
+from broadcast.gates.blockers import Cause
+from broadcast.gates.gate import GateKind
+from broadcast.reports import Did
 from broadcast.states import BatchState, BroadcastState
-from models import Event
+from models import Event, GateRow
 from models.attempt import AttemptRow
 from models.ledger import claims, operator, plans, sweeps
-from models.ledger.reading import in_flight, reports, voices
+from models.ledger.reading import in_flight, reports
 from models.ledger.reading.in_flight import Waiting
 from models.ledger.reading.next_work import Kind
 from models.ledger.transaction import note, write
-from tests.integration.models.stories import OVER, snapshot
-from tests.integration.models.words import doubt
+from tests.integration.models.stories import OVER, doubt, snapshot, standing_gates, the_gate
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -45,10 +48,10 @@ def test_pause_and_resume_say_whether_they_changed_anything(engine: Engine) -> N
     assert not operator.resume(engine, broadcast_id, who=WHO)
     assert operator.pause(engine, broadcast_id, who=WHO)
     assert not operator.pause(engine, broadcast_id, who=WHO)
-    told = reports.report(engine, broadcast_id)
-    assert (told.state, told.reason) == (BroadcastState.PAUSED, Reason.BY_HAND)
+    assert state(engine, broadcast_id) is BroadcastState.PAUSED
+    assert the_gate(engine, GateKind.PAUSE, broadcast_id).reason is Reason.BY_HAND
     assert operator.resume(engine, broadcast_id, who=WHO)
-    assert state(engine, broadcast_id) is BroadcastState.PLANNING
+    assert state(engine, broadcast_id) is BroadcastState.WAITING
 
 
 def test_broadcast_that_was_called_goes_on_where_it_stood(engine: Engine) -> None:
@@ -81,11 +84,24 @@ def test_scheduled_broadcast_keeps_its_time_over_a_pause(engine: Engine) -> None
     assert sweeps.launch_due(engine) == []
     operator.resume(engine, broadcast_id, who=WHO)
     assert state(engine, broadcast_id) is BroadcastState.SCHEDULED
+    assert plans.to_plan(engine, broadcast_id) is None
+
+
+def test_time_that_came_under_a_pause_lets_it_be_planned_and_not_called(engine: Engine) -> None:
+    at = datetime.now(UTC) + timedelta(hours=2)
+    broadcast_id = ledger.published(engine, ledger.body(at=at))
     operator.pause(engine, broadcast_id, who=WHO)
-    ledger.pass_time(engine, timedelta(hours=1, seconds=1))
-    assert sweeps.launch_due(engine) == []
+    ledger.pass_time(engine, timedelta(hours=2, seconds=1))
+
+    assert sweeps.launch_due(engine) == [broadcast_id]
+    ledger.planned(engine, broadcast_id)
+
+    assert state(engine, broadcast_id) is BroadcastState.PAUSED
+    driver = Driver(engine)
+    assert driver.next().kind is Kind.REST
     operator.resume(engine, broadcast_id, who=WHO)
-    assert state(engine, broadcast_id) is BroadcastState.PLANNING
+    assert state(engine, broadcast_id) is BroadcastState.WAITING
+    assert driver.next().kind is Kind.CALL
 
 
 @pytest.mark.parametrize("facts", [(said(0, msg_id=1), said(0, msg_id=2)), (said(40130),) * 2])
@@ -111,8 +127,11 @@ def test_broadcast_held_for_a_doubt_alone_needs_a_human_not_a_resume(engine: Eng
     with pytest.raises(InputError) as caught:
         operator.resume(engine, broadcast_id, who=WHO)
     assert caught.value.message_id == "error.broadcast.in_doubt"
-    operator.cancel(engine, broadcast_id, who=WHO)
-    assert state(engine, broadcast_id) is BroadcastState.HELD, "a doubt is not cancelled away"
+    assert operator.cancel(engine, broadcast_id, who=WHO)
+    told = reports.report(engine, broadcast_id)
+    assert told.state is BroadcastState.CANCELLED
+    assert told.recipients["in_doubt"] == told.audience["planned"], "no doubt is cancelled away"
+    assert Cause.IN_DOUBT in {blocker.cause for blocker in blockers.of(told)}
 
 
 def test_cancel_before_any_call_cancels_everybody(engine: Engine) -> None:
@@ -142,7 +161,7 @@ def test_cancel_in_the_middle_names_the_exact_sets(engine: Engine) -> None:
     assert told.recipients == {
         "accepted": 10, "refused": 10, "cancelled": 10, "in_doubt": 10, "waiting": 0,
     }  # fmt: skip
-    assert told.state is BroadcastState.HELD
+    assert told.state is BroadcastState.CANCELLED
 
 
 def test_halt_and_unhalt_name_the_accounts_they_moved(engine: Engine) -> None:
@@ -151,8 +170,10 @@ def test_halt_and_unhalt_name_the_accounts_they_moved(engine: Engine) -> None:
     assert operator.halt(engine, "north", who=WHO) == ["north"]
     assert operator.halt(engine, None, who=WHO) == ["south"]
     assert operator.halt(engine, None, who=WHO) == []
-    told = reports.reports(engine)[0].lane
-    assert (told.halted_by, told.halted_at is None) == (WHO, False)
+    halts = [told.lane.gates for told in reports.reports(engine)]
+    assert [[(gate.kind, gate.closed_by) for gate in gates] for gates in halts] == [
+        [(GateKind.HALT, WHO)]
+    ] * 2
     assert operator.unhalt(engine, None, who=WHO) == ["north", "south"]
     assert operator.unhalt(engine, None, who=WHO) == []
 
@@ -200,20 +221,21 @@ def test_every_word_stands_in_the_history_with_its_speaker(engine: Engine) -> No
     operator.halt(engine, None, who=WHO)
     operator.unhalt(engine, None, who=WHO)
     with engine.connect() as connection:
-        kinds = connection.scalars(select(Event.kind).where(Event.who == WHO)).all()
-    moved = [EventKind.BATCH_MOVE] * 2 + [EventKind.BROADCAST_MOVE] * 3
-    assert sorted(kinds) == [
-        *moved,
-        *[EventKind.BROADCAST_WORD] * 3,
-        EventKind.LANE_HALT,
-        EventKind.LANE_UNHALT,
+        query = select(Event.kind).where(Event.who == WHO).order_by(Event.id)
+        kinds = connection.scalars(query).all()
+    close, open_, did = EventKind.GATE_CLOSED, EventKind.GATE_OPENED, EventKind.OPERATOR_ACTION
+    assert kinds == [
+        *(close, did),  # pause
+        *(open_, did),  # resume
+        *(close, EventKind.BATCH_MOVE, did),  # cancel: both batches by one line
+        *(close, did),  # halt
+        *(open_, did),  # unhalt
     ]
 
 
 def test_history_keeps_facts_that_json_does_not_know(engine: Engine) -> None:
-    write(
-        engine, lambda c: note(c, EventKind.LANE_STOP, who=WHO, at=datetime(2026, 1, 1, tzinfo=UTC))
-    )
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    write(engine, lambda c: note(c, EventKind.TOKEN_DRIFT, who=WHO, at=at))
     with engine.connect() as connection:
         assert connection.scalar(select(Event.detail)) == '{"at": "2026-01-01 00:00:00+00:00"}'
 
@@ -242,43 +264,49 @@ def test_cancel_that_left_a_doubt_is_said_once(engine: Engine) -> None:
     assert snapshot(engine) == before
 
 
-def test_why_stands_in_the_history_and_is_told(engine: Engine) -> None:
+def test_why_stands_in_the_history_and_at_the_gate(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     operator.pause(engine, broadcast_id, who=WHO, why="错字")
-    told = voices.last(engine, broadcast_id)
-    assert told is not None
-    assert (told.who, told.why, told.moved_to) == (WHO, "错字", BroadcastState.PAUSED)
+    gate = the_gate(engine, GateKind.PAUSE, broadcast_id)
+    assert (gate.closed_by, gate.why) == (WHO, "错字")
     operator.resume(engine, broadcast_id, who=WHO, why="改好了 🎉")
     operator.halt(engine, "default", who=WHO, why="老板来电")
-    assert reports.report(engine, broadcast_id).lane.halted_why == "老板来电"
+    assert the_gate(engine, GateKind.HALT).why == "老板来电"
     operator.unhalt(engine, "default", who=WHO)
-    assert reports.report(engine, broadcast_id).lane.halted_why is None
+    assert standing_gates(engine, broadcast_id) == []
     with engine.connect() as connection:
-        said_so = select(Event.detail).where(
-            Event.who == WHO, Event.kind != EventKind.BROADCAST_MOVE
-        )
-        details = connection.scalars(said_so.order_by(Event.id)).all()
-    assert [json.loads(one).get("why") for one in details] == [
-        "错字", "改好了 🎉", "老板来电", None,
+        opened = connection.execute(
+            select(GateRow.opened_by, GateRow.opened_why).order_by(GateRow.id)
+        ).all()
+    assert [tuple(row) for row in opened] == [(WHO, "改好了 🎉"), (WHO, None)]
+    actions = reports.report(engine, broadcast_id).operator_actions
+    assert actions is not None
+    assert [(one.did, one.who, one.why) for one in actions.actions] == [
+        (Did.PAUSE, WHO, "错字"), (Did.RESUME, WHO, "改好了 🎉"), (Did.HALT, WHO, "老板来电"),
+        (Did.UNHALT, WHO, None),
     ]  # fmt: skip
 
 
-def test_nobodys_word_is_told_where_only_wechat_stopped_it(engine: Engine) -> None:
+def test_nobody_is_named_where_only_wechat_stopped_it(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     Driver(engine).call(said(45002))
-    assert state(engine, broadcast_id) is BroadcastState.PAUSED
-    told = voices.last(engine, broadcast_id)
-    assert told is not None
-    assert told.moved_to == BroadcastState.PLANNING, "a person submitted it, and no more"
+    told = reports.report(engine, broadcast_id)
+    assert told.state is BroadcastState.PAUSED
+    assert [blocker.who for blocker in blockers.of(told)] == [None]
+    assert told.operator_actions is not None
+    assert told.operator_actions.actions == []
 
 
-def test_who_paused_what_wechat_had_stopped_is_told(engine: Engine) -> None:
+def test_who_paused_what_wechat_had_stopped_is_told_beside_it(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     Driver(engine).call(said(45002))
-    operator.pause(engine, broadcast_id, who=WHO, why="错字")
-    told = voices.last(engine, broadcast_id)
-    assert told is not None
-    assert (told.who, told.why, told.moved_to) == (WHO, "错字", BroadcastState.PAUSED)
+    assert operator.pause(engine, broadcast_id, who=WHO, why="错字")
+    told = reports.report(engine, broadcast_id)
+    assert [(gate.kind, gate.errcode, gate.why) for gate in told.gates] == [
+        (GateKind.BREAKER, 45002, None), (GateKind.PAUSE, None, "错字"),
+    ]  # fmt: skip
+    assert operator.resume(engine, broadcast_id, who=WHO)
+    assert standing_gates(engine, broadcast_id) == []
 
 
 def test_call_that_no_stop_reaches_is_named(engine: Engine) -> None:
@@ -340,18 +368,25 @@ def test_a_broadcast_held_for_doubts_alone_has_nobody_waiting(engine: Engine) ->
     assert in_flight.waiting(engine, ["default"]) == {"default": Waiting(kept_back=[second])}
 
 
-def test_cancel_stands_in_the_history_of_each_batch_with_its_speaker(engine: Engine) -> None:
-    broadcast_id = ledger.broadcast(engine)
+def test_cancel_stands_in_the_history_with_its_speaker_and_how_many_it_moved(
+    engine: Engine,
+) -> None:
+    broadcast_id = ledger.broadcast(engine, size=40, batches=4)
     Driver(engine).call(LOST)
     operator.cancel(engine, broadcast_id, who="cli:王小明@desk", why="the wrong list")
     with engine.connect() as connection:
         rows = connection.execute(
-            select(Event.detail, Event.who).where(Event.kind == EventKind.BATCH_MOVE)
+            select(Event.detail, Event.who, Event.batch_id).where(
+                Event.kind == EventKind.BATCH_MOVE
+            )
         ).all()
+    bulk = [row for row in rows if row.who == "cli:王小明@desk"]
+    assert {row.batch_id for row in bulk} == {None}
     said_so = {
-        (detail["old"], detail["new"], detail["why"])
-        for detail in (json.loads(row.detail) for row in rows if row.who == "cli:王小明@desk")
+        (detail["old"], detail["new"], detail["count"], detail["why"])
+        for detail in (json.loads(row.detail) for row in bulk)
     }
     assert said_so == {
-        ("unknown", "in_doubt", "the wrong list"), ("planned", "cancelled", "the wrong list"),
-    }  # fmt: skip
+        ("unknown", "in_doubt", 1, "the wrong list"),
+        ("planned", "cancelled", 3, "the wrong list"),
+    }

@@ -1,31 +1,32 @@
-"""What keeps WeChat from being asked lets the lane wait, or stops it."""
+"""What keeps WeChat from being asked lets the lane wait, or stops its account."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.waits import MINUTE, Waits
+from broadcast.gates.gate import GateKind, GateScope
 from broadcast.gates.preflight import NOT_READY
-from models.account import Lane
-from models.ledger import preflight
-from models.ledger.transaction import AnyRow
+from models.ledger import preflight, sweeps
+from tests.integration.models.stories import lane, standing_gates, the_gate
 from tests.kit import ledger
 
 REAL = Waits()
 
 
-def met(engine: Engine, outcome: Outcome, errcode: int) -> AnyRow:
-    """Return the lane after an obstacle."""
+def met(engine: Engine, outcome: Outcome, errcode: int) -> Any:
+    """Return the lane after WeChat could not be asked."""
     fact = CallResult(outcome=outcome, errcode=errcode, errmsg="words of WeChat")
-    preflight.meet(engine, ledger.account(), fact, waits=REAL)
-    with engine.connect() as connection:
-        return connection.execute(select(Lane.__table__)).one()
+    waits = preflight.meet(engine, ledger.account(), fact, waits=REAL)
+    assert waits == (standing_gates(engine) == [])
+    return lane(engine)
 
 
 def test_used_up_calls_wait_by_the_rule_of_every_45009(engine: Engine) -> None:
@@ -37,7 +38,6 @@ def test_used_up_calls_wait_by_the_rule_of_every_45009(engine: Engine) -> None:
     # The two clocks are one machine's; between two looks the day may turn.
     expected = {REAL.next_day(before), REAL.next_day(datetime.now(UTC))}
     assert min(abs(lane.not_before - one) for one in expected) < timedelta(seconds=5)
-    assert lane.stopped_at is None
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,22 @@ def test_what_passes_is_waited_for(
 ) -> None:
     lane = met(engine, outcome, errcode)
 
-    assert (lane.wait_reason, lane.stopped_at) == (reason, None)
+    assert lane.wait_reason is reason
     assert abs(lane.not_before - datetime.now(UTC) - pause) < timedelta(seconds=5)
 
 
-def test_what_only_a_human_can_mend_stops_the_lane(engine: Engine) -> None:
+def test_what_only_a_human_can_fix_stops_the_account(engine: Engine) -> None:
     lane = met(engine, Outcome.STOP_ACCOUNT, 40125)
 
-    assert (lane.stop_reason, lane.stop_errcode) == (Reason.ACCOUNT_STOPPED, 40125)
-    assert lane.stop_errmsg == "words of WeChat"
+    gate = the_gate(engine, GateKind.STOP)
+    assert (gate.scope, gate.reason) == (GateScope.ACCOUNT, Reason.ACCOUNT_STOPPED)
+    assert (gate.errcode, gate.errmsg) == (40125, "words of WeChat")
     assert lane.not_before is None
+
+
+def test_lane_that_met_it_is_found_again_when_the_wait_is_over(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    met(engine, Outcome.WAIT, -1)
+    assert sweeps.due(engine).lanes == []
+    ledger.pass_time(engine, NOT_READY + timedelta(seconds=1))
+    assert sweeps.due(engine).lanes == [("default", broadcast_id)]

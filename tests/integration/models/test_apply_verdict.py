@@ -10,13 +10,14 @@ from broadcast.call.decide import Verdict
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.events import EventKind
-from broadcast.states import BATCH_MOVES, BatchState, BroadcastState
-from models import Event
+from broadcast.gates.gate import GateKind
+from broadcast.states import BATCH_MOVES, BatchState, BroadcastState, Phase
+from models import BroadcastRow, Event
 from models.attempt import AttemptRow
 from models.ledger import operator, transitions
 from models.ledger.reading import doubts, reports
 from models.ledger.reading.next_work import Kind
-from tests.integration.models.stories import lane
+from tests.integration.models.stories import lane, standing_gates, the_gate
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -29,9 +30,11 @@ def test_refusal_of_the_content_pauses_the_broadcast_alone(
 ) -> None:
     other = ledger.broadcast(driver.engine)
     driver.call(said(errcode))
-    told = reports.report(driver.engine, broadcast_id)
-    assert told.state is BroadcastState.PAUSED
-    assert (told.reason_errcode, told.reason_errmsg) == (errcode, "words of WeChat")
+    assert reports.report(driver.engine, broadcast_id).state is BroadcastState.PAUSED
+    gate = the_gate(driver.engine, GateKind.BREAKER, broadcast_id)
+    assert (gate.errcode, gate.errmsg) == (errcode, "words of WeChat")
+    assert gate.count is None, "it was no repetition"
+    assert standing_gates(driver.engine, other) == []
     assert driver.next().broadcast_id == other
 
 
@@ -44,7 +47,7 @@ def test_refusal_of_the_account_stops_its_lane_and_keeps_the_batch(
     assert driver.next().kind is Kind.REST
     told = reports.report(driver.engine, broadcast_id)
     assert told.state is BroadcastState.HELD
-    assert told.lane.stop_errcode == errcode
+    assert [(gate.kind, gate.errcode) for gate in told.lane.gates] == [(GateKind.STOP, errcode)]
     operator.unhalt(driver.engine, "default", who="a person")
     assert driver.next().kind is Kind.CALL
 
@@ -63,8 +66,8 @@ def test_wait_concerns_all_broadcasts_of_the_lane(
 ) -> None:
     ledger.broadcast(driver.engine)
     driver.call(said(errcode))
-    waits = lane(driver.engine)
-    assert (waits.wait_reason, waits.stopped_at) == (reason, None)
+    assert lane(driver.engine).wait_reason is reason
+    assert standing_gates(driver.engine) == []
     assert driver.next().kind is Kind.WAIT
 
 
@@ -74,7 +77,7 @@ def test_first_token_error_goes_again_at_once_and_the_second_stops_the_account(
     driver.call(said(42001))
     assert driver.next().kind is Kind.CALL
     driver.call(said(40001))
-    assert lane(driver.engine).stop_reason is Reason.TOKEN_REFUSED
+    assert the_gate(driver.engine, GateKind.STOP).reason is Reason.TOKEN_REFUSED
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED
 
 
@@ -87,11 +90,13 @@ def test_cancel_with_an_unknown_batch_ends_it_in_doubt(driver: Driver, broadcast
     one, other = ledger.batches(driver.engine, broadcast_id)
     assert (one.state, one.reason) == (BatchState.IN_DOUBT, Reason.STOPPED_WHILE_UNKNOWN)
     assert other.state is BatchState.CANCELLED
-    assert reports.report(driver.engine, broadcast_id).state is BroadcastState.HELD
+    told = reports.report(driver.engine, broadcast_id)
+    assert (told.state, told.phase) == (BroadcastState.CANCELLED, Phase.ENDED)
+    assert told.recipients["in_doubt"] == told.recipients["cancelled"] == 10
 
 
 @pytest.mark.parametrize(
-    ("fact", "state", "told"),
+    ("fact", "state", "result"),
     [
         (said(0, msg_id=7), BatchState.ACCEPTED, BroadcastState.PARTIAL),
         (LOST, BatchState.IN_DOUBT, BroadcastState.HELD),
@@ -102,16 +107,21 @@ def test_cancel_with_an_unknown_batch_ends_it_in_doubt(driver: Driver, broadcast
     ],
 )
 def test_batch_in_flight_at_the_cancel_ends_by_its_reply(
-    driver: Driver, broadcast_id: str, fact: CallResult, state: BatchState, told: BroadcastState
+    driver: Driver, broadcast_id: str, fact: CallResult, state: BatchState, result: BroadcastState
 ) -> None:
     claim = driver.claim()
     operator.cancel(driver.engine, broadcast_id, who="a person")
+    assert reports.report(driver.engine, broadcast_id).phase is Phase.SENDING
+
     driver.record(claim, fact)
+
     one, other = ledger.batches(driver.engine, broadcast_id)
     assert (one.state, other.state) == (state, BatchState.CANCELLED)
     report = reports.report(driver.engine, broadcast_id)
-    assert report.state is told
+    assert (report.state, report.phase) == (BroadcastState.CANCELLED, Phase.ENDED)
     assert sum(report.recipients.values()) == 20
+    with driver.engine.connect() as connection:
+        assert connection.scalar(select(BroadcastRow.result)) is result
 
 
 def test_fact_whose_move_is_illegal_is_kept_and_its_batch_left_to_a_person(

@@ -11,9 +11,9 @@ from sqlalchemy import Engine, event, func, select
 
 from broadcast.call.attempts import Reason
 from broadcast.call.waits import UNKNOWN_TRIES
-from broadcast.states import BatchState, BroadcastState
+from broadcast.states import BatchState, BroadcastState, Phase
 from models.account import AccountRow, Lane
-from models.ledger import lanes, operator
+from models.ledger import lanes, leases, operator
 from models.ledger.reading import reports
 from models.ledger.reading.next_work import Kind
 from models.ledger.transaction import write
@@ -28,7 +28,7 @@ def test_lane_is_leased_to_one_of_many(engine: Engine) -> None:
     ledger.broadcast(engine)
     together = threading.Barrier(8)
 
-    def race(n: int) -> lanes.Lease | None:
+    def race(n: int) -> leases.Lease | None:
         together.wait()
         return leases.acquire(engine, "default", f"driver-{n}")
 
@@ -120,7 +120,9 @@ def test_orphan_of_a_cancelled_broadcast_is_in_doubt(engine: Engine) -> None:
     Driver(engine, owner="second")
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.STOPPED_WHILE_UNKNOWN)
-    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+    told = reports.report(engine, broadcast_id)
+    assert (told.state, told.phase) == (BroadcastState.CANCELLED, Phase.ENDED)
+    assert told.recipients["in_doubt"] == told.recipients["cancelled"] == 10
 
 
 def test_wait_is_never_shortened_and_ends_with_an_acceptance(engine: Engine) -> None:

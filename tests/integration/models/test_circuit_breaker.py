@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -13,14 +12,14 @@ from broadcast.accounts import Account
 from broadcast.call.attempts import Reason
 from broadcast.call.rules import Rules
 from broadcast.call.waits import REPEAT_WINDOW, UNKNOWN_TRIES
-from broadcast.events import EventKind
 from broadcast.gates.circuit_breaker import CircuitBreaker
+from broadcast.gates.gate import GateKind, GateScope
 from broadcast.states import BatchState, BroadcastState
-from models.event import Event
+from models import GateRow
 from models.ledger import operator, resolves, retries, sweeps
 from models.ledger.reading import reports
 from models.ledger.reading.next_work import Kind
-from tests.integration.models.stories import OVER, SOON, lane, lost_then
+from tests.integration.models.stories import OVER, SOON, kinds, lost_then, the_gate
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -63,11 +62,17 @@ def state(engine: Engine, broadcast_id: str) -> BroadcastState:
     return reports.report(engine, broadcast_id).state
 
 
-def noted(engine: Engine) -> list[dict[str, Any]]:
-    """What the guards wrote into the history."""
+def breakers(engine: Engine) -> list[Any]:
+    """Return the gates that the circuit breaker closed, opened or not."""
     with engine.connect() as connection:
-        query = select(Event.detail).where(Event.kind == EventKind.GUARD).order_by(Event.id)
-        return [json.loads(detail) for detail in connection.scalars(query)]
+        query = select(GateRow.__table__).where(
+            GateRow.kind == GateKind.BREAKER, GateRow.count.is_not(None)
+        )
+        return list(connection.execute(query.order_by(GateRow.id)).all())
+
+
+def is_stopped(engine: Engine) -> bool:
+    return bool(kinds(engine) & {GateKind.STOP, GateKind.BREAKER})
 
 
 # -- refusals
@@ -83,13 +88,12 @@ def test_the_third_refusal_of_a_kind_pauses_the_broadcast_and_the_next_goes_on(
     refuse(driver, 40003)
 
     told = reports.report(engine, pairs)
-    assert (told.state, told.reason) == (BroadcastState.PAUSED, Reason.TOO_MANY_REFUSALS)
-    assert (told.reason_errcode, told.reason_count) == (40003, 3)
+    assert told.state is BroadcastState.PAUSED
     assert told.recipients["refused"] == told.recipients["waiting"] == 6
+    gate = the_gate(engine, GateKind.BREAKER, pairs)
+    assert (gate.reason, gate.errcode, gate.count) == (Reason.TOO_MANY_REFUSALS, 40003, 3)
+    assert (gate.broadcast_id, gate.broadcasts, gate.closed_by) == (pairs, (pairs,), "worker")
     assert driver.next().broadcast_id == other
-    assert noted(engine) == [
-        {"broadcasts": [pairs], "count": 3, "errcode": 40003, "reason": "too_many_refusals"}
-    ]
 
 
 def test_refusals_of_several_kinds_are_not_added_up(
@@ -98,7 +102,7 @@ def test_refusals_of_several_kinds_are_not_added_up(
     refuse(driver, 40003, 43004, 40003, 43004)
     assert state(engine, pairs) is BroadcastState.SENDING
     refuse(driver, 43004)
-    assert reports.report(engine, pairs).reason_errcode == 43004
+    assert the_gate(engine, GateKind.BREAKER, pairs).errcode == 43004
 
 
 @pytest.mark.parametrize("go_on", [operator.resume, retries.retry])
@@ -120,9 +124,9 @@ def test_it_pauses_again_after_as_many_once_more(engine: Engine) -> None:
     driver = Driver(engine)
     for _ in range(2):
         refuse(driver, 40003, 40003, 40003)
-        assert reports.report(engine, broadcast_id).reason_count == 3
+        assert the_gate(engine, GateKind.BREAKER, broadcast_id).count == 3
         operator.resume(engine, broadcast_id, who="a person")
-    assert len(noted(engine)) == 2
+    assert len(breakers(engine)) == 2
     assert driver.next().kind is Kind.CALL
 
 
@@ -132,7 +136,7 @@ def test_a_broadcast_whose_last_batch_was_refused_has_failed_and_is_not_paused(
     broadcast_id = ledger.broadcast(engine, size=6, batches=3)
     refuse(Driver(engine), 40003, 40003, 40003)
     assert state(engine, broadcast_id) is BroadcastState.FAILED
-    assert noted(engine) == []
+    assert breakers(engine) == []
 
 
 def test_a_wrong_list_is_paused_before_its_halves_are_called(engine: Engine) -> None:
@@ -143,7 +147,8 @@ def test_a_wrong_list_is_paused_before_its_halves_are_called(engine: Engine) -> 
 
     assert ledger.states(engine, broadcast_id)[BatchState.SPLIT] == 3
     told = reports.report(engine, broadcast_id)
-    assert (told.state, told.reason_count) == (BroadcastState.PAUSED, 3)
+    assert told.state is BroadcastState.PAUSED
+    assert the_gate(engine, GateKind.BREAKER, broadcast_id).count == 3
     assert told.recipients == {
         "accepted": 0, "refused": 0, "cancelled": 0, "in_doubt": 0, "waiting": 48,
     }  # fmt: skip
@@ -166,7 +171,7 @@ def test_all_halves_of_one_batch_are_one_refusal(engine: Engine) -> None:
         refuse(driver, 40003)
     assert ledger.states(engine, broadcast_id)[BatchState.REFUSED] > 3
     assert state(engine, broadcast_id) is BroadcastState.FAILED
-    assert noted(engine) == []
+    assert breakers(engine) == []
 
 
 # -- doubts
@@ -184,12 +189,14 @@ def test_the_third_doubt_of_an_account_stops_it_and_other_accounts_go_on(
     doubt(driver)
 
     told = reports.report(engine, other)
-    assert (told.state, told.lane.stop_reason) == (BroadcastState.HELD, Reason.TOO_MANY_DOUBTS)
-    assert told.lane.stop_count == 3
-    assert sorted(told.lane.stop_broadcasts) == sorted([pairs, other])
+    [gate] = told.lane.gates
+    assert (told.state, gate.kind) == (BroadcastState.HELD, GateKind.BREAKER)
+    assert (gate.scope, gate.reason) == (GateScope.ACCOUNT, Reason.TOO_MANY_DOUBTS)
+    assert gate.count == 3
+    assert sorted(gate.broadcasts) == sorted([pairs, other])
     assert driver.next().kind is Kind.REST
     assert Driver(engine, "north").next().broadcast_id == north
-    assert [line["count"] for line in noted(engine)] == [3]
+    assert [gate.count for gate in breakers(engine)] == [3]
 
 
 def test_after_an_unhalt_only_later_doubts_count(
@@ -203,7 +210,7 @@ def test_after_an_unhalt_only_later_doubts_count(
     assert driver.next().kind is Kind.CALL
     assert state(engine, pairs) is BroadcastState.SENDING
     doubt(driver)
-    assert lane(engine).stop_reason is Reason.TOO_MANY_DOUBTS
+    assert the_gate(engine, GateKind.BREAKER).reason is Reason.TOO_MANY_DOUBTS
 
 
 def test_a_doubt_that_a_person_has_settled_counts_no_more(
@@ -215,9 +222,9 @@ def test_a_doubt_that_a_person_has_settled_counts_no_more(
 
     doubt(driver, 2)
 
-    assert lane(engine).stopped_at is None
+    assert not is_stopped(engine)
     doubt(driver)
-    assert lane(engine).stop_reason is Reason.TOO_MANY_DOUBTS
+    assert the_gate(engine, GateKind.BREAKER).reason is Reason.TOO_MANY_DOUBTS
 
 
 def test_doubts_of_a_cancel_stop_nobody(engine: Engine) -> None:
@@ -227,26 +234,33 @@ def test_doubts_of_a_cancel_stop_nobody(engine: Engine) -> None:
         driver.call(LOST)
         operator.cancel(engine, broadcast_id, who="a person")
         ledger.pass_time(engine, OVER)
-    assert lane(engine).stopped_at is None
+    assert not is_stopped(engine)
 
 
-def test_a_stop_of_wechats_keeps_its_own_reason(engine: Engine, driver: Driver) -> None:
+def test_a_stop_of_wechats_and_the_breaker_stand_beside_each_other(
+    engine: Engine, driver: Driver
+) -> None:
     doubt(driver, 2)
     lost_then(driver, said(48001))
-    assert lane(engine).stop_errcode == 48001
-    assert noted(engine) == []
+    assert the_gate(engine, GateKind.STOP).errcode == 48001
+    assert the_gate(engine, GateKind.BREAKER).count == 3
+
+    operator.unhalt(engine, "default", who="a person")
+
+    assert not is_stopped(engine)
+    assert driver.next().kind is Kind.CALL
 
 
 def test_batches_that_killed_each_of_their_drivers_stop_the_account_too(engine: Engine) -> None:
     in_pairs(engine)
-    rules = Rules(guards=CircuitBreaker(doubts=1))
+    rules = Rules(breaker=CircuitBreaker(doubts=1))
     for n in range(UNKNOWN_TRIES + 1):
         Driver(engine, owner=f"driver-{n}", rules=rules).claim()
         ledger.pass_time(engine, OVER)
 
     last = Driver(engine, owner="last", rules=rules)
 
-    assert lane(engine).stop_reason is Reason.TOO_MANY_DOUBTS
+    assert the_gate(engine, GateKind.BREAKER).reason is Reason.TOO_MANY_DOUBTS
     assert last.next().kind is Kind.REST
 
 
@@ -275,10 +289,10 @@ def test_an_unknown_batch_is_not_repeated_under_the_stop_and_is_in_doubt_after_2
 
 def test_a_limit_of_zero_pauses_and_stops_nothing(engine: Engine) -> None:
     ids = [in_pairs(engine) for _ in range(2)]
-    driver = Driver(engine, rules=Rules(guards=CircuitBreaker(refusals=0, doubts=0)))
+    driver = Driver(engine, rules=Rules(breaker=CircuitBreaker(refusals=0, doubts=0)))
     refuse(driver, *[40003] * 5)
     driver.call(said(0, msg_id=1))
     doubt(driver, 5)
     assert [state(engine, one) for one in ids] == [BroadcastState.PARTIAL, BroadcastState.SENDING]
     assert driver.next().kind is Kind.CALL
-    assert noted(engine) == []
+    assert breakers(engine) == []
