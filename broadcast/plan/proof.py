@@ -102,7 +102,13 @@ def refuse_what_does_not_fit(proof: Proof) -> None:
 
 def too_many(proof: Proof) -> PlanError:
     """Return the error that tells a plan without room, with the shortest fix."""
+    facts: dict[str, object] = {
+        "calls": proof.calls, "free": proof.free, "short": proof.short, "days": proof.days,
+    }  # fmt: skip
+    one = proof.calls == 1
+    if not proof.holders:
+        return PlanError("error.plan.too_many_one" if one else "error.plan.too_many", **facts)
     return PlanError(
-        "error.plan.too_many_one" if proof.calls == 1 else "error.plan.too_many",
-        calls=proof.calls, free=proof.free, short=proof.short, days=proof.days,
+        "error.plan.too_many_one_held" if one else "error.plan.too_many_held",
+        holders=", ".join(proof.holders), **facts,
     )  # fmt: skip

@@ -32,9 +32,17 @@ def apply(connection: Connection, batch: HeldBatch, decision: Decision, *, rules
     circuit_breaker.watch(connection, batch, decision, breaker=rules.breaker)
     if decision.verdict in _GOES_ON:
         transitions.after_cancel(connection, batch)
+    elif _was_to_be_called(batch):
+        quotas.take(connection, batch.broadcast_id, batch.path, moment=now(connection))
     transitions.settle(connection, batch.broadcast_id)
     if _changes_due(connection, batch, decision):
         due.refresh(connection, batch.account)
+
+
+def _was_to_be_called(batch: HeldBatch) -> bool:
+    """Tell whether a batch that ends held a call for its repeat; one to be verified holds none."""
+    repeats = batch.state is BatchState.UNKNOWN and batch.reason is not Reason.UNPROVED_ACCEPTANCE
+    return repeats or batch.state is BatchState.PLANNED
 
 
 def _changes_due(connection: Connection, batch: HeldBatch, decision: Decision) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, delete, select, update
 
 from broadcast import plan
 from broadcast.accounts import Account
@@ -19,6 +19,7 @@ from broadcast.gates.gate import RESUME_OPENS, UNHALT_OPENS, Gate, GateKind, Gat
 from broadcast.reports import Did
 from broadcast.states import BroadcastState, Phase
 from models.account import Lane
+from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.ledger import due, gates, lanes, quotas, transitions
 from models.ledger.command import log_action, run
@@ -146,6 +147,9 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
         quotas.free(connection, broadcast.id)
         log_action(connection, broadcast, Did.CANCEL, who=who, why=why)
         if broadcast.phase is Phase.PLANNING:
+            # Some of its batches may be there, and nobody saw them: its list alone says who was
+            # to get it.
+            connection.execute(delete(Batch).where(Batch.broadcast_id == broadcast.id))
             transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
         transitions.settle(connection, broadcast.id)
         due.refresh(connection, broadcast.account)

@@ -244,6 +244,8 @@ def _open(  # noqa: PLR0917 - what was proved, and what it leads to
             reason=Reason.PLAN_DOES_NOT_FIT,
         )  # fmt: skip
         gates.close(connection, broadcast.account, held)
+        # What does not fit holds nothing: two that did not would keep each other from going on.
+        quotas.free(connection, broadcast.id)
     else:
         quotas.reserve(connection, wanted, proof, quota=quota)
 

@@ -24,7 +24,7 @@ from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import due, gates, operator, transitions
+from models.ledger import due, gates, operator, quotas, transitions
 from models.ledger.command import log_action, run
 from models.ledger.reading import batches, possibly_sent, retry_verdicts, standing
 from models.ledger.reading.retry_verdicts import Left, RetryGroup
@@ -79,11 +79,13 @@ def retry(
         left = retry_verdicts.of(connection, broadcast.id)
         again = [batch.row.id for batch in left if batch.place is RetryVerdict.AGAIN]
         for batch_id in again:
+            batch = batches.held(connection, batch_id)
             transitions.move_batch(
-                connection, batches.held(connection, batch_id), BatchState.PLANNED, who=who,
-                why=why, reason=None, errcode=None, errmsg=None, not_before=None,
-                begins_anew=True,
+                connection, batch, BatchState.PLANNED, who=who, why=why, reason=None, errcode=None,
+                errmsg=None, not_before=None, begins_anew=True,
             )  # fmt: skip
+            # Unproved, as a submit while WeChat is away; but no other plan counts on this call.
+            quotas.give_back(connection, batch, calls=1)
         goes = _go_on(connection, broadcast, left, own=own, who=who, why=why)
         if again or goes is Goes.ON:
             log_action(connection, broadcast, Did.RETRY, who=who, why=why, batches=len(again))

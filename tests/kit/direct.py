@@ -36,12 +36,11 @@ def submit(
             content_digest=hashlib.sha256(content.encode()).hexdigest(),
             audience=OpenIDs(digest=read.digest),
         )  # fmt: skip
-        sizes = list(plan.cut(read.planned, batch_size))
         broadcast_id = submits.begin(engine, body, who="test")
         submits.add_chunks(engine, broadcast_id, read.chunks())
         figures = submission.Figures(
-            read=read.read, malformed=0, duplicate=0, planned=read.planned, calls=len(sizes),
-            samples={},
+            read=read.read, malformed=0, duplicate=0, planned=read.planned, samples={},
+            calls=plan.batch_count(read.planned, batch_size),
         )  # fmt: skip
         submits.publish(
             engine,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 
-from broadcast.gates.gate import FORBID_PLANNING
+from broadcast.gates.gate import FORBID_PLANNING, Gate, closed
 from broadcast.reports import Report
 from broadcast.states import BatchState
 from models.account import Lane
@@ -77,18 +78,25 @@ def waiting(engine: Engine, accounts: Collection[str]) -> dict[str, Waiting]:
 
     A broadcast whose time is to come is not among them.
     """
+    found: dict[str, Waiting] = {}
+    for account, broadcast_id, kept_back in _unfinished(engine, accounts):
+        there = found.setdefault(account, Waiting())
+        (there.kept_back if kept_back else there.going).append(broadcast_id)
+    return found
+
+
+def _unfinished(engine: Engine, accounts: Collection[str]) -> Iterator[tuple[str, str, bool]]:
+    """Yield account and id, oldest first, and whether a gate of its own keeps it back."""
     with read(engine) as connection:
         rows = connection.execute(_OPEN.where(BroadcastRow.account.in_(accounts))).all()
-        gates = standing.of_broadcasts(connection, [row.id for row in rows])
+        own: dict[str | None, list[Gate]] = defaultdict(list)
+        for gate in standing.of_broadcasts(connection, [row.id for row in rows]):
+            own[gate.broadcast_id].append(gate)
         moment = now(connection)
-    found: dict[str, Waiting] = {}
     for row in rows:
-        own = [gate for gate in gates if gate.broadcast_id == row.id and gate.is_closed(moment)]
-        if any(gate.kind in FORBID_PLANNING for gate in own):
-            continue
-        there = found.setdefault(row.account, Waiting())
-        (there.kept_back if own else there.going).append(row.id)
-    return found
+        gates = closed(own[row.id], moment)
+        if not any(gate.kind in FORBID_PLANNING for gate in gates):
+            yield row.account, row.id, bool(gates)
 
 
 def going_on(engine: Engine, accounts: Collection[str]) -> list[str]:
@@ -96,9 +104,7 @@ def going_on(engine: Engine, accounts: Collection[str]) -> list[str]:
 
     Those of an account that is halted or stopped are among them. Raises DatabaseAwayError.
     """
-    return sorted(
-        broadcast_id for one in waiting(engine, accounts).values() for broadcast_id in one.going
-    )
+    return [one for _, one, kept_back in _unfinished(engine, accounts) if not kept_back]
 
 
 _OPEN = (

@@ -5,17 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, Engine, delete, event
+from sqlalchemy import Connection, Engine, event
 
 from broadcast.call.attempts import Reason
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.call.waits import Waits
 from broadcast.errors import DatabaseAwayError
 from broadcast.states import BatchState, BroadcastState
-from models import Batch
 from models.engine import now
 from models.ledger import claims, lanes, operator, plans, records, results, submits, sweeps
-from models.ledger.reading import reports
+from models.ledger.reading import recipients, reports
 from models.ledger.reading.next_work import Kind
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said
@@ -123,48 +122,61 @@ def test_late_refusal_by_the_review_ends_a_broadcast_anew(engine: Engine) -> Non
     assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
 
 
-def test_plan_that_lacks_a_batch_is_not_opened(engine: Engine) -> None:
-    """Paused and resumed while it was cut: the sweep rings again, and nobody is forgotten."""
+def half_planned(engine: Engine) -> str:
+    """A broadcast whose planner died after the second of four batches."""
     broadcast_id = ledger.published(engine, ledger.body(), batches=4)
     row = plans.to_plan(engine, broadcast_id)
     assert row is not None
-    operator.pause(engine, broadcast_id, who="tests")
-    assert plans.add_batches(engine, row, ledger.account()) == 0
-    assert operator.resume(engine, broadcast_id, who="tests")
-    assert plans.open_for_calls(engine, row, ledger.account(), quota=PLENTY) is None
+    plans.add_batches(engine, row, ledger.account(), cuts=plans.cuts_of(engine, row)[:2])
+    assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 2}
+    return broadcast_id
+
+
+def test_plan_that_lacks_a_batch_is_not_opened(engine: Engine) -> None:
+    """The sweep wakes a planner again, and nobody is forgotten."""
+    broadcast_id = half_planned(engine)
+    row = plans.to_plan(engine, broadcast_id)
+    assert row is not None
+    cuts = plans.cuts_of(engine, row)
+    assert plans.open_for_calls(engine, row, cuts=cuts, quota=PLENTY) is None
     assert broadcast_id in sweeps.due(engine).plans
     assert ledger.planned(engine, broadcast_id) is not None
     assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 4}
 
 
+def test_batches_of_a_plan_that_is_not_whole_are_seen_by_nobody(engine: Engine) -> None:
+    broadcast_id = half_planned(engine)
+    assert Driver(engine).next().kind is Kind.REST
+    told = reports.report(engine, broadcast_id)
+    assert (told.batches["total"], told.batch_list) == (0, [])
+    assert told.recipients["waiting"] == told.audience["planned"] == 20
+    waiting = recipients.portions(engine, broadcast_id, "waiting")
+    assert sum(len(portion.openids) for portion in waiting) == 20 * 28
+
+
 def test_pause_in_the_middle_of_planning_forgets_nobody(engine: Engine) -> None:
-    broadcast_id = ledger.published(engine, ledger.body(), batches=4)
-    row = plans.to_plan(engine, broadcast_id)
-    assert row is not None
-    plans.add_batches(engine, row, ledger.account())
-    with engine.begin() as connection:
-        half = delete(Batch).where(Batch.broadcast_id == broadcast_id, Batch.n > 2)
-        connection.execute(half)
+    broadcast_id = half_planned(engine)
     operator.pause(engine, broadcast_id, who="tests")
     told = reports.report(engine, broadcast_id)
+    assert told.state is BroadcastState.PAUSED
     assert told.recipients["waiting"] == told.audience["planned"] == 20
-    operator.resume(engine, broadcast_id, who="tests")
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PLANNING
+    # Planning calls nobody, so it goes on meanwhile.
     ledger.planned(engine, broadcast_id)
     assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 4}
+    assert Driver(engine).next().kind is Kind.REST
+    operator.resume(engine, broadcast_id, who="tests")
+    assert reports.report(engine, broadcast_id).state is BroadcastState.WAITING
 
 
 def test_cancel_in_the_middle_of_planning_adds_up(engine: Engine) -> None:
-    broadcast_id = ledger.published(engine, ledger.body(), batches=4)
+    broadcast_id = half_planned(engine)
     row = plans.to_plan(engine, broadcast_id)
     assert row is not None
-    plans.add_batches(engine, row, ledger.account())
-    with engine.begin() as connection:
-        half = delete(Batch).where(Batch.broadcast_id == broadcast_id, Batch.n > 2)
-        connection.execute(half)
+    cuts = plans.cuts_of(engine, row)
     assert operator.cancel(engine, broadcast_id, who="tests")
-    plans.add_batches(engine, row, ledger.account())
-    assert ledger.states(engine, broadcast_id) == {BatchState.CANCELLED: 2}
+    assert not plans.add_batches(engine, row, ledger.account(), cuts=cuts)
+    assert plans.open_for_calls(engine, row, cuts=cuts, quota=PLENTY) is None
+    assert ledger.states(engine, broadcast_id) == {}
     told = reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.CANCELLED
     assert told.recipients["cancelled"] == 20
@@ -200,7 +212,8 @@ def test_driver_who_died_after_a_cancel_leaves_a_batch_in_doubt(engine: Engine) 
     assert ("default", broadcast_id) in sweeps.due(engine).lanes
     Driver(engine)
     assert ledger.batch(engine, broadcast_id).state is BatchState.IN_DOUBT
-    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+    told = reports.report(engine, broadcast_id)
+    assert (told.state, told.recipients["in_doubt"]) == (BroadcastState.CANCELLED, 20)
 
 
 def test_forgotten_upload_that_was_published_keeps_its_audience(engine: Engine) -> None:

@@ -9,11 +9,13 @@ import pytest
 from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, StatementError
 
+from broadcast.enums import is_recognised
 from broadcast.states import BatchState
-from models import AccountRow, Batch, BroadcastRow, Pack
+from models import AccountRow, Batch, BroadcastRow, ChunkRow
 from models.account import Lane
-from models.engine import now, reader
-from models.ledger.reading import next_work
+from models.engine import now
+from models.ledger import submits
+from models.ledger.reading import next_work, reports
 from tests.kit import ledger
 
 CHINA = timezone(timedelta(hours=8))
@@ -68,13 +70,15 @@ def test_openids_and_keys_that_differ_in_case_are_different(engine: Engine) -> N
         one = connection.scalar(select(func.count()).where(BroadcastRow.key == "SPRING"))
         assert one == 0
         found = connection.scalars(
-            select(Pack.n).where(
-                Pack.broadcast_id == first,
-                Pack.first_openid <= "o" + "A" + "0" * 26,
-                Pack.last_openid >= "o" + "A" + "0" * 26,
+            select(ChunkRow.start)
+            .where(
+                ChunkRow.broadcast_id == first,
+                ChunkRow.first_openid <= "o" + "A" + "0" * 26,
+                ChunkRow.last_openid >= "o" + "A" + "0" * 26,
             )
+            .order_by(ChunkRow.start)
         ).all()
-        assert 1 not in found, "a range of OpenIDs is compared byte by byte"
+        assert found == [], "a range of OpenIDs is compared byte by byte"
 
 
 def test_clientmsgid_is_compared_with_its_case_and_taken_once(engine: Engine) -> None:
@@ -91,10 +95,17 @@ def test_clientmsgid_is_compared_with_its_case_and_taken_once(engine: Engine) ->
         )
 
 
-def test_pack_of_ten_thousand_openids_comes_back_whole(engine: Engine) -> None:
-    broadcast_id = ledger.broadcast(engine, size=10_000, batches=1)
-    [batch] = ledger.batches(engine, broadcast_id)
-    found = next_work.openids(engine, batch.pack_id)
+def test_chunk_of_ten_thousand_openids_comes_back_whole(engine: Engine) -> None:
+    text = ledger.body(size=10_000)
+    broadcast_id = submits.begin(engine, text, who="tests")
+    submits.add_chunks(engine, broadcast_id, ledger.chunks(ledger.openids(10_000), most=10_000))
+    submits.publish(
+        engine, broadcast_id, text, figures=ledger.figures(size=10_000, batches=1),
+        terms=ledger.terms(size=10_000, batches=1), quota=None,
+    )  # fmt: skip
+    ledger.planned(engine, broadcast_id)
+    found = next_work.openids(engine, next_work.next_work(engine, "default"))
+    assert found is not None
     assert len(found) == 210_000
     assert found == ledger.packed(ledger.openids(10_000))
 
@@ -112,7 +123,7 @@ def test_emoji_and_rare_characters_come_back(engine: Engine) -> None:
     text = "群发 🎉👩‍👩‍👧 𠮷 é\u0301 ’"
     said = ledger.body(key="钥匙 🔑", text=text)
     broadcast_id = ledger.published(engine, said)
-    assert next_work.content(engine, broadcast_id) == said.content
+    assert next_work.said(engine, broadcast_id).content == said.content
     ledger.planned(engine, broadcast_id)
     ledger.Driver(engine).call(ledger.said(45065, errmsg="words 🎈" * 200))
     assert ledger.batch(engine, broadcast_id).errmsg.startswith("words 🎈")
@@ -120,16 +131,31 @@ def test_emoji_and_rare_characters_come_back(engine: Engine) -> None:
 
 def test_content_longer_than_64_kib_comes_back(engine: Engine) -> None:
     said = ledger.body(text="长" * 40_000)
-    assert next_work.content(engine, ledger.published(engine, said)) == said.content
+    assert next_work.said(engine, ledger.published(engine, said)).content == said.content
 
 
-def test_account_of_an_unknown_word_is_told_not_guessed(engine: Engine) -> None:
-    """A newer program's state must not be taken for one of ours."""
-    ledger.broadcast(engine)
+def test_word_of_a_newer_release_is_read_as_a_stranger_and_written_back_as_it_was(
+    engine: Engine,
+) -> None:
+    """It is taken for none of ours, and a worker of this release goes on beside it."""
+    broadcast_id = ledger.broadcast(engine)
     with engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE batches SET state = 'of the future'")
-    with reader(engine).connect() as connection, pytest.raises(ValueError, match="of the future"):
-        connection.execute(select(Batch.state)).all()
+        connection.exec_driver_sql("UPDATE bc_batches SET state = 'of_the_future' WHERE n = 1")
+    with engine.begin() as connection:
+        stranger, ours = connection.scalars(select(Batch.state).order_by(Batch.n))
+        assert (is_recognised(stranger), is_recognised(ours)) == (False, True)
+        assert stranger not in set(BatchState)
+        connection.execute(update(Batch).where(Batch.n == 2).values(state=stranger))
+    assert {str(state) for state in ledger.states(engine, broadcast_id)} == {"of_the_future"}
+    told = reports.report(engine, broadcast_id)
+    assert (told.recipients["waiting"], told.batches["waiting"]) == (20, 2)
+    assert next_work.next_work(engine, "default").kind is next_work.Kind.REST
+
+
+def test_word_that_no_release_wrote_is_not_written(engine: Engine) -> None:
+    ledger.broadcast(engine)
+    with engine.connect() as connection, pytest.raises(StatementError, match="of_the_future"):
+        connection.execute(update(Batch).values(state="of_the_future"))
 
 
 def test_foreign_keys_hold(engine: Engine) -> None:

@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from broadcast.errors import InputError
+from broadcast.plan import submission
 from broadcast.plan.submission import Terms
-from models import BroadcastRow, Pack, schema
+from models import BroadcastRow, ChunkRow, schema
 from models import engine as engines
 from models.ledger import submits, sweeps, transaction, uploads
 from models.ledger.transaction import write
@@ -28,14 +29,21 @@ def stored(engine: Engine) -> tuple[int, int]:
     with engine.connect() as connection:
         return (
             connection.scalar(select(func.count()).select_from(BroadcastRow)) or 0,
-            connection.scalar(select(func.count()).select_from(Pack)) or 0,
+            connection.scalar(select(func.count()).select_from(ChunkRow)) or 0,
         )
+
+
+def fifty_chunks(engine: Engine, text: submission.Body) -> str:
+    """Upload a hundred OpenIDs, two a chunk."""
+    broadcast_id = submits.begin(engine, text, who="tests")
+    submits.add_chunks(engine, broadcast_id, ledger.chunks(ledger.openids(100), most=2))
+    return broadcast_id
 
 
 def test_upload_is_cleared_in_portions_and_its_row_goes_last(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broadcast_id = upload(engine, body(size=100), size=100, batches=50)
+    broadcast_id = fifty_chunks(engine, body(size=100))
     left = []
 
     def looks(engine: Engine, work: Any) -> Any:
@@ -53,7 +61,7 @@ def test_upload_that_was_half_cleared_can_not_be_published_and_is_cleared_by_ano
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = body(size=100, key="one")
-    half = upload(engine, text, size=100, batches=50)
+    half = fifty_chunks(engine, text)
     cleared = iter([0])
 
     def dies(engine: Engine, work: Any) -> Any:
@@ -71,11 +79,10 @@ def test_upload_that_was_half_cleared_can_not_be_published_and_is_cleared_by_ano
         submits.publish(engine, half, text, figures=what, terms=TERMS, quota=None)
     assert caught.value.message_id == "error.submit.taken_over"
     with pytest.raises(InputError):
-        submits.add_packs(engine, half, [ledger.Portion(51, ledger.openids(2))])
+        submits.add_chunks(engine, half, ledger.chunks(ledger.openids(2)))
     # At once, not only after its silence: nobody is its owner any more.
-    assert submits.find(engine, text) is None
-    assert upload(engine, text, batches=4) != half
-    assert stored(engine) == (1, 4)
+    assert sweeps.forget_uploads(engine) == 1
+    assert stored(engine) == (0, 0)
 
 
 def test_upload_that_was_half_cleared_is_swept(engine: Engine) -> None:
@@ -88,7 +95,7 @@ def test_upload_that_was_half_cleared_is_swept(engine: Engine) -> None:
 def test_of_publish_and_clear_at_once_one_wins_wholly(engine: Engine) -> None:
     for n in range(6):
         text = body(size=100, key=f"race {n}", text=f"{n}")
-        broadcast_id = upload(engine, text, size=100, batches=50)
+        broadcast_id = fifty_chunks(engine, text)
         what = figures(size=100, batches=50)
         together = threading.Barrier(3)
 
@@ -120,7 +127,6 @@ def test_of_publish_and_clear_at_once_one_wins_wholly(engine: Engine) -> None:
 @pytest.fixture(params=["postgresql_url", "mariadb_url"])
 def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A database with row locks, for which nobody waits long."""
-    monkeypatch.setattr(submits, "OWNER_HOLDS_S", 1)
     monkeypatch.setattr(engines, "LOCK_WAIT_S", 1)
     engine = engines.open_engine(request.getfixturevalue(request.param))
     schema.upgrade(engine)
@@ -145,21 +151,21 @@ def stopped_in_a_chunk(engine: Engine, broadcast_id: str, silence: timedelta) ->
         unlimited.dispose()
 
 
-def test_upload_whose_owner_is_stopped_in_a_chunk_is_told_as_one_that_is_being_stored(
-    shared: Engine,
-) -> None:
+def test_nobody_waits_for_an_upload_whose_owner_is_stopped_in_a_chunk(shared: Engine) -> None:
+    """Whoever repeats it publishes it, and the first finds what was published."""
     text = body(key="one")
     theirs = upload(shared, text)
-    with ThreadPoolExecutor(1) as threads:
-        with stopped_in_a_chunk(shared, theirs, timedelta(minutes=2)):
-            assert submits.find(shared, text) is None
-            second = threads.submit(submits.begin, shared, text, who="another")
-            with pytest.raises(InputError) as caught:
-                second.result(timeout=20)
-            assert caught.value.message_id == "error.submit.uploading"
-            assert caught.value.facts == {"key": "one", "id": theirs}
-        # Its owner ended, and the upload is nobody's.
-        assert upload(shared, text) != theirs
+    with (
+        ThreadPoolExecutor(1) as threads,
+        stopped_in_a_chunk(shared, theirs, timedelta(minutes=2)),
+    ):
+        assert submits.find(shared, text) is None
+        second = threads.submit(ledger.published, shared, text).result(timeout=20)
+    with pytest.raises(submission.PublishedMeanwhileError) as there:
+        submits.publish(
+            shared, theirs, text, figures=figures(size=20, batches=2), terms=TERMS, quota=None
+        )
+    assert there.value.id == second
 
 
 def test_sweep_does_not_wait_for_an_upload_whose_owner_is_stopped_in_a_chunk(

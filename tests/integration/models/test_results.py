@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, update
 
 from broadcast.call.attempts import Reason
+from broadcast.call.path import SendPath
 from broadcast.call.result import storable_status
 from broadcast.call.waits import Waits
+from broadcast.gates.gate import GateKind
 from broadcast.states import BatchState, BroadcastState
 from models import Batch
-from models.ledger import results, stops
+from models.engine import now
+from models.ledger import gates, operator, results
+from models.ledger.gates import Closing
 from models.ledger.reading import reports
 from models.ledger.transaction import write
 from tests.kit import ledger
@@ -142,12 +147,28 @@ def test_batch_that_is_accepted_no_more_is_not_asked_for_for_ever(
     assert (batch.state, batch.poll_at) == (BatchState.IN_DOUBT, None)
 
 
+def now_of(engine: Engine) -> datetime:
+    with engine.connect() as connection:
+        return now(connection)
+
+
 def test_stopped_account_is_not_asked(engine: Engine, broadcast_id: str) -> None:
-    write(
-        engine,
-        lambda c: stops.stop(c, "default", reason=Reason.ACCOUNT_STOPPED, errcode=1, errmsg=None),
-    )
+    stop = Closing(kind=GateKind.STOP, who="worker", reason=Reason.ACCOUNT_STOPPED, errcode=48001)
+    write(engine, lambda connection: gates.close(connection, "default", stop))
     assert results.due_accounts(engine) == []
+    operator.unhalt(engine, "default", who="a person")
+    assert results.due_accounts(engine) == ["default"]
+
+
+def test_account_whose_mass_send_is_stopped_or_out_of_calls_is_asked(
+    engine: Engine, broadcast_id: str
+) -> None:
+    """mass/get is another interface, with a day of its own."""
+    for kind, until in ((GateKind.STOP, None), (GateKind.QUOTA, now_of(engine) + FIRST)):
+        path = Closing(kind=kind, who="worker", path=SendPath.MASS_SEND, until=until)
+        write(engine, functools.partial(gates.close, account="default", closing=path))
+    operator.halt(engine, "default", who="a person")
+    assert results.due_accounts(engine) == ["default"]
 
 
 def test_acceptance_without_msg_id_is_not_asked_for(engine: Engine) -> None:
