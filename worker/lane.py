@@ -30,6 +30,7 @@ from models.ledger import claims, leases, preflight, records
 from models.ledger.claims import Claim
 from models.ledger.reading import next_work
 from models.ledger.reading.next_work import Kind, Said, Work
+from models.ledger.records import Called
 from worker.leases import Heartbeat, KeptLease
 from worker.ports import Gateway, Message, Pace, filter_of
 from worker.prefetch import Ahead
@@ -222,17 +223,18 @@ class _Drive:
 
     def _make(self, claim: Claim, work: Work, *, token: Token, message: Message) -> None:
         """Make the claimed call and record what it ended as."""
+        of = Called(batch_id=work.batch_id, account=self._lease.held.account)
         self._ahead.look(work)
         fact = self._send(token, message)
         if fact.outcome is Outcome.NOT_CALLED:
             # Too much may have changed since the claim was read. A commit or a connection that
             # takes this long is sick, which is not helped by a quick repeat.
             log.warning("batch %s of %s: claim came late", work.n, work.broadcast_id)
-            self._record(claim.attempt_id, fact)
+            self._record(claim.attempt_id, fact, of=of)
             self._sleep(AWAY_PAUSE_S)
             return
         passing(Point.CALL_ENDED)
-        decision = self._record(claim.attempt_id, fact)
+        decision = self._record(claim.attempt_id, fact, of=of)
         self._tell(work, claim.number, fact, decision=decision)
         if fact.outcome is Outcome.TOKEN and (kept := self._road.gateway.replace(token)):
             self._meet(kept)
@@ -259,14 +261,14 @@ class _Drive:
         )
         return self._road.gateway.ready(message)
 
-    def _record(self, attempt_id: int, fact: CallResult) -> Decision:
+    def _record(self, attempt_id: int, fact: CallResult, *, of: Called) -> Decision:
         """Store the fact, again and again while the database is away: nobody else knows it."""
         give_up = time.monotonic() + RECORD_FOR_S
         pause_s = 0.1
         while True:
             try:
                 decision = records.record(
-                    self._road.engine, attempt_id, fact, rules=self._road.rules
+                    self._road.engine, attempt_id, fact, rules=self._road.rules, of=of
                 )
             except OutOfReachError as error:
                 if time.monotonic() > give_up:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
@@ -14,7 +14,6 @@ from broadcast.call.rules import Rules
 from broadcast.gates.gate import GateKind
 from broadcast.states import BATCH_AT_REST, BatchState
 from models.attempt import AttemptRow
-from models.engine import now
 from models.ledger import circuit_breaker, due, gates, lanes, quotas, splits, transitions
 from models.ledger.gates import Closing
 from models.ledger.rows import HeldBatch
@@ -24,18 +23,26 @@ from models.ledger.transaction import WORKER
 FIRST_POLL = timedelta(minutes=2)
 
 
-def apply(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
-    """Write down where *decision* leads a batch, which is held with its lane."""
-    _HANDLERS[decision.verdict](connection, batch, decision, rules=rules)
+def apply(
+    connection: Connection,
+    batch: HeldBatch,
+    decision: Decision,
+    *,
+    rules: Rules,
+    at: datetime,
+) -> None:
+    """Write down where *decision*, made *at* this moment, leads a batch held with its lane."""
+    _HANDLERS[decision.verdict](connection, batch, decision, rules=rules, at=at)
     if decision.scope is not Scope.BATCH:
         _spread(connection, batch, decision)
     circuit_breaker.watch(connection, batch, decision, breaker=rules.breaker)
     if decision.verdict in _GOES_ON:
         transitions.after_cancel(connection, batch)
     elif _was_to_be_called(batch):
-        quotas.take(connection, batch.broadcast_id, batch.path, moment=now(connection))
-    transitions.settle(connection, batch.broadcast_id)
-    if _changes_due(connection, batch, decision):
+        quotas.take(connection, batch.broadcast_id, batch.path, moment=at)
+    usual = decision.verdict is Verdict.ACCEPT and batch.others_open
+    transitions.settle(connection, batch.broadcast_id, stays_open=usual)
+    if _changes_due(batch, decision, at):
         due.refresh(connection, batch.account)
 
 
@@ -45,23 +52,25 @@ def _was_to_be_called(batch: HeldBatch) -> bool:
     return repeats or batch.state is BatchState.PLANNED
 
 
-def _changes_due(connection: Connection, batch: HeldBatch, decision: Decision) -> bool:
+def _changes_due(batch: HeldBatch, decision: Decision, at: datetime) -> bool:
     """Tell whether from when there is something to do may have changed for anybody on the lane.
 
     After a usual acceptance it has not: what was due stays due, or the broadcast has just ended.
     """
     usual = batch.state is BatchState.CALLING and decision.verdict not in _GOES_ON
-    is_due = batch.due_at is not None and batch.due_at <= now(connection)
+    is_due = batch.due_at is not None and batch.due_at <= at
     return not (usual and is_due)
 
 
-def _accept(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
+def _accept(
+    connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules, at: datetime
+) -> None:
     target = BatchState.FINISHED if batch.state is BatchState.FINISHED else BatchState.ACCEPTED
     # An acceptance without a msg_id (45065 can lack it) says nothing against one that is there.
     msg_id = batch.msg_id if decision.msg_id is None else decision.msg_id
     # And without any mass/get has nothing to be asked about.
     asks = msg_id is not None and target is BatchState.ACCEPTED
-    poll_at = now(connection) + rules.waits.scaled(FIRST_POLL) if asks else None
+    poll_at = at + rules.waits.scaled(FIRST_POLL) if asks else None
     named_by_person = decision.msg_id is None and batch.reason is Reason.SAID_SENT
     transitions.move_batch(
         connection, batch, target, msg_id=msg_id, msg_data_id=_msg_data_id(connection, batch),
@@ -71,13 +80,16 @@ def _accept(connection: Connection, batch: HeldBatch, decision: Decision, *, rul
 
 
 def _msg_data_id(connection: Connection, batch: HeldBatch) -> int | None:
+    """Return the msg_data_id that a reply brought."""
     return connection.scalar(
         select(func.max(AttemptRow.msg_data_id)).where(AttemptRow.batch_id == batch.id)
     )
 
 
-def _repeat(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
-    del rules
+def _repeat(
+    connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules, at: datetime
+) -> None:
+    del rules, at
     doubtful = decision.verdict in {Verdict.REPEAT_UNKNOWN, Verdict.VERIFY}
     verifies = decision.verdict is Verdict.VERIFY
     transitions.move_batch(
@@ -90,8 +102,10 @@ def _repeat(connection: Connection, batch: HeldBatch, decision: Decision, *, rul
         quotas.give_back(connection, batch, calls=1)
 
 
-def _end(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
-    del rules
+def _end(
+    connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules, at: datetime
+) -> None:
+    del rules, at
     state = BatchState.IN_DOUBT if decision.verdict is Verdict.DOUBT else BatchState.REFUSED
     transitions.move_batch(
         connection, batch, state, reason=decision.reason, errcode=decision.errcode,
@@ -99,8 +113,10 @@ def _end(connection: Connection, batch: HeldBatch, decision: Decision, *, rules:
     )  # fmt: skip
 
 
-def _split(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
-    del rules
+def _split(
+    connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules, at: datetime
+) -> None:
+    del rules, at
     splits.split(connection, batch)
     transitions.move_batch(
         connection, batch, BatchState.SPLIT, reason=decision.reason, errcode=decision.errcode

@@ -106,7 +106,9 @@ def _is_open(
     situation = Situation(
         phase=broadcast.phase,
         path=work.path,
-        gates=standing.of(connection, broadcast.account, broadcast.id),
+        gates=standing.of(connection, broadcast.account, broadcast.id)
+        if broadcast.has_gates
+        else (),
         lane_waits_until=lane.not_before,
         batch_waits_until=work.not_before,
     )

@@ -57,7 +57,7 @@ def is_free(moment: datetime) -> ColumnElement[bool]:
     """Return the condition that nobody drives the lane at *moment*.
 
     If the driver of a lease of another clock lives, its next heartbeat makes it one of now, mostly
-    before anybody looks; if it died, nobody else would have the lane until the clock is there again.
+    before anybody looks; if it died, nobody else would have the lane until the clock is there.
     """
     return or_(
         Lane.leased_until.is_(None), Lane.leased_until <= moment, is_of_another_clock(moment)

@@ -38,20 +38,28 @@ from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now
-from models.ledger import apply_verdict, conflicts, illegal_transition, lanes
+from models.ledger import apply_verdict, conflicts, due, illegal_transition, lanes
 from models.ledger.reading import batches
-from models.ledger.rows import HeldBatch
+from models.ledger.rows import HeldBatch, one
 from models.ledger.transaction import write
 from models.types import Moment
 
 
 def record(
-    engine: Engine, attempt_id: int, fact: CallResult, *, rules: Rules = DEFAULT_RULES
+    engine: Engine,
+    attempt_id: int,
+    fact: CallResult,
+    *,
+    rules: Rules = DEFAULT_RULES,
+    of: Called | None = None,
 ) -> Decision:
-    """Store what *attempt_id* ended as and apply what follows; idempotent."""
+    """Store what *attempt_id* ended as and apply what follows; idempotent.
+
+    *of*: the batch of the attempt, where the caller has just claimed it.
+    """
 
     def work(connection: Connection) -> Decision:
-        decision = store(connection, attempt_id, fact, rules=rules)
+        decision = store(connection, attempt_id, fact, rules=rules, of=of)
         passing(Point.RECORD_WRITTEN)
         return decision
 
@@ -122,10 +130,15 @@ _TO_CALL = frozenset({BatchState.PLANNED, BatchState.CALLING})
 
 
 def store(
-    connection: Connection, attempt_id: int, fact: CallResult, *, rules: Rules = DEFAULT_RULES
+    connection: Connection,
+    attempt_id: int,
+    fact: CallResult,
+    *,
+    rules: Rules = DEFAULT_RULES,
+    of: Called | None = None,
 ) -> Decision:
     """Do the work of :func:`record` inside a transaction."""
-    batch, fact, learned = _learned(connection, attempt_id, fact)
+    batch, fact, learned = _learned(connection, attempt_id, fact, of=of)
     # What was stored before has been applied in its own transaction, and people may have acted on
     # it since. Of a call that a person took for not sent, only an acceptance is news.
     news = learned.new and (not learned.denied or fact.outcome in SAID_ACCEPTED)
@@ -134,6 +147,7 @@ def store(
         accepted = decision.verdict is Verdict.ACCEPT and fact.outcome in SAID_ACCEPTED
         if accepted and batch.lane_waits_until is not None:
             lanes.flow(connection, batch.account, by=attempt_id)
+            due.refresh(connection, batch.account)
         conflicts.note_conflict(
             connection, batch, decision, outcome=fact.outcome, denied=learned.denied
         )
@@ -149,24 +163,33 @@ class _Learned:
     denied: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """Whose call an attempt is."""
+
+    batch_id: int
+    account: str
+
+
 def _learned(
-    connection: Connection, attempt_id: int, fact: CallResult
+    connection: Connection, attempt_id: int, fact: CallResult, *, of: Called | None = None
 ) -> tuple[HeldBatch, CallResult, _Learned]:
     """Store a fact on its attempt; return the batch, held, and the fact as it was stored."""
-    called = connection.execute(_CALLED, {"attempt_id": attempt_id}).one()
+    called = of or one(connection, _CALLED, Called, {"attempt_id": attempt_id})
     batch = lock(connection, called.batch_id, called.account)
+    denied = batch.any_denied and connection.scalar(_DENIED, {"attempt_id": attempt_id})
     fact, at = storable(fact), now(connection)
     stored = connection.execute(_learn(fact), {"attempt_id": attempt_id, "at": at, **asdict(fact)})
     if stored.rowcount == 1:
         connection.execute(_RECORDED, {"b_account": batch.account, "recorded_at": at})
-    return batch, fact, _Learned(at=at, new=stored.rowcount == 1, denied=bool(called.denied))
+    return batch, fact, _Learned(at=at, new=stored.rowcount == 1, denied=bool(denied))
 
 
 # Statements of the way of a call are built once: building one costs as much as running it. The
 # columns of an update are those of the parameters that it is run with.
-_CALLED = select(AttemptRow.batch_id, AttemptRow.account, AttemptRow.denied).where(
-    AttemptRow.id == bindparam("attempt_id")
-)
+_OF = AttemptRow.id == bindparam("attempt_id")
+_CALLED = select(AttemptRow.batch_id, AttemptRow.account).where(_OF)
+_DENIED = select(AttemptRow.denied).where(_OF)
 _AT = bindparam("at", type_=Moment())
 _LEARN = (
     update(AttemptRow)
@@ -241,7 +264,7 @@ def _settle(
     history = history_of(connection, batch)
     settled = settle(history, _standing(batch), now=at, rules=rules, asked=asked)
     if news and settled.moves and _is_understood(batch, history):
-        apply_verdict.apply(connection, batch, settled.decision, rules=rules)
+        apply_verdict.apply(connection, batch, settled.decision, rules=rules, at=at)
     return settled.decision
 
 
@@ -270,9 +293,10 @@ def accept_anew(connection: Connection, batch_id: int, *, rules: Rules) -> None:
     """Accept a batch in doubt if its replies lead there, now that they alone speak of its job."""
     batch = lock(connection, batch_id)
     history = history_of(connection, batch)
-    settled = settle(history, _standing(batch), now=now(connection), rules=rules)
+    at = now(connection)
+    settled = settle(history, _standing(batch), now=at, rules=rules)
     if settled.decision.verdict is Verdict.ACCEPT and settled.moves:
-        apply_verdict.apply(connection, batch, settled.decision, rules=rules)
+        apply_verdict.apply(connection, batch, settled.decision, rules=rules, at=at)
 
 
 def expire(engine: Engine, batch_id: int, *, rules: Rules = DEFAULT_RULES) -> bool:
@@ -293,8 +317,9 @@ def expire_held(connection: Connection, batch: HeldBatch, *, rules: Rules) -> bo
     if batch.state is not BatchState.UNKNOWN:
         return False
     history = history_of(connection, batch)
-    if now(connection) < window_end(history, rules.waits) or not _is_understood(batch, history):
+    at = now(connection)
+    if at < window_end(history, rules.waits) or not _is_understood(batch, history):
         return False
     decision = Decision(verdict=Verdict.DOUBT, reason=Reason.WINDOW_CLOSED)
-    apply_verdict.apply(connection, batch, decision, rules=rules)
+    apply_verdict.apply(connection, batch, decision, rules=rules, at=at)
     return True

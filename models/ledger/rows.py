@@ -88,6 +88,8 @@ class HeldBroadcast:
     published_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    #: A gate of it, its account or a path stands that nobody opened.
+    has_gates: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,3 +115,7 @@ class HeldBatch:
     #: Of its broadcast.
     due_at: datetime | None
     cancelled: bool
+    #: Another batch of the broadcast is not at rest.
+    others_open: bool
+    #: A person said of one of its calls that WeChat did not take it.
+    any_denied: bool

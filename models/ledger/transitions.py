@@ -89,13 +89,14 @@ _TOUCH = (
 )
 
 
-def settle(connection: Connection, broadcast_id: str) -> None:
+def settle(connection: Connection, broadcast_id: str, *, stays_open: bool = False) -> None:
     """End the broadcast if every batch is at rest, or end it anew after a late fact.
 
-    Raises its version in any case: something of it has just changed.
+    Raises its version in any case: something of it has just changed. *stays_open*: a batch of it
+    is known not to be at rest.
     """
     connection.execute(_TOUCH, {"b_id": broadcast_id})
-    if connection.scalar(_OPEN, {"broadcast_id": broadcast_id}) is not None:
+    if stays_open or connection.scalar(_OPEN, {"broadcast_id": broadcast_id}) is not None:
         return
     result = resting_state(counts(connection, broadcast_id))
     if result is not None:

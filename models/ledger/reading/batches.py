@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, exists, select, true
+from sqlalchemy.orm import aliased
 
+from broadcast.states import BATCH_AT_REST
 from models.account import Lane
+from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
+from models.gate import GateRow
 from models.ledger.reading import standing
 from models.ledger.rows import HeldBatch, HeldBroadcast, columns, one
 
+_OTHER = aliased(Batch)
+_FROM_ELSEWHERE = (
+    "gate_counter", "lane_waits_until", "due_at", "cancelled", "others_open", "any_denied",
+)  # fmt: skip
 # Built once: building a statement costs as much as running it, and each record runs this one.
 _BATCH = (
     select(
-        *columns(HeldBatch, Batch, "gate_counter", "lane_waits_until", "due_at", "cancelled"),
+        *columns(HeldBatch, Batch, *_FROM_ELSEWHERE),
         Lane.gate_counter,
         Lane.not_before.label("lane_waits_until"),
         BroadcastRow.due_at,
         standing.is_cancelled(Batch.broadcast_id).label("cancelled"),
+        # The last are open the longest: from the end of the index the look is a short one.
+        select(_OTHER.id)
+        .where(_OTHER.broadcast_id == Batch.broadcast_id, _OTHER.id != Batch.id)
+        .where(_OTHER.state.not_in(list(BATCH_AT_REST)))
+        .order_by(_OTHER.n.desc())
+        .limit(1)
+        .scalar_subquery()
+        .is_not(None)
+        .label("others_open"),
+        exists()
+        .where(AttemptRow.batch_id == Batch.id, AttemptRow.denied.is_(true()))
+        .label("any_denied"),
     )
     .join(Lane, Lane.account == Batch.account)
     .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
     .where(Batch.id == bindparam("batch_id"))
 )
-_BROADCAST = select(*columns(HeldBroadcast, BroadcastRow)).where(
-    BroadcastRow.id == bindparam("broadcast_id")
-)
+_BROADCAST = select(
+    *columns(HeldBroadcast, BroadcastRow, "has_gates"),
+    exists()
+    .where(GateRow.account == BroadcastRow.account, GateRow.opened_at.is_(None))
+    .where(GateRow.broadcast_id.in_(["", BroadcastRow.id]))
+    .label("has_gates"),
+).where(BroadcastRow.id == bindparam("broadcast_id"))
 
 
 def held(connection: Connection, batch_id: int) -> HeldBatch:
