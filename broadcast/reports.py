@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
+from broadcast.call.path import SendPath
 from broadcast.gates.gate import Gate, GateKind, GateScope
 from broadcast.gates.liveness import Liveness
 from broadcast.states import BatchState, BroadcastState, Phase
@@ -57,8 +58,9 @@ class LaneView:
 
     @property
     def stands_still(self) -> bool:
-        """Whether nothing of the account is called before a person opens a gate."""
-        return any(g.scope is GateScope.ACCOUNT and g.opens_at() is None for g in self.gates)
+        """Whether nothing is sent to OpenIDs before a person opens a gate of the account."""
+        to_openids = [gate for gate in self.gates if gate.concerns(SendPath.MASS_SEND)]
+        return any(gate.opens_at() is None for gate in to_openids)
 
     def gate(self, *kinds: GateKind) -> Gate | None:
         """Return the first closed gate of the account or its paths of one of these kinds."""

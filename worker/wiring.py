@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Engine
 
@@ -90,7 +90,7 @@ class Parts:
             gateway=self.gateway(account),
             pace=AccountPace(self.limiter, account),
             heartbeat=self.heartbeat,
-            rules=self.rules,
+            rules=replace(self.rules, shared_quota=account.shared_quota),
             owner=self.owner,
             stopping=stopping,
         )

@@ -16,6 +16,8 @@ class Rules:
     #: How often a batch may be halved in search of the OpenIDs that WeChat refuses.
     split_depth: int = 4
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+    #: mass/send and mass/sendall count against one daily number of calls.
+    shared_quota: bool = True
 
 
 DEFAULT_RULES = Rules()

@@ -34,7 +34,7 @@ def apply(
     """Write down where *decision*, made *at* this moment, leads a batch held with its lane."""
     _HANDLERS[decision.verdict](connection, batch, decision, rules=rules, at=at)
     if decision.scope is not Scope.BATCH:
-        _spread(connection, batch, decision)
+        _spread(connection, batch, decision, rules=rules)
     circuit_breaker.watch(connection, batch, decision, breaker=rules.breaker)
     if decision.verdict in _GOES_ON:
         transitions.after_cancel(connection, batch)
@@ -141,13 +141,17 @@ _HANDLERS = {
 }
 
 
-def _spread(connection: Connection, batch: HeldBatch, decision: Decision) -> None:
+def _spread(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
     """Close the gate, or begin the wait, of whatever the reply concerns beside the batch."""
     reason = decision.lane_reason or decision.reason
-    if decision.scope is Scope.ACCOUNT and decision.not_before is not None:
+    if reason is Reason.QUOTA_TODAY and decision.not_before is not None:
+        quotas.carry_over(connection, batch.account, until=decision.not_before)
+    # Where both interfaces share the day's calls, neither has any left.
+    whole = decision.scope is Scope.ACCOUNT or (
+        reason is Reason.QUOTA_TODAY and decision.scope is Scope.PATH and rules.shared_quota
+    )
+    if whole and decision.not_before is not None:
         lanes.wait(connection, batch.account, until=decision.not_before, reason=reason)
-        if reason is Reason.QUOTA_TODAY:
-            quotas.carry_over(connection, batch.account, until=decision.not_before)
         return
     closing = Closing(
         kind=GateKind.STOP, who=WORKER, reason=decision.reason, errcode=decision.errcode,

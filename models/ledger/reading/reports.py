@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
+from broadcast.call.path import SendPath
 from broadcast.gates.gate import Gate, closed
 from broadcast.gates.shown import shown_state
 from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report
@@ -44,6 +45,7 @@ class _Row:
     msgtype: str
     content: str
     audience_kind: str
+    path: SendPath
     read: int
     malformed: int
     duplicate: int
@@ -183,7 +185,8 @@ def _not_called(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
 
 
 def _report(row: _Row, around: _Around) -> Report:
-    lane = around.lanes[row.account]
+    whole = around.lanes[row.account]
+    lane = replace(whole, gates=[gate for gate in whole.gates if gate.concerns(row.path)])
     gates = closed([*around.gates.get(row.id, ()), *lane.gates], around.now)
     schedule = [gate for gate in around.gates.get(row.id, ()) if gate not in gates]
     counts = around.counts.get(row.id, ()) if row.phase is not Phase.PLANNING else ()
