@@ -14,6 +14,7 @@
     └── OutOfReachError          exit 3: a part is away, nothing is lost
         ├── DatabaseAwayError
         ├── SchemaError          the database is older or newer than this program
+        ├── EncodingError        the database cannot keep every text
         ├── DurabilityError      the database may forget a commit in a power cut
         ├── RedisAwayError
         ├── BrokerAwayError
@@ -103,6 +104,10 @@ class DatabaseAwayError(OutOfReachError):
 
 class SchemaError(OutOfReachError):
     """The database's schema is older or newer than this program."""
+
+
+class EncodingError(OutOfReachError):
+    """The database cannot keep every text; the message names its encoding."""
 
 
 class DurabilityError(OutOfReachError):

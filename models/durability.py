@@ -6,7 +6,10 @@ the server's own file says.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Engine
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Engine, event
 
 from broadcast.errors import DurabilityError
 from models.engine import reachable, reader
@@ -15,55 +18,80 @@ from models.engine import reachable, reader
 #: commits (SQLite page "Pragma statements", synchronous).
 _SQLITE_FULL = 2
 
+#: Asks a connection for one value.
+Ask = Callable[[str], object]
+
 
 def check(engine: Engine) -> None:
     """Raise DurabilityError, naming setting and remedy, unless a commit outlives a power cut.
 
     Raises DatabaseAwayError when the database cannot be reached.
     """
-    look = {"sqlite": _sqlite, "postgresql": _postgresql}.get(engine.dialect.name, _mysql)
     with reachable(), reader(engine).begin() as connection:
-        look(connection)
+        _look(engine, lambda query: connection.exec_driver_sql(query).scalar_one())
 
 
-def _sqlite(connection: Connection) -> None:
+def demand(engine: Engine) -> None:
+    """Have each new connection of *engine* looked at, and refused with DurabilityError.
+
+    A setting can change while we run, and holds for the connections that come after.
+    """
+
+    @event.listens_for(engine, "connect")
+    def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401 - a driver's
+        cursor = dbapi.cursor()
+
+        def ask(query: str) -> object:
+            cursor.execute(query)
+            return cursor.fetchone()[0]
+
+        try:
+            _look(engine, ask)
+            cursor.close()
+            dbapi.rollback()
+        except DurabilityError:
+            dbapi.close()
+            raise
+
+
+def _look(engine: Engine, ask: Ask) -> None:
+    {"sqlite": _sqlite, "postgresql": _postgresql}.get(engine.dialect.name, _mysql)(ask)
+
+
+def _sqlite(ask: Ask) -> None:
     """Demand WAL, which `memory` and a shared file system cannot give, and FULL.
 
     The engine asks for both at every connection; here is read what SQLite made of it.
     """
-    mode = str(_value(connection, "PRAGMA journal_mode"))
+    mode = str(ask("PRAGMA journal_mode"))
     if mode != "wal":
         raise DurabilityError("error.durability.journal_mode", found=mode)
-    level = int(str(_value(connection, "PRAGMA synchronous")))
+    level = int(str(ask("PRAGMA synchronous")))
     if level < _SQLITE_FULL:
         raise DurabilityError("error.durability.synchronous", found=level)
 
 
-def _postgresql(connection: Connection) -> None:
+def _postgresql(ask: Ask) -> None:
     """Demand that a commit waits for the log, and that the log is forced to the disk.
 
     `local`, `remote_write` and `remote_apply` all wait for the local disk (PostgreSQL page "Write
     Ahead Log", synchronous_commit). Without fsync the server forces nothing, whatever they say.
     """
     for setting in ("synchronous_commit", "fsync"):
-        found = str(_value(connection, f"SHOW {setting}"))
+        found = str(ask(f"SHOW {setting}"))
         if found == "off":
             raise DurabilityError(f"error.durability.{setting}", found=found)
 
 
-def _mysql(connection: Connection) -> None:
+def _mysql(ask: Ask) -> None:
     """Demand that InnoDB flushes its log at every commit, and the binary log too if there is one.
 
     After a crash InnoDB takes back what it has prepared and the binary log does not have (MySQL
     page "Binary Logging Options and Variables", sync_binlog).
     """
-    found = int(str(_value(connection, "SELECT @@innodb_flush_log_at_trx_commit")))
+    found = int(str(ask("SELECT @@innodb_flush_log_at_trx_commit")))
     if found != 1:
         raise DurabilityError("error.durability.innodb_flush_log_at_trx_commit", found=found)
-    found = int(str(_value(connection, "SELECT IF(@@log_bin, @@sync_binlog, 1)")))
+    found = int(str(ask("SELECT IF(@@log_bin, @@sync_binlog, 1)")))
     if found != 1:
         raise DurabilityError("error.durability.sync_binlog", found=found)
-
-
-def _value(connection: Connection, query: str) -> object:
-    return connection.exec_driver_sql(query).scalar_one()

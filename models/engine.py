@@ -30,7 +30,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from broadcast.errors import DatabaseAwayError, SettingsError
+from broadcast.errors import DatabaseAwayError, EncodingError, SettingsError
 from models import samefile
 from models.types import Moment
 
@@ -203,6 +203,9 @@ def open_engine(url: str | URL, *, pool_size: int = 5, patient: bool = False) ->
     elif not patient:
         prepare = {"mysql": _prepare_mysql, "postgresql": _prepare_postgresql}
         prepare[parsed.get_backend_name()](engine)
+    if parsed.get_backend_name() == "postgresql":
+        # Before SQLAlchemy's own look: what it reads comes as bytes in SQL_ASCII, and it fails.
+        event.listen(engine, "connect", _refuse_other_encodings, insert=True)
     return engine
 
 
@@ -265,6 +268,14 @@ def _prepare_postgresql(engine: Engine) -> None:
     def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401
         dbapi.execute(f"SET SESSION idle_in_transaction_session_timeout = {STALLED_S * 1000}")
         dbapi.commit()
+
+
+def _refuse_other_encodings(dbapi: Any, _record: object) -> None:  # noqa: ANN401
+    """Raise EncodingError where PostgreSQL could not keep every text."""
+    encoding = dbapi.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        dbapi.close()
+        raise EncodingError("error.database.encoding", name="DATABASE_URL", found=encoding)
 
 
 @functools.lru_cache(maxsize=64)

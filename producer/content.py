@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from broadcast.blank import is_blank
 from broadcast.errors import ContentError
 from broadcast.message import Message
 
@@ -105,7 +106,7 @@ def of_object(value: object, *, limit: int) -> Content:
 
 
 def _check_text(text: str, limit: int) -> tuple[Message, ...]:
-    if not text.strip():
+    if is_blank(text):
         raise ContentError("error.content.empty")
     if len(text) > limit:
         raise ContentError("error.content.too_long", length=len(text), limit=limit)

@@ -26,6 +26,7 @@ from coordination.connection import Connection, connect
 from coordination.keys import Keys
 from coordination.limiter import Limiter
 from coordination.tokens import TokenService
+from models import durability
 from models.engine import open_engine
 from models.ledger import accounts as known_accounts
 from models.ledger.reading import known
@@ -131,6 +132,7 @@ def _build(pid: int) -> Parts:
     clients = {appid: by_base[account.api_base] for appid, account in by_appid.items()}
     url = settings.database_url.get_secret_value()
     engine = open_engine(url, pool_size=pool_size(settings.concurrency))
+    durability.demand(engine)
     redis = connect(settings.redis_url.get_secret_value())
     keys = Keys(prefix=settings.redis_prefix)
     return Parts(

@@ -18,9 +18,11 @@ from python_calamine import (
     CalamineSheet,
     CalamineWorkbook,
     SheetTypeEnum,
+    SheetVisibleEnum,
 )
 
 from broadcast.errors import AudienceError
+from producer.audience.hidden import has_hidden_rows
 from producer.audience.layout import (
     HEAD_LINES,
     Layout,
@@ -32,7 +34,9 @@ from producer.audience.runs import room_needed
 from producer.audience.scan import SURROUNDING
 from producer.audience.source import Peeked
 from producer.audience.table import Portion
+from producer.audience.tallies import shown
 
+_VISIBLE = SheetVisibleEnum.Visible
 _ROWS_AT_ONCE = 8192
 _COPIED_AT_ONCE = 1 << 20
 
@@ -40,11 +44,16 @@ _COPIED_AT_ONCE = 1 << 20
 def rows_of_workbook(stream: Peeked) -> Iterator[tuple[Layout, Iterator[Portion]]]:
     """Yield once: the layout and the rows of the one sheet of *stream* that holds OpenIDs.
 
-    Raises ``AudienceError`` when the workbook cannot be read, or no sheet or several hold OpenIDs.
+    Raises ``AudienceError`` when the workbook cannot be read, no sheet or several hold OpenIDs, or
+    what holds them is hidden.
     """
     try:
         with _as_file(stream) as path, CalamineWorkbook.from_path(path) as book:
             sheet, layout = _the_sheet(book, name=stream.name)
+            if has_hidden_rows(path, sheet.name):
+                raise AudienceError(
+                    "error.audience.hidden_rows", source=stream.name, sheet=shown(sheet.name)
+                )
             yield layout, _portions(sheet, layout)
     except CalamineError as error:
         raise AudienceError("error.audience.workbook", source=stream.name) from error
@@ -84,7 +93,10 @@ def _the_sheet(book: CalamineWorkbook, *, name: object) -> tuple[CalamineSheet, 
         raise AudienceError("error.audience.sheets", source=name, sheets=sheets)
     if not found:
         raise no_column(header, name=name)
-    return found[0]
+    sheet, layout = found[0]
+    if sheet.name in {data.name for data in book.sheets_metadata if data.visible != _VISIBLE}:
+        raise AudienceError("error.audience.hidden_sheet", source=name, sheet=shown(sheet.name))
+    return sheet, layout
 
 
 def _layout_of_rows(rows: list[list[str]], *, name: object) -> Layout | None:

@@ -83,6 +83,7 @@ CASES = [
     audience("broken XLSX", b"PK\x03\x04" + b"\0" * 64, "XLSX", file="list.xlsx"),
     typed("empty text", *TO_LIST, "--text", "", says=("text is empty",)),
     typed("blank text", *TO_LIST, "--text", " \n ", says=("text is empty",)),
+    typed("text that nobody sees", *TO_LIST, "--text", "\u200b\ufeff", says=("text is empty",)),
     typed("long text", *TO_LIST, "--text", "好" * 601, says=("601", "600")),
     typed("text that is no UTF-8", *TO_LIST, "--text", b"a\xff", says=("position 2",)),
     typed("control character", *TO_LIST, "--text", "a\x1b[31m", says=("U+001B", "position 2")),

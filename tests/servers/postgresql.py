@@ -149,10 +149,10 @@ class PostgreSQL:
         else:
             self.start()
 
-    def fresh_database(self) -> str:
-        """Create an empty database and return its SQLAlchemy URL."""
+    def fresh_database(self, options: str = "") -> str:
+        """Create an empty database, with the options of its statement; return its URL."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self._administer(f"CREATE DATABASE {name}")
+        self._administer(f"CREATE DATABASE {name} {options}")
         return self.database_url(name)
 
     def drop_database(self, url: str) -> None:

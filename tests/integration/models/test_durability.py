@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 
 from broadcast.errors import DatabaseAwayError, DurabilityError, SettingsError
 from models import durability
-from models.engine import open_engine
+from models.engine import open_engine, reachable
 from tests.kit.wait import until
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
@@ -44,7 +44,7 @@ def test_sqlite_without_wal_is_refused(sqlite_url: str) -> None:
 def test_sqlite_in_memory_is_refused() -> None:
     refused(create_engine("sqlite://"), "journal_mode")
     for url in ("sqlite://", "sqlite:///:memory:"):
-        with pytest.raises(SettingsError, match="DATABASE_URL"):
+        with pytest.raises(SettingsError, match="memory"):
             open_engine(url)
 
 
@@ -117,3 +117,46 @@ def test_binary_log_that_is_not_synced_is_refused(mariadb: MariaDB) -> None:
 def test_database_that_is_away_is_told_as_such() -> None:
     with pytest.raises(DatabaseAwayError):
         durability.check(open_engine("mysql://nobody@127.0.0.1:1/none"))
+
+
+def test_setting_that_changes_while_we_run_is_seen_by_the_next_connection(
+    postgresql: PostgreSQL, postgresql_url: str
+) -> None:
+    engine = open_engine(postgresql_url)
+    durability.demand(engine)
+    database = engine.url.database
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {database} SET synchronous_commit = off")
+        with pytest.raises(DurabilityError) as caught, reachable(), engine.connect():
+            pass
+        assert caught.value.message_id == "error.durability.synchronous_commit"
+
+        connection.exec_driver_sql(f"ALTER DATABASE {database} RESET synchronous_commit")
+        with engine.connect() as another:
+            assert another.scalar(text("SHOW synchronous_commit")) == "on"
+    engine.dispose()
+
+
+def test_each_connection_of_a_mariadb_is_looked_at(mariadb: MariaDB, mariadb_url: str) -> None:
+    engine = open_engine(mariadb_url)
+    durability.demand(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET GLOBAL innodb_flush_log_at_trx_commit = 2")
+        try:
+            with pytest.raises(DurabilityError), reachable(), engine.connect():
+                pass
+        finally:
+            connection.exec_driver_sql("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+        with engine.connect():
+            pass
+    engine.dispose()
+
+
+def test_connections_that_are_durable_pass_and_are_in_no_transaction(empty: Engine) -> None:
+    engine = open_engine(empty.url)
+    durability.demand(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE looked_at (n INTEGER)")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE looked_at")
+    engine.dispose()

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from broadcast.errors import DatabaseAwayError, SettingsError
+from broadcast.errors import DatabaseAwayError, EncodingError, SettingsError
 from models import engine as engines
 from models import schema
 from models.account import Lane
@@ -302,3 +302,17 @@ def test_a_migration_waits_for_another_one_longer_than_an_answer_may_take(
                 second.result(timeout=4)
         assert second.result(timeout=20) == (schema.HEAD, schema.HEAD)
     assert time.monotonic() - began > 4
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_postgresql_in_an_encoding_without_chinese_is_refused_by_its_name(
+    postgresql: PostgreSQL, encoding: str
+) -> None:
+    url = postgresql.fresh_database(f"ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    engine = open_engine(url)
+    for _ in range(2):
+        with pytest.raises(EncodingError) as caught, reachable(), engine.connect():
+            pass
+        assert caught.value.facts == {"name": "DATABASE_URL", "found": encoding}
+    assert caught.value.exit_status == 3
+    postgresql.drop_database(url)

@@ -10,7 +10,7 @@ import pytest
 from broadcast.errors import AudienceError
 from producer import audience
 from tests.unit.audience.naive import openids_of
-from tests.unit.audience.workbooks import Rows, xlsx
+from tests.unit.audience.workbooks import Rows, ods, xlsx
 
 A, B, C = (f"oTEST-{'x' * 21}{c}" for c in "ABC")
 
@@ -99,3 +99,52 @@ def test_a_workbook_may_come_through_a_named_pipe(tmp_path: Path) -> None:
     with audience.read(path) as found:
         assert openids_of(found) == [A, B]
     writer.join()
+
+
+LIST: Rows = [["昵称", "openid"], ["甲", A], ["乙", B], ["丙", C], []]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        xlsx({"说明": [["x"]], "名单": LIST}, hidden_rows=[3]),
+        ods({"说明": [["x"]], "名单": LIST}, hidden_rows=[3], how="filter"),
+        ods({"名单": LIST}, hidden_rows=[3], how="collapse"),
+    ],
+    ids=["xlsx", "ods-filter", "ods-collapse"],
+)
+def test_a_list_with_hidden_rows_is_refused(data: bytes) -> None:
+    """Whoever filtered it means the rows that are left, perhaps; nobody else can know."""
+    with pytest.raises(AudienceError) as error:
+        audience.read(io.BytesIO(data))
+    assert error.value.message_id == "error.audience.hidden_rows"
+    assert error.value.facts["sheet"] == "名单"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        xlsx({"名单": LIST}, hidden_rows=[5]),
+        xlsx({"名单": LIST, "说明": [["a"], ["b"]]}, hidden_sheets=["说明"]),
+        ods({"名单": LIST, "说明": [["a"]] * 7}, hidden_rows=[6], how="filter"),
+    ],
+    ids=["an empty row", "a sheet of other things", "a row of another sheet"],
+)
+def test_what_is_hidden_and_holds_no_openid_is_nothing_to_ask_about(data: bytes) -> None:
+    with audience.read(io.BytesIO(data)) as found:
+        assert openids_of(found) == [A, B, C]
+
+
+def test_a_list_on_a_hidden_sheet_is_refused() -> None:
+    data = xlsx({"说明": [["x"]], "名单": LIST}, hidden_sheets=["名单"])
+    with pytest.raises(AudienceError) as error:
+        audience.read(io.BytesIO(data))
+    assert error.value.message_id == "error.audience.hidden_sheet"
+
+
+def test_a_hidden_row_is_found_wherever_in_a_long_sheet_it_stands() -> None:
+    """The text of a sheet is looked through in pieces, and a row may lie on a border."""
+    rows: Rows = [["openid"], *([f"o{n:027d}"] for n in range(30_000))]
+    for hidden in (2, 9_000, 17_777, 30_001):
+        with pytest.raises(AudienceError, match="hidden_rows"):
+            audience.read(io.BytesIO(xlsx({"s": rows}, hidden_rows=[hidden])))

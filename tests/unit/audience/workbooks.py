@@ -1,10 +1,10 @@
-"""Writing small XLSX files: a zip with the fewest parts that the format asks for."""
+"""Writing small XLSX and ODS files: a zip with the fewest parts that the format asks for."""
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -15,11 +15,17 @@ _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 Rows = Iterable[Iterable[str | int | None]]
 
 
-def xlsx(sheets: Mapping[str, Rows]) -> bytes:
-    """Return a workbook with these sheets; None leaves a cell out."""
+def xlsx(
+    sheets: Mapping[str, Rows],
+    *,
+    hidden_rows: Collection[int] = (),
+    hidden_sheets: Collection[str] = (),
+) -> bytes:
+    """Return a workbook with these sheets; None leaves a cell out. Rows are numbered from 1."""
     names = list(enumerate(sheets, 1))
     entries = "".join(
-        f'<sheet name={quoteattr(name)} sheetId="{n}" r:id="r{n}"/>' for n, name in names
+        f'<sheet name={quoteattr(name)}{_state(name in hidden_sheets)} sheetId="{n}" r:id="r{n}"/>'
+        for n, name in names
     )
     links = "".join(
         f'<Relationship Id="r{n}" Type="{_REL}/worksheet" Target="worksheets/sheet{n}.xml"/>'
@@ -41,7 +47,53 @@ def xlsx(sheets: Mapping[str, Rows]) -> bytes:
         f"<sheets>{entries}</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
         f"{links}</Relationships>",
-    } | {f"xl/worksheets/sheet{n}.xml": _sheet(sheets[name]) for n, name in names}
+    } | {f"xl/worksheets/sheet{n}.xml": _sheet(sheets[name], hidden_rows) for n, name in names}
+    return _zipped(parts)
+
+
+def ods(sheets: Mapping[str, Rows], *, hidden_rows: Collection[int] = (), how: str = "") -> bytes:
+    """Return the same as an ODS; *how* its rows are hidden is `collapse` or `filter`."""
+    tables = "".join(
+        f"<table:table table:name={quoteattr(name)}>"
+        + "".join(
+            f"<table:table-row{_visibility(how if n in hidden_rows else '')}>"
+            + "".join(
+                '<table:table-cell office:value-type="string">'
+                f"<text:p>{escape(str(value or ''))}</text:p></table:table-cell>"
+                for value in row
+            )
+            + "</table:table-row>"
+            for n, row in enumerate(rows, 1)
+        )
+        + "</table:table>"
+        for name, rows in sheets.items()
+    )
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    return _zipped(
+        {
+            "mimetype": kind,
+            "content.xml": f"<office:document-content {spaces}><office:body><office:spreadsheet>"
+            f"{tables}</office:spreadsheet></office:body></office:document-content>",
+            "META-INF/manifest.xml": '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:'
+            'opendocument:xmlns:manifest:1.0"><manifest:file-entry manifest:full-path="/" '
+            f'manifest:media-type="{kind}"/></manifest:manifest>',
+        }
+    )
+
+
+def _state(hidden: bool) -> str:
+    return ' state="hidden"' if hidden else ""
+
+
+def _visibility(how: str) -> str:
+    return f' table:visibility="{how}"' if how else ""
+
+
+def _zipped(parts: Mapping[str, str]) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, text in parts.items():
@@ -49,11 +101,12 @@ def xlsx(sheets: Mapping[str, Rows]) -> bytes:
     return file.getvalue()
 
 
-def _sheet(rows: Rows) -> str:
+def _sheet(rows: Rows, hidden: Collection[int]) -> str:
     lines = []
     for n, row in enumerate(rows, 1):
         cells = "".join(_cell(f"{chr(65 + i)}{n}", value) for i, value in enumerate(row))
-        lines.append(f'<row r="{n}">{cells}</row>' if cells else "")
+        mark = ' hidden="1" spans="1:9"' if n in hidden else ""
+        lines.append(f'<row r="{n}"{mark}>{cells}</row>' if cells else f'<row r="{n}"{mark}/>')
     return f'<worksheet xmlns="{_MAIN}"><sheetData>{"".join(lines)}</sheetData></worksheet>'
 
 
