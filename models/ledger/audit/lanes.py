@@ -76,10 +76,11 @@ def _of_account(found: Found, account: str, **facts: Fact) -> Finding:
 
 def _due(connection: Connection, account: str, broadcast_id: str | None) -> Iterator[Finding]:
     """Yield broadcasts whose ``due_at`` is later than what they wait for: no sweep finds them."""
-    for row in due.of_account(connection, account, now(connection)):
+    moment = now(connection)
+    for row in due.of_account(connection, account, moment):
         if row.wanted is None or broadcast_id not in {None, row.id}:
             continue
-        if row.stored is None or row.stored > row.wanted + STUCK:
+        if row.stored is None or row.stored > max(row.wanted, moment) + STUCK:
             yield Finding(
                 found=Found.DUE, account=account, broadcast_id=row.id,
                 facts={"since": row.wanted, "at": row.stored or "-"},

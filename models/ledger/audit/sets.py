@@ -174,11 +174,10 @@ def _uneven(batch: AuditedBatch, mine: Sequence[AuditedBatch]) -> tuple[int, int
         begin, end = max(at, one.start), min(batch.end, one.end)
         covered += max(0, end - begin)
         at = max(at, end)
-    others = sum(one.size or 0 for one in mine if one.list != batch.list)
-    missing = (batch.size or 0) - covered - others
-    shrunk = any(one.list == f"{_OWN_LIST}{one.n}" for one in mine)
-    extra = sum(one.size or 0 for one in on_list) - covered + max(0, -missing)
-    return (0 if shrunk else max(0, missing)), extra
+    own = sum(one.size or 0 for one in mine if one.list == f"{_OWN_LIST}{one.n}")
+    missing = (batch.size or 0) - covered - own
+    extra = sum(one.size or 0 for one in mine) - covered - own + max(0, -missing)
+    return (0 if own else max(0, missing)), extra
 
 
 def keys(case: Case) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ WAITS = Waits()
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 WHO = "a person"
+TEXTS = Texts("en")
 #: What an audit makes of rows is the same everywhere; how it reads them has a test of its own.
 ON_SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -54,7 +55,7 @@ def found(engine: Engine) -> set[Found]:
     """Return what an audit of everything finds; each has its words."""
     findings = audit.audit_all(engine, waits=WAITS).findings
     for finding in findings:
-        assert Texts("en")(f"audit.found.{finding.found}", **finding.facts)
+        assert TEXTS(f"audit.found.{finding.found}", **finding.facts)
     return {finding.found for finding in findings}
 
 

@@ -145,7 +145,7 @@ def test_range_that_its_list_does_not_have_is_found(
 
 def test_batches_with_one_range_are_found(engine: Engine, broadcast_id: str) -> None:
     change_batch(engine, broadcast_id, 4, start=0)
-    assert {Found.NO_BATCH, Found.TWICE, Found.KEY_CHANGED} == found(engine)
+    assert {Found.NO_BATCH, Found.TWICE, Found.KEY_CHANGED} <= found(engine)
 
 
 # -- sets
