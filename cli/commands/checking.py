@@ -89,7 +89,7 @@ def _counted(what: str, n: int) -> Message:
 
 
 def _row(finding: Finding) -> Message:
-    facts = {"id": finding.broadcast_id, "account": finding.account, "found": told(finding)}
+    facts = {"id": finding.broadcast_id or "-", "account": finding.account, "found": told(finding)}
     if finding.n is None:
         return Message("audit.row", **facts)
     return Message("audit.row_batch", n=finding.n, **facts)
@@ -142,7 +142,7 @@ def _finding(finding: Finding, texts: Texts) -> dict[str, Any]:
         "check": finding.found.check.value,
         "code": finding.found.value,
         "account": finding.account,
-        "broadcast": finding.broadcast_id,
+        "broadcast": finding.broadcast_id or None,
         "batch": finding.n,
         "found": texts(told(finding)),
         "means": texts(f"audit.means.{finding.found.check}"),

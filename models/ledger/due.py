@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, case, func, select, update
@@ -24,19 +25,24 @@ from models.ledger.reading.standing import OPEN_PHASES
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def refresh(connection: Connection, account: str) -> None:
-    """Write anew from when the sweep may find something to do for each broadcast of *account*.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """From when something is to be done for a broadcast: as it is stored, and as it should be."""
 
-    The lane's row is held by the caller.
-    """
-    moment = now(connection)
+    id: str
+    stored: datetime | None
+    wanted: datetime | None
+
+
+def of_account(connection: Connection, account: str, moment: datetime) -> Sequence[Due]:
+    """Return from when something is to be done for each open broadcast of an account."""
     rows = connection.execute(
         select(BroadcastRow.id, BroadcastRow.phase, BroadcastRow.path, BroadcastRow.due_at).where(
             BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES)
         )
     ).all()
     if not rows:
-        return
+        return ()
     gates = standing.of_account(connection, account)
     own: dict[str | None, list[Gate]] = defaultdict(list)
     for gate in gates:
@@ -57,15 +63,27 @@ def refresh(connection: Connection, account: str) -> None:
         lane_waits_until=lane.not_before,
         lease_ends=max(lane.leased_until or moment, moment) + GRACE,
     )  # fmt: skip
-    changed = False
-    for row in rows:
-        at = found[row.id]
-        wanted = None if at is None else max(at, AT_ONCE)
-        if not _is_as_good(row.due_at, wanted, moment):
-            changed = True
-            connection.execute(
-                update(BroadcastRow).where(BroadcastRow.id == row.id).values(due_at=wanted)
-            )
+    return [
+        Due(id=row.id, stored=row.due_at, wanted=None if at is None else max(at, AT_ONCE))
+        for row, at in ((row, found[row.id]) for row in rows)
+    ]
+
+
+def refresh(connection: Connection, account: str) -> None:
+    """Write anew from when the sweep may find something to do for each broadcast of *account*.
+
+    The lane's row is held by the caller.
+    """
+    moment = now(connection)
+    changed = [
+        row
+        for row in of_account(connection, account, moment)
+        if not _is_as_good(row.stored, row.wanted, moment)
+    ]
+    for row in changed:
+        connection.execute(
+            update(BroadcastRow).where(BroadcastRow.id == row.id).values(due_at=row.wanted)
+        )
     if changed:
         connection.execute(update(Lane).where(Lane.account == account).values(lifted_at=moment))
 

@@ -23,7 +23,7 @@ from models.engine import now
 from models.gate import GateRow
 from models.ledger import due
 from models.ledger.reading import standing
-from models.ledger.transaction import note
+from models.ledger.transaction import WORKER, note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +57,14 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
     What closed it first is kept: that is what is to be fixed. The lane's row is held by the caller.
     """
     there = _same(connection, account, closing)
-    if there:
+    moment = now(connection)
+    if any(gate.is_closed(moment) for gate in there):
         if closing.until is not None and closing.kind in OPEN_BY_TIME:
             _extend(connection, there, closing.until)
             due.refresh(connection, account)
         return False
-    moment = now(connection)
+    # What opened by itself stood until its time: calls made since were not behind it.
+    open_(connection, account, there, who=WORKER)
     connection.execute(
         insert(GateRow).values(
             account=account, scope=closing.scope, broadcast_id=closing.broadcast_id or "",
@@ -84,13 +86,12 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
 
 
 def _same(connection: Connection, account: str, closing: Closing) -> list[Gate]:
-    moment = now(connection)
+    """Return the gates of the same kind that nobody opened, their time come or not."""
     return [
         gate
         for gate in standing.of(connection, account, closing.broadcast_id or "")
         if (gate.scope, gate.kind, gate.broadcast_id, gate.path)
         == (closing.scope, closing.kind, closing.broadcast_id, closing.path)
-        and (gate.is_closed(moment) or closing.kind is GateKind.QUOTA)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Audit: the delivery promise as queries, recomputed from packed OpenIDs and attempts."""
+"""Audit: the delivery promise as queries, recomputed from packed OpenIDs, attempts and gates."""
 
 from __future__ import annotations
 

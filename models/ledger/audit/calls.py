@@ -1,69 +1,59 @@
-"""Calls: none without an attempt that was committed before it.
+"""Calls: none without an attempt that was committed before it, and none that WeChat contradicts.
 
-What the ledger can show of it: the attempts of a batch are numbered without a gap, there is one for
-each time that the batch was called by its history, each ended after it began and was heard of no
-sooner, and together they explain where the batch stands. Where a person closed a doubt, his word
-explains it, until the batch moves on: from then on its calls must again, without those that he said
-were not taken.
+The attempts of a batch are numbered without a gap, each is whole, and together they explain where
+the batch stands. Where a person settled a doubt, the batch says so (``settled_after``, its reason),
+and that explains it until it is called again: from then on its calls must, without those that the
+person said were not taken. A denial of a call that was made after that counts for nothing.
+
+A call that vanished is found by its number; one that nobody claimed by the lane's own count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.states import BatchState
-from models.ledger.audit import history, operator_verdicts
+from models.ledger.audit.case import AuditedBatch, Call, Case
 from models.ledger.audit.findings import Finding, Found
-from models.ledger.audit.snapshot import BatchCase, Call, Case
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Yield calls that nobody wrote down, and states that no call explains."""
+    """Yield calls that were not written down, or only in part, and states that none explains.
+
+    What a newer release wrote is for that release to explain.
+    """
     for batch in case.batches:
         yield from _numbers(case, batch)
-        yield from _claims(case, batch)
-        for call, end in zip(batch.calls, history.ends_of(batch), strict=True):
-            yield from _whole(case, batch, call, by_clock=history.ended_backwards(call, end))
+        for call in batch.calls:
+            yield from _whole(case, batch, call)
+        if not batch.is_understood:
+            continue
         yield from _denied(case, batch)
-        if batch.state is not None and not explains(batch):
+        if not explains(batch):
             yield case.finding(
-                Found.UNEXPLAINED, batch, state=batch.written, outcomes=_outcomes(batch.calls)
+                Found.UNEXPLAINED, batch, state=batch.state, outcomes=_outcomes(batch.calls)
             )
 
 
-def _numbers(case: Case, batch: BatchCase) -> Iterator[Finding]:
+def _numbers(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
     numbers = [call.number for call in batch.calls]
     first = batch.calls[0].started_at if batch.calls else None
-    counted = numbers == list(range(1, batch.attempts + 1))
-    if not counted or batch.first_called_at != first:
-        told = ", ".join(map(str, numbers)) or "-"
+    if numbers != list(range(1, batch.attempts + 1)) or batch.first_called_at != first:
         yield case.finding(
-            Found.NUMBERS, batch, said=batch.attempts, numbers=told,
+            Found.NUMBERS, batch, said=batch.attempts, numbers=", ".join(map(str, numbers)) or "-",
             at=batch.first_called_at or "-", first=first or "-",
         )  # fmt: skip
 
 
-def _claims(case: Case, batch: BatchCase) -> Iterator[Finding]:
-    path = history.of_batch(batch)
-    if not path.gaps and len(path.ends) != len(batch.calls):
-        yield case.finding(Found.CLAIMS, batch, moves=len(path.ends), attempts=len(batch.calls))
-    for call, end in zip(batch.calls, path.ends, strict=False):
-        if end is None or call.started_at <= end.at:
-            continue
-        if not history.ended_backwards(call, end):
-            yield case.finding(
-                Found.WRITTEN_LATE, batch, number=call.number, at=call.started_at, end=end.at
-            )
-
-
-def _whole(case: Case, batch: BatchCase, call: Call, *, by_clock: bool) -> Iterator[Finding]:
-    half = (
-        len({word is None for word in (call.outcome, call.ended_at, call.outcome_recorded_at)}) > 1
-    )
-    backwards = call.ended_at is not None and call.ended_at < call.started_at and not by_clock
-    if half or backwards or _heard_early(call) or call.account != batch.account:
+def _whole(case: Case, batch: AuditedBatch, call: Call) -> Iterator[Finding]:
+    parts = (call.outcome, call.ended_at, call.outcome_recorded_at)
+    half = len({part is None for part in parts}) > 1
+    # Whatever the clock does, a word on a call is stored at its end or later.
+    early = not half and call.ended_at is not None and call.outcome_recorded_at is not None
+    if half or call.account != batch.account or (early and _recorded_early(call)):
         yield case.finding(
             Found.TORN, batch, number=call.number, outcome=call.outcome or "-",
             start=call.started_at, end=call.ended_at or "-", heard=call.outcome_recorded_at or "-",
@@ -75,34 +65,32 @@ def _whole(case: Case, batch: BatchCase, call: Call, *, by_clock: bool) -> Itera
         )
 
 
-def _heard_early(call: Call) -> bool:
-    """Tell whether a word on *call* was stored before it ended: none is, whatever the clock did."""
-    if call.ended_at is None or call.outcome_recorded_at is None:
-        return False
-    return call.outcome_recorded_at < call.ended_at
+def _recorded_early(call: Call) -> bool:
+    ended, recorded = call.ended_at, call.outcome_recorded_at
+    return ended is not None and recorded is not None and recorded < ended
 
 
-def _denied(case: Case, batch: BatchCase) -> Iterator[Finding]:
+def _denied(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
     """Yield where a person's "not sent" was trusted too far, or was never said.
 
-    A reply 0 can be denied only for another msg_id under which the batch was taken.
-    Halves have keys of their own: if he was wrong, nothing would keep them from a second send. And
-    a refused batch is called again only if no call of it can have been taken.
+    A reply 0 can be denied only for another msg_id under which the batch was taken. Halves have
+    keys of their own: if the person was wrong, nothing would keep them from a second send. And a
+    refused batch is called again only if no call of it can have been taken.
     """
-    if batch.state is BatchState.SPLIT:
-        for call in batch.calls:
-            if call.denied:
-                yield case.finding(Found.HALVED, batch, number=call.number)
-    if batch.state not in _TAKEN and batch.reason is not Reason.REVIEW_REFUSED:
-        for call in batch.calls:
-            if call.denied and call.outcome is Outcome.ACCEPTED:
-                yield case.finding(
-                    Found.DENIED, batch, number=call.number, msg_id=call.msg_id or "-"
-                )
-    before = max(history.of_batch(batch).again, default=0)
-    for call in operator_verdicts.calls_of(batch)[:before]:
+    for call in batch.calls:
+        if call.denied and batch.state is BatchState.SPLIT:
+            yield case.finding(Found.HALVED, batch, number=call.number)
+        sent = batch.state in _TAKEN or batch.reason is Reason.REVIEW_REFUSED
+        if call.denied and call.outcome is Outcome.ACCEPTED and not sent:
+            yield case.finding(Found.DENIED, batch, number=call.number, msg_id=call.msg_id or "-")
+    begins = [call.number for call in batch.calls if call.begins_anew]
+    again = batch.attempts + 1 if batch.begins_anew else max(begins, default=0)
+    if (batch.settled_after or 0) >= again:
+        # What was said after the retry may have taken the earlier word back.
+        return
+    for call in undenied(batch):
         # One that said "accepted" may have said so after the batch was put back.
-        if call.taken and not call.said_accepted:
+        if call.number < again and call.taken and not call.said_accepted:
             yield case.finding(Found.CALLED_AGAIN, batch, number=call.number)
 
 
@@ -110,23 +98,34 @@ def _denied(case: Case, batch: BatchCase) -> Iterator[Finding]:
 _TAKEN = frozenset({BatchState.ACCEPTED, BatchState.FINISHED, BatchState.IN_DOUBT})
 
 
-def explains(batch: BatchCase) -> bool:
+def undenied(batch: AuditedBatch) -> Sequence[Call]:
+    """Return the calls of a batch, denied only where a person can have denied them."""
+    spoken = batch.settled_after or 0
+    return [replace(c, denied=bool(c.denied) and c.number <= spoken) for c in batch.calls]
+
+
+def _word(batch: AuditedBatch) -> BatchState | None:
+    """Return where a person put the batch, while nothing has taken the place of that word."""
+    if batch.settled_after is None:
+        return None
+    if batch.reason is Reason.REVIEW_REFUSED and batch.msg_id is not None:
+        # The review came after the word, of the job that a person named.
+        return BatchState.ACCEPTED
+    return {Reason.SAID_SENT: BatchState.ACCEPTED, Reason.SAID_NOT_SENT: BatchState.REFUSED}.get(
+        batch.reason or Reason.NONE
+    )
+
+
+def explains(batch: AuditedBatch) -> bool:
     """Tell whether the calls of a batch, or a person's word on them, lead to where it stands."""
-    state = batch.state
+    state, calls = batch.state, undenied(batch)
     if state is BatchState.REFUSED and batch.reason is Reason.REVIEW_REFUSED:
         # Only a job that was taken is reviewed.
         state = BatchState.FINISHED
-    calls = operator_verdicts.calls_of(batch)
-    return state is not None and (_LEADS_TO[state](calls) or _by_word(batch, state, calls))
+    return _LEADS_TO[state](calls) or _by_word(_word(batch), state, calls)
 
 
-def proves(batch: BatchCase) -> bool:
-    """Tell whether a reply proves that WeChat took the batch."""
-    return _LEADS_TO[BatchState.ACCEPTED](operator_verdicts.calls_of(batch))
-
-
-def _by_word(batch: BatchCase, state: BatchState, calls: Sequence[Call]) -> bool:
-    said = operator_verdicts.of_person(batch)
+def _by_word(said: BatchState | None, state: BatchState, calls: Sequence[Call]) -> bool:
     if said is BatchState.ACCEPTED:
         return state in {BatchState.ACCEPTED, BatchState.FINISHED}
     # An "already accepted" that comes later and proves nothing does not undo the word.
@@ -147,8 +146,7 @@ def _runs(calls: Sequence[Call]) -> bool:
 
 
 def _split(calls: Sequence[Call]) -> bool:
-    blamed = any(call.outcome is Outcome.BAD_RECIPIENTS for call in calls)
-    return blamed and _never_sent(calls)
+    return _never_sent(calls) and any(call.outcome is Outcome.BAD_RECIPIENTS for call in calls)
 
 
 def _was_called(calls: Sequence[Call]) -> bool:
@@ -168,11 +166,15 @@ def _about_us(calls: Sequence[Call]) -> bool:
 def _was_open(call: Call, then: Call) -> bool:
     """Tell whether nobody knew what became of *call* when the reply of *then* was written down.
 
-    It may be known since: a driver who lost his lane brought a refusal, or had not called at all.
+    It may be known since: a driver that lost its lane brought a refusal, or had not called at all.
     """
     if call.maybe_sent or call.outcome_recorded_at is None or then.outcome_recorded_at is None:
         return True
     return call.outcome_recorded_at >= then.outcome_recorded_at
+
+
+def _accepted(calls: Sequence[Call]) -> bool:
+    return _said(calls) or _about_us(calls)
 
 
 _LEADS_TO: Mapping[BatchState, Callable[[Sequence[Call]], bool]] = {
@@ -180,8 +182,8 @@ _LEADS_TO: Mapping[BatchState, Callable[[Sequence[Call]], bool]] = {
     BatchState.CANCELLED: _never_sent,
     BatchState.CALLING: _runs,
     BatchState.UNKNOWN: lambda calls: not _never_sent(calls) and not _said(calls),
-    BatchState.ACCEPTED: lambda calls: _said(calls) or _about_us(calls),
-    BatchState.FINISHED: lambda calls: _said(calls) or _about_us(calls),
+    BatchState.ACCEPTED: _accepted,
+    BatchState.FINISHED: _accepted,
     BatchState.REFUSED: lambda calls: _never_sent(calls) and _was_called(calls),
     BatchState.SPLIT: _split,
     # A late word may have said since that the doubtful call was refused, or never made.
@@ -191,3 +193,50 @@ _LEADS_TO: Mapping[BatchState, Callable[[Sequence[Call]], bool]] = {
 
 def _outcomes(calls: Sequence[Call]) -> str:
     return ", ".join(call.outcome or Outcome.UNKNOWN for call in calls) or "-"
+
+
+# msg_ids
+
+
+def msg_ids(case: Case) -> Iterator[Finding]:
+    """No batch with two msg_ids, none with one that no call brought, none that shares its own.
+
+    A reply that contradicts another one is evidence and stays on its attempt; its batch is then in
+    doubt, and that is no finding.
+    """
+    for batch in case.batches:
+        said = sorted(_named(batch))
+        listed = ", ".join(map(str, said)) or "-"
+        if len(said) > 1:
+            if batch.is_understood and batch.state is not BatchState.IN_DOUBT:
+                yield case.finding(Found.TWO_MSG_IDS, batch, msg_ids=listed, state=batch.state)
+        elif batch.state in _OWNING and not _fits(batch, next(iter(said), None)):
+            yield case.finding(
+                Found.OTHER_MSG_ID, batch, msg_id=batch.msg_id or "-", said=listed
+            )
+    for one in case.shared:
+        yield case.finding(
+            Found.SHARED_MSG_ID, one.n, msg_id=one.msg_id, owner=one.owner_id, other=one.owner_n
+        )
+
+
+#: States in which a msg_id is the batch's own.
+_OWNING = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
+
+
+def _named(batch: AuditedBatch) -> set[int]:
+    """Return the msg_ids that WeChat named and no person denied."""
+    said = [call for call in undenied(batch) if call.said_accepted and not call.denied]
+    return {call.msg_id for call in said if call.msg_id is not None}
+
+
+def _fits(batch: AuditedBatch, said: int | None) -> bool:
+    """Tell whether a batch has the msg_id that was *said*.
+
+    A person may have named one that no reply did, and an "already accepted" that proves nothing
+    does not take its place.
+    """
+    by_hand = _word(batch) is BatchState.ACCEPTED
+    if by_hand and (said is None or not _accepted(undenied(batch))):
+        return batch.msg_id is not None
+    return batch.msg_id == said

@@ -8,13 +8,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-CallResult: TypeAlias = str | int | datetime
+#: What fills a placeholder of a text: a word of the ledger, a figure or a moment.
+Fact: TypeAlias = str | int | datetime
 #: Rows that are kept of each check; the rest is counted. A ruined database must not fill memory.
 MOST_KEPT = 1_000
 
 
 class Check(StrEnum):
-    """One sentence of the promise each; the order in which they are told."""
+    """One sentence of the promise each, in the order in which they are reported."""
 
     SETS = "sets"  #: everybody who was read stands in exactly one set, and the sets add up
     ONCE = "once"  #: no OpenID stands in two batches of one broadcast
@@ -22,8 +23,9 @@ class Check(StrEnum):
     MSG_IDS = "msg_ids"  #: no batch has two msg_ids, no msg_id has two batches
     CALLS = "calls"  #: every call has an attempt that was committed before it
     KEYS = "keys"  #: every clientmsgid is the one that its batch makes, in each of its calls
-    STOPS = "stops"  #: no call after pause, cancel, halt or 23 hours
-    MOVES = "moves"  #: every state was reached by legal moves
+    STOPS = "stops"  #: no call behind a closed gate, and no repeat after 23 hours
+    GATES = "gates"  #: every gate was closed once and opened after that
+    MOVES = "moves"  #: every move of a batch that the history has is legal
     OVERLAPS = "overlaps"  #: one call at a time for each account
     STUCK = "stuck"  #: nothing waits for a worker that does not come
     CLOCK = "clock"  #: the moments follow the order of writing
@@ -38,14 +40,16 @@ class Found(StrEnum):
     AUDIENCE = "sets.audience"
     SIZE = "sets.size"
     EDGES = "sets.edges"
+    RANGE = "sets.range"
     NO_BATCH = "sets.no_batch"
-    PACK = "sets.pack"
-    NO_SET = "sets.no_set"
     LEAVES = "sets.leaves"
+    MEMBERS = "sets.members"
     RESULT = "sets.result"
     EARLY = "sets.early"
     CANCELLED_WAITS = "sets.cancelled_waits"
+    RESERVED = "sets.reserved"
     TWICE = "once.twice"
+    LISTED_TWICE = "once.list"
     HALVES = "halves.differ"
     TWO_MSG_IDS = "msg_ids.two"
     OTHER_MSG_ID = "msg_ids.other"
@@ -53,7 +57,6 @@ class Found(StrEnum):
     NUMBERS = "calls.numbers"
     CLAIMS = "calls.claims"
     TORN = "calls.torn"
-    WRITTEN_LATE = "calls.written_late"
     FENCE = "calls.fence"
     UNEXPLAINED = "calls.unexplained"
     DENIED = "calls.denied"
@@ -65,6 +68,8 @@ class Found(StrEnum):
     CANCELLED = "stops.cancelled"
     HALTED = "stops.halted"
     WINDOW = "stops.window"
+    CLOSED_TWICE = "gates.twice"
+    COUNTERS = "gates.counters"
     ILLEGAL = "moves.illegal"
     GAP = "moves.gap"
     LAST = "moves.last"
@@ -73,6 +78,7 @@ class Found(StrEnum):
     OLD_FENCE = "overlaps.old_fence"
     CALLING = "stuck.calling"
     LANE = "stuck.lane"
+    DUE = "stuck.due"
     PLAN = "stuck.plan"
     SCHEDULE = "stuck.schedule"
     DOUBT = "stuck.doubt"
@@ -92,11 +98,12 @@ class Finding:
 
     found: Found
     account: str
+    #: Empty: the account itself.
     broadcast_id: str
     #: The batch's number in its broadcast; None: the broadcast itself.
     n: int | None = None
-    #: What fills the placeholders of the text: words of the ledger, figures and moments.
-    facts: dict[str, CallResult] = field(default_factory=dict)
+    #: What fills the placeholders of the text.
+    facts: dict[str, Fact] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

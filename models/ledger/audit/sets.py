@@ -1,97 +1,206 @@
-"""Nobody is forgotten: everybody who was read stands in exactly one set, and the sets add up.
+"""Nobody is forgotten and nobody gets it twice: figures, lists, ranges and sets fit each other.
 
-All figures are counted anew in the packed OpenIDs; what a row says of them is only compared.
+All figures are counted anew in the packed OpenIDs; what a row says of them is only compared. A list
+that is WeChat's own has no figures, and its one call is keyed by the filter.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 
+from broadcast.call import clientmsgid
+from broadcast.enums import is_recognised
+from broadcast.plan import audience as audiences
+from broadcast.plan.audience import OpenIDs
+from broadcast.plan.chunk import ASKED
 from broadcast.reports import SKIPS
-from broadcast.states import BatchState, BroadcastState, resting_state
+from broadcast.states import BatchState, BroadcastState, Phase, resting_state
+from models.ledger.audit.case import AuditedBatch, AuditedBroadcast, Case
 from models.ledger.audit.findings import Finding, Found
-from models.ledger.audit.snapshot import Case
+from models.ledger.audit.recipients import resolved
 
-_ENDED = frozenset({BroadcastState.COMPLETED, BroadcastState.PARTIAL, BroadcastState.FAILED})
-_WAITS = frozenset({BatchState.PLANNED, BatchState.UNKNOWN})
+#: How the list of a batch begins that has one of its own: people were taken out of it.
+_OWN_LIST = "batch:"
+_SUMS = 1 << 64
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Yield where the figures, the packs, the batches and the sets do not fit each other."""
+    """Yield where figures, lists, batches and sets do not fit each other."""
     yield from _figures(case)
-    yield from _packs(case)
-    yield from _cut(case)
-    yield from _members(case)
+    yield from _lists(case)
+    if case.is_planned and case.row.planned is not None:
+        yield from _tiles(case)
     yield from _result(case)
 
 
 def _figures(case: Case) -> Iterator[Finding]:
     row = case.row
     skipped = sum(getattr(row, reason) for reason in SKIPS)
-    if row.read != skipped + row.planned:
+    if row.planned is not None and row.read != skipped + row.planned:
         yield case.finding(Found.READ, read=row.read, skipped=skipped, planned=row.planned)
     for reason in SKIPS:
         said, kept = getattr(row, reason), case.skipped.get(reason, 0)
+        if reason in case.lists.names and kept == said:
+            kept = case.lists.count(reason)
         if said != kept:
             yield case.finding(Found.SKIPPED, reason=reason, said=said, kept=kept)
 
 
-def _packs(case: Case) -> Iterator[Finding]:
-    children = {batch.pack_id for batch in case.batches if batch.parent_id is not None}
-    submitted = sum(pack.count for pack in case.packs if pack.id not in children)
-    if submitted != case.row.planned:
-        yield case.finding(Found.PLANNED, planned=case.row.planned, counted=submitted)
-    elif case.digest != case.row.audience_digest:
-        yield case.finding(Found.AUDIENCE, said=case.row.audience_digest, counted=case.digest)
-    for pack in case.packs:
-        if pack.torn or pack.count != pack.size:
-            yield case.finding(Found.SIZE, pack.n, said=pack.size, counted=pack.count)
-        if (pack.first, pack.last) != (pack.first_said, pack.last_said):
-            said = f"{pack.first_said} … {pack.last_said}"
-            yield case.finding(Found.EDGES, pack.n, said=said, real=f"{pack.first} … {pack.last}")
+def _lists(case: Case) -> Iterator[Finding]:
+    """Each list is whole, and the one that was given is the one that was asked for."""
+    row, lists = case.row, case.lists
+    at: Counter[str] = Counter()
+    for chunk in lists.chunks:
+        where = {"list": chunk.list, "start": chunk.start}
+        if chunk.torn or chunk.count != chunk.size or chunk.start != at[chunk.list]:
+            yield case.finding(
+                Found.SIZE, said=chunk.size, counted=chunk.count, at=at[chunk.list], **where
+            )
+        if (chunk.first, chunk.last) != (chunk.first_openid, chunk.last_openid):
+            yield case.finding(
+                Found.EDGES, said=f"{chunk.first_openid} … {chunk.last_openid}",
+                real=f"{chunk.first} … {chunk.last}", **where,
+            )  # fmt: skip
+        at[chunk.list] += chunk.count
+    counted = lists.count(ASKED)
+    if row.audience_kind == OpenIDs.kind:
+        given = row.read - row.malformed - row.duplicate
+        if counted != given:
+            yield case.finding(Found.PLANNED, planned=given, counted=counted)
+        elif lists.digest != row.audience_digest:
+            yield case.finding(Found.AUDIENCE, said=row.audience_digest, counted=lists.digest)
+    elif _is_wechats(row) and (row.planned is not None or counted):
+        planned = "-" if row.planned is None else row.planned
+        yield case.finding(Found.PLANNED, planned=planned, counted=counted)
 
 
-def _cut(case: Case) -> Iterator[Finding]:
-    """Each pack has its batch, once the lane was opened, and each batch its pack."""
-    packs = {pack.id: pack for pack in case.packs}
-    owners = Counter(batch.pack_id for batch in case.batches)
-    if any(move.new == BroadcastState.WAITING for move in case.moves):
-        for pack in case.packs:
-            if pack.id not in owners:
-                yield case.finding(Found.NO_BATCH, pack.n, size=pack.count)
+def _is_wechats(row: AuditedBroadcast) -> bool:
+    """Tell whether the list is WeChat's."""
+    return row.audience_kind in {audiences.Tag.kind, audiences.Everyone.kind}
+
+
+def _tiles(case: Case) -> Iterator[Finding]:
+    """The batches that were not split hold everybody who is left once, each in its range."""
+    lists, leaves = case.lists, case.leaves
     for batch in case.batches:
-        own = packs.get(batch.pack_id)
-        if own is None or own.n != batch.n or owners[batch.pack_id] > 1:
-            yield case.finding(Found.PACK, batch, pack=own.n if own else "-")
-        elif batch.size != own.count:
-            yield case.finding(Found.SIZE, batch, said=batch.size, counted=own.count)
+        if batch.id not in lists.ranges:
+            yield case.finding(
+                Found.RANGE, batch, list=batch.list or "-", start=batch.start,
+                size=batch.size or 0, counted=lists.count(batch.list or ""),
+            )  # fmt: skip
+    if not all(is_recognised(batch.state) for batch in case.batches):
+        return
+    # Where people were taken out of a batch its range is open; marks and sums then prove the rest.
+    if not any((batch.list or "").startswith(_OWN_LIST) for batch in case.batches):
+        yield from _gaps(case, resolved(lists))
+    total = sum(batch.size or 0 for batch in leaves)
+    if total != case.row.planned:
+        yield case.finding(Found.LEAVES, planned=case.row.planned or 0, counted=total)
+    out = sorted(lists.names & set(SKIPS))
+    everybody = total + sum(lists.count(reason) for reason in out)
+    held = [lists.ranges[batch.id].marks for batch in leaves if batch.id in lists.ranges]
+    marks = sum(held) + sum(lists.marks[reason] for reason in out)
+    if everybody == lists.count(ASKED) and (marks - lists.marks.get(ASKED, 0)) % _SUMS:
+        yield case.finding(Found.MEMBERS, counted=everybody)
 
 
-def _members(case: Case) -> Iterator[Finding]:
-    counts = {pack.id: pack.count for pack in case.packs}
-    held = {batch.pack_id for batch in case.batches}
-    total = sum(count for pack_id, count in counts.items() if pack_id not in held)
-    for batch in case.batches:
-        if batch.state is None:
-            yield case.finding(Found.NO_SET, batch, state=batch.written)
-        elif batch.state is not BatchState.SPLIT:
-            total += counts.get(batch.pack_id, 0)
-    unreadable = any(batch.state is None for batch in case.batches)
-    if total != case.row.planned and not unreadable:
-        yield case.finding(Found.LEAVES, planned=case.row.planned, counted=total)
+def _gaps(case: Case, name: str) -> Iterator[Finding]:
+    at = 0
+    there = sorted((b.start, b.end) for b in case.leaves if b.list == name)
+    whole = case.lists.count(name)
+    for start, end in [*there, (whole, whole)]:
+        if start > at:
+            yield case.finding(Found.NO_BATCH, size=start - at, list=name, start=at)
+        at = max(at, end)
 
 
 def _result(case: Case) -> Iterator[Finding]:
-    states = [batch.state for batch in case.batches if batch.state is not None]
-    if not states or len(states) < len(case.batches):
-        return
-    rests = resting_state(Counter(states))
-    if rests is not None and case.state is not rests:
-        yield case.finding(Found.RESULT, state=case.written, new=rests.value)
-    elif rests is None and case.state in _ENDED:
-        yield case.finding(Found.EARLY, state=case.written)
-    if case.row.cancelled_at is not None:
+    row, ended = case.row, case.row.phase is Phase.ENDED
+    states = Counter(batch.state for batch in case.batches)
+    if all(is_recognised(word) for word in (row.phase, *states)):
+        rests = resting_state(states)
+        stands = row.result or row.phase
+        never_cut = case.cancel is not None and row.result is BroadcastState.CANCELLED
+        if rests is not None and row.phase is not Phase.PLANNING and row.result is not rests:
+            yield case.finding(Found.RESULT, state=stands, new=rests)
+        elif rests is None and (ended or row.result is not None) and (states or not never_cut):
+            yield case.finding(Found.EARLY, state=stands)
+    if case.cancel is not None:
         for batch in case.batches:
-            if batch.state in _WAITS:
-                yield case.finding(Found.CANCELLED_WAITS, batch, state=batch.written)
+            if batch.state in {BatchState.PLANNED, BatchState.UNKNOWN}:
+                yield case.finding(Found.CANCELLED_WAITS, batch, state=batch.state)
+    for held in case.reserved:
+        if held.calls < 0 or (ended and held.calls):
+            yield case.finding(Found.RESERVED, calls=held.calls, day=held.day)
+
+
+def once(case: Case) -> Iterator[Finding]:
+    """No follower of the broadcast stands in two batches that may be called."""
+    for one in case.lists.twice:
+        facts = {"count": one.count, "example": one.example}
+        if one.n:
+            yield case.finding(Found.TWICE, one.n, other=one.other, **facts)
+        else:
+            yield case.finding(Found.LISTED_TWICE, **facts)
+
+
+def halves(case: Case) -> Iterator[Finding]:
+    """The children of a split batch are exactly its range; no other batch has children."""
+    children: dict[int, list[AuditedBatch]] = defaultdict(list)
+    for batch in case.batches:
+        if batch.parent_id is not None:
+            children[batch.parent_id].append(batch)
+    for batch in case.batches:
+        mine = children[batch.id]
+        split = batch.state is BatchState.SPLIT
+        if not is_recognised(batch.state) or not (split or mine):
+            continue
+        missing, extra = _uneven(batch, mine)
+        if missing or extra or not split or len(mine) != 2:  # noqa: PLR2004 - halves
+            yield case.finding(
+                Found.HALVES, batch, children=len(mine), missing=missing, extra=extra
+            )
+
+
+def _uneven(batch: AuditedBatch, mine: Sequence[AuditedBatch]) -> tuple[int, int]:
+    """Return how many of a batch are in none of its children, and how many in them too many.
+
+    A child with a list of its own lost people after the split: who they are is said by the sets.
+    """
+    at, covered = batch.start, 0
+    on_list = sorted((one for one in mine if one.list == batch.list), key=lambda one: one.start)
+    for one in on_list:
+        begin, end = max(at, one.start), min(batch.end, one.end)
+        covered += max(0, end - begin)
+        at = max(at, end)
+    own = sum(one.size or 0 for one in mine if one.list == f"{_OWN_LIST}{one.n}")
+    missing = (batch.size or 0) - covered - own
+    extra = sum(one.size or 0 for one in mine) - covered - own + max(0, -missing)
+    return (0 if own else max(0, missing)), extra
+
+
+def keys(case: Case) -> Iterator[Finding]:
+    """No clientmsgid was changed, and none was used for another batch."""
+    for batch in case.batches:
+        made = _made(case, batch)
+        if made is not None and batch.clientmsgid != made:
+            yield case.finding(Found.KEY_CHANGED, batch, key=batch.clientmsgid, made=made)
+        for call in batch.calls:
+            if call.clientmsgid not in {batch.clientmsgid, made}:
+                yield case.finding(
+                    Found.KEY_OF_CALL, batch, number=call.number, key=call.clientmsgid,
+                    made=batch.clientmsgid,
+                )  # fmt: skip
+
+
+def _made(case: Case, batch: AuditedBatch) -> str | None:
+    """Return the clientmsgid that a batch makes; None where that cannot be told."""
+    row = case.row
+    if not _is_wechats(row):
+        there = case.lists.ranges.get(batch.id)
+        return there.key if there else None
+    filtered = audiences.filter_of(audiences.parse(row.audience_kind, row.audience_spec))
+    return clientmsgid.derive(
+        appid=row.appid, key=row.key, content=row.content, packed=filtered.encode()
+    )

@@ -1,117 +1,59 @@
-"""Stops: a call is a send, and so is a repeat. None after pause, cancel, halt or 23 hours.
+"""Stops and order: no call behind a closed gate, none after 23 hours, no move that is not legal.
 
-Controls and claims hold the same row while they write, so their moments have an order. Where two
-are equal (SQLite's clock ticks in milliseconds) nothing is proved, and nothing is told.
+Whoever closes or opens a gate raises the account's counter under the lane's lock, and each attempt
+has the counter of its claim: their order is proved by rows alone, whatever the clock did. The
+history is a log that may have been pruned: what is there is held against the table of moves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 from broadcast.call.waits import REPEAT_WINDOW
-from broadcast.events import LANE_STOPS, EventKind
-from broadcast.states import BROADCAST_RUNNING, BroadcastState
-from models.ledger.audit import history
-from models.ledger.audit.findings import CallResult, Finding, Found
-from models.ledger.audit.snapshot import BatchCase, Call, Case, Moved
+from broadcast.enums import is_recognised
+from broadcast.gates.gate import GateKind, GateScope
+from broadcast.states import BATCH_MOVES, BatchState, Phase
+from models.ledger.audit.case import AuditedBatch, AuditedGate, Call, Case, Moved
+from models.ledger.audit.findings import Fact, Finding, Found
 
-_RUNNING = frozenset(state.value for state in BROADCAST_RUNNING)
-
-#: From when to when, both apart (None: still), and the line of history that begins it, if any.
-Span = tuple[datetime, datetime | None, Moved | None]
+_PLANNING = frozenset({Phase.UPLOADING, Phase.PLANNING})
 
 
 def check(case: Case) -> Iterator[Finding]:
     """Yield every call that something forbade at the moment of its claim."""
-    spans = _spans(case)
     for batch in case.batches:
-        for call, end in zip(batch.calls, history.ends_of(batch), strict=True):
-            for found, forbids in spans.items():
-                against = [span for span in forbids if _inside(call.started_at, span)]
-                if all(_is_before(call, end, stop) for _, _, stop in against):
-                    continue
-                facts: dict[str, CallResult] = {"number": call.number, "at": call.started_at}
-                if found is Found.CANCELLED:
-                    facts["cancelled"] = against[0][0]
+        for call in batch.calls:
+            against: dict[Found, AuditedGate | None] = {}
+            if case.row.phase in _PLANNING:
+                against[Found.NOT_RUNNING] = None
+            for gate in case.gates:
+                if gate.forbids(call):
+                    against.setdefault(_kind(gate), gate)
+            for found, gate in against.items():
+                facts: dict[str, Fact] = {"number": call.number, "at": call.started_at}
+                if gate is not None and found is Found.CANCELLED:
+                    facts["cancelled"] = gate.closed_at
                 yield case.finding(found, batch, **facts)
         yield from _late(case, batch)
 
 
-def written_after(case: Case, call: Call, end: Moved | None) -> Moved | None:
-    """Return a stop that has an earlier moment than *call* and was written after its *end*."""
-    for forbids in _spans(case).values():
-        for span in forbids:
-            if _inside(call.started_at, span) and _is_before(call, end, span[2]):
-                return span[2]
-    return None
+def _kind(gate: AuditedGate) -> Found:
+    if gate.scope is not GateScope.BROADCAST:
+        return Found.HALTED
+    return Found.CANCELLED if gate.kind is GateKind.CANCEL else Found.NOT_RUNNING
 
 
-def _spans(case: Case) -> dict[Found, list[Span]]:
-    halted = list(_halted(case.lane.moves))
-    if case.lane.halted_at is not None:
-        halts = [move for move in case.lane.moves if move.kind is EventKind.LANE_HALT]
-        halted.append((case.lane.halted_at, None, halts[-1] if halts else None))
-    cancelled: list[Span] = []
-    if case.row.cancelled_at is not None:
-        cancels = [move for move in case.moves if move.new == BroadcastState.CANCELLED]
-        cancelled.append((case.row.cancelled_at, None, cancels[-1] if cancels else None))
-    return {
-        Found.NOT_RUNNING: list(_standing(case.moves)),
-        Found.CANCELLED: cancelled,
-        Found.HALTED: halted,
-    }
-
-
-def _inside(moment: datetime, span: Span) -> bool:
-    begin, end, _ = span
-    return begin < moment and (end is None or moment < end)
-
-
-def _is_before(call: Call, end: Moved | None, stop: Moved | None) -> bool:
-    """Tell whether ids prove that *call* had ended when the *stop* was written.
-
-    Only where the history contradicts its own order as well: a call whose row alone has a late
-    moment was claimed then.
-    """
-    if end is None or stop is None or end.id >= stop.id:
-        return False
-    return stop.at < call.started_at <= end.at or history.ended_backwards(call, end)
-
-
-def _standing(moves: Sequence[Moved]) -> Iterator[Span]:
-    """Yield when the broadcast did not run; before its first line it was being uploaded."""
-    if moves:
-        yield datetime.min.replace(tzinfo=UTC), moves[0].at, None
-    for move, after in zip(moves, [*moves[1:], None], strict=True):
-        if move.new not in _RUNNING:
-            yield move.at, after.at if after else None, move
-
-
-def _halted(moves: Sequence[Moved]) -> Iterator[Span]:
-    """Yield when the lane stood still for everybody."""
-    since: Moved | None = None
-    for move in moves:
-        if move.kind in LANE_STOPS and since is None:
-            since = move
-        elif move.kind is EventKind.LANE_UNHALT and since is not None:
-            yield since.at, move.at, since
-            since = None
-    if since is not None:
-        yield since.at, None, since
-
-
-def _late(case: Case, batch: BatchCase) -> Iterator[Finding]:
+def _late(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
     """Yield repeats of what may have been sent over 23 h before: WeChat may have forgotten it.
 
     A person who says "not sent" and lets the batch be called again begins anew.
     """
-    begins = {0, *history.of_batch(batch).again}
+    window = case.waits.scaled(REPEAT_WINDOW)
     first: Call | None = None
-    for place, call in enumerate(batch.calls):
-        if place in begins:
+    for call in batch.calls:
+        if call.begins_anew:
             first = None
-        window = case.waits.scaled(REPEAT_WINDOW)
         if first is not None and call.started_at >= first.started_at + window:
             yield case.finding(
                 Found.WINDOW, batch, number=call.number, at=call.started_at,
@@ -119,3 +61,134 @@ def _late(case: Case, batch: BatchCase) -> Iterator[Finding]:
             )  # fmt: skip
         if first is None and (call.maybe_sent or call.said_accepted):
             first = call
+
+
+# Gates
+
+
+def gates(case: Case) -> Iterator[Finding]:
+    """Yield gates of the broadcast that contradict each other, and calls that no counter has."""
+    counter = case.lane.gate_counter
+    for found, facts in contradictions(case.own_gates, counter):
+        yield case.finding(found, **facts)
+    for batch in case.batches:
+        for call in batch.calls:
+            if call.gate_counter > counter:
+                yield case.finding(
+                    Found.COUNTERS, batch, gate=f"#{call.number}", closed=call.gate_counter,
+                    opened="-", lane=counter,
+                )  # fmt: skip
+
+
+def contradictions(
+    gates: Sequence[AuditedGate], counter: int
+) -> Iterator[tuple[Found, dict[str, Fact]]]:
+    """Yield what is wrong with gates of one scope, whose lane has counted up to *counter*."""
+    for gate in gates:
+        opened = gate.opened_counter
+        ordered = 0 < gate.closed_counter < (counter + 1 if opened is None else opened)
+        whole = (gate.opened_at is None) == (opened is None)
+        if not ordered or not whole or (opened or 0) > counter:
+            yield (
+                Found.COUNTERS,
+                {
+                    "gate": gate.kind, "closed": gate.closed_counter,
+                    "opened": "-" if opened is None else opened, "lane": counter,
+                },
+            )  # fmt: skip
+    alike = sorted(gates, key=lambda gate: (gate.kind, gate.path or "", gate.closed_counter))
+    for one, other in itertools.pairwise(alike):
+        if (one.kind, one.path) == (other.kind, other.path) and _stood(one, other):
+            yield (
+                Found.CLOSED_TWICE,
+                {"gate": one.kind, "first": one.closed_at, "at": other.closed_at},
+            )
+
+
+def _stood(one: AuditedGate, other: AuditedGate) -> bool:
+    """Tell whether *one* was still closed when *other* was."""
+    opened, opens = one.opened_counter, one.opens_at()
+    lapsed = opens is not None and opens <= other.closed_at
+    return not lapsed and (opened is None or opened > other.closed_counter)
+
+
+# Moves
+
+
+def moves(case: Case) -> Iterator[Finding]:
+    """Yield moves that the table does not have, and lines that do not follow from each other."""
+    for move in case.moves:
+        if not _is_legal(move.old, move.new):
+            yield case.finding(Found.ILLEGAL, old=move.old, new=move.new)
+    for batch in case.batches:
+        for move in batch.moves:
+            if not _is_legal(move.old, move.new):
+                yield case.finding(Found.ILLEGAL, batch, old=move.old, new=move.new)
+        for move, following in itertools.pairwise(batch.moves):
+            between = _between(case.moves, move, following)
+            yield from _joint(case, batch, move.new, following.old, between, Found.GAP)
+        if batch.moves:
+            after = _between(case.moves, batch.moves[-1], None)
+            yield from _joint(case, batch, batch.moves[-1].new, batch.state, after, Found.LAST)
+
+
+def _is_legal(old: BatchState, new: BatchState) -> bool:
+    known = is_recognised(old) and is_recognised(new)
+    return not known or old == new or new in BATCH_MOVES[old]
+
+
+def _between(lines: Iterable[Moved], one: Moved, other: Moved | None) -> list[Moved]:
+    return [line for line in lines if one.id < line.id and (other is None or line.id < other.id)]
+
+
+def _joint(  # noqa: PLR0917 - two ends, what may lie between them, and what it is otherwise
+    case: Case,
+    batch: AuditedBatch,
+    old: BatchState,
+    new: BatchState,
+    several: Sequence[Moved],
+    found: Found,
+) -> Iterator[Finding]:
+    """Yield where a batch ended at *old* and is found at *new* without a line.
+
+    A claim writes none, for its attempt is one; a cancel writes one for several batches.
+    """
+    if old == new or any((line.old, line.new) == (old, new) for line in several):
+        return
+    if new is BatchState.CALLING:
+        if not _is_legal(old, new):
+            yield case.finding(Found.ILLEGAL, batch, old=old, new=new)
+        return
+    yield case.finding(found, batch, old=old, new=new)
+
+
+# The clock
+
+
+def clock(case: Case) -> Iterator[Finding]:
+    """Yield calls around which the database's clock went back.
+
+    The end of a call is written after its beginning, and counters prove which of a call and a gate
+    came first: where a moment says otherwise the clock was set back, and nothing was sent for it.
+    """
+    for batch in case.batches:
+        for call in batch.calls:
+            if call.ended_at is not None and call.ended_at < call.started_at:
+                yield case.finding(
+                    Found.CLOCK, batch, number=call.number, earlier=call.ended_at,
+                    later=call.started_at,
+                )  # fmt: skip
+                continue
+            gate = next((gate for gate in case.gates if _is_turned(gate, call)), None)
+            if gate is not None:
+                pair = sorted((gate.closed_at, call.started_at))
+                yield case.finding(
+                    Found.CLOCK, batch, number=call.number, earlier=pair[0], later=pair[1]
+                )
+
+
+def _is_turned(gate: AuditedGate, call: Call) -> bool:
+    """Tell whether counters and moments disagree on which came first."""
+    if call.gate_counter < gate.closed_counter:
+        return call.started_at > gate.closed_at
+    return call.started_at < gate.closed_at

@@ -8,10 +8,11 @@ from datetime import datetime
 from broadcast.call.outcomes import Outcome
 from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.gates import liveness
+from broadcast.gates.gate import GateKind
 from broadcast.gates.liveness import STUCK, latest
-from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
+from broadcast.states import BatchState, Phase
+from models.ledger.audit.case import AuditedBatch, AuditedGate, Case
 from models.ledger.audit.findings import Finding, Found
-from models.ledger.audit.snapshot import BatchCase, Case
 from models.ledger.lanes import LEASE
 
 
@@ -20,58 +21,66 @@ def check(case: Case) -> Iterator[Finding]:
     for batch in case.batches:
         if batch.state is BatchState.CALLING:
             yield from _calling(case, batch)
-        elif batch.state is BatchState.UNKNOWN:
+        elif batch.state is BatchState.UNKNOWN and batch.is_understood:
             yield from _doubt(case, batch)
-    yield from _lane(case)
-    yield from _broadcast(case)
+    if case.row.phase is Phase.SENDING:
+        yield from _lane(case)
+    elif case.row.phase is Phase.PLANNING:
+        yield from _plan(case)
 
 
-def _calling(case: Case, batch: BatchCase) -> Iterator[Finding]:
+def _calling(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
     """Yield a call whose driver is gone; who takes a lane over adopts what was left on it."""
     if not batch.calls:
         return
-    call, lane = batch.calls[-1], case.lane
-    replaced = lane.fence > call.fence
-    alive = latest(call.started_at + LEASE, lane.signs.leased_until)
-    if replaced or case.now - alive > STUCK:
+    call = batch.calls[-1]
+    alive = latest(call.started_at + LEASE, case.signs.leased_until)
+    if case.lane.fence > call.fence or case.now - alive > STUCK:
         yield case.finding(Found.CALLING, batch, since=call.started_at, number=call.number)
 
 
-def _doubt(case: Case, batch: BatchCase) -> Iterator[Finding]:
+def _doubt(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
     called = [c for c in batch.calls if c.outcome is not Outcome.NOT_CALLED and not c.denied]
     taken = [call for call in called if call.maybe_sent or call.said_accepted]
     if not called:
         return
-    first = (taken or called)[0]
-    end = first.started_at + case.waits.scaled(REPEAT_WINDOW)
+    first = (taken or called)[0].started_at
+    end = first + case.waits.scaled(REPEAT_WINDOW)
     if case.now - end > STUCK:
-        yield case.finding(Found.DOUBT, batch, first=first.started_at, end=end)
+        yield case.finding(Found.DOUBT, batch, first=first, end=end)
 
 
 def _lane(case: Case) -> Iterator[Finding]:
-    """Yield a lane with a batch that may be called, of which nothing was heard for long."""
-    if case.state not in BROADCAST_RUNNING or case.lane.is_closed:
+    """Yield a lane with something to do, of which nothing was seen for long."""
+    due = case.row.due_at
+    waits = any(b.state in {BatchState.PLANNED, BatchState.UNKNOWN} for b in case.batches)
+    if due is None or not waits or any(_stands(case, gate) for gate in case.gates):
         return
-    due = [
-        batch.not_before or case.row.published_at
-        for batch in case.batches
-        if batch.state in {BatchState.PLANNED, BatchState.UNKNOWN}
-    ]
-    since = liveness.of_lane(due, _moved_at(case), case.lane.signs)
+    since = liveness.of_lane([due], _moved_at(case), case.signs)
     if since is not None and case.now - since > STUCK:
-        yield case.finding(Found.LANE, None, since=since)
+        yield case.finding(Found.LANE, since=since)
 
 
-def _broadcast(case: Case) -> Iterator[Finding]:
-    if case.state is BroadcastState.PLANNING and not case.lane.is_closed:
-        since = liveness.of_plan(_moved_at(case), case.lane.signs)
+def _stands(case: Case, gate: AuditedGate) -> bool:
+    """Tell whether a gate forbids the broadcast's calls until somebody opens it."""
+    concerns = gate.path in {None, case.row.path}
+    return gate.opened_at is None and gate.opens_at() is None and concerns
+
+
+def _plan(case: Case) -> Iterator[Finding]:
+    standing = [gate for gate in case.own_gates if gate.opened_at is None]
+    if any(gate.kind is GateKind.CANCEL for gate in standing):
+        return
+    times = [gate.until for gate in standing if gate.kind is GateKind.SCHEDULE and gate.until]
+    if times:
+        since = latest(max(times), case.row.moved_at)
         if case.now - since > STUCK:
-            yield case.finding(Found.PLAN, None, since=since)
-    if case.state is BroadcastState.SCHEDULED and case.row.scheduled_at is not None:
-        since = latest(case.row.scheduled_at, _moved_at(case))
-        if case.now - since > STUCK:
-            yield case.finding(Found.SCHEDULE, None, since=since)
+            yield case.finding(Found.SCHEDULE, since=since)
+        return
+    since = liveness.of_plan(_moved_at(case), case.signs)
+    if case.now - since > STUCK:
+        yield case.finding(Found.PLAN, since=since)
 
 
 def _moved_at(case: Case) -> datetime:
-    return latest(case.row.published_at, *(move.at for move in case.moves[-1:]))
+    return latest(case.row.published_at, case.row.moved_at)

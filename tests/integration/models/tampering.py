@@ -5,15 +5,20 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, delete, select, update
+import pytest
+from sqlalchemy import Engine, delete, insert, select, update
 
+from broadcast import openid
 from broadcast.call.waits import Waits
-from broadcast.events import EventKind
-from broadcast.states import BroadcastState
-from models import AttemptRow, Batch, BroadcastRow, Event, Lane, Pack
+from broadcast.gates.gate import GateKind
+from broadcast.plan.chunk import ASKED
+from models import AttemptRow, Batch, BroadcastRow, Event, Lane
 from models.engine import now
-from models.ledger import audit
+from models.gate import GateRow
+from models.ledger import audit, leases
 from models.ledger.audit import Found
+from models.ledger.reading import recipients
+from models.recipients import ChunkRow
 from presentation.texts import Texts
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -23,6 +28,8 @@ SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 WHO = "a person"
 TEXTS = Texts("en")
+#: What an audit makes of rows is the same everywhere; how it reads them has a test of its own.
+ON_SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def four_batches(engine: Engine) -> str:
@@ -52,10 +59,10 @@ def found(engine: Engine) -> set[Found]:
     return {finding.found for finding in findings}
 
 
-def told(engine: Engine, what: Found) -> audit.Finding:
+def finding(engine: Engine, what: Found) -> audit.Finding:
     """Return the one finding of a kind."""
     findings = audit.audit_all(engine, waits=WAITS).findings
-    (one,) = [finding for finding in findings if finding.found is what]
+    (one,) = [one for one in findings if one.found is what]
     return one
 
 
@@ -71,6 +78,14 @@ def remove(engine: Engine, table: Any, where: Any) -> None:
     with engine.begin() as connection:
         removed = connection.execute(delete(table).where(where))
     assert removed.rowcount == 1
+
+
+def add(engine: Engine, table: Any, like: Any, **values: Any) -> None:
+    """Add a row like another one."""
+    row = dict(like._mapping) | values
+    del row["id"]
+    with engine.begin() as connection:
+        connection.execute(insert(table).values(**row))
 
 
 def change_batch(engine: Engine, broadcast_id: str, n: int, **values: Any) -> None:
@@ -98,28 +113,45 @@ def change_attempt(engine: Engine, row: Any, **values: Any) -> None:
     change(engine, AttemptRow, AttemptRow.id == row.id, **values)
 
 
+def gate(engine: Engine, kind: GateKind) -> Any:
+    """Return the last gate of a kind that was closed."""
+    with engine.connect() as connection:
+        query = select(GateRow.__table__).where(GateRow.kind == kind)
+        return connection.execute(query.order_by(GateRow.id.desc())).first()
+
+
 def packed(engine: Engine, broadcast_id: str, n: int) -> bytes:
     """Return the OpenIDs of a batch."""
+    row = ledger.batch(engine, broadcast_id, n)
     with engine.connect() as connection:
-        query = select(Pack.openids).where(Pack.broadcast_id == broadcast_id, Pack.n == n)
-        return connection.execute(query).scalar_one()
-
-
-def repack(engine: Engine, broadcast_id: str, n: int, openids: bytes) -> None:
-    """Put other OpenIDs into a batch."""
-    where = (Pack.broadcast_id == broadcast_id) & (Pack.n == n)
-    change(engine, Pack, where, openids=openids)
-
-
-def moved_at(engine: Engine, broadcast_id: str, new: BroadcastState) -> datetime:
-    """Return when a broadcast moved to a state."""
-    with engine.connect() as connection:
-        rows = connection.execute(
-            select(Event.at, Event.detail)
-            .where(Event.broadcast_id == broadcast_id, Event.kind == EventKind.BROADCAST_MOVE)
-            .order_by(Event.id)
+        return recipients.packed(
+            connection, broadcast_id, row.list, start=row.start, size=row.size
         )
-        return next(row.at for row in rows if f'"new": "{new}"' in row.detail)
+
+
+def chunks(engine: Engine, broadcast_id: str) -> list[Any]:
+    """Return the chunks of the list as it was given."""
+    with engine.connect() as connection:
+        query = select(ChunkRow.__table__).where(
+            ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == ASKED
+        )
+        return list(connection.execute(query.order_by(ChunkRow.start)).all())
+
+
+def overwrite(engine: Engine, broadcast_id: str, at: int, openids: bytes) -> None:
+    """Put other OpenIDs into the list as it was given, from the place *at* on."""
+    width = openid.PACKED_LENGTH
+    stored = chunks(engine, broadcast_id)
+    whole = bytearray(b"".join(chunk.openids for chunk in stored))
+    whole[at * width : at * width + len(openids)] = openids
+    for chunk in stored:
+        piece = bytes(whole[chunk.start * width : (chunk.start + chunk.size) * width])
+        if piece != chunk.openids:
+            change(
+                engine, ChunkRow, ChunkRow.id == chunk.id, openids=piece,
+                first_openid=openid.unpack(piece[:width]).decode(),
+                last_openid=openid.unpack(piece[-width:]).decode(),
+            )  # fmt: skip
 
 
 def moment(engine: Engine) -> datetime:

@@ -1,34 +1,49 @@
-"""What an audit finds in the sets: a row is changed by hand, and told."""
+"""What an audit finds in figures, lists and sets: a row is changed by hand, and found."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, select
 
 from broadcast import openid
+from broadcast.call import clientmsgid
 from broadcast.call.outcomes import Outcome
-from broadcast.states import BatchState, BroadcastState
-from models import Batch, Pack
-from models.ledger import audit
+from broadcast.plan import audience, submission
+from broadcast.plan.audience import Everyone, Tag
+from broadcast.plan.chunk import Chunk
+from broadcast.states import BatchState, BroadcastState, Phase
+from models import Batch, BroadcastRow
+from models.broadcast import Reservation
+from models.ledger import audit, operator, submits
 from models.ledger.audit import Found
-from models.ledger.audit.openids import SORTED_AT_ONCE
+from models.ledger.audit.recipients import SORTED_AT_ONCE
+from models.recipients import ChunkRow, Skipped
 from tests.integration.models.tampering import (
+    ON_SQLITE,
     WAITS,
+    WHO,
     attempt,
     change,
     change_attempt,
     change_batch,
     change_broadcast,
+    chunks,
+    finding,
     found,
     four_batches,
-    moment,
+    overwrite,
     packed,
     remove,
-    repack,
-    told,
 )
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
+
+pytestmark = ON_SQLITE
+WIDTH = openid.PACKED_LENGTH
+STRANGER = openid.pack(b"oZZ" + b"0" * 25)
 
 
 @pytest.fixture
@@ -37,12 +52,12 @@ def broadcast_id(engine: Engine) -> str:
     return four_batches(engine)
 
 
-# -- the sets
+# -- figures
 
 
 def test_figures_that_do_not_add_up_are_found(engine: Engine, broadcast_id: str) -> None:
     change_broadcast(engine, broadcast_id, read=41)
-    assert told(engine, Found.READ).facts == {"read": 41, "skipped": 0, "planned": 40}
+    assert finding(engine, Found.READ).facts == {"read": 41, "skipped": 0, "planned": 40}
 
 
 def test_skipped_line_that_nobody_kept_is_found(engine: Engine, broadcast_id: str) -> None:
@@ -50,54 +65,93 @@ def test_skipped_line_that_nobody_kept_is_found(engine: Engine, broadcast_id: st
     assert found(engine) == {Found.SKIPPED}
 
 
-def test_follower_who_vanished_from_a_batch_is_found(engine: Engine, broadcast_id: str) -> None:
-    repack(engine, broadcast_id, 4, packed(engine, broadcast_id, 4)[: -openid.PACKED_LENGTH])
-    assert {Found.PLANNED, Found.LEAVES, Found.SIZE} <= found(engine)
+@pytest.mark.parametrize("calls", [1, -1])
+def test_calls_that_an_ended_broadcast_still_holds_are_found(engine: Engine, calls: int) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    driver.call(said(0, msg_id=2))
+    row = {"broadcast_id": broadcast_id, "account": "default", "path": "mass_send"}
+    with engine.begin() as connection:
+        connection.execute(insert(Reservation).values(**row, day="2026-03-01", calls=calls))
+    assert finding(engine, Found.RESERVED).facts == {"calls": calls, "day": "2026-03-01"}
+    assert found(engine) == {Found.RESERVED}
+
+
+def test_fewer_than_no_calls_that_a_broadcast_holds_are_found(
+    engine: Engine, broadcast_id: str
+) -> None:
+    change(engine, Reservation, Reservation.broadcast_id == broadcast_id, calls=-1)
+    assert found(engine) == {Found.RESERVED}
+
+
+# -- lists
+
+
+def test_follower_who_vanished_from_a_chunk_is_found(engine: Engine, broadcast_id: str) -> None:
+    last = chunks(engine, broadcast_id)[-1]
+    change(engine, ChunkRow, ChunkRow.id == last.id, openids=last.openids[:-WIDTH])
+    assert {Found.PLANNED, Found.SIZE, Found.EDGES, Found.RANGE} <= found(engine)
+
+
+def test_chunk_that_vanished_is_found(engine: Engine, broadcast_id: str) -> None:
+    remove(engine, ChunkRow, ChunkRow.id == chunks(engine, broadcast_id)[1].id)
+    assert {Found.PLANNED, Found.SIZE, Found.RANGE} <= found(engine)
 
 
 def test_follower_who_was_replaced_is_found(engine: Engine, broadcast_id: str) -> None:
-    kept = packed(engine, broadcast_id, 4)[: -openid.PACKED_LENGTH]
-    repack(engine, broadcast_id, 4, kept + openid.pack(b"oZZ" + b"0" * 25))
-    assert Found.AUDIENCE in found(engine)
+    overwrite(engine, broadcast_id, 39, STRANGER)
+    assert found(engine) == {Found.AUDIENCE, Found.KEY_CHANGED}
 
 
 def test_bytes_that_are_no_openid_are_found(engine: Engine, broadcast_id: str) -> None:
-    repack(engine, broadcast_id, 4, packed(engine, broadcast_id, 4) + b"abc")
-    assert Found.SIZE in found(engine)
+    last = chunks(engine, broadcast_id)[-1]
+    change(engine, ChunkRow, ChunkRow.id == last.id, openids=last.openids + b"abc")
+    assert finding(engine, Found.SIZE).facts["list"] == "asked"
 
 
-def test_size_that_is_not_the_batch_s_is_found(engine: Engine, broadcast_id: str) -> None:
-    change_batch(engine, broadcast_id, 4, size=11)
+def test_size_that_is_not_the_chunks_is_found(engine: Engine, broadcast_id: str) -> None:
+    change(engine, ChunkRow, ChunkRow.id == chunks(engine, broadcast_id)[0].id, size=9)
     assert found(engine) == {Found.SIZE}
 
 
-def test_edge_that_is_not_the_pack_s_is_found(engine: Engine, broadcast_id: str) -> None:
-    where = (Pack.broadcast_id == broadcast_id) & (Pack.n == 4)
-    change(engine, Pack, where, last_openid="oZZ" + "0" * 25)
+def test_edge_that_is_not_the_chunks_is_found(engine: Engine, broadcast_id: str) -> None:
+    where = ChunkRow.id == chunks(engine, broadcast_id)[0].id
+    change(engine, ChunkRow, where, last_openid="oZZ" + "0" * 25)
     assert found(engine) == {Found.EDGES}
 
 
-def test_pack_without_a_batch_is_found(engine: Engine, broadcast_id: str) -> None:
+# -- ranges
+
+
+def test_range_without_a_batch_is_found(engine: Engine, broadcast_id: str) -> None:
     remove(engine, Batch, (Batch.broadcast_id == broadcast_id) & (Batch.n == 4))
-    assert found(engine) == {Found.NO_BATCH}
+    assert finding(engine, Found.NO_BATCH).facts == {"size": 10, "list": "asked", "start": 30}
+    assert found(engine) == {Found.NO_BATCH, Found.LEAVES}
 
 
-def test_batches_with_one_pack_are_found(engine: Engine, broadcast_id: str) -> None:
-    first = ledger.batch(engine, broadcast_id, 1)
-    change_batch(engine, broadcast_id, 4, pack_id=first.pack_id)
-    assert {Found.PACK, Found.NO_BATCH, Found.TWICE, Found.KEY_CHANGED} <= found(engine)
+def test_gap_between_batches_is_found(engine: Engine, broadcast_id: str) -> None:
+    change_batch(engine, broadcast_id, 4, start=31, size=9)
+    assert finding(engine, Found.NO_BATCH).facts == {"size": 1, "list": "asked", "start": 30}
 
 
-def test_batch_in_no_set_is_found(engine: Engine, broadcast_id: str) -> None:
-    with engine.begin() as connection:
-        connection.execute(
-            text("UPDATE batches SET state = 'lost' WHERE broadcast_id = :id AND n = 4"),
-            {"id": broadcast_id},
-        )
-    assert {Found.NO_SET, Found.LAST} == found(engine)
+@pytest.mark.parametrize("values", [{"size": 11}, {"start": 40}, {"list": "left"}, {"size": 20_000}])
+def test_range_that_its_list_does_not_have_is_found(
+    engine: Engine, broadcast_id: str, values: dict[str, object]
+) -> None:
+    change_batch(engine, broadcast_id, 4, **values)
+    assert finding(engine, Found.RANGE).n == 4
 
 
-def test_child_that_was_called_in_its_parent_s_place_is_found(
+def test_batches_with_one_range_are_found(engine: Engine, broadcast_id: str) -> None:
+    change_batch(engine, broadcast_id, 4, start=0)
+    assert {Found.NO_BATCH, Found.TWICE, Found.KEY_CHANGED} <= found(engine)
+
+
+# -- sets
+
+
+def test_child_that_was_called_in_its_parents_place_is_found(
     engine: Engine, broadcast_id: str
 ) -> None:
     """A split batch that counts as well as its halves."""
@@ -106,22 +160,37 @@ def test_child_that_was_called_in_its_parent_s_place_is_found(
 
 
 def test_broadcast_that_ended_too_early_is_found(engine: Engine, broadcast_id: str) -> None:
-    change_broadcast(engine, broadcast_id, state=BroadcastState.COMPLETED)
-    assert found(engine) == {Found.EARLY, Found.LAST}
+    change_broadcast(
+        engine, broadcast_id, phase=Phase.ENDED, result=BroadcastState.COMPLETED, due_at=None
+    )
+    assert Found.EARLY in found(engine)
 
 
-def test_broadcast_that_says_more_than_its_batches_is_found(engine: Engine) -> None:
+def test_broadcast_that_ended_without_a_plan_is_found(engine: Engine) -> None:
+    broadcast_id = ledger.published(engine, ledger.body())
+    change_broadcast(engine, broadcast_id, phase=Phase.ENDED, result=BroadcastState.COMPLETED)
+    assert Found.EARLY in found(engine)
+
+
+@pytest.mark.parametrize(
+    "values", [{"result": BroadcastState.COMPLETED}, {"phase": Phase.SENDING, "result": None}]
+)
+def test_broadcast_that_says_something_else_than_its_batches_is_found(
+    engine: Engine, values: dict[str, object]
+) -> None:
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)
     driver.call(said(0, msg_id=1))
     driver.call(said(40130))
-    change_broadcast(engine, broadcast_id, state=BroadcastState.COMPLETED)
-    assert found(engine) == {Found.RESULT, Found.LAST}
+    change_broadcast(engine, broadcast_id, **values)
+    assert found(engine) == {Found.RESULT}
 
 
 def test_batch_that_a_cancel_forgot_is_found(engine: Engine, broadcast_id: str) -> None:
-    change_broadcast(engine, broadcast_id, cancelled_at=moment(engine))
-    assert found(engine) == {Found.CANCELLED_WAITS}
+    operator.cancel(engine, broadcast_id, who=WHO)
+    assert found(engine) == set()
+    change_batch(engine, broadcast_id, 4, state=BatchState.PLANNED)
+    assert Found.CANCELLED_WAITS in found(engine)
 
 
 # -- nobody twice
@@ -131,35 +200,59 @@ def test_batch_that_a_cancel_forgot_is_found(engine: Engine, broadcast_id: str) 
 def test_follower_in_two_batches_is_found_and_named(
     engine: Engine, broadcast_id: str, sorted_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.ledger.audit.openids.SORTED_AT_ONCE", sorted_at_once)
-    first, fourth = packed(engine, broadcast_id, 1), packed(engine, broadcast_id, 4)
-    length = openid.PACKED_LENGTH
-    repack(engine, broadcast_id, 4, first[: 2 * length] + fourth[2 * length :])
+    monkeypatch.setattr("models.ledger.audit.recipients.SORTED_AT_ONCE", sorted_at_once)
+    first = packed(engine, broadcast_id, 1)[: 2 * WIDTH]
+    overwrite(engine, broadcast_id, 30, first)
 
-    one = told(engine, Found.TWICE)
-    names = openid.unpack(first[: 2 * length]).decode()
+    one = finding(engine, Found.TWICE)
+    names = openid.unpack(first).decode()
     assert (one.n, one.facts["other"], one.facts["count"]) == (1, 4, 2)
     assert one.facts["example"] in {names[: openid.LENGTH], names[openid.LENGTH :]}
 
 
 def test_follower_twice_in_one_batch_is_found(engine: Engine, broadcast_id: str) -> None:
-    fourth = packed(engine, broadcast_id, 4)
-    length = openid.PACKED_LENGTH
-    repack(engine, broadcast_id, 4, fourth[:length] + fourth[:-length])
-    one = told(engine, Found.TWICE)
+    overwrite(engine, broadcast_id, 31, packed(engine, broadcast_id, 4)[:WIDTH])
+    one = finding(engine, Found.TWICE)
     assert (one.n, one.facts["other"], one.facts["count"]) == (4, 4, 1)
 
 
+def test_follower_twice_in_a_list_that_is_not_planned_is_found(engine: Engine) -> None:
+    broadcast_id = ledger.published(engine, ledger.body())
+    assert found(engine) == set()
+    overwrite(engine, broadcast_id, 3, chunks(engine, broadcast_id)[1].openids[:WIDTH])
+    one = finding(engine, Found.LISTED_TWICE)
+    assert (one.n, one.facts["count"]) == (None, 1)
+
+
+def test_sorted_list_needs_no_second_look(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = sorted(ledger.openids(40))
+    monkeypatch.setattr(ledger, "openids", lambda count: names[:count])
+    monkeypatch.setattr("models.ledger.audit.recipients._repeated", None)
+    broadcast_id = four_batches(engine)
+    change_batch(engine, broadcast_id, 4, start=29)
+    with pytest.raises(TypeError):
+        found(engine)
+
+
+# -- halves
+
+
 def test_half_that_is_not_of_its_parent_is_found(engine: Engine, broadcast_id: str) -> None:
-    half = packed(engine, broadcast_id, 5)
-    repack(engine, broadcast_id, 5, half[: -openid.PACKED_LENGTH] + openid.pack(b"oZZ" + b"0" * 25))
-    one = told(engine, Found.HALVES)
+    change_batch(engine, broadcast_id, 5, start=19)
+    one = finding(engine, Found.HALVES)
     assert (one.n, one.facts) == (3, {"children": 2, "missing": 1, "extra": 1})
 
 
 def test_half_that_vanished_is_found(engine: Engine, broadcast_id: str) -> None:
     remove(engine, Batch, (Batch.broadcast_id == broadcast_id) & (Batch.n == 6))
-    assert told(engine, Found.HALVES).facts == {"children": 1, "missing": 5, "extra": 0}
+    assert finding(engine, Found.HALVES).facts == {"children": 1, "missing": 5, "extra": 0}
+
+
+def test_half_with_another_list_is_found(engine: Engine, broadcast_id: str) -> None:
+    change_batch(engine, broadcast_id, 6, list="left")
+    assert finding(engine, Found.HALVES).n == 3
 
 
 # -- msg_ids
@@ -185,8 +278,124 @@ def test_msg_id_with_two_batches_is_found_also_between_broadcasts(
     change_batch(engine, other, 1, msg_id=1)
     change_attempt(engine, attempt(engine, other, 1), msg_id=1)
     shared = [
-        (finding.broadcast_id, finding.n, finding.facts["owner"], finding.facts["other"])
-        for finding in audit.audit_all(engine, waits=WAITS).findings
-        if finding.found is Found.SHARED_MSG_ID
+        (one.broadcast_id, one.n, one.facts["owner"], one.facts["other"])
+        for one in audit.audit_all(engine, waits=WAITS).findings
+        if one.found is Found.SHARED_MSG_ID
     ]
     assert sorted(shared) == sorted([(broadcast_id, 1, other, 1), (other, 1, broadcast_id, 1)])
+
+
+# -- lists that are WeChat's
+
+
+@pytest.fixture(params=[Tag(tag_id=2), Everyone()], ids=["tag", "everyone"])
+def to_wechats_list(engine: Engine, request: pytest.FixtureRequest) -> str:
+    """A broadcast whose one call has no recipients here, accepted."""
+    body = replace(ledger.body(), audience=request.param)
+    broadcast_id = submits.begin(engine, body, who="tests")
+    submits.publish(
+        engine, broadcast_id, body,
+        figures=submission.Figures(planned=None, calls=None, samples={}),
+        terms=ledger.terms(), quota=None,
+    )  # fmt: skip
+    assert found(engine) == set()
+    ledger.planned(engine, broadcast_id)
+    assert found(engine) == set()
+    Driver(engine).call(said(0, msg_id=1))
+    assert found(engine) == set()
+    return broadcast_id
+
+
+def test_figure_of_a_list_that_is_wechats_is_found(engine: Engine, to_wechats_list: str) -> None:
+    change_broadcast(engine, to_wechats_list, planned=7, read=7)
+    assert Found.PLANNED in found(engine)
+
+
+def test_changed_filter_is_found_by_the_key(engine: Engine, to_wechats_list: str) -> None:
+    change_broadcast(
+        engine, to_wechats_list, audience_kind="tag", audience_spec=audience.spec(Tag(tag_id=3))
+    )
+    assert found(engine) == {Found.KEY_CHANGED}
+
+
+def test_audience_of_a_newer_release_is_no_finding(engine: Engine, to_wechats_list: str) -> None:
+    change_broadcast(engine, to_wechats_list, audience_kind="moon")
+    assert found(engine) == set()
+
+
+# -- batches that shrank before their first call
+
+
+@pytest.fixture
+def shrunk(engine: Engine, broadcast_id: str) -> str:
+    """Batch 4 without its first follower, who was capped."""
+    whole = packed(engine, broadcast_id, 4)
+    rows = [
+        submits.chunk_row(broadcast_id, "batch:4", Chunk(start=0, packed=whole[WIDTH:])),
+        submits.chunk_row(broadcast_id, "capped", Chunk(start=0, packed=whole[:WIDTH])),
+    ]
+    with engine.begin() as connection:
+        connection.execute(insert(ChunkRow), rows)
+        connection.execute(
+            insert(Skipped).values(broadcast_id=broadcast_id, reason="capped", count=1, sample="[]")
+        )
+        row = connection.execute(
+            select(BroadcastRow.key, BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
+        ).one()
+    key = clientmsgid.derive(
+        appid=ledger.account().appid, key=row.key, content=row.content, packed=whole[WIDTH:]
+    )
+    change_batch(engine, broadcast_id, 4, list="batch:4", start=0, size=9, clientmsgid=key)
+    change_broadcast(engine, broadcast_id, planned=39, capped=1)
+    return broadcast_id
+
+
+def test_batch_that_shrank_is_healthy_and_so_are_its_halves(engine: Engine, shrunk: str) -> None:
+    assert found(engine) == set()
+    driver = Driver(engine)
+    while ledger.batch(engine, shrunk, 4).state is not BatchState.SPLIT:
+        batch_id = driver.next().batch_id
+        fourth = batch_id == ledger.batch(engine, shrunk, 4).id
+        driver.call(said(40003) if fourth else said(0, msg_id=batch_id + 100))
+        ledger.pass_time(engine, timedelta(seconds=1))
+    assert found(engine) == set()
+
+
+def test_half_that_shrank_is_healthy_and_one_that_grew_is_found(
+    engine: Engine, broadcast_id: str
+) -> None:
+    change_batch(engine, broadcast_id, 6, list="batch:6", start=0, size=4)
+    assert Found.HALVES not in found(engine)
+    change_batch(engine, broadcast_id, 6, size=6)
+    assert finding(engine, Found.HALVES).facts["extra"] == 1
+
+
+def test_follower_who_took_the_place_of_a_capped_one_is_found(
+    engine: Engine, shrunk: str
+) -> None:
+    where = (ChunkRow.broadcast_id == shrunk) & (ChunkRow.list == "capped")
+    name = openid.unpack(STRANGER).decode()
+    change(engine, ChunkRow, where, openids=STRANGER, first_openid=name, last_openid=name)
+    assert found(engine) == {Found.MEMBERS}
+
+
+def test_follower_who_is_neither_in_a_batch_nor_left_out_is_found(
+    engine: Engine, shrunk: str
+) -> None:
+    remove(engine, ChunkRow, (ChunkRow.broadcast_id == shrunk) & (ChunkRow.list == "capped"))
+    change(engine, Skipped, Skipped.broadcast_id == shrunk, count=0)
+    change_broadcast(engine, shrunk, capped=0)
+    assert Found.READ in found(engine)
+
+
+# -- other releases
+
+
+def test_state_of_a_newer_release_is_no_finding(engine: Engine, broadcast_id: str) -> None:
+    table = Batch.__table__
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE {table.name} SET state = 'napping' WHERE n = 4"  # noqa: S608 - no input
+        )
+    assert found(engine) == set()
+

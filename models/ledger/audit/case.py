@@ -1,0 +1,313 @@
+"""Cases: everything the ledger has about one broadcast, as it stood in one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import SAID_ACCEPTED, Outcome, unanswered
+from broadcast.call.path import SendPath
+from broadcast.call.waits import Waits
+from broadcast.enums import is_recognised
+from broadcast.gates.gate import OPEN_BY_TIME, GateKind, GateScope
+from broadcast.gates.liveness import Liveness
+from broadcast.states import BatchState, BroadcastState, Phase
+from models.ledger.audit.findings import Fact, Finding, Found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One attempt."""
+
+    id: int
+    batch_id: int
+    number: int
+    account: str
+    path: SendPath
+    fence: int
+    clientmsgid: str
+    gate_counter: int
+    begins_anew: bool
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: Outcome | None
+    msg_id: int | None
+    confirmed: bool | None
+    #: A person said that WeChat did not take it, and no reply came since.
+    denied: bool | None
+    outcome_recorded_at: datetime | None
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether WeChat may have taken it, for all the ledger knows."""
+        return unanswered(self.outcome)
+
+    @property
+    def said_accepted(self) -> bool:
+        """Whether WeChat said that it has the job."""
+        return self.outcome in SAID_ACCEPTED
+
+    @property
+    def taken(self) -> bool:
+        """Whether WeChat may have taken it, or said so, and no person denies it."""
+        return not self.denied and (self.maybe_sent or self.said_accepted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """One line of the history: a batch, or (``batch_id`` None) several at once, changed state."""
+
+    #: Grows in the order of writing, whatever the clock does.
+    id: int
+    batch_id: int | None
+    old: BatchState
+    new: BatchState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedBatch:
+    """One batch, its calls and its history."""
+
+    id: int
+    n: int
+    list: str | None
+    start: int
+    size: int | None
+    parent_id: int | None
+    account: str
+    path: SendPath
+    state: BatchState
+    reason: Reason | None
+    clientmsgid: str
+    attempts: int
+    first_called_at: datetime | None
+    msg_id: int | None
+    begins_anew: bool
+    settled_after: int | None
+    calls: Sequence[Call] = ()
+    moves: Sequence[Moved] = ()
+
+    @property
+    def end(self) -> int:
+        """How many OpenIDs of its list come before the first one after it."""
+        return self.start + (self.size or 0)
+
+    @property
+    def is_understood(self) -> bool:
+        """Whether this release knows its state and all that its calls ended as."""
+        outcomes = [call.outcome for call in self.calls if call.outcome is not None]
+        return all(is_recognised(word) for word in (self.state, *outcomes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedGate:
+    """A gate, opened again or not."""
+
+    id: int
+    scope: GateScope
+    kind: GateKind
+    broadcast_id: str
+    path: SendPath | None
+    closed_at: datetime
+    until: datetime | None
+    closed_counter: int
+    opened_at: datetime | None
+    opened_counter: int | None
+
+    def opens_at(self) -> datetime | None:
+        """Return when it opens by itself; None: somebody must open it."""
+        return self.until if self.kind in OPEN_BY_TIME else None
+
+    def forbids(self, call: Call) -> bool:
+        """Tell whether it was closed when *call* was claimed, by the account's gate counter.
+
+        A kind that this release does not know may allow what another release called.
+        """
+        opened, opens = self.opened_counter, self.opens_at()
+        return (
+            is_recognised(self.kind)
+            and self.path in {None, call.path}
+            and self.closed_counter <= call.gate_counter
+            and (opened is None or call.gate_counter < opened)
+            and (opens is None or call.started_at < opens)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedLane:
+    """What the account's lane has given out."""
+
+    fence: int
+    gate_counter: int
+    claims: int
+    not_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedBroadcast:
+    """The broadcast's own row, and the appid of its account."""
+
+    id: str
+    account: str
+    appid: str
+    key: str
+    content: str
+    audience_kind: str
+    audience_spec: str
+    audience_digest: str
+    path: SendPath
+    phase: Phase
+    result: BroadcastState | None
+    due_at: datetime | None
+    read: int
+    malformed: int
+    duplicate: int
+    suppressed: int
+    excluded: int
+    unsubscribed: int
+    capped: int
+    sampled_out: int
+    planned: int | None
+    published_at: datetime
+    moved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedChunk:
+    """What is really in a chunk, beside what its row says."""
+
+    list: str
+    start: int
+    size: int
+    first_openid: str
+    last_openid: str
+    #: Whole OpenIDs in it, and whether bytes are left over.
+    count: int
+    torn: bool
+    first: str
+    last: str
+    #: Sorted, and none twice.
+    ascending: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedRange:
+    """What is really in the range of a batch."""
+
+    first: str
+    last: str
+    ascending: bool
+    #: Sum of a mark of each OpenID; equal for the same OpenIDs in any order.
+    marks: int
+    #: The clientmsgid that they make.
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twice:
+    """OpenIDs in two batches, or twice in one; 0: in the list of what is not planned yet."""
+
+    n: int
+    other: int
+    count: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lists:
+    """What the lists of a broadcast hold."""
+
+    chunks: Sequence[AuditedChunk]
+    #: By the batch's id; one without its OpenIDs is absent.
+    ranges: Mapping[int, AuditedRange]
+    #: SHA-256 over the OpenIDs of the list as it was given.
+    digest: str
+    #: Sum of the marks by list.
+    marks: Mapping[str, int]
+    twice: Sequence[Twice]
+
+    def count(self, name: str) -> int:
+        """Return how many OpenIDs a list holds."""
+        return sum(chunk.count for chunk in self.chunks if chunk.list == name)
+
+    @property
+    def names(self) -> set[str]:
+        """The lists that there are."""
+        return {chunk.list for chunk in self.chunks}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """A msg_id of a batch that another batch owns."""
+
+    n: int
+    msg_id: int
+    owner_id: str
+    owner_n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """Calls that the broadcast holds on a day."""
+
+    day: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One published broadcast in one snapshot."""
+
+    row: AuditedBroadcast
+    now: datetime
+    waits: Waits
+    lane: AuditedLane
+    signs: Liveness
+    #: Its own, and those of its account that may have stood in its time.
+    gates: Sequence[AuditedGate]
+    batches: Sequence[AuditedBatch]
+    #: Lines of history about several of its batches at once.
+    moves: Sequence[Moved]
+    lists: Lists
+    #: By reason.
+    skipped: Mapping[str, int]
+    reserved: Sequence[Reserved]
+    shared: Sequence[Shared]
+
+    @property
+    def own_gates(self) -> Sequence[AuditedGate]:
+        """The gates of the broadcast itself."""
+        return [gate for gate in self.gates if gate.broadcast_id == self.row.id]
+
+    @property
+    def cancel(self) -> AuditedGate | None:
+        """The gate by which a person cancelled it."""
+        cancels = (gate for gate in self.own_gates if gate.kind is GateKind.CANCEL)
+        return next(cancels, None)
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether its batches are all there: one that is cancelled before may have a part."""
+        called = any(batch.attempts for batch in self.batches)
+        return self.row.phase is Phase.SENDING or (
+            self.row.phase is Phase.ENDED and (called or self.cancel is None)
+        )
+
+    @property
+    def leaves(self) -> Sequence[AuditedBatch]:
+        """The batches that were not split."""
+        return [batch for batch in self.batches if batch.state is not BatchState.SPLIT]
+
+    def finding(
+        self, found: Found, batch: AuditedBatch | int | None = None, **facts: Fact
+    ) -> Finding:
+        """Return a finding about this broadcast, or about one of its batches."""
+        return Finding(
+            found=found,
+            account=self.row.account,
+            broadcast_id=self.row.id,
+            n=batch.n if isinstance(batch, AuditedBatch) else batch,
+            facts=facts,
+        )
