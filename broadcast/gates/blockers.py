@@ -132,6 +132,8 @@ def _own(report: Report) -> Iterator[Blocker]:
     resume = f"broadcast resume {report.id}"
     for gate in sorted(own, key=lambda gate: _OWN_ORDER.get(gate.kind, 0)):
         match gate.kind:
+            case GateKind.BREAKER if not _may_pass(gate.reason, gate.errcode):
+                yield _blocker(gate, Cause.PAUSED, f"broadcast cancel {report.id}")
             case GateKind.BREAKER | GateKind.PAUSE:
                 yield _blocker(gate, Cause.PAUSED, resume)
             case GateKind.HOLD:
@@ -167,7 +169,11 @@ def _in_doubt(report: Report) -> Blocker:
 
 def is_worth_a_resume(blocker: Blocker) -> bool:
     """Tell whether what paused a broadcast by itself may pass while its content stays."""
-    return blocker.errcode in MAY_PASS
+    return _may_pass(blocker.reason, blocker.errcode)
+
+
+def _may_pass(reason: Reason | None, errcode: int | None) -> bool:
+    return reason is not Reason.CONTENT_REFUSED or errcode in MAY_PASS
 
 
 def lane_wait(report: Report) -> Blocker | None:

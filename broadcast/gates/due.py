@@ -6,7 +6,7 @@ broadcast behind. Only the claim decides, by the same :func:`broadcast.gates.gat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -41,13 +41,14 @@ def due_of_lane(
     """
     found = list(broadcasts)
     at = {one.id: _itself(one, gates, lane_waits_until) for one in found}
-    maybe = (_doubt(one, gates, lane_waits_until) for one in found)
-    doubts = [moment for moment in maybe if moment is not None]
+    doubts = [doubt for one in found for doubt in _doubts(one, gates, lane_waits_until)]
     for one in found:
-        # While a doubtful batch waits for its repeat, the lane starts no other.
+        # While a doubtful batch waits for its repeat, the lane starts no other; while a gate
+        # forbids that repeat, it does.
         due = at[one.id]
-        if due is not None and one.phase is Phase.SENDING and doubts:
-            at[one.id] = max(due, min(doubts))
+        if due is not None and one.phase is Phase.SENDING:
+            ahead = [doubt.due for doubt in doubts if doubt.gates_open <= due]
+            at[one.id] = max(due, min(ahead, default=due))
         if BatchState.CALLING in one.waits:
             due = at[one.id]
             at[one.id] = lease_ends if due is None else min(due, lease_ends)
@@ -66,11 +67,26 @@ def _itself(
     return None if first is None else _due(one, gates, lane_waits_until, batch=first)
 
 
-def _doubt(
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """The doubtful batches of a broadcast."""
+
+    #: From when no gate forbids their repeats.
+    gates_open: datetime
+    #: When the first of them is repeated.
+    due: datetime
+
+
+def _doubts(
     one: OpenBroadcast, gates: Sequence[Gate], lane_waits_until: datetime | None
-) -> datetime | None:
+) -> Iterator[_Doubt]:
     waits = one.waits.get(BatchState.UNKNOWN)
-    return None if waits is None else _due(one, gates, lane_waits_until, batch=waits)
+    if waits is None:
+        return
+    gates_open = _due(one, gates, None, batch=ALWAYS)
+    due = _due(one, gates, lane_waits_until, batch=waits)
+    if gates_open is not None and due is not None:
+        yield _Doubt(gates_open, due)
 
 
 def _due(

@@ -112,6 +112,20 @@ def test_unknown_batch_is_found_when_its_repeat_is_due(engine: Engine) -> None:
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
 
 
+def test_wait_that_an_acceptance_ended_keeps_the_others_from_being_found_no_longer(
+    engine: Engine,
+) -> None:
+    """The plan of another broadcast was told that the day is over, while a call was under way."""
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    claim = driver.claim()
+    let_wait(engine, timedelta(hours=8), reason=Reason.QUOTA_TODAY)
+    driver.record(claim, said(0, msg_id=1))
+    leases.release(engine, driver.held)
+
+    assert sweeps.due(engine).lanes == [("default", broadcast_id)]
+
+
 def test_nothing_is_found_when_all_is_at_rest(engine: Engine) -> None:
     ledger.broadcast(engine, batches=1)
     driver = Driver(engine)
