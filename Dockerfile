@@ -16,6 +16,7 @@ COPY cli cli
 COPY coordination coordination
 COPY migrations migrations
 COPY models models
+COPY presentation presentation
 COPY producer producer
 COPY simulator simulator
 COPY wechat wechat

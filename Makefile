@@ -6,7 +6,7 @@ WORKERS = 4
 PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --quiet install
 # The folders with our code, for the tools that must be told.
-CODE = broadcast cli coordination models producer simulator wechat worker
+CODE = broadcast cli coordination models presentation producer simulator wechat worker
 
 # An environment does not survive a move of the checkout, so its place is part of the stamp's name.
 empty =
@@ -81,8 +81,8 @@ format: $(DEV)  ## let ruff mend what it can
 	@.venv/bin/ruff check --quiet --fix-only .
 	@.venv/bin/ruff format --quiet .
 
-catalogue: $(DEV)  ## compile the texts of broadcast/locale
-	@.venv/bin/pybabel --quiet compile --domain broadcast --directory broadcast/locale --statistics
+catalogue: $(DEV)  ## compile the texts of presentation/locale
+	@.venv/bin/pybabel --quiet compile --domain broadcast --directory presentation/locale --statistics
 
 lock: $(DEV)  ## requirements/*.txt from pyproject.toml; newer versions with UPGRADE=--upgrade
 	@$(PY) -m tools.lock $(UPGRADE)

@@ -1,4 +1,4 @@
-"""Everything that can go wrong in words a person reads.
+"""Everything that can go wrong and that a person is told.
 
 ::
 
@@ -20,31 +20,41 @@
         └── WeChatAwayError
 
 ``IllegalMoveError`` stands apart: it is a bug of ours, never a person's mistake.
-Each error carries the id of its text in the catalogue (``broadcast.text``) and the facts that
-fill it, so that the same error can be told in any language and asserted without its words.
+Each error carries a message: the id of its text in the catalogue and the facts that fill it.
+``presentation`` has the words; ``str`` of an error is for the logs of engineers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from broadcast.text import t
+from broadcast.message import Message
 
 
 class BroadcastError(Exception):
-    """An error that a person is told in one line: what, where, and how to mend it."""
+    """An error that a person is told in one line: what, where, and the fix."""
 
     exit_status: ClassVar[int] = 1
 
     def __init__(self, message_id: str, **facts: object) -> None:
         """Take the catalogue id and the facts that fill its placeholders."""
         super().__init__(message_id)
-        self.message_id = message_id
-        self.facts = facts
+        self.message = Message(message_id, **facts)
+
+    @property
+    def message_id(self) -> str:
+        """The id of its text in the catalogue."""
+        return self.message.id
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What fills the text."""
+        return self.message.facts
 
     def __str__(self) -> str:
-        """Return the one line, in the language of ``BROADCAST_LANG``."""
-        return t(self.message_id, **self.facts)
+        """Return id and facts, for a log."""
+        return str(self.message)
 
 
 class InputError(BroadcastError):

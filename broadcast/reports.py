@@ -166,3 +166,7 @@ class Report:
     people: People | None = None
     driven: Driven | None = None
     now: datetime
+    #: Canonical JSON of WeChat's own content object, and who submitted it.
+    content: str | None = None
+    created_by: str | None = None
+    title: str | None = None

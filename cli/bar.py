@@ -10,16 +10,17 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
+from broadcast.message import Message
 from broadcast.reports import Report
-from broadcast.text import t
-from cli import output
+from cli.terminal import Terminal, clean
 
 
 class Bar:
     """:class:`cli.following.Progress` as a bar on standard error."""
 
-    def __init__(self) -> None:
+    def __init__(self, terminal: Terminal) -> None:
         """Prepare; ``with`` shows it."""
+        self._texts = terminal.texts
         self._bar = RichProgress(
             TextColumn("{task.description}"), BarColumn(),
             TextColumn("{task.fields[figures]}"), TimeElapsedColumn(),
@@ -50,9 +51,9 @@ class Bar:
         """Move the bar to the recipients who are told."""
         planned = told.audience["planned"]
         total = told.batches["total"]
-        figures = t(
+        figures = self._texts(
             "following.bar" if total else "following.bar_uncut",
-            accepted=f"{told.recipients['accepted']:,}", planned=f"{planned:,}",
+            accepted=told.recipients["accepted"], planned=planned,
             done=total - told.batches["waiting"], total=total,
         )  # fmt: skip
         self._bar.update(
@@ -60,13 +61,13 @@ class Bar:
             total=planned,
             completed=planned - told.recipients["waiting"],
             # The long one does not fit into 80 columns beside the figures.
-            description=escape(t(f"state.short.{told.state}")),
+            description=escape(self._texts(f"state.short.{told.state}")),
             figures=escape(figures),
         )
 
-    def tell(self, text: str) -> None:
+    def tell(self, message: Message) -> None:
         """Print a line above the bar."""
-        self._bar.console.print(escape(output.clean(text)))
+        self._bar.console.print(escape(clean(self._texts(message))))
 
 
 def leave_the_bar() -> None:

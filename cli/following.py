@@ -11,20 +11,22 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from sqlalchemy import Engine
 
 from broadcast import day
 from broadcast.call.attempts import Reason
-from broadcast.errors import DatabaseAwayError
+from broadcast.errors import BroadcastError, DatabaseAwayError
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker, Cause
+from broadcast.message import Message
 from broadcast.reports import Report
 from broadcast.states import BROADCAST_AT_REST, BroadcastState
-from broadcast.text import t
-from cli import output, standing, words
+from cli.terminal import Terminal
 from models.ledger.reading import reports
+from presentation.blockers import line as in_words
+from presentation.words import Moment
 
 SHORTEST_PAUSE_S = 0.02
 #: While it moves; and when nothing has moved for a while.
@@ -34,6 +36,9 @@ IDLE_PAUSE_S = 1.0
 DATABASE_PATIENCE_S = 60
 #: Without progress this long, the parts on the way are looked at.
 STALLED_S = 5
+
+#: Tells what is wrong with Redis, if anything is.
+RedisProblem: TypeAlias = Callable[[], BroadcastError | None]
 
 
 class Until(StrEnum):
@@ -49,8 +54,8 @@ class Progress(Protocol):
     def show(self, told: Report) -> None:
         """Show the figures of *told*."""
 
-    def tell(self, text: str) -> None:
-        """Say something beside them."""
+    def tell(self, message: Message) -> None:
+        """Tell something beside them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +78,7 @@ def follow(
     *,
     until: Until,
     progress: Progress,
-    redis_problem: Callable[[], str | None],
+    redis_problem: RedisProblem,
 ) -> Followed:
     """Look until the broadcast rests, or waits for another day.
 
@@ -143,7 +148,9 @@ class Pauses:
 class _Watch:
     """Notices what stands in the way, and says each thing once."""
 
-    def __init__(self, *, progress: Progress, redis_problem: Callable[[], str | None]) -> None:
+    def __init__(
+        self, *, progress: Progress, redis_problem: Callable[[], BroadcastError | None]
+    ) -> None:
         self._progress = progress
         self._redis_problem = redis_problem
         self._said: set[str] = set()
@@ -159,11 +166,11 @@ class _Watch:
             since = self._away_since = self._away_since or time.monotonic()
             if time.monotonic() - since > DATABASE_PATIENCE_S:
                 raise
-            self._once("database", t("following.database_away", text=str(error)))
+            self._once("database", Message("following.database_away", text=error))
             return None
         if self._away_since is not None:
             self._away_since = None
-            self._progress.tell(t("following.database_back"))
+            self._progress.tell(Message("following.database_back"))
             self._said.discard("database")
         return told
 
@@ -177,10 +184,10 @@ class _Watch:
         if wait is not None:
             # What comes after the wait has its own time to move.
             self._moved_at = now
-            self._once(f"lane {wait.reason}", standing.line(wait, told))
+            self._once(f"lane {wait.reason}", in_words(wait, told))
         elif told.state is BroadcastState.SCHEDULED and told.scheduled_at is not None:
-            at = words.moment(told.scheduled_at, told.now)
-            self._once("scheduled", t("following.scheduled", at=at))
+            at = Moment(told.scheduled_at, told.now)
+            self._once("scheduled", Message("following.scheduled", at=at))
             self._say([one for one in blockers.of(told) if one.cause is Cause.OVERDUE], told)
         elif now - self._moved_at > STALLED_S and now - self._looked_at > STALLED_S:
             self._looked_at = now
@@ -189,7 +196,7 @@ class _Watch:
     def _look_around(self, engine: Engine, told: Report) -> None:
         problem = self._redis_problem()
         if problem is not None:
-            self._once("redis", t("following.redis_away", text=problem))
+            self._once("redis", Message("following.redis_away", text=problem))
             return
         # The next look notices it, and counts how long it is away.
         with contextlib.suppress(DatabaseAwayError):
@@ -200,12 +207,12 @@ class _Watch:
         for one in each:
             # A moment that has passed is told anew: the next one lies farther off each time.
             what = f"{one.cause} {one.batch} {one.until} {','.join(one.broadcasts)}"
-            self._once(what, standing.line(one, told))
+            self._once(what, in_words(one, told))
 
-    def _once(self, what: str, text: str) -> None:
+    def _once(self, what: str, message: Message) -> None:
         if what not in self._said:
             self._said.add(what)
-            self._progress.tell(text)
+            self._progress.tell(message)
 
 
 class Lines:
@@ -214,9 +221,10 @@ class Lines:
     #: Seconds between two lines, so that a log of a long broadcast stays readable.
     EVERY_S = 1.0
 
-    def __init__(self) -> None:
+    def __init__(self, terminal: Terminal) -> None:
         """Start with nothing shown."""
-        self._shown = ""
+        self._terminal = terminal
+        self._shown: Message | None = None
         self._shown_at = float("-inf")
 
     def show(self, told: Report) -> None:
@@ -225,18 +233,17 @@ class Lines:
         now = time.monotonic()
         if line != self._shown and now - self._shown_at >= self.EVERY_S:
             self._shown, self._shown_at = line, now
-            output.note(line)
+            self._terminal.note(line)
 
-    def tell(self, text: str) -> None:
+    def tell(self, message: Message) -> None:
         """Print a line."""
-        output.note(text)
+        self._terminal.note(message)
 
 
-def _line(told: Report) -> str:
+def _line(told: Report) -> Message:
     total = told.batches["total"]
-    return t(
-        "following.line" if total else "following.line_uncut",
-        state=words.broadcast_state(told.state),
-        accepted=f"{told.recipients['accepted']:,}", planned=f"{told.audience['planned']:,}",
+    return Message(
+        "following.line" if total else "following.line_uncut", state=told.state,
+        accepted=told.recipients["accepted"], planned=told.audience["planned"],
         done=total - told.batches["waiting"], total=total,
     )  # fmt: skip

@@ -1,7 +1,11 @@
-"""Commands that are imported when they are called, with their help in the person's language."""
+"""Commands that are imported when they are called, with help and errors in the person's language.
+
+The help of commands, arguments and options is the id of a text: the language is that of the run.
+"""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final, cast
@@ -9,32 +13,32 @@ from typing import Any, Final, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from broadcast.text import t
+from broadcast.errors import InputError
 from cli.separate import refuse_options
 
-#: Each module has a Typer ``app``: with one command it is that command, with more a group.
+#: In which module each command is. A module has a Typer ``app`` with the commands of one subject.
 COMMANDS: Final[Mapping[str, str]] = {
-    "send": "cli.commands.send",
-    "status": "cli.commands.status",
-    "watch": "cli.commands.watch",
-    "list": "cli.commands.listing",
-    "pause": "cli.commands.pause",
-    "resume": "cli.commands.resume",
-    "cancel": "cli.commands.cancel",
-    "retry": "cli.commands.retry",
-    "resolve": "cli.commands.resolve",
-    "recipients": "cli.commands.recipients",
-    "halt": "cli.commands.halt",
-    "unhalt": "cli.commands.unhalt",
-    "token": "cli.commands.token",
-    "accounts": "cli.commands.accounts",
-    "quota": "cli.commands.quota",
-    "explain": "cli.commands.explain",
-    "audit": "cli.commands.audit",
-    "db": "cli.commands.db",
-    "up": "cli.commands.up",
-    "simulator": "cli.commands.simulator",
-    "demo": "cli.commands.demo",
+    "send": "sending",
+    "status": "looking",
+    "watch": "looking",
+    "list": "looking",
+    "pause": "stopping",
+    "resume": "stopping",
+    "cancel": "stopping",
+    "retry": "settling",
+    "resolve": "settling",
+    "recipients": "recipients",
+    "halt": "stopping",
+    "unhalt": "stopping",
+    "token": "accounts",
+    "accounts": "accounts",
+    "quota": "accounts",
+    "explain": "checking",
+    "audit": "checking",
+    "db": "machine",
+    "up": "machine",
+    "simulator": "machine",
+    "demo": "machine",
 }
 
 
@@ -53,16 +57,32 @@ class _Ours:
     def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
         option = super().get_help_option(ctx)  # type: ignore[misc]
         if option is not None:
-            option.help = t("help.help")
+            option.help = "help.help"
         return option
 
 
 class Command(_Ours, TyperCommand):
     """A command; ``@app.command(cls=Command)``."""
 
+    #: Typer's own error about them is a sentence in English; :meth:`parse_args` has ours.
+    allow_extra_args = True
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """Refuse what no argument takes."""
+        rest = super().parse_args(ctx, args)
+        if ctx.args:
+            raise InputError("error.usage.extra", extra=" ".join(ctx.args), help=help_at(ctx))
+        return rest
+
 
 class Group(_Ours, TyperGroup):
     """A group of commands that are there."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """Find the command that is called. Raises InputError, with the one that was meant."""
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise _no_command(args[0], self.list_commands(ctx), ctx)
+        return super().resolve_command(ctx, args)
 
 
 class LazyGroup(Group):
@@ -77,6 +97,19 @@ class LazyGroup(Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command = typer.main.get_command(import_module(module).app)
-        command.name = cmd_name
-        return command
+        app = import_module(f"cli.commands.{module}").app
+        return typer.main.get_group(app).commands[cmd_name]
+
+
+def help_at(context: Any) -> str:  # noqa: ANN401 - Typer keeps its classes private
+    """Return the command that shows the help of where *context* is."""
+    return f"{context.command_path if context else 'broadcast'} --help"
+
+
+def _no_command(name: str, known: list[str], context: Any) -> InputError:  # noqa: ANN401
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return InputError(
+            "error.usage.no_command_near", name=name, near=near[0], help=help_at(context)
+        )
+    return InputError("error.usage.no_command", name=name, help=help_at(context))

@@ -16,11 +16,13 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from broadcast import redaction
+from broadcast import environment, redaction
 from broadcast.errors import BroadcastError
-from broadcast.text import t
-from cli import exits, language, output, usage
+from cli import exits, usage
 from cli.group import LazyGroup
+from cli.terminal import Plain, Terminal
+from cli.wiring.run import Run
+from presentation.texts import Texts, choose_language
 
 DEBUG = "BROADCAST_DEBUG"
 _OBJECTS_BEFORE_COLLECTING = 100_000
@@ -33,7 +35,6 @@ def main() -> None:
     # garbage again and again, and once more at the end, costs it a third of its start.
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTING)
     redaction.install()
-    language.from_dotenv()
     status = run(sys.argv[1:])
     gc.freeze()
     try:
@@ -46,25 +47,26 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status (see :mod:`cli.exits`)."""
-    output.expect_json("--json" in arguments)
+    texts = Texts(choose_language(environment.read()))
+    terminal = Terminal(texts, json_expected="--json" in arguments)
     try:
-        return _invoke(list(arguments))
+        return _invoke(Run(terminal, arguments))
     except TyperException as error:
-        return output.fail(usage.one_line(error), status=exits.BAD_INPUT)
+        return terminal.fail(usage.as_input_error(error), status=exits.BAD_INPUT)
     except BroadcastError as error:
-        return output.fail(str(error), status=error.exit_status)
+        return terminal.fail(error, status=error.exit_status)
     except KeyboardInterrupt:
-        return output.fail(t("interrupted"), status=exits.INTERRUPTED)
+        return terminal.fail("interrupted", status=exits.INTERRUPTED)
     except BrokenPipeError:
         return exits.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last net: no traceback for a person
-        return _unexpected(error)
+        return _unexpected(error, terminal)
 
 
-def _invoke(arguments: list[str]) -> int:
+def _invoke(run: Run) -> int:
     command = typer.main.get_command(_root())
     try:
-        with command.make_context("broadcast", arguments) as context:
+        with command.make_context("broadcast", list(run.arguments), obj=run) as context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
@@ -72,7 +74,7 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _root() -> typer.Typer:
-    app = typer.Typer(cls=LazyGroup, add_completion=False, help=t("help.broadcast"))
+    app = typer.Typer(cls=LazyGroup, add_completion=False, help="help.broadcast")
 
     @app.callback(invoke_without_command=True)
     def _root_callback(
@@ -80,30 +82,32 @@ def _root() -> typer.Typer:
         *,
         _version: Annotated[
             bool,
-            typer.Option("--version", help=t("help.version"), callback=_version, is_eager=True),
+            typer.Option("--version", help="help.version", callback=_version, is_eager=True),
         ] = False,
     ) -> None:
         if context.invoked_subcommand is None:
-            output.say(context.get_help())
+            context.obj.terminal.say(Plain(context.get_help()))
             raise typer.Exit(exits.BAD_INPUT)
 
     return app
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer hands over the option's value
+def _version(context: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - Typer hands over the option's value
     if wanted:
         from importlib.metadata import version  # noqa: PLC0415 - for this alone
 
-        output.say(t("version", version=version(DISTRIBUTION)))
+        context.obj.terminal.say("version", version=version(DISTRIBUTION))
         raise typer.Exit(exits.DONE)
 
 
-def _unexpected(error: Exception) -> int:
+def _unexpected(error: Exception, terminal: Terminal) -> int:
     """Tell a bug in one line; a traceback on request, and never its local variables."""
     if os.environ.get(DEBUG):
-        output.note("".join(traceback.format_exception(error)).rstrip())
-    line = t("error.unexpected", kind=type(error).__name__, text=str(error), debug=DEBUG)
-    return output.fail(line, status=exits.FAILED)
+        terminal.note(Plain("".join(traceback.format_exception(error)).rstrip()))
+    return terminal.fail(
+        "error.unexpected", kind=type(error).__name__, text=str(error), debug=DEBUG,
+        status=exits.FAILED,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from sqlalchemy import Engine
-
-from broadcast import plan, report_json
+from broadcast import plan
 from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.message import Message
 from broadcast.reports import Report
 from broadcast.states import BroadcastState
-from broadcast.text import t
-from cli import exits, output, standing, waiting, words
-from cli.brake import summary
+from cli import exits, ledger_facts, showing
+from cli.confirmation import summary
 from cli.following import Until
-from cli.wiring import database
-from cli.wiring.broker import bell
+from cli.wiring.run import Run
 from models.ledger.reading import reports
 from models.ledger.submits import find
+from presentation.words import Moment
 from producer import audience as audiences
 from producer.audience import Audience
 from producer.submit import (
@@ -60,93 +57,169 @@ class RefusedError(BroadcastError):
     exit_status = exits.OUT_OF_REACH
 
 
-def send_wish(wish: Wish, *, repeat: str, dry_run: bool, until: Until | None) -> int:
-    """Submit a broadcast, or only prove its plan; return the exit status."""
-    with _read(wish) as audience:
-        from cli.wiring.wechat import WeChatQuota  # noqa: PLC0415 - see _import_beside
+class Sending:
+    """One ``broadcast send``."""
 
-        quota = WeChatQuota()
-        with _told("send.dry_run_failed" if dry_run else "send.not_stored", repeat):
-            engine = database.engine()
-            prepared = prepare(wish.order, audience, engine=engine, quota=quota)
-        if dry_run:
-            return _dry_run(wish, prepared, quota.why, engine=engine)
-        refuse_what_does_not_fit(prepared)
-        doubts = [*map(str, prepared.notices), *_reason(quota.why)]
-        if not _may_go(wish, prepared, doubts, engine=engine):
-            output.note(t("send.declined"))
-            return exits.FAILED
-        try:
-            with _told("send.maybe_stored", repeat):
-                submitted = store(prepared, audience, engine=engine, bell=bell())
-        except KeyboardInterrupt:
-            return _interrupted(engine, prepared, repeat=repeat)
-    for warning in [*map(str, submitted.notices), *_reason(quota.why)]:
-        # What was told before the question is not told twice.
-        if warning not in doubts or not _is_shown(wish, prepared):
-            output.warn(warning)
-    _tell(wish, submitted, engine=engine, followed=until is not None)
-    if until is not None:
-        return waiting.wait(engine, submitted.id, until=until, as_json=wish.as_json)
-    if wish.as_json:
-        output.show_json(report_json.as_json(reports.report(engine, submitted.id)))
-    return exits.DONE
+    def __init__(self, run: Run, wish: Wish, *, repeat: str | Message) -> None:
+        """Take what is asked for, and the command that repeats it safely."""
+        self._run = run
+        self._terminal = run.terminal
+        self._wish = wish
+        self._repeat = repeat
 
-
-def _import_beside() -> None:
-    """Import what comes after the reading beside it: reading leaves a core free half the time."""
-
-    def work() -> None:
-        import cli.wiring.wechat as _wechat  # noqa: F401, PLC0415
-
-    threading.Thread(target=work, daemon=True).start()
-    # It starts a thread itself, for all that may be imported in one.
-    bell().prepare()
-
-
-@contextmanager
-def _read(wish: Wish) -> Iterator[Audience]:
-    source = wish.source
-    if source == "-" and sys.stdin.isatty():
-        output.note(t("send.reading_terminal"))
-    _import_beside()
-    with audiences.read("-" if source == "-" else Path(source)) as audience:
-        yield audience
-
-
-@contextmanager
-def _told(message_id: str, repeat: str) -> Iterator[None]:
-    """Let an error of a part that is away tell what was stored, and how to go on safely."""
-    try:
-        yield
-    except OutOfReachError as error:
-        problem = RefusedError(message_id, problem=str(error), command=repeat)
-    else:
-        return
-    raise problem
-
-
-def _dry_run(wish: Wish, prepared: Prepared, why: BroadcastError | None, *, engine: Engine) -> int:
-    if prepared.existing is not None:
-        told = reports.report(engine, prepared.existing)
-        _tell_existing(told)
-        if wish.as_json:
-            output.show_json(report_json.as_json(told))
+    def send(self, until: Until | None) -> int:
+        """Submit the broadcast, follow it *until* then, and return the exit status."""
+        with self._read() as audience:
+            prepared, why = self._prepared(audience, "send.not_stored")
+            refuse_what_does_not_fit(prepared)
+            shown = [*prepared.notices, *_problem(why)]
+            if not self._may_go(prepared, shown):
+                self._terminal.note("send.declined")
+                return exits.FAILED
+            try:
+                with self._told("send.maybe_stored"):
+                    engine = self._run.engine
+                    submitted = store(prepared, audience, engine=engine, bell=self._run.bell)
+            except KeyboardInterrupt:
+                return self._interrupted(prepared)
+        for warning in (*submitted.notices, *_problem(why)):
+            # What was told before the question is not told twice.
+            if warning not in shown or not self._is_shown(prepared):
+                self._terminal.warn(warning)
+        self._tell(submitted, followed=until is not None)
+        if until is not None:
+            as_json = self._wish.as_json
+            return showing.wait(self._run, submitted.id, until=until, as_json=as_json)
+        if self._wish.as_json:
+            showing.show_json(self._run, reports.report(self._run.engine, submitted.id))
         return exits.DONE
-    # Why it could not be proved stands in the error at the end.
-    _show(wish, prepared, map(str, prepared.notices), engine=engine)
-    proof = prepared.proof
-    assert proof is not None
-    if wish.as_json:
-        output.show_json(_proof_json(wish, prepared, proof))
-    match proof.fit:
-        case plan.Fit.FITS | plan.Fit.SPREADS:
-            output.note(t("dry_run.fits"))
-            return exits.DONE
-        case plan.Fit.UNPROVED:
-            return output.fail(t("dry_run.unproved", why=str(why)), status=exits.OUT_OF_REACH)
-    output.note(str(plan.too_many(proof)))
-    return exits.FAILED
+
+    def dry_run(self) -> int:
+        """Prove the plan, store nothing, and return the exit status."""
+        with self._read() as audience:
+            prepared, why = self._prepared(audience, "send.dry_run_failed")
+        if prepared.existing is not None:
+            return self._show_existing(prepared.existing)
+        # Why it could not be proved stands in the error at the end.
+        self._show(prepared, prepared.notices)
+        proof = prepared.proof
+        assert proof is not None
+        if self._wish.as_json:
+            self._terminal.show_json(_proof_json(self._wish, prepared, proof))
+        match proof.fit:
+            case plan.Fit.FITS | plan.Fit.SPREADS:
+                self._terminal.note("dry_run.fits")
+                return exits.DONE
+            case plan.Fit.UNPROVED:
+                status = exits.OUT_OF_REACH
+                return self._terminal.fail("dry_run.unproved", why=why or "", status=status)
+        self._terminal.note(plan.too_many(proof))
+        return exits.FAILED
+
+    @contextmanager
+    def _read(self) -> Iterator[Audience]:
+        source = self._wish.source
+        if source == "-" and sys.stdin.isatty():
+            self._terminal.note("send.reading_terminal")
+        with audiences.read("-" if source == "-" else Path(source)) as audience:
+            yield audience
+
+    def _prepared(self, audience: Audience, failed: str) -> tuple[Prepared, BroadcastError | None]:
+        """Hold the order against the ledger and WeChat; return why WeChat gave no answer, too."""
+        from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - not for a list that is bad
+
+        quota = QuotaWithReason(self._run.wechat)
+        with self._told(failed):
+            engine = self._run.engine
+            prepared = prepare(self._wish.order, audience, engine=engine, quota=quota)
+        return prepared, quota.why
+
+    @contextmanager
+    def _told(self, message_id: str) -> Iterator[None]:
+        """Let an error of a part that is away tell what was stored, and how to go on safely."""
+        try:
+            yield
+        except OutOfReachError as error:
+            problem = RefusedError(message_id, problem=error, command=self._repeat)
+        else:
+            return
+        raise problem
+
+    def _show(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
+        """Show what will be sent, with *warnings*; return whether its account stands still."""
+        lanes = ledger_facts.lanes(self._run.engine)
+        account = self._wish.order.account.name
+        stops = lanes.stops(account)
+        for line in summary(self._wish.order, prepared, stops=stops, now=prepared.now):
+            self._terminal.note(line)
+        for warning in warnings:
+            self._terminal.warn(warning)
+        return lanes.stands_still(account)
+
+    def _is_shown(self, prepared: Prepared) -> bool:
+        """Tell whether a person sees it before it is stored: on a terminal, where it is new."""
+        return self._wish.ask is not Ask.NOBODY and prepared.existing is None
+
+    def _may_go(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
+        """Show the broadcast on a terminal, and ask unless ``--yes`` was said."""
+        if not self._is_shown(prepared):
+            return True
+        blocked = self._show(prepared, warnings)
+        return self._wish.ask is Ask.TELL or self._agreed(blocked=blocked)
+
+    def _agreed(self, *, blocked: bool) -> bool:
+        account = self._wish.order.account.name
+        self._terminal.note("send.ask_blocked" if blocked else "send.ask", account=account)
+        answers = self._terminal.in_words("send.yes").split()
+        return sys.stdin.readline().strip().casefold() in answers
+
+    def _interrupted(self, prepared: Prepared) -> int:
+        """Say whether Ctrl-C came before or after the broadcast was stored."""
+        try:
+            stored = find(self._run.engine, prepared.body)
+        except BroadcastError:
+            # A second Ctrl-C left the half of an upload under its key, or the database is away.
+            self._terminal.note("send.interrupted_unsure", command=self._repeat)
+            return exits.INTERRUPTED
+        if stored:
+            self._terminal.note("send.interrupted_stored", id=stored)
+        else:
+            self._terminal.note("send.interrupted")
+        return exits.INTERRUPTED
+
+    def _tell(self, submitted: Submitted, *, followed: bool) -> None:
+        """Say that it is stored, and how to go on; who follows it needs no command for it."""
+        at = self._wish.order.scheduled_at
+        terminal, engine = self._terminal, self._run.engine
+        if not submitted.created:
+            terminal.say(_existing(reports.report(engine, submitted.id, whole=False)))
+        elif at is not None and submitted.state is BroadcastState.SCHEDULED:
+            terminal.say("send.scheduled", id=submitted.id, at=Moment(at, submitted.now))
+        else:
+            terminal.say("send.stored_followed" if followed else "send.stored", id=submitted.id)
+            if at is not None:
+                terminal.say("send.at_passed", at=Moment(at, submitted.now))
+        account = self._wish.order.account.name
+        if submitted.created and ledger_facts.lanes(engine).stands_still(account):
+            terminal.say("send.blocked", account=account)
+
+    def _show_existing(self, broadcast_id: str) -> int:
+        report = reports.report(self._run.engine, broadcast_id)
+        self._terminal.say(_existing(report))
+        if self._wish.as_json:
+            showing.show_json(self._run, report)
+        return exits.DONE
+
+
+def _existing(report: Report) -> Message:
+    """Tell what became of the broadcast that has this key: a cancelled one is never sent."""
+    if report.state is BroadcastState.CANCELLED:
+        return Message("send.existing_cancelled", id=report.id, key=report.key)
+    return Message("send.existing", id=report.id, key=report.key, state=report.state)
+
+
+def _problem(why: BroadcastError | None) -> list[Message]:
+    return [] if why is None else [why.message]
 
 
 def _proof_json(wish: Wish, prepared: Prepared, proof: plan.Proof) -> dict[str, object]:
@@ -163,72 +236,3 @@ def _proof_json(wish: Wish, prepared: Prepared, proof: plan.Proof) -> dict[str, 
         },
         "error": None,
     }  # fmt: skip
-
-
-def _show(wish: Wish, prepared: Prepared, warnings: Iterable[str], *, engine: Engine) -> bool:
-    """Show what will be sent, with *warnings*; return whether its account stands still."""
-    stops = list(standing.lanes(engine).stops(wish.order.account.name))
-    for line in summary(wish.order, prepared, stops=stops, now=prepared.now):
-        output.note(line)
-    for warning in warnings:
-        output.warn(warning)
-    return bool(stops)
-
-
-def _is_shown(wish: Wish, prepared: Prepared) -> bool:
-    """Tell whether a person sees it before it is stored: on a terminal, where it is a new one."""
-    return wish.ask is not Ask.NOBODY and prepared.existing is None
-
-
-def _may_go(wish: Wish, prepared: Prepared, warnings: list[str], *, engine: Engine) -> bool:
-    """Show the broadcast on a terminal, and ask unless ``--yes`` was said."""
-    if not _is_shown(wish, prepared):
-        return True
-    stands = _show(wish, prepared, warnings, engine=engine)
-    return wish.ask is Ask.TELL or _agreed(wish.order.account.name, stands=stands)
-
-
-def _interrupted(engine: Engine, prepared: Prepared, *, repeat: str) -> int:
-    """Say whether Ctrl-C came before or after the broadcast was stored."""
-    try:
-        stored = find(engine, prepared.body)
-    except BroadcastError:
-        # A second Ctrl-C left the half of an upload under its key, or the database is away.
-        output.note(t("send.interrupted_unsure", command=repeat))
-        return exits.INTERRUPTED
-    output.note(t("send.interrupted_stored", id=stored) if stored else t("send.interrupted"))
-    return exits.INTERRUPTED
-
-
-def _reason(why: BroadcastError | None) -> list[str]:
-    return [] if why is None else [str(why)]
-
-
-def _agreed(account: str, *, stands: bool) -> bool:
-    output.note(t("send.ask_standing", account=account) if stands else t("send.ask"))
-    return sys.stdin.readline().strip().casefold() in t("send.yes").split()
-
-
-def _tell(wish: Wish, submitted: Submitted, *, engine: Engine, followed: bool) -> None:
-    """Say that it is stored, and how to go on; who follows it already needs no command for it."""
-    at = wish.order.scheduled_at
-    if not submitted.created:
-        _tell_existing(reports.report(engine, submitted.id, whole=False))
-    elif at is not None and submitted.state is BroadcastState.SCHEDULED:
-        output.say(t("send.scheduled", id=submitted.id, at=words.moment(at, submitted.now)))
-    else:
-        output.say(t("send.stored_followed" if followed else "send.stored", id=submitted.id))
-        if at is not None:
-            output.say(t("send.at_passed", at=words.moment(at, submitted.now)))
-    account = wish.order.account.name
-    if submitted.created and standing.waits_for_unhalt(engine, account):
-        output.say(t("send.standing", account=account))
-
-
-def _tell_existing(told: Report) -> None:
-    """Say what became of the broadcast that has this key: a cancelled one is never sent."""
-    if told.state is BroadcastState.CANCELLED:
-        output.say(t("send.existing_cancelled", id=told.id, key=told.key))
-        return
-    state = words.broadcast_state(told.state)
-    output.say(t("send.existing", id=told.id, key=told.key, state=state))

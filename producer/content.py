@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from broadcast.errors import ContentError
-from producer.notice import Notice
+from broadcast.message import Message
 
 #: Longer texts may be refused: WeChat's newer help says 300, its older one 600 (45002, 40126).
 LONG_TEXT: Final = 300
@@ -39,7 +39,8 @@ class Content:
     msgtype: str
     #: Canonical JSON of the whole object.
     canonical: str
-    notices: tuple[Notice, ...] = ()
+    #: What a person should know although nothing is refused.
+    notices: tuple[Message, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -103,14 +104,13 @@ def of_object(value: object, *, limit: int) -> Content:
     return Content(msgtype=str(msgtype), canonical=canonical, notices=notices)
 
 
-def _check_text(text: str, limit: int) -> tuple[Notice, ...]:
+def _check_text(text: str, limit: int) -> tuple[Message, ...]:
     if not text.strip():
         raise ContentError("error.content.empty")
     if len(text) > limit:
         raise ContentError("error.content.too_long", length=len(text), limit=limit)
     if len(text) > LONG_TEXT:
-        facts: dict[str, object] = {"length": len(text), "long": LONG_TEXT}
-        return (Notice(message_id="notice.content.long", facts=facts),)
+        return (Message("notice.content.long", length=len(text), long=LONG_TEXT),)
     return ()
 
 

@@ -6,8 +6,6 @@ must know within seconds that the broker is away, because what it submitted is s
 
 from __future__ import annotations
 
-import importlib
-import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +19,6 @@ if TYPE_CHECKING:
 #: Seconds to connect, and between two pieces of the broker's answer.
 CONNECT_TIMEOUT_S = 1
 SOCKET_TIMEOUT_S = 2
-
-#: Their abstract classes derive from Callable, which asks them whenever anybody asks whether some
-#: thing can be called. While they are being made they raise NameError, in the thread of who asked.
-_NOT_BESIDE = ("vine.abstract", "celery.utils.abstract")
 
 _BOUNDED: dict[str, Any] = {
     # With `retry=False` kombu falls back on its own steps of 2, 4 … s, so the retry is kept and
@@ -53,15 +47,6 @@ class CeleryBell:
     def __init__(self, broker_url: str) -> None:
         """Take the broker's URL, with its password."""
         self._url = broker_url
-        self._preparing: threading.Thread | None = None
-
-    def prepare(self) -> None:
-        """Import Celery beside what the caller does next: reading a list leaves a core free."""
-        if self._preparing is None:
-            for name in _NOT_BESIDE:
-                importlib.import_module(name)
-            self._preparing = threading.Thread(target=lambda: self._app, daemon=True)
-            self._preparing.start()
 
     def ring_plan(self, broadcast_id: str) -> None:
         """Ask a worker to plan a broadcast. Raises BrokerAwayError; it may have rung even then."""
@@ -73,8 +58,6 @@ class CeleryBell:
             self._app.close()
 
     def _send(self, name: str, args: list[object]) -> None:
-        if self._preparing is not None:
-            self._preparing.join()
         # Celery's own name for every failure of a broker.
         from kombu.exceptions import OperationalError  # noqa: PLC0415 - 0.3 s at the start
 

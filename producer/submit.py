@@ -26,12 +26,12 @@ from broadcast.errors import (
     OutOfReachError,
     PlanError,
 )
+from broadcast.message import Message
 from broadcast.states import BroadcastState
 from models.ledger import quotas, submits
 from models.ledger.reading import reports
 from producer.audience import Audience
 from producer.content import Content
-from producer.notice import Notice
 from producer.schedule import refuse_what_is_not_ahead
 
 LONGEST_KEY = 128
@@ -80,7 +80,7 @@ class Prepared:
     #: None where *existing* is given: it was proved in its time.
     proof: plan.Proof | None
     quota: plan.Quota | None
-    notices: tuple[Notice, ...]
+    notices: tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class Submitted:
     proof: plan.Proof | None
     #: Whether a worker was rung for its planning. If not, the sweep does it where it is due.
     rung: bool
-    notices: tuple[Notice, ...]
+    notices: tuple[Message, ...]
 
 
 def new_key() -> str:
@@ -147,7 +147,7 @@ def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSou
         return replace(prepared, existing=there.id)
     notices = prepared.notices
     if answer is None:
-        notices = (*notices, Notice(message_id="notice.plan.unproved"))
+        notices = (*notices, Message("notice.plan.unproved"))
     return replace(prepared, proof=proof, quota=answer, notices=notices)
 
 
@@ -179,7 +179,7 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell)
         # Only a note for `quota` and the reports; the broadcast is stored with or without it.
         with contextlib.suppress(OutOfReachError):
             quotas.remember(engine, prepared.body.account, prepared.quota)
-    rung, notices = False, tuple[Notice, ...]()
+    rung, notices = False, tuple[Message, ...]()
     if published.state is BroadcastState.PLANNING:
         # What waits for its time is launched by beat.
         rung, notices = _ring(bell, broadcast_id)
@@ -228,7 +228,7 @@ def _all_or_nothing(engine: Engine, broadcast_id: str) -> Iterator[None]:
 def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, bell: Bell) -> Submitted:
     """Answer with the broadcast that is there; ring again if it still waits for its plan."""
     told = reports.report(engine, broadcast_id, whole=False)
-    rung, notices = False, tuple[Notice, ...]()
+    rung, notices = False, tuple[Message, ...]()
     if told.state is BroadcastState.PLANNING:
         rung, notices = _ring(bell, broadcast_id)
     return Submitted(
@@ -237,23 +237,22 @@ def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, bell: Bell)
     )  # fmt: skip
 
 
-def _ring(bell: Bell, broadcast_id: str) -> tuple[bool, tuple[Notice, ...]]:
+def _ring(bell: Bell, broadcast_id: str) -> tuple[bool, tuple[Message, ...]]:
     try:
         bell.ring_plan(broadcast_id)
         passing(Point.SUBMIT_RUNG)
     except BrokerAwayError as error:
-        facts = {"reason": error.facts.get("reason", "")}
-        return False, (Notice(message_id="notice.submit.not_rung", facts=facts),)
+        reason = error.facts.get("reason", "")
+        return False, (Message("notice.submit.not_rung", reason=reason),)
     return True, ()
 
 
-def _doubtful(audience: Audience) -> tuple[Notice, ...]:
+def _doubtful(audience: Audience) -> tuple[Message, ...]:
     """Notice OpenIDs that do not look like WeChat's; its pages do not say that they must."""
     count = audience.planned - audience.beginning_with("o")
     if not count:
         return ()
-    facts: dict[str, object] = {"count": f"{count:,}", "planned": f"{audience.planned:,}"}
-    return (Notice(message_id="notice.audience.not_o", facts=facts),)
+    return (Message("notice.audience.not_o", count=count, planned=audience.planned),)
 
 
 def _body(order: Order, audience: Audience) -> submission.Body:

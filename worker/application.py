@@ -15,9 +15,10 @@ from celery import Celery, signals
 from broadcast import names, redaction
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import BroadcastError, SettingsError
+from broadcast.message import Message
 from broadcast.settings import VAR, Settings
-from broadcast.text import t
 from worker import transport
+from worker.wording import InEnglish, refuse
 
 if TYPE_CHECKING:
     from celery.concurrency.base import BasePool
@@ -44,8 +45,7 @@ def _refuse_wrong_settings() -> None:
     try:
         Settings.load()
     except SettingsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - before logging is set up
-        sys.exit(error.exit_status)
+        refuse(error, status=error.exit_status)
 
 
 def _refuse_open_flower(argv: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -55,18 +55,19 @@ def _refuse_open_flower(argv: Sequence[str], environ: Mapping[str, str]) -> None
     logins = ("basic_auth", "basic-auth", "auth")
     given = any(word.lstrip("-").partition("=")[0] in logins for word in argv)
     if not given and not environ.get("FLOWER_BASIC_AUTH") and not environ.get("FLOWER_AUTH"):
-        print(t("error.flower.no_login"), file=sys.stderr)  # noqa: T201 - before logging is set up
-        sys.exit(2)
+        refuse(Message("error.flower.no_login"), status=2)
 
 
 @signals.setup_logging.connect
 def _set_up_logging(loglevel: int | None = None, **_: object) -> None:
-    """Log to standard error, with secrets masked whoever writes the record."""
+    """Log to standard error in English, with secrets masked whoever writes the record."""
     logging.basicConfig(
         level=loglevel or logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(InEnglish())
     redaction.install()
 
 
@@ -84,8 +85,7 @@ def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:  # noqa: A
         durability.check(engine)
         parts().settings.accounts()
     except BroadcastError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - before logging is set up
-        sys.exit(error.exit_status)
+        refuse(error, status=error.exit_status)
 
 
 def _refuse_other_pools(pool: str | type[BasePool]) -> None:
@@ -99,8 +99,7 @@ def _refuse_other_pools(pool: str | type[BasePool]) -> None:
     kind = get_implementation(pool)
     if not issubclass(kind, thread.TaskPool):
         name = kind.__module__.rpartition(".")[2]
-        print(t("error.worker.pool", pool=name), file=sys.stderr)  # noqa: T201 - as above
-        sys.exit(2)
+        refuse(Message("error.worker.pool", pool=name), status=2)
 
 
 @signals.worker_ready.connect

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from broadcast.errors import OutOfReachError
-from broadcast.text import t
+from broadcast.message import Message
 from models.engine import now
 from models.ledger.transaction import read
 
@@ -30,5 +30,6 @@ def compare(engine: Engine) -> None:
         log.warning("this machine's clock is not compared with the database's: %s", error)
         return
     if abs(ahead) > FELT:
-        way = t("worker.clock.ahead" if ahead > timedelta(0) else "worker.clock.behind")
-        log.warning("%s", t("worker.clock", seconds=round(abs(ahead).total_seconds()), way=way))
+        way = Message("worker.clock.ahead" if ahead > timedelta(0) else "worker.clock.behind")
+        seconds = round(abs(ahead).total_seconds())
+        log.warning("%s", Message("worker.clock", seconds=seconds, way=way))

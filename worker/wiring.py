@@ -20,8 +20,8 @@ from broadcast.call.rules import Rules
 from broadcast.call.waits import Waits
 from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.gates.circuit_breaker import CircuitBreaker
+from broadcast.message import Message
 from broadcast.settings import Settings
-from broadcast.text import t
 from coordination.connection import Connection, connect
 from coordination.keys import Keys
 from coordination.limiter import Limiter
@@ -173,7 +173,7 @@ def _rules(settings: Settings) -> Rules:
 
 def _tell_drift(engine: Engine, account: str) -> None:
     """Tell the operator, once a token, that another program refreshes the account's token."""
-    log.warning("%s", t("token.drift", account=account))
+    log.warning("%s", Message("token.drift", account=account))
     try:
         known_accounts.note_drift(engine, account)
     except OutOfReachError as error:

@@ -154,7 +154,10 @@ def _by_unknown(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
             verdict=Verdict.DOUBT, reason=Reason.WINDOW_CLOSED, scope=scope, not_before=at,
             lane_reason=reason,
         )  # fmt: skip
-    return Decision(verdict=Verdict.REPEAT_UNKNOWN, reason=reason, not_before=at, scope=scope)
+    return Decision(
+        verdict=Verdict.REPEAT_UNKNOWN, reason=reason, not_before=at, scope=scope,
+        errcode=last.errcode,
+    )  # fmt: skip
 
 
 #: After an unknown attempt these replies say that a repeat cannot answer either.

@@ -1,1 +1,4 @@
-"""One file a command, each with a Typer ``app``; imported when it is called."""
+"""The commands of one subject in one file, each with a Typer ``app``; imported when one is called.
+
+The help of commands and options is the id of its text.
+"""

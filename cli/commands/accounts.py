@@ -1,79 +1,84 @@
-"""``broadcast accounts``: who can send, and who stands still; never with which secret."""
+"""``accounts``, ``token`` and ``quota``: who can send, and how much; never with which secret."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import typer
 
+from broadcast import plan
 from broadcast.accounts import Account, no_account
 from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.message import Message
 from broadcast.redaction import redact
-from broadcast.report_json import utc
 from broadcast.reports import LaneView
-from broadcast.text import t
-from cli import absent, exits, output, standing, words
-from cli.commands.options import AsJSON, new_app
-from cli.group import Command
-from cli.standing import Lanes
-from cli.wiring.database import engine, settings
-from cli.words import utc_now
+from cli import exits, ledger_facts
+from cli.commands.options import AccountName, AsJSON, new_app
+from cli.group import Command, Group
+from cli.showing import absent
+from cli.terminal import Plain
+from cli.wiring.run import Run
 from models.ledger.reading.known import with_work
+from presentation.blockers import Lanes
+from presentation.report_json import utc
+from presentation.words import Moment, suffix
 
 app = new_app()
 
 
-@app.command(cls=Command, help=t("help.accounts"))
-def accounts(*, as_json: AsJSON = False) -> None:
+@app.command(cls=Command, help="help.accounts")
+def accounts(context: typer.Context, *, as_json: AsJSON = False) -> None:
     """List the accounts of the settings, and those that are missing there."""
-    known = list(settings().accounts().values())
-    (lanes, worked), problem = _looked_up()
-    missing = sorted(set(worked) - {account.name for account in known})
+    run: Run = context.obj
+    terminal, configured = run.terminal, list(run.settings.accounts().values())
+    (lanes, worked), problem = _looked_up(run)
+    missing = sorted(set(worked) - {account.name for account in configured})
     if as_json:
-        told = [_as_json(account, lanes.by_account.get(account.name)) for account in known]
-        output.show_json(
-            {"accounts": told, "missing": missing, "error": problem and str(problem)}
-        )  # fmt: skip
+        each = [_as_json(account, lanes.by_account.get(account.name)) for account in configured]
+        error = problem and terminal.in_words(problem)
+        terminal.show_json({"accounts": each, "missing": missing, "error": error})
     else:
-        _say(known, lanes)
+        _say(run, configured, lanes)
         for name in missing:
-            output.say(absent.line(name))
+            terminal.say(absent(run, name))
     if problem is not None:
-        output.warn(t("accounts.standing_unknown", problem=problem))
+        terminal.warn("accounts.blockers_unknown", problem=problem)
         raise typer.Exit(exits.OUT_OF_REACH)
 
 
-def _looked_up() -> tuple[tuple[Lanes, list[str]], BroadcastError | None]:
+def _looked_up(run: Run) -> tuple[tuple[Lanes, list[str]], BroadcastError | None]:
     """Return who stands still and who has work left, or why that cannot be told.
 
     The accounts of the settings are known without it.
     """
     try:
-        return (standing.lanes(engine()), with_work(engine())), None
+        engine = run.engine
+        return (ledger_facts.lanes(engine), with_work(engine)), None
     except OutOfReachError as error:
         # Without tables nobody can have halted or sent anything yet.
         problem = None if error.message_id == "error.schema.missing" else error
-        return (Lanes(by_account={}, now=utc_now()), []), problem
+        return (Lanes(by_account={}, now=datetime.now(UTC)), []), problem
 
 
-def _say(known: list[Account], lanes: Lanes) -> None:
-    if not known:
-        output.say(str(no_account()))
-    for account in known:
-        output.say(
-            t(
-                "accounts.line", name=account.name, appid=account.appid,
-                kind=t(f"account_kind.{account.account_kind}"), mode=account.token_mode,
-                pace=pace(account), base=redact(account.api_base),
-            )
+def _say(run: Run, configured: list[Account], lanes: Lanes) -> None:
+    terminal = run.terminal
+    if not configured:
+        terminal.say(no_account())
+    for account in configured:
+        terminal.say(
+            "accounts.line", name=account.name, appid=account.appid, kind=account.account_kind,
+            mode=account.token_mode, pace=_pace(account), base=redact(account.api_base),
         )  # fmt: skip
         for line in lanes.stops(account.name):
-            output.say(f"    {line}")
+            terminal.say(Plain(f"    {terminal.in_words(line)}"))
 
 
-def pace(account: Account) -> str:
-    """Return how fast the account calls."""
+def _pace(account: Account) -> Message:
+    """Tell how fast the account calls."""
     if account.calls_per_minute == 0:
-        return t("accounts.unpaced")
-    return t(f"accounts.pace{words.suffix(account.calls_per_minute)}", n=account.calls_per_minute)
+        return Message("accounts.unpaced")
+    n = account.calls_per_minute
+    return Message(f"accounts.pace{suffix(n)}", n=n)
 
 
 def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:
@@ -97,3 +102,63 @@ def _stop(lane: LaneView | None) -> dict[str, object] | None:
         "at": utc(lane.stopped_at), "reason": lane.stop_reason and lane.stop_reason.value,
         "errcode": lane.stop_errcode, "errmsg": lane.stop_errmsg,
     }  # fmt: skip
+
+
+token = typer.Typer(cls=Group, invoke_without_command=True, help="help.token")
+app.add_typer(token, name="token")
+
+
+@token.callback()
+def _token(context: typer.Context) -> None:
+    """Show the token where no command is given."""
+    if context.invoked_subcommand is None:
+        _show_token(context.obj, None)
+
+
+@token.command(cls=Command, help="help.token.show")
+def show(context: typer.Context, *, account: AccountName = None) -> None:
+    """Show the fingerprint of the token, its age, and when it expires."""
+    _show_token(context.obj, account)
+
+
+@token.command(cls=Command, help="help.token.refresh")
+def refresh(context: typer.Context, *, account: AccountName = None) -> None:
+    """Fetch the token now."""
+    run: Run = context.obj
+    run.wechat.refresh_token(run.settings.account(account))
+    _show_token(run, account)
+
+
+def _show_token(run: Run, name: str | None) -> None:
+    account = run.settings.account(name)
+    seen = run.wechat.view_token(account)
+    if seen is None:
+        run.terminal.say("token.none", account=account.name)
+        return
+    now = datetime.now(UTC)
+    run.terminal.say(
+        "token.shown", account=account.name, fingerprint=seen.fingerprint, length=seen.length,
+        age=seen.age, until=Moment(seen.expires_at, now),
+    )  # fmt: skip
+    if seen.replaced_outside_at is not None:
+        at = Moment(seen.replaced_outside_at, now)
+        run.terminal.warn("token.drift_seen", account=account.name, at=at)
+
+
+@app.command(cls=Command, help="help.quota")
+def quota(context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+    """Ask WeChat for the calls of mass/send."""
+    run: Run = context.obj
+    asked = run.settings.account(account)
+    answer = run.wechat.quota(asked)
+    run.terminal.say(
+        "quota.line", account=asked.name, limit=answer.daily_limit, used=answer.used,
+        remain=answer.remain, openids=answer.remain * plan.LARGEST,
+    )  # fmt: skip
+    if as_json:
+        run.terminal.show_json(
+            {
+                "account": asked.name, "daily_limit": answer.daily_limit, "used": answer.used,
+                "remain": answer.remain,
+            }
+        )  # fmt: skip

@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from broadcast import openid
-from broadcast.text import t
-from cli import output
+from broadcast.message import Message
 from cli.commands.options import BroadcastID, new_app
 from cli.group import Command
-from cli.wiring.database import engine
+from cli.terminal import Terminal, clean, one_line
+from cli.wiring.run import Run
 from models.ledger.reading import recipients as sets
 from models.ledger.reading.recipients import Portion, SkippedLines
 
@@ -28,22 +28,24 @@ SKIPPED_COLUMNS = ("text", "line", "state", "reason")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-@app.command(cls=Command, help=t("help.recipients"))
+@app.command(cls=Command, help="help.recipients")
 def recipients(
+    context: typer.Context,
     *,
     broadcast_id: BroadcastID,
-    name: Annotated[str, typer.Option("--set", metavar="SET", help=t("help.recipients.set"))],
-    as_csv: Annotated[bool, typer.Option("--csv", help=t("help.recipients.csv"))] = False,
+    name: Annotated[str, typer.Option("--set", metavar="SET", help="help.recipients.set")],
+    as_csv: Annotated[bool, typer.Option("--csv", help="help.recipients.csv")] = False,
 ) -> None:
     """Write the OpenIDs of one set, one a line, or as CSV."""
-    ledger = engine()
+    run: Run = context.obj
+    ledger = run.engine
     if name == sets.SKIPPED:
         found = sets.skipped(ledger, broadcast_id)
-        output.stream(_skipped(found, as_csv=as_csv))
-        _tell_skipped(found)
+        run.terminal.stream(_skipped(found, as_csv=as_csv))
+        _tell_skipped(run.terminal, found)
         return
     members = sets.portions(ledger, broadcast_id, name)
-    output.stream(_table(members) if as_csv else _plain(members))
+    run.terminal.stream(_table(members) if as_csv else _plain(members))
 
 
 def _plain(members: Iterable[Portion]) -> Iterator[bytes]:
@@ -71,7 +73,7 @@ def _skipped(found: Iterable[SkippedLines], *, as_csv: bool) -> Iterator[bytes]:
         yield codecs.BOM_UTF8 + _row(SKIPPED_COLUMNS)
     for one in found:
         for line, text in one.lines:
-            shown = output.clean(output.one_line(text))
+            shown = clean(one_line(text))
             if as_csv:
                 safe = f"'{shown}" if shown.startswith(FORMULA) else shown
                 yield _row((safe, line, sets.SKIPPED, one.reason))
@@ -79,15 +81,13 @@ def _skipped(found: Iterable[SkippedLines], *, as_csv: bool) -> Iterator[bytes]:
                 yield f"{line}\t{one.reason}\t{shown}\n".encode()
 
 
-def _tell_skipped(found: Iterable[SkippedLines]) -> None:
+def _tell_skipped(terminal: Terminal, found: Iterable[SkippedLines]) -> None:
     """Say how many there were: of each reason only the first lines are kept."""
     for one in found:
-        output.note(
-            t("recipients.skipped", figure=t(f"skip.{one.reason}", n=f"{one.count:,}"),
-              shown=f"{len(one.lines):,}")
-        )  # fmt: skip
+        figure = Message(f"skip.{one.reason}", n=one.count)
+        terminal.note("recipients.skipped", figure=figure, shown=len(one.lines))
     if not any(one.count for one in found):
-        output.note(t("recipients.none_skipped"))
+        terminal.note("recipients.none_skipped")
 
 
 def _row(cells: Iterable[object]) -> bytes:

@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterator
 
 from sqlalchemy import Engine
 
-from broadcast.text import t
-from cli import words
+from broadcast.message import Message
 from models.ledger.reading import reports
+from presentation.words import Moment
 
 #: Most broadcasts that are named; the rest is counted.
 MOST_NAMED = 20
 
 
-def lines(engine: Engine, known: Collection[str]) -> Iterator[str]:
+def lines(engine: Engine, known: Collection[str]) -> Iterator[Message]:
     """Yield what workers of the *known* accounts go on with, oldest first, and what stops it.
 
     What a person or WeChat holds still is none of it. Raises DatabaseAwayError.
@@ -23,11 +23,11 @@ def lines(engine: Engine, known: Collection[str]) -> Iterator[str]:
     told = [one for one in found if not one.lane.stands_still]
     if not told:
         return
-    yield t("up.backlog")
+    yield Message("up.backlog")
     for one in told[:MOST_NAMED]:
-        yield t(
+        yield Message(
             "up.backlog_line", id=one.id, account=one.account,
-            followers=f"{one.recipients['waiting']:,}", since=words.moment(one.created_at, one.now),
+            followers=one.recipients["waiting"], since=Moment(one.created_at, one.now),
         )  # fmt: skip
     if len(told) > MOST_NAMED:
-        yield t("up.backlog_more", n=len(told) - MOST_NAMED)
+        yield Message("up.backlog_more", n=len(told) - MOST_NAMED)

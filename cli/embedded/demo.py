@@ -20,11 +20,11 @@ import requests
 from broadcast import settings
 from broadcast.errors import OutOfReachError
 from broadcast.settings import ROOT, VAR
-from broadcast.text import t
-from cli import exits, output
+from cli import exits
 from cli.bar import leave_the_bar
 from cli.embedded import parts
 from cli.embedded.supervisor import Supervisor
+from cli.terminal import Plain, Terminal
 
 OPENIDS = ROOT / "examples" / "openids.csv"
 ACCOUNT = parts.TRIAL_ACCOUNT
@@ -43,26 +43,26 @@ class Ledger:
     doubled: int
 
 
-def run() -> int:
+def run(terminal: Terminal) -> int:
     """Run the demo and return its exit status: 0 if every follower got it exactly once."""
     try:
-        return _run()
+        return _run(terminal)
     except KeyboardInterrupt:
         # By now everything is stopped and its folder gone.
-        output.note(t("demo.interrupted"))
+        terminal.note("demo.interrupted")
         return exits.INTERRUPTED
 
 
-def _run() -> int:
-    with _folder() as folder, Supervisor(folder, _environment(folder)) as supervisor:
-        output.say(t("demo.starting"))
+def _run(terminal: Terminal) -> int:
+    with _folder() as folder, Supervisor(folder, _environment(folder, terminal)) as supervisor:
+        terminal.say("demo.starting")
         url = _start(supervisor)
         _order_faults(url)
-        output.say(t("demo.faults"))
-        output.say("")
-        status = _send(supervisor)
+        terminal.say("demo.faults")
+        terminal.say(Plain(""))
+        status = _send(supervisor, terminal)
         ledger = _ledger(url)
-    return _tell(ledger, status)
+    return _tell(terminal, ledger, status)
 
 
 @contextmanager
@@ -76,11 +76,11 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, terminal: Terminal) -> dict[str, str]:
     """Return what the children see: nothing of the user's own accounts or servers."""
-    # Empty means unset, also where the user's shell says otherwise. The language is the user's.
-    unset = dict.fromkeys(settings.variables() - {"BROADCAST_LANG"}, "")
-    return unset | {
+    # Empty means unset, also where the user's shell says otherwise.
+    return dict.fromkeys(settings.variables(), "") | {
+        "BROADCAST_LANG": terminal.texts.language,
         "DATABASE_URL": f"sqlite:///{folder / 'broadcast.db'}",
         "WECHAT_APPID": ACCOUNT.appid,
         "WECHAT_APPSECRET": ACCOUNT.appsecret.get_secret_value(),
@@ -127,7 +127,7 @@ def _admin(method: str, url: str, *, json: object = None) -> dict[str, object]:
     return told
 
 
-def _send(supervisor: Supervisor) -> int:
+def _send(supervisor: Supervisor, terminal: Terminal) -> int:
     """Run ``broadcast send`` in this terminal.
 
     In a session of its own, so that Ctrl-C reaches us alone: it would say that its broadcast goes
@@ -135,7 +135,7 @@ def _send(supervisor: Supervisor) -> int:
     """
     command = [
         str(Path(sys.executable).parent / "broadcast"), "send", "--openids", str(OPENIDS),
-        "--text", t("demo.text"), "--yes", "--wait",
+        "--text", terminal.in_words("demo.text"), "--yes", "--wait",
     ]  # fmt: skip
     try:
         return subprocess.run(  # noqa: S603 - our own program
@@ -161,14 +161,12 @@ def _ledger(url: str) -> Ledger:
     )
 
 
-def _tell(ledger: Ledger, status: int) -> int:
-    output.say("")
-    output.say(
-        t(
-            "demo.ledger", calls=ledger.calls, jobs=ledger.jobs,
-            distinct=f"{ledger.distinct:,}", doubled=ledger.doubled,
-        )
+def _tell(terminal: Terminal, ledger: Ledger, status: int) -> int:
+    terminal.say(Plain(""))
+    terminal.say(
+        "demo.ledger", calls=ledger.calls, jobs=ledger.jobs, distinct=ledger.distinct,
+        doubled=ledger.doubled,
     )  # fmt: skip
     once = ledger.distinct == FOLLOWERS and ledger.doubled == 0
-    output.say(t("demo.once" if once else "demo.not_once", followers=f"{FOLLOWERS:,}"))
+    terminal.say("demo.once" if once else "demo.not_once", followers=FOLLOWERS)
     return status if once else 1

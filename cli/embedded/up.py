@@ -16,18 +16,18 @@ from pathlib import Path
 
 from broadcast.accounts import no_account
 from broadcast.errors import InputError, OutOfReachError
+from broadcast.message import Message
 from broadcast.settings import UP, UP_REDIS, Settings
-from broadcast.text import t
-from cli import output, words
 from cli.embedded import parts
 from cli.embedded.supervisor import Supervisor
+from cli.terminal import Terminal
 
 _LOOK_EVERY_S = 0.5
 #: Longer than a guard needs.
 _FREE_WITHIN_S = 3.0
 
 
-def run() -> int:
+def run(terminal: Terminal) -> int:
     """Run until Ctrl-C (status 0) or until a part ends by itself (OutOfReachError).
 
     Raises SettingsError where no account is known: nobody could send anything.
@@ -42,29 +42,35 @@ def run() -> int:
         # Not beside another one, or under the parts of one that was killed just now.
         backlog = _upgraded(settings, accounts)
         with Supervisor(UP, {}, cwd=Path.cwd(), lock=lock) as supervisor, _redis(supervisor):
-            _serve(supervisor, accounts, backlog)
+            _serve(supervisor, terminal, accounts, backlog=backlog)
     return 0
 
 
-def _serve(supervisor: Supervisor, accounts: Collection[str], backlog: Iterable[str]) -> None:
+def _serve(
+    supervisor: Supervisor,
+    terminal: Terminal,
+    accounts: Collection[str],
+    *,
+    backlog: Iterable[Message],
+) -> None:
     """Run worker and beat until Ctrl-C, or until a part ends by itself."""
     for line in backlog:
-        output.say(line)
+        terminal.say(line)
     worker, beat = parts.worker(supervisor), parts.beat(supervisor)
     worker.ready(parts.WORKER_READY)
     beat.ready(parts.BEAT_READY)
-    output.say(t("up.ready", accounts=words.listed(accounts), logs=UP))
+    terminal.say("up.ready", accounts=list(accounts), logs=UP)
     with contextlib.suppress(KeyboardInterrupt):
         while (child := supervisor.ended()) is None:
             if supervisor.guarded_anew():
-                output.note(t("up.guard"))
+                terminal.note("up.guard")
             time.sleep(_LOOK_EVERY_S)
         raise OutOfReachError("error.embedded.ended", name=child.name, log=child.log)
-    output.say(t("up.stopping"))
+    terminal.say("up.stopping")
 
 
-def _upgraded(settings: Settings, known: Collection[str]) -> list[str]:
-    """Migrate the database; return in words what it holds for the workers to come."""
+def _upgraded(settings: Settings, known: Collection[str]) -> list[Message]:
+    """Migrate the database; return what it holds for the workers to come."""
     from cli.embedded.backlog import lines  # noqa: PLC0415
     from models import schema  # noqa: PLC0415 - Alembic costs half a second
     from models.engine import open_engine  # noqa: PLC0415

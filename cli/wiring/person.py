@@ -6,7 +6,7 @@ import getpass
 import socket
 
 from broadcast.redaction import redact
-from cli import output
+from cli.terminal import one_line
 
 
 def who() -> str:
@@ -21,4 +21,4 @@ def who() -> str:
 
 def in_one_line(why: str | None) -> str | None:
     """Return a person's words as they are kept: in one line, without secrets; None for no words."""
-    return redact(output.one_line(why or "")) or None
+    return redact(one_line(why or "")) or None

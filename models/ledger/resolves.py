@@ -21,7 +21,6 @@ from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.errors import InputError
 from broadcast.reports import Did
 from broadcast.states import BatchState
-from broadcast.text import t
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now
@@ -81,8 +80,7 @@ def resolve(
             transitions.rest(connection, row.id)
             _give_back(connection, batch, rules)
         elif not _said_before(batch, msg_id):
-            stands = t(f"state.batch.{batch.state}")
-            raise InputError("error.resolve.not_in_doubt", id=row.id, n=n, state=stands)
+            raise InputError("error.resolve.not_in_doubt", id=row.id, n=n, state=batch.state)
         old = possibly_sent.forgotten(connection, row.id, Batch.n == n, waits=rules.waits)
         return Resolved(
             n=n, size=batch.size, changed=changed, cancelled=row.cancelled_at is not None,

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from broadcast import day, plan
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import ConflictError, InputError, RepeatedSendError
+from broadcast.message import Message
 from broadcast.states import BroadcastState
 from broadcast.submission import (
     Body,
@@ -30,7 +31,6 @@ from broadcast.submission import (
     TakenOverError,
     Terms,
 )
-from broadcast.text import t
 from models import engine as engines
 from models.batch import Batch, Pack
 from models.broadcast import BroadcastRow
@@ -117,10 +117,10 @@ def _same(connection: Connection, body: Body) -> str | None:
     return str(row.id)
 
 
-def _time(at: datetime | None) -> str:
-    """Return when a broadcast is to be sent, in words."""
+def _time(at: datetime | None) -> str | Message:
+    """Return when a broadcast is to be sent."""
     if at is None:
-        return t("submit.at_once")
+        return Message("submit.at_once")
     return at.astimezone(day.SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 

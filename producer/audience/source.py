@@ -7,12 +7,11 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from broadcast.errors import AudienceError
-from broadcast.text import t
+from broadcast.message import Message
 
 _GZIP = b"\x1f\x8b"
 #: XLSX, XLSB and ODS are zip files; XLS (Excel 97) is an OLE file.
@@ -27,20 +26,10 @@ class Readable(Protocol):
         """Return up to *size* bytes, none at the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
-    """The name of a source that has no path, told in the language of whoever reads it."""
-
-    message_id: str
-
-    def __str__(self) -> str:
-        """Return the name."""
-        return t(self.message_id)
-
-
-STDIN = Label("audience.source.stdin")
-STREAM = Label("audience.source.stream")
-LIST = Label("audience.source.list")
+#: The names of sources that have no path.
+STDIN = Message("audience.source.stdin")
+STREAM = Message("audience.source.stream")
+LIST = Message("audience.source.list")
 
 
 class Peeked:

@@ -147,7 +147,7 @@ def test_what_a_worker_left_behind_is_told_while_it_stands_still(
         assert told.count("Left behind: the worker that called batch 1 is gone") == 1
         assert "Under way" not in told
     assert "Left behind" in line.run("status", sent).out
-    [one] = line.run("status", sent, "--json").json["standstills"]
+    [one] = line.run("status", sent, "--json").json["blockers"]
     assert (one["cause"], one["batch"], one["command"]) == ("left_behind", 1, "broadcast up")
     Driver(store, owner="later")  # takes the lane over
     assert "Left behind" not in line.run("status", sent).out
@@ -392,4 +392,4 @@ def test_status_ends_with_what_people_did_and_why(
     section = shown.err[shown.err.index("What people did:") :].splitlines()[1:]
     assert [one.partition("“")[2].partition("”")[0] for one in section] == whys
     assert all("by cli:" in one for one in section)
-    assert [one["why"] for one in shown.json["people"]] == whys
+    assert [one["why"] for one in shown.json["operator_actions"]] == whys

@@ -12,9 +12,9 @@ from broadcast import names
 from broadcast.accounts import Account
 from broadcast.accounts import from_file as accounts_of
 from broadcast.call.attempts import Reason
-from broadcast.report_json import utc
 from broadcast.states import BatchState
 from models import Batch
+from presentation.report_json import utc
 from producer.publish import CeleryBell
 from tests.acceptance.conftest import sets_of
 from tests.kit.crowd import APPIDS, EMPTY, HALTED, REFUSED, SIZE, SLOW, WELL, crowd
@@ -154,7 +154,7 @@ def test_what_waits_behind_anothers_doubt_says_so_with_until_when_and_the_comman
     assert f"whether WeChat took batch 1 of broadcast {doubtful}" in shown
     assert f"Not to wait for it: broadcast pause {doubtful}" in shown
     assert f"Follow it: broadcast watch {doubtful}" in own
-    told = json.loads(programs.splitlines()[-1])["standstills"]
+    told = json.loads(programs.splitlines()[-1])["blockers"]
     assert [one["cause"] for one in told] == ["unknown_first"]
     assert (told[0]["broadcasts"], told[0]["batch"]) == ([doubtful], 1)
     assert told[0]["until"] == utc(batch.not_before)

@@ -10,6 +10,7 @@ import pytest
 
 from cli.embedded import backlog
 from models.engine import open_engine
+from presentation.texts import Texts
 from tests.acceptance.by_hand import seated
 from tests.acceptance.test_terminal import on_terminal
 from tests.kit.command_line import CommandLine
@@ -195,12 +196,13 @@ def test_up_lists_what_it_finds_and_nothing_that_is_held_still(line: CommandLine
     engine.dispose()
 
     assert len(told) == 3, told
-    for one, shown in zip(sorted([old, overdue]), sorted(told[1:]), strict=True):
-        assert "5 followers wait" in shown
-        assert "(10 h ago)" in shown
-        assert shown.endswith(f"broadcast cancel {one}")
+    assert {shown.facts["id"] for shown in told[1:]} == {old, overdue}
+    for shown in told[1:]:
+        assert (shown.id, shown.facts["followers"]) == ("up.backlog_line", 5)
+        assert "(10 h ago)" in Texts("en")(shown)
+    for one in (old, overdue):
         assert line.run("cancel", one).status == 0
-    assert not any(one in "".join(told) for one in (paused, ahead))
+    assert not {paused, ahead} & {str(shown.facts["id"]) for shown in told[1:]}
     assert of_others == []
     assert halted == []
 

@@ -16,7 +16,6 @@ from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 from pydantic import AliasChoices
 
-from broadcast import text
 from broadcast.accounts import AccountKind
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
@@ -25,15 +24,26 @@ from broadcast.errors import BroadcastError
 from broadcast.reports import SETS, SKIPS, Did
 from broadcast.settings import Settings
 from broadcast.states import BatchState, BroadcastState
+from presentation import fixes
+from presentation.texts import LANGUAGES, LOCALE_DIR
 from wechat.errcodes import errcodes
 from wechat.errors import TransportKind
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("broadcast", "cli", "coordination", "models", "producer", "wechat", "worker")
-ID = re.compile(r"[a-z_]+(\.[A-Za-z0-9_-]+)+\Z")
+PACKAGES = (
+    "broadcast", "cli", "coordination", "models", "presentation", "producer", "wechat", "worker",
+)  # fmt: skip
+#: They carry ids and facts; only who speaks to a person has the words.
+WORDLESS = ("broadcast", "coordination", "models", "producer", "wechat")
+#: Parts of ids that code puts together.
+BEGINNING = re.compile(r"[a-z_]+(\.[a-z_]+)*\.\Z")
+STEM = re.compile(r"[a-z_]+(\.[a-z_]+)+\Z")
+ENDING = re.compile(r"[._][a-z_]+\Z")
 CJK = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
-#: Functions whose first argument a person reads.
+#: Functions whose first argument a person reads: in words, or the id of a text.
 TELLING = {"print", "echo", "secho", "say", "note", "warn", "fail", "tell", "prompt", "confirm"}
+#: What is called with the id of a text and its facts.
+ASKING = {"Message", "texts", "in_words", "_texts", "say", "note", "warn", "fail"}
 #: What a person writes, not reads.
 READ_FROM_FILES = {"用户标识"}
 
@@ -41,19 +51,24 @@ READ_FROM_FILES = {"用户标识"}
 @cache
 def catalogue(lang: str) -> dict[str, str]:
     """Return id and text of the source."""
-    with (text.LOCALE_DIR / lang / "LC_MESSAGES" / "broadcast.po").open("rb") as file:
+    with (LOCALE_DIR / lang / "LC_MESSAGES" / "broadcast.po").open("rb") as file:
         return {str(entry.id): str(entry.string) for entry in read_po(file) if entry.id}
 
 
 @cache
 def code() -> dict[Path, ast.Module]:
-    """Return every module of the rooms."""
-    files = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py"))]
+    """Return every module of the packages."""
+    files = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
     return {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
 
 
 def placeholders(message: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(message) if name is not None}
+
+
+def formats(message: str) -> set[tuple[str, str | None]]:
+    parsed = string.Formatter().parse(message)
+    return {(name, form) for _, name, form, _ in parsed if name is not None}
 
 
 def strings(tree: ast.AST) -> Iterator[ast.Constant]:
@@ -91,27 +106,33 @@ def asked_ids() -> Iterator[tuple[str, bool]]:
     for tree in code().values():
         for name, call in calls(tree):
             first = call.args[0] if call.args else None
-            named = [k.value for k in call.keywords if k.arg in {"message_id", "done", "already"}]
-            wanted = [first] if name == "t" or name in error_classes() else []
+            named = [k.value for k in call.keywords if k.arg == "help"]
+            wanted = [first] if name in ASKING or name in error_classes() else []
             for value in [*wanted, *named]:
-                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                if isinstance(value, ast.IfExp):
+                    yield from ((one, True) for one in _either(value))
+                elif isinstance(value, ast.Constant) and isinstance(value.value, str):
                     yield value.value, True
                 elif isinstance(value, ast.JoinedStr) and isinstance(value.values[0], ast.Constant):
                     yield str(value.values[0].value), False
+
+
+def _either(value: ast.IfExp) -> list[str]:
+    """Return the ids between which is chosen, where both stand there."""
+    each = [one.value for one in (value.body, value.orelse) if isinstance(one, ast.Constant)]
+    return [one for one in each if isinstance(one, str)]
 
 
 def test_both_languages_have_the_same_ids_with_the_same_placeholders() -> None:
     zh, en = catalogue("zh"), catalogue("en")
 
     assert set(zh) == set(en)
-    assert {i: placeholders(t) for i, t in zh.items()} == {
-        i: placeholders(t) for i, t in en.items()
-    }
+    assert {i: formats(t) for i, t in zh.items()} == {i: formats(t) for i, t in en.items()}
 
 
-@pytest.mark.parametrize("lang", text.LANGUAGES)
+@pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_text_is_there_and_compiled(lang: str) -> None:
-    folder = text.LOCALE_DIR / lang / "LC_MESSAGES"
+    folder = LOCALE_DIR / lang / "LC_MESSAGES"
     with (folder / "broadcast.po").open("rb") as file:
         source = read_po(file)
     compiled = BytesIO()
@@ -152,7 +173,7 @@ def test_what_is_said_of_a_part_out_of_reach_is_a_whole_sentence() -> None:
     parts = tuple(f"error.{room}." for room in rooms)
     ends = {"en": (".", "?"), "zh": ("。", "？")}
 
-    for lang in text.LANGUAGES:
+    for lang in LANGUAGES:
         there = {i: t for i, t in catalogue(lang).items() if i.startswith(parts)}
         assert there
         assert [i for i, t in there.items() if not t.endswith(ends[lang])] == []
@@ -172,7 +193,7 @@ def test_every_placeholder_is_filled_where_its_text_is_asked_for() -> None:
     for file, tree in code().items():
         for name, call in calls(tree):
             first = call.args[0] if call.args else None
-            asks = name == "t" or name in error_classes()
+            asks = name in ASKING or name in error_classes()
             if not asks or not isinstance(first, ast.Constant) or first.value not in known:
                 continue
             given = {keyword.arg for keyword in call.keywords}
@@ -183,14 +204,35 @@ def test_every_placeholder_is_filled_where_its_text_is_asked_for() -> None:
     assert found == []
 
 
+def built() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return how the ids begin, and how they end, that code puts together."""
+    beginnings, endings = set(), set()
+    for tree in code().values():
+        beginnings |= {
+            str(node.value) for node in strings(tree) if BEGINNING.match(str(node.value))
+        }
+        for node in ast.walk(tree):
+            parts = node.values if isinstance(node, ast.JoinedStr) else []
+            if len(parts) > 1:
+                first, last = (str(getattr(parts[at], "value", "")) for at in (0, -1))
+                beginnings |= {first} if STEM.match(first) else set()
+                endings |= {last} if ENDING.match(last) else set()
+    return tuple(beginnings), tuple(endings)
+
+
 def test_no_text_is_left_that_nobody_asks_for() -> None:
-    beginnings = tuple(i for i, whole in asked_ids() if not whole)
+    beginnings, endings = built()
     spoken = {node.value for tree in code().values() for node in strings(tree)}
 
-    assert [i for i in catalogue("zh") if i not in spoken and not i.startswith(beginnings)] == []
+    def is_asked_for(message_id: str) -> bool:
+        ends = (ending for ending in endings if message_id.endswith(ending))
+        return message_id in spoken or any(message_id.removesuffix(one) in spoken for one in ends)
+
+    left = [i for i in catalogue("zh") if not is_asked_for(i) and not i.startswith(beginnings)]
+    assert left == []
 
 
-@pytest.mark.parametrize("lang", text.LANGUAGES)
+@pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_member_of_the_closed_sets_has_its_text(lang: str) -> None:
     wanted = {
         *(f"reason.{reason.name.lower()}" for reason in Reason),
@@ -198,13 +240,14 @@ def test_every_member_of_the_closed_sets_has_its_text(lang: str) -> None:
         *(f"state.broadcast.{state}" for state in BroadcastState),
         *(f"state.short.{state}" for state in BroadcastState),
         *(f"outcome.{outcome}" for outcome in Outcome),
-        *(f"mend.{outcome}" for outcome in Outcome),
+        *(f"fix.{outcome}" for outcome in Outcome),
         *(f"transport.{kind}" for kind in TransportKind),
         *(f"account_kind.{kind}" for kind in AccountKind),
         *(f"set.{name}" for name in SETS),
         *(f"skip.{name}" for name in SKIPS),
         *(f"errcode.{number}" for number in errcodes()),
-        *(f"people.did.{did}" for did in Did),
+        *(f"fix.account.{number}" for number in fixes.OF_ACCOUNTS),
+        *(f"operator_action.{did}" for did in Did),
         *(f"weekday.{number}" for number in range(1, 8)),
     }
 
@@ -214,7 +257,7 @@ def test_every_member_of_the_closed_sets_has_its_text(lang: str) -> None:
 def test_one_and_several_fill_the_same_placeholders() -> None:
     texts = catalogue("en")
     # Why one thing stands still is a sentence of its own, without a figure.
-    ones = {i for i in texts if i.endswith("_one") and not i.startswith("standing.")}
+    ones = {i for i in texts if i.endswith("_one") and not i.startswith("blocker.")}
 
     assert ones >= {
         f"retry.left.{place}_one" for place in RetryVerdict if f"retry.left.{place}" in texts
@@ -266,6 +309,18 @@ def test_nothing_is_told_to_a_person_but_from_the_catalogue() -> None:
     assert found == []
 
 
+def test_only_who_speaks_to_a_person_asks_the_catalogue() -> None:
+    found = [
+        str(file.relative_to(ROOT))
+        for file, tree in code().items()
+        if file.relative_to(ROOT).parts[0] in WORDLESS
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("presentation")
+    ]
+
+    assert found == []
+
+
 def docstrings(tree: ast.Module) -> set[int]:
     """Return which constants are docstrings, or stand alone as a comment on an attribute."""
     return {
@@ -285,4 +340,8 @@ def _has_words(value: ast.expr) -> bool:
 
 
 def _is_id(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and ID.match(str(value.value)) is not None
+    if isinstance(value, ast.JoinedStr):
+        first, *_, last = value.values
+        built_up = isinstance(first, ast.FormattedValue) and isinstance(last, ast.Constant)
+        return built_up and ENDING.match(str(getattr(last, "value", ""))) is not None
+    return isinstance(value, ast.Constant) and value.value in catalogue("en")

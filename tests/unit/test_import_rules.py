@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = (
-    *("broadcast", "cli", "coordination", "models"),
+    *("broadcast", "cli", "coordination", "models", "presentation"),
     *("producer", "simulator", "wechat", "worker"),
 )
 FORBIDDEN = {
     "broadcast": (
         *("celery", "redis", "requests", "sqlalchemy"),
-        *("cli", "coordination", "models", "producer", "simulator", "wechat", "worker"),
+        *("cli", "coordination", "models", "presentation", "producer"),
+        *("simulator", "wechat", "worker"),
     ),
     "cli": ("simulator",),
     "coordination": (
         *("celery", "requests", "sqlalchemy"),
-        *("cli", "models", "producer", "simulator", "wechat", "worker"),
+        *("cli", "models", "presentation", "producer", "simulator", "wechat", "worker"),
     ),
     "models/ledger/reading": (
         "models.ledger.audit",
@@ -35,15 +36,20 @@ FORBIDDEN = {
     ),
     "models": (
         *("celery", "redis", "requests"),
-        *("cli", "coordination", "producer", "simulator", "wechat", "worker"),
+        *("cli", "coordination", "presentation", "producer", "simulator", "wechat", "worker"),
     ),
-    "producer": ("requests", "cli", "simulator", "wechat", "worker"),
+    "presentation": (
+        *("celery", "redis", "requests", "rich", "sqlalchemy", "starlette", "typer"),
+        *("cli", "coordination", "models", "producer", "simulator", "wechat", "worker"),
+    ),
+    "producer": ("requests", "cli", "presentation", "simulator", "wechat", "worker"),
     "simulator": tuple(room for room in ROOMS if room != "simulator"),
     "simulator/core": ("simulator.admin", "simulator.app", "simulator.endpoints"),
     "simulator/endpoints": ("simulator.admin", "simulator.app"),
     "wechat": (
         *("celery", "redis", "sqlalchemy"),
-        *("broadcast", "cli", "coordination", "models", "producer", "simulator", "worker"),
+        *("broadcast", "cli", "coordination", "models", "presentation", "producer"),
+        *("simulator", "worker"),
     ),
     "worker": ("cli", "producer", "simulator"),
 }

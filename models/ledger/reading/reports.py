@@ -119,6 +119,8 @@ def _report(connection: Connection, row: AnyRow, *, whole: bool) -> Report:
         people=people.of(connection, row) if whole else None,
         driven=driven.of(connection, row, moment) if whole else None,
         now=moment,
+        content=row.content,
+        created_by=row.created_by,
     )
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from broadcast.text import t
+from broadcast.message import Message
 from coordination.errors import TokenFetchError, TokenRefusedError
 from coordination.keys import Keys
 from coordination.tokens import FetchedToken, Timing, TokenService
+from presentation.texts import Texts
 from tests.integration.coordination.twins import (
     CountingFetcher,
     StableWeChat,
@@ -296,11 +297,10 @@ class TestDrift:
         classic.replace(ACCOUNT, second)
         assert told == [ACCOUNT, ACCOUNT]
 
-    def test_it_has_a_name_in_both_languages(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("BROADCAST_LANG", "en")
-        assert t("token.drift", account="x").startswith("Token replaced outside this system")
-        monkeypatch.setenv("BROADCAST_LANG", "zh")
-        assert "外部程序" in t("token.drift", account="x")
+    def test_it_has_a_name_in_both_languages(self) -> None:
+        drift = Message("token.drift", account="x")
+        assert Texts("en")(drift).startswith("Token replaced outside this system")
+        assert "外部程序" in Texts("zh")(drift)
 
     def test_a_token_replaced_by_ourselves_is_no_drift(
         self, classic: TokenService, told: list[str]

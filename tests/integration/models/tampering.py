@@ -10,11 +10,11 @@ from sqlalchemy import Engine, delete, select, update
 from broadcast.call.waits import Waits
 from broadcast.events import EventKind
 from broadcast.states import BroadcastState
-from broadcast.text import t
 from models import AttemptRow, Batch, BroadcastRow, Event, Lane, Pack
 from models.engine import now
 from models.ledger import audit, lanes
 from models.ledger.audit import Found
+from presentation.texts import Texts
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -22,6 +22,7 @@ WAITS = Waits()
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 WHO = "a person"
+TEXTS = Texts("en")
 
 
 def four_batches(engine: Engine) -> str:
@@ -47,7 +48,7 @@ def found(engine: Engine) -> set[Found]:
     """Return what an audit of everything finds; each has its words."""
     findings = audit.audit_all(engine, waits=WAITS).findings
     for finding in findings:
-        assert t(f"audit.found.{finding.found}", **finding.facts)
+        assert TEXTS(f"audit.found.{finding.found}", **finding.facts)
     return {finding.found for finding in findings}
 
 

@@ -9,8 +9,7 @@ from sqlalchemy import Engine
 
 from broadcast.call.retry import RetryVerdict
 from broadcast.states import BatchState
-from cli.commands import resolve as resolve_command
-from cli.commands import retry as retry_command
+from cli.commands import settling
 from models.ledger import operator, resolves, retries
 from models.ledger.reading import reports
 from models.ledger.resolves import Resolved
@@ -46,8 +45,9 @@ def test_not_sent_and_retry_warn_once_wechat_no_longer_knows_the_key(
     assert [list(group.numbers) for group in done.of(RetryVerdict.AGAIN)] == [[1]]
     assert (word.forgotten is not None, set(done.forgotten)) == (warned, {1} if warned else set())
     report = reports.report(engine, doubtful)
-    told = [*resolve_command.lines(doubtful, word, None), *retry_command.lines(report, done)]
-    assert sum("Beware" in line for line in told) == (2 if warned else 0)
+    told = [*settling.resolved(doubtful, word, None), *settling.retried(report, done)]
+    beware = [line.id for line in told if "forgotten" in line.id]
+    assert beware == (["resolve.forgotten", "retry.forgotten_one"] if warned else [])
     if warned:
         assert word.forgotten is not None
         assert 24 * HOUR < word.forgotten < 25 * HOUR

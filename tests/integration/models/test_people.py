@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.report_json import as_json
 from broadcast.reports import Did, OperatorAction
 from models.ledger import operator, retries
 from models.ledger.reading import people, reports
+from presentation.report_json import as_json
 from tests.integration.models.words import doubt, refused, resolve
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -122,13 +122,13 @@ def test_json_has_what_people_did_of_one_broadcast_and_lists_do_without(
 
     told: dict[str, Any] = as_json(reports.report(engine, broadcast_id))
 
-    unhalted, resolved, paused = told["people"]
-    assert (unhalted["did"], unhalted["account"]) == ("unhalt", "default")
+    unhalted, resolved, paused = told["operator_actions"]
+    assert (unhalted["action"], unhalted["account"]) == ("unhalt", "default")
     assert resolved["at"].endswith("Z")
     assert resolved | {"at": None} == {
-        "at": None, "who": WHO, "did": "resolve", "why": "looked in the console", "batch": 1,
+        "at": None, "who": WHO, "action": "resolve", "why": "looked in the console", "batch": 1,
         "msg_id": None,
     }  # fmt: skip
-    assert set(paused) == {"at", "who", "did", "why"}
-    assert told["people_earlier"] == 0
-    assert "people" not in as_json(reports.reports(engine)[0])
+    assert set(paused) == {"at", "who", "action", "why"}
+    assert told["operator_actions_earlier"] == 0
+    assert "operator_actions" not in as_json(reports.reports(engine)[0])

@@ -12,12 +12,12 @@ from broadcast import submission
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.errors import UnknownIdError
-from broadcast.report_json import as_json
 from broadcast.reports import SETS, SKIPS, Report
 from broadcast.states import BatchState, BroadcastState
 from models.ledger import claims, lanes, operator, submits
 from models.ledger.reading import in_flight, reports
 from models.ledger.reading.next_work import Kind
+from presentation.report_json import as_json
 from tests.integration.models.stories import take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.message import Message
 from models.engine import open_engine
 from worker import clock
 
@@ -25,28 +26,25 @@ class Shifted(datetime):
 
 
 @pytest.mark.parametrize(
-    ("by", "said"),
+    ("by", "facts"),
     [
-        (timedelta(minutes=90), "5400 s ahead of"),
-        (timedelta(minutes=-2), "120 s behind"),
+        (timedelta(minutes=90), {"seconds": 5400, "way": Message("worker.clock.ahead")}),
+        (timedelta(minutes=-2), {"seconds": 120, "way": Message("worker.clock.behind")}),
         (timedelta(seconds=30), None),
     ],
 )
 def test_clock_that_is_off_by_more_than_a_minute_is_told_in_one_line(
-    postgresql_url: str, by: timedelta, said: str | None,
+    postgresql_url: str, by: timedelta, facts: dict[str, object] | None,
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    monkeypatch.setenv("BROADCAST_LANG", "en")
     monkeypatch.setattr(Shifted, "by", by)
     monkeypatch.setattr(clock, "datetime", Shifted)
     engine = open_engine(postgresql_url)
     with caplog.at_level(logging.WARNING):
         clock.compare(engine)
     engine.dispose()
-    lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == (said is not None)
-    assert said is None or said in lines[0]
-    assert said is None or "NTP" in lines[0]
+    told = [record.args for record in caplog.records]
+    assert told == ([(Message("worker.clock", **facts),)] if facts else [])
 
 
 def test_database_that_is_away_is_no_reason_not_to_start(

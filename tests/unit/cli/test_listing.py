@@ -9,33 +9,32 @@ from rich.console import Console
 
 from broadcast.reports import Report
 from broadcast.states import BroadcastState
-from cli.commands.listing import table
-from tests.unit.cli.test_report import told
+from cli.commands.looking import table
+from presentation.texts import LANGUAGES, Language, Texts
+from tests.unit.presentation.reports import report
 
 
-def drawn(found: list[Report], *, columns: int) -> list[str]:
+def drawn(found: list[Report], *, columns: int, lang: Language = "en") -> list[str]:
     console = Console(file=io.StringIO(), width=columns, highlight=False)
     with console.capture() as captured:
-        console.print(table(found, wide=columns >= 100))
+        console.print(table(found, Texts(lang), wide=columns >= 100))
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
 def large(state: BroadcastState, account: str) -> Report:
-    one = told(state, account=account)
+    one = report(state, account=account)
     return replace(
         one, recipients=one.recipients | {"accepted": 990_000},
         audience=one.audience | {"planned": 1_000_000},
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize(("columns", "account"), [(80, "default"), (120, "shop-of-the-north")])
-def test_every_state_fits_on_one_line(
-    monkeypatch: pytest.MonkeyPatch, lang: str, columns: int, account: str
-) -> None:
-    monkeypatch.setenv("BROADCAST_LANG", lang)
+def test_every_state_fits_on_one_line(lang: Language, columns: int, account: str) -> None:
+    found = [large(state, account) for state in BroadcastState]
 
-    shown = drawn([large(state, account) for state in BroadcastState], columns=columns)
+    shown = drawn(found, columns=columns, lang=lang)
 
     assert len(shown) == 1 + len(BroadcastState), shown
     assert max(map(cell_len, shown)) <= columns
@@ -44,18 +43,13 @@ def test_every_state_fits_on_one_line(
 
 @pytest.mark.parametrize(("columns", "title"), [(80, "Created UTC+8"), (120, "Created (Beijing")])
 def test_the_column_of_times_says_that_they_are_those_of_the_creation(
-    monkeypatch: pytest.MonkeyPatch, columns: int, title: str
+    columns: int, title: str
 ) -> None:
     """A broadcast for later has a second time, which `status` tells."""
-    monkeypatch.setenv("BROADCAST_LANG", "en")
     assert title in drawn([large(BroadcastState.SCHEDULED, "default")], columns=columns)[0]
 
 
-def test_at_80_columns_a_long_account_folds_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("BROADCAST_LANG", "en")
-
+def test_at_80_columns_a_long_account_folds_and_nothing_else() -> None:
     shown = drawn([large(BroadcastState.PARTIAL, "a" * 20)], columns=80)
 
     assert max(map(cell_len, shown)) <= 80

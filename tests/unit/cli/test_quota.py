@@ -7,9 +7,12 @@ from pydantic import SecretStr
 
 from broadcast.call.outcomes import MAPS, Endpoint, Outcome
 from broadcast.plan import Quota
+from cli.terminal import Terminal
 from cli.wiring import wechat
+from cli.wiring.run import Run
 from coordination.tokens import FetchedToken
 from tests.kit import ledger
+from tests.unit.presentation.reports import EN
 from wechat.api.mass import MassSend
 from wechat.api.quota import Quota as Answer
 from wechat.api.quota import QuotaGet
@@ -42,9 +45,11 @@ class WeChat:
         raise APIError(errcode=self.errcode, errmsg="words", rid=None, endpoint="quota")
 
 
-def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> None:
-    monkeypatch.setattr(wechat, "tokens", Tokens)
-    monkeypatch.setattr(wechat, "_client", lambda _base: WeChat(errcode))
+def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> wechat.WeChat:
+    asked = wechat.WeChat(Run(Terminal(EN)))
+    monkeypatch.setitem(asked.__dict__, "tokens", Tokens())
+    monkeypatch.setattr(asked, "_client", lambda _base: WeChat(errcode))
+    return asked
 
 
 @pytest.mark.parametrize(
@@ -53,12 +58,12 @@ def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> None:
 def test_each_code_that_refuses_a_token_gets_a_new_one(
     monkeypatch: pytest.MonkeyPatch, errcode: int
 ) -> None:
-    wired(monkeypatch, errcode)
-    assert wechat.ask_quota(ledger.account()) == Quota(daily_limit=100, used=1, remain=99)
+    asked = wired(monkeypatch, errcode)
+    assert asked.quota(ledger.account()) == Quota(daily_limit=100, used=1, remain=99)
 
 
 def test_another_refusal_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    wired(monkeypatch, 48001)
+    asked = wired(monkeypatch, 48001)
     with pytest.raises(wechat.WeChatRefusedError) as caught:
-        wechat.ask_quota(ledger.account())
+        asked.quota(ledger.account())
     assert caught.value.facts["errcode"] == 48001

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from cli import main
-from cli.commands.simulator import _reason
+from cli.commands.machine import _reason
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +30,41 @@ def test_a_misspelt_option_is_told_with_the_one_that_was_meant(
 ) -> None:
     assert main.run(words) == 2
     assert f"did you mean {near}?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["stats"], "status"),
+        (["token", "refersh"], "refresh"),
+    ],
+)
+def test_a_misspelt_command_is_told_with_the_one_that_was_meant(
+    capsys: pytest.CaptureFixture[str], words: list[str], name: str
+) -> None:
+    assert main.run(words) == 2
+    assert f"did you mean {name}?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["quux"], "no command quux"),
+        (["db"], "A command is missing"),
+        (["watch"], "ID is missing"),
+        (["watch", "ID", "two", "three"], "two three is too much"),
+        (["send", "--text"], "--text lacks its value"),
+        (["send", "--yes=1"], "--yes lacks its value, or has one and takes none"),
+    ],
+)
+def test_every_mistake_is_told_with_where_the_help_is(
+    capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    assert main.run(words) == 2
+
+    shown = capsys.readouterr().err
+    assert told in shown
+    assert shown.rstrip().endswith("--help`.")
 
 
 def test_an_option_like_no_other_is_told_without_a_guess(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from broadcast.gates.blockers import Blocker, Cause
+from broadcast.message import Message
 from broadcast.states import BroadcastState
-from cli.following import _Watch
-from tests.unit.cli.test_report import NOW, told
+from cli.following import _line, _Watch
+from presentation.words import Moment
+from tests.unit.presentation.reports import NOW, report
 
 DOUBT = Blocker(
     cause=Cause.UNKNOWN_FIRST, command="broadcast watch 20261127-abcdef",
@@ -22,26 +22,31 @@ class Heard:
     """A progress that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self.lines: list[Message] = []
 
     def show(self, told: object) -> None:
         """Show no figures."""
 
-    def tell(self, text: str) -> None:
+    def tell(self, message: Message) -> None:
         """Keep a line."""
-        self.lines.append(text)
+        self.lines.append(message)
 
 
-def test_a_wait_is_said_once_and_again_when_it_ends_at_another_moment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("BROADCAST_LANG", "en")
+def test_a_wait_is_said_once_and_again_when_it_ends_at_another_moment() -> None:
     heard = Heard()
     watch = _Watch(progress=heard, redis_problem=lambda: None)
     later = replace(DOUBT, until=NOW + timedelta(minutes=10))
 
     for one in (DOUBT, DOUBT, later, later):
-        watch._say([one], told(BroadcastState.SENDING))
+        watch._say([one], report(BroadcastState.SENDING))
 
-    assert ["in 10 s" in line for line in heard.lines] == [True, False]
-    assert "in 10 min" in heard.lines[1]
+    assert [line.facts["at"] for line in heard.lines] == [
+        Moment(NOW + timedelta(seconds=10), NOW), Moment(NOW + timedelta(minutes=10), NOW),
+    ]  # fmt: skip
+
+
+def test_before_it_is_cut_no_batches_are_counted() -> None:
+    uncut = report(BroadcastState.PLANNING, batches=dict.fromkeys(("total", "waiting"), 0))
+
+    assert _line(uncut).id == "following.line_uncut"
+    assert _line(report(BroadcastState.SENDING)).facts["total"] == 2

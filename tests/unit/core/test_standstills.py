@@ -13,7 +13,6 @@ from broadcast.call.attempts import Reason
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker, Cause
 from broadcast.gates.liveness import NOBODY, Liveness
-from broadcast.report_json import as_json
 from broadcast.reports import (
     SETS,
     Ahead,
@@ -27,7 +26,8 @@ from broadcast.reports import (
     Report,
 )
 from broadcast.states import BROADCAST_RUNNING, BatchState, BroadcastState
-from tests.unit.core.test_reports import FREE, LINE, TOLD
+from presentation.report_json import as_json
+from tests.unit.presentation.test_report_json import FREE, LINE, TOLD
 
 NOW = TOLD.now
 AGO, SOON = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
@@ -263,7 +263,7 @@ def test_programs_are_told_the_same_in_words_of_their_own() -> None:
         until=datetime(2026, 3, 1, 13, 0, tzinfo=UTC),
     )  # fmt: skip
 
-    [one] = as_json(told(BroadcastState.WAITING, driven=driven(doubt=doubt)))["standstills"]
+    [one] = as_json(told(BroadcastState.WAITING, driven=driven(doubt=doubt)))["blockers"]
 
     assert one == {
         "cause": "unknown_first", "reason": "unproved_acceptance", "errcode": None, "errmsg": None,

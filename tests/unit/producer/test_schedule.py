@@ -36,7 +36,6 @@ def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_at(text)
     assert caught.value.message_id == "error.at.unreadable"
-    assert str(caught.value)
 
 
 def refused(text: str, *, machine_now: datetime = NOW) -> InputError:
@@ -55,22 +54,20 @@ def test_the_past_is_refused(text: str, off_s: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lang", "off_s", "words"),
+    ("off_s", "wanted", "off"),
     [
-        ("en", -6, "0:00:06 (h:mm:ss) slow"),
-        ("en", 3 * 86400 + 61, "72:01:01 (h:mm:ss) fast"),
-        ("zh", -6, "本机时钟慢了 0:00:06"),
-        ("zh", 6, "本机时钟快了 0:00:06"),
+        (-6, "error.at.past_slow", "0:00:06"),
+        (6, "error.at.past_fast", "0:00:06"),
+        (3 * 86400 + 61, "error.at.past_fast", "72:01:01"),
     ],
 )
 def test_who_went_by_a_clock_that_is_off_is_told_by_how_much(
-    lang: str, off_s: int, words: str, monkeypatch: pytest.MonkeyPatch
+    off_s: int, wanted: str, off: str
 ) -> None:
-    monkeypatch.setenv("BROADCAST_LANG", lang)
-    told = str(refused("2026-11-25 11:59", machine_now=NOW + timedelta(seconds=off_s)))
+    told = refused("2026-11-25 11:59", machine_now=NOW + timedelta(seconds=off_s))
 
-    assert words in told
-    assert "2026-11-25 12:00:00" in told
+    assert told.message_id == wanted
+    assert told.facts == {"at": "2026-11-25 11:59", "now": "2026-11-25 12:00:00", "off": off}
 
 
 @pytest.mark.parametrize("off_s", [-86400, 0, 86400])

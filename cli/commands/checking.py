@@ -1,0 +1,188 @@
+"""``audit``: the delivery promise, asked of the ledger. ``explain``: what a code means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from broadcast import day
+from broadcast.call.outcomes import Endpoint, Outcome, meaning
+from broadcast.call.waits import Waits
+from broadcast.errors import InputError
+from broadcast.message import Message
+from broadcast.states import BatchState, BroadcastState
+from cli import exits
+from cli.commands.options import AsJSON, new_app
+from cli.group import Command
+from cli.terminal import one_line
+from cli.wiring.run import Run
+from models.ledger import audit
+from models.ledger.audit import Audit, Check, Finding
+from presentation import fixes
+from presentation.report_json import utc
+from presentation.texts import Texts
+from presentation.words import Meaning, suffix
+from wechat.errcodes import errcodes
+
+app = new_app()
+
+#: Rows of one check that are shown; ``--json`` has more.
+MOST_SHOWN = 20
+
+
+@app.command(cls=Command, name="audit", help="help.audit")
+def ask(
+    context: typer.Context,
+    *,
+    broadcast_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="help.id_or_all", show_default=False)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="help.audit_all")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Audit one broadcast or all; exit 1 when something is wrong."""
+    if everything and broadcast_id is not None:
+        raise InputError("error.usage.id_and_all")
+    run: Run = context.obj
+    waits = Waits(run.settings.wait_scale)
+    if broadcast_id is None:
+        done = audit.audit_all(run.engine, waits=waits)
+    else:
+        done = audit.audit(run.engine, broadcast_id, waits=waits)
+    for line in lines(done):
+        run.terminal.say(line)
+    if as_json:
+        run.terminal.show_json(as_object(done, broadcast_id, run.terminal.texts))
+    if done.counts:
+        raise typer.Exit(exits.FAILED)
+
+
+def lines(done: Audit) -> Iterator[Message]:
+    """Yield one line a check, and below each that fails its rows and what they mean."""
+    if not done.broadcasts:
+        yield Message("audit.empty")
+        if not done.counts:
+            return
+    yield Message(
+        "audit.read", broadcasts=_counted("broadcasts", done.broadcasts),
+        openids=_counted("openids", done.openids), batches=_counted("batches", done.batches),
+        calls=_counted("calls", done.calls),
+    )  # fmt: skip
+    for check in Check:
+        count = done.counts[check]
+        if not count:
+            yield Message("audit.good", check=Message(f"audit.check.{check}"))
+            continue
+        yield Message("audit.bad", check=Message(f"audit.check.{check}"), count=count)
+        rows = [finding for finding in done.findings if finding.found.check is check]
+        yield from map(_row, rows[:MOST_SHOWN])
+        if count > MOST_SHOWN:
+            yield Message("audit.more", count=count - MOST_SHOWN)
+        yield Message("audit.means", means=Message(f"audit.means.{check}"))
+
+
+def _counted(what: str, n: int) -> Message:
+    return Message(f"audit.count.{what}{suffix(n)}", n=n)
+
+
+def _row(finding: Finding) -> Message:
+    facts = {"id": finding.broadcast_id, "account": finding.account, "found": told(finding)}
+    if finding.n is None:
+        return Message("audit.row", **facts)
+    return Message("audit.row_batch", n=finding.n, **facts)
+
+
+def told(finding: Finding) -> Message:
+    """Tell what was found."""
+    facts = {name: _told(finding, name, fact) for name, fact in finding.facts.items()}
+    return Message(f"audit.found.{finding.found}", **facts)
+
+
+def _told(finding: Finding, name: str, fact: str | int | datetime) -> object:
+    if isinstance(fact, datetime):
+        # To the millisecond: these moments are compared.
+        return f"{fact.astimezone(day.SHANGHAI):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+    if name in {"state", "old", "new"}:
+        return _state(finding, str(fact))
+    if name == "outcomes" and fact != "-":
+        return [Outcome(one) for one in str(fact).split(", ")]
+    return one_line(fact) if isinstance(fact, str) else fact
+
+
+def _state(finding: Finding, written: str) -> BroadcastState | BatchState | str:
+    if finding.n is None:
+        return BroadcastState(written) if written in _OF_ALL else written
+    return BatchState(written) if written in _OF_BATCHES else written
+
+
+_OF_ALL = frozenset(state.value for state in BroadcastState)
+_OF_BATCHES = frozenset(state.value for state in BatchState)
+
+
+def as_object(done: Audit, broadcast_id: str | None, texts: Texts) -> dict[str, Any]:
+    """Return the object of ``--json``: every check with its count, and the rows that were kept."""
+    return {
+        "id": broadcast_id,
+        "ok": not done.counts,
+        "audited": {
+            "broadcasts": done.broadcasts, "openids": done.openids, "batches": done.batches,
+            "calls": done.calls,
+        },
+        "checks": {check.value: done.counts[check] for check in Check},
+        "findings": [_finding(finding, texts) for finding in done.findings],
+        "error": None,
+    }  # fmt: skip
+
+
+def _finding(finding: Finding, texts: Texts) -> dict[str, Any]:
+    return {
+        "check": finding.found.check.value,
+        "code": finding.found.value,
+        "account": finding.account,
+        "broadcast": finding.broadcast_id,
+        "batch": finding.n,
+        "found": texts(told(finding)),
+        "means": texts(f"audit.means.{finding.found.check}"),
+        "facts": {name: _fact(fact) for name, fact in finding.facts.items()},
+    }
+
+
+def _fact(fact: str | int | datetime) -> str | int:
+    # To the microsecond: what an audit tells apart may be that near.
+    return utc(fact, timespec="microseconds") if isinstance(fact, datetime) else fact
+
+
+@app.command(
+    cls=Command,
+    help="help.explain",
+    # -1 is a code and no option.
+    context_settings={"ignore_unknown_options": True},
+)
+def explain(
+    context: typer.Context,
+    *,
+    code: Annotated[str, typer.Argument(metavar="CODE", help="help.code", show_default=False)],
+) -> None:
+    """Tell what a code means."""
+    run: Run = context.obj
+    try:
+        number = int(code)
+    except ValueError:
+        raise InputError("error.usage.code", text=one_line(code)[:40]) from None
+    for line in explained(number):
+        run.terminal.say(line)
+
+
+def explained(errcode: int) -> Iterator[Message]:
+    """Yield what *errcode* means, as what a mass send ends with it, and the fix."""
+    known = errcodes().get(errcode)
+    if known is None:
+        yield Message("explain.unlisted", code=errcode)
+    else:
+        yield Message("explain.code", code=errcode, errmsg=known.errmsg or "-")
+        yield Message("explain.meaning", meaning=Meaning(errcode))
+    yield Message("explain.outcome", outcome=meaning(Endpoint.MASS_SEND, errcode).outcome)
+    yield fixes.of_call(errcode)

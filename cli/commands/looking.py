@@ -1,0 +1,149 @@
+"""``status``, ``watch`` and ``list``: where broadcasts stand."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from sqlalchemy import Engine
+
+from broadcast import day
+from broadcast.accounts import unknown
+from broadcast.errors import UnknownIdError
+from broadcast.reports import Report
+from cli import ledger_facts, showing
+from cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
+from cli.following import Until
+from cli.group import Command
+from cli.terminal import Plain
+from cli.wiring.run import Run
+from models.ledger.reading import in_flight, known, reports
+from presentation import report_json
+from presentation.texts import Texts
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+app = new_app()
+
+#: Pipes are as wide as it takes.
+WIDTH_OF_A_PIPE = 200
+#: From here on there is room for the year and the weekday of a moment.
+WIDE = 100
+
+
+@app.command(cls=Command, help="help.status")
+def status(
+    context: typer.Context,
+    *,
+    broadcast_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="help.id_or_newest", show_default=False)
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Show where a broadcast stands; without an id the newest, and every account that stands still.
+
+    The broadcast's own account is told with it.
+    """
+    run: Run = context.obj
+    ledger = run.engine
+    if broadcast_id is None:
+        newest = reports.reports(ledger, most=1)
+        # The newest broadcast says nothing of other accounts.
+        beside = newest[0].account if newest else None
+        for line in ledger_facts.lanes(ledger).stops_beside(beside):
+            run.terminal.say(line)
+        if not newest:
+            raise UnknownIdError("error.broadcast.none")
+        broadcast_id = newest[0].id
+    showing.show(run, *in_flight.beside_report(ledger, broadcast_id), as_json=as_json)
+
+
+@app.command(cls=Command, help="help.watch")
+def watch(
+    context: typer.Context,
+    *,
+    broadcast_id: BroadcastID,
+    until: UntilWord = Until.ACCEPTED.value,
+    as_json: AsJSON = False,
+) -> None:
+    """Follow a broadcast until it rests."""
+    goal = showing.until_of(until)
+    raise typer.Exit(showing.wait(context.obj, broadcast_id, until=goal, as_json=as_json))
+
+
+@app.command(cls=Command, name="list", help="help.list")
+def listing(
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    most: Annotated[int, typer.Option("--most", min=1, max=1000, help="help.most")] = 20,
+    as_json: AsJSON = False,
+) -> None:
+    """List the newest broadcasts. Raises SettingsError for an account that nobody knows."""
+    run: Run = context.obj
+    ledger = run.engine
+    if account is not None:
+        _check_known(run, ledger, account)
+    found = reports.reports(ledger, account=account, most=most)
+    if as_json:
+        each = [report_json.as_json(report) for report in found]
+        run.terminal.show_json({"broadcasts": each})
+    elif not found:
+        run.terminal.say("list.none")
+    else:
+        run.terminal.say(Plain(_drawn(found, run.terminal.texts)))
+
+
+def _check_known(run: Run, ledger: Engine, account: str) -> None:
+    """Refuse an account that neither the ledger nor the settings have: an empty list would lie."""
+    used = known.names(ledger)
+    if not used:
+        run.settings.account(account)
+    elif account not in used and account not in (configured := run.settings.accounts()):
+        raise unknown(account, {*used, *configured})
+
+
+def _drawn(found: list[Report], texts: Texts) -> str:
+    from rich.console import Console  # noqa: PLC0415 - a list alone draws a table
+
+    console = Console(file=sys.stdout, highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH_OF_A_PIPE
+    with console.capture() as captured:
+        console.print(table(found, texts, wide=console.width >= WIDE))
+    return captured.get().rstrip("\n")
+
+
+def table(found: list[Report], texts: Texts, *, wide: bool) -> Table:
+    """Return one row a broadcast; where it is narrow, account and state fold and no other."""
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    made = Table(box=None, pad_edge=False)
+    made.add_column(texts("list.id"), no_wrap=True)
+    made.add_column(texts("list.account"), overflow="fold")
+    made.add_column(texts("list.created" if wide else "list.created_narrow"), no_wrap=True)
+    for name in ("accepted", "planned"):
+        made.add_column(texts(f"list.{name}"), justify="right", no_wrap=True)
+    made.add_column(texts("list.state"), overflow="fold")
+    for report in found:
+        made.add_row(
+            report.id, escape(report.account), _created(report.created_at, texts, wide=wide),
+            f"{report.recipients['accepted']:,}", f"{report.audience['planned']:,}",
+            texts(f"state.short.{report.state}"),
+        )  # fmt: skip
+    return made
+
+
+def _created(moment: datetime, texts: Texts, *, wide: bool) -> str:
+    """Return a moment in Beijing; where it is narrow, the year stands in the id."""
+    local = moment.astimezone(day.SHANGHAI)
+    if not wide:
+        return f"{local:%m-%d %H:%M}"
+    return texts(
+        "list.moment", weekday=texts(f"weekday.{local.isoweekday()}"), date=f"{local:%Y-%m-%d}",
+        time=f"{local:%H:%M}",
+    )  # fmt: skip

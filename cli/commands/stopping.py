@@ -1,0 +1,189 @@
+"""``pause``, ``resume``, ``cancel`` of a broadcast; ``halt``, ``unhalt`` of accounts."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection
+from typing import Annotated, Protocol
+
+import typer
+from sqlalchemy import Engine
+
+from broadcast.accounts import Account
+from broadcast.errors import InputError, SettingsError
+from broadcast.message import Message
+from broadcast.states import BroadcastState
+from cli import ledger_facts
+from cli.commands.options import AccountName, BroadcastID, Why, new_app
+from cli.group import Command
+from cli.remaining import remains
+from cli.wiring.person import in_one_line, who
+from cli.wiring.run import Run
+from models.ledger import operator
+from models.ledger.reading import in_flight, known, reports
+from models.ledger.reading.in_flight import Waiting
+from presentation import next_steps, report
+from presentation.words import MOST_NAMED, Shortened
+
+app = new_app()
+
+#: What is said instead where nothing goes on: no word on a broadcast lets its account call.
+BLOCKED_BY_ITS_ACCOUNT = {
+    "resume.done": "resume.done_blocked", "resume.already": "resume.already_blocked",
+}  # fmt: skip
+#: What a word that changes nothing has found, where that is not the end of the broadcast.
+AS_IT_STANDS = {
+    ("pause.already", BroadcastState.PAUSED): "pause.already_paused",
+    ("pause.already", BroadcastState.HELD): "pause.already_held",
+}
+
+
+class Control(Protocol):
+    """A person's word on a broadcast."""
+
+    def __call__(
+        self, engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
+    ) -> bool:
+        """Carry it out; return whether anything changed."""
+
+
+@app.command(cls=Command, help="help.pause")
+def pause(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
+    """Start no new call of a broadcast."""
+    _steer(context.obj, operator.pause, broadcast_id, why=why, name="pause")
+
+
+@app.command(cls=Command, help="help.resume")
+def resume(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
+    """Let a broadcast go on."""
+    _steer(context.obj, operator.resume, broadcast_id, why=why, name="resume")
+
+
+@app.command(cls=Command, help="help.cancel")
+def cancel(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
+    """Never call the rest of a broadcast."""
+    _steer(context.obj, operator.cancel, broadcast_id, why=why, name="cancel")
+
+
+def _steer(run: Run, control: Control, broadcast_id: str, *, why: str | None, name: str) -> None:
+    """Carry out *control* and say what came of it; doing it twice is no error."""
+    ledger = run.engine
+    changed = control(ledger, broadcast_id, who=who(), why=in_one_line(why))
+    told, flown = in_flight.beside_report(ledger, broadcast_id)
+    already = f"{name}.already"
+    text = f"{name}.done" if changed else AS_IT_STANDS.get((already, told.state), already)
+    if told.lane.stands_still:
+        text = BLOCKED_BY_ITS_ACCOUNT.get(text, text)
+    run.terminal.say(text, id=broadcast_id, state=told.state, account=told.account)
+    remains(run, told, flown)
+
+
+EveryAccount = Annotated[bool, typer.Option("--all", help="help.all_accounts")]
+
+
+class Switch(Protocol):
+    """A person's word on an account, or on all of them."""
+
+    def __call__(
+        self, engine: Engine, account: str | None, *, who: str, why: str | None = None
+    ) -> list[str]:
+        """Carry it out; return the accounts for which something changed."""
+
+
+@app.command(cls=Command, help="help.halt")
+def halt(
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    every: EveryAccount = False,
+    why: Why = None,
+) -> None:
+    """Start no new call of an account, or of all."""
+    halt_known = functools.partial(operator.halt, known=_configured(context.obj, every=every))
+    _switch(context.obj, halt_known, account, every=every, why=why, name="halt")
+
+
+@app.command(cls=Command, help="help.unhalt")
+def unhalt(
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    every: EveryAccount = False,
+    why: Why = None,
+) -> None:
+    """Let an account, or all, call again."""
+    _switch(context.obj, operator.unhalt, account, every=every, why=why, name="unhalt")
+
+
+def _configured(run: Run, *, every: bool) -> Collection[Account]:
+    """Return the accounts of the settings, used or not.
+
+    A secret that cannot be read keeps nobody from the kill switch: what has ever called is in the
+    ledger. That more may exist is told where all of them are meant.
+    """
+    try:
+        return run.settings.accounts().values()
+    except SettingsError as error:
+        if every:
+            run.terminal.warn("halt.settings_unread", problem=error)
+        return ()
+
+
+def _switch(
+    run: Run, control: Switch, account: str | None, *, every: bool, why: str | None, name: str
+) -> None:
+    """Carry out *control* for one account or all. Raises InputError for both at once."""
+    if every and account is not None:
+        raise InputError("error.usage.account_or_all")
+    ledger, terminal = run.engine, run.terminal
+    one = None if every else _named(run, ledger, account)
+    changed = control(ledger, one, who=who(), why=in_one_line(why))
+    if changed:
+        back = "broadcast unhalt " + ("--all" if one is None else f"--account {one}")
+        terminal.say(f"{name}.done", names=changed, command=back)
+    elif one is None:
+        terminal.say(f"{name}.already_all")
+    else:
+        terminal.say(f"{name}.already", name=one)
+    _say_what_remains(run, changed, [one] if one is not None else known.names(ledger))
+
+
+def _named(run: Run, ledger: Engine, account: str | None) -> str:
+    """Return the account that is meant: of the settings, or one that was in them and was used.
+
+    Raises SettingsError for one that nobody knows.
+    """
+    # The ledger first: what is wrong with the settings of others keeps nobody from this one.
+    if account is not None and known.is_known(ledger, account):
+        return account
+    return run.settings.account(account).name
+
+
+def _say_what_remains(run: Run, changed: list[str], accounts: list[str]) -> None:
+    ledger, terminal = run.engine, run.terminal
+    # First, while what was under way at the word still is.
+    flown = in_flight.of_accounts(ledger, accounts)
+    waiting = in_flight.waiting(ledger, accounts)
+    for account in accounts:
+        if account in waiting:
+            _say_what_waits(run, account, waiting[account])
+    lanes = ledger_facts.lanes(ledger)
+    for line in next_steps.in_flight(ledger_facts.calls(flown), lanes.now):
+        terminal.say(line)
+    for account in accounts:
+        # One command lifts both, so a stop is told beside the halt that was put on top of it.
+        if account not in changed or lanes.is_stopped(account):
+            for line in lanes.stops(account):
+                terminal.say(line)
+
+
+def _say_what_waits(run: Run, account: str, waiting: Waiting) -> None:
+    terminal = run.terminal
+    if waiting.going:
+        terminal.say("lanes.waiting", account=account, ids=Shortened(waiting.going))
+        for broadcast_id in waiting.going[:MOST_NAMED]:
+            told = reports.report(run.engine, broadcast_id)
+            for line in (report.recipients(told), *report.maybe_sent(told)):
+                terminal.say(Message("lanes.broadcast", id=told.id, recipients=line))
+    if waiting.kept_back:
+        terminal.say("lanes.kept_back", account=account, ids=Shortened(waiting.kept_back))

@@ -1,0 +1,116 @@
+"""Reports on the terminal; ``--wait`` and ``watch``, which follow first; and the exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator
+
+from broadcast.errors import InputError, OutOfReachError, SettingsError
+from broadcast.gates import blockers
+from broadcast.message import Message
+from broadcast.reports import Report
+from broadcast.states import BROADCAST_DONE
+from cli import exits, ledger_facts
+from cli.following import Lines, Progress, Until, follow
+from cli.terminal import one_line
+from cli.wiring.run import Run
+from models.ledger.reading import reports
+from models.ledger.reading.in_flight import InFlight
+from presentation import next_steps, report_json
+from presentation import report as reporting
+
+
+def wait(run: Run, broadcast_id: str, *, until: Until, as_json: bool) -> int:
+    """Follow a broadcast to its rest, print its report, and return the exit status.
+
+    Ctrl-C leaves the broadcast running and says so.
+    """
+    terminal, engine = run.terminal, run.engine
+    try:
+        with _progress(run) as progress:
+            followed = follow(
+                engine, broadcast_id, until=until, progress=progress,
+                redis_problem=run.redis_problem,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        terminal.note("following.interrupted", id=broadcast_id)
+        if as_json:
+            with contextlib.suppress(OutOfReachError):
+                show_json(run, reports.report(engine, broadcast_id))
+        return exits.INTERRUPTED
+    except OutOfReachError as error:
+        status = exits.OUT_OF_REACH
+        return terminal.fail("following.gave_up", text=error, id=broadcast_id, status=status)
+    show(run, followed.told, as_json=as_json)
+    if followed.good:
+        return exits.DONE
+    if followed.another_day:
+        terminal.note("following.another_day", id=followed.told.id)
+    return exits.FAILED
+
+
+def show(run: Run, report: Report, flown: Iterable[InFlight] = (), *, as_json: bool) -> None:
+    """Print a report: in words, and with ``--json`` the object as well.
+
+    Of *flown*, its calls under way, is told where it stands still or was cancelled: no stop reaches
+    them any more.
+    """
+    engine = run.engine
+    in_flight = [one for one in flown if one.driven and not blockers.is_driven(report)]
+    steps = [
+        *next_steps.in_flight(ledger_facts.calls(in_flight), report.now),
+        *_absent(run, report),
+        *next_steps.lines(report, ledger_facts.circumstances(engine, report)),
+    ]
+    repeats = reports.repeats(engine, report.id)
+    skipped = reports.skipped(engine, report.id)
+    for line in reporting.lines(report, repeats, skipped, next_steps=steps):
+        run.terminal.say(line)
+    if as_json:
+        show_json(run, report)
+
+
+def show_json(run: Run, report: Report) -> None:
+    """Print the object of ``--json``."""
+    run.terminal.show_json(report_json.as_json(report))
+
+
+def until_of(word: str) -> Until:
+    """Read ``--until``. Raises InputError."""
+    try:
+        return Until(word)
+    except ValueError:
+        raise InputError("error.usage.until", text=one_line(word)[:40]) from None
+
+
+@contextlib.contextmanager
+def _progress(run: Run) -> Iterator[Progress]:
+    if not sys.stderr.isatty():
+        yield Lines(run.terminal)
+        return
+    from cli.bar import Bar  # noqa: PLC0415 - rich is for terminals
+
+    with Bar(run.terminal) as bar:
+        yield bar
+
+
+def _absent(run: Run, report: Report) -> Iterator[Message]:
+    """Yield that the settings lack the broadcast's account, if anything is left to do for it."""
+    if report.state in BROADCAST_DONE and not report.results_due:
+        return
+    try:
+        known = run.settings.accounts()
+    except SettingsError as error:
+        # The report itself needs no account, so it is shown all the same.
+        yield Message("absent.unreadable", account=report.account, problem=error)
+        return
+    if report.account not in known:
+        yield absent(run, report.account)
+
+
+def absent(run: Run, account: str) -> Message:
+    """Tell that *account* is missing, from where, and the fix."""
+    path = run.settings.accounts_file
+    where = "WECHAT_APPID" if path is None else f"BROADCAST_ACCOUNTS_FILE={path}"
+    return Message("absent.account", account=account, where=where)

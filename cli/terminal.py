@@ -1,0 +1,140 @@
+"""Where a command's words go: results to standard output, all else to standard error.
+
+With ``--json`` standard output gets one object as its last line and nothing else. Everything that
+is printed passes :func:`clean`, so that no command has to remember that it may hold a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+import typer
+
+from broadcast.errors import BroadcastError
+from broadcast.message import Message
+from broadcast.redaction import redact
+from presentation.texts import Texts
+
+
+class Plain(str):
+    """A text that is in words already, such as a table."""
+
+    __slots__ = ()
+
+
+class AsWritten(Plain):
+    """A text that is printed as it is, though it may look like a secret.
+
+    Only for what a person wrote for everybody to read, and for the trial account's own values.
+    """
+
+    __slots__ = ()
+
+
+#: A message, an error, the id of a text, or a text in words already.
+Told: TypeAlias = Message | BroadcastError | str
+
+
+def clean(text: str) -> str:
+    """Return *text* without secrets, unless it is :class:`AsWritten`."""
+    return text if isinstance(text, AsWritten) else redact(text)
+
+
+class Terminal:
+    """The streams of one command, and the language of whoever reads them."""
+
+    def __init__(self, texts: Texts, *, json_expected: bool = False) -> None:
+        """Take the catalogue; *json_expected* keeps standard output free for the object."""
+        self.texts = texts
+        self._json_expected = json_expected
+
+    def in_words(self, told: Told, /, **facts: object) -> str:
+        """Return what is told in the person's language."""
+        return told if isinstance(told, Plain) else self.texts(told, **facts)
+
+    def say(self, told: Told, /, **facts: object) -> None:
+        """Tell a result."""
+        _echo(self.in_words(told, **facts), err=self._json_expected)
+
+    def note(self, told: Told, /, **facts: object) -> None:
+        """Tell what goes on beside the result."""
+        _echo(self.in_words(told, **facts), err=True)
+
+    def warn(self, told: Told, /, **facts: object) -> None:
+        """Tell a warning in one line."""
+        line = one_line(self.in_words(told, **facts))
+        _echo(self.texts("output.warning", text=line), err=True)
+
+    def fail(self, told: Told, /, *, status: int, **facts: object) -> int:
+        """Tell an error in one line (what, where, the fix) and return *status*."""
+        line = clean(one_line(self.in_words(told, **facts)))
+        if self._json_expected:
+            self.show_json({"id": None, "state": None, "error": line})
+        _echo(self.texts("output.error", text=line), err=True)
+        return status
+
+    def show_json(self, value: Mapping[str, Any]) -> None:
+        """Print the object of ``--json``."""
+        # Value by value: masked as a whole, an open quote in one text would eat the rest.
+        told = json.dumps(_clean_values(value), ensure_ascii=False, separators=(", ", ": "))
+        _echo(AsWritten(told), err=False)
+
+    def stream(self, rows: Iterable[bytes]) -> None:
+        """Write rows of data, which are no words, to standard output as they come.
+
+        Whoever makes them keeps secrets out of them. Raises BrokenPipeError when nobody reads on.
+        """
+        sys.stdout.buffer.writelines(rows)
+
+
+def _clean_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    match value:
+        case str():
+            return clean(value)
+        case Mapping():
+            return {name: _clean_values(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_clean_values(each) for each in value]
+    return value
+
+
+def one_line(text: str) -> str:
+    """Return *text* without line breaks and other characters that would move the cursor."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def command_line(words: list[str]) -> str:
+    """Return *words* as one line that a shell reads back as them."""
+    return " ".join(_quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    # $'…' is what bash, zsh and ksh read line breaks from.
+    return "$'" + "".join(map(_escaped, word)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in {"\\", "'"}:
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\U{code:08x}"  # noqa: PLR2004 - ASCII
+
+
+def is_terminal() -> bool:
+    """Tell whether a person sits there who can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _echo(text: str, *, err: bool) -> None:
+    # A terminal that cannot show a character gets a substitute, not a traceback.
+    stream = sys.stderr if err else sys.stdout
+    encoding = stream.encoding or "utf-8"
+    typer.echo(clean(text).encode(encoding, "replace").decode(encoding), err=err)

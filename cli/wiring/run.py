@@ -1,0 +1,90 @@
+"""One command as it runs: its terminal, and the real parts, each built when it is first needed.
+
+Nothing outlives the run: a second one in the same process reads its own environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.terminal import Terminal
+
+# What one command needs another one does not pay for: a look at the database imports no Celery.
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from broadcast.errors import BroadcastError
+    from broadcast.settings import Settings
+    from cli.wiring.wechat import WeChat
+    from producer.publish import CeleryBell
+
+
+class Run:
+    """What a command finds in ``context.obj``."""
+
+    def __init__(self, terminal: Terminal, arguments: Sequence[str] = ()) -> None:
+        """Take the terminal, and the words after ``broadcast``."""
+        self.terminal = terminal
+        self.arguments = arguments
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings. Raises SettingsError naming a wrong value.
+
+        Warns once of what looks like a setting and is not read.
+        """
+        from broadcast.settings import Settings, misspelt  # noqa: PLC0415
+
+        loaded = Settings.load()
+        for name, near in misspelt().items():
+            self.terminal.warn("settings.near", name=name, near=near)
+        return loaded
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine of a database that has this program's schema.
+
+        Raises SchemaError, DatabaseAwayError, SettingsError.
+        """
+        from broadcast.errors import SchemaError  # noqa: PLC0415
+        from models import schema  # noqa: PLC0415
+        from models.engine import parse  # noqa: PLC0415
+
+        url = parse(self.settings.database_url.get_secret_value())
+        if url.get_backend_name() == "sqlite" and _is_absent(url.database):
+            # Opening would leave an empty file behind, and a look must not.
+            raise SchemaError("error.schema.missing")
+        schema.check(self.engine_to_upgrade)
+        return self.engine_to_upgrade
+
+    @cached_property
+    def engine_to_upgrade(self) -> Engine:
+        """The engine whatever schema is there."""
+        from models.engine import open_engine  # noqa: PLC0415
+
+        return open_engine(self.settings.database_url.get_secret_value())
+
+    @cached_property
+    def bell(self) -> CeleryBell:
+        """The way to call a worker; it connects when it rings."""
+        from producer.publish import CeleryBell  # noqa: PLC0415
+
+        return CeleryBell(self.settings.celery_broker_url)
+
+    @cached_property
+    def wechat(self) -> WeChat:
+        """WeChat and the shared access_token; they connect when they are first asked."""
+        from cli.wiring.wechat import WeChat  # noqa: PLC0415
+
+        return WeChat(self)
+
+    def redis_problem(self) -> BroadcastError | None:
+        """Return what is wrong with Redis, without which no lane moves."""
+        return self.wechat.redis_problem()
+
+
+def _is_absent(database: str | None) -> bool:
+    return bool(database) and database != ":memory:" and not Path(str(database)).exists()

@@ -1,0 +1,134 @@
+"""Why something makes no call: an account that is halted or stopped, a broadcast that waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from broadcast.call.attempts import Reason
+from broadcast.gates import blockers
+from broadcast.gates.blockers import Blocker, Cause
+from broadcast.message import Message
+from broadcast.reports import LaneView, Report
+from presentation import fixes, resend
+from presentation.words import Code, Meaning, Moment, Shortened, Speaker, reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lanes:
+    """The lanes of all accounts that were ever used, by the account's name, at one moment."""
+
+    by_account: Mapping[str, LaneView]
+    now: datetime
+
+    def stops(self, account: str) -> Iterator[Message]:
+        """Yield why *account* stands still; nothing where it does not, or was never used."""
+        lane = self.by_account.get(account)
+        if lane is not None:
+            yield from of_account(account, lane, self.now)
+
+    def stands_still(self, account: str) -> bool:
+        """Tell whether *account* is halted or stopped."""
+        lane = self.by_account.get(account)
+        return lane is not None and lane.stands_still
+
+    def is_stopped(self, account: str) -> bool:
+        """Tell whether *account* was stopped, by an answer of WeChat's or by too many doubts."""
+        lane = self.by_account.get(account)
+        return lane is not None and lane.stopped_at is not None
+
+    def stops_beside(self, account: str | None) -> Iterator[Message]:
+        """Yield why accounts other than *account* stand still."""
+        for name in self.by_account:
+            if name != account:
+                yield from self.stops(name)
+
+
+def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Message]:
+    """Yield who or what stopped *account*, since when, why, and the one command that goes on."""
+    for one in blockers.of_account(account, lane):
+        yield _of_account(one, account, now, stopped=lane.stopped_at is not None)
+
+
+def lines(report: Report) -> Iterator[Message]:
+    """Yield why a broadcast makes no call, until when, and the command that goes on."""
+    for one in blockers.of(report):
+        yield line(one, report)
+
+
+def line(one: Blocker, report: Report) -> Message:
+    """Tell one blocker of a broadcast."""
+    match one.cause:
+        case Cause.ACCOUNT_STOPPED | Cause.ACCOUNT_HALTED:
+            stopped = report.lane.stopped_at is not None
+            return _of_account(one, report.account, report.now, stopped=stopped)
+        case Cause.PAUSED:
+            return _paused(one, report)
+        case Cause.IN_DOUBT:
+            single = "blocker.in_doubt_one" if one.count == 1 else "blocker.in_doubt"
+            return Message(single, n=one.count, id=report.id)
+        case Cause.UNKNOWN_FIRST | Cause.BEHIND:
+            return _behind(one, report)
+    at = one.until or one.since
+    return Message(
+        f"blocker.{one.cause}", id=report.id, account=report.account, reason=reason(one.reason),
+        code=Code(one.errcode, one.errmsg), at=at and Moment(at, report.now), n=one.batch,
+    )  # fmt: skip
+
+
+def _paused(one: Blocker, report: Report) -> Message:
+    if one.reason is Reason.TOO_MANY_REFUSALS:
+        return Message(
+            "blocker.paused_for_refusals", n=one.count or "?", code=one.errcode,
+            meaning=Meaning(one.errcode), id=report.id,
+        )  # fmt: skip
+    return Message(
+        _paused_for(one, report), reason=reason(one.reason), code=Code(one.errcode, one.errmsg),
+        id=report.id,
+    )  # fmt: skip
+
+
+def _paused_for(one: Blocker, report: Report) -> str:
+    if one.reason is Reason.QUOTA_MONTH:
+        return "blocker.paused_for_month"
+    if one.reason is not Reason.CONTENT_REFUSED:
+        return "blocker.paused"
+    if blockers.is_worth_a_resume(report):
+        return "blocker.paused_for_a_while"
+    if resend.may_have_reached_some(report):
+        return "blocker.paused_for_content_in_part"
+    return "blocker.paused_for_content"
+
+
+def _of_account(one: Blocker, account: str, now: datetime, *, stopped: bool) -> Message:
+    """Tell an account's halt or stop; *stopped*: it is stopped, beside any halt."""
+    at = Moment(one.since or now, now)
+    if one.cause is Cause.ACCOUNT_HALTED:
+        # One command lifts both, so the halt on top of a stop must not invite to lift it unfixed.
+        return Message(
+            "blocker.halted_as_well" if stopped else "blocker.halted", account=account,
+            who=Speaker(one.who or "?", one.why), at=at,
+        )  # fmt: skip
+    if one.reason is Reason.TOO_MANY_DOUBTS:
+        return Message(
+            "blocker.stopped_for_doubts", account=account, at=at, n=one.count or "?",
+            ids=Shortened(one.broadcasts),
+        )  # fmt: skip
+    return Message(
+        "blocker.stopped", account=account, at=at, reason=reason(one.reason),
+        code=Code(one.errcode, one.errmsg), fix=fixes.of_account(one.errcode),
+    )  # fmt: skip
+
+
+def _behind(one: Blocker, report: Report) -> Message:
+    if one.cause is Cause.BEHIND:
+        several = "blocker.behind" if len(one.broadcasts) > 1 else "blocker.behind_one"
+        return Message(several, ids=Shortened(one.broadcasts), id=one.broadcasts[0])
+    own = one.broadcasts[0] == report.id
+    waits = one.until is not None and one.until > report.now
+    at = Moment(one.until or report.now, report.now) if waits else Message("blocker.at_once")
+    return Message(
+        "blocker.unknown_first_own" if own else "blocker.unknown_first", n=one.batch,
+        id=one.broadcasts[0], at=at,
+    )  # fmt: skip

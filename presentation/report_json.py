@@ -1,0 +1,93 @@
+"""A report as the object of ``--json``: moments in UTC, counts as numbers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from broadcast.call.attempts import Reason
+from broadcast.gates import blockers
+from broadcast.gates.blockers import Blocker
+from broadcast.reports import BatchLine, Did, OperatorAction, People, Report
+from presentation import content
+
+
+def as_json(report: Report, *, error: str | None = None) -> dict[str, Any]:
+    """Return the object; *error* is what kept the command from doing all that it was to do.
+
+    Raises ValueError if the report's content is none.
+    """
+    return {
+        "id": report.id,
+        "state": report.state.value,
+        "account": report.account,
+        "key": report.key,
+        "title": report.title,
+        "content": content.as_json(report.content),
+        "created_by": report.created_by,
+        "priority": report.priority,
+        "audience": report.audience,
+        "recipients": report.recipients,
+        "batches": report.batches,
+        "batch_list": [_batch(line) for line in report.batch_list],
+        "blockers": [_blocker(one) for one in blockers.of(report)],
+        "calls": report.calls,
+        "delivered": {"total": None, "eligible": None, "sent": None, "errors": None},
+        "created_at": _utc(report.created_at),
+        "scheduled_at": _utc(report.scheduled_at),
+        "started_at": _utc(report.started_at),
+        "finished_at": _utc(report.finished_at),
+        **_operator_actions(report.people),
+        "error": error,
+    }
+
+
+def _batch(line: BatchLine) -> dict[str, Any]:
+    return {
+        "n": line.n, "size": line.size, "state": line.state.value, "msg_id": line.msg_id,
+        "attempts": line.attempts, "errcode": line.errcode, "reason": _word(line.reason),
+        "not_before": _utc(line.not_before),
+    }  # fmt: skip
+
+
+def _blocker(one: Blocker) -> dict[str, Any]:
+    return {
+        "cause": one.cause.value, "reason": _word(one.reason), "errcode": one.errcode,
+        "errmsg": one.errmsg, "since": _utc(one.since), "until": _utc(one.until), "who": one.who,
+        "why": one.why, "count": one.count, "broadcasts": list(one.broadcasts), "batch": one.batch,
+        "command": one.command,
+    }  # fmt: skip
+
+
+def _word(reason: Reason | None) -> str | None:
+    return reason.value if reason else None
+
+
+def _operator_actions(people: People | None) -> dict[str, Any]:
+    if people is None:
+        return {}
+    return {
+        "operator_actions": [_action(one) for one in people.deeds],
+        "operator_actions_earlier": people.earlier,
+    }
+
+
+def _action(one: OperatorAction) -> dict[str, Any]:
+    told = {"at": utc(one.at), "who": one.who, "action": one.did.value, "why": one.why}
+    match one.did:
+        case Did.RESOLVE:
+            return told | {"batch": one.batch, "msg_id": one.msg_id}
+        case Did.RETRY:
+            return told | {"batches": one.batches}
+        case Did.HALT | Did.UNHALT:
+            return told | {"account": one.account}
+    return told
+
+
+def _utc(value: datetime | None) -> str | None:
+    return None if value is None else utc(value)
+
+
+def utc(moment: datetime, *, timespec: str = "milliseconds") -> str:
+    """Return a moment as ``--json`` writes it; *timespec* is that of ``datetime.isoformat``."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -1,0 +1,209 @@
+"""Facts in words: moments in Beijing time with their distance, states, reasons, codes, lists.
+
+The classes here are facts that more than one value makes up; a message holds them like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+from broadcast import day
+from broadcast.accounts import AccountKind
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Outcome
+from broadcast.errors import BroadcastError
+from broadcast.message import Message
+from broadcast.states import BatchState, BroadcastState
+
+if TYPE_CHECKING:
+    from presentation.texts import Texts
+
+#: Most lines, batches or broadcasts that are named one by one; the rest is counted.
+MOST_NAMED = 10
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment, and the one at which somebody reads of it."""
+
+    at: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Between:
+    """When something began: the first time and the last."""
+
+    first: datetime
+    last: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """WeChat's code and message, in brackets; nothing where there is no code."""
+
+    errcode: int | None
+    errmsg: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an errcode means, or that no list names it."""
+
+    errcode: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who did something, with the reason that was given."""
+
+    who: str
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """Names or numbers, of many only the first, and how many there are."""
+
+    each: Sequence[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Messages one after the other, with the text *between* them."""
+
+    parts: Sequence[Message]
+    between: str | None = None
+
+
+@singledispatch
+def of(fact: object, texts: Texts) -> object:
+    """Return a fact as it stands in a text: words, or itself where it has no words of its own."""
+    del texts
+    return fact
+
+
+@of.register(Message)
+@of.register(BroadcastError)
+def _(fact: Message | BroadcastError, texts: Texts) -> str:
+    return texts(fact)
+
+
+@of.register(AccountKind)
+@of.register(BatchState)
+@of.register(BroadcastState)
+@of.register(Outcome)
+def _(fact: Enum, texts: Texts) -> str:
+    return texts(f"{_PREFIXES[type(fact)]}{fact.value}")
+
+
+_PREFIXES: Mapping[type[Enum], str] = {
+    AccountKind: "account_kind.",
+    BatchState: "state.batch.",
+    BroadcastState: "state.broadcast.",
+    Outcome: "outcome.",
+}
+
+
+@of.register(Reason)
+def _(fact: Reason, texts: Texts) -> str:
+    return texts(f"reason.{fact.name.lower()}")
+
+
+@of.register(Moment)
+def _(fact: Moment, texts: Texts) -> str:
+    local, span = fact.at.astimezone(day.SHANGHAI), fact.at - fact.now
+    return texts(
+        "moment", weekday=texts(f"weekday.{local.isoweekday()}"), date=f"{local:%Y-%m-%d}",
+        time=f"{local:%H:%M}", distance=_distance(span, texts),
+    )  # fmt: skip
+
+
+@of.register(Between)
+def _(fact: Between, texts: Texts) -> object:
+    first, last = (of(Moment(one, fact.now), texts) for one in (fact.first, fact.last))
+    return first if first == last else texts("moment.between", first=first, last=last)
+
+
+@of.register(timedelta)
+def _(fact: timedelta, texts: Texts) -> str:
+    seconds = round(fact.total_seconds())
+    if seconds < 2 * _MINUTE_S:
+        return texts("span.seconds", n=seconds)
+    if seconds < 2 * _HOUR_S:
+        return texts("span.minutes", n=round(seconds / _MINUTE_S))
+    if seconds < 2 * _DAY_S:
+        return texts("span.hours", n=round(seconds / _HOUR_S))
+    return texts("span.days", n=round(seconds / _DAY_S))
+
+
+@of.register(Code)
+def _(fact: Code, texts: Texts) -> str:
+    if fact.errcode is None:
+        return ""
+    if fact.errmsg:
+        return texts("code", errcode=fact.errcode, errmsg=fact.errmsg)
+    return texts("code.bare", errcode=fact.errcode)
+
+
+@of.register(Meaning)
+def _(fact: Meaning, texts: Texts) -> str:
+    meaning = f"errcode.{fact.errcode}"
+    return texts(meaning if texts.has(meaning) else "explain.no_meaning")
+
+
+@of.register(Speaker)
+def _(fact: Speaker, texts: Texts) -> str:
+    return texts("speaker", who=fact.who, why=fact.why) if fact.why else fact.who
+
+
+@of.register(Joined)
+def _(fact: Joined, texts: Texts) -> str:
+    between = texts(fact.between) if fact.between else ""
+    return between.join(map(texts, fact.parts))
+
+
+@of.register(list)
+@of.register(tuple)
+def _(fact: Sequence[object], texts: Texts) -> str:
+    return texts("comma").join(str(of(one, texts)) for one in fact)
+
+
+@of.register(Shortened)
+def _(fact: Shortened, texts: Texts) -> object:
+    shown = of(list(fact.each[:MOST_NAMED]), texts)
+    if len(fact.each) > MOST_NAMED:
+        return texts("listed_more", shown=shown, count=len(fact.each))
+    return shown
+
+
+def _distance(span: timedelta, texts: Texts) -> str:
+    """Return how far a moment lies ahead, or back."""
+    if round(abs(span).total_seconds()) < 1:
+        return texts("distance.now")
+    return texts("distance.ahead" if span > timedelta(0) else "distance.back", span=abs(span))
+
+
+def suffix(n: int) -> str:
+    """Return what a text's id ends with where it speaks of one thing, not of several."""
+    return "_one" if n == 1 else ""
+
+
+def sizes(each: Collection[int]) -> Message:
+    """Tell how many followers a batch has, as one number where all are equal."""
+    smallest, largest = min(each), max(each)
+    if smallest == largest:
+        return Message("sizes.equal", n=smallest)
+    return Message("sizes.range", smallest=smallest, largest=largest)
+
+
+def reason(why: Reason | None) -> Reason:
+    """Return why something waits or stands still, also where no reason was recorded."""
+    return why or Reason.NONE

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from broadcast.message import Message
+from broadcast.reports import SETS
+from broadcast.states import BroadcastState
+from cli.bar import Bar
+from cli.terminal import Terminal
+from presentation.texts import LANGUAGES, Language, Texts
+from tests.unit.presentation.reports import EN, report
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("state", BroadcastState)
+def test_the_bar_fits_into_eighty_columns(
+    monkeypatch: pytest.MonkeyPatch, lang: Language, state: BroadcastState
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    figures = dict.fromkeys(SETS, 0) | {"accepted": 1_000_000}
+    bar = Bar(Terminal(Texts(lang)))
+
+    bar.show(
+        report(state, recipients=figures, audience={"planned": 1_000_000},
+               batches={"total": 100, "waiting": 0})
+    )  # fmt: skip
+
+    drawn = io.StringIO()
+    Console(file=drawn, width=80).print(bar.renderable)
+    assert "…" not in drawn.getvalue()
+
+
+def test_the_bar_tells_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    secret = Message("report.why", why="access_token=abcdef0123 [bold]")
+
+    Bar(Terminal(EN)).tell(secret)
+
+    assert capsys.readouterr().err == " (access_token=*** [bold])\n"

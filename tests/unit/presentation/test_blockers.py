@@ -1,0 +1,170 @@
+"""Why something makes no call: how often what happened, the fix, and one command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from broadcast.call.attempts import Reason
+from broadcast.call.outcomes import Endpoint, Outcome, meaning
+from broadcast.message import Message
+from broadcast.reports import SETS, LaneView
+from broadcast.states import BatchState, BroadcastState
+from presentation import blockers, fixes
+from presentation.texts import LANGUAGES, Language, Texts
+from presentation.words import Meaning, Shortened
+from tests.unit.presentation.reports import (
+    BOTH,
+    FREE,
+    HALTED,
+    LATER,
+    NOW,
+    STOPPED,
+    batch,
+    of_batches,
+    refused,
+    report,
+)
+
+S = BroadcastState
+DOUBTS = replace(
+    FREE, stopped_at=NOW, stop_reason=Reason.TOO_MANY_DOUBTS, stop_count=3,
+    stop_broadcasts=("20261127-abcdef", "20261127-fedcba"),
+)  # fmt: skip
+
+
+def ids(state: BroadcastState, lane: LaneView, **facts: Any) -> list[str]:
+    return [line.id for line in blockers.lines(report(state, lane, **facts))]
+
+
+@pytest.mark.parametrize(
+    ("lane", "wanted"),
+    [
+        (FREE, []),
+        (HALTED, ["blocker.halted"]),
+        (STOPPED, ["blocker.stopped"]),
+        (BOTH, ["blocker.stopped", "blocker.halted_as_well"]),
+    ],
+)
+@pytest.mark.parametrize("state", [S.COMPLETED, S.CANCELLED])
+def test_an_account_that_stands_still_is_told_even_after_the_end(
+    state: BroadcastState, lane: LaneView, wanted: list[str]
+) -> None:
+    assert ids(state, lane) == wanted
+
+
+def test_a_broadcast_held_by_its_account_alone_names_no_other_command() -> None:
+    assert ids(S.HELD, BOTH) == ["blocker.stopped", "blocker.halted_as_well"]
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted"),
+    [
+        ({"reason": Reason.PLAN_DOES_NOT_FIT}, "blocker.does_not_fit"),
+        ({"recipients": dict.fromkeys(SETS, 0) | {"accepted": 5, "in_doubt": 5},
+          "batches": {"total": 2, "waiting": 0, "in_doubt": 1}}, "blocker.in_doubt_one"),
+    ],
+)  # fmt: skip
+def test_a_broadcast_held_for_a_reason_of_its_own_tells_it_beside_the_halt(
+    own: Mapping[str, Any], wanted: str
+) -> None:
+    assert ids(S.HELD, HALTED, **own) == ["blocker.halted", wanted]
+
+
+def test_a_held_broadcast_of_a_free_account_always_names_a_command() -> None:
+    assert ids(S.HELD, FREE) == ["blocker.held"]
+
+
+def test_a_paused_broadcast_of_a_halted_account_tells_both() -> None:
+    assert ids(S.PAUSED, HALTED) == ["blocker.halted", "blocker.paused"]
+
+
+def test_a_wait_is_told_where_nothing_stands_still() -> None:
+    assert ids(S.SENDING, LATER) == ["blocker.account_waits"]
+
+
+def test_a_pause_for_refusals_tells_how_many_and_what_they_mean() -> None:
+    paused = report(S.PAUSED, reason=Reason.TOO_MANY_REFUSALS, reason_errcode=40003, reason_count=3)
+
+    [line] = blockers.lines(paused)
+
+    assert line == Message(
+        "blocker.paused_for_refusals", n=3, code=40003, meaning=Meaning(40003), id=paused.id
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "wanted", "command"),
+    [
+        (Reason.CONTENT_REFUSED, 45002, "blocker.paused_for_content", "broadcast cancel"),
+        (Reason.CONTENT_REFUSED, 43004, "blocker.paused_for_a_while", "broadcast resume"),
+        (Reason.QUOTA_MONTH, 45028, "blocker.paused_for_month", "broadcast resume"),
+    ],
+)
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_pause_by_one_refusal_tells_the_command(
+    reason: Reason, code: int, wanted: str, command: str, *, lang: Language
+) -> None:
+    [line] = blockers.lines(report(S.PAUSED, reason=reason, reason_errcode=code))
+
+    assert line.id == wanted
+    words = Texts(lang)(line)
+    assert str(code) in words
+    assert words.endswith(f"{command} 20261127-abcdef")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        batch(1, state=BatchState.ACCEPTED),
+        batch(1, state=BatchState.IN_DOUBT),
+        batch(1, state=BatchState.UNKNOWN),
+        batch(1, state=BatchState.CALLING),
+        batch(1, state=BatchState.REFUSED, reason=Reason.SAID_NOT_SENT),
+    ],
+)
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_content_refused_in_the_middle_is_never_to_be_sent_to_the_same_list(
+    other: Any, lang: Language
+) -> None:
+    middle = of_batches(
+        S.PAUSED, other, refused(2, 45002, reason=Reason.CONTENT_REFUSED), batch(3),
+        reason=Reason.CONTENT_REFUSED, reason_errcode=45002,
+    )  # fmt: skip
+
+    [line] = blockers.lines(middle)
+
+    assert line.id == "blocker.paused_for_content_in_part"
+    assert "broadcast" not in Texts(lang)(line)
+
+
+def test_a_stop_for_doubts_names_their_broadcasts() -> None:
+    [line] = blockers.of_account("shop", DOUBTS, NOW)
+
+    assert line.id == "blocker.stopped_for_doubts"
+    assert line.facts["ids"] == Shortened(DOUBTS.stop_broadcasts)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_stop_for_doubts_names_both_commands(lang: Language) -> None:
+    [line] = map(Texts(lang), blockers.of_account("shop", DOUBTS, NOW))
+
+    assert "broadcast resolve ID --batch N --sent MSG_ID" in line
+    assert line.endswith("broadcast unhalt --account shop")
+
+
+@pytest.mark.parametrize("code", sorted(fixes.OF_ACCOUNTS))
+def test_a_code_that_stops_an_account_has_its_own_fix(code: int) -> None:
+    assert meaning(Endpoint.MASS_SEND, code).outcome in {Outcome.STOP_ACCOUNT, Outcome.TOKEN}
+
+    [line] = blockers.of_account("shop", replace(STOPPED, stop_errcode=code), NOW)
+
+    assert line.facts["fix"] == Message(f"fix.account.{code}")
+
+
+def test_any_other_stop_is_to_be_fixed_all_the_same() -> None:
+    [line] = blockers.of_account("shop", replace(STOPPED, stop_errcode=45501), NOW)
+    assert line.facts["fix"] == Message("fix.account")

@@ -1,0 +1,59 @@
+"""What `broadcast explain` tells to do is what is really done."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from broadcast.call.attempts import Attempt
+from broadcast.call.decide import Policy, Verdict, decide
+from broadcast.call.outcomes import MAPS, Endpoint, Outcome, meaning
+from broadcast.call.waits import Waits
+from broadcast.message import Message
+from presentation.fixes import of_call
+from tests.unit.presentation.reports import EN
+
+NOON = datetime(2026, 12, 1, 4, tzinfo=UTC)
+OF_MASS_SEND = MAPS[Endpoint.MASS_SEND]
+RECIPIENTS = sorted(c for c, m in OF_MASS_SEND.items() if m.outcome is Outcome.BAD_RECIPIENTS)
+
+
+def called(number: int, errcode: int | None, outcome: Outcome, *, at: datetime) -> Attempt:
+    return Attempt(
+        number=number, outcome=outcome, errcode=errcode, started_at=at, outcome_recorded_at=at
+    )
+
+
+@pytest.mark.parametrize("errcode", RECIPIENTS)
+def test_a_batch_that_is_said_to_be_halved_is_halved(errcode: int) -> None:
+    refused = called(1, errcode, Outcome.BAD_RECIPIENTS, at=NOON)
+
+    verdict = decide([refused], now=NOON, policy=Policy(size=10_000, splits_left=4)).verdict
+
+    wanted = {Verdict.SPLIT: "fix.bad_recipients", Verdict.REFUSE: "fix.bad_list"}[verdict]
+    assert of_call(errcode) == Message(wanted)
+
+
+def test_a_list_that_is_blamed_as_a_whole_is_not_said_to_be_halved() -> None:
+    assert "not halved" in EN(of_call(40130))
+    assert "is halved" in EN(of_call(40003))
+
+
+def test_an_unknown_outcome_is_repeated_as_long_as_is_said() -> None:
+    history, now = [called(1, -1, Outcome.UNKNOWN, at=NOON)], NOON
+    policy = Policy(size=10_000, splits_left=4, waits=Waits())
+    while (decision := decide(history, now=now, policy=policy)).verdict is Verdict.REPEAT_UNKNOWN:
+        assert decision.not_before is not None
+        now = decision.not_before
+        history.append(called(len(history) + 1, -1, Outcome.UNKNOWN, at=now))
+
+    hours = round((now - NOON) / timedelta(hours=1))
+    assert decision.verdict is Verdict.DOUBT
+    assert of_call(-1) == Message("fix.unknown", tries=len(history) - 1, hours=hours, window=23)
+
+
+@pytest.mark.parametrize("errcode", [40001, 45009, 48001, 99999999])
+def test_other_codes_have_the_text_of_what_they_end_as(errcode: int) -> None:
+    ended = meaning(Endpoint.MASS_SEND, errcode).outcome
+    assert of_call(errcode) == Message(f"fix.{ended}")
