@@ -106,7 +106,7 @@ def of_object(value: object, *, limit: int) -> Content:
 
 
 def _check_text(text: str, limit: int) -> tuple[Message, ...]:
-    if not text.strip():
+    if is_blank(text):
         raise ContentError("error.content.empty")
     if len(text) > limit:
         raise ContentError("error.content.too_long", length=len(text), limit=limit)

@@ -207,7 +207,7 @@ def test_a_plan_that_does_not_fit_is_refused_and_not_stored(
     quota = QuotaStub(plan.Quota(daily_limit=100, used=98, remain=2))
     wanted = order(account, batch_size=10)
 
-    with pytest.raises(PlanError, match="error.plan.too_many "):
+    with pytest.raises(PlanError, match=r"error\.plan\.too_many "):
         send(engine, wanted, openids(25), quota=quota)
     assert counts(engine) == (0, 0)
 
