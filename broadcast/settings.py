@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         accounts.CALLS_PER_MINUTE, validation_alias=_env("WECHAT_CALLS_PER_MINUTE")
     )
     shared_quota: bool = Field(default=True, validation_alias=_env("WECHAT_SHARED_QUOTA"))
-    #: Read by ``cli.language``, since texts are needed before settings; here it is checked.
+    #: Read where a process begins, since texts are needed before settings; here it is checked.
     lang: Literal["zh", "en"] | None = Field(None, validation_alias=_env("BROADCAST_LANG"))
     accounts_file: Path | None = Field(None, validation_alias=_env("BROADCAST_ACCOUNTS_FILE"))
     batch_size: Annotated[int, Field(ge=SMALLEST, le=LARGEST)] = Field(

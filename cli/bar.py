@@ -47,21 +47,21 @@ class Bar:
         """Take the bar away."""
         self._bar.stop()
 
-    def show(self, told: Report) -> None:
-        """Move the bar to the recipients who are told."""
-        planned = told.audience["planned"] or 0
-        total = told.batches["total"]
+    def show(self, report: Report) -> None:
+        """Move the bar to how far the report is."""
+        planned = report.audience["planned"] or 0
+        total = report.batches["total"]
         figures = self._texts(
             "following.bar" if total else "following.bar_uncut",
-            accepted=told.recipients["accepted"], planned=planned,
-            done=total - told.batches["waiting"], total=total,
+            accepted=report.recipients["accepted"], planned=planned,
+            done=total - report.batches["waiting"], total=total,
         )  # fmt: skip
         self._bar.update(
             self._task,
             total=planned,
-            completed=planned - (told.recipients["waiting"] or 0),
+            completed=planned - (report.recipients["waiting"] or 0),
             # The long one does not fit into 80 columns beside the figures.
-            description=escape(self._texts(f"state.short.{told.state}")),
+            description=escape(self._texts(f"state.short.{report.state}")),
             figures=escape(figures),
         )
 

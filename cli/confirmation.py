@@ -23,9 +23,8 @@ def summary(
     *stops* are why the account stands still.
     """
     account, figures = order.account, prepared.figures
-    yield Message(
-        "confirmation.account", name=account.name, appid=account.appid, kind=account.account_kind
-    )
+    kind = Message(f"account_kind.{account.account_kind}")
+    yield Message("confirmation.account", name=account.name, appid=account.appid, kind=kind)
     yield from stops
     yield Message(
         "confirmation.audience", read=figures.read, malformed=figures.malformed,

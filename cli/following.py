@@ -51,8 +51,8 @@ class Until(StrEnum):
 class Progress(Protocol):
     """Shows how far it is."""
 
-    def show(self, told: Report) -> None:
-        """Show the figures of *told*."""
+    def show(self, report: Report) -> None:
+        """Show the figures of *report*."""
 
     def tell(self, message: Message) -> None:
         """Tell something beside them."""
@@ -62,14 +62,14 @@ class Progress(Protocol):
 class Followed:
     """Where the following ended."""
 
-    told: Report
+    report: Report
     #: It is not at rest, but waits for another day.
     another_day: bool
 
     @property
     def good(self) -> bool:
         """Whether every batch was accepted."""
-        return self.told.state is BroadcastState.COMPLETED
+        return self.report.state is BroadcastState.COMPLETED
 
 
 def follow(
@@ -87,37 +87,39 @@ def follow(
     watch = _Watch(progress=progress, redis_problem=redis_problem)
     pauses = Pauses()
     while True:
-        told = watch.look(engine, broadcast_id)
-        if told is not None:
-            progress.show(told)
-            if _rests(told, until) or waits_for_another_day(told):
-                return Followed(told=_whole(engine, told), another_day=not _rests(told, until))
-            watch.say_what_waits(engine, told)
-        time.sleep(pauses.after(told, now_s=time.monotonic()))
+        report = watch.look(engine, broadcast_id)
+        if report is not None:
+            progress.show(report)
+            if _rests(report, until) or waits_for_another_day(report):
+                return Followed(
+                    report=_whole(engine, report), another_day=not _rests(report, until)
+                )
+            watch.say_what_waits(engine, report)
+        time.sleep(pauses.after(report, now_s=time.monotonic()))
 
 
-def waits_for_another_day(told: Report) -> bool:
+def waits_for_another_day(report: Report) -> bool:
     """Tell whether nothing happens before the account's day has turned."""
-    if told.state is BroadcastState.SCHEDULED and told.scheduled_at is not None:
-        return day.start(told.scheduled_at) > day.start(told.now)
-    wait = blockers.lane_wait(told)
+    if report.state is BroadcastState.SCHEDULED and report.scheduled_at is not None:
+        return day.start(report.scheduled_at) > day.start(report.now)
+    wait = blockers.lane_wait(report)
     if wait is None or wait.reason is not Reason.QUOTA_TODAY or wait.until is None:
         return False
-    return day.start(wait.until) > day.start(told.now)
+    return day.start(wait.until) > day.start(report.now)
 
 
-def _rests(told: Report, until: Until) -> bool:
-    if told.state not in SHOWN_AT_REST:
+def _rests(report: Report, until: Until) -> bool:
+    if report.state not in SHOWN_AT_REST:
         return False
-    if told.state is BroadcastState.COMPLETED and until is Until.FINISHED:
+    if report.state is BroadcastState.COMPLETED and until is Until.FINISHED:
         # A batch that WeChat gave no msg_id, or was asked about for 48 h, is never reported.
-        return told.results_due == 0
+        return report.results_due == 0
     return True
 
 
-def _whole(engine: Engine, told: Report) -> Report:
+def _whole(engine: Engine, report: Report) -> Report:
     """Read it once more, with its batches."""
-    return reports.report(engine, told.id)
+    return reports.report(engine, report.id)
 
 
 class Pauses:
@@ -130,11 +132,12 @@ class Pauses:
         self._settled = -1
         self._began_s = self._moved_s = time.monotonic()
 
-    def after(self, told: Report | None, *, now_s: float) -> float:
-        """Return the seconds to pause after a look that showed *told*."""
-        if told is None:
+    def after(self, report: Report | None, *, now_s: float) -> float:
+        """Return the seconds to pause after a look that showed *report*."""
+        if report is None:
             return LONGEST_PAUSE_S
-        settled, total = told.batches["total"] - told.batches["waiting"], told.batches["total"]
+        total = report.batches["total"]
+        settled = total - report.batches["waiting"]
         if settled != self._settled:
             self._settled, self._moved_s = settled, now_s
         if now_s - self._moved_s > LONGEST_PAUSE_S * self.SHARE:
@@ -161,7 +164,7 @@ class _Watch:
     def look(self, engine: Engine, broadcast_id: str) -> Report | None:
         """Return the report, or None while the database is away."""
         try:
-            told = reports.report(engine, broadcast_id, whole=False)
+            report = reports.report(engine, broadcast_id, whole=False)
         except DatabaseAwayError as error:
             since = self._away_since = self._away_since or time.monotonic()
             if time.monotonic() - since > DATABASE_PATIENCE_S:
@@ -172,42 +175,42 @@ class _Watch:
             self._away_since = None
             self._progress.tell(Message("following.database_back"))
             self._said.discard("database")
-        return told
+        return report
 
-    def say_what_waits(self, engine: Engine, told: Report) -> None:
+    def say_what_waits(self, engine: Engine, report: Report) -> None:
         """Say why nothing happens, once a cause."""
-        figures = (told.state, told.calls, *told.batches.values())
+        figures = (report.state, report.calls, *report.batches.values())
         now = time.monotonic()
         if figures != self._figures:
             self._figures, self._moved_at = figures, now
-        wait = blockers.lane_wait(told)
+        wait = blockers.lane_wait(report)
         if wait is not None:
             # What comes after the wait has its own time to move.
             self._moved_at = now
-            self._once(f"lane {wait.reason}", in_words(wait, told))
-        elif told.state is BroadcastState.SCHEDULED and told.scheduled_at is not None:
-            at = Moment(told.scheduled_at, told.now)
+            self._once(f"lane {wait.reason}", in_words(wait, report))
+        elif report.state is BroadcastState.SCHEDULED and report.scheduled_at is not None:
+            at = Moment(report.scheduled_at, report.now)
             self._once("scheduled", Message("following.scheduled", at=at))
-            self._say([one for one in blockers.of(told) if one.cause is Cause.OVERDUE], told)
+            self._say([one for one in blockers.of(report) if one.cause is Cause.OVERDUE], report)
         elif now - self._moved_at > STALLED_S and now - self._looked_at > STALLED_S:
             self._looked_at = now
-            self._look_around(engine, told)
+            self._look_around(engine, report)
 
-    def _look_around(self, engine: Engine, told: Report) -> None:
+    def _look_around(self, engine: Engine, report: Report) -> None:
         problem = self._redis_problem()
         if problem is not None:
             self._once("redis", Message("following.redis_away", text=problem))
             return
         # The next look notices it, and counts how long it is away.
         with contextlib.suppress(DatabaseAwayError):
-            whole = _whole(engine, told)
+            whole = _whole(engine, report)
             self._say(blockers.of(whole), whole)
 
-    def _say(self, each: Iterable[Blocker], told: Report) -> None:
+    def _say(self, each: Iterable[Blocker], report: Report) -> None:
         for one in each:
-            # A moment that has passed is told anew: the next one lies farther off each time.
+            # A moment that has passed is report anew: the next one lies farther off each time.
             what = f"{one.cause} {one.batch} {one.until} {','.join(one.broadcasts)}"
-            self._once(what, in_words(one, told))
+            self._once(what, in_words(one, report))
 
     def _once(self, what: str, message: Message) -> None:
         if what not in self._said:
@@ -227,9 +230,9 @@ class Lines:
         self._shown: Message | None = None
         self._shown_at = float("-inf")
 
-    def show(self, told: Report) -> None:
+    def show(self, report: Report) -> None:
         """Print a line when the figures moved, at most one a second."""
-        line = _line(told)
+        line = _line(report)
         now = time.monotonic()
         if line != self._shown and now - self._shown_at >= self.EVERY_S:
             self._shown, self._shown_at = line, now
@@ -240,10 +243,10 @@ class Lines:
         self._terminal.note(message)
 
 
-def _line(told: Report) -> Message:
-    total = told.batches["total"]
+def _line(report: Report) -> Message:
+    total = report.batches["total"]
     return Message(
-        "following.line" if total else "following.line_uncut", state=told.state,
-        accepted=told.recipients["accepted"], planned=told.audience["planned"],
-        done=total - told.batches["waiting"], total=total,
+        "following.line" if total else "following.line_uncut", state=report.state,
+        accepted=report.recipients["accepted"], planned=report.audience["planned"],
+        done=total - report.batches["waiting"], total=total,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Reports on the terminal; ``--wait`` and ``watch``, which follow first; and the exit status."""
+"""Reports on the terminal, whole or what remains; ``--wait`` and ``watch``, which follow first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from broadcast.errors import InputError, OutOfReachError, SettingsError
-from broadcast.gates import blockers
+from broadcast.gates.blockers import is_driven
 from broadcast.message import Message
 from broadcast.reports import Report
 from broadcast.states import SHOWN_DONE
@@ -17,7 +17,7 @@ from cli.terminal import one_line
 from cli.wiring.run import Run
 from models.ledger.reading import reports
 from models.ledger.reading.in_flight import InFlight
-from presentation import next_steps, report_json
+from presentation import blockers, next_steps, report_json
 from presentation import report as reporting
 
 
@@ -42,11 +42,11 @@ def wait(run: Run, broadcast_id: str, *, until: Until, as_json: bool) -> int:
     except OutOfReachError as error:
         status = exits.OUT_OF_REACH
         return terminal.fail("following.gave_up", text=error, id=broadcast_id, status=status)
-    show(run, followed.told, as_json=as_json)
+    show(run, followed.report, as_json=as_json)
     if followed.good:
         return exits.DONE
     if followed.another_day:
-        terminal.note("following.another_day", id=followed.told.id)
+        terminal.note("following.another_day", id=followed.report.id)
     return exits.FAILED
 
 
@@ -57,7 +57,7 @@ def show(run: Run, report: Report, flown: Iterable[InFlight] = (), *, as_json: b
     them any more.
     """
     engine = run.engine
-    in_flight = [one for one in flown if one.driven and not blockers.is_driven(report)]
+    in_flight = [one for one in flown if one.driven and not is_driven(report)]
     steps = [
         *next_steps.in_flight(ledger_facts.calls(in_flight), report.now),
         *_absent(run, report),
@@ -69,6 +69,20 @@ def show(run: Run, report: Report, flown: Iterable[InFlight] = (), *, as_json: b
         run.terminal.say(line)
     if as_json:
         show_json(run, report)
+
+
+def show_what_remains(run: Run, report: Report, flown: Iterable[InFlight]) -> None:
+    """Say where everybody is, what is under way and cannot be stopped, and what goes on how."""
+    # What a worker left behind is among the blockers.
+    in_flight = ledger_facts.calls(one for one in flown if one.driven)
+    for line in (
+        reporting.recipients(report),
+        *reporting.maybe_sent(report),
+        *next_steps.in_flight(in_flight, report.now),
+        *blockers.lines(report),
+        *next_steps.lines(report, ledger_facts.circumstances(run.engine, report)),
+    ):
+        run.terminal.say(line)
 
 
 def show_json(run: Run, report: Report) -> None:

@@ -13,7 +13,6 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from broadcast import day
-from broadcast.accounts import AccountKind
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.errors import BroadcastError
@@ -96,7 +95,6 @@ def _(fact: Message | BroadcastError, texts: Texts) -> str:
     return texts(fact)
 
 
-@of.register(AccountKind)
 @of.register(BatchState)
 @of.register(BroadcastState)
 @of.register(Outcome)
@@ -105,7 +103,6 @@ def _(fact: Enum, texts: Texts) -> str:
 
 
 _PREFIXES: Mapping[type[Enum], str] = {
-    AccountKind: "account_kind.",
     BatchState: "state.batch.",
     BroadcastState: "state.broadcast.",
     Outcome: "outcome.",

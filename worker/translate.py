@@ -77,9 +77,8 @@ def no_answer(error: NoAnswerError) -> NoAnswer:
             return _unheard(error)
         case TokenFetchError(errcode=int(errcode)):
             means = meaning(Endpoint.TOKEN, errcode)
-            return NoAnswer(
-                outcome=means.outcome, scope=means.scope, errcode=errcode, errmsg=str(error)
-            )
+            # WeChat's own words went to the process that asked.
+            return NoAnswer(outcome=means.outcome, scope=means.scope, errcode=errcode)
         case TokenRefusedError() if error.retry_after_s > SHORT_WAIT_S:
             outcome = Outcome.STOP_ACCOUNT
         case _:

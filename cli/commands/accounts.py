@@ -66,8 +66,9 @@ def _say(run: Run, configured: list[Account], lanes: Lanes) -> None:
     if not configured:
         terminal.say(no_account())
     for account in configured:
+        kind = Message(f"account_kind.{account.account_kind}")
         terminal.say(
-            "accounts.line", name=account.name, appid=account.appid, kind=account.account_kind,
+            "accounts.line", name=account.name, appid=account.appid, kind=kind,
             mode=account.token_mode, pace=_pace(account), base=redact(account.api_base),
         )  # fmt: skip
         for line in lanes.stops(account.name):

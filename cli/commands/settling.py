@@ -17,7 +17,7 @@ from broadcast.reports import Report
 from cli import ledger_facts, waking
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.group import Command
-from cli.remaining import remains
+from cli.showing import show_what_remains
 from cli.terminal import one_line
 from cli.wiring.person import in_one_line, who
 from cli.wiring.run import Run
@@ -56,7 +56,7 @@ def resolve(
     )  # fmt: skip
     for line in resolved(broadcast_id, done, msg_id):
         run.terminal.say(line)
-    remains(run, *in_flight.beside_report(ledger, broadcast_id))
+    show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id))
 
 
 def _number(text: str, message_id: str) -> int:
@@ -97,40 +97,40 @@ def retry(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None)
         ledger, broadcast_id, who=who(), why=in_one_line(why),
         waits=Waits(run.settings.wait_scale),
     )  # fmt: skip
-    told, flown = in_flight.beside_report(ledger, broadcast_id)
-    waking.wake(run, told)
-    for line in retried(told, done):
+    report, flown = in_flight.beside_report(ledger, broadcast_id)
+    waking.wake(run, report)
+    for line in retried(report, done):
         run.terminal.say(line)
-    remains(run, told, flown)
+    show_what_remains(run, report, flown)
 
 
-def retried(told: Report, done: Retried) -> Iterator[Message]:
+def retried(report: Report, done: Retried) -> Iterator[Message]:
     """Yield what was put back, whether the broadcast goes on, and what was left and why."""
     groups = ledger_facts.left_over(done.placed)
     again = [group for group in groups if group.verdict is RetryVerdict.AGAIN]
     if again:
-        yield Message(f"retry.again{several(again)}", id=told.id, **together(again))
+        yield Message(f"retry.again{several(again)}", id=report.id, **together(again))
     else:
-        yield Message("retry.nothing", id=told.id)
+        yield Message("retry.nothing", id=report.id)
     if done.forgotten:
         yield Message(
             f"retry.forgotten{suffix(len(done.forgotten))}",
             numbers=Shortened(sorted(done.forgotten)), age=min(done.forgotten.values()),
-            id=told.id,
+            id=report.id,
         )  # fmt: skip
-    yield _goes(told, done)
+    yield _goes(report, done)
     never = [group for group in groups if group.verdict is RetryVerdict.NEVER_CALLED]
     if done.goes is Goes.ON and never:
         yield Message(f"retry.never_called{several(never)}", **together(never))
     for group in groups:
         if group not in [*again, *never]:
-            yield _left(group, told.id)
+            yield _left(group, report.id)
 
 
-def _goes(told: Report, done: Retried) -> Message:
-    blocked = done.goes in {Goes.ON, Goes.ALREADY} and told.lane.stands_still
+def _goes(report: Report, done: Retried) -> Message:
+    blocked = done.goes in {Goes.ON, Goes.ALREADY} and report.lane.stands_still
     goes = "on_blocked" if blocked else done.goes
-    return Message(f"retry.goes.{goes}", id=told.id, account=told.account)
+    return Message(f"retry.goes.{goes}", id=report.id, account=report.account)
 
 
 def _left(group: LeftOver, broadcast_id: str) -> Message:

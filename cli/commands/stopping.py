@@ -17,13 +17,14 @@ from broadcast.states import BroadcastState
 from cli import ledger_facts, waking
 from cli.commands.options import AccountName, BroadcastID, Why, new_app
 from cli.group import Command
-from cli.remaining import remains
+from cli.showing import show_what_remains
 from cli.wiring.person import in_one_line, who
 from cli.wiring.run import Run
 from models.ledger import operator
 from models.ledger.reading import in_flight, known, reports
 from models.ledger.reading.in_flight import Waiting
-from presentation import next_steps, report
+from presentation import next_steps
+from presentation import report as reporting
 from presentation.words import MOST_NAMED, Shortened
 
 app = new_app()
@@ -88,14 +89,14 @@ def _steer(run: Run, control: Control, broadcast_id: str, *, why: str | None, na
     """Carry out *control* and say what came of it; doing it twice is no error."""
     ledger = run.engine
     changed = control(ledger, broadcast_id, who=who(), why=in_one_line(why))
-    told, flown = in_flight.beside_report(ledger, broadcast_id)
+    report, flown = in_flight.beside_report(ledger, broadcast_id)
     already = f"{name}.already"
-    text = f"{name}.done" if changed else AS_IT_STANDS.get((already, told.state), already)
-    if told.lane.stands_still:
+    text = f"{name}.done" if changed else AS_IT_STANDS.get((already, report.state), already)
+    if report.lane.stands_still:
         text = BLOCKED_BY_ITS_ACCOUNT.get(text, text)
-    waking.wake(run, told)
-    run.terminal.say(text, id=broadcast_id, state=told.state, account=told.account)
-    remains(run, told, flown)
+    waking.wake(run, report)
+    run.terminal.say(text, id=broadcast_id, state=report.state, account=report.account)
+    show_what_remains(run, report, flown)
 
 
 EveryAccount = Annotated[bool, typer.Option("--all", help="help.all_accounts")]
@@ -140,7 +141,7 @@ def _configured(run: Run, *, every: bool) -> Collection[Account]:
     """Return the accounts of the settings, used or not.
 
     A secret that cannot be read keeps nobody from the kill switch: what has ever called is in the
-    ledger. That more may exist is told where all of them are meant.
+    ledger. That more may exist is report where all of them are meant.
     """
     try:
         return run.settings.accounts().values()
@@ -195,7 +196,7 @@ def _say_what_remains(run: Run, changed: list[str], accounts: list[str]) -> None
     for line in next_steps.in_flight(ledger_facts.calls(flown), lanes.now):
         terminal.say(line)
     for account in accounts:
-        # One command lifts both, so a stop is told beside the halt that was put on top of it.
+        # One command lifts both, so a stop is report beside the halt that was put on top of it.
         if account not in changed or lanes.is_stopped(account):
             for line in lanes.stops(account):
                 terminal.say(line)
@@ -206,8 +207,8 @@ def _say_what_waits(run: Run, account: str, waiting: Waiting) -> None:
     if waiting.going:
         terminal.say("lanes.waiting", account=account, ids=Shortened(waiting.going))
         for broadcast_id in waiting.going[:MOST_NAMED]:
-            told = reports.report(run.engine, broadcast_id)
-            for line in (report.recipients(told), *report.maybe_sent(told)):
-                terminal.say(Message("lanes.broadcast", id=told.id, recipients=line))
+            report = reports.report(run.engine, broadcast_id)
+            for line in (reporting.recipients(report), *reporting.maybe_sent(report)):
+                terminal.say(Message("lanes.broadcast", id=report.id, recipients=line))
     if waiting.kept_back:
         terminal.say("lanes.kept_back", account=account, ids=Shortened(waiting.kept_back))

@@ -52,22 +52,21 @@ class WeChat:
         """The token service of all accounts."""
         settings = self._run.settings
         by_appid = {account.appid: account for account in settings.accounts().values()}
-        clients = {appid: self.client(account.api_base) for appid, account in by_appid.items()}
+        clients = {appid: self._client(account.api_base) for appid, account in by_appid.items()}
         return TokenService(
             self.redis, ClientTokenFetcher(by_appid, clients),
             keys=Keys(prefix=settings.redis_prefix),
             on_drift=lambda appid: self._tell_drift(by_appid[appid].name),
         )  # fmt: skip
 
-    def client(self, base: str) -> WeChatClient:
-        """Return the client of the WeChat at *base*."""
+    def client(self, account: Account) -> AccountClient:
+        """Return the account's way to WeChat."""
+        return AccountClient(self._client(account.api_base), self.tokens, account)
+
+    def _client(self, base: str) -> WeChatClient:
         if base not in self._clients:
             self._clients[base] = WeChatClient(base, timeouts=TIMEOUTS, pool_size=2)
         return self._clients[base]
-
-    def of(self, account: Account) -> AccountClient:
-        """Return the account's way to WeChat."""
-        return AccountClient(self.client(account.api_base), self.tokens, account)
 
     def quota(self, account: Account) -> plan.Quota:
         """Ask for today's calls of mass/send, with one new token if the shared one is refused.
@@ -75,7 +74,7 @@ class WeChat:
         Raises WeChatAwayError, WeChatRefusedError, RedisAwayError, TokenRefusedError and alike.
         """
         try:
-            said = self.of(account).ask(QuotaGet(cgi_path=MassSend.path))
+            said = self.client(account).ask(QuotaGet(cgi_path=MassSend.path))
         except WeChatError as error:
             problem = _as_ours(error, account)
         else:
@@ -85,7 +84,7 @@ class WeChat:
     def refresh_token(self, account: Account) -> None:
         """Fetch the token now. Raises as :meth:`quota`."""
         try:
-            self.of(account).refresh(reason="by hand")
+            self.client(account).refresh(reason="by hand")
         except WeChatError as error:
             problem = _as_ours(error, account)
         else:

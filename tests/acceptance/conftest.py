@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Everything that an installation is made of.
 INSTALLED = (
     "broadcast", "celeryconfig.py", "cli", "coordination", "examples", "migrations", "models",
-    "producer", "simulator", "wechat", "worker",
+    "presentation", "producer", "simulator", "wechat", "worker",
 )  # fmt: skip
 UNLIMITED = {"daily_limit": 100_000, "calls_per_minute": 0}
 

@@ -28,8 +28,8 @@ VARIABLE = "TESTS_START"
 #: What programs of ours read whenever they need it. Whatever else differs in an environment, an
 #: interpreter or a library may have read when it was started or imported.
 AT_RUN_TIME = ("BROADCAST_", "CELERY_BROKER_URL", "DATABASE_URL", "REDIS_URL", "WECHAT_", "PYTEST_")
-#: But this our own modules read while they are imported: the texts of options, and where to die.
-AT_IMPORT = ("BROADCAST_CRASH_AT", "BROADCAST_LANG")
+#: But this our own modules read while they are imported: where to die.
+AT_IMPORT = ("BROADCAST_CRASH_AT",)
 #: The servers themselves; the guard against processes that a test left spares them.
 PIDS: set[int] = set()
 
@@ -153,7 +153,7 @@ class WarmPython:
 
 #: For commands: it has our own modules, too, but for those that read settings once.
 COMMANDS = WarmPython(
-    ("broadcast", "models", "wechat", "coordination", "producer", "cli"), AT_IMPORT
+    ("broadcast", "models", "wechat", "coordination", "presentation", "producer", "cli"), AT_IMPORT
 )
 #: For workers, beats and simulators; the simulator is ours, and reads nothing while it is imported.
 PROGRAMS = WarmPython(("simulator",))

@@ -48,8 +48,8 @@ FORBIDDEN = {
     "simulator/endpoints": ("simulator.admin", "simulator.app"),
     "wechat": (
         *("celery", "redis", "sqlalchemy"),
-        *("broadcast", "cli", "coordination", "models", "presentation", "producer", "simulator"),
-        "worker",
+        *("broadcast", "cli", "coordination", "models", "presentation", "producer"),
+        *("simulator", "worker"),
     ),
     "worker": ("cli", "producer", "simulator"),
 }

@@ -395,7 +395,7 @@ def test_state_of_a_newer_release_is_no_finding(engine: Engine, broadcast_id: st
     table = Batch.__table__
     with engine.begin() as connection:
         connection.exec_driver_sql(
-            f"UPDATE {table.name} SET state = 'napping' WHERE n = 4"  # noqa: S608 - no input
+            f"UPDATE {table.name} SET state = 'napping' WHERE n = 4"
         )
     assert found(engine) == set()
 

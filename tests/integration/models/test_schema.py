@@ -200,14 +200,14 @@ def test_upgrade_that_fails_leaves_sqlite_as_it_was(
 
 
 def test_check_tells_missing_old_and_new(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SchemaError, match="broadcast db upgrade") as caught:
+    with pytest.raises(SchemaError) as caught:
         schema.check(empty)
     assert caught.value.message_id == "error.schema.missing"
     schema.upgrade(empty)
     schema.check(empty)
     with empty.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'of the future'"))
-    with pytest.raises(SchemaError, match="broadcast db upgrade") as caught:
+    with pytest.raises(SchemaError) as caught:
         schema.check(empty)
     assert caught.value.message_id == "error.schema.new"
     with pytest.raises(SchemaError, match="of the future"):
@@ -217,7 +217,7 @@ def test_check_tells_missing_old_and_new(empty: Engine, monkeypatch: pytest.Monk
             text("UPDATE alembic_version SET version_num = :old"), {"old": schema.HEAD}
         )
     monkeypatch.setattr(schema, "HEAD", "the next one")
-    with pytest.raises(SchemaError, match="broadcast db upgrade") as caught:
+    with pytest.raises(SchemaError) as caught:
         schema.check(empty)
     assert caught.value.message_id == "error.schema.old"
 

@@ -88,7 +88,7 @@ def test_a_silent_broker_is_given_up_on(valkey: Valkey, tcp_proxy: MakeProxy) ->
 
 def test_neither_celery_nor_worker_is_imported_before_a_ring() -> None:
     program = (
-        "import sys, producer.publish, producer.submit, cli.commands.status\n"
+        "import sys, producer.publish, producer.submit, cli.commands.looking\n"
         "producer.publish.CeleryBell('redis://localhost/0')\n"
         "print([m for m in ('celery', 'kombu', 'numpy', 'requests', 'redis', 'rich.table', "
         "'worker.tasks') if m in sys.modules])"

@@ -208,7 +208,7 @@ def test_a_plan_that_does_not_fit_is_refused_and_not_stored(
     quota = QuotaStub(plan.Quota(daily_limit=100, used=98, remain=2))
     wanted = order(account, batch_size=10)
 
-    with pytest.raises(PlanError, match="--spread-days"):
+    with pytest.raises(PlanError, match=r"error\.plan\.too_many "):
         send(engine, wanted, openids(25), quota=quota)
     assert counts(engine) == (0, 0)
 
@@ -231,7 +231,7 @@ def test_with_wechat_away_it_is_stored_unproved_and_says_so(
     made = send(engine, order(account), openids(5), quota=QuotaStub(None))
 
     assert made.proof.fit is plan.Fit.UNPROVED
-    assert [n.message_id for n in made.notices] == ["notice.plan.unproved"]
+    assert [n.id for n in made.notices] == ["notice.plan.unproved"]
     assert counts(engine) == (1, 1)
 
 
@@ -241,7 +241,7 @@ def test_with_the_broker_away_it_is_stored_and_the_sweep_will_ring(
     made = send(engine, order(account), openids(5), bell=BellStub(away=True))
 
     assert (made.created, made.rung) == (True, False)
-    assert [n.message_id for n in made.notices] == ["notice.submit.not_rung"]
+    assert [n.id for n in made.notices] == ["notice.submit.not_rung"]
     assert sweeps.due(engine).plans == [made.id]
 
 

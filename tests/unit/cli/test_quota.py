@@ -48,7 +48,7 @@ class WeChat:
 def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> wechat.WeChat:
     asked = wechat.WeChat(Run(Terminal(EN)))
     monkeypatch.setitem(asked.__dict__, "tokens", Tokens())
-    monkeypatch.setattr(asked, "client", lambda _base: WeChat(errcode))
+    monkeypatch.setattr(asked, "_client", lambda _base: WeChat(errcode))
     return asked
 
 

@@ -1,0 +1,86 @@
+"""A content that WeChat refuses in the middle: what `status` advises reaches the rest, and once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.kit.endpoints import MASS_SEND
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
+
+
+@pytest.fixture
+def system(start_system: StartSystem) -> System:
+    """Six followers in batches of two."""
+    system = start_system(followers=6, BROADCAST_BATCH_SIZE="2", BROADCAST_WAIT_SCALE="0.01")
+    system.worker()
+    # A resume wakes nobody but the sweep.
+    system.beat()
+    return system
+
+
+def sets_of(report: dict[str, Any]) -> dict[str, int]:
+    """Return the sets that hold anybody."""
+    return {name: count for name, count in report["recipients"].items() if count}
+
+
+def advice(system: System, broadcast_id: str) -> str:
+    """Return the commands that `status` names for the rest."""
+    shown = system.broadcast("status", broadcast_id).stdout
+    assert "send it as a new broadcast" not in shown
+    [line] = [line for line in shown.splitlines() if "--openids rest.txt" in line]
+    return line.partition(": ")[2]
+
+
+def follow(system: System, commands: str) -> None:
+    """Do as a person does: paste the line, with a text of one's own."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", commands.replace("--text TEXT", "--text corrected --wait")],
+        env={**os.environ, **system.env, "PATH": path}, cwd=system.folder, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_commands_that_status_names_send_the_corrected_content_to_the_rest_alone(
+    system: System,
+) -> None:
+    openids = system.simulator.openids(6)
+    system.simulator.fault("errcode", errcode=40007, when="before", path=MASS_SEND, skip=1, count=1)
+    report = system.send(openids, "--wait", status=1)
+    assert sets_of(report) == {"accepted": 2, "refused": 2, "waiting": 2}
+    assert report["blockers"][0]["reason"] == "content_refused"
+
+    follow(system, advice(system, report["id"]))
+
+    rest = (system.folder / "rest.txt").read_text(encoding="ascii").split()
+    assert len(rest) == len(set(rest)) == 4
+    assert system.simulator.ledger() == {
+        "delivered_distinct": 6, "deliveries": 6, "delivered_max": 1, "doubled": 0,
+    }  # fmt: skip
+
+
+def test_whoever_may_have_it_is_not_among_the_rest(system: System) -> None:
+    """The first batch went out and its reply was lost; then its repeat and the next are refused."""
+    system.simulator.fault("drop", when="after", path=MASS_SEND, count=1)
+    system.simulator.fault("errcode", errcode=40007, when="before", path=MASS_SEND, skip=1, count=2)
+    report = system.send(system.simulator.openids(6), "--wait", status=1)
+    system.broadcast("resume", report["id"])
+    system.broadcast("watch", report["id"], status=1)
+    assert sets_of(report) == {"in_doubt": 2, "waiting": 4}
+
+    follow(system, advice(system, report["id"]))
+
+    assert len((system.folder / "rest.txt").read_text(encoding="ascii").split()) == 4
+    assert system.simulator.ledger() == {
+        "delivered_distinct": 6, "deliveries": 6, "delivered_max": 1, "doubled": 0,
+    }  # fmt: skip
