@@ -162,6 +162,7 @@ def _spread(connection: Connection, batch: HeldBatch, decision: Decision, *, rul
         closing = replace(closing, kind=GateKind.BREAKER, broadcast_id=batch.broadcast_id)
     elif decision.not_before is not None:
         closing = replace(closing, kind=GateKind.QUOTA, reason=reason, until=decision.not_before)
+        quotas.carry_over(connection, batch.account, batch.path, until=decision.not_before)
     nothing_to_pause = batch.cancelled or not _has_more(connection, batch)
     if decision.scope is not Scope.BROADCAST or not nothing_to_pause:
         gates.close(connection, batch.account, closing)

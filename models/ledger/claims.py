@@ -78,9 +78,21 @@ def _claim(
     if lane.fence != held.fence or not lane.leased_until or lane.leased_until <= moment:
         return None
     broadcast = batches.broadcast(connection, work.broadcast_id)
-    if not _is_open(connection, work, broadcast=broadcast, lane=lane, moment=moment):
+    # Read under the lock that holds everything still that forbids a call until the commit.
+    situation = Situation(
+        phase=broadcast.phase,
+        path=work.path,
+        gates=standing.of(connection, broadcast.account, broadcast.id)
+        if broadcast.has_gates
+        else (),
+        lane_waits_until=lane.not_before,
+        batch_waits_until=work.not_before,
+    )
+    if not may_call(situation, moment):
         return None
-    if broadcast.started_at is None and _is_missed(connection, broadcast, lane, moment=moment):
+    if broadcast.started_at is None and _is_missed(
+        connection, broadcast, lane, situation=situation, moment=moment
+    ):
         return None
     if work.state is BatchState.UNKNOWN and _may_not_repeat(connection, work, rules):
         return None
@@ -94,40 +106,29 @@ def _claim(
     return Claim(attempt_id=attempt_id, claim=name, number=number, read_at=time.monotonic())
 
 
-def _is_open(
+def _is_missed(
     connection: Connection,
-    work: Work,
-    *,
     broadcast: HeldBroadcast,
     lane: HeldLane,
+    *,
+    situation: Situation,
     moment: datetime,
-) -> bool:
-    """Read everything that forbids a call, under the lock that holds it still until the commit."""
-    situation = Situation(
-        phase=broadcast.phase,
-        path=work.path,
-        gates=standing.of(connection, broadcast.account, broadcast.id)
-        if broadcast.has_gates
-        else (),
-        lane_waits_until=lane.not_before,
-        batch_waits_until=work.not_before,
-    )
-    return may_call(situation, moment)
-
-
-def _is_missed(
-    connection: Connection, broadcast: HeldBroadcast, lane: HeldLane, *, moment: datetime
 ) -> bool:
     """Hold a broadcast whose first call would come too late; return whether it was.
 
     People sleep: what was to go out at eight in the evening does not go out by itself at two.
     """
-    other_day = lane.not_before if lane.wait_reason is Reason.QUOTA_TODAY else None
+    other_days = [
+        gate.until for gate in situation.gates
+        if gate.kind is GateKind.QUOTA and gate.concerns(broadcast.path)
+    ]  # fmt: skip
+    if lane.wait_reason is Reason.QUOTA_TODAY:
+        other_days.append(lane.not_before)
     first = First(
         scheduled_at=broadcast.scheduled_at,
         published_at=broadcast.published_at,
         lane_busy_until=max(filter(None, (lane.claimed_at, lane.recorded_at)), default=None),
-        waited_until=other_day,
+        waited_until=max(filter(None, other_days), default=None),
         late_by_s=broadcast.late_by_s,
     )
     if not is_late(first, moment):

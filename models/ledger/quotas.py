@@ -158,8 +158,8 @@ def free(connection: Connection, broadcast_id: str) -> None:
     connection.execute(delete(Reservation).where(Reservation.broadcast_id == broadcast_id))
 
 
-def carry_over(connection: Connection, account: str, *, until: datetime) -> None:
-    """Let every open broadcast hold its remaining calls on the day to which its lane waits.
+def carry_over(connection: Connection, account: str, path: SendPath, *, until: datetime) -> None:
+    """Let every open broadcast hold its remaining calls on the day to which its path waits.
 
     Broadcasts that go out over several days hold calls there already; they keep the larger number.
     """
@@ -167,11 +167,11 @@ def carry_over(connection: Connection, account: str, *, until: datetime) -> None
     if on == day_of(now(connection)):
         return
     rows = connection.execute(
-        select(Batch.broadcast_id, Batch.path, func.count().label("calls"))
+        select(Batch.broadcast_id, func.count().label("calls"))
         .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
         .where(BroadcastRow.account == account, BroadcastRow.phase == Phase.SENDING)
-        .where(Batch.state.not_in(list(BATCH_AT_REST)))
-        .group_by(Batch.broadcast_id, Batch.path)
+        .where(Batch.state.not_in(list(BATCH_AT_REST)), Batch.path == path)
+        .group_by(Batch.broadcast_id)
     ).all()
     spread = set(
         connection.scalars(
@@ -182,7 +182,7 @@ def carry_over(connection: Connection, account: str, *, until: datetime) -> None
     )
     for row in rows:
         if row.broadcast_id not in spread:
-            _add(connection, row.broadcast_id, account, path=row.path, on=on, calls=row.calls)
+            _add(connection, row.broadcast_id, account, path=path, on=on, calls=row.calls)
 
 
 def remaining(connection: Connection, broadcast_id: str) -> int:

@@ -24,7 +24,7 @@ from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import due, gates, operator, quotas, transitions
+from models.ledger import due, gates, lanes, operator, quotas, transitions
 from models.ledger.command import log_action, run
 from models.ledger.reading import batches, possibly_sent, retry_verdicts, standing
 from models.ledger.reading.retry_verdicts import Left, RetryGroup
@@ -113,8 +113,10 @@ def _go_on(
     ended = broadcast.phase is Phase.ENDED
     mine = [gate for gate in own if gate.kind in RESUME_OPENS]
     if not ended and not mine:
+        if RetryVerdict.AGAIN in there:
+            operator.count_anew(connection, broadcast)
         # Its lane may have been driven to its end already; the sweep looks at once.
-        operator.count_anew(connection, broadcast)
+        lanes.wake(connection, broadcast.account)
         return Goes.ALREADY
     goes_on = {RetryVerdict.AGAIN, RetryVerdict.NEVER_CALLED, RetryVerdict.WAITS}
     if broadcast.phase is not Phase.PLANNING and not there & goes_on:

@@ -11,6 +11,8 @@ from broadcast.gates.liveness import Liveness
 from broadcast.states import BatchState
 from models.account import Lane
 from models.batch import Batch
+from models.engine import now
+from models.ledger.reading.next_work import NO_GATE
 from models.ledger.rows import columns, one
 
 
@@ -29,9 +31,10 @@ def of_lane(connection: Connection, account: str) -> Liveness:
     """Return what was heard of an account's lane last."""
     signs = one(connection, select(*columns(_Signs, Lane)).where(Lane.account == account), _Signs)
     doubt_until = connection.scalar(
-        select(func.max(Batch.not_before)).where(
-            Batch.account == account, Batch.state == BatchState.UNKNOWN
-        )
+        select(func.max(Batch.not_before))
+        # One that a gate keeps from being repeated keeps nobody waiting.
+        .where(Batch.account == account, Batch.state == BatchState.UNKNOWN, NO_GATE),
+        {"moment": now(connection)},
     )
     return Liveness(
         leased_until=signs.leased_until, waits_until=signs.not_before, doubt_until=doubt_until,

@@ -15,7 +15,7 @@ from broadcast.states import BatchState
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import operator
+from models.ledger import leases, operator
 from models.ledger.audit.findings import Found
 from models.ledger.audit.run import audit
 from models.ledger.reading import next_work, reports

@@ -14,8 +14,8 @@ from broadcast.call.waits import Waits
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.events import EventKind
 from broadcast.states import BatchState, BroadcastState
-from models.ledger import results, sweeps
-from models.ledger.reading import reports, voices
+from models.ledger import operator, results, retries, sweeps
+from models.ledger.reading import history, reports
 from tests.integration.models.stories import lost_then, snapshot, take_over
 from tests.integration.models.words import DAY, WHO, doubt, events, findings, refused, resolve
 from tests.kit import ledger
@@ -56,10 +56,37 @@ def test_same_word_twice_changes_nothing(
     assert snapshot(driver.engine) == before
 
 
-def test_word_not_sent_is_not_said_anew(driver: Driver, broadcast_id: str) -> None:
+def test_word_not_sent_is_corrected_to_sent_until_a_retry_calls_it_again(
+    driver: Driver, broadcast_id: str
+) -> None:
     doubt(driver)
     resolve(driver.engine, broadcast_id, None)
+    done = resolve(driver.engine, broadcast_id, 99)
+    assert (done.changed, done.state) == (True, BatchState.ACCEPTED)
+    batch = ledger.batch(driver.engine, broadcast_id)
+    assert (batch.state, batch.msg_id, batch.reason) == (
+        BatchState.ACCEPTED, 99, Reason.SAID_SENT,
+    )  # fmt: skip
+    assert findings(driver.engine) == set()
+
+    resolve(driver.engine, broadcast_id, None)
+    retries.retry(driver.engine, broadcast_id, who=WHO)
+    assert ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED
     assert refused(driver.engine, broadcast_id, 99).message_id == "error.resolve.not_in_doubt"
+    assert findings(driver.engine) == set()
+
+
+def test_word_not_sent_is_corrected_to_sent_after_a_cancel(
+    driver: Driver, broadcast_id: str
+) -> None:
+    """Nobody of it is then told to be sent a new broadcast."""
+    doubt(driver)
+    resolve(driver.engine, broadcast_id, None)
+    operator.cancel(driver.engine, broadcast_id, who=WHO)
+    resolve(driver.engine, broadcast_id, 99)
+    told = reports.report(driver.engine, broadcast_id)
+    assert (told.recipients["accepted"], told.recipients["refused"]) == (10, 0)
+    assert findings(driver.engine) == set()
 
 
 def test_what_cannot_be_resolved_is_refused_and_nothing_is_stored(
@@ -109,7 +136,7 @@ def test_acceptance_that_arrives_after_not_sent_is_a_fact_and_is_told(
     driver.record(claim, said(0, msg_id=71))
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id, batch.reason) == (BatchState.ACCEPTED, 71, None)
-    [told] = voices.contradicted(driver.engine, broadcast_id)
+    [told] = history.conflicts(driver.engine, broadcast_id)
     assert (told.n, told.word, told.msg_id) == (1, Reason.SAID_NOT_SENT, 71)
     assert findings(driver.engine) == set()
 
@@ -124,7 +151,7 @@ def test_other_msg_id_that_arrives_after_sent_is_a_fact_and_is_told(
     driver.record(claim, said(0, msg_id=71))
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
-    [event] = events(driver.engine, EventKind.CONTRADICTION)
+    [event] = events(driver.engine, EventKind.CONFLICT)
     detail = json.loads(event.detail)
     assert (detail["word"], detail["said"], detail["msg_id"]) == (Reason.SAID_SENT, 99, 71)
 
@@ -137,7 +164,7 @@ def test_refusal_of_the_only_doubtful_call_after_sent_is_told_and_moves_nothing(
     resolve(driver.engine, broadcast_id, 99)
     driver.record(claim, said(45009))
     assert ledger.batch(driver.engine, broadcast_id).msg_id == 99
-    assert len(events(driver.engine, EventKind.CONTRADICTION)) == 1
+    assert len(events(driver.engine, EventKind.CONFLICT)) == 1
 
 
 @pytest.mark.parametrize("msg_id", [99, None])

@@ -11,6 +11,7 @@ from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.events import EventKind
+from broadcast.gates.gate import GateKind
 from broadcast.plan import Quota
 from broadcast.states import BatchState, BroadcastState
 from models import Event
@@ -20,7 +21,7 @@ from models.ledger.reading.next_work import Kind
 from models.ledger.retries import Goes, Retried
 from tests.integration.models.stories import lost_then, snapshot
 from tests.kit import ledger
-from tests.kit.ledger import LOST, PLENTY, Driver, said
+from tests.kit.ledger import LOST, Driver, said
 
 WHO = "cli:王小明@desk"
 
@@ -144,7 +145,7 @@ def test_refused_batch_with_a_call_that_may_have_been_taken_is_left(engine: Engi
     retry(engine, broadcast_id)
     driver.claim()
     with engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE batches SET state = 'refused', errcode = 43004")
+        connection.exec_driver_sql("UPDATE bc_batches SET state = 'refused', errcode = 43004")
     assert numbers(retry(engine, broadcast_id), RetryVerdict.MAYBE_SENT) == [1]
     assert ledger.batch(engine, broadcast_id).state is BatchState.REFUSED
 
@@ -196,11 +197,12 @@ def test_pause_by_hand_of_what_a_refusal_paused_stays_until_a_person_resumes_it(
     assert not operator.pause(engine, broadcast_id, who="somebody else"), "a retry lifts no pause"
     assert driver.next().kind is Kind.REST
     told = reports.report(engine, broadcast_id)
-    assert (told.state, told.reason, told.reason_errcode) == (
-        BroadcastState.PAUSED, refused.reason, errcode,
-    )  # fmt: skip
-    assert told.people is not None
-    assert (told.people.deeds[0].who, told.people.deeds[0].why) == (WHO, "the list is wrong")
+    breaker, pause = told.gate(GateKind.BREAKER), told.gate(GateKind.PAUSE)
+    assert (told.state, breaker) == (BroadcastState.PAUSED, refused.gate(GateKind.BREAKER))
+    assert breaker is not None
+    assert breaker.errcode == errcode
+    assert pause is not None
+    assert (pause.closed_by, pause.why) == (WHO, "the list is wrong")
     assert findings(engine) == []
     assert operator.resume(engine, broadcast_id, who=WHO)
     assert driver.next().kind is Kind.CALL
@@ -219,14 +221,13 @@ def test_pause_by_hand_that_was_resumed_does_not_hold_what_a_refusal_pauses_late
     assert retry(engine, broadcast_id).goes is Goes.ON
 
 
-def test_broadcast_whose_day_had_too_few_calls_is_planned_anew(engine: Engine) -> None:
+def test_broadcast_whose_day_had_too_few_calls_goes_on(engine: Engine) -> None:
     broadcast_id = ledger.published(engine, ledger.body(), quota=None)
     ledger.planned(engine, broadcast_id, quota=Quota(daily_limit=1, used=0, remain=1))
     assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
     done = retry(engine, broadcast_id)
     assert (numbers(done, RetryVerdict.NEVER_CALLED), done.goes) == ([1, 2], Goes.ON)
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PLANNING
-    ledger.planned(engine, broadcast_id, quota=PLENTY)
+    assert reports.report(engine, broadcast_id).state is BroadcastState.WAITING
     assert Driver(engine).next().kind is Kind.CALL
 
 
@@ -257,11 +258,7 @@ def test_word_stands_in_the_history_with_its_speaker_and_why(engine: Engine) -> 
     retry(engine, broadcast_id)
     with engine.connect() as connection:
         rows = connection.execute(select(Event.kind, Event.detail).where(Event.who == WHO)).all()
-    assert [row.kind for row in rows] == [
-        EventKind.BATCH_MOVE,
-        EventKind.BROADCAST_MOVE,
-        EventKind.BROADCAST_WORD,
-    ]
+    assert [row.kind for row in rows] == [EventKind.BATCH_MOVE, EventKind.OPERATOR_ACTION]
     assert {json.loads(row.detail)["why"] for row in rows} == {"they follow again"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import Engine
 
 from broadcast.reports import Did, OperatorAction
 from models.ledger import operator, retries
-from models.ledger.reading import people, reports
+from models.ledger.reading import history, reports
 from presentation.report_json import as_json
 from tests.integration.models.words import doubt, refused, resolve
 from tests.kit import ledger
@@ -18,14 +19,14 @@ from tests.kit.ledger import Driver, said
 WHO = "cli:王小明@desk"
 
 
-def deeds(engine: Engine, broadcast_id: str) -> list[OperatorAction]:
-    told = reports.report(engine, broadcast_id).people
+def actions(engine: Engine, broadcast_id: str) -> list[OperatorAction]:
+    told = reports.report(engine, broadcast_id).operator_actions
     assert told is not None
-    return list(told.deeds)
+    return list(told.actions)
 
 
 def words(engine: Engine, broadcast_id: str) -> list[tuple[Did, str | None]]:
-    return [(one.did, one.why) for one in deeds(engine, broadcast_id)]
+    return [(one.did, one.why) for one in actions(engine, broadcast_id)]
 
 
 def test_every_word_is_told_with_its_speaker_and_why_oldest_first(engine: Engine) -> None:
@@ -40,7 +41,7 @@ def test_every_word_is_told_with_its_speaker_and_why_oldest_first(engine: Engine
     operator.unhalt(engine, None, who=WHO)
     operator.cancel(engine, broadcast_id, who=WHO, why="over")
 
-    told = deeds(engine, broadcast_id)
+    told = actions(engine, broadcast_id)
 
     assert [(one.did, one.why) for one in told] == [
         (Did.RETRY, "they follow again"), (Did.PAUSE, "错字"), (Did.RESUME, "改好了 🎉"),
@@ -58,7 +59,7 @@ def test_a_corrected_word_is_told_beside_the_first(driver: Driver, broadcast_id:
     resolve(driver.engine, broadcast_id, 98)
     resolve(driver.engine, broadcast_id, None)
 
-    told = [one for one in deeds(driver.engine, broadcast_id) if one.did is Did.RESOLVE]
+    told = [one for one in actions(driver.engine, broadcast_id) if one.did is Did.RESOLVE]
 
     assert [(one.batch, one.msg_id) for one in told] == [(1, 99), (1, 98), (1, None)]
     assert {one.why for one in told} == {"looked in the console"}
@@ -102,13 +103,13 @@ def test_earlier_words_are_counted(engine: Engine, monkeypatch: pytest.MonkeyPat
     for why in ("1", "2", "3", "4"):
         operator.pause(engine, broadcast_id, who=WHO, why=why)
         operator.resume(engine, broadcast_id, who=WHO, why=why)
-    of = people.of
-    monkeypatch.setattr(people, "of", lambda connection, row: of(connection, row, most=3))
+    of = history.operator_actions
+    monkeypatch.setattr(history, "operator_actions", functools.partial(of, most=3))
 
-    told = reports.report(engine, broadcast_id).people
+    told = reports.report(engine, broadcast_id).operator_actions
 
     assert told is not None
-    assert [one.why for one in told.deeds] == ["3", "4", "4"]
+    assert [one.why for one in told.actions] == ["3", "4", "4"]
     assert told.earlier == 5
 
 
