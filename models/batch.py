@@ -62,6 +62,7 @@ class Batch(Base):
         UniqueConstraint("broadcast_id", "n"),
         UniqueConstraint("account", "clientmsgid"),
         Index("ix_bc_batches_account_state", "account", "state"),
+        Index("ix_bc_batches_next", "broadcast_id", "state", "n"),
         Index("ix_bc_batches_account_msg_id", "account", "msg_id"),
         Index("ix_bc_batches_poll_at", "poll_at"),
         # MySQL makes it by itself; elsewhere the check of the foreign key would scan the table.

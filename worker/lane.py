@@ -33,7 +33,7 @@ from models.ledger.reading.next_work import Kind, Said, Work
 from models.ledger.records import Called
 from worker.leases import Heartbeat, KeptLease
 from worker.ports import Gateway, Message, Pace, filter_of
-from worker.prefetch import Ahead
+from worker.prefetch import Prefetch
 
 log = logging.getLogger(__name__)
 
@@ -126,14 +126,14 @@ class _Drive:
         self._done = done
         self._until = until
         self._said: dict[str, Said] = {}
-        self._ahead = Ahead(lambda work: next_work.following(road.engine, work), self._message)
+        self._prefetch = Prefetch(self._message)
         #: A claim of ours may stand in the ledger without an end. Then nothing more is called here:
         #: whoever leases the lane next adopts it before anything else.
         self._unsettled = False
 
     def run(self) -> None:
         """Do one thing after the other until the slice is over; then say whether there is more."""
-        with self._ahead:
+        with self._prefetch:
             self._done.again = self._leaves_something()
 
     def _leaves_something(self) -> bool:
@@ -205,7 +205,7 @@ class _Drive:
             self._sleep(wait_s)
             return
         passing(Point.PACE_TAKEN)
-        message = self._ahead.message(work)
+        message = self._prefetch.message(work)
         if message.problem is not None:
             log.error("batch %s of %s: %s", work.n, work.broadcast_id, message.problem)
             preflight.cannot_be_made(road.engine, work.broadcast_id, message.problem)
@@ -224,7 +224,7 @@ class _Drive:
     def _make(self, claim: Claim, work: Work, *, token: Token, message: Message) -> None:
         """Make the claimed call and record what it ended as."""
         of = Called(batch_id=work.batch_id, account=self._lease.held.account)
-        self._ahead.look(work)
+        self._prefetch.look(work)
         fact = self._send(token, message)
         if fact.outcome is Outcome.NOT_CALLED:
             # Too much may have changed since the claim was read. A commit or a connection that

@@ -1,4 +1,4 @@
-"""Looking ahead: the next call's body is made while the present call waits for WeChat.
+"""Prefetch: the next call's body is made while the present call waits for WeChat.
 
 A guess and no more: what was made ready is used only for the very batch that the ledger then names,
 and whatever fails here is done again, and told, where it is needed.
@@ -18,15 +18,13 @@ from worker.ports import Message
 log = logging.getLogger(__name__)
 
 
-class Ahead:
+class Prefetch:
     """Makes one message ahead, in a thread of its own that ends with the block."""
 
-    def __init__(
-        self, guess: Callable[[Work], Work | None], make: Callable[[Work], Message]
-    ) -> None:
-        """Take how to *guess* what follows a batch, and how to *make* a batch's message."""
-        self._guess, self._make = guess, make
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+    def __init__(self, make: Callable[[Work], Message]) -> None:
+        """Take how to *make* a batch's message."""
+        self._make = make
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._made: Future[tuple[Work, Message] | None] | None = None
 
     def __enter__(self) -> Self:
@@ -38,8 +36,9 @@ class Ahead:
         self._thread.shutdown(cancel_futures=True)
 
     def look(self, work: Work) -> None:
-        """Begin to make ready what probably follows *work*."""
-        self._made = self._thread.submit(self._ready, work)
+        """Begin to make ready what probably follows *work*, if there is a guess."""
+        following = work.following
+        self._made = None if following is None else self._thread.submit(self._ready, following)
 
     def message(self, work: Work) -> Message:
         """Return the message of *work*, made ready or made now."""
@@ -51,10 +50,9 @@ class Ahead:
 
     def _ready(self, work: Work) -> tuple[Work, Message] | None:
         try:
-            following = self._guess(work)
-            return None if following is None else (following, self._make(following))
+            return work, self._make(work)
         except OutOfReachError as error:
-            log.debug("nothing made ready after batch %s: %s", work.n, error)
+            log.debug("batch %s is not made ready: %s", work.n, error)
             return None
 
 

@@ -22,6 +22,7 @@ class Attempt:
     outcome_recorded_at: datetime | None = None
     errcode: int | None = None
     msg_id: int | None = None
+    msg_data_id: int | None = None
     #: mass/get knows this msg_id (True), said 40059 (False), or was not asked (None).
     confirmed: bool | None = None
     #: Another batch of the account owns this msg_id.

@@ -47,6 +47,7 @@ class Decision:
     verdict: Verdict
     reason: Reason = Reason.NONE
     msg_id: int | None = None
+    msg_data_id: int | None = None
     not_before: datetime | None = None
     #: BROADCAST: it is paused with this reason. PATH, ACCOUNT: the account's calls of this
     #: endpoint, or all of them, wait until ``not_before``, or, without one, until a human says so.
@@ -100,7 +101,10 @@ def _by_acceptance(history: Sequence[Attempt], now: datetime, policy: Policy) ->
         return Decision(verdict=Verdict.DOUBT, reason=Reason.TWO_MSG_IDS)
     msg_id = next(iter(ids), None)
     if any(a.outcome is Outcome.ACCEPTED for a in said) or _can_be_about_us(history, said[0]):
-        return Decision(verdict=Verdict.ACCEPT, msg_id=msg_id)
+        data_ids = [a.msg_data_id for a in history if a.msg_data_id is not None]
+        return Decision(
+            verdict=Verdict.ACCEPT, msg_id=msg_id, msg_data_id=max(data_ids, default=None)
+        )
     return _unproved(said, now, policy)
 
 

@@ -356,6 +356,7 @@ def _batches() -> None:
     )
     op.create_index("ix_bc_batches_account_msg_id", "bc_batches", ["account", "msg_id"])
     op.create_index("ix_bc_batches_account_state", "bc_batches", ["account", "state"])
+    op.create_index("ix_bc_batches_next", "bc_batches", ["broadcast_id", "state", "n"])
     op.create_index("ix_bc_batches_parent_id", "bc_batches", ["parent_id"])
     op.create_index("ix_bc_batches_poll_at", "bc_batches", ["poll_at"])
 

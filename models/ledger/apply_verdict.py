@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from broadcast.call.attempts import Reason
 from broadcast.call.decide import Decision, Verdict
@@ -73,17 +73,10 @@ def _accept(
     poll_at = at + rules.waits.scaled(FIRST_POLL) if asks else None
     named_by_person = decision.msg_id is None and batch.reason is Reason.SAID_SENT
     transitions.move_batch(
-        connection, batch, target, msg_id=msg_id, msg_data_id=_msg_data_id(connection, batch),
+        connection, batch, target, msg_id=msg_id, msg_data_id=decision.msg_data_id,
         reason=Reason.SAID_SENT if named_by_person else None,
         errcode=None, errmsg=None, not_before=None, poll_at=poll_at,
     )  # fmt: skip
-
-
-def _msg_data_id(connection: Connection, batch: HeldBatch) -> int | None:
-    """Return the msg_data_id that a reply brought."""
-    return connection.scalar(
-        select(func.max(AttemptRow.msg_data_id)).where(AttemptRow.batch_id == batch.id)
-    )
 
 
 def _repeat(
@@ -145,7 +138,7 @@ def _spread(connection: Connection, batch: HeldBatch, decision: Decision, *, rul
     """Close the gate, or begin the wait, of whatever the reply concerns beside the batch."""
     reason = decision.lane_reason or decision.reason
     if reason is Reason.QUOTA_TODAY and decision.not_before is not None:
-        quotas.carry_over(connection, batch.account, until=decision.not_before)
+        quotas.carry_over(connection, batch.account, batch.path, until=decision.not_before)
     # Where both interfaces share the day's calls, neither has any left.
     whole = decision.scope is Scope.ACCOUNT or (
         reason is Reason.QUOTA_TODAY and decision.scope is Scope.PATH and rules.shared_quota

@@ -27,7 +27,6 @@ from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.engine import now
 from models.ledger import gates, lanes, quotas, records
 from models.ledger.gates import Closing
 from models.ledger.lanes import LEASE
@@ -74,10 +73,10 @@ def _claim(
     connection: Connection, held: Lease, work: Work, *, name: str, rules: Rules
 ) -> Claim | None:
     lane = lanes.hold(connection, held.account)
-    moment = now(connection)  # after the wait for the row: the lease may have run out in it
+    broadcast = batches.broadcast(connection, work.broadcast_id)
+    moment = broadcast.now  # after the wait for the lane: the lease may have run out in it
     if lane.fence != held.fence or not lane.leased_until or lane.leased_until <= moment:
         return None
-    broadcast = batches.broadcast(connection, work.broadcast_id)
     # Read under the lock that holds everything still that forbids a call until the commit.
     situation = Situation(
         phase=broadcast.phase,

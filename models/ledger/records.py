@@ -178,7 +178,7 @@ def _learned(
     called = of or one(connection, _CALLED, Called, {"attempt_id": attempt_id})
     batch = lock(connection, called.batch_id, called.account)
     denied = batch.any_denied and connection.scalar(_DENIED, {"attempt_id": attempt_id})
-    fact, at = storable(fact), now(connection)
+    fact, at = storable(fact), batch.now
     stored = connection.execute(_learn(fact), {"attempt_id": attempt_id, "at": at, **asdict(fact)})
     if stored.rowcount == 1:
         connection.execute(_RECORDED, {"b_account": batch.account, "recorded_at": at})
@@ -230,7 +230,8 @@ _HISTORY = (
     select(
         AttemptRow.number, AttemptRow.outcome, AttemptRow.started_at,
         AttemptRow.outcome_recorded_at,
-        AttemptRow.errcode, AttemptRow.msg_id, AttemptRow.confirmed, AttemptRow.denied,
+        AttemptRow.errcode, AttemptRow.msg_id, AttemptRow.msg_data_id, AttemptRow.confirmed,
+        AttemptRow.denied,
         AttemptRow.token_fingerprint,
         exists()
         .where(Batch.account == AttemptRow.account, Batch.msg_id == AttemptRow.msg_id)

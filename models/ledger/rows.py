@@ -90,6 +90,8 @@ class HeldBroadcast:
     finished_at: datetime | None
     #: A gate of it, its account or a path stands that nobody opened.
     has_gates: bool
+    #: The database's moment of the reading.
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,3 +121,5 @@ class HeldBatch:
     others_open: bool
     #: A person said of one of its calls that WeChat did not take it.
     any_denied: bool
+    #: The database's moment of the reading.
+    now: datetime

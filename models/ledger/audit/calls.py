@@ -211,9 +211,7 @@ def msg_ids(case: Case) -> Iterator[Finding]:
             if batch.is_understood and batch.state is not BatchState.IN_DOUBT:
                 yield case.finding(Found.TWO_MSG_IDS, batch, msg_ids=listed, state=batch.state)
         elif batch.state in _OWNING and not _fits(batch, next(iter(said), None)):
-            yield case.finding(
-                Found.OTHER_MSG_ID, batch, msg_id=batch.msg_id or "-", said=listed
-            )
+            yield case.finding(Found.OTHER_MSG_ID, batch, msg_id=batch.msg_id or "-", said=listed)
     for one in case.shared:
         yield case.finding(
             Found.SHARED_MSG_ID, one.n, msg_id=one.msg_id, owner=one.owner_id, other=one.owner_n

@@ -10,6 +10,7 @@ from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
+from models.engine import database_now
 from models.gate import GateRow
 from models.ledger.reading import standing
 from models.ledger.rows import HeldBatch, HeldBroadcast, columns, one
@@ -17,12 +18,14 @@ from models.ledger.rows import HeldBatch, HeldBroadcast, columns, one
 _OTHER = aliased(Batch)
 _FROM_ELSEWHERE = (
     "gate_counter", "lane_waits_until", "due_at", "cancelled", "others_open", "any_denied",
+    "now",
 )  # fmt: skip
 # Built once: building a statement costs as much as running it, and each record runs this one.
 _BATCH = (
     select(
         *columns(HeldBatch, Batch, *_FROM_ELSEWHERE),
         Lane.gate_counter,
+        database_now().label("now"),
         Lane.not_before.label("lane_waits_until"),
         BroadcastRow.due_at,
         standing.is_cancelled(Batch.broadcast_id).label("cancelled"),
@@ -44,7 +47,8 @@ _BATCH = (
     .where(Batch.id == bindparam("batch_id"))
 )
 _BROADCAST = select(
-    *columns(HeldBroadcast, BroadcastRow, "has_gates"),
+    *columns(HeldBroadcast, BroadcastRow, "has_gates", "now"),
+    database_now().label("now"),
     exists()
     .where(GateRow.account == BroadcastRow.account, GateRow.opened_at.is_(None))
     .where(GateRow.broadcast_id.in_(["", BroadcastRow.id]))

@@ -51,8 +51,9 @@ def _ahead(connection: Connection, place: Place, moment: datetime) -> Ahead:
         {"moment": moment},
     )
     return Ahead(
-        doubt=doubt
-        and Doubtful(
+        doubt=None
+        if doubt is None
+        else Doubtful(
             broadcast_id=doubt.broadcast_id,
             n=doubt.n,
             reason=doubt.reason,
@@ -80,7 +81,7 @@ def _goes_first(place: Place, moment: datetime) -> ColumnElement[bool]:
     due = or_(Batch.not_before.is_(None), Batch.not_before <= moment)
     return or_(
         exists().where(_OF_IT, Batch.state == BatchState.CALLING),
-        before & exists().where(_OF_IT, Batch.state == BatchState.PLANNED, due, next_work.NO_GATE),
+        before & next_work.NO_GATE & exists().where(_OF_IT, Batch.state == BatchState.PLANNED, due),
     )
 
 

@@ -5,11 +5,11 @@ Nothing read here binds anybody: the claim reads anew all that forbids the call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, Engine, bindparam, exists, func, or_, select, true
+from sqlalchemy import Connection, Engine, and_, bindparam, exists, func, or_, select, true
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import SAID_ACCEPTED, Outcome
@@ -22,10 +22,10 @@ from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.engine import database_now, now
+from models.engine import database_now
 from models.gate import GateRow
 from models.ledger.reading import recipients
-from models.ledger.rows import first
+from models.ledger.rows import columns, every, first
 from models.ledger.transaction import read
 
 
@@ -58,6 +58,8 @@ class Work:
     clientmsgid: str = ""
     not_before: datetime | None = None
     begins_anew: bool = False
+    #: What probably comes after it: a guess, which binds nobody.
+    following: Work | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +87,19 @@ def next_work(engine: Engine, account: str) -> Work:
         lane = connection.execute(_LANE, {"account": account}).one()
         moment: datetime = lane.moment
         whose = {"account": account, "moment": moment}
-        doubtful = first(connection, DOUBTFUL, _Next, whose)
-        batch = doubtful or first(connection, _PLANNED, _Next, whose)
-        if batch is None:
+        if lane.has_doubt and (doubt := first(connection, DOUBTFUL, _Next, whose)):
+            # A lane that waits asks mass/get nothing either: it may be waiting for a token.
+            verify = doubt.reason is Reason.UNPROVED_ACCEPTANCE
+            kind = Kind.VERIFY if verify else Kind.CALL
+            until = _later(doubt.not_before, lane.not_before)
+            return _work(kind, doubt, moment, until=until)
+        found = every(connection, _PLANNED, _Next, whose)
+        if not found:
             return _until_due(connection, account, moment)
-        # A lane that waits asks mass/get nothing either: it may be waiting for a token.
-        until = _later(batch.not_before, lane.not_before)
-        verify = doubtful is not None and doubtful.reason is Reason.UNPROVED_ACCEPTANCE
-        return _work(Kind.VERIFY if verify else Kind.CALL, batch, moment, until=until)
+        work = _work(Kind.CALL, found[0], moment, until=lane.not_before)
+        if len(found) == 1:
+            return work
+        return replace(work, following=_work(Kind.CALL, found[1], moment, until=None))
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -110,30 +117,25 @@ def _work(kind: Kind, batch: _Next, moment: datetime, *, until: datetime | None)
 
 
 # Built once: building a statement costs as much as running it, and a lane runs these for each call.
-_LANE = select(Lane.not_before, database_now().label("moment")).where(
-    Lane.account == bindparam("account")
-)
+_LANE = select(
+    Lane.not_before,
+    database_now().label("moment"),
+    exists()
+    .where(Batch.account == Lane.account, Batch.state == BatchState.UNKNOWN)
+    .label("has_doubt"),
+).where(Lane.account == bindparam("account"))
 #: No gate forbids the calls of its path: the same as ``broadcast.gates.gate``, which decides.
 NO_GATE = ~exists().where(
-    GateRow.account == Batch.account,
+    GateRow.account == BroadcastRow.account,
     GateRow.opened_at.is_(None),
-    GateRow.broadcast_id.in_(["", Batch.broadcast_id]),
-    or_(GateRow.path.is_(None), GateRow.path == Batch.path),
+    GateRow.broadcast_id.in_(["", BroadcastRow.id]),
+    or_(GateRow.path.is_(None), GateRow.path == BroadcastRow.path),
     or_(
         GateRow.until.is_(None),
         GateRow.kind.not_in(list(OPEN_BY_TIME)),
         GateRow.until > bindparam("moment"),
     ),
 )
-_BATCHES = (
-    select(
-        Batch.id, Batch.broadcast_id, Batch.path, Batch.n, Batch.state, Batch.attempts, Batch.list,
-        Batch.start, Batch.size, Batch.clientmsgid, Batch.not_before, Batch.begins_anew,
-        Batch.reason,
-    )
-    .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
-    .where(Batch.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING, NO_GATE)
-)  # fmt: skip
 #: In which an account's broadcasts are called.
 ORDER = (BroadcastRow.priority.desc(), BroadcastRow.published_at, BroadcastRow.id)
 #: What a newer release made of a call of it is for that release to repeat.
@@ -142,15 +144,32 @@ _ALL_RECOGNISED = ~exists().where(
 )
 #: A batch that may have been sent goes first, and no other starts before it is settled.
 DOUBTFUL = (
-    _BATCHES.where(Batch.state == BatchState.UNKNOWN, _ALL_RECOGNISED)
+    select(*columns(_Next, Batch))
+    .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+    .where(Batch.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING, NO_GATE)
+    .where(Batch.state == BatchState.UNKNOWN, _ALL_RECOGNISED)
     .order_by(Batch.not_before, Batch.id)
     .limit(1)
 )
-_PLANNED = (
-    _BATCHES.where(Batch.state == BatchState.PLANNED)
-    .where(Batch.not_before.is_(None) | (Batch.not_before <= bindparam("moment")))
-    .order_by(*ORDER, Batch.n)
+_IS_PLANNED = and_(
+    Batch.state == BatchState.PLANNED,
+    or_(Batch.not_before.is_(None), Batch.not_before <= bindparam("moment")),
+)
+#: The broadcast first and then its batches, so that no call looks at every batch that waits.
+_FIRST = (
+    select(BroadcastRow.id)
+    .where(BroadcastRow.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING)
+    .where(NO_GATE, exists().where(Batch.broadcast_id == BroadcastRow.id, _IS_PLANNED))
+    .order_by(*ORDER)
     .limit(1)
+    .scalar_subquery()
+)
+#: The next one, and a guess at what follows it.
+_PLANNED = (
+    select(*columns(_Next, Batch))
+    .where(Batch.broadcast_id == _FIRST, _IS_PLANNED)
+    .order_by(Batch.n)
+    .limit(2)
 )
 
 
@@ -177,23 +196,6 @@ def openids(engine: Engine, work: Work) -> bytes | None:
         return recipients.packed(
             connection, work.broadcast_id, work.list, start=work.start, size=work.size
         )
-
-
-_FOLLOWING = select(
-    Batch.id, Batch.broadcast_id, Batch.path, Batch.n, Batch.state, Batch.attempts, Batch.list,
-    Batch.start, Batch.size, Batch.clientmsgid, Batch.not_before, Batch.begins_anew, Batch.reason,
-).where(
-    Batch.broadcast_id == bindparam("broadcast_id"), Batch.n == bindparam("n"),
-    Batch.state == BatchState.PLANNED,
-)  # fmt: skip
-
-
-def following(engine: Engine, work: Work) -> Work | None:
-    """Return the batch that probably comes after *work*: a guess, which binds nobody."""
-    with read(engine) as connection:
-        place = {"broadcast_id": work.broadcast_id, "n": work.n + 1}
-        batch = first(connection, _FOLLOWING, _Next, place)
-        return None if batch is None else _work(Kind.CALL, batch, now(connection), until=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
