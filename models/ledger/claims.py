@@ -132,7 +132,7 @@ def _is_missed(
     )
     if not is_late(first, moment):
         return False
-    opened = standing.last_opened_at(connection, broadcast.account, broadcast.id)
+    opened = standing.last_opened_at(connection, broadcast)
     if not is_late(first, moment, opened_at=opened):
         return False
     missed = Closing(

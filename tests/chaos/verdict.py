@@ -102,9 +102,14 @@ def _has_reason(connection: Connection, batch_id: int) -> bool:
         .where(AttemptRow.batch_id == batch_id)
     ).all()  # fmt: skip
     named = {call.msg_id for call in calls if call.msg_id is not None}
+    # A cancel moves all of a broadcast's batches by one line, which names none of them.
+    together = select(Batch.broadcast_id).where(Batch.id == batch_id).scalar_subquery()
+    its_own = (Event.batch_id == batch_id) | (
+        Event.batch_id.is_(None) & (Event.broadcast_id == together)
+    )
     since = connection.scalar(
         select(func.max(Event.at))
-        .where(Event.batch_id == batch_id, Event.kind == EventKind.BATCH_MOVE)
+        .where(its_own, Event.kind == EventKind.BATCH_MOVE)
         .where(Event.detail.contains(f'"new": "{BatchState.IN_DOUBT}"'))
     )
     came_later = since is not None and any(

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from broadcast.gates.gate import Gate, GateKind
+from broadcast.gates.gate import OPEN_BY_TIME, Gate, GateKind
 from broadcast.states import Phase
 from models.broadcast import BroadcastRow
+from models.engine import now
 from models.gate import GateRow
+from models.ledger.rows import HeldBroadcast
 
 #: Phases in which something may be left to do.
 OPEN_PHASES = (Phase.PLANNING, Phase.SENDING)
@@ -75,14 +77,14 @@ def _gate(row: Any) -> Gate:  # noqa: ANN401 - the mapping of a row
     )
 
 
-def last_opened_at(connection: Connection, account: str, broadcast_id: str) -> datetime | None:
-    """Return when the last gate was opened that had forbidden calls of a broadcast."""
+def last_opened_at(connection: Connection, broadcast: HeldBroadcast) -> datetime | None:
+    """Return when the last gate opened that had forbidden calls of a broadcast."""
+    by_itself = and_(GateRow.kind.in_(list(OPEN_BY_TIME)), GateRow.until <= now(connection))
     return connection.scalar(
-        select(GateRow.opened_at)
-        .where(GateRow.account == account, GateRow.broadcast_id.in_(["", broadcast_id]))
-        .where(GateRow.opened_at.is_not(None))
-        .order_by(GateRow.opened_at.desc())
-        .limit(1)
+        select(func.max(func.coalesce(GateRow.opened_at, GateRow.until)))
+        .where(GateRow.account == broadcast.account, GateRow.broadcast_id.in_(["", broadcast.id]))
+        .where(or_(GateRow.path.is_(None), GateRow.path == broadcast.path))
+        .where(or_(GateRow.opened_at.is_not(None), by_itself))
     )
 
 

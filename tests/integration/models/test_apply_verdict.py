@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from broadcast.call.attempts import Reason
 from broadcast.call.decide import Verdict
 from broadcast.call.outcomes import Outcome
+from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult
+from broadcast.call.rules import Rules
 from broadcast.events import EventKind
-from broadcast.gates.gate import GateKind
+from broadcast.gates import blockers
+from broadcast.gates.blockers import Cause
+from broadcast.gates.gate import GateKind, GateScope
 from broadcast.states import BATCH_MOVES, BatchState, BroadcastState, Phase
 from models import BroadcastRow, Event
 from models.attempt import AttemptRow
@@ -69,6 +73,23 @@ def test_wait_concerns_all_broadcasts_of_the_lane(
     assert lane(driver.engine).wait_reason is reason
     assert standing_gates(driver.engine) == []
     assert driver.next().kind is Kind.WAIT
+
+
+def test_used_up_calls_close_the_gate_of_their_interface_where_each_has_its_own(
+    engine: Engine,
+) -> None:
+    ids = [ledger.broadcast(engine) for _ in range(2)]
+    driver = Driver(engine, rules=Rules(shared_quota=False))
+    driver.call(said(45009))
+    gate = the_gate(engine, GateKind.QUOTA)
+    assert (gate.scope, gate.path) == (GateScope.PATH, SendPath.MASS_SEND)
+    assert (gate.reason, gate.errcode) == (Reason.QUOTA_TODAY, 45009)
+    assert gate.until == ledger.batch(engine, ids[0]).not_before
+    assert lane(engine).not_before is None
+    assert driver.next().kind is Kind.REST
+    for one in ids:
+        told = reports.report(engine, one)
+        assert [blocker.cause for blocker in blockers.of(told)] == [Cause.ACCOUNT_WAITS]
 
 
 def test_first_token_error_goes_again_at_once_and_the_second_stops_the_account(
