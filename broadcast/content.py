@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -37,8 +38,9 @@ Flag: TypeAlias = Annotated[int, Field(ge=0, le=1)]
 
 
 class _Object(BaseModel):
-    # No null either: what is not said is left out.
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # No null either: what is not said is left out. Built when first used: most commands only
+    # preview a content.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class TextPart(_Object):
@@ -126,7 +128,11 @@ AnyContent: TypeAlias = (
 MSGTYPES: Final = tuple(
     get_args(shape.model_fields["msgtype"].annotation)[0] for shape in get_args(AnyContent)
 )
-_ANY: Final = TypeAdapter[AnyContent](Annotated[AnyContent, Field(discriminator="msgtype")])
+
+
+@cache
+def _any() -> TypeAdapter[AnyContent]:
+    return TypeAdapter(Annotated[AnyContent, Field(discriminator="msgtype")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +247,7 @@ def _texts(value: object) -> Iterator[tuple[str, str]]:
 
 def _shaped(value: dict[Any, Any]) -> AnyContent:
     try:
-        return _ANY.validate_python(value)
+        return _any().validate_python(value)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False)[0]
     if wrong["type"] in {"union_tag_invalid", "union_tag_not_found"}:
