@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from broadcast import plan, submission
 from broadcast.accounts import Account, AccountKind
+from broadcast.content import Content
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import (
     BrokerAwayError,
@@ -31,7 +32,6 @@ from broadcast.states import BroadcastState
 from models.ledger import quotas, submits
 from models.ledger.reading import reports
 from producer.audience import Audience
-from producer.content import Content
 from producer.schedule import refuse_what_is_not_ahead
 
 LONGEST_KEY = 128

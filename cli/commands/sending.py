@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from broadcast import content as contents
+from broadcast.content import Content
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.submission import Terms
-from cli import showing
+from cli import content_file, showing
 from cli.commands.options import AccountName, AsJSON, UntilWord, new_app
 from cli.following import Until
 from cli.group import Command
@@ -19,8 +21,6 @@ from cli.sending import Ask, Sending, Wish
 from cli.terminal import clean, command_line, is_terminal
 from cli.wiring.person import who
 from cli.wiring.run import Run
-from producer import content as contents
-from producer.content import Content
 from producer.schedule import parse_at
 from producer.submit import HIGHEST_PRIORITY, Order, checked_key, new_key
 
@@ -102,7 +102,7 @@ def _one_content(given: list[object]) -> None:
 def _content(limit: int, text: list[str], files: list[Path]) -> Content:
     if text:
         return contents.of_text(text[0], limit=limit)
-    return contents.from_file(files[0], limit=limit)
+    return contents.of_object(content_file.read(files[0]), limit=limit)
 
 
 def _ask(*, yes: bool) -> Ask:
