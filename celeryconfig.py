@@ -29,6 +29,8 @@ imports = ("worker.tasks",)
 
 # The database holds results; nothing may pile up in Redis.
 task_ignore_result = True
+# Nor is there anything to clean up: beat would publish a task for that, which no worker takes.
+result_expires = None
 # Other languages enqueue too, and a task carries ids only (and how often it was passed on).
 task_serializer = "json"
 # Pickle runs code: of whoever can write to the broker.
@@ -105,6 +107,8 @@ worker_redirect_stdouts = False
 timezone = "Asia/Shanghai"
 # Messages carry UTC, so that machines of different zones agree on when a ring is too old.
 enable_utc = True
+# It goes on where the clock was set back.
+beat_scheduler = "worker.schedule:Scheduler"
 # Losing it costs one ring of each entry.
 beat_schedule_filename = str(_VAR / "celerybeat-schedule")
 

@@ -24,7 +24,12 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from broadcast import accounts, url_options
 from broadcast.accounts import Account, AccountKind, CallsPerMinute, TokenMode
@@ -126,6 +131,26 @@ class Settings(BaseSettings):
         64, validation_alias=_env("BROADCAST_CONCURRENCY")
     )
 
+    @classmethod
+    def settings_customise_sources(  # noqa: PLR0917 - pydantic calls it so
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read ``.env`` for what the environment does not name; empty there is unset, too."""
+        del settings_cls, file_secret_settings
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)
+        named = {name.lower() for name in os.environ}
+        dotenv_settings.env_vars = {
+            name: value
+            for name, value in dotenv_settings.env_vars.items()
+            if name.lower() not in named
+        }
+        return init_settings, env_settings, dotenv_settings
+
     @field_validator("api_base", "database_url", "redis_url", "broker_url")
     @classmethod
     def _login_is_whole(
@@ -183,8 +208,13 @@ class Settings(BaseSettings):
 
     def accounts(self) -> dict[str, Account]:
         """Return the accounts by name; raise :class:`SettingsError` on a wrong file or secret."""
-        if self.accounts_file is not None:
-            return accounts.from_file(self.accounts_file)
+        own = self._default_account()
+        if self.accounts_file is None:
+            return own
+        return accounts.together(own, accounts.from_file(self.accounts_file))
+
+    def _default_account(self) -> dict[str, Account]:
+        """Return the account of the variables, if there is one."""
         if self.appid is None and self.appsecret is None and self.appsecret_file is None:
             return {}
         return {

@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from broadcast import plan
 from broadcast.accounts import Account, AccountKind
+from broadcast.content import Content
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import (
     BrokerAwayError,
@@ -33,7 +34,6 @@ from broadcast.states import BroadcastState, Phase
 from models.ledger import quotas, submits
 from models.ledger.reading import reports
 from producer.audience import Audience
-from producer.content import Content
 from producer.schedule import refuse_what_is_not_ahead
 
 LONGEST_KEY = 128

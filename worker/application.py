@@ -73,13 +73,15 @@ def _set_up_logging(loglevel: int | None = None, **_: object) -> None:
 
 @signals.worker_init.connect
 def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
-    """Start only in threads, and on a database of our schema whose commits are durable."""
+    """Start only in threads, with files enough, on our schema, where commits are durable."""
     _refuse_other_pools(sender.pool_cls)
     from models import durability, schema  # noqa: PLC0415 - only a worker needs them
+    from worker import descriptors  # noqa: PLC0415
     from worker.wiring import parts  # noqa: PLC0415
 
     redaction.install()
     try:
+        descriptors.allow(parts().settings.concurrency)
         engine = parts().engine
         schema.check(engine)
         durability.check(engine)

@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
+from broadcast import content as contents
+from broadcast.content import Content
 from broadcast.duration import parse_duration
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.plan.submission import Terms
-from cli import showing
+from cli import content_file, showing
 from cli.commands.options import AccountName, AsJSON, UntilWord, new_app
 from cli.following import Until
 from cli.group import Command
@@ -21,8 +23,6 @@ from cli.sending import Ask, Sending, Wish
 from cli.terminal import clean, command_line, is_terminal, one_line
 from cli.wiring.person import who
 from cli.wiring.run import Run
-from producer import content as contents
-from producer.content import Content
 from producer.schedule import parse_at
 from producer.submit import HIGHEST_PRIORITY, Order, checked_key, new_key
 
@@ -64,14 +64,16 @@ def send(
     again: Annotated[bool, typer.Option("--again", help="help.send.again")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="help.send.yes")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="help.send.wait")] = False,
-    until: UntilWord = Until.ACCEPTED.value,
+    until: UntilWord | None = None,
     as_json: AsJSON = False,
 ) -> None:
     """Submit a broadcast."""
     run: Run = context.obj
     source = _audience(openids or [])
     _one_content([*(text or []), *(content or [])])
-    goal = showing.until_of(until)
+    goal = showing.until_of(until or Until.ACCEPTED.value)
+    if until is not None and not wait:
+        raise InputError("error.usage.until_without_wait")
     order = Order(
         account=run.settings.account(account),
         content=_content(run.settings.text_limit, text or [], content or []),
@@ -118,7 +120,7 @@ def _one_content(given: list[object]) -> None:
 def _content(limit: int, text: list[str], files: list[Path]) -> Content:
     if text:
         return contents.of_text(text[0], limit=limit)
-    return contents.from_file(files[0], limit=limit)
+    return contents.of_object(content_file.read(files[0]), limit=limit)
 
 
 def _ask(*, yes: bool) -> Ask:

@@ -131,6 +131,16 @@ def test_the_list_has_one_line_for_each_broadcast(
     assert re.fullmatch(rf"\S+ +default +{created} +0 +5 +stored *", shown[2]), shown
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_ctrl_c_at_the_question_stores_nothing_and_says_so(line: CommandLine, lang: str) -> None:
+    result = on_terminal(line, *SEND, types=b"\x03", asked=lambda: None, BROADCAST_LANG=lang)
+
+    assert result.status == 130
+    said = {"en": "nothing was stored, nothing will be sent", "zh": "没有保存任何内容，不会发送"}
+    assert said[lang] in result.out
+    assert line.rows() == {}
+
+
 @pytest.mark.parametrize("answer", [b"\n", b"no\n", b"\x04", b"yess\n"])
 def test_anything_but_yes_is_no(line: CommandLine, answer: bytes) -> None:
     assert on_terminal(line, *SEND, types=answer).status == 1

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from broadcast import plan
+from broadcast import content, plan
 from broadcast.accounts import Account
 from broadcast.errors import BrokerAwayError
 from broadcast.plan.submission import Terms
-from producer import content
 from producer.submit import Order
 
 LETTERS = string.ascii_letters + string.digits + "_-"

@@ -15,6 +15,7 @@ from producer.publish import CeleryBell
 from tests.servers.fixtures import MakeProxy
 from tests.servers.ports import free_port
 from tests.servers.proxy import TCPProxy
+from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.valkey import Valkey
 
 #: A person waits for it.
@@ -41,6 +42,49 @@ def test_a_ring_through_rabbitmq_arrives(rabbitmq_url: str) -> None:
         message = queue.get(timeout=10)
         message.ack()
     assert message.headers["task"] == names.PLAN
+
+
+@pytest.fixture
+def full_url(rabbitmq: RabbitMQ, rabbitmq_url: str) -> str:
+    """URL of a RabbitMQ that takes no message: it says so to whoever asks for confirmations."""
+    full = json.dumps({"max-length": 0, "overflow": "reject-publish"})
+    vhost = rabbitmq_url.rpartition("/")[2]
+    rabbitmq.control("set_policy", "-p", vhost, "full", f"^{names.QUEUE}$", full)
+    return rabbitmq_url
+
+
+BY_US = """
+from broadcast.errors import BrokerAwayError
+from producer.publish import CeleryBell
+bell = CeleryBell("{url}")
+try:
+    bell.ring_plan("20261125-abcdef")
+except BrokerAwayError:
+    print("refused")
+bell.close()
+"""
+BY_A_WORKER = """
+from kombu.exceptions import OperationalError
+from worker import app
+try:
+    app.send_task("broadcast.sweep")
+except OperationalError:
+    print("refused")
+"""
+
+
+@pytest.mark.parametrize("program", [BY_US, BY_A_WORKER], ids=["command", "worker"])
+def test_a_message_that_rabbitmq_refuses_is_told(
+    full_url: str, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", full_url)
+
+    out = subprocess.run(
+        [sys.executable, "-c", program.format(url=full_url)],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+
+    assert out.stdout == "refused\n"
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])

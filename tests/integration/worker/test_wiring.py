@@ -12,17 +12,40 @@ from sqlalchemy import Engine
 
 from tests.kit import ledger
 from worker import wiring
+from worker.ports import Message
+
+
+def parts(engine: Engine, monkeypatch: pytest.MonkeyPatch, **settings: str) -> wiring.Parts:
+    """The parts of a worker with these settings."""
+    given = {
+        "DATABASE_URL": engine.url.render_as_string(hide_password=False),
+        "REDIS_URL": "redis://127.0.0.1:1",
+        "WECHAT_APPID": "wx0123456789abcdef",
+        "WECHAT_APPSECRET": "0123456789abcdef0123456789abcdef",
+    }
+    for name, value in (given | settings).items():
+        monkeypatch.setenv(name, value)
+    return wiring._build.__wrapped__(os.getpid())
+
+
+def test_text_that_was_stored_is_sent_whatever_the_workers_own_limit_is(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = parts(engine, monkeypatch, BROADCAST_TEXT_LIMIT="1")
+    content = {"msgtype": "text", "text": {"content": "好" * 6_000}}
+    message = Message(openids=b"oTEST%023d" % 1 * 2, content=content, clientmsgid="k")
+
+    ready = here.gateway(here.accounts["default"]).ready(message)
+
+    assert ready.problem is None
+    assert "好".encode() * 6_000 in (ready.body or b"")
+    here.engine.dispose()
 
 
 def test_lease_is_renewed_while_the_lanes_have_every_connection(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", engine.url.render_as_string(hide_password=False))
-    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
-    monkeypatch.setenv("WECHAT_APPID", "wx0123456789abcdef")
-    monkeypatch.setenv("WECHAT_APPSECRET", "0123456789abcdef0123456789abcdef")
-    monkeypatch.setenv("BROADCAST_CONCURRENCY", "1")
-    here = wiring._build.__wrapped__(os.getpid())
+    here = parts(engine, monkeypatch, BROADCAST_CONCURRENCY="1")
     ledger.broadcast(engine)
     held = ledger.Driver(engine).held
     ledger.pass_time(engine, timedelta(seconds=4))

@@ -1,0 +1,35 @@
+"""What a transaction decides by is what is committed, and stays so until its own commit."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import Engine, select
+
+from models.account import Lane
+from models.ledger import lanes, operator
+from tests.kit import ledger
+
+
+def test_a_halt_waits_for_the_commit_of_whoever_has_looked_at_the_lane(engine: Engine) -> None:
+    ledger.broadcast(engine)
+
+    with ThreadPoolExecutor(1) as threads:
+        with engine.begin() as connection:
+            assert lanes.hold(connection, "default").halted_at is None
+            halting = threads.submit(operator.halt, engine, None, who="test")
+            with pytest.raises(TimeoutError):
+                halting.result(timeout=1)
+        assert halting.result(timeout=20) == ["default"]
+
+
+def test_a_second_look_in_a_transaction_sees_what_was_committed_meanwhile(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer: nothing is committed meanwhile")
+    ledger.broadcast(engine)
+
+    with engine.begin() as connection:
+        assert connection.scalar(select(Lane.halted_at)) is None
+        operator.halt(engine, None, who="test")
+        assert connection.scalar(select(Lane.halted_at)) is not None
