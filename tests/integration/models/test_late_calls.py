@@ -1,0 +1,245 @@
+"""A first call that would come too late is held, and what only waited its turn is not late."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from broadcast.call.attempts import Reason
+from broadcast.call.path import SendPath
+from broadcast.call.result import CallResult
+from broadcast.call.rules import Rules
+from broadcast.gates.gate import GateKind
+from broadcast.plan.submission import Body
+from broadcast.states import BroadcastState
+from models.ledger import claims, operator, submits, sweeps
+from models.ledger.reading import reports
+from models.ledger.reading.next_work import Kind, Work
+from tests.integration.models.stories import close, kinds, let_wait, standing_gates, the_gate
+from tests.kit import ledger
+from tests.kit.ledger import LOST, PLENTY, Driver, said
+
+LATE_BY = timedelta(minutes=15)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+WHO = "a person"
+
+
+def published(engine: Engine, said_so: Body | None = None) -> str:
+    """Publish a broadcast that is late after a quarter of an hour."""
+    body = said_so or ledger.body()
+    broadcast_id = ledger.upload(engine, body)
+    submits.publish(
+        engine, broadcast_id, body, figures=ledger.figures(size=20, batches=2),
+        terms=replace(ledger.terms(), late_by=LATE_BY), quota=PLENTY,
+    )  # fmt: skip
+    return broadcast_id
+
+
+def planned(engine: Engine) -> str:
+    """Publish and plan one."""
+    broadcast_id = published(engine)
+    ledger.planned(engine, broadcast_id)
+    return broadcast_id
+
+
+def tried(engine: Engine, rules: Rules | None = None) -> bool:
+    """Let a driver come and try the next call; return whether it was let through."""
+    driver = Driver(engine, rules=rules or Rules())
+    work: Work = driver.next()
+    assert work.kind is Kind.CALL, work
+    claim = claims.claim(engine, driver.held, work, rules=driver.rules)
+    if claim is not None:
+        driver.record(claim, said(0, msg_id=work.batch_id))
+    return claim is not None
+
+
+def is_held(engine: Engine, broadcast_id: str) -> bool:
+    holds = [one for one in standing_gates(engine, broadcast_id) if one.kind is GateKind.HOLD]
+    assert all(one.reason is Reason.MISSED_TIME for one in holds)
+    return bool(holds)
+
+
+@pytest.mark.parametrize(
+    ("waited", "called"), [(LATE_BY - MINUTE, True), (LATE_BY + MINUTE, False)]
+)
+def test_first_call_is_made_in_time_or_held(
+    engine: Engine, waited: timedelta, called: bool
+) -> None:
+    """Nobody drove the lane meanwhile; it has no time of its own, and is due at once."""
+    broadcast_id = planned(engine)
+    ledger.pass_time(engine, waited)
+
+    assert tried(engine) == called
+
+    assert is_held(engine, broadcast_id) != called
+    state = reports.report(engine, broadcast_id).state
+    assert state is (BroadcastState.SENDING if called else BroadcastState.HELD)
+
+
+def test_missed_call_costs_no_attempt_and_the_next_broadcast_goes_on(engine: Engine) -> None:
+    missed = planned(engine)
+    ledger.pass_time(engine, LATE_BY + MINUTE)
+    other = planned(engine)
+
+    assert not tried(engine)
+
+    assert ledger.batch(engine, missed).attempts == 0
+    ledger.pass_time(engine, MINUTE)
+    assert Driver(engine).next().broadcast_id == other
+    assert sweeps.due(engine).lanes == []  # its lane is driven
+    ledger.pass_time(engine, MINUTE)
+    assert sweeps.due(engine).lanes == [("default", other)]
+
+
+def test_scheduled_broadcast_is_held_when_its_time_was_missed_and_a_resume_lets_it_go(
+    engine: Engine,
+) -> None:
+    at = datetime.now(UTC) + HOUR
+    broadcast_id = published(engine, ledger.body(at=at))
+    ledger.pass_time(engine, HOUR + 6 * HOUR)
+    assert sweeps.launch_due(engine) == [broadcast_id]
+    ledger.planned(engine, broadcast_id)
+
+    # The gate of its time opened at its time, not when somebody noted it.
+    assert not tried(engine)
+
+    assert is_held(engine, broadcast_id)
+    assert operator.resume(engine, broadcast_id, who=WHO)
+    ledger.pass_time(engine, MINUTE)
+    assert tried(engine)
+
+
+def test_resumed_broadcast_is_held_again_if_it_is_late_again(engine: Engine) -> None:
+    broadcast_id = planned(engine)
+    ledger.pass_time(engine, LATE_BY + MINUTE)
+    assert not tried(engine)
+    assert operator.resume(engine, broadcast_id, who=WHO)
+    ledger.pass_time(engine, LATE_BY + MINUTE)
+
+    assert not tried(engine)
+
+    assert is_held(engine, broadcast_id)
+
+
+def test_scheduled_broadcast_in_time_is_not_late_for_its_age(engine: Engine) -> None:
+    at = datetime.now(UTC) + 24 * HOUR
+    broadcast_id = published(engine, ledger.body(at=at))
+    ledger.pass_time(engine, 24 * HOUR + MINUTE)
+    assert sweeps.launch_due(engine) == [broadcast_id]
+    ledger.planned(engine, broadcast_id)
+
+    assert tried(engine)
+
+
+def test_only_the_first_call_can_be_late(engine: Engine) -> None:
+    planned(engine)
+    assert tried(engine)
+    ledger.pass_time(engine, 6 * HOUR)
+
+    assert tried(engine)
+
+
+@pytest.mark.parametrize("fact", [said(0, msg_id=1), LOST, said(45061)])
+def test_waiting_in_the_lanes_own_queue_is_not_late(engine: Engine, fact: CallResult) -> None:
+    """The one before it took the lane until a moment ago."""
+    first = ledger.broadcast(engine, batches=1)
+    second = planned(engine)
+    driver = Driver(engine)
+    claim = driver.claim()
+    ledger.pass_time(engine, 6 * HOUR)
+    driver.record(claim, fact)
+    operator.cancel(engine, first, who=WHO)
+    ledger.pass_time(engine, MINUTE)
+
+    assert tried(engine)
+    assert not is_held(engine, second)
+
+
+def test_lane_that_nobody_drove_after_its_last_call_makes_the_next_late(engine: Engine) -> None:
+    ledger.broadcast(engine, batches=1)
+    second = planned(engine)
+    Driver(engine).call(said(0, msg_id=1))
+    ledger.pass_time(engine, LATE_BY + MINUTE)
+
+    assert not tried(engine)
+
+    assert is_held(engine, second)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_waiting_for_another_day_is_not_late(engine: Engine, shared: bool) -> None:
+    """Whether the lane waits or the gate of its interface is closed meanwhile."""
+    rules = Rules(shared_quota=shared)
+    first = ledger.broadcast(engine, batches=1)
+    waiting = planned(engine)
+    Driver(engine, rules=rules).call(said(45009))
+    if not shared:
+        assert the_gate(engine, GateKind.QUOTA).path is SendPath.MASS_SEND
+    until = ledger.batch(engine, first).not_before
+    operator.cancel(engine, first, who=WHO)
+    ledger.pass_time(engine, until - datetime.now(UTC) + MINUTE)
+
+    assert tried(engine, rules)
+
+    assert not is_held(engine, waiting)
+
+
+def test_waiting_for_another_day_does_not_excuse_what_comes_after_it(engine: Engine) -> None:
+    first = ledger.broadcast(engine, batches=1)
+    waiting = planned(engine)
+    Driver(engine).call(said(45009))
+    until = ledger.batch(engine, first).not_before
+    operator.cancel(engine, first, who=WHO)
+    ledger.pass_time(engine, until - datetime.now(UTC) + LATE_BY + MINUTE)
+
+    assert not tried(engine)
+
+    assert is_held(engine, waiting)
+
+
+def test_waiting_for_what_is_no_other_day_is_late(engine: Engine) -> None:
+    waiting = planned(engine)
+    let_wait(engine, HOUR, reason=Reason.WECHAT_NOT_READY)
+    ledger.pass_time(engine, HOUR + MINUTE)
+
+    assert not tried(engine)
+
+    assert is_held(engine, waiting)
+
+
+@pytest.mark.parametrize("gate", ["halt", "stop", "pause"])
+def test_a_gate_that_a_person_opens_begins_the_count_anew(engine: Engine, gate: str) -> None:
+    broadcast_id = planned(engine)
+    match gate:
+        case "halt":
+            operator.halt(engine, "default", who=WHO)
+        case "stop":
+            close(engine, GateKind.STOP, reason=Reason.ACCOUNT_STOPPED)
+        case "pause":
+            operator.pause(engine, broadcast_id, who=WHO)
+    ledger.pass_time(engine, 6 * HOUR)
+    if gate == "pause":
+        operator.resume(engine, broadcast_id, who=WHO)
+    else:
+        assert operator.unhalt(engine, "default", who=WHO) == ["default"]
+    ledger.pass_time(engine, LATE_BY - MINUTE)
+
+    assert tried(engine)
+
+    assert not kinds(engine, broadcast_id)
+
+
+def test_a_gate_of_another_broadcast_begins_nothing_anew(engine: Engine) -> None:
+    waiting = planned(engine)
+    other = ledger.broadcast(engine)
+    operator.pause(engine, other, who=WHO)
+    ledger.pass_time(engine, LATE_BY + MINUTE)
+    operator.resume(engine, other, who=WHO)
+
+    assert not tried(engine)
+
+    assert is_held(engine, waiting)
