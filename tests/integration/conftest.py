@@ -66,7 +66,7 @@ def engine(
         kept_engines[request.param] = open_engine(url, pool_size=10)
         Base.metadata.create_all(kept_engines[request.param])
     engine = kept_engines[request.param]
-    _empty(engine)
+    empty(engine)
     yield engine
     # Nothing of a test stays open; what was compiled stays.
     engine.dispose()
@@ -78,7 +78,7 @@ def url(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=False)
 
 
-def _empty(engine: Engine) -> None:
+def empty(engine: Engine) -> None:
     with engine.begin() as connection:
         # A parent and its children are of one table.
         connection.execute(update(Batch).values(parent_id=None))

@@ -205,10 +205,12 @@ def msg_ids(case: Case) -> Iterator[Finding]:
     doubt, and that is no finding.
     """
     for batch in case.batches:
+        if not batch.is_understood:
+            continue
         said = sorted(_named(batch))
         listed = ", ".join(map(str, said)) or "-"
         if len(said) > 1:
-            if batch.is_understood and batch.state is not BatchState.IN_DOUBT:
+            if batch.state is not BatchState.IN_DOUBT:
                 yield case.finding(Found.TWO_MSG_IDS, batch, msg_ids=listed, state=batch.state)
         elif batch.state in _OWNING and not _fits(batch, next(iter(said), None)):
             yield case.finding(Found.OTHER_MSG_ID, batch, msg_id=batch.msg_id or "-", said=listed)

@@ -289,11 +289,9 @@ class Case:
 
     @property
     def is_planned(self) -> bool:
-        """Whether its batches are all there: one that is cancelled before may have a part."""
-        called = any(batch.attempts for batch in self.batches)
-        return self.row.phase is Phase.SENDING or (
-            self.row.phase is Phase.ENDED and (called or self.cancel is None)
-        )
+        """Whether its batches are all there: one that was cancelled before that has none."""
+        ended = self.row.phase is Phase.ENDED and (self.batches or self.cancel is None)
+        return self.row.phase is Phase.SENDING or bool(ended)
 
     @property
     def leaves(self) -> Sequence[AuditedBatch]:
