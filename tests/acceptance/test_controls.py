@@ -73,7 +73,7 @@ def test_resume_under_a_halt_is_kept_and_says_what_else_is_needed(
     assert f"{sent} was not stopped itself, but its account stands still" in again
     for told in (first, again):
         assert told.endswith(": broadcast unhalt --account default")
-    assert line.run("status", sent, "--json").json["state"] == "planning"
+    assert line.run("status", sent, "--json").json["state"] == "waiting"
 
 
 def test_resume_of_an_ended_broadcast_is_refused_in_one_line(

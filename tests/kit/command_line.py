@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine, create_engine, text
 
 from broadcast.call.waits import Waits
+from models import Base
 from models.engine import open_engine
 from models.ledger import audit
 from tests.kit import commands, ledger
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-TABLES = ("accounts", "lanes", "broadcasts", "packs", "batches", "skipped", "events", "quota_days")
+TABLES = tuple(
+    name for name in Base.metadata.tables if name not in {"bc_installation", "bc_attempts"}
+)
 
 
 @dataclass

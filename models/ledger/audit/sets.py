@@ -55,7 +55,7 @@ def _lists(case: Case) -> Iterator[Finding]:
         where = {"list": chunk.list, "start": chunk.start}
         if chunk.torn or chunk.count != chunk.size or chunk.start != at[chunk.list]:
             yield case.finding(
-                Found.SIZE, said=chunk.size, counted=chunk.count, at=at[chunk.list], **where
+                Found.SIZE, said=chunk.size, counted=chunk.count, before=at[chunk.list], **where
             )
         if (chunk.first, chunk.last) != (chunk.first_openid, chunk.last_openid):
             yield case.finding(

@@ -11,14 +11,14 @@ from broadcast.message import Message
 from broadcast.states import BatchState, BroadcastState
 from cli.commands.checking import MOST_SHOWN, as_object, explained, lines
 from models.ledger.audit import CHECKS, Audit, Check, Finding, Found
-from models.ledger.audit.findings import CallResult
+from models.ledger.audit.findings import Fact
 from presentation.texts import LANGUAGES, Language, Texts
 from tests.unit.presentation.reports import EN
 
 AT = datetime(2026, 3, 1, 4, 5, 6, 789_000, tzinfo=UTC)
 
 
-def finding(found: Found = Found.LAST, n: int | None = 4, **facts: CallResult) -> Finding:
+def finding(found: Found = Found.LAST, n: int | None = 4, **facts: Fact) -> Finding:
     return Finding(
         found=found, account="default", broadcast_id="20260301-abc234", n=n,
         facts=facts or {"old": "planned", "new": "accepted"},

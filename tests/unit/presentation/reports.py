@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from broadcast.call.attempts import Reason
+from broadcast.gates.gate import Gate, GateKind, GateScope
 from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Report
-from broadcast.states import BatchState, BroadcastState
+from broadcast.states import BatchState, BroadcastState, Phase
 from presentation.texts import LANGUAGES, Texts
 
+ID = "20261127-abcdef"
 NOW = datetime(2026, 11, 27, 6, 0, tzinfo=UTC)  # Friday 14:00 in Beijing
 ZH, EN = map(Texts, LANGUAGES)
-FREE = LaneView(
-    not_before=None, wait_reason=None, stopped_at=None, stop_reason=None, stop_errcode=None,
-    stop_errmsg=None, halted_at=None, halted_by=None,
-)  # fmt: skip
-HALTED = replace(FREE, halted_at=NOW - timedelta(hours=1), halted_by="cli:ann@desk")
-STOPPED = replace(
-    FREE, stopped_at=NOW - timedelta(hours=2), stop_reason=Reason.ACCOUNT_STOPPED,
-    stop_errcode=48001, stop_errmsg="api unauthorized",
-)  # fmt: skip
-BOTH = replace(STOPPED, halted_at=HALTED.halted_at, halted_by=HALTED.halted_by)
+FREE = LaneView(not_before=None, wait_reason=None)
 LATER = replace(FREE, not_before=NOW + timedelta(hours=6), wait_reason=Reason.QUOTA_TODAY)
+
+
+def of_account(kind: GateKind, **facts: Any) -> Gate:
+    """A closed gate of the account."""
+    given: dict[str, Any] = {"closed_at": NOW - timedelta(hours=1), "closed_by": "worker"} | facts
+    return Gate(
+        id=1, scope=GateScope.ACCOUNT, kind=kind, account="shop", broadcast_id=None, path=None,
+        **given,
+    )  # fmt: skip
+
+
+def own(kind: GateKind, **facts: Any) -> Gate:
+    """A closed gate of the broadcast itself."""
+    return replace(of_account(kind, **facts), scope=GateScope.BROADCAST, broadcast_id=ID)
+
+
+def stopped(**facts: Any) -> LaneView:
+    """The lane of an account that is stopped."""
+    return replace(FREE, gates=(of_account(GateKind.STOP, **facts),))
+
+
+HALT = of_account(GateKind.HALT, closed_by="cli:ann@desk")
+HALTED = replace(FREE, gates=(HALT,))
+STOPPED = stopped(
+    closed_at=NOW - timedelta(hours=2), reason=Reason.ACCOUNT_STOPPED, errcode=48001,
+    errmsg="api unauthorized",
+)  # fmt: skip
+BOTH = replace(STOPPED, gates=(*STOPPED.gates, HALT))
 #: In which set the followers of a batch are.
 SET_OF = {
     BatchState.ACCEPTED: "accepted", BatchState.REFUSED: "refused",
@@ -43,17 +65,30 @@ def refused(n: int, errcode: int, **facts: Any) -> BatchLine:
     return batch(n, state=BatchState.REFUSED, errcode=errcode, errmsg="no", attempts=1, **facts)
 
 
-def report(state: BroadcastState, lane: LaneView = FREE, **facts: Any) -> Report:
-    """A broadcast to ten, of whom all wait."""
+#: States of a broadcast that has ended.
+ENDED = frozenset({BroadcastState.COMPLETED, BroadcastState.PARTIAL, BroadcastState.FAILED})
+#: What closes the gate by which a state is shown, where no gate is given.
+SHOWN_BY = {
+    BroadcastState.PAUSED: GateKind.PAUSE, BroadcastState.CANCELLED: GateKind.CANCEL,
+    BroadcastState.HELD: GateKind.HOLD,
+}  # fmt: skip
+
+
+def report(
+    state: BroadcastState, lane: LaneView = FREE, gates: Sequence[Gate] = (), **facts: Any
+) -> Report:
+    """A broadcast to ten, of whom all wait; *gates* are its own."""
+    if not gates and not lane.gates and state in SHOWN_BY:
+        gates = (own(SHOWN_BY[state], closed_by="cli:ann@desk"),)
     values: dict[str, Any] = {
-        "id": "20261127-abcdef", "account": "shop", "key": "june", "state": state, "reason": None,
-        "reason_errcode": None, "reason_errmsg": None,
+        "id": ID, "account": "shop", "key": "june", "state": state, "msgtype": "text",
+        "content": "{}", "phase": Phase.ENDED if state in ENDED else Phase.SENDING,
         "audience": dict.fromkeys(("read", *SKIPS, "planned"), 0) | {"read": 10, "planned": 10},
         "recipients": dict.fromkeys(SETS, 0) | {"waiting": 10},
         "batches": dict.fromkeys(("total", "finished", *SETS), 0) | {"total": 2, "waiting": 2},
         "batch_list": [batch(1), batch(2)], "calls": 0, "results_due": 0, "lane": lane,
-        "created_at": NOW, "scheduled_at": None, "started_at": None, "finished_at": None,
-        "now": NOW,
+        "gates": (*gates, *lane.gates), "created_at": NOW, "scheduled_at": None,
+        "started_at": None, "finished_at": None, "now": NOW,
     }  # fmt: skip
     return Report(**(values | facts))
 
@@ -63,7 +98,7 @@ def of_batches(state: BroadcastState, *lines: BatchLine, **facts: Any) -> Report
     recipients, batches = dict.fromkeys(SETS, 0), dict.fromkeys(("total", *SETS), 0)
     for line in lines:
         name = SET_OF.get(line.state, "waiting")
-        recipients[name] += line.size
+        recipients[name] += line.size or 0
         batches[name] += 1
         batches["total"] += 1
     return report(state, recipients=recipients, batches=batches, batch_list=lines, **facts)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Endpoint, Outcome, meaning
+from broadcast.gates.gate import GateKind
 from broadcast.message import Message
 from broadcast.reports import SETS, LaneView
 from broadcast.states import BatchState, BroadcastState
@@ -25,14 +25,16 @@ from tests.unit.presentation.reports import (
     STOPPED,
     batch,
     of_batches,
+    own,
     refused,
     report,
+    stopped,
 )
 
 S = BroadcastState
-DOUBTS = replace(
-    FREE, stopped_at=NOW, stop_reason=Reason.TOO_MANY_DOUBTS, stop_count=3,
-    stop_broadcasts=("20261127-abcdef", "20261127-fedcba"),
+DOUBTS = stopped(
+    closed_at=NOW, reason=Reason.TOO_MANY_DOUBTS, count=3,
+    broadcasts=("20261127-abcdef", "20261127-fedcba"),
 )  # fmt: skip
 
 
@@ -63,7 +65,8 @@ def test_a_broadcast_held_by_its_account_alone_names_no_other_command() -> None:
 @pytest.mark.parametrize(
     ("own", "wanted"),
     [
-        ({"reason": Reason.PLAN_DOES_NOT_FIT}, "blocker.does_not_fit"),
+        ({"gates": [own(GateKind.HOLD, reason=Reason.PLAN_DOES_NOT_FIT)]}, "blocker.does_not_fit"),
+        ({"gates": [own(GateKind.HOLD, reason=Reason.MISSED_TIME)]}, "blocker.missed_time"),
         ({"recipients": dict.fromkeys(SETS, 0) | {"accepted": 5, "in_doubt": 5},
           "batches": {"total": 2, "waiting": 0, "in_doubt": 1}}, "blocker.in_doubt_one"),
     ],
@@ -79,7 +82,8 @@ def test_a_held_broadcast_of_a_free_account_always_names_a_command() -> None:
 
 
 def test_a_paused_broadcast_of_a_halted_account_tells_both() -> None:
-    assert ids(S.PAUSED, HALTED) == ["blocker.halted", "blocker.paused"]
+    paused = [own(GateKind.PAUSE)]
+    assert ids(S.PAUSED, HALTED, gates=paused) == ["blocker.halted", "blocker.paused"]
 
 
 def test_a_wait_is_told_where_nothing_stands_still() -> None:
@@ -87,7 +91,8 @@ def test_a_wait_is_told_where_nothing_stands_still() -> None:
 
 
 def test_a_pause_for_refusals_tells_how_many_and_what_they_mean() -> None:
-    paused = report(S.PAUSED, reason=Reason.TOO_MANY_REFUSALS, reason_errcode=40003, reason_count=3)
+    broken = own(GateKind.BREAKER, reason=Reason.TOO_MANY_REFUSALS, errcode=40003, count=3)
+    paused = report(S.PAUSED, gates=[broken])
 
     [line] = blockers.lines(paused)
 
@@ -108,7 +113,9 @@ def test_a_pause_for_refusals_tells_how_many_and_what_they_mean() -> None:
 def test_a_pause_by_one_refusal_tells_the_command(
     reason: Reason, code: int, wanted: str, command: str, *, lang: Language
 ) -> None:
-    [line] = blockers.lines(report(S.PAUSED, reason=reason, reason_errcode=code))
+    broken = own(GateKind.BREAKER, reason=reason, errcode=code)
+
+    [line] = blockers.lines(report(S.PAUSED, gates=[broken]))
 
     assert line.id == wanted
     words = Texts(lang)(line)
@@ -132,12 +139,13 @@ def test_a_content_refused_in_the_middle_is_never_to_be_sent_to_the_same_list(
 ) -> None:
     middle = of_batches(
         S.PAUSED, other, refused(2, 45002, reason=Reason.CONTENT_REFUSED), batch(3),
-        reason=Reason.CONTENT_REFUSED, reason_errcode=45002,
+        gates=[own(GateKind.BREAKER, reason=Reason.CONTENT_REFUSED, errcode=45002)],
     )  # fmt: skip
 
-    [line] = blockers.lines(middle)
+    line, *doubts = blockers.lines(middle)
 
     assert line.id == "blocker.paused_for_content_in_part"
+    assert [one.id for one in doubts] == ["blocker.in_doubt_one"] * middle.batches["in_doubt"]
     assert "broadcast" not in Texts(lang)(line)
 
 
@@ -145,7 +153,7 @@ def test_a_stop_for_doubts_names_their_broadcasts() -> None:
     [line] = blockers.of_account("shop", DOUBTS, NOW)
 
     assert line.id == "blocker.stopped_for_doubts"
-    assert line.facts["ids"] == Shortened(DOUBTS.stop_broadcasts)
+    assert line.facts["ids"] == Shortened(DOUBTS.gates[0].broadcasts)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -160,11 +168,11 @@ def test_a_stop_for_doubts_names_both_commands(lang: Language) -> None:
 def test_a_code_that_stops_an_account_has_its_own_fix(code: int) -> None:
     assert meaning(Endpoint.MASS_SEND, code).outcome in {Outcome.STOP_ACCOUNT, Outcome.TOKEN}
 
-    [line] = blockers.of_account("shop", replace(STOPPED, stop_errcode=code), NOW)
+    [line] = blockers.of_account("shop", stopped(errcode=code), NOW)
 
     assert line.facts["fix"] == Message(f"fix.account.{code}")
 
 
 def test_any_other_stop_is_to_be_fixed_all_the_same() -> None:
-    [line] = blockers.of_account("shop", replace(STOPPED, stop_errcode=45501), NOW)
+    [line] = blockers.of_account("shop", stopped(errcode=45501), NOW)
     assert line.facts["fix"] == Message("fix.account")

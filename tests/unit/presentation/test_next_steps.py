@@ -9,6 +9,7 @@ import pytest
 
 from broadcast.call.attempts import Reason
 from broadcast.call.retry import RetryVerdict
+from broadcast.gates.gate import GateKind
 from broadcast.message import Message
 from broadcast.reports import BatchLine, Report
 from broadcast.states import BatchState, BroadcastState
@@ -22,10 +23,9 @@ from presentation.next_steps import (
     LeftOver,
 )
 from presentation.words import Between, Moment, Shortened, Speaker
-from tests.unit.presentation.reports import EN, NOW, ZH, batch, of_batches, refused, report
+from tests.unit.presentation.reports import EN, ID, NOW, ZH, batch, of_batches, own, refused, report
 
 S = BroadcastState
-ID = "20261127-abcdef"
 TAKEN = batch(1, state=BatchState.ACCEPTED, msg_id=7)
 CONTENT = refused(2, 40007, reason=Reason.CONTENT_REFUSED)
 REST = batch(3)
@@ -34,7 +34,8 @@ DOUBTFUL = batch(5, state=BatchState.IN_DOUBT)
 
 
 def paused(*lines: BatchLine) -> Report:
-    return of_batches(S.PAUSED, *lines, reason=Reason.CONTENT_REFUSED, reason_errcode=40007)
+    broken = own(GateKind.BREAKER, reason=Reason.CONTENT_REFUSED, errcode=40007)
+    return of_batches(S.PAUSED, *lines, gates=[broken])
 
 
 def steps(of: Report, **beside: Any) -> list[Message]:
@@ -109,7 +110,7 @@ def test_the_refused_set_is_not_advised_without_saying_who_stands_there_by_a_per
         paused(CONTENT, REST),
         of_batches(S.FAILED, CONTENT),
         # A resume or a retry sends the rest.
-        of_batches(S.PAUSED, TAKEN, REST, reason=Reason.BY_HAND),
+        of_batches(S.PAUSED, TAKEN, REST, gates=[own(GateKind.PAUSE)]),
         of_batches(S.PARTIAL, TAKEN, refused(2, 43004, reason=Reason.CONTENT_REFUSED)),
         # Their OpenIDs would be refused again.
         of_batches(S.PARTIAL, TAKEN, refused(2, 40003, reason=Reason.RECIPIENTS_REFUSED)),

@@ -9,7 +9,7 @@ import pytest
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.message import Message
-from broadcast.reports import BatchLine, Did, OperatorAction, People, Repeat, Report
+from broadcast.reports import BatchLine, Did, OperatorAction, OperatorActions, Repeat, Report
 from broadcast.states import BatchState, BroadcastState
 from presentation import operator_actions
 from presentation import report as reporting
@@ -150,7 +150,7 @@ def test_what_a_person_did_is_told_with_when_who_and_why(done: dict[str, Any], w
     at = NOW - timedelta(minutes=5)
     action = OperatorAction(at=at, who="cli:ann@desk", why="a typo", **done)
 
-    _, line = operator_actions.lines(People(deeds=[action], earlier=0), NOW)
+    _, line = operator_actions.lines(OperatorActions(actions=[action], earlier=0), NOW)
 
     assert line.facts["at"] == Moment(at, NOW)
     assert line.facts["who"] == Speaker("cli:ann@desk", "a typo")
@@ -160,11 +160,11 @@ def test_what_a_person_did_is_told_with_when_who_and_why(done: dict[str, Any], w
 def test_actions_that_are_not_shown_are_counted_and_no_action_takes_no_line() -> None:
     done = OperatorAction(at=NOW, who="cli:ann@desk", why=None, did=Did.PAUSE)
 
-    shown = list(operator_actions.lines(People(deeds=[done], earlier=4), NOW))
+    shown = list(operator_actions.lines(OperatorActions(actions=[done], earlier=4), NOW))
 
     assert shown[1] == Message("operator_action.earlier", n=4)
     assert len(shown) == 3
-    assert list(operator_actions.lines(People(deeds=[], earlier=0), NOW)) == []
+    assert list(operator_actions.lines(OperatorActions(actions=[], earlier=0), NOW)) == []
 
 
 def test_a_priority_is_told_where_it_is_not_the_usual_one() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from broadcast.gates.blockers import Cause
+from broadcast.gates.gate import Gate, GateKind, GateScope
 from broadcast.reports import (
     SETS,
     SKIPS,
@@ -18,27 +19,24 @@ from broadcast.reports import (
     Did,
     LaneView,
     OperatorAction,
-    People,
+    OperatorActions,
     Report,
 )
-from broadcast.states import BatchState, BroadcastState
+from broadcast.states import BatchState, BroadcastState, Phase
 from presentation.report_json import as_json
 
 ROOT = Path(__file__).resolve().parents[3]
 AT = datetime(2026, 3, 1, 12, 0, 0, 123_999, tzinfo=UTC)
-FREE = LaneView(
-    not_before=None, wait_reason=None, stopped_at=None, stop_reason=None, stop_errcode=None,
-    stop_errmsg=None, halted_at=None, halted_by=None,
-)  # fmt: skip
+FREE = LaneView(not_before=None, wait_reason=None)
 LINE = BatchLine(
     n=1, size=3, state=BatchState.ACCEPTED, reason=None, errcode=None, errmsg=None,
     msg_id=3_147_483_648, attempts=1, not_before=None,
 )  # fmt: skip
 TOLD = Report(
-    id="20260301-abcdef", account="default", key="周五", state=BroadcastState.COMPLETED,
-    reason=None, reason_errcode=None, reason_errmsg=None,
+    id="20260301-abcdef", account="default", key="周五", phase=Phase.ENDED,
+    state=BroadcastState.COMPLETED, msgtype="text",
     audience={"read": 3, **dict.fromkeys(SKIPS, 0), "planned": 3},
-    recipients={**dict.fromkeys(SETS, 0), "accepted": 3}, batches={"total": 1},
+    recipients={**dict.fromkeys(SETS, 0), "accepted": 3}, batches={**dict.fromkeys(SETS, 0), "total": 1, "accepted": 1},
     batch_list=[LINE], calls=1, results_due=1, lane=FREE, created_at=AT, scheduled_at=None,
     started_at=AT.astimezone(timezone(timedelta(hours=8))), finished_at=AT, now=AT,
     content='{"msgtype":"text","text":{"content":"周五见"}}', created_by="cli:ann@desk",
@@ -60,8 +58,15 @@ def test_it_is_json_of_plain_words_and_numbers() -> None:
 
 
 def test_every_key_is_in_the_document() -> None:
-    deeds = [OperatorAction(at=AT, who="cli:a@b", did=did, why=None) for did in Did]
-    paused = replace(TOLD, state=BroadcastState.PAUSED, people=People(deeds=deeds, earlier=0))
+    done = [OperatorAction(at=AT, who="cli:a@b", did=did, why=None) for did in Did]
+    pause = Gate(
+        id=1, scope=GateScope.BROADCAST, kind=GateKind.PAUSE, account="default",
+        broadcast_id=TOLD.id, path=None, closed_at=AT, closed_by="cli:a@b",
+    )  # fmt: skip
+    paused = replace(
+        TOLD, state=BroadcastState.PAUSED, phase=Phase.SENDING, gates=[pause],
+        operator_actions=OperatorActions(actions=done, earlier=0),
+    )  # fmt: skip
     told = as_json(paused)
     assert told["content"] is not None
     parts = [
