@@ -7,15 +7,13 @@ from dataclasses import replace
 from broadcast.call.result import CallResult, NoAnswer, storable_status
 from broadcast.plan import Quota
 from coordination.tokens import Token
-from wechat.api.mass import MassGet, MassSend, MassSendAll
+from wechat.api.mass import NO_SUCH_JOB, MassGet, MassSend, MassSendAll
 from wechat.api.quota import QuotaGet
 from wechat.errors import APIError, InvalidRequestError, TransportError
 from wechat.request import Body
 from worker import translate
 from worker.account_client import AccountClient
 from worker.ports import Message, ToTag
-
-NOT_VISIBLE = 40059
 
 
 class WeChatGateway:
@@ -81,7 +79,7 @@ class WeChatGateway:
         try:
             return storable_status(self._client.ask(MassGet(msg_id=msg_id)).msg_status)
         except translate.NO_ANSWER as error:
-            if isinstance(error, APIError) and error.errcode == NOT_VISIBLE:
+            if isinstance(error, APIError) and error.errcode == NO_SUCH_JOB:
                 return None
             return translate.no_answer(error)
 

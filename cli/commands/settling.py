@@ -11,7 +11,7 @@ from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.rules import Rules
 from broadcast.call.waits import Waits
-from broadcast.errors import InputError
+from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
 from broadcast.reports import Report
 from cli import ledger_facts, waking
@@ -22,7 +22,7 @@ from cli.terminal import one_line
 from cli.wiring.person import in_one_line, who
 from cli.wiring.run import Run
 from models.ledger import resolves, retries
-from models.ledger.reading import in_flight
+from models.ledger.reading import in_flight, reports
 from models.ledger.resolves import Resolved
 from models.ledger.retries import Goes, Retried
 from presentation.next_steps import LeftOver, several, together
@@ -50,6 +50,9 @@ def resolve(
         raise InputError("error.resolve.which", id=broadcast_id, n=n)
     msg_id = None if sent is None else _number(sent, "error.resolve.msg_id")
     ledger = run.engine
+    if msg_id is not None:
+        for line in _ask_about(run, broadcast_id, msg_id):
+            run.terminal.say(line)
     done = resolves.resolve(
         ledger, broadcast_id, n, msg_id=msg_id, who=who(), why=in_one_line(why),
         rules=Rules(waits=Waits(run.settings.wait_scale)),
@@ -57,6 +60,21 @@ def resolve(
     for line in resolved(broadcast_id, done, msg_id):
         run.terminal.say(line)
     show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id))
+
+
+def _ask_about(run: Run, broadcast_id: str, msg_id: int) -> Iterator[Message]:
+    """Ask WeChat about a msg_id that a person gives; yield that it could not be asked.
+
+    Raises InputError for one that WeChat does not know: it would stand for a job that is none.
+    """
+    name = reports.report(run.engine, broadcast_id, whole=False).account
+    try:
+        known = run.wechat.knows_job(run.settings.account(name), msg_id)
+    except BroadcastError as error:
+        yield Message("resolve.not_asked", msg_id=msg_id, problem=error)
+        return
+    if not known:
+        raise InputError("error.resolve.denied", msg_id=msg_id, id=broadcast_id)
 
 
 def _number(text: str, message_id: str) -> int:

@@ -16,7 +16,7 @@ from coordination.connection import Connection, connect
 from coordination.keys import Keys
 from coordination.tokens import TokenService, TokenView
 from models.ledger import accounts as known_accounts
-from wechat.api.mass import MassSend
+from wechat.api.mass import NO_SUCH_JOB, MassGet, MassSend
 from wechat.api.quota import QuotaGet
 from wechat.client import WeChatClient
 from wechat.deadline import Timeouts
@@ -79,6 +79,23 @@ class WeChat:
             problem = _as_ours(error, account)
         else:
             return plan.Quota(daily_limit=said.daily_limit, used=said.used, remain=said.remain)
+        raise problem
+
+    def knows_job(self, account: Account, msg_id: int) -> bool:
+        """Ask mass/get whether WeChat has a job of this msg_id.
+
+        Raises WeChatAwayError, WeChatRefusedError, RedisAwayError, TokenRefusedError and alike.
+        """
+        try:
+            self.client(account).ask(MassGet(msg_id=msg_id))
+        except APIError as error:
+            if error.errcode == NO_SUCH_JOB:
+                return False
+            problem = _as_ours(error, account)
+        except WeChatError as error:
+            problem = _as_ours(error, account)
+        else:
+            return True
         raise problem
 
     def refresh_token(self, account: Account) -> None:

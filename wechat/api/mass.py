@@ -117,6 +117,10 @@ class MassStatus:
     msg_status: str
 
 
+#: mass/get: no job of this msg_id is visible (WeChat page "message/mass/get").
+NO_SUCH_JOB = 40059
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MassGet(Request[MassStatus]):
     """Ask how a mass send fares (POST message/mass/get).
