@@ -137,12 +137,13 @@ _HANDLERS = {
 def _spread(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
     """Close the gate, or begin the wait, of whatever the reply concerns beside the batch."""
     reason = decision.lane_reason or decision.reason
-    if reason is Reason.QUOTA_TODAY and decision.not_before is not None:
-        quotas.carry_over(connection, batch.account, batch.path, until=decision.not_before)
     # Where both interfaces share the day's calls, neither has any left.
     whole = decision.scope is Scope.ACCOUNT or (
         reason is Reason.QUOTA_TODAY and decision.scope is Scope.PATH and rules.shared_quota
     )
+    if reason is Reason.QUOTA_TODAY and decision.not_before is not None:
+        path = None if whole else batch.path
+        quotas.carry_over(connection, batch.account, until=decision.not_before, path=path)
     if whole and decision.not_before is not None:
         lanes.wait(connection, batch.account, until=decision.not_before, reason=reason)
         return
@@ -155,7 +156,6 @@ def _spread(connection: Connection, batch: HeldBatch, decision: Decision, *, rul
         closing = replace(closing, kind=GateKind.BREAKER, broadcast_id=batch.broadcast_id)
     elif decision.not_before is not None:
         closing = replace(closing, kind=GateKind.QUOTA, reason=reason, until=decision.not_before)
-        quotas.carry_over(connection, batch.account, batch.path, until=decision.not_before)
     nothing_to_pause = batch.cancelled or not _has_more(connection, batch)
     if decision.scope is not Scope.BROADCAST or not nothing_to_pause:
         gates.close(connection, batch.account, closing)

@@ -158,31 +158,42 @@ def free(connection: Connection, broadcast_id: str) -> None:
     connection.execute(delete(Reservation).where(Reservation.broadcast_id == broadcast_id))
 
 
-def carry_over(connection: Connection, account: str, path: SendPath, *, until: datetime) -> None:
-    """Let every open broadcast hold its remaining calls on the day to which its path waits.
+def carry_over(
+    connection: Connection, account: str, *, until: datetime, path: SendPath | None
+) -> None:
+    """Let every open broadcast hold its remaining calls from the day on to which it has to wait.
 
-    Broadcasts that go out over several days hold calls there already; they keep the larger number.
+    *path*: None where both interfaces wait. What is held on that day and on later ones by one that
+    goes out over several days counts.
     """
     on = day_of(until)
     if on == day_of(now(connection)):
         return
-    rows = connection.execute(
-        select(Batch.broadcast_id, func.count().label("calls"))
+    query = (
+        select(Batch.broadcast_id, Batch.path, func.count().label("calls"))
         .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
         .where(BroadcastRow.account == account, BroadcastRow.phase == Phase.SENDING)
-        .where(Batch.state.not_in(list(BATCH_AT_REST)), Batch.path == path)
-        .group_by(Batch.broadcast_id)
-    ).all()
-    spread = set(
-        connection.scalars(
-            select(Reservation.broadcast_id).where(
-                Reservation.account == account, Reservation.day >= on
-            )
-        )
+        .where(Batch.state.not_in(list(BATCH_AT_REST)))
+        .group_by(Batch.broadcast_id, Batch.path)
     )
+    if path is not None:
+        query = query.where(Batch.path == path)
+    rows = connection.execute(query).all()
+    there = _held_from(connection, account, on)
     for row in rows:
-        if row.broadcast_id not in spread:
-            _add(connection, row.broadcast_id, account, path=path, on=on, calls=row.calls)
+        calls = row.calls - there.get(row.broadcast_id, 0)
+        if calls > 0:
+            _add(connection, row.broadcast_id, account, path=row.path, on=on, calls=calls)
+
+
+def _held_from(connection: Connection, account: str, on: str) -> dict[str, int]:
+    """Return how many calls each broadcast holds on a day and on later ones."""
+    rows = connection.execute(
+        select(Reservation.broadcast_id, func.sum(Reservation.calls))
+        .where(Reservation.account == account, Reservation.day >= on)
+        .group_by(Reservation.broadcast_id)
+    )
+    return {broadcast_id: int(calls) for broadcast_id, calls in rows}
 
 
 def remaining(connection: Connection, broadcast_id: str) -> int:

@@ -186,7 +186,7 @@ def _not_called(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
 
 def _report(row: _Row, around: _Around) -> Report:
     whole = around.lanes[row.account]
-    lane = replace(whole, gates=[gate for gate in whole.gates if gate.concerns(row.path)])
+    lane = replace(whole, gates=tuple(gate for gate in whole.gates if gate.concerns(row.path)))
     gates = closed([*around.gates.get(row.id, ()), *lane.gates], around.now)
     schedule = [gate for gate in around.gates.get(row.id, ()) if gate not in gates]
     counts = around.counts.get(row.id, ()) if row.phase is not Phase.PLANNING else ()

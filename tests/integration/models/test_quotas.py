@@ -262,6 +262,22 @@ def test_calls_of_the_day_that_was_over_too_soon_are_held_on_the_next(
     assert [held(engine, one) for one in (first, second, spreads)] == [2, 2, 3]
 
 
+def test_broadcast_that_spreads_carries_over_what_it_could_not_call_today(
+    still: tuple[Engine, StillClock],
+) -> None:
+    engine, clock = still
+    broadcast_id = ledger.published(
+        engine, body(), batches=10, quota=Quota(daily_limit=4, used=1, remain=3), spread=True
+    )
+    ledger.planned(engine, broadcast_id, quota=Quota(daily_limit=4, used=1, remain=3))
+    assert list(days(engine, broadcast_id).values()) == [3, 4, 3]
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    driver.call(said(45009))
+    clock.pass_(timedelta(hours=13))
+    assert [held(engine, broadcast_id, later) for later in range(2)] == [6, 3]
+
+
 def test_broadcast_that_waited_for_another_days_calls_is_not_late_for_that(
     still: tuple[Engine, StillClock],
 ) -> None:

@@ -138,7 +138,7 @@ def test_plan_that_lacks_a_batch_is_not_opened(engine: Engine) -> None:
     row = plans.to_plan(engine, broadcast_id)
     assert row is not None
     cuts = plans.cuts_of(engine, row)
-    assert plans.open_for_calls(engine, row, cuts=cuts, quota=PLENTY) is None
+    assert plans.open_for_calls(engine, row, ledger.account(), cuts=cuts, quota=PLENTY) is None
     assert broadcast_id in sweeps.due(engine).plans
     assert ledger.planned(engine, broadcast_id) is not None
     assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 4}
@@ -175,7 +175,7 @@ def test_cancel_in_the_middle_of_planning_adds_up(engine: Engine) -> None:
     cuts = plans.cuts_of(engine, row)
     assert operator.cancel(engine, broadcast_id, who="tests")
     assert not plans.add_batches(engine, row, ledger.account(), cuts=cuts)
-    assert plans.open_for_calls(engine, row, cuts=cuts, quota=PLENTY) is None
+    assert plans.open_for_calls(engine, row, ledger.account(), cuts=cuts, quota=PLENTY) is None
     assert ledger.states(engine, broadcast_id) == {}
     told = reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.CANCELLED

@@ -342,9 +342,9 @@ def test_plan_is_cut_once_however_often_it_is_begun(engine: Engine) -> None:
         assert list(threads.map(add, range(3))) == [True] * 3
     before = ledger.batches(engine, broadcast_id)
     assert len(before) == 120
-    assert plans.open_for_calls(engine, row, cuts=cuts, quota=None) is not None
+    assert plans.open_for_calls(engine, row, ledger.account(), cuts=cuts, quota=None) is not None
     assert plans.to_plan(engine, broadcast_id) is None
-    assert plans.open_for_calls(engine, row, cuts=cuts, quota=None) is None
+    assert plans.open_for_calls(engine, row, ledger.account(), cuts=cuts, quota=None) is None
     assert not add(0)
     assert len({batch.clientmsgid for batch in before}) == 120
 

@@ -19,8 +19,9 @@ from broadcast.errors import (
     SettingsError,
 )
 from broadcast.plan import submission
+from broadcast.plan.chunk import ASKED
 from broadcast.states import BroadcastState
-from models import BroadcastRow, Pack
+from models import BroadcastRow, ChunkRow
 from models.engine import now
 from models.ledger import submits, sweeps
 from models.ledger.reading import reports
@@ -32,11 +33,11 @@ from tests.kit.openids import split
 
 
 def counts(engine: Engine) -> tuple[int, int]:
-    """Return how many broadcasts and packs are stored."""
+    """Return how many broadcasts and chunks are stored."""
     with engine.connect() as connection:
         return (
             connection.scalar(select(func.count()).select_from(BroadcastRow)) or 0,
-            connection.scalar(select(func.count()).select_from(Pack)) or 0,
+            connection.scalar(select(func.count()).select_from(ChunkRow)) or 0,
         )
 
 
@@ -71,12 +72,15 @@ def test_a_broadcast_is_stored_whole_and_rung_for(engine: Engine, account: Accou
         "malformed": [(1003, "bad")], "duplicate": [(1002, people[7])],
     }  # fmt: skip
     with engine.connect() as connection:
-        packs = connection.execute(select(Pack).order_by(Pack.n)).all()
-    assert [pack.size for pack in packs] == [251, 250, 250, 250]
-    stored = [one for pack in packs for one in split(openid.unpack(pack.openids))]
+        chunks = connection.execute(
+            select(ChunkRow.__table__).order_by(ChunkRow.list, ChunkRow.start)
+        ).all()
+    stored = [one for chunk in chunks for one in split(openid.unpack(chunk.openids))]
     assert stored == sorted(people)
-    assert packs[0].first_openid == stored[0]
-    assert packs[-1].last_openid == stored[-1]
+    assert {chunk.list for chunk in chunks} == {ASKED}
+    assert sum(chunk.size for chunk in chunks) == 1001
+    assert chunks[0].first_openid == stored[0]
+    assert chunks[-1].last_openid == stored[-1]
 
 
 def test_the_same_key_and_body_bring_the_same_broadcast(engine: Engine, account: Account) -> None:
@@ -161,15 +165,14 @@ def test_another_body_under_its_key_meets_what_was_published_while_wechat_was_as
 def test_who_lost_the_key_during_the_upload_finds_what_was_published_under_it(
     engine: Engine, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_packs, others = submits.add_packs, list[Any]()
+    add_chunks, others = submits.add_chunks, list[Any]()
 
     def stalled(*words: Any) -> None:
-        monkeypatch.setattr(submits, "add_packs", add_packs)
-        ledger.pass_time(engine, submits.UPLOAD_DEAD + timedelta(seconds=1))
+        monkeypatch.setattr(submits, "add_chunks", add_chunks)
         others.append(send(engine, order(account), openids(5)))
-        add_packs(*words)
+        add_chunks(*words)
 
-    monkeypatch.setattr(submits, "add_packs", stalled)
+    monkeypatch.setattr(submits, "add_chunks", stalled)
     slow = send(engine, order(account), openids(5))
 
     assert [(slow.id, slow.created)] == [(other.id, False) for other in others]
@@ -298,7 +301,7 @@ def test_a_broadcast_whose_time_passed_before_it_was_published_is_rung_for_at_on
 
         made = store(replace(prepared, body=passed), audience, engine=engine, bell=bell)
 
-    assert (made.state, made.rung, bell.rung) == (BroadcastState.PLANNING, True, [made.id])
+    assert (made.scheduled, made.rung, bell.rung) == (False, True, [made.id])
     assert reports.report(engine, made.id).state is BroadcastState.PLANNING
 
 
@@ -364,7 +367,7 @@ def test_an_upload_that_is_stopped_leaves_nothing(
 def test_a_published_broadcast_survives_a_stop_right_after_its_commit(
     engine: Engine, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The commit arrived, its answer did not: the packs are what will be sent."""
+    """The commit arrived, its answer did not: the chunks are what will be sent."""
     publish = submits.publish
 
     def published_then_lost(*arguments: Any, **named: Any) -> None:

@@ -19,11 +19,12 @@ from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
 from broadcast.errors import DatabaseAwayError
+from broadcast.gates.gate import GateKind
 from broadcast.states import BatchState, BroadcastState
 from coordination.tokens import Token
 from models import Batch, BroadcastRow
 from models.ledger import claims, leases, operator, records, transaction
-from models.ledger.reading import reports
+from models.ledger.reading import recipients, reports
 from tests.kit import ledger
 from worker import lane
 from worker.lane import LaneContext
@@ -103,7 +104,7 @@ def test_work_that_comes_while_an_idle_slice_gives_the_lane_back_is_rung_for(
         release(*args)
 
     with monkeypatch.context() as late:
-        late.setattr(lanes, "release", meanwhile)
+        late.setattr(leases, "release", meanwhile)
         assert lane.drive(here, seconds=5).again
     assert len(wechat.keys) == 2
     assert not lane.drive(here, seconds=5).again
@@ -114,9 +115,16 @@ def batches(engine: Engine) -> dict[str, bytes]:
     """The OpenIDs of each batch by its key, as the ledger has them."""
     with engine.connect() as connection:
         rows = connection.execute(
-            select(Batch.clientmsgid, Pack.openids).join(Pack, Pack.id == Batch.pack_id)
-        )
-        return {row.clientmsgid: openid.unpack(row.openids) for row in rows}
+            select(Batch.clientmsgid, Batch.broadcast_id, Batch.list, Batch.start, Batch.size)
+        ).all()
+        return {
+            row.clientmsgid: openid.unpack(
+                recipients.packed(
+                    connection, row.broadcast_id, row.list, start=row.start, size=row.size
+                )
+            )
+            for row in rows
+        }
 
 
 def test_what_was_made_ready_is_sent_for_the_very_batch_that_it_was_made_of(
@@ -151,8 +159,10 @@ def test_a_broadcast_of_which_no_request_can_be_made_is_paused_and_nothing_is_cl
     lane.drive(road(engine, wechat), seconds=5)
 
     report = reports.report(engine, broadcast_id)
-    assert (report.state, report.reason) == (BroadcastState.PAUSED, Reason.REQUEST_NOT_MADE)
-    assert report.reason_errmsg == wechat.problem
+    breaker = report.gate(GateKind.BREAKER)
+    assert breaker is not None
+    assert (report.state, breaker.reason) == (BroadcastState.PAUSED, Reason.REQUEST_NOT_MADE)
+    assert breaker.errmsg == wechat.problem
     assert (report.calls, len(wechat.keys)) == (1, 1)
     assert [batch.attempts for batch in ledger.batches(engine, broadcast_id)] == [1, 0]
     assert (report.recipients["waiting"], report.recipients["refused"]) == (10, 0)

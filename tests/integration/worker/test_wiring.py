@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from models.ledger import leases
 from tests.kit import ledger
 from worker import wiring
 from worker.ports import Message
@@ -67,10 +68,10 @@ def test_machine_whose_name_is_not_ascii_drives_a_lane(
     monkeypatch.setattr(socket, "gethostname", lambda: host)
     ledger.broadcast(engine)
 
-    held = lanes.acquire(engine, "default", wiring.lane_owner(os.getpid()))
+    held = leases.acquire(engine, "default", wiring.lane_owner(os.getpid()))
 
     assert held is not None
-    assert lanes.renew(engine, [held]) == set()
+    assert leases.renew(engine, [held]) == set()
 
 
 @pytest.mark.parametrize(("concurrency", "most"), [(1, 4), (64, 20), (200, 64), (512, 64)])

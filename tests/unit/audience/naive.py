@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from broadcast import openid
 from producer.audience import Audience
 from tests.kit.openids import split
 
@@ -95,12 +96,9 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def openids_of(audience: Audience, *, size: int = 3) -> list[str]:
-    """Return an audience's OpenIDs by way of its packs."""
-    from broadcast import openid
-
-    whole, rest = divmod(audience.planned, size)
-    packs = audience.packs([size] * whole + [rest] * bool(rest))
-    return [one for pack in packs for one in split(openid.unpack(pack.packed))]
+    """Return an audience's OpenIDs by way of its chunks."""
+    chunks = audience.chunks(size)
+    return [one for chunk in chunks for one in split(openid.unpack(chunk.packed))]
 
 
 def assert_same(audience: Audience, model: Naive) -> None:
