@@ -26,13 +26,13 @@ class Point(StrEnum):
     SUBMIT_BEGUN = "submit.begun"  #: the upload is open, nothing of it stored
     SUBMIT_STORED = "submit.stored"  #: the OpenIDs are stored, unpublished
     SUBMIT_PUBLISHING = "submit.publishing"  #: the flip is written, uncommitted
-    SUBMIT_PUBLISHED = "submit.published"  #: committed, nobody rung for
-    SUBMIT_RUNG = "submit.rung"
+    SUBMIT_PUBLISHED = "submit.published"  #: committed, nobody woken
+    SUBMIT_WOKEN = "submit.woken"
     # A worker plans.
     PLAN_WRITTEN = "plan.written"  #: some batches are written, uncommitted
     PLAN_STORED = "plan.stored"  #: all batches are committed, the lane not open for them
     PLAN_OPENING = "plan.opening"  #: the verdict is written, uncommitted
-    PLAN_OPENED = "plan.opened"  #: committed, nobody rung for
+    PLAN_OPENED = "plan.opened"  #: committed, nobody woken
     # A worker drives a lane.
     LANE_LEASED = "lane.leased"  #: the lease is committed
     PACE_TAKEN = "pace.taken"  #: the limiter's slot is taken, nothing claimed
@@ -41,8 +41,8 @@ class Point(StrEnum):
     CALL_ENDED = "call.ended"  #: WeChat's answer, or its absence, is known to this process alone
     RECORD_WRITTEN = "record.written"  #: the outcome is written, uncommitted
     RECORD_COMMITTED = "record.committed"
-    SLICE_ENDED = "slice.ended"  #: the lane is given back, nobody rung for
-    TASK_ENDED = "task.ended"  #: rung for the next slice, the message not acknowledged
+    SLICE_ENDED = "slice.ended"  #: the lane is given back, nobody woken
+    TASK_ENDED = "task.ended"  #: woken for the next slice, the message not acknowledged
     # A worker or beat looks after the rest.
     TOKEN_LOCKED = "token.locked"  # noqa: S105 - the refresher's lock is held, nothing fetched
     TOKEN_FETCHED = "token.fetched"  # noqa: S105 - WeChat gave a token, nobody else has it
@@ -50,8 +50,8 @@ class Point(StrEnum):
     SETTLE_TAKEN = "settle.taken"  #: batches to be asked about are taken, nothing asked
     SETTLE_ANSWERED = "settle.answered"  #: mass/get has answered, nothing stored
     SETTLE_STORED = "settle.stored"
-    SWEEP_MARKED = "sweep.marked"  #: marked as rung, nobody rung for
-    SWEEP_RUNG = "sweep.rung"
+    SWEEP_MARKED = "sweep.marked"  #: marked as woken, nobody woken
+    SWEEP_WOKEN = "sweep.woken"
 
 
 def passing(point: Point) -> None:

@@ -86,7 +86,7 @@ class Sending:
             try:
                 with self._told("send.maybe_stored"):
                     engine = self._run.engine
-                    submitted = store(prepared, audience, engine=engine, bell=self._run.bell)
+                    submitted = store(prepared, audience, engine=engine, waker=self._run.waker)
             except KeyboardInterrupt:
                 return self._interrupted(prepared)
         for warning in (*submitted.notices, *_problem(why)):

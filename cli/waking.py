@@ -19,7 +19,7 @@ from cli.wiring.run import Run
 def get_ready(run: Run) -> None:
     """Connect to the broker, if it is there."""
     with contextlib.suppress(BrokerAwayError):
-        run.bell.connect()
+        run.waker.connect()
 
 
 def wake(run: Run, report: Report) -> None:
@@ -28,13 +28,13 @@ def wake(run: Run, report: Report) -> None:
         return
     with contextlib.suppress(BrokerAwayError):
         if report.phase is Phase.PLANNING:
-            run.bell.ring_plan(report.id)
+            run.waker.wake_planner(report.id)
         else:
-            run.bell.ring_lane(report.account, report.id)
+            run.waker.wake_lane(report.account, report.id)
 
 
 def wake_lanes(run: Run, lanes: Iterable[tuple[str, str]]) -> None:
     """Wake a worker for each account, by a broadcast of it that goes on."""
     with contextlib.suppress(BrokerAwayError):
         for account, broadcast_id in lanes:
-            run.bell.ring_lane(account, broadcast_id)
+            run.waker.wake_lane(account, broadcast_id)

@@ -1,1 +1,1 @@
-"""Where broadcasts come from: audience and content are checked and stored, then rung for."""
+"""Where broadcasts come from: audience and content are checked and stored, a worker is woken."""

@@ -1,4 +1,4 @@
-"""Ringing for a worker: a task by its name, never by its code.
+"""Waking for a worker: a task by its name, never by its code.
 
 The app is built from the same ``celeryconfig`` as the worker's, but bounded in time: a producer
 must know within seconds that the broker is away, because what it submitted is safe already.
@@ -41,23 +41,23 @@ _AMQP_BOUNDS: dict[str, Any] = {
 }
 
 
-class CeleryBell:
-    """Wakes through the broker. Nothing is connected, and Celery not imported, before the ring."""
+class CeleryWaker:
+    """Wakes through the broker. Nothing is connected, and Celery not imported, before that."""
 
     def __init__(self, broker_url: str) -> None:
         """Take the broker's URL, with its password."""
         self._url = broker_url
 
-    def ring_plan(self, broadcast_id: str) -> None:
-        """Ask a worker to plan a broadcast. Raises BrokerAwayError; it may have rung even then."""
+    def wake_planner(self, broadcast_id: str) -> None:
+        """Ask a worker to plan a broadcast. Raises BrokerAwayError; it may have woken even then."""
         self._send(names.PLAN, [broadcast_id])
 
-    def ring_lane(self, account: str, broadcast_id: str) -> None:
-        """Ask a worker to drive a lane. Raises BrokerAwayError; it may have rung even then."""
+    def wake_lane(self, account: str, broadcast_id: str) -> None:
+        """Ask a worker to drive a lane. Raises BrokerAwayError; it may have woken even then."""
         self._send(names.SEND_BATCH, [account, broadcast_id])
 
     def connect(self) -> None:
-        """Connect now, so that the next ring leaves at once. Raises BrokerAwayError."""
+        """Connect now, so that the next wake leaves at once. Raises BrokerAwayError."""
         try:
             with self._app.producer_or_acquire() as producer:
                 producer.connection.ensure_connection(max_retries=0, timeout=SOCKET_TIMEOUT_S)
@@ -81,7 +81,7 @@ class CeleryBell:
         except OperationalError as error:
             reason = redact(str(error.__cause__ or error)).strip() or type(error).__name__
         # Whatever else a transport ends with, for an option that it does not know or a file that
-        # is not there: what was stored stays stored, so the ring has failed and nothing more.
+        # is not there: what was stored stays stored, so the wake-up has failed and nothing more.
         except Exception as error:  # noqa: BLE001 - the kinds are the library's, and not told
             reason = f"{type(error).__name__}: {redact(str(error))}".strip()
         else:

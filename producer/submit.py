@@ -2,7 +2,7 @@
 
 :func:`prepare` looks (the key, the same send of yesterday, the calls that are left) and stores
 nothing. :func:`store` writes the audience in chunks that nobody sees, publishes them by one flip,
-and rings only after the commit: a broker that is away costs time, never a broadcast.
+and wakes only after the commit: a broker that is away costs time, never a broadcast.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class QuotaSource(Protocol):
         """Return WeChat's answer, or None where none can be had now."""
 
 
-class Bell(Protocol):
+class Waker(Protocol):
     """Calls a worker."""
 
-    def ring_plan(self, broadcast_id: str) -> None:
+    def wake_planner(self, broadcast_id: str) -> None:
         """Ask a worker to plan a broadcast. Raises BrokerAwayError."""
 
 
@@ -96,8 +96,8 @@ class Submitted:
     #: The database's moment of that.
     now: datetime
     proof: plan.Proof | None
-    #: Whether a worker was rung for its planning. If not, the sweep does it where it is due.
-    rung: bool
+    #: Whether a worker was woken its planning. If not, the sweep does it where it is due.
+    woken: bool
     notices: tuple[Message, ...]
 
 
@@ -160,39 +160,39 @@ def refuse_what_does_not_fit(prepared: Prepared) -> None:
         plan.refuse_what_does_not_fit(prepared.proof)
 
 
-def store(prepared: Prepared, audience: Audience, *, engine: Engine, bell: Bell) -> Submitted:
-    """Store and publish what was prepared, then ring.
+def store(prepared: Prepared, audience: Audience, *, engine: Engine, waker: Waker) -> Submitted:
+    """Store and publish what was prepared, then wake.
 
     Raises what refuses it (PlanError, RepeatedSendError …), and then nothing is stored. After a
     DatabaseAwayError it may be stored all the same: the same key brings it to light.
     """
     if prepared.existing is not None:
-        return _again(prepared, prepared.existing, engine=engine, bell=bell)
+        return _again(prepared, prepared.existing, engine=engine, waker=waker)
     refuse_what_does_not_fit(prepared)
     try:
         broadcast_id, published = _publish(prepared, audience, engine=engine)
     except submission.PublishedMeanwhileError as there:
-        return _again(prepared, there.id, engine=engine, bell=bell)
+        return _again(prepared, there.id, engine=engine, waker=waker)
     if prepared.quota is not None:
         # Only a note for `quota` and the reports; the broadcast is stored with or without it.
         with contextlib.suppress(OutOfReachError):
             quotas.remember(engine, prepared.body.account, prepared.quota)
-    rung, notices = False, tuple[Message, ...]()
+    woken, notices = False, tuple[Message, ...]()
     if not published.scheduled:
         # What waits for its time is launched by beat.
-        rung, notices = _ring(bell, broadcast_id)
+        woken, notices = _ring(waker, broadcast_id)
     return Submitted(
         id=broadcast_id, created=True, scheduled=published.scheduled, now=published.now,
-        proof=published.proof, rung=rung, notices=(*prepared.notices, *notices),
+        proof=published.proof, woken=woken, notices=(*prepared.notices, *notices),
     )  # fmt: skip
 
 
 def submit(
-    order: Order, audience: Audience, *, engine: Engine, quota: QuotaSource, bell: Bell
+    order: Order, audience: Audience, *, engine: Engine, quota: QuotaSource, waker: Waker
 ) -> Submitted:
     """Prepare and store in one go, for those who have nobody to ask in between."""
     prepared = prepare(order, audience, engine=engine, quota=quota)
-    return store(prepared, audience, engine=engine, bell=bell)
+    return store(prepared, audience, engine=engine, waker=waker)
 
 
 def _publish(
@@ -225,26 +225,26 @@ def _all_or_nothing(engine: Engine, broadcast_id: str) -> Iterator[None]:
         raise
 
 
-def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, bell: Bell) -> Submitted:
-    """Answer with the broadcast that is there; ring again if it still waits for its plan."""
+def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, waker: Waker) -> Submitted:
+    """Answer with the broadcast that is there; wake again if it still waits for its plan."""
     told = reports.report(engine, broadcast_id, whole=False)
-    rung, notices = False, tuple[Message, ...]()
+    woken, notices = False, tuple[Message, ...]()
     scheduled = told.state is BroadcastState.SCHEDULED
     if told.phase is Phase.PLANNING and not scheduled:
-        rung, notices = _ring(bell, broadcast_id)
+        woken, notices = _ring(waker, broadcast_id)
     return Submitted(
-        id=broadcast_id, created=False, scheduled=scheduled, now=told.now, proof=None, rung=rung,
+        id=broadcast_id, created=False, scheduled=scheduled, now=told.now, proof=None, woken=woken,
         notices=(*prepared.notices, *notices),
     )  # fmt: skip
 
 
-def _ring(bell: Bell, broadcast_id: str) -> tuple[bool, tuple[Message, ...]]:
+def _ring(waker: Waker, broadcast_id: str) -> tuple[bool, tuple[Message, ...]]:
     try:
-        bell.ring_plan(broadcast_id)
-        passing(Point.SUBMIT_RUNG)
+        waker.wake_planner(broadcast_id)
+        passing(Point.SUBMIT_WOKEN)
     except BrokerAwayError as error:
         reason = error.facts.get("reason", "")
-        return False, (Message("notice.submit.not_rung", reason=reason),)
+        return False, (Message("notice.submit.not_woken", reason=reason),)
     return True, ()
 
 

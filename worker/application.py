@@ -118,7 +118,7 @@ def _ring_for_what_was_left(sender: object = None, **_: object) -> None:
     del sender
     from worker import wake  # noqa: PLC0415
 
-    wake.ring(names.SWEEP)
+    wake.wake(names.SWEEP)
 
 
 @signals.worker_init.connect
@@ -156,4 +156,4 @@ def _refresh_at_start(**_: object) -> None:
     """Have the token refreshed when beat starts: its schedule alone would wait 100 minutes."""
     from worker import wake  # noqa: PLC0415
 
-    wake.ring(names.REFRESH_TOKEN)
+    wake.wake(names.REFRESH_TOKEN)

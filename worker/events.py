@@ -23,7 +23,7 @@ class Dispatcher(EventDispatcher):
 
     def __init__(self, connection: Any = None, *args: Any, **options: Any) -> None:  # noqa: ANN401
         """Take the connection; publish unconfirmed where Celery's loop reads it, too."""
-        # Only there events are buffered. The other connections publish rings as well.
+        # Only there events are buffered. The other connections publish wakes as well.
         if options.get("buffer_group") and connection.transport.driver_type == "amqp":
             connection.transport_options.pop("confirm_publish", None)
             connection.connection.confirm_publish = False

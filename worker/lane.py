@@ -67,7 +67,7 @@ class Slice:
 
     #: One line a call: batch number, outcome, errcode, milliseconds.
     lines: list[dict[str, Any]] = field(default_factory=list)
-    #: There is more to do now, or soon: ring again.
+    #: There is more to do now, or soon: wake again.
     again: bool = False
     #: Somebody else is driving.
     busy: bool = False
@@ -108,7 +108,7 @@ def _release(road: LaneContext, lease: KeptLease) -> None:
 
 
 def _has_work(road: LaneContext, lease: KeptLease) -> bool:
-    """Look once more: who was rung for while this slice still held the lane found it busy."""
+    """Look once more: who was woken while this slice still held the lane found it busy."""
     try:
         work = next_work.next_work(road.engine, lease.held.account)
     except OutOfReachError as error:

@@ -1,9 +1,9 @@
 """Wakes that seem too old, judged by two clocks: one of a kind is taken now and then all the same.
 
-Beat writes down by its own clock when a ring is too old, and the worker reads it by its own. To a
-worker whose clock is over an hour ahead every ring of beat is too old, and nothing that was left
-behind would ever go on. A night's worth of old rings must still not end in a flood. Both hold when
-one of a kind is taken every two seconds, since beat rings less often than that.
+Beat writes down by its own clock when a wake-up is too old, and the worker reads it by its own. To
+a worker whose clock is over an hour ahead every wake of beat is too old, and nothing that was left
+behind would ever go on. A night's worth of old wakes must still not end in a flood. Both hold when
+one of a kind is taken every two seconds, since beat wakes less often than that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from celery.exceptions import InvalidTaskError
 from celery.worker import request
 
-#: Less than the shortest period of beat, or its rings would be dropped.
+#: Less than the shortest period of beat, or its wakes would be dropped.
 ONE_WITHIN_S = 2.0
 _taking = threading.Lock()
 #: By task and arguments: when the last one was taken that seemed too old, by `time.monotonic`.

@@ -1,7 +1,7 @@
 """Messages that cannot be used: reported in one line and dropped.
 
-While machines are upgraded one after the other, two versions read one queue. A message only rings,
-so dropping one loses nothing: the sweep rings again, in this version's words. Celery would print a
+While machines are upgraded one after the other, two versions read one queue. A message only wakes,
+so dropping one loses nothing: the sweep wakes again, in this version's words. Celery would print a
 page for each, with the message's body in it.
 """
 
@@ -62,7 +62,7 @@ class Consumer(consumer.Consumer):
     """Celery's reader of messages, with one line for each that cannot be used."""
 
     def update_strategies(self) -> None:
-        """Have no task but ours: Celery's own run what a message names, or ring themselves anew."""
+        """Have no task but ours: Celery's own run what a message names, or wake themselves anew."""
         super().update_strategies()
         strategies: dict[str, Any] = self.strategies  # type: ignore[attr-defined] # not in its stubs
         for name in [name for name in strategies if not name.startswith(names.PREFIX)]:

@@ -21,7 +21,7 @@ _PASSING = {Outcome.WAIT, Outcome.THROTTLED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What planning came to; ``waits`` when WeChat could not be asked and the sweep rings again."""
+    """What planning came to; ``waits`` when WeChat could not be asked and the sweep wakes again."""
 
     batches: int
     waits: bool = False

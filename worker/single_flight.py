@@ -1,7 +1,7 @@
 """Wakes for what this process is doing already, and which therefore must not take a thread.
 
-Everybody rings again for what is not done yet. Where WeChat takes half a minute to answer one
-account, its rings would come faster than they end, and take the threads of all other accounts.
+Everybody wakes again for what is not done yet. Where WeChat takes half a minute to answer one
+account, its wakes would come faster than they end, and take the threads of all other accounts.
 """
 
 from __future__ import annotations

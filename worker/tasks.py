@@ -25,7 +25,7 @@ from models.ledger import plans, preflight, results, sweeps
 from worker import lane, planning, settling
 from worker.lane import Slice
 from worker.single_flight import alone
-from worker.wake import pass_on, ring
+from worker.wake import forward, wake
 from worker.wiring import Parts, parts, stopping
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ REFRESHED_AT_ONCE = 8
 
 @shared_task(name=names.PLAN)
 def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
-    """Make the batches of a broadcast, prove the plan, ring for its lane.
+    """Make the batches of a broadcast, prove the plan, wake for its lane.
 
     *forward_count*: through how many workers the message went that lack the account.
     """
@@ -46,7 +46,7 @@ def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
     except OutOfReachError as error:
         log.warning("plan of %s is left to the sweep: %s", broadcast_id, error)
     except SettingsError as error:
-        if not pass_on(names.PLAN, broadcast_id, forward_count=forward_count):
+        if not forward(names.PLAN, broadcast_id, forward_count=forward_count):
             log.warning("plan of %s is left to the sweep: %s", broadcast_id, error)
     return None
 
@@ -58,7 +58,7 @@ def _plan(broadcast_id: str) -> dict[str, Any] | None:
     if planned is None or account is None:
         return None
     if not planned.waits:
-        ring(names.SEND_BATCH, account, broadcast_id)
+        wake(names.SEND_BATCH, account, broadcast_id)
     return {"batches": planned.batches, "fit": planned.fit, "waits": planned.waits}
 
 
@@ -66,7 +66,7 @@ def _plan(broadcast_id: str) -> dict[str, Any] | None:
 def send_batch(
     self: Task[Any, Any], account: str, broadcast_id: str, *, forward_count: int = 0
 ) -> dict[str, Any]:
-    """Drive one slice of an account's lane; *broadcast_id* only tells what it was rung for.
+    """Drive one slice of an account's lane; *broadcast_id* only tells what it was woken.
 
     *forward_count*: through how many workers the message went that lack the account.
     """
@@ -76,14 +76,14 @@ def send_batch(
         log.warning("lane of %s is left to the sweep: %s", account, error)
         return {"account": account, "busy": False, "calls": []}
     except SettingsError as error:
-        if not pass_on(names.SEND_BATCH, account, broadcast_id, forward_count=forward_count):
+        if not forward(names.SEND_BATCH, account, broadcast_id, forward_count=forward_count):
             log.warning("lane of %s is left to the sweep: %s", account, error)
         return {"account": account, "busy": False, "calls": []}
     while True:
         done = lane.drive(road)
         _tell(self, account, done)
-        # With the broker away nobody could be rung for: the lane is driven on here instead.
-        if not done.again or ring(names.SEND_BATCH, account, broadcast_id) or stopping.is_set():
+        # With the broker away nobody could be woken for: the lane is driven on here instead.
+        if not done.again or wake(names.SEND_BATCH, account, broadcast_id) or stopping.is_set():
             return {"account": account, "busy": done.busy, "calls": done.lines}
 
 
@@ -110,7 +110,7 @@ def settle(account: str, *, forward_count: int = 0) -> int:
         log.warning("results of %s are asked for later: %s", account, error)
     except SettingsError as error:
         # Rung for every half a minute, for as long as no worker has the account.
-        if not pass_on(names.SETTLE, account, forward_count=forward_count):
+        if not forward(names.SETTLE, account, forward_count=forward_count):
             log.info("results of %s are asked for later: %s", account, error)
     return 0
 
@@ -119,7 +119,7 @@ def settle(account: str, *, forward_count: int = 0) -> int:
 def refresh_token(*, only_expiring: bool = False) -> dict[str, str]:
     """Refresh the access_token of every account, or only those in their last five minutes."""
     accounts = parts().accounts
-    # A ring for all must not be lost because one for the expiring is under way.
+    # A wake-up for all must not be lost because one for the expiring is under way.
     with alone(names.REFRESH_TOKEN, "expiring" if only_expiring else "all") as first:
         if not first or not accounts:
             return {}
@@ -147,32 +147,32 @@ def _refresh(account: Account, *, only_expiring: bool) -> str:
 
 @shared_task(name=names.SWEEP)
 def sweep() -> dict[str, int]:
-    """Ring for what was left behind, then move on what only time can settle."""
+    """Wake for what was left behind, then move on what only time can settle."""
     here = parts()
-    with alone(names.SWEEP, "ring") as first:
-        told = _ring_again(here) if first else {"plans": 0, "lanes": 0}
-    # After the rings, and each by itself: one that fails each time, or waits for a row, must not
-    # silence the bells of lanes that are marked as rung by then.
+    with alone(names.SWEEP, "wake") as first:
+        told = _wake_again(here) if first else {"plans": 0, "lanes": 0}
+    # After the wakes, and each by itself: one that fails each time, or waits for a row, must not
+    # silence the bells of lanes that are marked as woken by then.
     _settle_by_time("hold", lambda: sweeps.hold_expired(here.engine, rules=here.rules))
     _settle_by_time("forget", lambda: sweeps.forget_uploads(here.engine))
     return told
 
 
-def _ring_again(here: Parts) -> dict[str, int]:
+def _wake_again(here: Parts) -> dict[str, int]:
     try:
-        rings = sweeps.due(here.engine, accounts=here.accounts)
+        wakes = sweeps.due(here.engine, accounts=here.accounts)
     except OutOfReachError as error:
         log.warning("sweep: %s", error)
         return {"plans": 0, "lanes": 0}
     passing(Point.SWEEP_MARKED)
-    for broadcast_id in rings.plans:
-        ring(names.PLAN, broadcast_id)
-    for account, broadcast_id in rings.lanes:
-        ring(names.SEND_BATCH, account, broadcast_id)
-    for account, broadcast_id in rings.elsewhere:
+    for broadcast_id in wakes.plans:
+        wake(names.PLAN, broadcast_id)
+    for account, broadcast_id in wakes.lanes:
+        wake(names.SEND_BATCH, account, broadcast_id)
+    for account, broadcast_id in wakes.elsewhere:
         log.warning("%s waits: no account %s in this worker's settings", broadcast_id, account)
-    passing(Point.SWEEP_RUNG)
-    return {"plans": len(rings.plans), "lanes": len(rings.lanes)}
+    passing(Point.SWEEP_WOKEN)
+    return {"plans": len(wakes.plans), "lanes": len(wakes.lanes)}
 
 
 def _settle_by_time(what: str, work: Callable[[], int]) -> None:
@@ -189,7 +189,7 @@ def _settle_by_time(what: str, work: Callable[[], int]) -> None:
 
 @shared_task(name=names.POLL_RESULTS)
 def poll_results() -> int:
-    """Ring for the accounts whose accepted batches are due to be asked about.
+    """Wake for the accounts whose accepted batches are due to be asked about.
 
     Also for those that this worker lacks: a message that no other has ends after a few workers.
     """
@@ -198,7 +198,7 @@ def poll_results() -> int:
     except OutOfReachError as error:
         log.warning("poll: %s", error)
         return 0
-    return sum(ring(names.SETTLE, account) for account in accounts)
+    return sum(wake(names.SETTLE, account) for account in accounts)
 
 
 @shared_task(name=names.LAUNCH_DUE)
@@ -210,4 +210,4 @@ def launch_due() -> int:
     except OutOfReachError as error:
         log.warning("launch: %s", error)
         return 0
-    return sum(ring(names.PLAN, broadcast_id) for broadcast_id in due)
+    return sum(wake(names.PLAN, broadcast_id) for broadcast_id in due)

@@ -1,4 +1,4 @@
-"""Ringing: a message that says "look at the database". A lost one is rung again by a sweep."""
+"""Waking: a message that says "look at the database". A lost one is woken again by a sweep."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from kombu.exceptions import OperationalError
 
 log = logging.getLogger(__name__)
 
-#: Workers take messages in turn, so after a few of them a ring has reached whoever can answer.
-MOST_HANDS = 8
+#: Workers take messages in turn, so after a few of them a wake-up has reached whoever can answer.
+MOST_FORWARDS = 8
 
 
-def ring(task: str, *args: object, **kwargs: object) -> bool:
+def wake(task: str, *args: object, **kwargs: object) -> bool:
     """Publish *task*; return False, having said so, when the broker is away."""
     from worker.application import make  # noqa: PLC0415 - the application imports the signals
 
@@ -24,13 +24,13 @@ def ring(task: str, *args: object, **kwargs: object) -> bool:
     return True
 
 
-def pass_on(task: str, *args: object, forward_count: int) -> bool:
-    """Ring for another worker after *forward_count* workers could not answer; False at the end.
+def forward(task: str, *args: object, forward_count: int) -> bool:
+    """Wake for another worker after *forward_count* workers could not answer; False at the end.
 
-    Left to the sweep, the next ring may come to the same worker again and again: the one that swept
+    Left to the sweep, the next wake may come to the same worker again and again: the one that swept
     stands last in the broker's line, behind the one that has nothing to do.
     """
-    if not 0 <= forward_count < MOST_HANDS:
+    if not 0 <= forward_count < MOST_FORWARDS:
         return False
     log.info("%s %s is for another worker", task, " ".join(map(str, args)))
-    return ring(task, *args, forward_count=forward_count + 1)
+    return wake(task, *args, forward_count=forward_count + 1)

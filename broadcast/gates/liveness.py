@@ -1,6 +1,6 @@
 """Silence: since when nobody has done what a worker does at once.
 
-Status says so after seconds and the audit after a minute, by the same rule. That somebody was rung
+Status says so after seconds and the audit after a minute, by the same rule. That somebody was woken
 for is no sign of life: nobody may have answered.
 """
 

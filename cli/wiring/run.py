@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from broadcast.errors import BroadcastError
     from broadcast.settings import Settings
     from cli.wiring.wechat import WeChat
-    from producer.publish import CeleryBell
+    from producer.publish import CeleryWaker
 
 
 class Run:
@@ -68,11 +68,11 @@ class Run:
         return open_engine(self.settings.database_url.get_secret_value())
 
     @cached_property
-    def bell(self) -> CeleryBell:
-        """The way to call a worker; it connects when it rings."""
-        from producer.publish import CeleryBell  # noqa: PLC0415
+    def waker(self) -> CeleryWaker:
+        """The way to call a worker; it connects when it wakes."""
+        from producer.publish import CeleryWaker  # noqa: PLC0415
 
-        return CeleryBell(self.settings.celery_broker_url)
+        return CeleryWaker(self.settings.celery_broker_url)
 
     @cached_property
     def wechat(self) -> WeChat:

@@ -80,7 +80,7 @@ def _due(connection: Connection, *, accounts: Collection[str] | None) -> Wakes:
 def _is_silent(
     woken_at: InstrumentedAttribute[datetime | None], moment: datetime
 ) -> ColumnElement[bool]:
-    """Return the condition that nobody was woken for of late.
+    """Return the condition that nobody was woken of late.
 
     A wake-up of the future was before the database's clock was set back.
     """

@@ -94,11 +94,11 @@ _SLOW = 12
 
 WORKER = (
     Row(point=Point.SWEEP_MARKED, courses=UNHURT,
-        left="The broadcast is marked as rung for, and nobody heard.",
-        then="A ring that nobody answered for 4 s is repeated."),
-    Row(point=Point.SWEEP_RUNG, courses=UNHURT,
-        left="The ring is in the broker; the sweep is not acknowledged.",
-        then="Whoever takes the ring plans; a second ring finds nothing to do."),
+        left="The broadcast is marked as woken for, and nobody heard.",
+        then="A wake-up that nobody answered for 4 s is repeated."),
+    Row(point=Point.SWEEP_WOKEN, courses=UNHURT,
+        left="The wake is in the broker; the sweep is not acknowledged.",
+        then="Whoever takes the wake-up plans; a second wake finds nothing to do."),
     Row(point=Point.PLAN_WRITTEN, courses=UNHURT,
         left="Batches in an open transaction.",
         then="The database forgets them; the next plan makes them anew, with the same keys."),
@@ -118,8 +118,8 @@ WORKER = (
         left="The verdict on the plan, in an open transaction.",
         then="The database forgets it; the plan is proved again."),
     Row(point=Point.PLAN_OPENED, courses=UNHURT,
-        left="A lane that is open, with nobody rung for.",
-        then="The sweep rings."),
+        left="A lane that is open, with nobody woken.",
+        then="The sweep wakes."),
     Row(point=Point.LANE_LEASED, courses=UNHURT,
         left="A lease without a driver.",
         then=_LEASE + "Nothing was claimed, so nothing is unknown."),
@@ -144,11 +144,11 @@ WORKER = (
         left="A recorded outcome, and a lease without a driver.",
         then=_LEASE + "What was recorded stands; only what it calls for is called."),
     Row(point=Point.SLICE_ENDED, courses=UNHURT, calls_per_minute=_SLOW,
-        left="A free lane with batches left, and nobody rung for.",
-        then="The sweep rings."),
+        left="A free lane with batches left, and nobody woken.",
+        then="The sweep wakes."),
     # A worker's tasks before the lane's are its first sweep and the plan.
     Row(point=Point.TASK_ENDED, nth=3, courses=UNHURT, calls_per_minute=_SLOW,
-        left="The next slice is rung for; the message of this one is not acknowledged.",
+        left="The next slice is woken; the message of this one is not acknowledged.",
         then="The next slice goes on. The old message comes again in ten minutes and finds in "
         "the database what there is to do."),
     Row(point=Point.SETTLE_TAKEN, courses=UNHURT, questions=BATCHES,
@@ -186,9 +186,9 @@ SUBMIT = (
     SubmitRow(point=Point.SUBMIT_PUBLISHING, published=False, at_once=_REFUSED,
               left="The same: the database forgets the open transaction."),
     SubmitRow(point=Point.SUBMIT_PUBLISHED, published=True, at_once=_SAME,
-              left="A whole broadcast, with nobody rung for."),
-    SubmitRow(point=Point.SUBMIT_RUNG, published=True, at_once=_SAME,
-              left="A whole broadcast, rung for."),
+              left="A whole broadcast, with nobody woken."),
+    SubmitRow(point=Point.SUBMIT_WOKEN, published=True, at_once=_SAME,
+              left="A whole broadcast, woken for."),
 )  # fmt: skip
 
 

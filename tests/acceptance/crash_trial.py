@@ -2,7 +2,7 @@
 
 Valkey, the simulator and the database servers are shared by cases that run side by side; each case
 has its own account, its own database and its own prefix in Redis. Beat's part is played here: its
-rings, given through the broker, so that a case starts one process less.
+wakes, given through the broker, so that a case starts one process less.
 """
 
 from __future__ import annotations
@@ -168,16 +168,16 @@ class Installation(System):
         return submit(self.engine, self.account, self.openids, key="K", batch_size=BATCH_SIZE)
 
     @contextlib.contextmanager
-    def beat_rings(self, *tasks: str) -> Iterator[None]:
-        """Ring for *tasks* every three seconds while the block runs, as beat does."""
+    def beat_wakes(self, *tasks: str) -> Iterator[None]:
+        """Wake for *tasks* every three seconds while the block runs, as beat does."""
         over = threading.Event()
 
-        def ring() -> None:
+        def wake() -> None:
             while not over.wait(RING_EVERY_S):
                 for task in tasks:
                     self.broker.send_task(task, queue=names.QUEUE)
 
-        thread = threading.Thread(target=ring, name=f"beat of {self._account.name}")
+        thread = threading.Thread(target=wake, name=f"beat of {self._account.name}")
         thread.start()
         try:
             yield

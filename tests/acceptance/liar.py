@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from broadcast import names
-from producer.publish import CeleryBell
+from producer.publish import CeleryWaker
 from tests.acceptance.conftest import UNLIMITED, sets_of
 from tests.kit.endpoints import MASS_GET, MASS_SEND
 from tests.kit.simulator import SimulatedAccount, Simulator
@@ -110,10 +110,10 @@ class Liar:
         worker.wait_for_line(SWEPT, times=swept + 2)
 
     def look_for_results(self) -> None:
-        """Ring as beat does each half minute: mass/get is asked about what is due."""
-        bell = CeleryBell(self.system.valkey.url)
-        with contextlib.closing(bell):
-            bell._send(names.POLL_RESULTS, [])
+        """Wake as beat does each half minute: mass/get is asked about what is due."""
+        waker = CeleryWaker(self.system.valkey.url)
+        with contextlib.closing(waker):
+            waker._send(names.POLL_RESULTS, [])
 
 
 @contextlib.contextmanager

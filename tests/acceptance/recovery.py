@@ -24,7 +24,7 @@ _NUMBERS = itertools.count(1)
 
 
 class Traffic:
-    """One account's broadcast of small batches, stored beside the broker: the sweep rings."""
+    """One account's broadcast of small batches, stored beside the broker: the sweep wakes."""
 
     def __init__(
         self, system: System, *, batches: int, size: int = 2, of: SimulatedAccount | None = None

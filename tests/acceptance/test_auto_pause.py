@@ -46,7 +46,7 @@ def test_three_refusals_of_a_kind_pause_the_broadcast_until_a_person_resumes_it(
     told = system.until_state(bad, "paused")
     assert sets_of(told) == {"refused": 6, "waiting": 4}
     assert sets_of(system.until_state(good, "completed")) == {"accepted": 10}
-    # The sweep has rung since, and nothing came of it.
+    # The sweep has woken since, and nothing came of it.
     assert len(system.simulator.mass_calls(appid=BAD)) == 3
     [why] = [one for one in status_of(system, bad).splitlines() if "Paused by itself" in one]
     assert "batches with 40003 (an OpenID is malformed or of another account), 3 of them" in why

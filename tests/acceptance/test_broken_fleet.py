@@ -104,7 +104,7 @@ def test_messages_that_come_five_times_and_in_no_order_ring_and_no_more(
 
         five_times()
         workers = [system.worker(ready=False) for _ in range(2)]
-        # A ring may come while the driver before has looked for the last time, and not yet let go.
+        # A wake-up may come while the former driver has looked its last, and not yet let go.
         beat = system.beat()
         traffic.wait_for_calls(2)
         five_times()
@@ -122,7 +122,7 @@ def test_messages_that_come_five_times_and_in_no_order_ring_and_no_more(
 def test_worker_that_lacks_the_account_keeps_no_ring_from_the_one_that_has_it(
     start_system: StartSystem, tmp_path: Path
 ) -> None:
-    """The one that sweeps stands last in the broker's line: its own ring comes to the other."""
+    """The one that sweeps stands last in the broker's line: its own wake comes to the other."""
     system = start_system(followers=20)
     older = tmp_path / "older.toml"
     older.write_text(f'[accounts.other]\nappid = "wx{9:016d}"\nappsecret = "{9:032d}"\n', "utf-8")

@@ -37,7 +37,7 @@ def through(rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy) -> Thro
 
 
 def rings_in_vain(system: System) -> int:
-    """How many rings of the workers were given up."""
+    """How many wakes of the workers were given up."""
     return sum(process.output.count("worker.wake: broker away") for process in system.processes)
 
 
@@ -82,8 +82,8 @@ def test_rabbitmq_that_is_silent_costs_time_and_nothing_else(
 
     before = rings_in_vain(system)
     proxy.stall()
-    # A lane whose next ring nobody confirms is driven on here.
-    until(lambda: rings_in_vain(system) > before, 60, "a ring that is given up")
+    # A lane whose next wake nobody confirms is driven on here.
+    until(lambda: rings_in_vain(system) > before, 60, "a wake-up that is given up")
     traffic.recovers("RabbitMQ: silent, and still so")
     proxy.flow()
     other = Traffic(system, batches=2, of=idle)
@@ -115,7 +115,7 @@ def test_rabbitmq_connections_that_die_without_a_reset_are_noticed(
     # the dead connections meanwhile, and a sweep.
     what = f"{HALF_OPEN}, a lane that was first needed afterwards"
     other.recovers(what, since=began, within_s=30)
-    # A slice of a lane takes 10 s, after which it rings.
+    # A slice of a lane takes 10 s, after which it wakes.
     traffic.wait_for_calls(1)
     gap_s = longest_gap(system, traffic, until_s=began + WATCHED_S)
 

@@ -111,7 +111,7 @@ def die_working(site: Site, *, row: Row, fate: Fate, database: str) -> Measured:
             with site.starting():
                 replaced_s = time.monotonic()
                 here.worker()
-            with here.beat_rings(*tasks):
+            with here.beat_wakes(*tasks):
                 wait_for_end(measured, lambda: over(broadcast_id), replaced_s)
             judge(measured, here, broadcast_id, course=row.courses[fate])
             measured.expect("requests for a token", count(here, *TOKENS), row.tokens)
@@ -122,8 +122,8 @@ def die_working(site: Site, *, row: Row, fate: Fate, database: str) -> Measured:
 
 
 def _see_it_die(here: Installation, doomed: RunningProcess, row: Row, *, polled: bool) -> None:
-    # Only beat asks for results; before any other death its rings would be more than was ordered.
-    with here.beat_rings(*((names.POLL_RESULTS,) if polled else ())):
+    # Only beat asks for results; before any other death its wakes would be more than was ordered.
+    with here.beat_wakes(*((names.POLL_RESULTS,) if polled else ())):
         status = doomed.wait(timeout_s=DIES_WITHIN_S)
     assert status == -signal.SIGKILL, f"exit {status}\n{doomed.output[-2000:]}"
     assert f"SIGKILL at {row.point}\n" in doomed.output
@@ -154,7 +154,7 @@ def die_submitting(site: Site, *, row: SubmitRow, database: str) -> Measured:
             with site.starting():
                 began_s = time.monotonic()
                 here.worker()
-            with here.beat_rings(names.SWEEP):
+            with here.beat_wakes(names.SWEEP):
                 wait_for_end(measured, lambda: here.completed(told["id"]), began_s)
             judge(measured, here, told["id"], course=UNHURT[Fate.ARRIVED])
 
@@ -164,7 +164,7 @@ def die_submitting(site: Site, *, row: SubmitRow, database: str) -> Measured:
 def _doom(row: Row) -> dict[str, str]:
     """The environment of a worker that is to die, with one thread where others would go on."""
     order = {VARIABLE: f"{row.point}:{row.nth}"}
-    # The next slice, which was just rung for, would be in its first call when the worker dies.
+    # The next slice, which was just woken for, would be in its first call when the worker dies.
     return order | ({"BROADCAST_CONCURRENCY": "1"} if row.point is Point.TASK_ENDED else {})
 
 
@@ -197,7 +197,7 @@ def wake_late(site: Site, *, row: WokenRow, fate: Fate, database: str) -> Measur
             with site.starting():
                 joined_s = time.monotonic()
                 here.worker()
-            with here.beat_rings(names.SWEEP):
+            with here.beat_wakes(names.SWEEP):
                 wait_for_end(measured, lambda: here.completed(broadcast_id), joined_s)
                 asleep = here.attempts(broadcast_id)
                 measured.expect("first attempt while it sleeps", asleep[0], None)

@@ -12,7 +12,7 @@ from broadcast.crashpoints import VARIABLE, Point
 from broadcast.events import EventKind
 from broadcast.gates.gate import GateKind
 from models import Event
-from producer.publish import CeleryBell
+from producer.publish import CeleryWaker
 from tests.kit import direct
 from tests.kit.endpoints import MASS_SEND
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from tests.kit.system import System
 
 
-def ring(broker_url: str, broadcast_id: str) -> None:
-    bell = CeleryBell(broker_url)
-    bell.ring_plan(broadcast_id)
-    bell.close()
+def wake(broker_url: str, broadcast_id: str) -> None:
+    waker = CeleryWaker(broker_url)
+    waker.wake_planner(broadcast_id)
+    waker.close()
 
 
 def stranger_fetches(system: System) -> None:
@@ -60,7 +60,7 @@ def test_each_token_that_a_stranger_replaced_stands_once_in_the_history(
     # The command line would ask for the quota first, and meet the refused token instead.
     account = accounts_of(accounts)["default"]
     second = direct.submit(system.engine, account, people[20:], key="two", batch_size=2)
-    ring(system.valkey.url, second)
+    wake(system.valkey.url, second)
     system.until_state(second, "completed")
 
     assert worker.output.count("Token replaced outside this system") == 1
@@ -96,7 +96,7 @@ def test_worker_that_dies_before_it_replaces_a_refused_token_stops_no_account(
     told = direct.submit(system.engine, account, people, key="one", batch_size=2)
     armed = {VARIABLE: Point.RECORD_COMMITTED.value}
     doomed = system.worker(ready=True, **armed)
-    ring(system.valkey.url, told)
+    wake(system.valkey.url, told)
     doomed.wait(timeout_s=30)
     system.worker()
     system.beat()

@@ -16,7 +16,7 @@ from broadcast.gates.gate import GateKind
 from broadcast.states import BatchState
 from models import Batch
 from presentation.report_json import utc
-from producer.publish import CeleryBell
+from producer.publish import CeleryWaker
 from tests.acceptance.conftest import sets_of
 from tests.kit.crowd import APPIDS, EMPTY, HALTED, REFUSED, SIZE, SLOW, WELL, crowd
 from tests.kit.direct import submit
@@ -73,7 +73,7 @@ def test_an_account_whose_quota_is_slow_to_get_takes_one_thread_however_often_it
 
     broadcast_id = line.store("slow")
     for _ in range(RINGS):
-        line.ring(broadcast_id)
+        line.wake(broadcast_id)
 
     system.until_state(broadcast_id, "completed", timeout_s=30)
     worker.wait_for_line(f"Task {names.PLAN}[", times=2 * RINGS)
@@ -89,7 +89,7 @@ def test_an_account_whose_results_are_slow_to_get_takes_one_thread_however_often
     worker, line = system.worker(), Line(system)
     system.simulator.fault("slow", when="before", seconds=2, path=MASS_GET, count=2)
     broadcast_id = line.store("slow")
-    line.ring(broadcast_id)
+    line.wake(broadcast_id)
     system.until_state(broadcast_id, "completed", timeout_s=30)
 
     def asked() -> bool:
@@ -209,7 +209,7 @@ class Line:
     def submit(self, key: str, *, priority: int = 0) -> str:
         """Store and plan a broadcast; return its id when it waits for its lane."""
         broadcast_id = self.store(key, priority=priority)
-        self.ring(broadcast_id)
+        self.wake(broadcast_id)
         until(lambda: self.system.report(broadcast_id).batches["total"] == 2, 20, "the plan")
         return broadcast_id
 
@@ -221,14 +221,14 @@ class Line:
             self.system.engine, self.account, openids, key=key, batch_size=SIZE, priority=priority
         )
 
-    def ring(self, broadcast_id: str) -> None:
+    def wake(self, broadcast_id: str) -> None:
         """Ask the worker to plan it."""
         self.ring_for(names.PLAN, broadcast_id)
 
     def ring_for(self, task: str, *of: str) -> None:
         """Ask the worker to do something."""
-        with contextlib.closing(CeleryBell(self.system.valkey.url)) as bell:
-            bell._send(task, list(of))
+        with contextlib.closing(CeleryWaker(self.system.valkey.url)) as waker:
+            waker._send(task, list(of))
 
     def order(self) -> list[str]:
         """Whose batch each mass call was, in the order of the calls."""

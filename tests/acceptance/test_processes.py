@@ -289,7 +289,7 @@ def test_a_redis_at_a_socket_serves_command_and_worker(start_system: StartSystem
         system = start_system(followers=4, REDIS_URL=valkey.socket_url)
         worker = system.worker()
 
-        # No beat rings for it, so that the command's own ring came over the socket.
+        # No beat wakes for it, so that the command's own wake came over the socket.
         told = system.send(system.simulator.openids(4))
 
         assert system.until_state(told["id"], "completed", timeout_s=40).calls == 1

@@ -22,7 +22,7 @@ SCALE = str(1 / 600)
 
 
 def asked(system: System) -> int:
-    """Ring for the due batches, as beat does, and return how often WeChat was asked up to now."""
+    """Wake for the due batches, as beat does, and return how often WeChat was asked up to now."""
     with Celery(broker=system.valkey.url, set_as_current=False) as app:
         app.send_task(names.POLL_RESULTS, queue=names.QUEUE)
     return len(system.simulator.calls(path=MASS_GET))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from broadcast.accounts import from_file as accounts_of
-from producer.publish import CeleryBell
+from producer.publish import CeleryWaker
 from tests.kit.direct import submit
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.simulator import SimulatedAccount, Simulator
@@ -34,7 +34,7 @@ class Crowd:
     batches: int
 
     def begin(self, names: Iterable[str]) -> dict[str, str]:
-        """Store a broadcast for each account, then ring for all; return ids by account."""
+        """Store a broadcast for each account, then wake for all; return ids by account."""
         known = accounts_of(self.system.folder / "accounts.toml")
         stored = {
             name: submit(
@@ -42,9 +42,9 @@ class Crowd:
             )
             for name in names
         }
-        with contextlib.closing(CeleryBell(self.system.valkey.url)) as bell:
+        with contextlib.closing(CeleryWaker(self.system.valkey.url)) as waker:
             for broadcast_id in stored.values():
-                bell.ring_plan(broadcast_id)
+                waker.wake_planner(broadcast_id)
         return stored
 
     def openids(self, name: str) -> list[str]:

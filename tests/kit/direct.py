@@ -28,7 +28,7 @@ def submit(
     text: str = "您好",
     priority: int = 0,
 ) -> str:
-    """Store and publish a text for *openids*; ring for nobody. Return the broadcast's id."""
+    """Store and publish a text for *openids*; wake for nobody. Return the broadcast's id."""
     content = json.dumps({"msgtype": "text", "text": {"content": text}}, ensure_ascii=False)
     with audience.read(list(openids)) as read:
         body = submission.Body(

@@ -97,10 +97,10 @@ def _run(module: str) -> int:
 
 def serve(control: socket.socket) -> str | None:
     """Start what is ordered and report each end; in a process that is to be a module, its name."""
-    hears, rings = socket.socketpair()
-    rings.setblocking(False)
+    hears, wakes = socket.socketpair()
+    wakes.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    signal.set_wakeup_fd(rings.fileno())
+    signal.set_wakeup_fd(wakes.fileno())
     running: dict[int, socket.socket] = {}
     while True:
         ready, _, _ = select.select([control, hears], [], [])
@@ -113,7 +113,7 @@ def serve(control: socket.socket) -> str | None:
                 return None
             pid = os.fork()
             if not pid:
-                for each in (control, hears, rings, *running.values()):
+                for each in (control, hears, wakes, *running.values()):
                     each.close()
                 return _become(descriptors)
             running[pid] = socket.socket(fileno=descriptors[0])

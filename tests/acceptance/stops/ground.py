@@ -62,12 +62,12 @@ class Ground:
         if kind is None:
             self._judge_everything()
 
-    def ring(self, task: str, *args: str) -> None:
-        """Ring for the workers now; the sweep would, within three seconds."""
+    def wake(self, task: str, *args: str) -> None:
+        """Wake for the workers now; the sweep would, within three seconds."""
         self._app.send_task(task, args=args)
 
     def submit(self, account: SimulatedAccount, batches: int) -> str:
-        """Store a broadcast to followers whom no other one reaches; ring for its plan."""
+        """Store a broadcast to followers whom no other one reaches; wake for its plan."""
         start, count = self._next[account.appid], batches * SIZE
         self._next[account.appid] += count
         self._keys += 1
@@ -80,7 +80,7 @@ class Ground:
             self.simulator.openids(count, start=start, appid=account.appid),
             key=f"stop-{self._keys}", batch_size=SIZE,
         )  # fmt: skip
-        self.ring(names.PLAN, broadcast_id)
+        self.wake(names.PLAN, broadcast_id)
         return broadcast_id
 
     def keep_busy(self) -> None:
@@ -95,9 +95,9 @@ class Ground:
             self.beside.append(self.submit(self.busy, BUSY))
 
     def see_a_sweep(self) -> None:
-        """Ring for a sweep and wait for its end: it rings for every lane that may go on."""
-        rung = self._app.send_task(names.SWEEP)
-        ended = f"Task {names.SWEEP}[{rung.id}] succeeded"
+        """Wake for a sweep and wait for its end: it wakes for every lane that may go on."""
+        woken = self._app.send_task(names.SWEEP)
+        ended = f"Task {names.SWEEP}[{woken.id}] succeeded"
         until(
             lambda: any(ended in process.output for process in self.system.processes),
             SWEEP_WITHIN_S, "the end of a sweep",

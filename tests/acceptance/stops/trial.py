@@ -183,7 +183,7 @@ class _Trial:
             operator.resume(self._system.engine, self._target, who="tests")
         elif state is BroadcastState.PARTIAL:
             whole.remove(self._target)
-        self._ground.ring(names.SWEEP)
+        self._ground.wake(names.SWEEP)
         for broadcast_id in whole:
             self._system.until_state(broadcast_id, "completed", timeout_s=PATIENCE_S)
             self._delivered({1: [each for _, each in self._books.batches(broadcast_id)]})

@@ -299,8 +299,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _sweep(self) -> None:
         world = self.world
-        rings = sweeps.due(self.engine)
-        assert not rings.lanes or world.lane_is_free
+        wakes = sweeps.due(self.engine)
+        assert not wakes.lanes or world.lane_is_free
         sweeps.hold_expired(self.engine)
         world.observe()
         for batch in world.batches.values():

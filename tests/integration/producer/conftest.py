@@ -38,12 +38,12 @@ class BellStub:
     """Remembers for what it rang; can be away."""
 
     away: bool = False
-    rung: list[str] = field(default_factory=list)
+    woken: list[str] = field(default_factory=list)
 
-    def ring_plan(self, broadcast_id: str) -> None:
+    def wake_planner(self, broadcast_id: str) -> None:
         if self.away:
             raise BrokerAwayError("error.broker.away", reason="refused")
-        self.rung.append(broadcast_id)
+        self.woken.append(broadcast_id)
 
 
 @pytest.fixture

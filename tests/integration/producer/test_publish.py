@@ -11,7 +11,7 @@ import pytest
 
 from broadcast import names
 from broadcast.errors import BrokerAwayError
-from producer.publish import CeleryBell
+from producer.publish import CeleryWaker
 from tests.servers.fixtures import MakeProxy
 from tests.servers.ports import free_port
 from tests.servers.proxy import TCPProxy
@@ -23,8 +23,8 @@ SECONDS = 6
 
 
 def test_a_ring_is_a_message_by_name_with_the_id_alone(valkey: Valkey) -> None:
-    with closing(CeleryBell(valkey.url)) as bell:
-        bell.ring_plan("20261125-abcdef")
+    with closing(CeleryWaker(valkey.url)) as waker:
+        waker.wake_planner("20261125-abcdef")
 
     with valkey.client() as client:
         message = json.loads(client.lpop(names.QUEUE))
@@ -35,8 +35,8 @@ def test_a_ring_is_a_message_by_name_with_the_id_alone(valkey: Valkey) -> None:
 def test_a_ring_through_rabbitmq_arrives(rabbitmq_url: str) -> None:
     from kombu import Connection
 
-    with closing(CeleryBell(rabbitmq_url)) as bell:
-        bell.ring_plan("20261125-abcdef")
+    with closing(CeleryWaker(rabbitmq_url)) as waker:
+        waker.wake_planner("20261125-abcdef")
 
     with Connection(rabbitmq_url) as connection, connection.SimpleQueue(names.QUEUE) as queue:
         message = queue.get(timeout=10)
@@ -55,13 +55,13 @@ def full_url(rabbitmq: RabbitMQ, rabbitmq_url: str) -> str:
 
 BY_US = """
 from broadcast.errors import BrokerAwayError
-from producer.publish import CeleryBell
-bell = CeleryBell("{url}")
+from producer.publish import CeleryWaker
+waker = CeleryWaker("{url}")
 try:
-    bell.ring_plan("20261125-abcdef")
+    waker.wake_planner("20261125-abcdef")
 except BrokerAwayError:
     print("refused")
-bell.close()
+waker.close()
 """
 BY_A_WORKER = """
 from kombu.exceptions import OperationalError
@@ -89,11 +89,11 @@ def test_a_message_that_rabbitmq_refuses_is_told(
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_a_refusing_broker_is_told_at_once(scheme: str) -> None:
-    bell = CeleryBell(f"{scheme}://user:hunter2secret@127.0.0.1:{free_port()}/0")
+    waker = CeleryWaker(f"{scheme}://user:hunter2secret@127.0.0.1:{free_port()}/0")
     begun = time.monotonic()
 
     with pytest.raises(BrokerAwayError) as caught:
-        bell.ring_plan("x")
+        waker.wake_planner("x")
 
     assert time.monotonic() - begun < SECONDS
     assert "hunter2secret" not in str(caught.value)
@@ -109,9 +109,9 @@ def test_a_refusing_broker_is_told_at_once(scheme: str) -> None:
         ("rediss://:hunter2secret@127.0.0.1:1/0?ssl_cert_reqs=x", "KeyError"),
     ],
 )
-def test_a_ring_that_fails_in_an_unexpected_way_has_not_rung(url: str, cause: str) -> None:
-    with closing(CeleryBell(url)) as bell, pytest.raises(BrokerAwayError) as caught:
-        bell.ring_plan("x")
+def test_a_ring_that_fails_in_an_unexpected_way_has_not_woken(url: str, cause: str) -> None:
+    with closing(CeleryWaker(url)) as waker, pytest.raises(BrokerAwayError) as caught:
+        waker.wake_planner("x")
 
     assert cause in str(caught.value)
     assert "hunter2secret" not in str(caught.value)
@@ -123,9 +123,9 @@ def test_a_silent_broker_is_given_up_on(valkey: Valkey, tcp_proxy: MakeProxy) ->
     proxy.stall()
     begun = time.monotonic()
 
-    bell = CeleryBell(f"redis://{proxy.address}/0")
-    with closing(bell), pytest.raises(BrokerAwayError):
-        bell.ring_plan("x")
+    waker = CeleryWaker(f"redis://{proxy.address}/0")
+    with closing(waker), pytest.raises(BrokerAwayError):
+        waker.wake_planner("x")
 
     assert time.monotonic() - begun < SECONDS
 
@@ -133,7 +133,7 @@ def test_a_silent_broker_is_given_up_on(valkey: Valkey, tcp_proxy: MakeProxy) ->
 def test_neither_celery_nor_worker_is_imported_before_a_ring() -> None:
     program = (
         "import sys, producer.publish, producer.submit, cli.commands.looking\n"
-        "producer.publish.CeleryBell('redis://localhost/0')\n"
+        "producer.publish.CeleryWaker('redis://localhost/0')\n"
         "print([m for m in ('celery', 'kombu', 'numpy', 'requests', 'redis', 'rich.table', "
         "'worker.tasks') if m in sys.modules])"
     )

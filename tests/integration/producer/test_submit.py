@@ -51,17 +51,17 @@ def send(engine: Engine, wanted: Any, people: list[str], **ports: Any) -> Any:
     with audiences.read(people) as audience:
         return submit(
             wanted, audience, engine=engine, quota=ports.get("quota") or QuotaStub(),
-            bell=ports.get("bell") or BellStub(),
+            waker=ports.get("waker") or BellStub(),
         )  # fmt: skip
 
 
 def test_a_broadcast_is_stored_whole_and_rung_for(engine: Engine, account: Account) -> None:
     people = openids(1001)
-    bell = BellStub()
+    waker = BellStub()
 
-    made = send(engine, order(account, batch_size=300), [*people, people[7], "bad"], bell=bell)
+    made = send(engine, order(account, batch_size=300), [*people, people[7], "bad"], waker=waker)
 
-    assert (made.created, made.rung, bell.rung) == (True, True, [made.id])
+    assert (made.created, made.woken, waker.woken) == (True, True, [made.id])
     assert made.proof.fit is plan.Fit.FITS
     told = reports.report(engine, made.id)
     assert told.state is BroadcastState.PLANNING
@@ -86,13 +86,13 @@ def test_a_broadcast_is_stored_whole_and_rung_for(engine: Engine, account: Accou
 def test_the_same_key_and_body_bring_the_same_broadcast(engine: Engine, account: Account) -> None:
     people, quota = openids(5), QuotaStub()
     first = send(engine, order(account), people)
-    bell = BellStub()
+    waker = BellStub()
 
-    second = send(engine, order(account), list(reversed(people)), quota=quota, bell=bell)
+    second = send(engine, order(account), list(reversed(people)), quota=quota, waker=waker)
 
     assert (second.id, second.created, quota.asked) == (first.id, False, 0)
-    # It still waits for its plan, so the ring may have been lost.
-    assert bell.rung == [first.id]
+    # It still waits for its plan, so the wake-up may have been lost.
+    assert waker.woken == [first.id]
     assert counts(engine) == (1, 1)
 
 
@@ -115,12 +115,12 @@ def test_what_was_submitted_while_a_person_was_asked_is_found(
     with audiences.read(openids(5)) as audience:
         prepared = prepare(order(account), audience, engine=engine, quota=QuotaStub())
         first = send(engine, order(account), openids(5))
-        bell = BellStub()
+        waker = BellStub()
 
-        second = store(prepared, audience, engine=engine, bell=bell)
+        second = store(prepared, audience, engine=engine, waker=waker)
 
     assert (second.id, second.created) == (first.id, False)
-    assert bell.rung == [first.id]
+    assert waker.woken == [first.id]
     assert counts(engine) == (1, 1)
 
 
@@ -241,19 +241,19 @@ def test_with_wechat_away_it_is_stored_unproved_and_says_so(
 def test_with_the_broker_away_it_is_stored_and_the_sweep_will_ring(
     engine: Engine, account: Account
 ) -> None:
-    made = send(engine, order(account), openids(5), bell=BellStub(away=True))
+    made = send(engine, order(account), openids(5), waker=BellStub(away=True))
 
-    assert (made.created, made.rung) == (True, False)
-    assert [n.id for n in made.notices] == ["notice.submit.not_rung"]
+    assert (made.created, made.woken) == (True, False)
+    assert [n.id for n in made.notices] == ["notice.submit.not_woken"]
     assert sweeps.due(engine).plans == [made.id]
 
 
-def test_a_scheduled_broadcast_is_not_rung_for(engine: Engine, account: Account) -> None:
-    bell, at = BellStub(), datetime.now(UTC) + timedelta(hours=2)
+def test_a_scheduled_broadcast_is_not_woken_for(engine: Engine, account: Account) -> None:
+    waker, at = BellStub(), datetime.now(UTC) + timedelta(hours=2)
 
-    made = send(engine, order(account, scheduled_at=at), openids(5), bell=bell)
+    made = send(engine, order(account, scheduled_at=at), openids(5), waker=waker)
 
-    assert (made.rung, bell.rung) == (False, [])
+    assert (made.woken, waker.woken) == (False, [])
     assert reports.report(engine, made.id).state is BroadcastState.SCHEDULED
 
 
@@ -293,15 +293,15 @@ def test_a_time_that_is_past_by_the_databases_clock_is_refused_at_the_door(
 def test_a_broadcast_whose_time_passed_before_it_was_published_is_rung_for_at_once(
     engine: Engine, account: Account
 ) -> None:
-    bell, at = BellStub(), datetime.now(UTC) + timedelta(hours=2)
+    waker, at = BellStub(), datetime.now(UTC) + timedelta(hours=2)
     with audiences.read(openids(5)) as audience:
         wanted = order(account, scheduled_at=at)
         prepared = prepare(wanted, audience, engine=engine, quota=QuotaStub())
         passed = replace(prepared.body, scheduled_at=at - timedelta(hours=3))
 
-        made = store(replace(prepared, body=passed), audience, engine=engine, bell=bell)
+        made = store(replace(prepared, body=passed), audience, engine=engine, waker=waker)
 
-    assert (made.scheduled, made.rung, bell.rung) == (False, True, [made.id])
+    assert (made.scheduled, made.woken, waker.woken) == (False, True, [made.id])
     assert reports.report(engine, made.id).state is BroadcastState.PLANNING
 
 
@@ -309,18 +309,18 @@ def test_a_scheduled_broadcast_whose_time_has_come_is_rung_for_when_it_is_submit
     engine: Engine, account: Account
 ) -> None:
     at = datetime.now(UTC) + timedelta(hours=2)
-    bell, wanted = BellStub(), order(account, scheduled_at=at)
-    first = send(engine, wanted, openids(5), bell=bell)
-    assert send(engine, wanted, openids(5), bell=bell).rung is False
+    waker, wanted = BellStub(), order(account, scheduled_at=at)
+    first = send(engine, wanted, openids(5), waker=waker)
+    assert send(engine, wanted, openids(5), waker=waker).woken is False
     elapsed = timedelta(hours=2, seconds=1)
     ledger.pass_time(engine, elapsed)
     sweeps.launch_due(engine)
 
     # Its own moment lies as far back in the ledger.
     wanted = replace(wanted, scheduled_at=at - elapsed)
-    again = send(engine, wanted, openids(5), bell=bell)
+    again = send(engine, wanted, openids(5), waker=waker)
 
-    assert (again.id, again.rung, bell.rung) == (first.id, True, [first.id])
+    assert (again.id, again.woken, waker.woken) == (first.id, True, [first.id])
 
 
 def test_a_subscription_account_cannot_send_by_openid(engine: Engine, account: Account) -> None:
@@ -394,5 +394,5 @@ def test_preparing_stores_nothing(engine: Engine, account: Account) -> None:
         assert prepared.proof is not None
         assert (prepared.proof.fit, prepared.proof.free) == (plan.Fit.FITS, 100)
         assert counts(engine) == (0, 0)
-        made = store(prepared, audience, engine=engine, bell=BellStub())
+        made = store(prepared, audience, engine=engine, waker=BellStub())
     assert made.created

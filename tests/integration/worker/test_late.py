@@ -19,7 +19,7 @@ def _nothing_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(late, "_taken", {})
 
 
-def ring(task: str, *args: object, age: timedelta, **kwargs: object) -> late.Request:
+def wake(task: str, *args: object, age: timedelta, **kwargs: object) -> late.Request:
     """The message of beat that expired *age* ago, as the worker makes it of what comes."""
     app = application.make()
     app.loader.import_default_modules()
@@ -37,25 +37,25 @@ OLD = timedelta(minutes=30)
 
 
 def test_of_many_rings_that_seem_too_old_one_of_a_kind_is_taken() -> None:
-    night = [ring(names.SWEEP, age=OLD) for _ in range(50)]
+    night = [wake(names.SWEEP, age=OLD) for _ in range(50)]
     dropped = [each.revoked() for each in night]
     assert dropped == [False, *(True for _ in range(49))]
     # Celery asks once more before it runs.
     assert [each.revoked() for each in night] == dropped
     assert night[0].id not in state.revoked
 
-    assert not ring(names.REFRESH_TOKEN, age=OLD).revoked()
-    assert not ring(names.REFRESH_TOKEN, age=OLD, only_expiring=True).revoked()
+    assert not wake(names.REFRESH_TOKEN, age=OLD).revoked()
+    assert not wake(names.REFRESH_TOKEN, age=OLD, only_expiring=True).revoked()
 
 
 def test_a_ring_for_one_account_takes_no_turn_of_another() -> None:
-    assert not ring(names.SETTLE, "a", age=OLD).revoked()
-    assert not ring(names.SETTLE, "b", age=OLD).revoked()
-    assert ring(names.SETTLE, "a", age=OLD).revoked()
+    assert not wake(names.SETTLE, "a", age=OLD).revoked()
+    assert not wake(names.SETTLE, "b", age=OLD).revoked()
+    assert wake(names.SETTLE, "a", age=OLD).revoked()
 
 
 def test_a_ring_that_is_not_too_old_is_taken_whatever_was_taken_before() -> None:
-    assert not any(ring(names.SWEEP, age=age).revoked() for age in (OLD, -OLD, -OLD))
+    assert not any(wake(names.SWEEP, age=age).revoked() for age in (OLD, -OLD, -OLD))
 
 
 def test_the_next_ring_of_a_kind_is_taken_after_less_than_the_shortest_period_of_beat(
@@ -63,11 +63,11 @@ def test_the_next_ring_of_a_kind_is_taken_after_less_than_the_shortest_period_of
 ) -> None:
     now = [100.0]
     monkeypatch.setattr("worker.late.time.monotonic", lambda: now[0])
-    assert not ring(names.SWEEP, age=OLD).revoked()
+    assert not wake(names.SWEEP, age=OLD).revoked()
     now[0] += late.ONE_WITHIN_S - 0.1
-    assert ring(names.SWEEP, age=OLD).revoked()
+    assert wake(names.SWEEP, age=OLD).revoked()
     now[0] += 0.1
-    assert not ring(names.SWEEP, age=OLD).revoked()
+    assert not wake(names.SWEEP, age=OLD).revoked()
 
     periods = [entry["schedule"] for entry in application.make().conf.beat_schedule.values()]
     assert min(periods) > late.ONE_WITHIN_S

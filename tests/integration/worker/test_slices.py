@@ -99,7 +99,7 @@ def test_work_that_comes_while_an_idle_slice_gives_the_lane_back_is_rung_for(
     release = leases.release
 
     def meanwhile(*args: Any) -> None:
-        # Its ring finds the lane busy.
+        # Its wake finds the lane busy.
         ledger.broadcast(engine, size=20, batches=2, key="second")
         release(*args)
 

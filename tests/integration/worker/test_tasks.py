@@ -1,4 +1,4 @@
-"""What beat rings for: one account, or one part, that fails keeps no other waiting."""
+"""What beat wakes for: one account, or one part, that fails keeps no other waiting."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from models.ledger import apply_verdict, sweeps
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 from wechat.client import WeChatClient
-from worker import tasks, wake
+from worker import tasks
 from worker.account_client import AccountClient
 from worker.gateway import WeChatGateway
 
 
 @pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
-    """What the bell was rung for, in order."""
-    rings: list[tuple[object, ...]] = []
+def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """What the waker was woken, in order."""
+    wakes: list[tuple[object, ...]] = []
 
-    def ring(*what: object) -> bool:
-        rings.append(what)
+    def wake(*what: object) -> bool:
+        wakes.append(what)
         return True
 
-    monkeypatch.setattr(tasks, "ring", ring)
-    return rings
+    monkeypatch.setattr(tasks, "wake", wake)
+    return wakes
 
 
 def wired(engine: Engine, monkeypatch: pytest.MonkeyPatch, *names: str, **more: Any) -> None:
@@ -47,17 +47,17 @@ def wired(engine: Engine, monkeypatch: pytest.MonkeyPatch, *names: str, **more: 
 
 
 def test_sweep_leaves_an_account_that_its_worker_lacks_to_whoever_has_it(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, rung: list[tuple[object, ...]]
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, woken: list[tuple[object, ...]]
 ) -> None:
     here, there = (ledger.broadcast(engine, owner=ledger.account(name)) for name in ("a", "b"))
     plan = ledger.published(engine, ledger.body(owner=ledger.account("b"), text="别的"))
     wired(engine, monkeypatch, "a")
     tasks.sweep()
-    assert rung == [("broadcast.send_batch", "a", here)]
+    assert woken == [("broadcast.send_batch", "a", here)]
 
     wired(engine, monkeypatch, "b")
     tasks.sweep()
-    assert rung[1:] == [("broadcast.plan", plan), ("broadcast.send_batch", "b", there)]
+    assert woken[1:] == [("broadcast.plan", plan), ("broadcast.send_batch", "b", there)]
 
 
 def unable(*_: object) -> None:
@@ -71,11 +71,11 @@ def test_ring_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
 ) -> None:
     passed: list[tuple[tuple[object, ...], dict[str, object]]] = []
 
-    def ring(*what: object, **more: object) -> bool:
+    def woken(*what: object, **more: object) -> bool:
         passed.append((what, more))
         return True
 
-    monkeypatch.setattr(wake, "ring", ring)
+    monkeypatch.setattr(wake, "wake", woken)
     broadcast_id = ledger.published(engine, ledger.body(owner=ledger.account("b")))
     wired(engine, monkeypatch, "a", road=unable)
     of: dict[str, tuple[Callable[..., object], tuple[str, ...]]] = {
@@ -84,20 +84,22 @@ def test_ring_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
         "broadcast.settle": (tasks.settle, ("b",)),
     }
     run, words = of[task]
-    for forward_count in [*range(wake.MOST_HANDS + 1), -1]:
+    for forward_count in [*range(wake.MOST_FORWARDS + 1), -1]:
         run(*words, forward_count=forward_count)
-    assert passed == [((task, *words), {"forward_count": n}) for n in range(1, wake.MOST_HANDS + 1)]
+    assert passed == [
+        ((task, *words), {"forward_count": n}) for n in range(1, wake.MOST_FORWARDS + 1)
+    ]
 
 
 def test_poll_rings_for_results_of_an_account_that_its_worker_lacks(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, rung: list[tuple[object, ...]]
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, woken: list[tuple[object, ...]]
 ) -> None:
     ledger.broadcast(engine, owner=ledger.account("b"))
     Driver(engine, "b").call(said(0, msg_id=1))
     ledger.pass_time(engine, apply_verdict.FIRST_POLL)
     wired(engine, monkeypatch, "a")
     assert tasks.poll_results() == 1
-    assert rung == [("broadcast.settle", "b")]
+    assert woken == [("broadcast.settle", "b")]
 
 
 class Tokens:
@@ -152,7 +154,7 @@ def test_ring_for_tokens_that_are_being_fetched_takes_no_thread(
 
 
 def test_sweep_that_waits_for_a_row_takes_one_thread_and_silences_no_bell(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, rung: list[tuple[object, ...]]
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, woken: list[tuple[object, ...]]
 ) -> None:
     wired(engine, monkeypatch, "a")
     waits, go_on, begun = threading.Event(), threading.Event(), []
@@ -170,13 +172,13 @@ def test_sweep_that_waits_for_a_row_takes_one_thread_and_silences_no_bell(
         assert tasks.sweep() == {"plans": 0, "lanes": 1}
         go_on.set()
         slow.result(20)
-    assert (begun, rung) == (["hold"], [("broadcast.send_batch", "a", broadcast_id)])
+    assert (begun, woken) == (["hold"], [("broadcast.send_batch", "a", broadcast_id)])
 
 
 def test_sweep_rings_although_what_only_time_can_settle_fails(
     engine: Engine,
     monkeypatch: pytest.MonkeyPatch,
-    rung: list[tuple[object, ...]],
+    woken: list[tuple[object, ...]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     broadcast_id = ledger.broadcast(engine)
@@ -194,7 +196,7 @@ def test_sweep_rings_although_what_only_time_can_settle_fails(
     monkeypatch.setattr(sweeps, "forget_uploads", fails("forget"))
     tasks.sweep()
 
-    assert rung == [("broadcast.send_batch", "default", broadcast_id)]
+    assert woken == [("broadcast.send_batch", "default", broadcast_id)]
     assert asked == ["hold", "forget"]
     lines = [record.getMessage() for record in caplog.records if record.name == "worker.tasks"]
     assert lines == [

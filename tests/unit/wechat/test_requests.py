@@ -94,7 +94,7 @@ def test_every_legal_number_of_openids_is_written(count: int) -> None:
         {},
         says("half \ud83d"),
         says("NUL \x00"),
-        says("bell \x07"),
+        says("waker \x07"),
         {**TEXT, "touser": ["oEVIL"]},
         {**TEXT, "towxname": "evil"},
         {**TEXT, "filter": {"is_to_all": True}},
