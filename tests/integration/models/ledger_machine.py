@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import TypeVar
+from datetime import datetime, timedelta
+from typing import Literal, TypeVar
 
 import pytest
 from hypothesis import strategies as st
@@ -13,16 +13,31 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import Engine
 
 from broadcast.call.outcomes import Endpoint, Outcome, of_send
+from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.rules import DEFAULT_RULES
+from broadcast.enums import recognised
 from broadcast.errors import InputError
-from broadcast.states import BROADCAST_AT_REST, BROADCAST_RUNNING, BatchState, BroadcastState
-from models.ledger import claims, lanes, operator, records, results, retries, sweeps
+from broadcast.gates.gate import GateKind
+from broadcast.states import BatchState, BroadcastState, Phase
+from models.ledger import (
+    claims,
+    gates,
+    lanes,
+    leases,
+    operator,
+    plans,
+    records,
+    results,
+    retries,
+    sweeps,
+)
 from models.ledger.audit.findings import Check
 from models.ledger.audit.run import audit_all
-from models.ledger.reading import next_work
+from models.ledger.reading import next_work, standing
 from models.ledger.reading.next_work import Kind, Work
+from models.ledger.transaction import write
 from tests.integration.models.ledger_world import (
     ACCOUNT,
     BroadcastModel,
@@ -33,6 +48,7 @@ from tests.integration.models.ledger_world import (
 from tests.integration.models.mass_send_twin import REFUSALS, Reply
 from tests.integration.models.reference import WINDOW, WITH_WECHAT
 from tests.integration.models.still_clock import StillClock
+from tests.integration.models.stories import close
 from tests.kit import ledger
 from tests.kit.ledger import LOST
 
@@ -42,9 +58,19 @@ WHO = "tests"
 TICK = timedelta(milliseconds=1)
 #: A person's words; what goes on is said more often than what ends.
 WORDS = [
-    "submit", "plan", "plan", "pause", "resume", "resume", "retry", "retry", "cancel", "cancel",
-    "halt", "unhalt", "unhalt",
+    "submit", "publish", "plan", "plan", "pause", "resume", "resume", "retry", "retry", "cancel",
+    "cancel", "halt", "unhalt", "unhalt", "newer_release_opens",
 ]  # fmt: skip
+#: Gates that close by themselves or by a newer release: kind, and path of the account (False: the
+#: broadcast's own).
+STRANGE = recognised(GateKind, "quiet_hours")
+CLOSING: list[tuple[GateKind, SendPath | Literal[False] | None]] = [
+    (GateKind.HOLD, False), (GateKind.BREAKER, False), (GateKind.SCHEDULE, False), (STRANGE, False),
+    (GateKind.STOP, None), (GateKind.STOP, SendPath.MASS_SEND), (GateKind.STOP, SendPath.SENDALL),
+    (GateKind.QUOTA, SendPath.MASS_SEND), (GateKind.QUOTA, SendPath.SENDALL), (STRANGE, None),
+]  # fmt: skip
+TIMED = {GateKind.SCHEDULE, GateKind.QUOTA}
+RESUMED = {GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD}
 PASSING = [1, 3, 7, 61, 600, 3_000, 3_600, 43_200, 80_000, 90_000]
 MOST_BROADCASTS = 3
 
@@ -86,6 +112,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def submit(self, _: BroadcastModel) -> None:
         if len(self.world.broadcasts) < MOST_BROADCASTS:
             self.world.submit()
+
+    def publish(self, _: BroadcastModel) -> None:
+        if len(self.world.broadcasts) < MOST_BROADCASTS:
+            self.world.submit(planned=False)
 
     # --- drivers -----------------------------------------------------------------------------
 
@@ -166,15 +196,18 @@ class LedgerMachine(RuleBasedStateMachine):
         assert driver.held is not None
         work = next_work.next_work(self.engine, driver.held.account)
         if work.kind in {Kind.CALL, Kind.VERIFY}:
-            running = {b.id for b in self.world.broadcasts.values() if b.state in BROADCAST_RUNNING}
+            callable_ones = {
+                one.id
+                for one in self.world.broadcasts.values()
+                if one.phase is Phase.SENDING and not self.world.forbidden_by(one)
+            }
             doubts = {
                 batch.id
                 for batch in self.world.batches.values()
-                if batch.was is B.UNKNOWN and batch.broadcast_id in running
+                if batch.was is B.UNKNOWN and batch.broadcast_id in callable_ones
             }
             assert not doubts or work.batch_id in doubts, "a doubtful batch goes before all"
-            assert not self.world.halted
-            assert work.broadcast_id in running
+            assert work.broadcast_id in callable_ones
         return work
 
     def _verify(self, work: Work, *, known: bool) -> None:
@@ -242,22 +275,26 @@ class LedgerMachine(RuleBasedStateMachine):
         getattr(self, word)(one_of(list(self.world.broadcasts.values()), pick))
 
     def pause(self, broadcast: BroadcastModel) -> None:
-        news = broadcast.may_pause
-        assert operator.pause(self.engine, broadcast.id, who=WHO) == news
-        broadcast.paused |= news
+        still = broadcast.ended or broadcast.cancelled or GateKind.PAUSE in broadcast.gates
+        assert operator.pause(self.engine, broadcast.id, who=WHO) != still
+        if not still:
+            broadcast.gates[GateKind.PAUSE] = None
 
     def resume(self, broadcast: BroadcastModel) -> None:
-        state = broadcast.state
-        if state in BROADCAST_AT_REST - {S.PAUSED}:
+        if broadcast.ended or broadcast.cancelled:
             with pytest.raises(InputError):
                 operator.resume(self.engine, broadcast.id, who=WHO)
             return
-        assert operator.resume(self.engine, broadcast.id, who=WHO) == (state is S.PAUSED)
-        broadcast.stands = broadcast.paused = False
+        mine = broadcast.gates.keys() & RESUMED
+        assert operator.resume(self.engine, broadcast.id, who=WHO) == bool(mine)
+        for kind in mine:
+            del broadcast.gates[kind]
 
     def plan(self, _: BroadcastModel | None = None) -> None:
         for broadcast in self.world.broadcasts.values():
-            if broadcast.state is S.PLANNING:
+            may = broadcast in self.world.may_be_planned()
+            assert (plans.to_plan(self.engine, broadcast.id) is not None) == may
+            if may:
                 ledger.planned(self.engine, broadcast.id)
 
     def retry(self, broadcast: BroadcastModel) -> None:
@@ -266,28 +303,63 @@ class LedgerMachine(RuleBasedStateMachine):
                 retries.retry(self.engine, broadcast.id, who=WHO)
             return
         done = retries.retry(self.engine, broadcast.id, who=WHO)
-        broadcast.stands &= broadcast.paused or done.goes is not retries.Goes.ON
+        if done.goes is retries.Goes.ON:
+            assert GateKind.PAUSE not in broadcast.gates, "only a resume lifts a person's pause"
+            for kind in broadcast.gates.keys() & RESUMED:
+                del broadcast.gates[kind]
         for batch in self.world.batches.values():
             mine = batch.broadcast_id == broadcast.id
             assert not (mine and batch.taken and batch.n in _again(done)), batch
 
     def cancel(self, broadcast: BroadcastModel) -> None:
-        ended = broadcast.cancelled or broadcast.state in ENDED
-        assert operator.cancel(self.engine, broadcast.id, who=WHO) != ended
-        if not ended:
-            broadcast.cancelled = broadcast.stands = True
+        done = broadcast.ended and broadcast.result is not S.HELD
+        news = not broadcast.cancelled and not done
+        assert operator.cancel(self.engine, broadcast.id, who=WHO) == news
+        if news:
+            broadcast.gates[GateKind.CANCEL] = None
             for batch in self.world.batches.values():
                 batch.cancelled |= batch.broadcast_id == broadcast.id
 
     def halt(self, _: BroadcastModel | None = None) -> None:
-        news = [] if self.world.halted else [ACCOUNT]
+        news = [] if (GateKind.HALT, None) in self.world.gates else [ACCOUNT]
         assert operator.halt(self.engine, ACCOUNT, who=WHO) == news
-        self.world.halted = True
+        self.world.gates[GateKind.HALT, None] = None
 
     def unhalt(self, _: BroadcastModel | None = None) -> None:
-        stood = self.world.halted or self.world.stopped
+        mine = {key for key in self.world.gates if key[0] in UNHALTED}
+        stood = any(kind is not GateKind.QUOTA for kind, _ in mine)
         assert operator.unhalt(self.engine, None, who=WHO) == ([ACCOUNT] if stood else [])
-        self.world.halted = self.world.stopped = False
+        for key in mine if stood else ():
+            del self.world.gates[key]
+
+    @rule(pick=picks, what=st.sampled_from(CLOSING), seconds=st.sampled_from(PASSING))
+    def gate_closes(
+        self, pick: int, what: tuple[GateKind, SendPath | Literal[False] | None], seconds: int
+    ) -> None:
+        """Close a gate that the worker, WeChat or a newer release closes."""
+        world, (kind, path) = self.world, what
+        broadcast = one_of(list(world.broadcasts.values()), pick)
+        until = world.now + timedelta(seconds=seconds) if kind in TIMED else None
+        own = broadcast.id if path is False else None
+        close(self.engine, kind, broadcast_id=own, path=path or None, until=until)
+        if path is False:
+            broadcast.gates[kind] = later(broadcast.gates.get(kind), until)
+        else:
+            world.gates[kind, path] = later(world.gates.get((kind, path)), until)
+
+    def newer_release_opens(self, _: BroadcastModel | None = None) -> None:
+        """Open what only a newer release closes and opens."""
+        with self.engine.connect() as connection:
+            theirs = [
+                gate
+                for one in ("", *self.world.broadcasts)
+                for gate in standing.of(connection, ACCOUNT, one)
+                if gate.kind == STRANGE
+            ]
+        write(self.engine, lambda c: gates.open_(c, ACCOUNT, theirs, who="a newer release"))
+        self.world.gates.pop((STRANGE, None), None)
+        for broadcast in self.world.broadcasts.values():
+            broadcast.gates.pop(STRANGE, None)
 
     # --- time, sweeps, polls -----------------------------------------------------------------
 
@@ -299,8 +371,21 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _sweep(self) -> None:
         world = self.world
+        world.clock.pass_(sweeps.WAKE_AGAIN + TICK)
+        world.observe()
+        calls, plans_due = world.next_calls(), {one.id for one in world.may_be_planned()}
+        calling = world.standing(B.CALLING)
         wakes = sweeps.due(self.engine)
         assert not wakes.lanes or world.lane_is_free
+        if world.lane_is_free and (calling or calls):
+            # A lease that has just run out may still be being renewed.
+            fresh = world.leased_until and world.now <= world.leased_until + lanes.GRACE
+            assert wakes.lanes or (calling and fresh), "the lane is left behind"
+        if all(world.stands_still(one) for one in world.broadcasts.values()) and not calling:
+            assert not wakes.lanes, "a lane that stands still is woken for nothing"
+        if world.lane.not_before is None or world.lane.not_before <= world.now:
+            assert set(wakes.plans) == plans_due
+        world.launched(sweeps.launch_due(self.engine))
         sweeps.hold_expired(self.engine)
         world.observe()
         for batch in world.batches.values():
@@ -330,27 +415,33 @@ class LedgerMachine(RuleBasedStateMachine):
         if sys.exc_info()[0] is not None:
             # It broke before its end; what comes now would hide where.
             return
-        self.unhalt()
         self._let_all_go_on()
         for _ in range(MOST_SLICES):
             if not self._slice():
                 break
             self.the_promise_holds()
-        states = {broadcast.state for broadcast in self.world.broadcasts.values()}
-        assert states <= BROADCAST_AT_REST, "it never comes to rest"
+        phases = {broadcast.phase for broadcast in self.world.broadcasts.values()}
+        assert phases == {Phase.ENDED}, "it never comes to rest"
         found = audit_all(self.engine, waits=DEFAULT_RULES.waits).findings
         wrong = [one for one in found if one.found.check not in self.evidence]
         assert not wrong, wrong
 
-    def _let_all_go_on(self) -> None:
-        for broadcast in self.world.broadcasts.values():
-            if broadcast.state is S.PAUSED:
-                operator.resume(self.engine, broadcast.id, who=WHO)
-                broadcast.stands = broadcast.paused = False
+    def _let_all_go_on(self) -> bool:
+        """Open every gate that can be opened; return whether there was one of an open broadcast."""
+        world = self.world
+        stood = any(not one.ended and world.forbidden_by(one) for one in world.broadcasts.values())
+        self.newer_release_opens()
+        self.unhalt()
+        for broadcast in world.broadcasts.values():
+            if not broadcast.ended and not broadcast.cancelled:
+                self.resume(broadcast)
+        ends = [world.now, *world.timed()]
+        world.clock.pass_(max(ends) - world.now + TICK)
         self.the_promise_holds()
         self.plan()
-        self.world.clock.pass_(lanes.LEASE + TICK)
+        world.clock.pass_(lanes.LEASE + TICK)
         self.the_promise_holds()
+        return stood
 
     def _slice(self) -> bool:
         """Do one thing of a lane that is well; return whether there was one."""
@@ -363,10 +454,7 @@ class LedgerMachine(RuleBasedStateMachine):
         work = self._next(driver)
         match work.kind:
             case Kind.REST:
-                self.unhalt()
-                standing = [b for b in world.broadcasts.values() if b.state is S.PAUSED]
-                self._let_all_go_on()
-                return bool(standing)
+                return self._let_all_go_on()
             case Kind.WAIT:
                 assert work.until is not None
                 world.clock.pass_(work.until - world.now + TICK)
@@ -388,7 +476,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._tell(flight, flight.reply)
 
 
-ENDED = {S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED}
+UNHALTED = {GateKind.HALT, GateKind.BREAKER, GateKind.STOP, GateKind.QUOTA}
 GIVEN_BACK = CallResult(outcome=Outcome.NOT_CALLED)
 MOST_SLICES = 200
 
@@ -396,6 +484,11 @@ MOST_SLICES = 200
 def one_of(several: Sequence[T], pick: int) -> T:
     """Return one of several."""
     return several[pick % len(several)]
+
+
+def later(one: datetime | None, other: datetime | None) -> datetime | None:
+    """Return the later of two moments at which a gate opens."""
+    return max((moment for moment in (one, other) if moment is not None), default=None)
 
 
 def _again(done: retries.Retried) -> set[int]:

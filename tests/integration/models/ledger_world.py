@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,16 +11,19 @@ from sqlalchemy import Engine, select, update
 
 from broadcast import openid
 from broadcast.call.outcomes import Outcome
+from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, storable
-from broadcast.states import BATCH_AT_REST, BatchState, BroadcastState, resting_state
-from models import Base, Batch
+from broadcast.gates.gate import GateKind
+from broadcast.states import BATCH_AT_REST, BatchState, BroadcastState, Phase, resting_state
+from models import Base, Batch, GateRow
 from models.account import Lane
-from models.batch import Pack
 from models.broadcast import BroadcastRow
-from models.ledger import records
+from models.ledger import lanes, records
 from models.ledger.claims import Claim
 from models.ledger.leases import Lease
+from models.ledger.reading import recipients
 from models.ledger.reading.next_work import Work
+from models.ledger.transaction import read
 from tests.integration.models.mass_send_twin import MassSendTwin
 from tests.integration.models.reference import TAKEN, WITH_WECHAT, BatchModel
 from tests.integration.models.still_clock import NOON, StillClock
@@ -63,21 +67,23 @@ class InFlight:
 
 @dataclass(slots=True)
 class BroadcastModel:
-    """A broadcast and a person's words on it."""
+    """A broadcast, where it was seen last, and the gates that were closed and not opened."""
 
     id: str
-    state: BroadcastState = S.WAITING
-    cancelled: bool = False
-    #: Until a resume or a retry lets it go on.
-    stands: bool = False
-    #: A person paused it: until a resume, or until it ends by what is still under way.
-    paused: bool = False
+    phase: Phase = Phase.PLANNING
+    result: BroadcastState | None = None
+    due_at: datetime | None = None
+    gates: dict[GateKind, datetime | None] = field(default_factory=dict)
 
     @property
-    def may_pause(self) -> bool:
-        """Whether a person's pause is news: it runs, or only a refusal has paused it."""
-        by_itself = self.state is S.PAUSED and not self.paused
-        return by_itself or self.state in {S.PLANNING, S.WAITING, S.SENDING}
+    def cancelled(self) -> bool:
+        """Whether a person cancelled it."""
+        return GateKind.CANCEL in self.gates
+
+    @property
+    def ended(self) -> bool:
+        """Whether every batch was at rest when it was looked at last."""
+        return self.phase is Phase.ENDED
 
 
 class LedgerWorld:
@@ -94,9 +100,11 @@ class LedgerWorld:
         self.batches: dict[int, BatchModel] = {}
         self.fence = 0
         self.leased_until: datetime | None = None
-        self.halted = False
-        self.stopped = False
+        #: Of the account (None) and of its interfaces; each with the moment at which it opens.
+        self.gates: dict[tuple[GateKind, SendPath | None], datetime | None] = {}
         self.lane: Any = None
+        #: Of each batch: its list, where it starts in it, its size.
+        self.ranges: dict[int, tuple[str, int, int]] = {}
         empty(engine)
 
     @property
@@ -141,9 +149,14 @@ class LedgerWorld:
         """Return the batches in these states."""
         return [batch for batch in self.batches.values() if batch.was in states]
 
-    def submit(self) -> None:
-        """Add a planned broadcast."""
-        broadcast_id = ledger.broadcast(self.engine, size=SIZE, batches=BATCHES)
+    def submit(self, *, planned: bool = True) -> None:
+        """Add a broadcast, planned or not."""
+        if planned:
+            broadcast_id = ledger.broadcast(self.engine, size=SIZE, batches=BATCHES)
+        else:
+            broadcast_id = ledger.published(
+                self.engine, ledger.body(size=SIZE), size=SIZE, batches=BATCHES
+            )
         self.broadcasts[broadcast_id] = BroadcastModel(broadcast_id)
         self.observe()
 
@@ -151,9 +164,15 @@ class LedgerWorld:
         """Read where everything stands, learn of the halves of what was split."""
         with self.engine.connect() as connection:
             self.lane = connection.execute(select(Lane.__table__)).one()
-            for row in connection.execute(select(BroadcastRow.id, BroadcastRow.state)):
-                self.broadcasts[row.id].state = row.state
+            found = list(connection.execute(select(BroadcastRow.__table__)))
             rows = list(connection.execute(select(Batch.__table__).order_by(Batch.id)))
+            gates = connection.execute(
+                select(GateRow.__table__).where(GateRow.opened_at.is_(None))
+            ).all()
+        for row in found:
+            broadcast = self.broadcasts[row.id]
+            broadcast.phase, broadcast.result, broadcast.due_at = row.phase, row.result, row.due_at
+        self._see_gates(gates)
         for row in rows:
             known = self.batches.get(row.id)
             if known is None:
@@ -165,16 +184,102 @@ class LedgerWorld:
             assert row.attempts == len(known.calls)
             known.was, known.not_before = row.state, row.not_before
             known.calling = known.calling and row.state is B.CALLING
+        self.ranges = {row.id: (row.list, row.start, row.size) for row in rows}
+
+    def _see_gates(self, rows: Sequence[Any]) -> None:
+        """See that no gate opened by itself, and learn of those that a reply closed."""
+        own: dict[str, dict[GateKind, datetime | None]] = {one: {} for one in self.broadcasts}
+        account: dict[tuple[GateKind, SendPath | None], datetime | None] = {}
+        for row in rows:
+            if row.broadcast_id:
+                own[row.broadcast_id][row.kind] = row.until
+            else:
+                account[row.kind, row.path] = row.until
+        closed_by_replies = {GateKind.STOP, GateKind.BREAKER}
+        for broadcast in self.broadcasts.values():
+            there = own[broadcast.id]
+            assert broadcast.gates.items() <= there.items(), "a gate opened by itself"
+            assert there.keys() - broadcast.gates.keys() <= {GateKind.BREAKER}
+            broadcast.gates = there
+        assert self.gates.items() <= account.items(), "a gate of the account opened by itself"
+        assert {kind for kind, _ in account.keys() - self.gates.keys()} <= closed_by_replies
+        self.gates = account
+
+    def forbidden_by(self, broadcast: BroadcastModel) -> list[GateKind]:
+        """Return the gates that forbid its calls, which all go to one interface, now."""
+        mine = [(kind, None, until) for kind, until in broadcast.gates.items()]
+        others = [(kind, path, until) for (kind, path), until in self.gates.items()]
+        return [
+            kind
+            for kind, path, until in (*mine, *others)
+            if path in {None, SendPath.MASS_SEND} and is_closed(kind, until, self.now)
+        ]
+
+    def may_be_planned(self) -> list[BroadcastModel]:
+        """Return the broadcasts that wait for nothing but a worker to plan them."""
+        return [
+            one
+            for one in self.broadcasts.values()
+            if one.phase is Phase.PLANNING
+            and not any(
+                kind in {GateKind.CANCEL, GateKind.SCHEDULE} and is_closed(kind, until, self.now)
+                for kind, until in one.gates.items()
+            )
+        ]
+
+    def timed(self) -> list[datetime]:
+        """Return when gates open by themselves."""
+        every = [*self.gates.values()]
+        for broadcast in self.broadcasts.values():
+            every += broadcast.gates.values()
+        return [until for until in every if until is not None]
+
+    def stands_still(self, broadcast: BroadcastModel) -> bool:
+        """Tell whether nothing of it is called before somebody opens a gate, if ever."""
+        if broadcast.phase is not Phase.SENDING:
+            return True
+        return any(
+            kind not in {GateKind.SCHEDULE, GateKind.QUOTA} for kind in self.forbidden_by(broadcast)
+        )
+
+    def launched(self, ids: Sequence[str]) -> None:
+        """Take in that gates of time were opened at their time."""
+        for one in ids:
+            broadcast = self.broadcasts[one]
+            until = broadcast.gates.pop(GateKind.SCHEDULE)
+            assert broadcast.phase is Phase.PLANNING
+            assert until is not None
+            assert until <= self.now
+
+    def next_calls(self) -> list[BatchModel]:
+        """Return the batches that somebody who had the lane might call now.
+
+        A doubtful batch that no gate forbids is repeated before any other starts.
+        """
+        open_ones = {
+            one.id
+            for one in self.broadcasts.values()
+            if one.phase is Phase.SENDING and not self.forbidden_by(one)
+        }
+        waits = self.lane.not_before is not None and self.lane.not_before > self.now
+        found = [batch for batch in self._all() if batch.broadcast_id in open_ones]
+        doubts = [batch for batch in found if batch.was is B.UNKNOWN]
+        first = min((batch.not_before or NOON for batch in doubts), default=None)
+        candidates = [batch for batch in doubts if (batch.not_before or NOON) == first] or [
+            batch for batch in found if batch.was is B.PLANNED
+        ]
+        return [
+            batch
+            for batch in candidates
+            if not waits and (batch.not_before is None or batch.not_before <= self.now)
+        ]
 
     def openids(self, batch: BatchModel) -> list[str]:
         """Return the followers of a batch."""
-        with self.engine.connect() as connection:
-            packed = connection.scalar(
-                select(Pack.openids)
-                .join(Batch, Batch.pack_id == Pack.id)
-                .where(Batch.id == batch.id)
-            )
-        names = openid.unpack(packed or b"").decode()
+        name, start, size = self.ranges[batch.id]
+        with read(self.engine) as connection:
+            packed = recipients.packed(connection, batch.broadcast_id, name, start=start, size=size)
+        names = openid.unpack(packed).decode()
         return [names[i : i + openid.LENGTH] for i in range(0, len(names), openid.LENGTH)]
 
     def record(self, flight: InFlight, fact: CallResult) -> None:
@@ -196,37 +301,33 @@ class LedgerWorld:
         with self.engine.connect() as connection:
             return [
                 list(connection.execute(select(table.__table__)).all())
-                for table in (Batch, Lane, BroadcastRow)
+                for table in (Batch, Lane, BroadcastRow, GateRow)
             ]
 
     def _see_stops(self, batch: BatchModel, outcome: Outcome) -> None:
         """See that a refusal which concerns more than its batch stops what it concerns."""
         self.observe()
+        broadcast = self.broadcasts[batch.broadcast_id]
         if outcome is Outcome.STOP_ACCOUNT:
-            assert self.lane.stopped_at is not None
+            assert {(GateKind.STOP, None), (GateKind.STOP, SendPath.MASS_SEND)} & self.gates.keys()
         if outcome is Outcome.QUOTA_TODAY and batch.was is not B.IN_DOUBT:
             assert self.lane.not_before > self.now
         if outcome in {Outcome.STOP_BROADCAST, Outcome.QUOTA_MONTH}:
-            assert self.broadcasts[batch.broadcast_id].state not in {S.WAITING, S.SENDING}
+            assert broadcast.ended or {GateKind.BREAKER, GateKind.CANCEL} & broadcast.gates.keys()
 
     def check(self, *, honest: bool) -> None:
         """Hold the ledger against the model, and both against what WeChat did."""
         before = {batch.id: batch.was for batch in self.batches.values()}
         legal = {batch.id: batch.legal(self._said_of_others(batch)) for batch in self._all()}
-        stood = {one.id for one in self.broadcasts.values() if one.stands}
         self.observe()
         for batch in self._all():
             if batch.id in legal:
                 way = f"{before[batch.id]} -> {batch.was}, legal: {legal[batch.id]}: {batch}"
                 assert batch.was in legal[batch.id], way
         assert sum(batch.was is B.CALLING for batch in self._all()) <= 1
-        assert bool(self.lane.halted_at) == self.halted
-        assert self.lane.stopped_at is not None or not self.stopped, "a stop ended by itself"
-        self.stopped = self.lane.stopped_at is not None
-        for broadcast_id in stood:
-            assert self.broadcasts[broadcast_id].state not in {S.WAITING, S.SENDING}
         for broadcast in self.broadcasts.values():
             self._check_broadcast(broadcast)
+        self._check_due()
         if honest:
             self._check_followers()
 
@@ -248,18 +349,37 @@ class LedgerWorld:
 
     def _check_broadcast(self, broadcast: BroadcastModel) -> None:
         batches = [b for b in self._all() if b.broadcast_id == broadcast.id]
+        if not batches:
+            wanted = (Phase.ENDED, S.CANCELLED) if broadcast.cancelled else (Phase.PLANNING, None)
+            assert (broadcast.phase, broadcast.result) == wanted
+            return
         leaves = [batch for batch in batches if batch.was is not B.SPLIT]
         assert sum(batch.size for batch in leaves) == SIZE, "the sets do not add up"
         if all(batch.was in BATCH_AT_REST for batch in batches):
             counts: dict[BatchState, int] = {}
             for batch in batches:
                 counts[batch.was] = counts.get(batch.was, 0) + 1
-            assert broadcast.state is resting_state(counts)
+            assert broadcast.phase is Phase.ENDED
+            assert broadcast.result is resting_state(counts)
         else:
-            assert broadcast.state in {S.PLANNING, S.WAITING, S.SENDING, S.PAUSED, S.CANCELLED}
-            assert (broadcast.state is S.CANCELLED) == broadcast.cancelled
-        broadcast.paused = broadcast.paused and broadcast.state is S.PAUSED
-        broadcast.stands = broadcast.stands or broadcast.state is S.PAUSED or broadcast.cancelled
+            assert (broadcast.phase, broadcast.result) == (Phase.SENDING, None)
+
+    def _check_due(self) -> None:
+        """See that the sweep finds whatever might be called, planned or adopted now."""
+        calling = {batch.broadcast_id for batch in self.standing(B.CALLING)}
+        for one in calling:
+            self._is_due(one, by=max(self.now, self.lane.leased_until or self.now) + lanes.GRACE)
+        if not calling:
+            for one in {batch.broadcast_id for batch in self.next_calls()}:
+                self._is_due(one, by=self.now)
+        if self.lane.not_before is None or self.lane.not_before <= self.now:
+            for broadcast in self.may_be_planned():
+                self._is_due(broadcast.id, by=self.now)
+
+    def _is_due(self, broadcast_id: str, *, by: datetime) -> None:
+        due_at = self.broadcasts[broadcast_id].due_at
+        assert due_at is not None, "it would be left behind"
+        assert due_at <= by, "the sweep would come too late"
 
     def _check_followers(self) -> None:
         """Nobody got it twice; who is told to have it has it; who is told not to, has not."""
@@ -283,16 +403,21 @@ class LedgerWorld:
             for word, forbidden in {
                 "fence": held is None or held.fence != self.fence,
                 "lease": self.lane_is_free,
-                "halt": self.halted,
-                "stop": self.stopped,
+                "gates": bool(self.forbidden_by(broadcast)),
                 "wait": self.lane.not_before is not None and self.lane.not_before > self.now,
-                "pause": broadcast.stands or broadcast.state not in {S.WAITING, S.SENDING},
+                "phase": broadcast.phase is not Phase.SENDING,
                 "moved": (batch.was, len(batch.calls), batch.not_before)
                 != (work.state, work.attempts, work.not_before),
                 "window": ends is not None and ends <= self.now,
             }.items()
             if forbidden
         ]
+
+
+def is_closed(kind: GateKind, until: datetime | None, now: datetime) -> bool:
+    """Tell whether a gate forbids calls: those of time open by themselves."""
+    timed = kind in {GateKind.SCHEDULE, GateKind.QUOTA} and until is not None
+    return not timed or (until is not None and until > now)
 
 
 def deny(batch: BatchModel, msg_id: int | None) -> None:
