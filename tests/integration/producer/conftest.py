@@ -57,9 +57,15 @@ def openids(count: int, *, seed: int = 1) -> list[str]:
 
 
 def order(
-    account: Account, key: str = "k1", *, text: str = "您好", again: bool = False, **values: Any
+    account: Account,
+    key: str = "k1",
+    *,
+    text: str = "您好",
+    again: bool = False,
+    batch_size: int = 10_000,
+    **values: Any,
 ) -> Order:
     return Order(
         account=account, key=key, content=content.of_text(text, limit=600),
-        terms=Terms(who="test", again=again), **values,
+        terms=Terms(who="test", again=again, batch_size=batch_size), **values,
     )  # fmt: skip

@@ -150,7 +150,7 @@ def test_what_was_made_ready_is_sent_for_the_very_batch_that_it_was_made_of(
     assert len(wechat.made) == 7
 
 
-def test_a_broadcast_of_which_no_request_can_be_made_is_paused_and_nothing_is_claimed(
+def test_a_broadcast_of_which_no_request_can_be_made_is_held_and_nothing_is_claimed(
     engine: Engine,
 ) -> None:
     broadcast_id = ledger.broadcast(engine, size=20, batches=2)
@@ -159,10 +159,10 @@ def test_a_broadcast_of_which_no_request_can_be_made_is_paused_and_nothing_is_cl
     lane.drive(road(engine, wechat), seconds=5)
 
     report = reports.report(engine, broadcast_id)
-    breaker = report.gate(GateKind.BREAKER)
-    assert breaker is not None
-    assert (report.state, breaker.reason) == (BroadcastState.PAUSED, Reason.REQUEST_NOT_MADE)
-    assert breaker.errmsg == wechat.problem
+    hold = report.gate(GateKind.HOLD)
+    assert hold is not None
+    assert (report.state, hold.reason) == (BroadcastState.HELD, Reason.REQUEST_NOT_MADE)
+    assert hold.errmsg == wechat.problem
     assert (report.calls, len(wechat.keys)) == (1, 1)
     assert [batch.attempts for batch in ledger.batches(engine, broadcast_id)] == [1, 0]
     assert (report.recipients["waiting"], report.recipients["refused"]) == (10, 0)

@@ -21,7 +21,7 @@ from models.ledger import apply_verdict, sweeps
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 from wechat.client import WeChatClient
-from worker import tasks
+from worker import tasks, wake
 from worker.account_client import AccountClient
 from worker.gateway import WeChatGateway
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ VALUES = {
     "REDIS_URL": ("redis_url", "rediss://:p@h:6380/1", SecretStr("rediss://:p@h:6380/1")),
     "CELERY_BROKER_URL": ("broker_url", "amqp://u:p@h//", SecretStr("amqp://u:p@h//")),
     "BROADCAST_REDIS_PREFIX": ("redis_prefix", "blue:", "blue:"),
+    "BROADCAST_LATE_BY": ("late_by", "1h30m", timedelta(minutes=90)),
+    "WECHAT_SHARED_QUOTA": ("shared_quota", "false", False),
     "BROADCAST_TEXT_LIMIT": ("text_limit", "300", 300),
     "BROADCAST_WAIT_SCALE": ("wait_scale", "0.0167", 0.0167),
     "BROADCAST_SPLIT_DEPTH": ("split_depth", "0", 0),
