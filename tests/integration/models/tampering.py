@@ -124,9 +124,7 @@ def packed(engine: Engine, broadcast_id: str, n: int) -> bytes:
     """Return the OpenIDs of a batch."""
     row = ledger.batch(engine, broadcast_id, n)
     with engine.connect() as connection:
-        return recipients.packed(
-            connection, broadcast_id, row.list, start=row.start, size=row.size
-        )
+        return recipients.packed(connection, broadcast_id, row.list, start=row.start, size=row.size)
 
 
 def chunks(engine: Engine, broadcast_id: str) -> list[Any]:

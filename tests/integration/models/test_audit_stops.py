@@ -1,35 +1,47 @@
-"""What an audit finds of stops that did not stop, and of what stands still."""
+"""What an audit finds of calls behind closed gates, of gates, and of what stands still."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast.call.path import SendPath
+from broadcast.call.rules import DEFAULT_RULES
 from broadcast.call.waits import REPEAT_WINDOW
-from broadcast.states import BroadcastState
+from broadcast.gates.gate import GateKind
+from broadcast.states import Phase
 from models import Lane
-from models.ledger import audit, lanes, operator, submits, sweeps, uploads
+from models.gate import GateRow
+from models.ledger import audit, lanes, leases, operator, submits, sweeps, uploads
 from models.ledger.audit import Found
 from models.ledger.transaction import write
+from tests.integration.models.stories import close, let_wait
 from tests.integration.models.tampering import (
     HOUR,
+    ON_SQLITE,
     SECOND,
     WAITS,
     WHO,
+    add,
     attempt,
     change,
     change_attempt,
     change_batch,
+    change_broadcast,
+    finding,
     found,
     four_batches,
+    gate,
     moment,
-    moved_at,
-    told,
 )
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
+
+pytestmark = ON_SQLITE
 
 
 @pytest.fixture
@@ -41,61 +53,92 @@ def broadcast_id(engine: Engine) -> str:
 # -- stops
 
 
-def test_repeat_under_pause_is_found(engine: Engine, broadcast_id: str) -> None:
-    operator.pause(engine, broadcast_id, who=WHO)
-    ledger.pass_time(engine, HOUR)
-    operator.resume(engine, broadcast_id, who=WHO)
-    assert found(engine) == set()
-    at = moved_at(engine, broadcast_id, BroadcastState.PAUSED) + SECOND
-    change_attempt(engine, attempt(engine, broadcast_id, 2, 2), started_at=at, ended_at=at)
-    assert Found.NOT_RUNNING in found(engine)
+def claimed_behind(engine: Engine, broadcast_id: str, closed: Any) -> None:
+    """Let the last call, that of batch 3, have been claimed while a gate was closed."""
+    at = closed.closed_at + SECOND / 1000
+    change_attempt(
+        engine, attempt(engine, broadcast_id, 3), gate_counter=closed.closed_counter,
+        started_at=at, ended_at=at, outcome_recorded_at=at,
+    )  # fmt: skip
+    change_batch(engine, broadcast_id, 3, first_called_at=at)
 
 
-@pytest.mark.parametrize("before", [timedelta(0), HOUR])
-def test_call_before_the_plan_was_proved_is_found(engine: Engine, before: timedelta) -> None:
-    broadcast_id = ledger.published(engine, ledger.body())
-    ledger.pass_time(engine, HOUR)
-    ledger.planned(engine, broadcast_id)
-    Driver(engine).call(said(0, msg_id=1))
-    assert found(engine) == set()
-    at = moved_at(engine, broadcast_id, BroadcastState.PLANNING) + SECOND - before
-    change_attempt(engine, attempt(engine, broadcast_id, 1), started_at=at)
-    assert Found.NOT_RUNNING in found(engine)
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        (GateKind.PAUSE, Found.NOT_RUNNING), (GateKind.BREAKER, Found.NOT_RUNNING),
+        (GateKind.HOLD, Found.NOT_RUNNING), (GateKind.CANCEL, Found.CANCELLED),
+    ],
+)  # fmt: skip
+def test_call_behind_a_gate_of_its_broadcast_is_found(
+    engine: Engine, broadcast_id: str, kind: GateKind, what: Found
+) -> None:
+    close(engine, kind, broadcast_id=broadcast_id)
+    assert Found.CLOCK not in found(engine)
+    claimed_behind(engine, broadcast_id, gate(engine, kind))
+    one = finding(engine, what)
+    assert (one.n, one.facts["number"]) == (3, 1)
+    assert what in {one.found for one in audit.audit(engine, broadcast_id, waits=WAITS).findings}
 
 
-def test_call_after_cancel_is_found(engine: Engine, broadcast_id: str) -> None:
-    operator.cancel(engine, broadcast_id, who=WHO)
-    ledger.pass_time(engine, HOUR)
-    assert found(engine) == set()
-    at = moved_at(engine, broadcast_id, BroadcastState.CANCELLED) + SECOND
-    change_attempt(engine, attempt(engine, broadcast_id, 2, 2), started_at=at, ended_at=at)
-    assert {Found.CANCELLED, Found.NOT_RUNNING} <= found(engine)
-
-
-@pytest.mark.parametrize("lifted", [True, False])
-def test_call_under_a_halt_is_found(engine: Engine, broadcast_id: str, lifted: bool) -> None:
-    operator.halt(engine, None, who=WHO)
-    ledger.pass_time(engine, HOUR)
-    with engine.connect() as connection:
-        halted = connection.scalar(select(Lane.halted_at))
-    if lifted:
+@pytest.mark.parametrize("opened", [True, False])
+@pytest.mark.parametrize("kind", [GateKind.HALT, GateKind.STOP, GateKind.BREAKER])
+def test_call_behind_a_gate_of_its_account_is_found(
+    engine: Engine, broadcast_id: str, kind: GateKind, *, opened: bool
+) -> None:
+    close(engine, kind)
+    if opened:
         operator.unhalt(engine, None, who=WHO)
     assert found(engine) == set()
-    assert halted is not None
-    at = halted + SECOND
-    change_attempt(engine, attempt(engine, broadcast_id, 2, 2), started_at=at, ended_at=at)
-    assert Found.HALTED in found(engine)
+    claimed_behind(engine, broadcast_id, gate(engine, kind))
+    assert finding(engine, Found.HALTED).n == 3
 
 
-def test_call_after_wechat_stopped_the_account_is_found(engine: Engine) -> None:
-    broadcast_id = ledger.broadcast(engine)
-    Driver(engine).call(said(48001))
-    ledger.pass_time(engine, HOUR)
+def test_gate_of_one_path_forbids_its_calls_alone(engine: Engine, broadcast_id: str) -> None:
+    close(engine, GateKind.STOP, path=SendPath.SENDALL)
+    claimed_behind(engine, broadcast_id, gate(engine, GateKind.STOP))
     assert found(engine) == set()
-    first = attempt(engine, broadcast_id, 1)
-    at = first.ended_at + SECOND
-    change_attempt(engine, first, started_at=at, ended_at=at)
-    assert Found.HALTED in found(engine)
+    row = attempt(engine, broadcast_id, 3)
+    change_attempt(engine, row, path=SendPath.SENDALL)
+    assert found(engine) == {Found.HALTED}
+
+
+def test_gate_of_a_time_forbids_calls_until_then(engine: Engine, broadcast_id: str) -> None:
+    until = moment(engine) + HOUR
+    close(engine, GateKind.QUOTA, path=SendPath.MASS_SEND, until=until)
+    claimed_behind(engine, broadcast_id, gate(engine, GateKind.QUOTA))
+    assert found(engine) == {Found.HALTED}
+    change(engine, GateRow, GateRow.kind == GateKind.QUOTA, until=moment(engine) - HOUR)
+    assert Found.HALTED not in found(engine)
+
+
+def test_calls_of_the_day_after_are_not_behind_the_next_quota_gate(engine: Engine) -> None:
+    """A gate that opened by itself is closed anew as another one."""
+    ledger.broadcast(engine, size=40, batches=4)
+    for msg_id in (1, 2):
+        driver = Driver(engine, rules=replace(DEFAULT_RULES, shared_quota=False))
+        driver.call(said(0, msg_id=msg_id))
+        driver.call(said(45009))
+        assert found(engine) == set()
+        leases.release(engine, driver.held)
+        ledger.pass_time(engine, timedelta(days=1))
+    with engine.connect() as connection:
+        query = select(GateRow.opened_counter.is_(None)).order_by(GateRow.id)
+        assert list(connection.scalars(query)) == [False, True]
+    assert Found.HALTED not in found(engine)
+
+
+def test_gate_of_a_newer_release_proves_nothing(engine: Engine, broadcast_id: str) -> None:
+    close(engine, GateKind.PAUSE, broadcast_id=broadcast_id)
+    claimed_behind(engine, broadcast_id, gate(engine, GateKind.PAUSE))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE bc_gates SET kind = 'quiet_hours'")
+    assert found(engine) == set()
+
+
+def test_call_before_the_plan_was_proved_is_found(engine: Engine, broadcast_id: str) -> None:
+    change_broadcast(engine, broadcast_id, phase=Phase.PLANNING)
+    assert Found.NOT_RUNNING in found(engine)
 
 
 def test_repeat_after_23_hours_is_found(engine: Engine, broadcast_id: str) -> None:
@@ -105,6 +148,52 @@ def test_repeat_after_23_hours_is_found(engine: Engine, broadcast_id: str) -> No
     assert Found.WINDOW not in found(engine)
     change_attempt(engine, first, started_at=early)
     assert Found.WINDOW in found(engine)
+
+
+# -- gates
+
+
+def test_gate_that_was_closed_twice_is_found(engine: Engine, broadcast_id: str) -> None:
+    operator.pause(engine, broadcast_id, who=WHO)
+    operator.resume(engine, broadcast_id, who=WHO)
+    operator.pause(engine, broadcast_id, who=WHO)
+    assert found(engine) == set()
+    last = gate(engine, GateKind.PAUSE)
+    add(engine, GateRow, last, closed_counter=last.closed_counter)
+    assert finding(engine, Found.CLOSED_TWICE).facts["gate"] == "pause"
+
+
+def test_halt_that_was_closed_twice_is_found_on_the_account(
+    engine: Engine, broadcast_id: str
+) -> None:
+    operator.halt(engine, None, who=WHO)
+    add(engine, GateRow, gate(engine, GateKind.HALT))
+    one = finding(engine, Found.CLOSED_TWICE)
+    assert (one.account, one.broadcast_id) == ("default", "")
+    assert audit.audit(engine, broadcast_id, waits=WAITS).findings == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"opened_counter": 0}, {"opened_counter": None}, {"closed_counter": 99},
+        {"opened_counter": 99}, {"closed_counter": 0},
+    ],
+)  # fmt: skip
+def test_counters_that_are_out_of_order_are_found(
+    engine: Engine, broadcast_id: str, values: dict[str, int | None]
+) -> None:
+    operator.pause(engine, broadcast_id, who=WHO)
+    operator.resume(engine, broadcast_id, who=WHO)
+    change(engine, GateRow, GateRow.kind == GateKind.PAUSE, **values)
+    assert Found.COUNTERS in found(engine)
+
+
+def test_call_with_a_counter_that_the_account_never_had_is_found(
+    engine: Engine, broadcast_id: str
+) -> None:
+    change_attempt(engine, attempt(engine, broadcast_id, 1), gate_counter=99)
+    assert found(engine) == {Found.COUNTERS}
 
 
 # -- stuck
@@ -117,7 +206,7 @@ def test_call_whose_driver_is_gone_for_long_is_found(engine: Engine) -> None:
     assert found(engine) == set()
     ledger.pass_time(engine, HOUR)
     assert Found.CALLING in found(engine)
-    assert told(engine, Found.CALLING).broadcast_id == broadcast_id
+    assert finding(engine, Found.CALLING).broadcast_id == broadcast_id
 
 
 def test_orphan_that_the_next_driver_did_not_adopt_is_found(engine: Engine) -> None:
@@ -128,23 +217,32 @@ def test_orphan_that_the_next_driver_did_not_adopt_is_found(engine: Engine) -> N
     assert found(engine) == {Found.CALLING}
 
 
-def test_lane_that_nobody_rings_for_is_found(engine: Engine, broadcast_id: str) -> None:
+def test_lane_that_nobody_drives_is_found(engine: Engine, broadcast_id: str) -> None:
     ledger.pass_time(engine, HOUR)
     assert found(engine) == {Found.LANE}
     operator.pause(engine, broadcast_id, who=WHO)
     assert found(engine) == set()
 
 
-def test_ring_that_nobody_answers_is_no_sign_of_life(engine: Engine, broadcast_id: str) -> None:
+@pytest.mark.parametrize("stop", [GateKind.HALT, GateKind.STOP])
+def test_lane_of_an_account_that_stands_still_is_not_missed(
+    engine: Engine, broadcast_id: str, stop: GateKind
+) -> None:
+    close(engine, stop)
+    ledger.pass_time(engine, HOUR)
+    assert found(engine) == set()
+
+
+def test_wake_up_that_nobody_answers_is_no_sign_of_life(engine: Engine, broadcast_id: str) -> None:
     plan = ledger.published(engine, ledger.body(text="别的"))
     ledger.pass_time(engine, HOUR)
-    rings = sweeps.due(engine)
-    assert rings.plans == [plan]
-    assert rings.lanes == [("default", broadcast_id)]
+    wakes = sweeps.due(engine)
+    assert wakes.plans == [plan]
+    assert wakes.lanes == [("default", broadcast_id)]
     assert found(engine) == {Found.LANE, Found.PLAN}
 
 
-def test_plan_that_nobody_rings_for_is_found(engine: Engine) -> None:
+def test_plan_that_nobody_makes_is_found(engine: Engine) -> None:
     ledger.published(engine, ledger.body())
     assert found(engine) == set()
     ledger.pass_time(engine, HOUR)
@@ -158,6 +256,37 @@ def test_scheduled_broadcast_that_nobody_launches_is_found(engine: Engine) -> No
     assert found(engine) == set()
     ledger.pass_time(engine, HOUR)
     assert found(engine) == {Found.SCHEDULE}
+
+
+@pytest.mark.parametrize("late", [None, 2 * HOUR])
+def test_broadcast_that_no_sweep_would_find_is_found(
+    engine: Engine, broadcast_id: str, late: timedelta | None
+) -> None:
+    at = None if late is None else moment(engine) + late
+    change_broadcast(engine, broadcast_id, due_at=at)
+    assert finding(engine, Found.DUE).broadcast_id == broadcast_id
+    alone = audit.audit(engine, broadcast_id, waits=WAITS).findings
+    assert [one.found for one in alone] == [Found.DUE]
+    other = ledger.broadcast(engine)
+    change_broadcast(engine, broadcast_id, due_at=at)
+    assert audit.audit(engine, other, waits=WAITS).findings == []
+
+
+def test_wait_that_an_acceptance_ended_holds_nobody_up(engine: Engine) -> None:
+    ledger.broadcast(engine)
+    driver = Driver(engine)
+    claim = driver.claim()
+    let_wait(engine, HOUR)
+    driver.record(claim, said(0, msg_id=1))
+    assert found(engine) == set()
+
+
+def test_broadcast_that_the_sweep_finds_too_early_is_no_finding(
+    engine: Engine, broadcast_id: str
+) -> None:
+    operator.pause(engine, broadcast_id, who=WHO)
+    change_broadcast(engine, broadcast_id, due_at=moment(engine))
+    assert found(engine) == set()
 
 
 def test_doubt_that_nobody_holds_after_23_hours_is_found(engine: Engine) -> None:
@@ -175,7 +304,7 @@ def test_upload_that_was_left_is_found(engine: Engine) -> None:
     ledger.pass_time(engine, HOUR)
     assert found(engine) == set()
     ledger.pass_time(engine, HOUR)
-    assert told(engine, Found.UPLOAD).broadcast_id == upload
+    assert finding(engine, Found.UPLOAD).broadcast_id == upload
     submits.abandon(engine, upload)
     assert found(engine) == set()
 
@@ -187,10 +316,10 @@ def test_upload_that_was_given_up_and_not_cleared_is_found(engine: Engine) -> No
     ledger.pass_time(engine, HOUR)
     assert found(engine) == set()
     ledger.pass_time(engine, HOUR)
-    finding = told(engine, Found.GIVEN_UP)
-    assert finding.broadcast_id == upload
-    assert isinstance(finding.facts["since"], datetime)
-    assert abs(finding.facts["since"] + 2 * HOUR - begun) < HOUR
+    one = finding(engine, Found.GIVEN_UP)
+    assert one.broadcast_id == upload
+    assert isinstance(one.facts["since"], datetime)
+    assert abs(one.facts["since"] + 2 * HOUR - begun) < HOUR
     assert sweeps.forget_uploads(engine) == 1
     assert found(engine) == set()
 

@@ -1,4 +1,4 @@
-"""What an audit finds in batches that a person settled: his word explains them, and no more."""
+"""What an audit finds in batches that a person settled: that explains them, and no more."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.retry import RetryVerdict
 from broadcast.states import BatchState
-from models import Event
 from models.ledger import operator, resolves, retries
 from models.ledger.audit import Found
 from tests.integration.models.stories import lost_then, take_over
 from tests.integration.models.tampering import (
+    ON_SQLITE,
     WHO,
     attempt,
     change_attempt,
     change_batch,
+    finding,
     found,
-    history_of,
     later,
-    remove,
-    told,
 )
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
+
+pytestmark = ON_SQLITE
 
 
 def settled(driver: Driver, broadcast_id: str, msg_id: int | None) -> None:
@@ -153,7 +153,7 @@ def test_reply_0_that_a_person_denied_is_found_and_not_called_again(
     settled(driver, broadcast_id, None)
     first = attempt(driver.engine, broadcast_id, 1)
     change_attempt(driver.engine, first, outcome=Outcome.ACCEPTED, msg_id=8)
-    assert told(driver.engine, Found.DENIED).facts == {"number": 1, "msg_id": 8}
+    assert finding(driver.engine, Found.DENIED).facts == {"number": 1, "msg_id": 8}
     [left] = retries.retry(driver.engine, broadcast_id, who=WHO).of(RetryVerdict.TAKEN)
     assert list(left.numbers) == [1]
     resolves.resolve(driver.engine, broadcast_id, 1, msg_id=8, who=WHO)
@@ -164,16 +164,22 @@ def test_reply_0_that_a_person_denied_is_found_and_not_called_again(
 def test_retry_of_a_call_that_nobody_denied_is_found(driver: Driver, broadcast_id: str) -> None:
     retried(driver, broadcast_id, said(0, msg_id=7))
     change_attempt(driver.engine, attempt(driver.engine, broadcast_id, 1), denied=None)
-    assert told(driver.engine, Found.CALLED_AGAIN).facts == {"number": 1}
+    assert finding(driver.engine, Found.CALLED_AGAIN).facts == {"number": 1}
 
 
-def test_retry_whose_word_is_missing_from_the_history_is_found(
-    driver: Driver, broadcast_id: str
-) -> None:
+def test_retry_whose_word_is_missing_is_found(driver: Driver, broadcast_id: str) -> None:
     retried(driver, broadcast_id, said(0, msg_id=7))
-    word, *_ = [one for one in history_of(driver.engine, broadcast_id, 1) if one.who == WHO]
-    remove(driver.engine, Event, Event.id == word.id)
+    change_batch(driver.engine, broadcast_id, 1, settled_after=None)
     assert Found.CALLED_AGAIN in found(driver.engine)
+
+
+@pytest.mark.parametrize("denied", [True, None])
+def test_retry_that_is_still_to_be_called_is_held_against_the_word(
+    driver: Driver, broadcast_id: str, denied: bool | None
+) -> None:
+    retried(driver, broadcast_id)
+    change_attempt(driver.engine, attempt(driver.engine, broadcast_id, 1), denied=denied)
+    assert (Found.CALLED_AGAIN in found(driver.engine)) == (denied is None)
 
 
 def test_halves_after_a_denial_are_found(engine: Engine) -> None:
