@@ -122,7 +122,7 @@ class _Look:
         where: dict[str, Fact] = {"list": chunk.list, "start": chunk.start}
         at, whole = self.sizes[chunk.list], len(ids) * openid.PACKED_LENGTH == len(chunk.openids)
         if not whole or (chunk.start, chunk.size) != (at, len(ids)):
-            facts = where | {"said": chunk.size, "counted": len(ids), "at": at}
+            facts = where | {"said": chunk.size, "counted": len(ids), "before": at}
             self.faults.append((Found.SIZE, None, facts))
         said, real = (chunk.first_openid, chunk.last_openid), (_text(ids[:1]), _text(ids[-1:]))
         if said != real:
