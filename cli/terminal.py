@@ -36,7 +36,7 @@ class AsWritten(Plain):
 
 
 #: A message, an error, the id of a text, or a text in words already.
-Told: TypeAlias = Message | BroadcastError | str
+Sayable: TypeAlias = Message | BroadcastError | str
 
 
 def clean(text: str) -> str:
@@ -52,26 +52,26 @@ class Terminal:
         self.texts = texts
         self._json_expected = json_expected
 
-    def in_words(self, told: Told, /, **facts: object) -> str:
-        """Return what is told in the person's language."""
-        return told if isinstance(told, Plain) else self.texts(told, **facts)
+    def in_words(self, what: Sayable, /, **facts: object) -> str:
+        """Return it in the person's language."""
+        return what if isinstance(what, Plain) else self.texts(what, **facts)
 
-    def say(self, told: Told, /, **facts: object) -> None:
-        """Tell a result."""
-        _echo(self.in_words(told, **facts), err=self._json_expected)
+    def say(self, what: Sayable, /, **facts: object) -> None:
+        """Say a result."""
+        _echo(self.in_words(what, **facts), err=self._json_expected)
 
-    def note(self, told: Told, /, **facts: object) -> None:
-        """Tell what goes on beside the result."""
-        _echo(self.in_words(told, **facts), err=True)
+    def note(self, what: Sayable, /, **facts: object) -> None:
+        """Say what goes on beside the result."""
+        _echo(self.in_words(what, **facts), err=True)
 
-    def warn(self, told: Told, /, **facts: object) -> None:
-        """Tell a warning in one line."""
-        line = one_line(self.in_words(told, **facts))
+    def warn(self, what: Sayable, /, **facts: object) -> None:
+        """Say a warning in one line."""
+        line = one_line(self.in_words(what, **facts))
         _echo(self.texts("output.warning", text=line), err=True)
 
-    def fail(self, told: Told, /, *, status: int, **facts: object) -> int:
-        """Tell an error in one line (what, where, the fix) and return *status*."""
-        line = clean(one_line(self.in_words(told, **facts)))
+    def fail(self, what: Sayable, /, *, status: int, **facts: object) -> int:
+        """Say an error in one line (what, where, the fix) and return *status*."""
+        line = clean(one_line(self.in_words(what, **facts)))
         if self._json_expected:
             self.show_json({"id": None, "state": None, "error": line})
         _echo(self.texts("output.error", text=line), err=True)
@@ -80,8 +80,8 @@ class Terminal:
     def show_json(self, value: Mapping[str, Any]) -> None:
         """Print the object of ``--json``."""
         # Value by value: masked as a whole, an open quote in one text would eat the rest.
-        told = json.dumps(_clean_values(value), ensure_ascii=False, separators=(", ", ": "))
-        _echo(AsWritten(told), err=False)
+        line = json.dumps(_clean_values(value), ensure_ascii=False, separators=(", ", ": "))
+        _echo(AsWritten(line), err=False)
 
     def stream(self, rows: Iterable[bytes]) -> None:
         """Write rows of data, which are no words, to standard output as they come.

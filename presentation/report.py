@@ -120,7 +120,7 @@ def maybe_sent(report: Report) -> Iterator[Message]:
 
 def _troubled(report: Report, batches: Iterable[BatchLine]) -> Iterator[Message]:
     """Name the batches that were refused, cancelled, are in doubt, or asked again, by cause."""
-    odd = [line for line in batches if line.state in _TOLD or line.not_before is not None]
+    odd = [line for line in batches if line.state in _NAMED or line.not_before is not None]
     driven = is_driven(report)
     for _, group in groupby(sorted(odd, key=_cause), key=_cause):
         there = list(group)
@@ -135,7 +135,7 @@ def _troubled(report: Report, batches: Iterable[BatchLine]) -> Iterator[Message]
         yield _with(line, _next(there, report) if driven else None)
 
 
-_TOLD = frozenset({BatchState.REFUSED, BatchState.CANCELLED, BatchState.IN_DOUBT})
+_NAMED = frozenset({BatchState.REFUSED, BatchState.CANCELLED, BatchState.IN_DOUBT})
 
 
 def _cause(line: BatchLine) -> tuple[object, ...]:

@@ -42,6 +42,11 @@ def as_json(report: Report, *, error: str | None = None) -> dict[str, Any]:
     }
 
 
+def in_a_list(report: Report) -> dict[str, Any]:
+    """Return the object as it stands among others, which is without its batches."""
+    return {name: value for name, value in as_json(report).items() if name != "batch_list"}
+
+
 def _batch(line: BatchLine) -> dict[str, Any]:
     return {
         "n": line.n, "size": line.size, "state": line.state.value, "msg_id": line.msg_id,
@@ -73,15 +78,15 @@ def _operator_actions(people: People | None) -> dict[str, Any]:
 
 
 def _action(one: OperatorAction) -> dict[str, Any]:
-    told = {"at": utc(one.at), "who": one.who, "action": one.did.value, "why": one.why}
+    action = {"at": utc(one.at), "who": one.who, "action": one.did.value, "why": one.why}
     match one.did:
         case Did.RESOLVE:
-            return told | {"batch": one.batch, "msg_id": one.msg_id}
+            return action | {"batch": one.batch, "msg_id": one.msg_id}
         case Did.RETRY:
-            return told | {"batches": one.batches}
+            return action | {"batches": one.batches}
         case Did.HALT | Did.UNHALT:
-            return told | {"account": one.account}
-    return told
+            return action | {"account": one.account}
+    return action
 
 
 def _utc(value: datetime | None) -> str | None:

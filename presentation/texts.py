@@ -45,18 +45,18 @@ class Texts:
         """Take the language of whoever reads."""
         self.language = language
 
-    def __call__(self, told: Message | BroadcastError | str, /, **facts: object) -> str:
+    def __call__(self, what: Message | BroadcastError | str, /, **facts: object) -> str:
         """Return a message, an error, or an id with its facts in words.
 
         Raises ``KeyError`` when the catalogue has no such id: a missing text is a bug, not a blank.
         """
-        if isinstance(told, BroadcastError):
-            told = told.message
-        if isinstance(told, Message):
-            return self(told.id, **told.facts)
-        text = _catalogue(self.language).gettext(told)
-        if text == told:
-            raise KeyError(told)
+        if isinstance(what, BroadcastError):
+            what = what.message
+        if isinstance(what, Message):
+            return self(what.id, **what.facts)
+        text = _catalogue(self.language).gettext(what)
+        if text == what:
+            raise KeyError(what)
         return text.format(**{name: words.of(fact, self) for name, fact in facts.items()})
 
     def has(self, message_id: str) -> bool:

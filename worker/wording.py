@@ -17,10 +17,10 @@ from presentation.texts import Texts, choose_language
 ENGLISH: Final = Texts("en")
 
 
-def refuse(told: Message | BroadcastError, *, status: int) -> NoReturn:
+def refuse(what: Message | BroadcastError, *, status: int) -> NoReturn:
     """End the process with one line and *status*; logging is not set up yet."""
     texts = Texts(choose_language(environment.read()))
-    print(texts(told), file=sys.stderr)  # noqa: T201
+    print(texts(what), file=sys.stderr)  # noqa: T201
     sys.exit(status)
 
 

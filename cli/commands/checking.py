@@ -89,19 +89,19 @@ def _counted(what: str, n: int) -> Message:
 
 
 def _row(finding: Finding) -> Message:
-    facts = {"id": finding.broadcast_id, "account": finding.account, "found": told(finding)}
+    facts = {"id": finding.broadcast_id, "account": finding.account, "found": describe(finding)}
     if finding.n is None:
         return Message("audit.row", **facts)
     return Message("audit.row_batch", n=finding.n, **facts)
 
 
-def told(finding: Finding) -> Message:
+def describe(finding: Finding) -> Message:
     """Tell what was found."""
-    facts = {name: _told(finding, name, fact) for name, fact in finding.facts.items()}
+    facts = {name: _fact_of(finding, name, fact) for name, fact in finding.facts.items()}
     return Message(f"audit.found.{finding.found}", **facts)
 
 
-def _told(finding: Finding, name: str, fact: str | int | datetime) -> object:
+def _fact_of(finding: Finding, name: str, fact: str | int | datetime) -> object:
     if isinstance(fact, datetime):
         # To the millisecond: these moments are compared.
         return f"{fact.astimezone(day.SHANGHAI):%Y-%m-%d %H:%M:%S.%f}"[:-3]
@@ -144,7 +144,7 @@ def _finding(finding: Finding, texts: Texts) -> dict[str, Any]:
         "account": finding.account,
         "broadcast": finding.broadcast_id,
         "batch": finding.n,
-        "found": texts(told(finding)),
+        "found": texts(describe(finding)),
         "means": texts(f"audit.means.{finding.found.check}"),
         "facts": {name: _fact(fact) for name, fact in finding.facts.items()},
     }

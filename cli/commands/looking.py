@@ -89,7 +89,7 @@ def listing(
         _check_known(run, ledger, account)
     found = reports.reports(ledger, account=account, most=most)
     if as_json:
-        each = [report_json.as_json(report) for report in found]
+        each = [report_json.in_a_list(report) for report in found]
         run.terminal.show_json({"broadcasts": each})
     elif not found:
         run.terminal.say("list.none")

@@ -22,7 +22,7 @@ from broadcast.reports import (
     Report,
 )
 from broadcast.states import BatchState, BroadcastState
-from presentation.report_json import as_json
+from presentation.report_json import as_json, in_a_list
 
 ROOT = Path(__file__).resolve().parents[3]
 AT = datetime(2026, 3, 1, 12, 0, 0, 123_999, tzinfo=UTC)
@@ -111,3 +111,8 @@ def test_a_content_is_told_by_its_first_words_or_by_what_wechat_calls_it(
 ) -> None:
     told = as_json(replace(TOLD, content=json.dumps(content)))["content"]
     assert told == {"msgtype": content["msgtype"], "preview": preview}
+
+
+def test_in_a_list_it_comes_without_its_batches() -> None:
+    assert as_json(TOLD) == in_a_list(TOLD) | {"batch_list": as_json(TOLD)["batch_list"]}
+    assert "batch_list" not in in_a_list(TOLD)
