@@ -89,7 +89,11 @@ def _counted(what: str, n: int) -> Message:
 
 
 def _row(finding: Finding) -> Message:
-    facts = {"id": finding.broadcast_id or "-", "account": finding.account, "found": describe(finding)}
+    facts = {
+        "id": finding.broadcast_id or "-",
+        "account": finding.account,
+        "found": describe(finding),
+    }
     if finding.n is None:
         return Message("audit.row", **facts)
     return Message("audit.row_batch", n=finding.n, **facts)

@@ -23,6 +23,7 @@ from broadcast.errors import PlanError, RepeatedSendError
 from broadcast.plan import submission
 from broadcast.plan.audience import OpenIDs
 from broadcast.plan.chunk import Chunk, chunked
+from broadcast.reports import Report
 from broadcast.states import BatchState
 from models import Base, Batch
 from models.ledger import claims, leases, plans, records, submits
@@ -280,3 +281,9 @@ def states(engine: Engine, broadcast_id: str) -> dict[BatchState, int]:
         query = select(Batch.state, func.count()).where(Batch.broadcast_id == broadcast_id)
         rows = connection.execute(query.group_by(Batch.state))
         return {state: count for state, count in rows}  # noqa: C416 - rows are not pairs to mypy
+
+
+def counted(report: Report) -> dict[str, int]:
+    """Return how many OpenIDs are in each set: of a list of ours every figure is known."""
+    assert None not in report.recipients.values(), "the list is WeChat's"
+    return {name: count or 0 for name, count in report.recipients.items()}

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
+from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.waits import MINUTE, Waits
 from broadcast.gates.gate import GateKind, GateScope
 from broadcast.gates.preflight import NOT_READY

@@ -64,13 +64,14 @@ def report(
     closed = (*gates, *lane.gates)
     state = shown_state(phase=phase, result=result, gates=closed, called=True, now=NOW)
     given: dict[str, Any] = {
+        "recipients": dict.fromkeys(SETS, 0) | {"waiting": 3},
         "batches": dict.fromkeys(("total", *SETS), 0) | {"total": 1, "waiting": 1},
         "batch_list": [PLANNED],
     } | facts
     return Report(
         id=ID, account="default", key="周五", phase=phase, state=state, gates=closed,
         msgtype="text", content="{}", audience={"read": 3, "planned": 3},
-        recipients=dict.fromkeys(SETS, 0) | {"waiting": 3}, calls=0, results_due=0, lane=lane,
+        calls=0, results_due=0, lane=lane,
         created_at=AGO, scheduled_at=None, started_at=None, finished_at=None, now=NOW, **given,
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_what_was_published_after_its_time_is_due_from_then_on() -> None:
 
 @pytest.mark.parametrize("excuse", ["lane_busy_until", "waited_until"])
 def test_a_turn_that_was_waited_for_is_no_delay(excuse: str) -> None:
-    waited = replace(DUE, **{excuse: AT + timedelta(hours=5)})
+    waited = replace(DUE, **cast(Any, {excuse: AT + timedelta(hours=5)}))
 
     assert not is_late(waited, AT + timedelta(hours=5, minutes=15))
     assert is_late(waited, AT + timedelta(hours=5, minutes=16))
