@@ -204,7 +204,10 @@ def meaning(endpoint: Endpoint, errcode: int) -> Meaning:
 def scope_of(endpoint: Endpoint, outcome: Outcome, errcode: int | None) -> Scope:
     """Return whom a call concerns that ended as *outcome*, with or without an errcode."""
     told = MAPS[endpoint].get(errcode) if errcode is not None else None
-    return told.scope if told is not None and told.outcome is outcome else _SCOPES[outcome]
+    if told is not None and told.outcome is outcome:
+        return told.scope
+    # Whom an outcome of a newer release concerns is that release's to say.
+    return _SCOPES.get(outcome, Scope.BATCH)
 
 
 def of_send(endpoint: Endpoint, errcode: int, *, msg_id: int | None) -> Outcome:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Engine
 
-from broadcast.call.outcomes import Endpoint, Outcome, of_send
+from broadcast.call.outcomes import Endpoint, Outcome, Scope, of_send
 from broadcast.call.path import SendPath
-from broadcast.call.result import CallResult
+from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.rules import DEFAULT_RULES
 from broadcast.enums import recognised
@@ -28,6 +28,7 @@ from models.ledger import (
     leases,
     operator,
     plans,
+    preflight,
     records,
     results,
     retries,
@@ -59,7 +60,7 @@ TICK = timedelta(milliseconds=1)
 #: A person's words; what goes on is said more often than what ends.
 WORDS = [
     "submit", "publish", "plan", "plan", "pause", "resume", "resume", "retry", "retry", "cancel",
-    "cancel", "halt", "unhalt", "unhalt", "newer_release_opens",
+    "cancel", "halt", "unhalt", "unhalt", "newer_release_opens", "wechat_is_away",
 ]  # fmt: skip
 #: Gates that close by themselves or by a newer release: kind, and path of the account (False: the
 #: broadcast's own).
@@ -331,6 +332,12 @@ class LedgerMachine(RuleBasedStateMachine):
         assert operator.unhalt(self.engine, None, who=WHO) == ([ACCOUNT] if stood else [])
         for key in mine if stood else ():
             del self.world.gates[key]
+
+    def wechat_is_away(self, broadcast: BroadcastModel) -> None:
+        """Let the lane wait for a token or a quota, whatever is under way."""
+        outcome = Outcome.WAIT if len(broadcast.gates) % 2 else Outcome.QUOTA_TODAY
+        away = NoAnswer(outcome=outcome, scope=Scope.ACCOUNT)
+        assert preflight.meet(self.engine, ledger.account(), away, waits=DEFAULT_RULES.waits)
 
     @rule(pick=picks, what=st.sampled_from(CLOSING), seconds=st.sampled_from(PASSING))
     def gate_closes(

@@ -156,6 +156,7 @@ def _run(machine: Callable[..., LedgerMachine], still: Still, **how: Any) -> Non
     )
 
 
+@pytest.mark.timeout(600)
 @SQLITE
 @MACHINES
 def test_random_histories_keep_the_promise(machine: type[LedgerMachine], still: Still) -> None:

@@ -1,0 +1,256 @@
+"""What only a newer release knows is left alone, and everything else goes on."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from broadcast.call.outcomes import Outcome
+from broadcast.call.waits import REPEAT_WINDOW
+from broadcast.enums import is_recognised, recognised
+from broadcast.gates import blockers
+from broadcast.gates.blockers import Cause
+from broadcast.gates.gate import GateKind
+from broadcast.states import BatchState, BroadcastState, Phase
+from models import AttemptRow, Batch, BroadcastRow
+from models.ledger import claims, operator, plans, sweeps
+from models.ledger.reading import recipients, reports
+from models.ledger.reading.next_work import Kind
+from tests.integration.models.stories import OVER, SOON, close, kinds, take_over
+from tests.kit import ledger
+from tests.kit.ledger import LOST, Driver, said
+
+PREFETCHED = recognised(BatchState, "prefetched")
+PREVIEWING = recognised(Phase, "previewing")
+HELD_BACK = recognised(Outcome, "held_back")
+QUIET = recognised(GateKind, "quiet_hours")
+
+
+def strange_batch(engine: Engine, broadcast_id: str, n: int = 1) -> None:
+    """Let a newer release put a batch into a state of its own."""
+    with engine.begin() as connection:
+        which = (Batch.broadcast_id == broadcast_id) & (Batch.n == n)
+        connection.execute(update(Batch).where(which).values(state=PREFETCHED))
+
+
+def outcome(engine: Engine, attempt_id: int) -> Outcome | None:
+    with engine.connect() as connection:
+        return connection.execute(
+            select(AttemptRow.outcome).where(AttemptRow.id == attempt_id)
+        ).scalar_one()
+
+
+# -- a state of a batch
+
+
+def test_batch_in_a_strange_state_is_not_called_and_the_others_are(engine: Engine) -> None:
+    broadcast_id, other = ledger.broadcast(engine), ledger.broadcast(engine, batches=1)
+    strange_batch(engine, broadcast_id)
+    driver = Driver(engine)
+
+    assert [(work.broadcast_id, work.n) for work in called(driver)] == [
+        (broadcast_id, 2), (other, 1),
+    ]  # fmt: skip
+
+    told = reports.report(engine, broadcast_id)
+    assert (told.phase, told.state) == (Phase.SENDING, BroadcastState.SENDING)
+    assert (told.recipients["waiting"], told.recipients["accepted"]) == (10, 10)
+    assert [line.state for line in told.batch_list] == ["prefetched", BatchState.ACCEPTED]
+    assert reports.report(engine, other).state is BroadcastState.COMPLETED
+    [portion] = recipients.portions(engine, broadcast_id, "waiting")
+    assert portion.n == 1
+
+
+def called(driver: Driver) -> list[claims.Work]:
+    """Let the lane be driven to its end; return what was called."""
+    made = []
+    while (work := driver.next()).kind is Kind.CALL:
+        driver.call(said(0, msg_id=work.batch_id))
+        made.append(work)
+    return made
+
+
+def test_claim_of_a_batch_that_became_strange_after_the_look_fails(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    work = driver.next()
+    strange_batch(engine, broadcast_id)
+
+    assert claims.claim(engine, driver.held, work) is None
+
+
+@pytest.mark.parametrize("fact", [said(0, msg_id=7), said(40003), LOST])
+def test_late_reply_for_a_batch_in_a_strange_state_is_stored_and_moves_nothing(
+    engine: Engine, fact: ledger.CallResult
+) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    claim = driver.claim()
+    strange_batch(engine, broadcast_id)
+
+    driver.record(claim, fact)
+
+    assert outcome(engine, claim.attempt_id) is fact.outcome
+    assert ledger.batch(engine, broadcast_id).state == PREFETCHED
+
+
+def test_cancel_ends_what_is_known_and_leaves_a_strange_batch_open(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    strange_batch(engine, broadcast_id)
+
+    assert operator.cancel(engine, broadcast_id, who="a person")
+
+    one, other = ledger.batches(engine, broadcast_id)
+    assert (one.state, other.state) == (PREFETCHED, BatchState.CANCELLED)
+    assert reports.report(engine, broadcast_id).phase is Phase.SENDING
+
+
+def test_lane_is_woken_for_a_strange_batch_that_a_newer_worker_may_call(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    strange_batch(engine, broadcast_id)
+    assert sweeps.due(engine).lanes == [("default", broadcast_id)]
+    assert Driver(engine).next().kind is Kind.REST
+
+
+# -- an outcome of a call
+
+
+def strange_outcome(engine: Engine) -> str:
+    """Let a newer release record of a lost call what only it understands."""
+    broadcast_id = ledger.broadcast(engine)
+    Driver(engine).call(LOST)
+    with engine.begin() as connection:
+        connection.execute(update(AttemptRow).values(outcome=HELD_BACK))
+    ledger.pass_time(engine, OVER)
+    return broadcast_id
+
+
+def test_call_with_a_strange_outcome_is_not_repeated_and_holds_nobody_up(engine: Engine) -> None:
+    broadcast_id = strange_outcome(engine)
+    other = ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+
+    assert [(work.broadcast_id, work.n) for work in called(driver)] == [
+        (broadcast_id, 2), (other, 1),
+    ]  # fmt: skip
+
+    assert ledger.batch(engine, broadcast_id).state is BatchState.UNKNOWN
+    assert ledger.batch(engine, broadcast_id).attempts == 1
+
+
+def test_call_whose_outcome_became_strange_after_the_look_is_not_claimed(engine: Engine) -> None:
+    ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    driver.call(LOST)
+    ledger.pass_time(engine, SOON)
+    work = driver.next()
+    assert work.state is BatchState.UNKNOWN
+    with engine.begin() as connection:
+        connection.execute(update(AttemptRow).values(outcome=HELD_BACK))
+
+    assert claims.claim(engine, driver.held, work) is None
+
+
+def test_batch_with_a_strange_outcome_is_not_held_for_a_person_when_its_window_ends(
+    engine: Engine,
+) -> None:
+    broadcast_id = strange_outcome(engine)
+    ledger.pass_time(engine, REPEAT_WINDOW)
+
+    assert sweeps.hold_expired(engine) == 0
+
+    assert ledger.batch(engine, broadcast_id).state is BatchState.UNKNOWN
+
+
+def test_reply_to_another_call_of_such_a_batch_is_stored_and_moves_nothing(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    first = Driver(engine)
+    claim = first.claim()
+    second = take_over(first)
+    newer = second.claim()
+    with engine.begin() as connection:
+        which = AttemptRow.id == newer.attempt_id
+        connection.execute(update(AttemptRow).where(which).values(outcome=HELD_BACK))
+    before = ledger.batch(engine, broadcast_id)
+
+    first.record(claim, said(0, msg_id=7))
+
+    assert outcome(engine, claim.attempt_id) is Outcome.ACCEPTED
+    assert ledger.batch(engine, broadcast_id) == before
+
+
+def test_strange_outcome_is_not_overwritten_by_a_later_reply(engine: Engine) -> None:
+    ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    claim = driver.claim()
+    with engine.begin() as connection:
+        connection.execute(update(AttemptRow).values(outcome=HELD_BACK))
+
+    driver.record(claim, LOST)
+
+    found = outcome(engine, claim.attempt_id)
+    assert found == HELD_BACK
+    assert found is not None
+    assert not is_recognised(found)
+
+
+# -- a kind of gate
+
+
+def test_strange_gate_stops_its_broadcast_alone_and_is_named(engine: Engine) -> None:
+    broadcast_id, other = ledger.broadcast(engine), ledger.broadcast(engine)
+    assert close(engine, QUIET, broadcast_id=broadcast_id)
+    driver = Driver(engine)
+
+    assert {work.broadcast_id for work in called(driver)} == {other}
+
+    told = reports.report(engine, broadcast_id)
+    assert told.state is BroadcastState.HELD
+    assert [one.cause for one in blockers.of(told)] == [Cause.NEWER_RELEASE]
+    assert kinds(engine, broadcast_id) == {QUIET}
+
+
+def test_late_reply_behind_a_strange_gate_counts_as_ever(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    claim = driver.claim()
+    close(engine, QUIET)
+
+    driver.record(claim, said(0, msg_id=7))
+
+    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+
+
+# -- a phase
+
+
+def test_broadcast_in_a_strange_phase_is_left_alone_and_the_others_go_on(engine: Engine) -> None:
+    broadcast_id, other = ledger.broadcast(engine), ledger.broadcast(engine)
+    with engine.begin() as connection:
+        which = BroadcastRow.id == broadcast_id
+        connection.execute(update(BroadcastRow).where(which).values(phase=PREVIEWING))
+    assert sweeps.due(engine).lanes == [("default", other)]
+    assert plans.to_plan(engine, broadcast_id) is None
+    driver = Driver(engine)
+
+    assert {work.broadcast_id for work in called(driver)} == {other}
+
+    told = reports.report(engine, broadcast_id)
+    assert told.phase == PREVIEWING
+    assert is_recognised(told.state)
+    assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 2}
+
+
+def test_late_reply_in_a_strange_phase_is_stored(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    claim = driver.claim()
+    work = driver.next()
+    with engine.begin() as connection:
+        connection.execute(update(BroadcastRow).values(phase=PREVIEWING))
+
+    driver.record(claim, said(0, msg_id=7))
+
+    assert outcome(engine, claim.attempt_id) is Outcome.ACCEPTED
+    assert ledger.batch(engine, broadcast_id).state is BatchState.ACCEPTED
+    assert claims.claim(engine, driver.held, work) is None
