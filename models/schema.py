@@ -93,13 +93,16 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Migrate to the newest revision under a lock; return the revision before and after.
 
     Of several processes at once one works, the others wait and find it done. Raises SchemaError
-    when the database is newer than this program, DatabaseAwayError when it cannot be reached.
+    when the database is newer than this program and not for it, DatabaseAwayError when it cannot be
+    reached.
     """
     from alembic import command  # noqa: PLC0415 - only a migration needs it; a start must be quick
 
     with reachable(), locked(engine) as connection:
         before = current(connection)
         if before is not None and before not in REVISIONS:
+            if _is_compatible(connection):
+                return before, before
             raise SchemaError("error.schema.new", found=before, wanted=HEAD, command=COMMAND)
         if engine.dialect.name != "sqlite":
             # The look began a transaction; each revision shall have its own.

@@ -11,6 +11,7 @@ from broadcast.gates.liveness import Liveness
 from broadcast.states import BatchState
 from models.account import Lane
 from models.batch import Batch
+from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger.reading.next_work import NO_GATE
 from models.ledger.rows import columns, one
@@ -32,6 +33,7 @@ def of_lane(connection: Connection, account: str) -> Liveness:
     signs = one(connection, select(*columns(_Signs, Lane)).where(Lane.account == account), _Signs)
     doubt_until = connection.scalar(
         select(func.max(Batch.not_before))
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
         # One that a gate keeps from being repeated keeps nobody waiting.
         .where(Batch.account == account, Batch.state == BatchState.UNKNOWN, NO_GATE),
         {"moment": now(connection)},

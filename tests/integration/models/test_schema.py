@@ -13,13 +13,22 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Inspector, create_engine, inspect, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Inspector,
+    create_engine,
+    inspect,
+    select,
+    text,
+    update,
+)
 
 from broadcast.errors import DatabaseAwayError, SchemaError
-from models import AttemptRow, Base, schema
+from models import Base, Installation, schema
 from models.engine import open_engine
+from presentation.texts import LANGUAGES, Texts
 from tests.kit import ledger
-from tests.kit.ledger import Driver, said
 from tests.kit.processes import ROOT
 from tests.servers.fixtures import Launch
 
@@ -35,7 +44,7 @@ def test_upgrade_check_downgrade_and_upgrade_again(empty: Engine) -> None:
     assert schema.upgrade(empty) == (None, schema.HEAD)
     alembic(empty, command.check)
     alembic(empty, command.downgrade, "base")
-    assert set(inspect(empty).get_table_names()) == {"alembic_version"}
+    assert set(inspect(empty).get_table_names()) == {schema.VERSION_TABLE}
     assert schema.upgrade(empty) == (None, schema.HEAD)
     assert schema.upgrade(empty) == (schema.HEAD, schema.HEAD)
     alembic(empty, command.check)
@@ -80,32 +89,67 @@ def _columns_and_keys(seen: Inspector, name: str) -> dict[str, Any]:
     }
 
 
-def test_call_of_before_was_heard_of_when_it_ended(empty: Engine) -> None:
+def test_each_installation_has_one_row_with_an_id_of_its_own(
+    empty: Engine, tmp_path: Path
+) -> None:
     schema.upgrade(empty)
-    ledger.broadcast(empty)
-    driver = Driver(empty)
-    driver.call(said(0, msg_id=1))
-    driver.claim()
-    before = _attempts(empty)
-    alembic(empty, command.downgrade, "4d17c05e2f8a")
-
+    other = open_engine(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    schema.upgrade(other)
+    found = [_installation(engine) for engine in (empty, other)]
+    other.dispose()
+    assert len({row.id for row in found}) == 2
+    assert {len(row.id) for row in found} == {32}
+    assert {row.oldest_compatible for row in found} == {1}
     schema.upgrade(empty)
-
-    assert _attempts(empty) == before
-    assert [row.outcome_recorded_at is None for row in before] == [False, True]
+    assert _installation(empty) == found[0]
 
 
-def _attempts(engine: Engine) -> list[Any]:
+def _installation(engine: Engine) -> Any:
     with engine.connect() as connection:
-        return list(connection.execute(select(AttemptRow.__table__).order_by(AttemptRow.id)))
+        return connection.execute(select(Installation.__table__)).one()
 
 
-def test_upgrade_goes_on_where_mysql_left_a_column_without_its_copy(empty: Engine) -> None:
-    schema.upgrade(empty)
+@pytest.mark.parametrize("revision", ["3f6a1c9d2b70", "4d17c05e2f8a", "5e2b7c90d1f4"])
+def test_database_of_a_development_version_is_refused_and_left_as_it_is(
+    empty: Engine, revision: str
+) -> None:
     with empty.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '4d17c05e2f8a'"))
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(text("CREATE TABLE batches (id INTEGER NOT NULL)"))
+        connection.execute(
+            text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision}
+        )
+    for ask in (schema.check, schema.upgrade):
+        with pytest.raises(SchemaError) as caught:
+            ask(empty)
+        assert caught.value.message_id == "error.schema.development"
+        for language in LANGUAGES:
+            assert revision in Texts(language)(caught.value)
+    assert set(inspect(empty).get_table_names()) == {"alembic_version", "batches"}
 
-    assert schema.upgrade(empty) == ("4d17c05e2f8a", schema.HEAD)
+
+def test_app_may_share_its_database_with_us(empty: Engine) -> None:
+    """Its tables and its revision are neither compared, nor moved, nor taken for ours."""
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('of the app')"))
+        connection.execute(text("CREATE TABLE batches (id INTEGER NOT NULL, bread VARCHAR(9))"))
+    with pytest.raises(SchemaError) as caught:
+        schema.check(empty)
+    assert caught.value.message_id == "error.schema.missing"
+
+    assert schema.upgrade(empty) == (None, schema.HEAD)
+    schema.check(empty)
+    alembic(empty, command.check)
+    ledger.broadcast(empty)
+
+    alembic(empty, command.downgrade, "base")
+    assert set(inspect(empty).get_table_names()) == {
+        "alembic_version", "batches", schema.VERSION_TABLE,
+    }  # fmt: skip
+    with empty.connect() as connection:
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    assert found == "of the app"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +165,7 @@ def test_check_sees_a_wrong_variant_on_mariadb(mariadb_url: str, before: str, af
     """The comparison silences false alarms only."""
     engine = open_engine(mariadb_url)
     schema.upgrade(engine)
-    name = "packs" if "openids" in before else "events"
+    name = "bc_chunks" if "openids" in before else "bc_events"
     alembic(engine, command.check)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"ALTER TABLE {name} MODIFY COLUMN {after}")
@@ -133,17 +177,17 @@ def test_check_sees_a_wrong_variant_on_mariadb(mariadb_url: str, before: str, af
 @pytest.mark.parametrize(
     "change",
     [
-        "ALTER TABLE batches ADD COLUMN extra INTEGER",
-        "ALTER TABLE batches ALTER COLUMN priority SET DEFAULT 1",
-        "DROP INDEX ix_batches_poll_at",
-        "ALTER TABLE attempts ALTER COLUMN errcode TYPE BIGINT",
+        "ALTER TABLE bc_batches ADD COLUMN extra INTEGER",
+        "ALTER TABLE bc_batches ALTER COLUMN depth SET DEFAULT 1",
+        "DROP INDEX ix_bc_batches_poll_at",
+        "ALTER TABLE bc_attempts ALTER COLUMN errcode TYPE BIGINT",
     ],
 )
 def test_check_sees_a_difference_on_postgresql(postgresql_url: str, change: str) -> None:
     engine = open_engine(postgresql_url)
     schema.upgrade(engine)
     with engine.begin() as connection:
-        connection.exec_driver_sql(change.replace("priority", "depth"))
+        connection.exec_driver_sql(change)
     with pytest.raises(Exception, match="New upgrade operations detected"):
         alembic(engine, command.check)
     engine.dispose()
@@ -199,27 +243,39 @@ def test_upgrade_that_fails_leaves_sqlite_as_it_was(
     engine.dispose()
 
 
-def test_check_tells_missing_old_and_new(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SchemaError) as caught:
+def test_check_tells_missing_and_old(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SchemaError, match="broadcast db upgrade") as caught:
         schema.check(empty)
     assert caught.value.message_id == "error.schema.missing"
     schema.upgrade(empty)
     schema.check(empty)
-    with empty.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = 'of the future'"))
-    with pytest.raises(SchemaError) as caught:
-        schema.check(empty)
-    assert caught.value.message_id == "error.schema.new"
-    with pytest.raises(SchemaError, match="of the future"):
-        schema.upgrade(empty)
-    with empty.begin() as connection:
-        connection.execute(
-            text("UPDATE alembic_version SET version_num = :old"), {"old": schema.HEAD}
-        )
     monkeypatch.setattr(schema, "HEAD", "the next one")
-    with pytest.raises(SchemaError) as caught:
+    with pytest.raises(SchemaError, match="broadcast db upgrade") as caught:
         schema.check(empty)
     assert caught.value.message_id == "error.schema.old"
+
+
+def test_newer_schema_passes_where_it_says_that_this_program_may_work_on_it(empty: Engine) -> None:
+    schema.upgrade(empty)
+    _of_the_future(empty, oldest_compatible=schema.NUMBER)
+    schema.check(empty)
+    # A container of the release before starts once more while the new one is rolled out.
+    assert schema.upgrade(empty) == ("of the future", "of the future")
+
+
+def test_newer_schema_that_is_not_for_this_program_is_refused(empty: Engine) -> None:
+    schema.upgrade(empty)
+    _of_the_future(empty, oldest_compatible=schema.NUMBER + 1)
+    for ask in (schema.check, schema.upgrade):
+        with pytest.raises(SchemaError, match="of the future") as caught:
+            ask(empty)
+        assert caught.value.message_id == "error.schema.new"
+
+
+def _of_the_future(engine: Engine, *, oldest_compatible: int) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {schema.VERSION_TABLE} SET version_num = 'of the future'"))
+        connection.execute(update(Installation).values(oldest_compatible=oldest_compatible))
 
 
 def test_check_is_quick_and_imports_no_alembic(empty: Engine) -> None:
@@ -248,10 +304,10 @@ def test_revisions_are_those_of_the_folder() -> None:
     assert scripts.get_heads() == [schema.HEAD]
 
 
-def test_revisions_import_alembic_and_sqlalchemy_only() -> None:
+def test_revisions_import_nothing_of_ours() -> None:
     for path in (schema.MIGRATIONS / "versions").glob("*.py"):
         imported = re.findall(r"^(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
-        assert set(imported) <= {"__future__", "alembic", "sqlalchemy"}, path.name
+        assert set(imported) <= {"__future__", "alembic", "secrets", "sqlalchemy"}, path.name
 
 
 def test_alembic_command_works_from_any_directory(sqlite_url: str, launch: Launch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
@@ -177,7 +178,7 @@ def test_begin_under_a_key_that_was_published_meanwhile_tells_by_whom(engine: En
 
 def test_id_that_is_taken_is_drawn_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     letters = iter("aaaaaa" + "aaaaaa" * 3 + "bbbbbb")
-    monkeypatch.setattr("models.ledger.submits.secrets.choice", lambda _letters: next(letters))
+    monkeypatch.setattr(secrets, "choice", lambda _letters: next(letters))
     first = upload(engine, body(key="one"))
     second = submits.begin(engine, body(key="two"), who="tests")
     assert (first[-6:], second[-6:]) == ("aaaaaa", "bbbbbb")
