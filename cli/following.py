@@ -188,11 +188,14 @@ class _Watch:
             # What comes after the wait has its own time to move.
             self._moved_at = now
             self._once(f"lane {wait.reason}", in_words(wait, report))
-        elif report.state is BroadcastState.SCHEDULED and report.scheduled_at is not None:
+            return
+        if report.state is BroadcastState.SCHEDULED and report.scheduled_at is not None:
             at = Moment(report.scheduled_at, report.now)
             self._once("scheduled", Message("following.scheduled", at=at))
-            self._say([one for one in blockers.of(report) if one.cause is Cause.OVERDUE], report)
-        elif now - self._moved_at > STALLED_S and now - self._looked_at > STALLED_S:
+            return
+        # Not by the look around: what keeps it from being launched may be in the way of that too.
+        self._say([one for one in blockers.of(report) if one.cause is Cause.OVERDUE], report)
+        if now - self._moved_at > STALLED_S and now - self._looked_at > STALLED_S:
             self._looked_at = now
             self._look_around(engine, report)
 

@@ -59,7 +59,7 @@ def test_a_fast_machine_stores_what_is_ahead_by_the_databases_clock_and_finds_it
     assert "submitted before" in again.out
     assert told[1] in again.out
     assert (other_key.status, "in the past" in other_key.err) == (2, True)
-    assert line.rows()["broadcasts"] == 1
+    assert line.rows()["bc_broadcasts"] == 1
 
 
 def test_what_is_past_by_the_databases_clock_is_refused_and_the_machines_is_told_to_be_slow(

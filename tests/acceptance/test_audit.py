@@ -66,31 +66,37 @@ def test_object_is_the_last_line_and_has_every_check(line: CommandLine, stored: 
     assert result.json["checks"] == dict.fromkeys(map(str, Check), 0)
 
 
+def end_it(line: CommandLine, broadcast_id: str) -> None:
+    """Let it say that it ended, though nothing of it was called."""
+    line.break_promise(
+        "UPDATE bc_broadcasts SET result = 'completed' WHERE id = :id", id=broadcast_id
+    )
+
+
 def test_finding_ends_with_status_1_and_names_its_row(line: CommandLine, stored: str) -> None:
-    line.break_promise("UPDATE broadcasts SET state = 'completed' WHERE id = :id", id=stored)
+    end_it(line, stored)
 
     result = line.run("audit", stored)
     assert result.status == 1
-    assert (
-        "WRONG  This does not hold: Every state was reached by legal moves (1 found)" in result.out
-    )
-    assert f"{stored} (account default): its history ends at" in result.out
+    [wrong] = [one for one in result.out.splitlines() if one.startswith("WRONG")]
+    assert "stands in exactly one set, and the sets add up (1 found)" in wrong
+    assert f"{stored} (account default): it is shown as" in result.out
     assert "What it means:" in result.out
 
     told = line.run("audit", "--json")
     assert told.status == 1
     assert told.json["ok"] is False
     rows = {(row["check"], row["code"], row["broadcast"]) for row in told.json["findings"]}
-    assert ("moves", "moves.last", stored) in rows
+    assert ("sets", "sets.early", stored) in rows
 
 
 def test_finding_is_told_in_chinese(line: CommandLine, stored: str) -> None:
-    line.break_promise("UPDATE broadcasts SET state = 'completed' WHERE id = :id", id=stored)
+    end_it(line, stored)
 
     result = line.run("audit", BROADCAST_LANG="zh")
 
     assert result.status == 1
-    assert "异常  未能做到：每个状态都是经合法的变化到达的（1 处）" in result.out
+    assert "异常  未能做到：读到的每个人都恰好在一个集合里，各集合之和相符（1 处）" in result.out
     assert "含义：" in result.out
 
 

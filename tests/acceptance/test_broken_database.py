@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 FAULT_S = 2.0
 SERVERS = ("postgresql", "mariadb")
 #: By what the proxy knows the transactions of a lane.
-WORKERS_COMMITS = {"claim": "INSERT INTO attempts", "record": "UPDATE attempts SET"}
+WORKERS_COMMITS = {"claim": "INSERT INTO bc_attempts", "record": "UPDATE bc_attempts SET"}
 
 
 @pytest.fixture(params=SERVERS)
@@ -181,12 +181,12 @@ def deadlock(traffic: Traffic, admin: Connection, url: str) -> None:
             # Whoever waits for a second finds the deadlock and gives way: not this one.
             connection.execute(text("SET LOCAL deadlock_timeout = '20s'"))
         connection.execute(
-            text("SELECT id FROM broadcasts WHERE id = :id FOR UPDATE"), {"id": traffic.id}
+            text("SELECT id FROM bc_broadcasts WHERE id = :id FOR UPDATE"), {"id": traffic.id}
         )
         until(lambda: admin.scalar(waiting), 30, "a claim that waits")
         try:
             connection.execute(
-                text("SELECT account FROM lanes WHERE account = :name FOR UPDATE"),
+                text("SELECT account FROM bc_lanes WHERE account = :name FOR UPDATE"),
                 {"name": traffic.of.name},
             )
         except OperationalError:

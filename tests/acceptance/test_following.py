@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from broadcast import day
-from tests.acceptance.by_hand import seated
+from broadcast.call.attempts import Reason
+from tests.acceptance.by_hand import OWNER, seated
+from tests.kit import ledger
 from tests.kit.command_line import CommandLine
 from tests.kit.processes import ROOT
 from tests.servers.fixtures import Launch
@@ -31,10 +33,6 @@ def stored(line: CommandLine) -> str:
     """The id of a broadcast that nobody takes up."""
     result = line.run("send", "--openids", "list.txt", "--text", "hello", "--json")
     return str(result.json["id"])
-
-
-def sqlite_time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S.%f}"
 
 
 def test_a_paused_broadcast_ends_the_watch_with_the_command_that_goes_on(
@@ -76,11 +74,8 @@ def test_a_halted_account_ends_the_watch(line: CommandLine, stored: str) -> None
 
 
 def test_a_stop_by_wechat_says_what_it_said(line: CommandLine, stored: str) -> None:
-    line.execute(
-        "UPDATE lanes SET stopped_at = :at, stop_reason = 'account_stopped',"
-        " stop_errcode = 48003, stop_errmsg = 'user not agree mass-send protocol'",
-        at=sqlite_time(datetime.now(UTC)),
-    )
+    with line.ledger() as engine:
+        ledger.stop(engine, OWNER, errmsg="user not agree mass-send protocol")
 
     result = line.run("watch", stored)
 
@@ -91,9 +86,8 @@ def test_a_stop_by_wechat_says_what_it_said(line: CommandLine, stored: str) -> N
 
 def test_a_wait_for_another_day_says_until_when(line: CommandLine, stored: str) -> None:
     turn = day.turn(datetime.now(UTC)) + timedelta(minutes=1)
-    line.execute(
-        "UPDATE lanes SET not_before = :at, wait_reason = 'quota_today'", at=sqlite_time(turn)
-    )
+    with line.ledger() as engine:
+        ledger.wait(engine, until=turn, reason=Reason.QUOTA_TODAY)
 
     result = line.run("watch", stored)
 
@@ -136,9 +130,9 @@ def test_the_database_may_go_away_for_a_while(
     process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
     process.wait_for_line("accepted by WeChat 0 of 5")
 
-    line.execute("ALTER TABLE broadcasts RENAME TO elsewhere")
+    line.execute("ALTER TABLE bc_broadcasts RENAME TO elsewhere")
     process.wait_for_line("waiting for the database to come back")
-    line.execute("ALTER TABLE elsewhere RENAME TO broadcasts")
+    line.execute("ALTER TABLE elsewhere RENAME TO bc_broadcasts")
     process.wait_for_line("The database is back")
     line.run("pause", stored)
 

@@ -52,16 +52,16 @@ def test_postgresql_with_a_full_disk_is_waited_for(
     with administrator(postgresql, postgresql_url) as admin:
         # The history's file becomes larger than those of the log (16 MB), which must not be hit.
         # The small rows take what the large ones left of each page, and nobody looks for more.
-        admin.execute(text("ALTER TABLE events SET (autovacuum_enabled = false)"))
+        admin.execute(text("ALTER TABLE bc_events SET (autovacuum_enabled = false)"))
         for length, rows in ((1900, 10_000), (1, 40_000)):
             filler = (
-                "INSERT INTO events (at, kind, who, detail)"
+                "INSERT INTO bc_events (at, kind, who, detail)"
                 f" SELECT now(), 'filler', 'test', repeat('x', {length})"
                 f" FROM generate_series(1, {rows})"
             )
             admin.execute(text(filler))
-        admin.execute(text("DELETE FROM events WHERE kind = 'filler'"))
-        size = int(admin.scalar(text("SELECT pg_relation_size('events')")) or 0)
+        admin.execute(text("DELETE FROM bc_events WHERE kind = 'filler'"))
+        size = int(admin.scalar(text("SELECT pg_relation_size('bc_events')")) or 0)
         if size < 17_000_000:
             not_proved("PostgreSQL with a full disk", f"its table has {size} bytes only")
     traffic = Traffic(system, batches=150)
@@ -96,7 +96,7 @@ def test_mariadb_with_a_full_disk_is_waited_for(
 ) -> None:
     system = start_system(followers=600, latency_ms=20, database_url=mariadb_url)
     name = make_url(mariadb_url).database
-    file = mariadb.folder / "data" / str(name) / "events.ibd"
+    file = mariadb.folder / "data" / str(name) / "bc_events.ibd"
     with administrator(mariadb, mariadb_url) as admin:
         while file.stat().st_size < LARGE:
             fill(admin, length=8_000, rows=1_000)
@@ -120,7 +120,7 @@ def test_mariadb_with_a_full_disk_is_waited_for(
         finally:
             limit_files(mariadb, "unlimited")
         traffic.recovers("mariadb: disk full for 2 s")
-        admin.execute(text("DELETE FROM events WHERE kind = 'filler'"))
+        admin.execute(text("DELETE FROM bc_events WHERE kind = 'filler'"))
 
     print(f"{standing} of 300 calls were made before")
     everybody_lives(system)
@@ -136,7 +136,7 @@ def fill_up(admin: Connection, *, rows: int) -> NoReturn:
 def fill(admin: Connection, *, length: int, rows: int) -> None:
     """Put lines into the history that say nothing."""
     filler = (
-        "INSERT INTO events (at, kind, who, detail)"
+        "INSERT INTO bc_events (at, kind, who, detail)"
         f" SELECT now(), 'filler', 'test', repeat('x', {length}) FROM seq_1_to_{rows}"
     )
     admin.execute(text(filler))

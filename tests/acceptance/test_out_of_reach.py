@@ -45,7 +45,7 @@ def test_without_tables_it_names_the_command_that_makes_them(line: CommandLine) 
     assert line.run("db", "upgrade").status == 0
     again = line.run(*repeated(result))
     assert again.status == 0, again
-    assert line.rows()["broadcasts"] == 1
+    assert line.rows()["bc_broadcasts"] == 1
 
 
 @pytest.mark.parametrize("words", [("status",), ("list",), ("pause", "x"), ("watch", "x")])
@@ -99,11 +99,11 @@ def test_with_broker_and_wechat_away_it_is_stored_with_warnings(line: CommandLin
     assert result.json["audience"]["planned"] == len(PEOPLE)
     assert all(one.startswith("Warning") for one in result.lines[:-1]), result.err
     assert "broker is away" in result.err
-    assert line.rows()["broadcasts"] == 1
+    assert line.rows()["bc_broadcasts"] == 1
 
     again = line.run(*SEND, "--key", "k1", "--json")
     assert (again.status, again.json["id"]) == (0, result.json["id"])
-    assert line.rows()["broadcasts"] == 1
+    assert line.rows()["bc_broadcasts"] == 1
 
 
 def test_with_wechat_away_it_is_stored_unproved(line: CommandLine, valkey: Valkey) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from broadcast import accounts
 from tests.acceptance.by_hand import seated
+from tests.kit import ledger
 from tests.kit.command_line import CommandLine
 
 PEOPLE = [f"oTEST{n:023}" for n in range(5)]
@@ -20,6 +22,7 @@ appsecret = "appsecret-of-the-shop"
 appid = "wx0000000000000002"
 appsecret = "appsecret-of-the-news"
 """
+SHOP = accounts.make("shop", appid="wx0000000000000001", appsecret="0123456789abcdef")
 SEND = ("send", "--openids", "list.txt", "--account", "shop", "--text")
 
 
@@ -31,14 +34,12 @@ def line(tmp_path: Path) -> Iterator[CommandLine]:
         yield made
 
 
-def stop(line: CommandLine, account: str) -> None:
-    """Stop an account as WeChat's answer does, two hours ago."""
-    line.execute(
-        "UPDATE lanes SET stopped_at = :at, stop_reason = 'account_stopped',"
-        " stop_errcode = 48003, stop_errmsg = 'user not agree mass-send protocol'"
-        " WHERE account = :account",
-        at=f"{datetime.now(UTC) - timedelta(hours=2):%Y-%m-%d %H:%M:%S.%f}", account=account,
-    )  # fmt: skip
+def stop(line: CommandLine, broadcast_id: str) -> None:
+    """Plan a broadcast, and stop its account as WeChat's answer does, two hours ago."""
+    with line.ledger() as engine:
+        ledger.planned(engine, broadcast_id, owner=SHOP)
+        ledger.stop(engine, SHOP, errmsg="user not agree mass-send protocol")
+    line.pass_time(timedelta(hours=2))
 
 
 def test_a_halted_account_is_told_with_who_since_when_and_the_command(line: CommandLine) -> None:
@@ -65,7 +66,7 @@ def test_an_account_that_is_halted_and_stopped_tells_both_and_the_command_once(
 ) -> None:
     sent = line.run(*SEND, "hello", "--json").json["id"]
     line.run("halt", "--account", "shop")
-    stop(line, "shop")
+    stop(line, sent)
 
     for shown in (line.run("accounts").out, line.run("status", sent).out):
         assert "48003 user not agree mass-send protocol" in shown

@@ -152,7 +152,7 @@ def test_yes_in_either_language_sends(line: CommandLine, answer: str, lang: str)
     result = on_terminal(line, *SEND, types=f"{answer}\n".encode(), BROADCAST_LANG=lang)
 
     assert result.status == 0, result.out
-    assert line.rows()["broadcasts"] == 1
+    assert line.rows()["bc_broadcasts"] == 1
 
 
 def test_with_yes_it_is_shown_but_not_asked(line: CommandLine) -> None:
@@ -172,7 +172,7 @@ def test_the_same_send_again_is_not_asked_but_refused(line: CommandLine) -> None
     assert result.status == 2
     assert "--again" in result.out
     assert "[y/N]" not in result.out
-    assert line.rows()["broadcasts"] == 1
+    assert line.rows()["bc_broadcasts"] == 1
 
 
 def test_without_a_terminal_nobody_is_asked(line: CommandLine) -> None:

@@ -42,7 +42,7 @@ def test_the_key_of_a_cancelled_broadcast_says_so_and_asks_for_another(line: Com
     assert f"群发 {sent}，但它后来被取消" in chinese
     assert "请换一个 --key" in chinese
     assert line.run(*SEND[:-1], "july").status == 0
-    assert line.rows()["broadcasts"] == 2
+    assert line.rows()["bc_broadcasts"] == 2
 
 
 def test_a_dry_run_with_a_used_key_prints_its_broadcast_as_one_object(line: CommandLine) -> None:

@@ -98,17 +98,18 @@ class CommandLine:
 
     def pass_time(self, elapsed: timedelta) -> None:
         """Let time pass for what is stored."""
-        with self._ledger() as engine:
+        with self.ledger() as engine:
             ledger.pass_time(engine, elapsed)
 
     def audit(self) -> None:
         """Do what `broadcast audit --all` does, without the second that a process takes."""
-        with self._ledger() as engine:
+        with self.ledger() as engine:
             found = audit.audit_all(engine, waits=Waits())
         assert not found.counts, "\n".join(map(str, found.findings))
 
     @contextlib.contextmanager
-    def _ledger(self) -> Iterator[Engine]:
+    def ledger(self) -> Iterator[Engine]:
+        """Give the ledger behind the commands."""
         engine = open_engine(f"sqlite:///{self.database}")
         try:
             yield engine

@@ -15,18 +15,20 @@ from sqlalchemy import Engine, bindparam, func, select, update
 
 from broadcast import accounts, openid, plan
 from broadcast.accounts import Account
+from broadcast.call.attempts import Reason
 from broadcast.call.decide import Decision
-from broadcast.call.outcomes import Endpoint, Outcome, of_send
-from broadcast.call.result import CallResult
+from broadcast.call.outcomes import Endpoint, Outcome, Scope, of_send
+from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.rules import DEFAULT_RULES, Rules
+from broadcast.call.waits import Waits
 from broadcast.errors import PlanError, RepeatedSendError
 from broadcast.plan import submission
 from broadcast.plan.audience import OpenIDs
-from broadcast.plan.chunk import Chunk, chunked
+from broadcast.plan.chunk import CHUNK, Chunk, chunked
 from broadcast.reports import Report
 from broadcast.states import BatchState
 from models import Base, Batch
-from models.ledger import claims, leases, plans, records, submits
+from models.ledger import claims, due, lanes, leases, plans, preflight, records, submits
 from models.ledger.claims import Claim
 from models.ledger.leases import Lease
 from models.ledger.reading import next_work
@@ -96,9 +98,9 @@ def upload(engine: Engine, said: submission.Body, *, size: int = 20) -> str:
     return broadcast_id
 
 
-def chunks(names: Sequence[str], most: int = 8) -> Iterator[Chunk]:
+def chunks(names: Sequence[str], most: int | None = None) -> Iterator[Chunk]:
     """Return a list in chunks of a few OpenIDs, so that batches begin and end inside of them."""
-    return chunked([packed(names)], most=most)
+    return chunked([packed(names)], most=most or max(8, min(CHUNK, len(names) // 20)))
 
 
 def terms(
@@ -240,6 +242,22 @@ def said(errcode: int, *, msg_id: int | None = None, errmsg: str = "words of WeC
 
 #: The reply was lost on its way.
 LOST = CallResult(outcome=Outcome.UNKNOWN, transport="read_timeout")
+
+
+def stop(engine: Engine, owner: Account, *, errcode: int = 48003, errmsg: str = "no") -> None:
+    """Stop an account, as an answer of WeChat's to the token does."""
+    refused = NoAnswer(
+        outcome=Outcome.STOP_ACCOUNT, scope=Scope.ACCOUNT, errcode=errcode, errmsg=errmsg
+    )
+    assert not preflight.meet(engine, owner, refused, waits=Waits())
+
+
+def wait(engine: Engine, name: str = "default", *, until: datetime, reason: Reason) -> None:
+    """Let a lane wait."""
+    with engine.begin() as connection:
+        lanes.hold(connection, name)
+        lanes.wait(connection, name, until=until, reason=reason)
+        due.refresh(connection, name)
 
 
 def pass_time(engine: Engine, elapsed: timedelta) -> None:

@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast.gates.gate import GateKind
 from models.account import Lane
 from models.ledger import lanes, operator
+from models.ledger.reading import standing
 from tests.kit import ledger
 
 
@@ -17,7 +19,8 @@ def test_a_halt_waits_for_the_commit_of_whoever_has_looked_at_the_lane(engine: E
 
     with ThreadPoolExecutor(1) as threads:
         with engine.begin() as connection:
-            assert lanes.hold(connection, "default").halted_at is None
+            lanes.hold(connection, "default")
+            assert standing.of(connection, "default", "") == []
             halting = threads.submit(operator.halt, engine, None, who="test")
             with pytest.raises(TimeoutError):
                 halting.result(timeout=1)
@@ -30,6 +33,8 @@ def test_a_second_look_in_a_transaction_sees_what_was_committed_meanwhile(engine
     ledger.broadcast(engine)
 
     with engine.begin() as connection:
-        assert connection.scalar(select(Lane.halted_at)) is None
+        assert standing.of(connection, "default", "") == []
+        assert connection.scalar(select(Lane.gate_counter)) == 0
         operator.halt(engine, None, who="test")
-        assert connection.scalar(select(Lane.halted_at)) is not None
+        assert [gate.kind for gate in standing.of(connection, "default", "")] == [GateKind.HALT]
+        assert connection.scalar(select(Lane.gate_counter)) == 1

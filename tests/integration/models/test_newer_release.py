@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
 from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.enums import is_recognised, recognised
 from broadcast.gates import blockers
@@ -15,7 +16,7 @@ from broadcast.states import BatchState, BroadcastState, Phase
 from models import AttemptRow, Batch, BroadcastRow
 from models.ledger import claims, operator, plans, sweeps
 from models.ledger.reading import recipients, reports
-from models.ledger.reading.next_work import Kind
+from models.ledger.reading.next_work import Kind, Work
 from tests.integration.models.stories import OVER, SOON, close, kinds, take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -61,7 +62,7 @@ def test_batch_in_a_strange_state_is_not_called_and_the_others_are(engine: Engin
     assert portion.n == 1
 
 
-def called(driver: Driver) -> list[claims.Work]:
+def called(driver: Driver) -> list[Work]:
     """Let the lane be driven to its end; return what was called."""
     made = []
     while (work := driver.next()).kind is Kind.CALL:
@@ -81,7 +82,7 @@ def test_claim_of_a_batch_that_became_strange_after_the_look_fails(engine: Engin
 
 @pytest.mark.parametrize("fact", [said(0, msg_id=7), said(40003), LOST])
 def test_late_reply_for_a_batch_in_a_strange_state_is_stored_and_moves_nothing(
-    engine: Engine, fact: ledger.CallResult
+    engine: Engine, fact: CallResult
 ) -> None:
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)

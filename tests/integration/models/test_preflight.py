@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.call.attempts import Reason
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult, NoAnswer
+from broadcast.call.outcomes import Outcome, Scope
+from broadcast.call.result import NoAnswer
 from broadcast.call.waits import MINUTE, Waits
 from broadcast.gates.gate import GateKind, GateScope
 from broadcast.gates.preflight import NOT_READY
@@ -23,7 +23,7 @@ REAL = Waits()
 
 def met(engine: Engine, outcome: Outcome, errcode: int) -> Any:
     """Return the lane after WeChat could not be asked."""
-    fact = CallResult(outcome=outcome, errcode=errcode, errmsg="words of WeChat")
+    fact = NoAnswer(outcome=outcome, scope=Scope.ACCOUNT, errcode=errcode, errmsg="words of WeChat")
     waits = preflight.meet(engine, ledger.account(), fact, waits=REAL)
     assert waits == (standing_gates(engine) == [])
     return lane(engine)

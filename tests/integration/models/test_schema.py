@@ -89,9 +89,7 @@ def _columns_and_keys(seen: Inspector, name: str) -> dict[str, Any]:
     }
 
 
-def test_each_installation_has_one_row_with_an_id_of_its_own(
-    empty: Engine, tmp_path: Path
-) -> None:
+def test_each_installation_has_one_row_with_an_id_of_its_own(empty: Engine, tmp_path: Path) -> None:
     schema.upgrade(empty)
     other = open_engine(f"sqlite:///{tmp_path / 'other.sqlite'}")
     schema.upgrade(other)

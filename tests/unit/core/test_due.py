@@ -136,7 +136,9 @@ TIMED = st.builds(
     gate, st.sampled_from(sorted(OPEN_BY_TIME)), path=st.sampled_from([None, *SendPath]),
     until=MOMENTS,
 )  # fmt: skip
-FEW_GATES: st.SearchStrategy[list[Gate]] = st.just([]) | st.lists(TIMED, max_size=1) | st.lists(GATES, max_size=2)
+FEW_GATES: st.SearchStrategy[list[Gate]] = (
+    st.just([]) | st.lists(TIMED, max_size=1) | st.lists(GATES, max_size=2)
+)
 
 
 @st.composite
