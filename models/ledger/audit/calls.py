@@ -10,14 +10,14 @@ A call that vanished is found by its number; one that nobody claimed by the lane
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.states import BatchState
 from models.ledger.audit.case import AuditedBatch, Call, Case
-from models.ledger.audit.findings import Finding, Found
+from models.ledger.audit.findings import Check, Finding, Found
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -49,25 +49,19 @@ def _numbers(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
 
 
 def _whole(case: Case, batch: AuditedBatch, call: Call) -> Iterator[Finding]:
-    parts = (call.outcome, call.ended_at, call.outcome_recorded_at)
-    half = len({part is None for part in parts}) > 1
+    ended, recorded = call.ended_at, call.outcome_recorded_at
+    half = len({part is None for part in (call.outcome, ended, recorded)}) > 1
     # Whatever the clock does, a word on a call is stored at its end or later.
-    early = not half and call.ended_at is not None and call.outcome_recorded_at is not None
-    if half or call.account != batch.account or (early and _recorded_early(call)):
+    early = ended is not None and recorded is not None and recorded < ended
+    if half or early or call.account != batch.account:
         yield case.finding(
             Found.TORN, batch, number=call.number, outcome=call.outcome or "-",
-            start=call.started_at, end=call.ended_at or "-", heard=call.outcome_recorded_at or "-",
-            account=call.account,
+            start=call.started_at, end=ended or "-", heard=recorded or "-", account=call.account,
         )  # fmt: skip
     if call.fence > case.lane.fence:
         yield case.finding(
             Found.FENCE, batch, number=call.number, fence=call.fence, lane=case.lane.fence
         )
-
-
-def _recorded_early(call: Call) -> bool:
-    ended, recorded = call.ended_at, call.outcome_recorded_at
-    return ended is not None and recorded is not None and recorded < ended
 
 
 def _denied(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
@@ -118,39 +112,42 @@ def _word(batch: AuditedBatch) -> BatchState | None:
 
 def explains(batch: AuditedBatch) -> bool:
     """Tell whether the calls of a batch, or a person's word on them, lead to where it stands."""
-    state, calls = batch.state, undenied(batch)
+    state, calls, said = batch.state, undenied(batch), _word(batch)
     if state is BatchState.REFUSED and batch.reason is Reason.REVIEW_REFUSED:
         # Only a job that was taken is reviewed.
         state = BatchState.FINISHED
-    return _LEADS_TO[state](calls) or _by_word(_word(batch), state, calls)
-
-
-def _by_word(said: BatchState | None, state: BatchState, calls: Sequence[Call]) -> bool:
+    if state in _leads_to(calls):
+        return True
     if said is BatchState.ACCEPTED:
-        return state in {BatchState.ACCEPTED, BatchState.FINISHED}
+        return state in _OWNING
     # An "already accepted" that comes later and proves nothing does not undo the word.
     taken = any(call.taken and call.outcome is not Outcome.ALREADY_ACCEPTED for call in calls)
     return said is state is BatchState.REFUSED and not taken
 
 
-def _never_sent(calls: Sequence[Call]) -> bool:
-    return not any(call.taken for call in calls)
+def _leads_to(calls: Sequence[Call]) -> set[BatchState]:
+    """Return where a batch may stand after *calls*."""
+    # A late word may have said since that a doubtful call was refused, or never made.
+    states = {BatchState.IN_DOUBT} if calls else set()
+    outcomes = {call.outcome for call in calls}
+    said = any(call.outcome is Outcome.ACCEPTED and not call.denied for call in calls)
+    if said or _about_us(calls):
+        states |= _OWNING
+    if not said and any(call.taken for call in calls):
+        states.add(BatchState.UNKNOWN)
+    if not said and calls and calls[-1].outcome is None:
+        states.add(BatchState.CALLING)
+    if not any(call.taken for call in calls):
+        states |= {BatchState.PLANNED, BatchState.CANCELLED}
+        if outcomes - {Outcome.NOT_CALLED}:
+            states.add(BatchState.REFUSED)
+        if Outcome.BAD_RECIPIENTS in outcomes:
+            states.add(BatchState.SPLIT)
+    return states
 
 
-def _said(calls: Sequence[Call]) -> bool:
-    return any(call.outcome is Outcome.ACCEPTED and not call.denied for call in calls)
-
-
-def _runs(calls: Sequence[Call]) -> bool:
-    return bool(calls) and calls[-1].outcome is None and not _said(calls)
-
-
-def _split(calls: Sequence[Call]) -> bool:
-    return _never_sent(calls) and any(call.outcome is Outcome.BAD_RECIPIENTS for call in calls)
-
-
-def _was_called(calls: Sequence[Call]) -> bool:
-    return any(call.outcome is not Outcome.NOT_CALLED for call in calls)
+#: States in which a msg_id is the batch's own.
+_OWNING = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 
 
 def _about_us(calls: Sequence[Call]) -> bool:
@@ -171,24 +168,6 @@ def _was_open(call: Call, then: Call) -> bool:
     if call.maybe_sent or call.outcome_recorded_at is None or then.outcome_recorded_at is None:
         return True
     return call.outcome_recorded_at >= then.outcome_recorded_at
-
-
-def _accepted(calls: Sequence[Call]) -> bool:
-    return _said(calls) or _about_us(calls)
-
-
-_LEADS_TO: Mapping[BatchState, Callable[[Sequence[Call]], bool]] = {
-    BatchState.PLANNED: _never_sent,
-    BatchState.CANCELLED: _never_sent,
-    BatchState.CALLING: _runs,
-    BatchState.UNKNOWN: lambda calls: not _never_sent(calls) and not _said(calls),
-    BatchState.ACCEPTED: _accepted,
-    BatchState.FINISHED: _accepted,
-    BatchState.REFUSED: lambda calls: _never_sent(calls) and _was_called(calls),
-    BatchState.SPLIT: _split,
-    # A late word may have said since that the doubtful call was refused, or never made.
-    BatchState.IN_DOUBT: bool,
-}
 
 
 def _outcomes(calls: Sequence[Call]) -> str:
@@ -214,14 +193,7 @@ def msg_ids(case: Case) -> Iterator[Finding]:
                 yield case.finding(Found.TWO_MSG_IDS, batch, msg_ids=listed, state=batch.state)
         elif batch.state in _OWNING and not _fits(batch, next(iter(said), None)):
             yield case.finding(Found.OTHER_MSG_ID, batch, msg_id=batch.msg_id or "-", said=listed)
-    for one in case.shared:
-        yield case.finding(
-            Found.SHARED_MSG_ID, one.n, msg_id=one.msg_id, owner=one.owner_id, other=one.owner_n
-        )
-
-
-#: States in which a msg_id is the batch's own.
-_OWNING = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
+    yield from case.faults_of(Check.MSG_IDS)
 
 
 def _named(batch: AuditedBatch) -> set[int]:
@@ -237,6 +209,6 @@ def _fits(batch: AuditedBatch, said: int | None) -> bool:
     does not take its place.
     """
     by_hand = _word(batch) is BatchState.ACCEPTED
-    if by_hand and (said is None or not _accepted(undenied(batch))):
+    if by_hand and (said is None or BatchState.ACCEPTED not in _leads_to(undenied(batch))):
         return batch.msg_id is not None
     return batch.msg_id == said

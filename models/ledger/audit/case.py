@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import SAID_ACCEPTED, Outcome, unanswered
@@ -13,8 +14,9 @@ from broadcast.call.waits import Waits
 from broadcast.enums import is_recognised
 from broadcast.gates.gate import OPEN_BY_TIME, GateKind, GateScope
 from broadcast.gates.liveness import Liveness
+from broadcast.plan.chunk import ASKED, LEFT
 from broadcast.states import BatchState, BroadcastState, Phase
-from models.ledger.audit.findings import Fact, Finding, Found
+from models.ledger.audit.findings import Check, Fact, Finding, Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +144,6 @@ class AuditedLane:
     fence: int
     gate_counter: int
     claims: int
-    not_before: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,29 +176,12 @@ class AuditedBroadcast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditedChunk:
-    """What is really in a chunk, beside what its row says."""
-
-    list: str
-    start: int
-    size: int
-    first_openid: str
-    last_openid: str
-    #: Whole OpenIDs in it, and whether bytes are left over.
-    count: int
-    torn: bool
-    first: str
-    last: str
-    #: Sorted, and none twice.
-    ascending: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditedRange:
     """What is really in the range of a batch."""
 
     first: str
     last: str
+    #: Sorted, and none twice.
     ascending: bool
     #: Sum of a mark of each OpenID; equal for the same OpenIDs in any order.
     marks: int
@@ -205,55 +189,31 @@ class AuditedRange:
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Twice:
-    """OpenIDs in two batches, or twice in one; 0: in the list of what is not planned yet."""
-
-    n: int
-    other: int
-    count: int
-    example: str
+#: What the database or the lists themselves show: what, of which batch, and its facts.
+Fault: TypeAlias = tuple[Found, int | None, dict[str, Fact]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lists:
     """What the lists of a broadcast hold."""
 
-    chunks: Sequence[AuditedChunk]
-    #: By the batch's id; one without its OpenIDs is absent.
+    #: By name: how many OpenIDs, and the sum of their marks.
+    sizes: Mapping[str, int]
+    marks: Mapping[str, int]
+    #: By the batch's id; one whose range its list does not hold is absent.
     ranges: Mapping[int, AuditedRange]
     #: SHA-256 over the OpenIDs of the list as it was given.
     digest: str
-    #: Sum of the marks by list.
-    marks: Mapping[str, int]
-    twice: Sequence[Twice]
+    faults: Sequence[Fault]
 
-    def count(self, name: str) -> int:
+    def size(self, name: str | None) -> int:
         """Return how many OpenIDs a list holds."""
-        return sum(chunk.count for chunk in self.chunks if chunk.list == name)
+        return self.sizes.get(name or "", 0)
 
     @property
-    def names(self) -> set[str]:
-        """The lists that there are."""
-        return {chunk.list for chunk in self.chunks}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """A msg_id of a batch that another batch owns."""
-
-    n: int
-    msg_id: int
-    owner_id: str
-    owner_n: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reserved:
-    """Calls that the broadcast holds on a day."""
-
-    day: str
-    calls: int
+    def resolved(self) -> str:
+        """The list from which the plan cuts."""
+        return LEFT if LEFT in self.sizes else ASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,8 +233,7 @@ class Case:
     lists: Lists
     #: By reason.
     skipped: Mapping[str, int]
-    reserved: Sequence[Reserved]
-    shared: Sequence[Shared]
+    faults: Sequence[Fault]
 
     @property
     def own_gates(self) -> Sequence[AuditedGate]:
@@ -284,8 +243,7 @@ class Case:
     @property
     def cancel(self) -> AuditedGate | None:
         """The gate by which a person cancelled it."""
-        cancels = (gate for gate in self.own_gates if gate.kind is GateKind.CANCEL)
-        return next(cancels, None)
+        return next((gate for gate in self.own_gates if gate.kind is GateKind.CANCEL), None)
 
     @property
     def is_planned(self) -> bool:
@@ -298,14 +256,17 @@ class Case:
         """The batches that were not split."""
         return [batch for batch in self.batches if batch.state is not BatchState.SPLIT]
 
+    def faults_of(self, check: Check) -> Iterator[Finding]:
+        """Yield what was seen of a check while the case was read."""
+        for found, n, facts in (*self.lists.faults, *self.faults):
+            if found.check is check:
+                yield self.finding(found, n, **facts)
+
     def finding(
         self, found: Found, batch: AuditedBatch | int | None = None, **facts: Fact
     ) -> Finding:
         """Return a finding about this broadcast, or about one of its batches."""
+        n = batch.n if isinstance(batch, AuditedBatch) else batch
         return Finding(
-            found=found,
-            account=self.row.account,
-            broadcast_id=self.row.id,
-            n=batch.n if isinstance(batch, AuditedBatch) else batch,
-            facts=facts,
+            found=found, account=self.row.account, broadcast_id=self.row.id, n=n, facts=facts
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, and_, or_, select, true
@@ -30,16 +30,16 @@ from models.ledger.audit.case import (
     AuditedLane,
     Call,
     Case,
+    Fault,
     Lists,
     Moved,
-    Reserved,
-    Shared,
 )
+from models.ledger.audit.findings import Found
 from models.ledger.reading import liveness
 from models.ledger.rows import columns, every, first, one
 from models.recipients import Skipped
 
-_NO_LISTS = Lists(chunks=(), ranges={}, digest="", marks={}, twice=())
+_NO_LISTS = Lists(sizes={}, marks={}, ranges={}, digest="", faults=())
 
 
 def load(connection: Connection, broadcast_id: str, waits: Waits) -> Case | None:
@@ -59,8 +59,8 @@ def load(connection: Connection, broadcast_id: str, waits: Waits) -> Case | None
         row=row, now=now(connection), waits=waits, lane=one(connection, lane, AuditedLane),
         signs=liveness.of_lane(connection, row.account), gates=_gates(connection, row, batches),
         batches=batches, moves=moves[None], lists=_NO_LISTS,
-        skipped=_skipped(connection, broadcast_id), reserved=_reserved(connection, broadcast_id),
-        shared=_shared(connection, broadcast_id),
+        skipped=_skipped(connection, broadcast_id),
+        faults=[*_held(connection, row), *_shared(connection, broadcast_id)],
     )  # fmt: skip
     lists = recipients.read(connection, row, batches, planned=case.is_planned)
     return replace(case, lists=lists)
@@ -145,18 +145,19 @@ def _skipped(connection: Connection, broadcast_id: str) -> dict[str, int]:
     return {reason: count for reason, count in rows}  # noqa: C416 - rows are not pairs to mypy
 
 
-def _reserved(connection: Connection, broadcast_id: str) -> Sequence[Reserved]:
-    query = select(*columns(Reserved, Reservation)).where(
-        Reservation.broadcast_id == broadcast_id, Reservation.calls != 0
-    )
-    return every(connection, query.order_by(Reservation.day), Reserved)
+def _held(connection: Connection, row: AuditedBroadcast) -> Iterator[Fault]:
+    """Yield days of which it holds fewer than no calls, or any although it has ended."""
+    wrong = Reservation.calls != 0 if row.phase is Phase.ENDED else Reservation.calls < 0
+    query = select(Reservation.calls, Reservation.day).where(wrong)
+    for held in connection.execute(query.where(Reservation.broadcast_id == row.id)).mappings():
+        yield Found.RESERVED, None, dict(held)
 
 
-def _shared(connection: Connection, broadcast_id: str) -> Sequence[Shared]:
-    """Return the msg_ids of accepted batches that another batch of the account owns as well."""
+def _shared(connection: Connection, broadcast_id: str) -> Iterator[Fault]:
+    """Yield the msg_ids of accepted batches that another batch of the account owns as well."""
     other = aliased(Batch)
     named = select(
-        Batch.n, other.broadcast_id.label("owner_id"), other.n.label("owner_n"), other.msg_id
+        Batch.n, other.msg_id, other.broadcast_id.label("owner"), other.n.label("other")
     ).where(Batch.broadcast_id == broadcast_id)
     by_batch = named.join(
         other,
@@ -174,5 +175,6 @@ def _shared(connection: Connection, broadcast_id: str) -> Sequence[Shared]:
         .where(Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED]))
         .where(AttemptRow.outcome.in_(SAID_ACCEPTED), AttemptRow.denied.is_not(true()))
     )  # fmt: skip
-    query = by_batch.union(by_reply)
-    return sorted(every(connection, query, Shared), key=lambda one: (one.n, one.msg_id))
+    for row in connection.execute(by_batch.union(by_reply)).mappings():
+        facts = dict(row)
+        yield Found.SHARED_MSG_ID, facts.pop("n"), facts

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -21,16 +21,16 @@ from sqlalchemy import Connection, select
 
 from broadcast import openid, plan
 from broadcast.call import clientmsgid
-from broadcast.plan.chunk import ASKED, LEFT, cut_out
+from broadcast.plan.chunk import ASKED, cut_out
 from broadcast.states import BatchState
 from models.ledger.audit.case import (
     AuditedBatch,
     AuditedBroadcast,
-    AuditedChunk,
     AuditedRange,
+    Fault,
     Lists,
-    Twice,
 )
+from models.ledger.audit.findings import Fact, Found
 from models.ledger.rows import columns
 from models.recipients import ChunkRow
 
@@ -56,6 +56,7 @@ class _Stored:
     openids: bytes
 
 
+#: Where it starts in its list, and its packed OpenIDs.
 _Piece: TypeAlias = tuple[int, bytes]
 
 
@@ -69,43 +70,75 @@ def read(
     connection: Connection, row: AuditedBroadcast, batches: Sequence[AuditedBatch], *, planned: bool
 ) -> Lists:
     """Look at all chunks of a broadcast once. Its batches count if it is *planned*."""
-    digest = hashlib.sha256()
-    chunks: list[AuditedChunk] = []
-    ranges: dict[int, AuditedRange] = {}
-    marks: Counter[str] = Counter()
+    look = _Look()
+    ranges = {
+        batch.id: _range(row, packed)
+        for name, stored in _by_list(connection, row.id)
+        for batch, packed in _cut(look.over(stored), _on_list(batches, name))
+    }
+    found = Lists(
+        sizes=look.sizes, marks=look.marks, ranges=ranges, digest=look.digest.hexdigest(),
+        faults=look.faults,
+    )  # fmt: skip
+    leaves = [batch for batch in batches if planned and batch.state is not BatchState.SPLIT]
+    if planned:
+        there = [ranges[batch.id] for batch in leaves if batch.id in ranges]
+        doubtful = 0 if _are_apart(there) else sum(batch.size or 0 for batch in leaves)
+    else:
+        doubtful = 0 if look.rises[found.resolved] else found.size(found.resolved)
+    owned = functools.partial(
+        _owned, connection, row.id, leaves=leaves, lists=None if planned else found
+    )
+    return replace(found, faults=[*look.faults, *_twice(owned, doubtful)])
 
-    def look(stored: Iterable[_Stored]) -> Iterator[_Piece]:
+
+class _Look:
+    """What is seen of the lists while they pass."""
+
+    def __init__(self) -> None:
+        self.sizes: Counter[str] = Counter()
+        self.marks: Counter[str] = Counter()
+        #: Whether each OpenID of a list is larger than the one before.
+        self.rises: defaultdict[str, bool] = defaultdict(lambda: True)
+        self.faults: list[Fault] = []
+        self.digest = hashlib.sha256()
+
+    def over(self, stored: Iterable[_Stored]) -> Iterator[_Piece]:
+        """Yield the pieces of one list, and look at each."""
+        before = ""
         for chunk in stored:
             ids = unpacked(chunk.openids)
             if chunk.list == ASKED:
-                digest.update(ids.view(np.uint8).data)
-            chunks.append(_chunk(chunk, ids))
-            marks[chunk.list] += _sum(ids)
+                self.digest.update(ids.view(np.uint8).data)
+            self.rises[chunk.list] &= _ascends(ids) and before < _text(ids[:1])
+            before = _text(ids[-1:])
+            self._compare(chunk, ids)
+            self.sizes[chunk.list] += len(ids)
+            self.marks[chunk.list] += _sum(ids)
             yield chunk.start, chunk.openids
 
-    for name, stored in itertools.groupby(_chunks(connection, row.id), lambda chunk: chunk.list):
-        for batch, packed in _cut(look(stored), _on_list(batches, name)):
-            ranges[batch.id] = _range(row, packed)
-    found = Lists(
-        chunks=chunks, ranges=ranges, digest=digest.hexdigest(), marks=marks, twice=()
-    )  # fmt: skip
-    return replace(found, twice=_twice(connection, row.id, batches, found, planned=planned))
+    def _compare(self, chunk: _Stored, ids: IDs) -> None:
+        """Hold a chunk against what its row says."""
+        where: dict[str, Fact] = {"list": chunk.list, "start": chunk.start}
+        at, whole = self.sizes[chunk.list], len(ids) * openid.PACKED_LENGTH == len(chunk.openids)
+        if not whole or (chunk.start, chunk.size) != (at, len(ids)):
+            facts = where | {"said": chunk.size, "counted": len(ids), "before": at}
+            self.faults.append((Found.SIZE, None, facts))
+        said, real = (chunk.first_openid, chunk.last_openid), (_text(ids[:1]), _text(ids[-1:]))
+        if said != real:
+            facts = where | {"said": " … ".join(said), "real": " … ".join(real)}
+            self.faults.append((Found.EDGES, None, facts))
 
 
-def resolved(lists: Lists) -> str:
-    """Return the list from which a plan cuts."""
-    return LEFT if LEFT in lists.names else ASKED
-
-
-def _chunks(connection: Connection, broadcast_id: str) -> Iterator[_Stored]:
+def _by_list(connection: Connection, broadcast_id: str) -> Iterator[tuple[str, Iterator[_Stored]]]:
     query = (
         select(*columns(_Stored, ChunkRow))
         .where(ChunkRow.broadcast_id == broadcast_id)
         .order_by(ChunkRow.list, ChunkRow.start)
         .execution_options(yield_per=_CHUNKS_AT_ONCE)
     )
-    for row in connection.execute(query).mappings():
-        yield _Stored(**row)
+    rows = (_Stored(**row) for row in connection.execute(query).mappings())
+    return itertools.groupby(rows, lambda chunk: chunk.list)
 
 
 def _on_list(batches: Iterable[AuditedBatch], name: str) -> list[AuditedBatch]:
@@ -144,14 +177,6 @@ def _cut(
 
 def _end(piece: _Piece) -> int:
     return piece[0] + len(piece[1]) // openid.PACKED_LENGTH
-
-
-def _chunk(stored: _Stored, ids: IDs) -> AuditedChunk:
-    return AuditedChunk(
-        list=stored.list, start=stored.start, size=stored.size, first_openid=stored.first_openid,
-        last_openid=stored.last_openid, count=len(ids), first=_text(ids[:1]), last=_text(ids[-1:]),
-        torn=len(stored.openids) % openid.PACKED_LENGTH != 0, ascending=_ascends(ids),
-    )  # fmt: skip
 
 
 def _range(row: AuditedBroadcast, packed: bytes) -> AuditedRange:
@@ -193,52 +218,45 @@ def _sum(ids: IDs) -> int:
 Chosen: TypeAlias = Callable[[IDs], npt.NDArray[np.bool_]]
 
 
-def _twice(
+def _owned(
     connection: Connection,
     broadcast_id: str,
-    batches: Sequence[AuditedBatch],
-    lists: Lists,
     *,
-    planned: bool,
-) -> Sequence[Twice]:
-    """Return which batches share OpenIDs; before the plan, which stand in the list twice."""
-    leaves = [batch for batch in batches if planned and batch.state is not BatchState.SPLIT]
-    name = resolved(lists)
-    pieces: list[AuditedRange | AuditedChunk] = [
-        lists.ranges[batch.id] for batch in leaves if batch.id in lists.ranges
-    ]
-    if not planned:
-        pieces = [chunk for chunk in lists.chunks if chunk.list == name and chunk.count]
-    if _are_apart(pieces):
-        return []
+    leaves: Sequence[AuditedBatch],
+    lists: Lists | None,
+) -> Iterator[tuple[int, IDs]]:
+    """Yield the number of each leaf and its OpenIDs; of *lists* that are not planned 0 and all."""
+    for name, stored in _by_list(connection, broadcast_id):
+        pieces = ((chunk.start, chunk.openids) for chunk in stored)
+        if lists is None:
+            cuts = _cut(pieces, _on_list(leaves, name))
+            yield from ((batch.n, unpacked(packed)) for batch, packed in cuts)
+        elif name == lists.resolved:
+            yield from ((0, unpacked(packed)) for _, packed in pieces)
 
-    def owned() -> Iterator[tuple[int, IDs]]:
-        for there, stored in itertools.groupby(
-            _chunks(connection, broadcast_id), lambda chunk: chunk.list
-        ):
-            taken = ((chunk.start, chunk.openids) for chunk in stored)
-            if planned:
-                cuts = _cut(taken, _on_list(leaves, there))
-                yield from ((batch.n, unpacked(packed)) for batch, packed in cuts)
-            elif there == name:
-                yield from ((0, unpacked(packed)) for _, packed in taken)
 
-    size = sum(batch.size or 0 for batch in leaves) if planned else lists.count(name)
+def _twice(owned: Callable[[], Iterator[tuple[int, IDs]]], size: int) -> Iterator[Fault]:
+    """Yield which batches share OpenIDs, of *size* of which order proves nothing."""
     slices = -(-size // SORTED_AT_ONCE)
-    found: dict[tuple[int, int], Twice] = {}
+    counts: Counter[tuple[int, int]] = Counter()
+    examples: dict[tuple[int, int], str] = {}
     for part in range(slices):
-        for one in _repeated(owned(), functools.partial(_in_slice, part, slices)):
-            former = found.get((one.n, one.other))
-            count = one.count + (former.count if former else 0)
-            found[one.n, one.other] = replace(one, count=count)
-    return sorted(found.values(), key=lambda one: (one.n, one.other))
+        for pair, count, example in _repeated(owned(), functools.partial(_in_slice, part, slices)):
+            counts[pair] += count
+            examples[pair] = example
+    for n, other in sorted(counts):
+        facts: dict[str, Fact] = {"count": counts[n, other], "example": examples[n, other]}
+        if n:
+            yield Found.TWICE, n, facts | {"other": other}
+        else:
+            yield Found.LISTED_TWICE, None, facts
 
 
-def _are_apart(pieces: Iterable[AuditedRange | AuditedChunk]) -> bool:
-    """Tell whether order alone proves that nobody stands in two of *pieces*."""
-    rising = sorted(pieces, key=lambda piece: piece.first)
+def _are_apart(ranges: Iterable[AuditedRange]) -> bool:
+    """Tell whether order alone proves that nobody stands in two of *ranges*."""
+    rising = sorted(ranges, key=lambda one: one.first)
     neighbours = itertools.pairwise(rising)
-    return all(piece.ascending for piece in rising) and all(a.last < b.first for a, b in neighbours)
+    return all(one.ascending for one in rising) and all(a.last < b.first for a, b in neighbours)
 
 
 def _in_slice(part: int, slices: int, ids: IDs) -> npt.NDArray[np.bool_]:
@@ -246,7 +264,10 @@ def _in_slice(part: int, slices: int, ids: IDs) -> npt.NDArray[np.bool_]:
     return chosen
 
 
-def _repeated(owned: Iterable[tuple[int, IDs]], chosen: Chosen) -> Iterator[Twice]:
+def _repeated(
+    owned: Iterable[tuple[int, IDs]], chosen: Chosen
+) -> Iterator[tuple[tuple[int, int], int, str]]:
+    """Yield two owners of the same OpenIDs, how many, and the first of them."""
     ids_of: list[IDs] = []
     owners_of: list[npt.NDArray[np.int64]] = []
     for n, whole in owned:
@@ -265,4 +286,4 @@ def _repeated(owned: Iterable[tuple[int, IDs]], chosen: Chosen) -> Iterator[Twic
     )  # fmt: skip
     for (n, other), first, count in zip(pairs, firsts, counts, strict=True):
         example = _text(ids[places[first : first + 1]])
-        yield Twice(n=int(n), other=int(other), count=int(count), example=example)
+        yield (int(n), int(other)), int(count), example

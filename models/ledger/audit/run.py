@@ -82,7 +82,7 @@ def _broadcast(engine: Engine, broadcast_id: str, waits: Waits, *, into: Audit) 
         # Pruned since its id was read.
         return
     into.broadcasts += 1
-    into.openids += case.lists.count(ASKED)
+    into.openids += case.lists.size(ASKED)
     into.batches += len(case.batches)
     into.calls += sum(len(batch.calls) for batch in case.batches)
     for check in CHECKS.values():

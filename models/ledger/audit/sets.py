@@ -17,8 +17,7 @@ from broadcast.plan.chunk import ASKED
 from broadcast.reports import SKIPS
 from broadcast.states import BatchState, BroadcastState, Phase, resting_state
 from models.ledger.audit.case import AuditedBatch, AuditedBroadcast, Case
-from models.ledger.audit.findings import Finding, Found
-from models.ledger.audit.recipients import resolved
+from models.ledger.audit.findings import Check, Finding, Found
 
 #: How the list of a batch begins that has one of its own: people were taken out of it.
 _OWN_LIST = "batch:"
@@ -41,8 +40,8 @@ def _figures(case: Case) -> Iterator[Finding]:
         yield case.finding(Found.READ, read=row.read, skipped=skipped, planned=row.planned)
     for reason in SKIPS:
         said, kept = getattr(row, reason), case.skipped.get(reason, 0)
-        if reason in case.lists.names and kept == said:
-            kept = case.lists.count(reason)
+        if kept == said and reason in case.lists.sizes:
+            kept = case.lists.size(reason)
         if said != kept:
             yield case.finding(Found.SKIPPED, reason=reason, said=said, kept=kept)
 
@@ -50,20 +49,8 @@ def _figures(case: Case) -> Iterator[Finding]:
 def _lists(case: Case) -> Iterator[Finding]:
     """Each list is whole, and the one that was given is the one that was asked for."""
     row, lists = case.row, case.lists
-    at: Counter[str] = Counter()
-    for chunk in lists.chunks:
-        where = {"list": chunk.list, "start": chunk.start}
-        if chunk.torn or chunk.count != chunk.size or chunk.start != at[chunk.list]:
-            yield case.finding(
-                Found.SIZE, said=chunk.size, counted=chunk.count, before=at[chunk.list], **where
-            )
-        if (chunk.first, chunk.last) != (chunk.first_openid, chunk.last_openid):
-            yield case.finding(
-                Found.EDGES, said=f"{chunk.first_openid} … {chunk.last_openid}",
-                real=f"{chunk.first} … {chunk.last}", **where,
-            )  # fmt: skip
-        at[chunk.list] += chunk.count
-    counted = lists.count(ASKED)
+    yield from case.faults_of(Check.SETS)
+    counted = lists.size(ASKED)
     if row.audience_kind == OpenIDs.kind:
         given = row.read - row.malformed - row.duplicate
         if counted != given:
@@ -87,28 +74,28 @@ def _tiles(case: Case) -> Iterator[Finding]:
         if batch.id not in lists.ranges:
             yield case.finding(
                 Found.RANGE, batch, list=batch.list or "-", start=batch.start,
-                size=batch.size or 0, counted=lists.count(batch.list or ""),
+                size=batch.size or 0, counted=lists.size(batch.list),
             )  # fmt: skip
     if not all(is_recognised(batch.state) for batch in case.batches):
         return
     # Where people were taken out of a batch its range is open; marks and sums then prove the rest.
     if not any((batch.list or "").startswith(_OWN_LIST) for batch in case.batches):
-        yield from _gaps(case, resolved(lists))
+        yield from _gaps(case, lists.resolved)
     total = sum(batch.size or 0 for batch in leaves)
     if total != case.row.planned:
         yield case.finding(Found.LEAVES, planned=case.row.planned or 0, counted=total)
-    out = sorted(lists.names & set(SKIPS))
-    everybody = total + sum(lists.count(reason) for reason in out)
+    out = [reason for reason in SKIPS if reason in lists.sizes]
+    everybody = total + sum(lists.size(reason) for reason in out)
     held = [lists.ranges[batch.id].marks for batch in leaves if batch.id in lists.ranges]
     marks = sum(held) + sum(lists.marks[reason] for reason in out)
-    if everybody == lists.count(ASKED) and (marks - lists.marks.get(ASKED, 0)) % _SUMS:
+    if everybody == lists.size(ASKED) and (marks - lists.marks.get(ASKED, 0)) % _SUMS:
         yield case.finding(Found.MEMBERS, counted=everybody)
 
 
 def _gaps(case: Case, name: str) -> Iterator[Finding]:
     at = 0
     there = sorted((b.start, b.end) for b in case.leaves if b.list == name)
-    whole = case.lists.count(name)
+    whole = case.lists.size(name)
     for start, end in [*there, (whole, whole)]:
         if start > at:
             yield case.finding(Found.NO_BATCH, size=start - at, list=name, start=at)
@@ -130,19 +117,11 @@ def _result(case: Case) -> Iterator[Finding]:
         for batch in case.batches:
             if batch.state in {BatchState.PLANNED, BatchState.UNKNOWN}:
                 yield case.finding(Found.CANCELLED_WAITS, batch, state=batch.state)
-    for held in case.reserved:
-        if held.calls < 0 or (ended and held.calls):
-            yield case.finding(Found.RESERVED, calls=held.calls, day=held.day)
 
 
 def once(case: Case) -> Iterator[Finding]:
     """No follower of the broadcast stands in two batches that may be called."""
-    for one in case.lists.twice:
-        facts = {"count": one.count, "example": one.example}
-        if one.n:
-            yield case.finding(Found.TWICE, one.n, other=one.other, **facts)
-        else:
-            yield case.finding(Found.LISTED_TWICE, **facts)
+    yield from case.faults_of(Check.ONCE)
 
 
 def halves(case: Case) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ history is a log that may have been pruned: what is there is held against the ta
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.enums import is_recognised
@@ -30,10 +30,10 @@ def check(case: Case) -> Iterator[Finding]:
             for gate in case.gates:
                 if gate.forbids(call):
                     against.setdefault(_kind(gate), gate)
-            for found, gate in against.items():
+            for found, by in against.items():
                 facts: dict[str, Fact] = {"number": call.number, "at": call.started_at}
-                if gate is not None and found is Found.CANCELLED:
-                    facts["cancelled"] = gate.closed_at
+                if by is not None and found is Found.CANCELLED:
+                    facts["cancelled"] = by.closed_at
                 yield case.finding(found, batch, **facts)
         yield from _late(case, batch)
 
@@ -70,7 +70,7 @@ def gates(case: Case) -> Iterator[Finding]:
     """Yield gates of the broadcast that contradict each other, and calls that no counter has."""
     counter = case.lane.gate_counter
     for found, facts in contradictions(case.own_gates, counter):
-        yield case.finding(found, **facts)
+        yield case.finding(found, None, **facts)
     for batch in case.batches:
         for call in batch.calls:
             if call.gate_counter > counter:
@@ -116,20 +116,29 @@ def _stood(one: AuditedGate, other: AuditedGate) -> bool:
 
 
 def moves(case: Case) -> Iterator[Finding]:
-    """Yield moves that the table does not have, and lines that do not follow from each other."""
-    for move in case.moves:
-        if not _is_legal(move.old, move.new):
-            yield case.finding(Found.ILLEGAL, old=move.old, new=move.new)
+    """Yield moves that the table does not have, and lines that do not follow from each other.
+
+    A claim writes no line, for its attempt is one; a cancel writes one for several batches. What
+    stands before the first line that is left may have been pruned.
+    """
+    for line in case.moves:
+        if not _is_legal(line.old, line.new):
+            yield case.finding(Found.ILLEGAL, old=line.old, new=line.new)
     for batch in case.batches:
-        for move in batch.moves:
-            if not _is_legal(move.old, move.new):
-                yield case.finding(Found.ILLEGAL, batch, old=move.old, new=move.new)
-        for move, following in itertools.pairwise(batch.moves):
-            between = _between(case.moves, move, following)
-            yield from _joint(case, batch, move.new, following.old, between, Found.GAP)
-        if batch.moves:
-            after = _between(case.moves, batch.moves[-1], None)
-            yield from _joint(case, batch, batch.moves[-1].new, batch.state, after, Found.LAST)
+        for line in batch.moves:
+            if not _is_legal(line.old, line.new):
+                yield case.finding(Found.ILLEGAL, batch, old=line.old, new=line.new)
+        ends = [line.old for line in batch.moves[1:]] + [batch.state]
+        for place, (line, at) in enumerate(zip(batch.moves, ends, strict=False), start=1):
+            following = batch.moves[place] if place < len(batch.moves) else None
+            by_claim = at is BatchState.CALLING
+            if line.new == at or _moved_with_others(case, line, following, at=at):
+                continue
+            if not by_claim:
+                found = Found.GAP if following else Found.LAST
+                yield case.finding(found, batch, old=line.new, new=at)
+            elif not _is_legal(line.new, at):
+                yield case.finding(Found.ILLEGAL, batch, old=line.new, new=at)
 
 
 def _is_legal(old: BatchState, new: BatchState) -> bool:
@@ -137,29 +146,14 @@ def _is_legal(old: BatchState, new: BatchState) -> bool:
     return not known or old == new or new in BATCH_MOVES[old]
 
 
-def _between(lines: Iterable[Moved], one: Moved, other: Moved | None) -> list[Moved]:
-    return [line for line in lines if one.id < line.id and (other is None or line.id < other.id)]
-
-
-def _joint(  # noqa: PLR0917 - two ends, what may lie between them, and what it is otherwise
-    case: Case,
-    batch: AuditedBatch,
-    old: BatchState,
-    new: BatchState,
-    several: Sequence[Moved],
-    found: Found,
-) -> Iterator[Finding]:
-    """Yield where a batch ended at *old* and is found at *new* without a line.
-
-    A claim writes none, for its attempt is one; a cancel writes one for several batches.
-    """
-    if old == new or any((line.old, line.new) == (old, new) for line in several):
-        return
-    if new is BatchState.CALLING:
-        if not _is_legal(old, new):
-            yield case.finding(Found.ILLEGAL, batch, old=old, new=new)
-        return
-    yield case.finding(found, batch, old=old, new=new)
+def _moved_with_others(case: Case, line: Moved, following: Moved | None, *, at: BatchState) -> bool:
+    """Tell whether a line about several batches, written in between, leads from *line* to *at*."""
+    return any(
+        (one.old, one.new) == (line.new, at)
+        and one.id > line.id
+        and (following is None or one.id < following.id)
+        for one in case.moves
+    )
 
 
 # The clock

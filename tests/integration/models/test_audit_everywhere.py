@@ -1,4 +1,4 @@
-"""How an audit reads its rows on the other databases: one finding of each check, and none."""
+"""How an audit reads its rows on the other databases: one finding of each check."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from models import Batch
 from models.gate import GateRow
 from models.ledger import audit, operator
 from models.ledger.audit import Check, Found
-from tests.integration.conftest import empty
 from tests.integration.models.stories import close
 from tests.integration.models.tampering import (
     SECOND,
@@ -41,6 +40,7 @@ Tamper: TypeAlias = Callable[[Engine, str], None]
 
 def closed_twice(engine: Engine, broadcast_id: str) -> None:
     operator.pause(engine, broadcast_id, who=WHO)
+    operator.resume(engine, broadcast_id, who=WHO)
     add(engine, GateRow, gate(engine, GateKind.PAUSE))
 
 
@@ -58,7 +58,7 @@ def overlapping(engine: Engine, broadcast_id: str) -> None:
 
 
 def ended_before_it_began(engine: Engine, broadcast_id: str) -> None:
-    row = attempt(engine, broadcast_id, 1)
+    row = attempt(engine, broadcast_id, 3)
     at = row.started_at - SECOND
     change_attempt(engine, row, ended_at=at, outcome_recorded_at=at)
 
@@ -81,10 +81,11 @@ TAMPERED: dict[Check, tuple[Found, Tamper]] = {
     Check.KEYS: (Found.KEY_CHANGED, lambda e, b: change_batch(e, b, 4, clientmsgid="a" * 25)),
     Check.STOPS: (Found.HALTED, behind_a_halt),
     Check.GATES: (Found.CLOSED_TWICE, closed_twice),
-    Check.MOVES: (Found.LAST, lambda e, b: change_batch(e, b, 1, state=BatchState.FINISHED)),
+    Check.MOVES: (Found.LAST, lambda e, b: change_batch(e, b, 2, state=BatchState.FINISHED)),
     Check.OVERLAPS: (Found.OVERLAP, overlapping),
-    Check.STUCK: (Found.LANE, lambda e, b: ledger.pass_time(e, timedelta(hours=1))),
     Check.CLOCK: (Found.CLOCK, ended_before_it_began),
+    # Last: every moment is older then.
+    Check.STUCK: (Found.LANE, lambda e, b: ledger.pass_time(e, timedelta(hours=1))),
 }
 
 
@@ -94,10 +95,11 @@ def test_each_check_is_tried() -> None:
 
 @pytest.mark.parametrize("engine", ["postgresql", "mariadb"], indirect=True)
 def test_each_check_finds_something_on_every_database(engine: Engine) -> None:
-    for check, (what, tamper) in TAMPERED.items():
-        broadcast_id = four_batches(engine)
+    broadcast_id = four_batches(engine)
+    for _, tamper in TAMPERED.values():
         tamper(engine, broadcast_id)
-        assert what in found(engine), check
-        alone = audit.audit(engine, broadcast_id, waits=WAITS).findings
-        assert what in {one.found for one in alone}, check
-        empty(engine)
+
+    wanted = {what for what, _ in TAMPERED.values()}
+    alone = audit.audit(engine, broadcast_id, waits=WAITS).findings
+    assert wanted <= found(engine)
+    assert wanted <= {one.found for one in alone}

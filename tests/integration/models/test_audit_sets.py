@@ -390,7 +390,6 @@ def test_follower_who_is_neither_in_a_batch_nor_left_out_is_found(
 
 
 def test_state_of_a_newer_release_is_no_finding(engine: Engine, broadcast_id: str) -> None:
-    table = Batch.__table__
     with engine.begin() as connection:
-        connection.exec_driver_sql(f"UPDATE {table.name} SET state = 'napping' WHERE n = 4")
+        connection.exec_driver_sql("UPDATE bc_batches SET state = 'napping' WHERE n = 4")
     assert found(engine) == set()

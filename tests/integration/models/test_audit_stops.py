@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.call.path import SendPath
+from broadcast.call.rules import DEFAULT_RULES
 from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.gates.gate import GateKind
 from broadcast.states import Phase
@@ -17,7 +19,7 @@ from models.gate import GateRow
 from models.ledger import audit, lanes, leases, operator, submits, sweeps, uploads
 from models.ledger.audit import Found
 from models.ledger.transaction import write
-from tests.integration.models.stories import close
+from tests.integration.models.stories import close, let_wait
 from tests.integration.models.tampering import (
     HOUR,
     ON_SQLITE,
@@ -114,7 +116,7 @@ def test_calls_of_the_day_after_are_not_behind_the_next_quota_gate(engine: Engin
     """A gate that opened by itself is closed anew as another one."""
     ledger.broadcast(engine, size=40, batches=4)
     for msg_id in (1, 2):
-        driver = Driver(engine)
+        driver = Driver(engine, rules=replace(DEFAULT_RULES, shared_quota=False))
         driver.call(said(0, msg_id=msg_id))
         driver.call(said(45009))
         assert found(engine) == set()
@@ -268,6 +270,15 @@ def test_broadcast_that_no_sweep_would_find_is_found(
     other = ledger.broadcast(engine)
     change_broadcast(engine, broadcast_id, due_at=at)
     assert audit.audit(engine, other, waits=WAITS).findings == []
+
+
+def test_wait_that_an_acceptance_ended_holds_nobody_up(engine: Engine) -> None:
+    ledger.broadcast(engine)
+    driver = Driver(engine)
+    claim = driver.claim()
+    let_wait(engine, HOUR)
+    driver.record(claim, said(0, msg_id=1))
+    assert found(engine) == set()
 
 
 def test_broadcast_that_the_sweep_finds_too_early_is_no_finding(
