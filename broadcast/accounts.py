@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from broadcast import redaction
 from broadcast.errors import SettingsError
+from broadcast.message import Message
 
 DEFAULT = "default"
 API_BASE = "https://api.weixin.qq.com"
@@ -53,6 +54,12 @@ class Account(BaseModel):
     callback_token: SecretStr | None = None
     encoding_aes_key: SecretStr | None = None
 
+    def drifted(self) -> Message:
+        """Tell that another program replaces the access_token, and what can be done about it."""
+        # With stable_token such a program still uses the other endpoint, or calls force_refresh.
+        stable = self.token_mode == TOKEN_MODE
+        return Message("token.drift" if stable else "token.drift_classic", account=self.name)
+
 
 def make(name: str, /, **values: object) -> Account:
     """Build an account from raw values; raise :class:`SettingsError` naming the wrong one."""
@@ -71,12 +78,24 @@ def make(name: str, /, **values: object) -> Account:
     try:
         account = Account.model_validate({"name": name, **given})
     except ValidationError as error:
-        wrong = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
+        first = error.errors(include_url=False, include_input=False)[0]
+        wrong, is_unknown = str(first["loc"][0]), first["type"] == "extra_forbidden"
     else:
         _refuse_swapped(account)
         redaction.remember(account.appsecret.get_secret_value())
         return account
-    raise _wrong(name, wrong)
+    raise _unknown_key(name, wrong) if is_unknown else _wrong(name, wrong)
+
+
+def _unknown_key(account: str, name: str) -> SettingsError:
+    """Return the error for a key of the accounts file; the environment has no unknown ones."""
+    known = [*(key for key in Account.model_fields if key != "name"), "appsecret_file"]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    # `kind` is nearer to nothing than to what it is the end of.
+    near = near or [key for key in known if key.endswith(f"_{name}")][:1]
+    message_id = "error.settings.account_key_near" if near else "error.settings.account_key"
+    names = ", ".join(near or sorted(known))
+    return SettingsError(message_id, account=account, name=name[:40], names=names)
 
 
 def _refuse_swapped(account: Account) -> None:

@@ -22,11 +22,17 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from broadcast import accounts, url_options
 from broadcast.accounts import Account, AccountKind, CallsPerMinute, TokenMode
 from broadcast.errors import SettingsError
+from broadcast.message import Message
 from broadcast.plan import LARGEST, SMALLEST
 from broadcast.url_logins import any_torn, torn
 
@@ -117,6 +123,26 @@ class Settings(BaseSettings):
         64, validation_alias=_env("BROADCAST_CONCURRENCY")
     )
 
+    @classmethod
+    def settings_customise_sources(  # noqa: PLR0917 - pydantic calls it so
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read ``.env`` for what the environment does not name; empty there is unset, too."""
+        del settings_cls, file_secret_settings
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)
+        named = {name.lower() for name in os.environ}
+        dotenv_settings.env_vars = {
+            name: value
+            for name, value in dotenv_settings.env_vars.items()
+            if name.lower() not in named
+        }
+        return init_settings, env_settings, dotenv_settings
+
     @field_validator("api_base", "database_url", "redis_url", "broker_url")
     @classmethod
     def _login_is_whole(
@@ -190,6 +216,20 @@ class Settings(BaseSettings):
                 calls_per_minute=self.calls_per_minute,
             )
         }
+
+    def left_out(self) -> Message | None:
+        """Tell of the account of the variables where the accounts file does not have it.
+
+        Raises SettingsError on a wrong file.
+        """
+        if self.accounts_file is None or self.appid is None:
+            return None
+        if self.appid in {account.appid for account in self.accounts().values()}:
+            return None
+        return Message(
+            "settings.left_out", appid=self.appid, file="BROADCAST_ACCOUNTS_FILE",
+            variable="WECHAT_APPID", path=self.accounts_file,
+        )  # fmt: skip
 
     def account(self, name: str | None) -> Account:
         """Return the account called *name*; with one account the name may be left out."""

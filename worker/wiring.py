@@ -20,7 +20,6 @@ from broadcast.call.rules import Rules
 from broadcast.call.waits import Waits
 from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.gates.circuit_breaker import CircuitBreaker
-from broadcast.message import Message
 from broadcast.settings import Settings
 from coordination.connection import Connection, connect
 from coordination.keys import Keys
@@ -144,7 +143,7 @@ def _build(pid: int) -> Parts:
             redis,
             ClientTokenFetcher(by_appid, clients),
             keys=keys,
-            on_drift=lambda appid: _tell_drift(engine, by_appid[appid].name),
+            on_drift=lambda appid: _tell_drift(engine, by_appid[appid]),
         ),
         limiter=Limiter(redis, keys=keys),
         clients=clients,
@@ -179,11 +178,11 @@ def _rules(settings: Settings) -> Rules:
     )
 
 
-def _tell_drift(engine: Engine, account: str) -> None:
+def _tell_drift(engine: Engine, account: Account) -> None:
     """Tell the operator, once a token, that another program refreshes the account's token."""
-    log.warning("%s", Message("token.drift", account=account))
+    log.warning("%s", account.drifted())
     try:
-        known_accounts.note_drift(engine, account)
+        known_accounts.note_drift(engine, account.name)
     except OutOfReachError as error:
         # The token is there all the same, and so is the line above.
-        log.warning("drift of %s is missing in the history: %s", account, error)
+        log.warning("drift of %s is missing in the history: %s", account.name, error)

@@ -56,7 +56,7 @@ class WeChat:
         return TokenService(
             self.redis, ClientTokenFetcher(by_appid, clients),
             keys=Keys(prefix=settings.redis_prefix),
-            on_drift=lambda appid: self._tell_drift(by_appid[appid].name),
+            on_drift=lambda appid: self._tell_drift(by_appid[appid]),
         )  # fmt: skip
 
     def client(self, account: Account) -> AccountClient:
@@ -103,12 +103,12 @@ class WeChat:
             return error
         return None
 
-    def _tell_drift(self, account: str) -> None:
+    def _tell_drift(self, account: Account) -> None:
         """Tell the person, and the history, that another program refreshes the token."""
-        self._run.terminal.warn("token.drift", account=account)
+        self._run.terminal.warn(account.drifted())
         # The history is told by the next program that meets it; the person has been told.
         with contextlib.suppress(OutOfReachError, SchemaError):
-            known_accounts.note_drift(self._run.engine, account, who=who())
+            known_accounts.note_drift(self._run.engine, account.name, who=who())
 
 
 class QuotaWithReason:

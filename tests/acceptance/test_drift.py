@@ -78,6 +78,7 @@ def test_a_person_whose_command_meets_a_replaced_token_is_told_and_so_is_the_his
     file.write_text("\n".join(system.simulator.openids(20)) + "\n")
     said = system.broadcast("send", "--openids", file, "--text", "您好", "--dry-run").stderr
     assert said.count("Token replaced outside this system") == 1
+    assert "set WECHAT_TOKEN_MODE=stable" in said
     [(account, who)] = drifts(system)
     assert account == "default"
     assert who.startswith("cli:")

@@ -22,7 +22,7 @@ OTHER = f'appid = "wx9999999999999999"\nappsecret = "{SECRET}"\n'
 
 @pytest.fixture(autouse=True)
 def environment(clean_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An account in the environment; tests of the file name the file as well."""
+    """An account in the environment."""
     monkeypatch.setenv("WECHAT_APPID", APPID)
     monkeypatch.setenv("WECHAT_APPSECRET", SECRET)
     return clean_environment
@@ -30,7 +30,9 @@ def environment(clean_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 @pytest.fixture
 def file(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The path of an accounts file that the test writes."""
+    """The path of an accounts file that the test writes; the environment has no account."""
+    monkeypatch.delenv("WECHAT_APPID")
+    monkeypatch.delenv("WECHAT_APPSECRET")
     path = environment / "accounts.toml"
     monkeypatch.setenv("BROADCAST_ACCOUNTS_FILE", str(path))
     return path
@@ -173,7 +175,6 @@ class TestFromTheFile:
             (f'appsecret = "{SECRET}"', "appid"),
             (f'appid = "{APPID}"', "appsecret"),
             (f'appid = "{APPID}"\nappsecret = 1234567890', "appsecret"),
-            (f"{GOOD}secrets = 1", "secrets"),
             (f'{GOOD}name = "other"', "name"),
             (f'{GOOD}token_mode = "new"', "token_mode"),
             (f"{GOOD}calls_per_minute = -1", "calls_per_minute"),
@@ -221,6 +222,94 @@ class TestFromTheFile:
         assert error.facts == {"path": file}
 
 
+class TestFromBoth:
+    """The file names the accounts; that of the environment is not left out in silence."""
+
+    @pytest.fixture(autouse=True)
+    def both(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WECHAT_APPID", APPID)
+        monkeypatch.setenv("WECHAT_APPSECRET", SECRET)
+
+    def test_an_account_that_the_file_lacks_is_told(self, file: Path) -> None:
+        file.write_text(f"[accounts.shop]\n{OTHER}")
+        loaded = Settings.load()
+
+        assert set(loaded.accounts()) == {"shop"}
+        left_out = loaded.left_out()
+        assert left_out is not None
+        assert (left_out.id, left_out.facts["appid"]) == ("settings.left_out", APPID)
+
+    def test_one_that_the_file_has_under_another_name_is_not(self, file: Path) -> None:
+        file.write_text(f"[accounts.shop]\n{GOOD}")
+
+        assert Settings.load().left_out() is None
+
+    def test_without_a_file_nothing_is_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("BROADCAST_ACCOUNTS_FILE")
+
+        assert Settings.load().left_out() is None
+
+
+class TestEmptyVariables:
+    """Set to nothing is unset, whatever ``.env`` says."""
+
+    @pytest.mark.parametrize("name", ["WECHAT_APPID", "wechat_appid"])
+    def test_appid_that_was_emptied_is_not_taken_from_dotenv(
+        self, name: str, environment: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (environment / ".env").write_text(f"WECHAT_APPID={APPID}\nWECHAT_APPSECRET={SECRET}\n")
+        monkeypatch.delenv("WECHAT_APPID")
+        monkeypatch.setenv(name, "")
+
+        error = refusal()
+
+        assert (error.message_id, error.facts["name"]) == ("error.settings.account_value", "appid")
+
+    def test_what_the_environment_does_not_name_is_taken_from_dotenv(
+        self, environment: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (environment / ".env").write_text(f"wechat_appsecret={SECRET}x\nWECHAT_APPID=wxignored\n")
+        monkeypatch.delenv("WECHAT_APPSECRET")
+
+        account = Settings.load().account(None)
+
+        assert (account.appid, secret_of(account)) == (APPID, f"{SECRET}x")
+
+
+class TestUnknownKeys:
+    """A key of the accounts file that is none is named as itself, not as a variable."""
+
+    @pytest.mark.parametrize(
+        ("key", "near"),
+        [
+            ("kind", "account_kind"), ("secret", "appsecret"), ("app_id", "appid"),
+            ("WECHAT_APPID", None), ("colour", None),
+        ],
+    )  # fmt: skip
+    def test_it_is_told_with_what_was_meant(self, file: Path, key: str, near: str | None) -> None:
+        file.write_text(f'[accounts.shop]\n{GOOD}{key} = "service"\n')
+
+        error = refusal()
+
+        assert (error.facts["account"], error.facts["name"]) == ("shop", key)
+        assert "variable" not in error.facts
+        if near:
+            assert error.message_id == "error.settings.account_key_near"
+            assert error.facts["names"] == near
+        else:
+            assert error.message_id == "error.settings.account_key"
+            assert "account_kind" in str(error.facts["names"])
+
+
+@pytest.mark.parametrize("mode", ["stable", "classic"])
+def test_stable_token_is_advised_where_it_is_not_used(file: Path, mode: str) -> None:
+    file.write_text(f'[accounts.shop]\n{GOOD}token_mode = "{mode}"\n')
+
+    drifted = Settings.load().account(None).drifted()
+
+    assert drifted.id == {"stable": "token.drift", "classic": "token.drift_classic"}[mode]
+
+
 class TestChoice:
     """Which account a command means."""
 
@@ -245,8 +334,7 @@ class TestChoice:
     def test_without_any_account_it_says_how_to_make_one(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for name in ("BROADCAST_ACCOUNTS_FILE", "WECHAT_APPID", "WECHAT_APPSECRET"):
-            monkeypatch.delenv(name)
+        monkeypatch.delenv("BROADCAST_ACCOUNTS_FILE")
 
         with pytest.raises(SettingsError) as caught:
             Settings.load().account(None)
