@@ -57,6 +57,12 @@ class RefusedError(BroadcastError):
     exit_status = exits.OUT_OF_REACH
 
 
+class StoppedError(BroadcastError):
+    """Ctrl-C came before anything was stored."""
+
+    exit_status = exits.INTERRUPTED
+
+
 class Sending:
     """One ``broadcast send``."""
 
@@ -70,12 +76,13 @@ class Sending:
     def send(self, until: Until | None) -> int:
         """Submit the broadcast, follow it *until* then, and return the exit status."""
         with self._read() as audience:
-            prepared, why = self._prepared(audience, "send.not_stored")
-            refuse_what_does_not_fit(prepared)
-            shown = [*prepared.notices, *_problem(why)]
-            if not self._may_go(prepared, shown):
-                self._terminal.note("send.declined")
-                return exits.FAILED
+            with _nothing_stored():
+                prepared, why = self._prepared(audience, "send.not_stored")
+                refuse_what_does_not_fit(prepared)
+                shown = [*prepared.notices, *_problem(why)]
+                if not self._may_go(prepared, shown):
+                    self._terminal.note("send.declined")
+                    return exits.FAILED
             try:
                 with self._told("send.maybe_stored"):
                     engine = self._run.engine
@@ -121,7 +128,9 @@ class Sending:
         source = self._wish.source
         if source == "-" and sys.stdin.isatty():
             self._terminal.note("send.reading_terminal")
-        with audiences.read("-" if source == "-" else Path(source)) as audience:
+        with _nothing_stored():
+            read = audiences.read("-" if source == "-" else Path(source))
+        with read as audience:
             yield audience
 
     def _prepared(self, audience: Audience, failed: str) -> tuple[Prepared, BroadcastError | None]:
@@ -209,6 +218,15 @@ class Sending:
         if self._wish.as_json:
             showing.show_json(self._run, report)
         return exits.DONE
+
+
+@contextmanager
+def _nothing_stored() -> Iterator[None]:
+    """Let Ctrl-C tell that nothing was stored."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError("send.interrupted") from None
 
 
 def _existing(report: Report) -> Message:

@@ -8,7 +8,7 @@ import typer
 
 from broadcast import plan
 from broadcast.accounts import Account, no_account
-from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.message import Message
 from broadcast.redaction import redact
 from broadcast.reports import LaneView
@@ -110,10 +110,12 @@ app.add_typer(token, name="token")
 
 
 @token.callback()
-def _token(context: typer.Context) -> None:
+def _token(context: typer.Context, *, account: AccountName = None) -> None:
     """Show the token where no command is given."""
     if context.invoked_subcommand is None:
-        _show_token(context.obj, None)
+        _show_token(context.obj, account)
+    elif account is not None:
+        raise InputError("error.usage.account_after", command=context.invoked_subcommand)
 
 
 @token.command(cls=Command, help="help.token.show")

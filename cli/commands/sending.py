@@ -59,14 +59,16 @@ def send(
     again: Annotated[bool, typer.Option("--again", help="help.send.again")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="help.send.yes")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="help.send.wait")] = False,
-    until: UntilWord = Until.ACCEPTED.value,
+    until: UntilWord | None = None,
     as_json: AsJSON = False,
 ) -> None:
     """Submit a broadcast."""
     run: Run = context.obj
     source = _audience(openids or [])
     _one_content([*(text or []), *(content or [])])
-    goal = showing.until_of(until)
+    goal = showing.until_of(until or Until.ACCEPTED.value)
+    if until is not None and not wait:
+        raise InputError("error.usage.until_without_wait")
     order = Order(
         account=run.settings.account(account),
         content=_content(run.settings.text_limit, text or [], content or []),

@@ -143,7 +143,8 @@ def _switch(
         back = "broadcast unhalt " + ("--all" if one is None else f"--account {one}")
         terminal.say(f"{name}.done", names=changed, command=back)
     elif one is None:
-        terminal.say(f"{name}.already_all")
+        nobody = name == "halt" and not known.names(ledger)
+        terminal.say("halt.no_account" if nobody else f"{name}.already_all")
     else:
         terminal.say(f"{name}.already", name=one)
     _say_what_remains(run, changed, [one] if one is not None else known.names(ledger))

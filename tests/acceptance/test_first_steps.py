@@ -122,9 +122,11 @@ def test_a_person_is_asked_in_other_words_on_a_halted_account(line: CommandLine)
 
 def test_halting_twice_says_exactly_what_is_halted(line: CommandLine) -> None:
     nothing = line.run("unhalt", "--all").out
+    unknown = line.run("halt", "--all", WECHAT_APPID="", WECHAT_APPSECRET="").out
     line.run("halt")
 
     assert nothing == "Nothing to lift: no account is halted or stopped.\n"
+    assert unknown.startswith("Nothing to halt: no account is known")
     assert line.run("halt").out.startswith("Nothing to halt: default is halted already.\n")
     again = line.run("halt", "--all").out.splitlines()
     assert again[0] == "Nothing to halt: every account is halted already."
