@@ -35,6 +35,7 @@ from broadcast import accounts, url_options
 from broadcast.accounts import Account, AccountKind, CallsPerMinute, TokenMode
 from broadcast.duration import parse_duration
 from broadcast.errors import SettingsError
+from broadcast.message import Message
 from broadcast.plan import LARGEST, SMALLEST
 from broadcast.plan.submission import LATE_BY
 from broadcast.url_logins import any_torn, torn
@@ -230,6 +231,20 @@ class Settings(BaseSettings):
                 shared_quota=self.shared_quota,
             )
         }
+
+    def left_out(self) -> Message | None:
+        """Tell of the account of the variables where the accounts file does not have it.
+
+        Raises SettingsError on a wrong file.
+        """
+        if self.accounts_file is None or self.appid is None:
+            return None
+        if self.appid in {account.appid for account in self.accounts().values()}:
+            return None
+        return Message(
+            "settings.left_out", appid=self.appid, file="BROADCAST_ACCOUNTS_FILE",
+            variable="WECHAT_APPID", path=self.accounts_file,
+        )  # fmt: skip
 
     def account(self, name: str | None) -> Account:
         """Return the account called *name*; with one account the name may be left out."""
