@@ -1,1 +1,1 @@
-"""The tests: `unit` (no sockets), `integration` (one room), `acceptance` (the system)."""
+"""The tests: `unit` (no sockets), `integration` (one package), `acceptance` (the system)."""

@@ -1,1 +1,1 @@
-"""Tests of one room with real servers."""
+"""Tests of one package with real servers."""

@@ -1,4 +1,4 @@
-"""Engines on real databases for the tests of this room."""
+"""Engines on real databases for the tests of the ledger."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ def test_a_base_url_that_is_none_is_refused_without_showing_it(url: str) -> None
     with pytest.raises(InvalidRequestError) as caught:
         WeChatClient(url.format(PASSWORD))
     error = caught.value
-    # The first frame is the test's own; what the room adds must not hold the URL.
+    # The first frame is the test's own; what the package adds must not hold the URL.
     assert error.__traceback__ is not None
     assert leaks(shown_by(error.with_traceback(error.__traceback__.tb_next))) == []
 

@@ -1,1 +1,1 @@
-"""The worker's room against a real ledger."""
+"""The worker against a real ledger."""
