@@ -9,7 +9,7 @@ it stands, whatever stands around it.
 on a logger is not asked for its children's records, and one on a handler is forgotten by the next
 handler. What is *not* caught: fields that a caller adds with ``extra=`` (only ``RedactingFilter``
 on that handler sees them), and the local variables of a traceback that is kept as an object. So a
-room that handles secrets holds them as ``SecretStr`` and lets no foreign traceback out.
+package that handles secrets holds them as ``SecretStr`` and lets no foreign traceback out.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from broadcast.call.attempts import Reason
 from broadcast.gates.gate import GateKind
 from broadcast.reports import Report
 from broadcast.states import BatchState, BroadcastState
-from models.ledger.reading import doubts, history, reports, retry_verdicts
+from models.ledger.reading import history, possibly_sent, reports, retry_verdicts
 from models.ledger.reading.in_flight import InFlight
 from models.ledger.reading.retry_verdicts import RetryGroup
 from presentation.blockers import Lanes
@@ -54,7 +54,8 @@ def _doubts(engine: Engine, report: Report) -> list[Doubt]:
     unsettled = [line for line in report.batch_list if line.state is BatchState.IN_DOUBT]
     if not unsettled:
         return []
-    named, called = doubts.named_msg_ids(engine, report.id), doubts.called_at(engine, report.id)
+    named = possibly_sent.named_msg_ids(engine, report.id)
+    called = possibly_sent.called_at(engine, report.id)
     return [
         Doubt(
             n=line.n, size=line.size or 0, msg_ids=named.get(line.n, ()),

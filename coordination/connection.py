@@ -34,7 +34,7 @@ _QUERY_PASSWORD = re.compile(r"(?<=password=)[^&]*")
 class Connection(Redis):
     """A Redis client whose single commands and scripts raise ``RedisAwayError``.
 
-    Pipelines and subscriptions are not covered; this room uses neither. Thread-safe, and safe to
+    Pipelines and subscriptions are not covered; this package uses neither. Thread-safe, and safe to
     share with forked children: redis-py's pool drops the parent's sockets in a child.
     """
 

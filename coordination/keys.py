@@ -1,4 +1,4 @@
-"""Every Redis key of this room, built in one place.
+"""Every Redis key of this package, built in one place.
 
 ===================================  ======  ====================================================
 key                                  type    holds

@@ -1,4 +1,4 @@
-"""Driving a lane: one account's road to WeChat, one call at a time, for one slice.
+"""Driving a lane: one account's calls to WeChat, one call at a time, for one slice.
 
 The order is the promise's: token ready, then the limiter's slot, then the claim, which is committed
 before the call and reads everything that could forbid it, then the call, then the record. What a
@@ -73,46 +73,46 @@ class Slice:
     busy: bool = False
 
 
-def drive(road: LaneContext, *, seconds: float = SLICE_S) -> Slice:
-    """Drive the lane of ``road.account`` for about *seconds*, or until there is nothing to do."""
+def drive(context: LaneContext, *, seconds: float = SLICE_S) -> Slice:
+    """Drive the lane of ``context.account`` for about *seconds*, or until there is nothing to do."""
     done = Slice()
     try:
         held = leases.acquire(
-            road.engine, road.account.name, road.owner, breaker=road.rules.breaker
+            context.engine, context.account.name, context.owner, breaker=context.rules.breaker
         )
     except OutOfReachError as error:
-        log.warning("lane of %s: %s", road.account.name, error)
-        road.stopping.wait(AWAY_PAUSE_S)
+        log.warning("lane of %s: %s", context.account.name, error)
+        context.stopping.wait(AWAY_PAUSE_S)
         done.again = True
         return done
     if held is None:
         done.busy = True
         return done
     passing(Point.LANE_LEASED)
-    with road.heartbeat.keep(held) as lease:
+    with context.heartbeat.keep(held) as lease:
         try:
-            _Drive(road, lease, done, until=time.monotonic() + seconds).run()
+            _Drive(context, lease, done, until=time.monotonic() + seconds).run()
         finally:
             # Inside the heartbeat, so that no beat renews what was given back.
-            _release(road, lease)
+            _release(context, lease)
     passing(Point.SLICE_ENDED)
-    done.again = done.again or _has_work(road, lease)
+    done.again = done.again or _has_work(context, lease)
     return done
 
 
-def _release(road: LaneContext, lease: KeptLease) -> None:
+def _release(context: LaneContext, lease: KeptLease) -> None:
     try:
-        leases.release(road.engine, lease.held)
+        leases.release(context.engine, lease.held)
     except OutOfReachError as error:
-        log.warning("lane of %s runs out by itself: %s", road.account.name, error)
+        log.warning("lane of %s runs out by itself: %s", context.account.name, error)
 
 
-def _has_work(road: LaneContext, lease: KeptLease) -> bool:
+def _has_work(context: LaneContext, lease: KeptLease) -> bool:
     """Look once more: who was woken while this slice still held the lane found it busy."""
     try:
-        work = next_work.next_work(road.engine, lease.held.account)
+        work = next_work.next_work(context.engine, lease.held.account)
     except OutOfReachError as error:
-        log.warning("lane of %s is left to the sweep: %s", road.account.name, error)
+        log.warning("lane of %s is left to the sweep: %s", context.account.name, error)
         return False
     return work.kind in {Kind.CALL, Kind.VERIFY}
 
@@ -120,8 +120,10 @@ def _has_work(road: LaneContext, lease: KeptLease) -> bool:
 class _Drive:
     """One slice under way."""
 
-    def __init__(self, road: LaneContext, lease: KeptLease, done: Slice, *, until: float) -> None:
-        self._road = road
+    def __init__(
+        self, context: LaneContext, lease: KeptLease, done: Slice, *, until: float
+    ) -> None:
+        self._context = context
         self._lease = lease
         self._done = done
         self._until = until
@@ -142,18 +144,20 @@ class _Drive:
                 if not self._step():
                     return False
             except OutOfReachError as error:
-                log.warning("lane of %s: %s", self._road.account.name, error)
+                log.warning("lane of %s: %s", self._context.account.name, error)
                 if self._unsettled:
                     break
                 self._sleep(AWAY_PAUSE_S)
         return True
 
     def _over(self) -> bool:
-        return self._lease.lost or self._road.stopping.is_set() or time.monotonic() >= self._until
+        return (
+            self._lease.lost or self._context.stopping.is_set() or time.monotonic() >= self._until
+        )
 
     def _step(self) -> bool:
         """Do the next thing; return False when there is nothing left for this slice."""
-        work = next_work.next_work(self._road.engine, self._lease.held.account)
+        work = next_work.next_work(self._context.engine, self._lease.held.account)
         match work.kind:
             case Kind.REST:
                 return False
@@ -175,32 +179,34 @@ class _Drive:
         return True
 
     def _sleep(self, seconds: float) -> None:
-        self._road.stopping.wait(max(0.0, min(seconds, self._until - time.monotonic())))
+        self._context.stopping.wait(max(0.0, min(seconds, self._until - time.monotonic())))
 
     def _meet(self, kept: NoAnswer) -> None:
-        preflight.meet(self._road.engine, self._road.account, kept, waits=self._road.rules.waits)
+        preflight.meet(
+            self._context.engine, self._context.account, kept, waits=self._context.rules.waits
+        )
 
     def _verify(self, work: Work) -> None:
         """Ask mass/get about a 45065 that no attempt of ours explains."""
-        msg_id = next_work.said_msg_id(self._road.engine, work.batch_id)
+        msg_id = next_work.said_msg_id(self._context.engine, work.batch_id)
         if msg_id is None:
             raise RuntimeError(f"batch {work.batch_id} has no msg_id to verify")
-        said = self._road.gateway.status(msg_id)
+        said = self._context.gateway.status(msg_id)
         if isinstance(said, NoAnswer) and said.scope is Scope.ACCOUNT:
             self._meet(said)
             return
         known = None if isinstance(said, NoAnswer) else said is not None
         records.confirm(
-            self._road.engine, work.batch_id, msg_id, known=known, rules=self._road.rules
+            self._context.engine, work.batch_id, msg_id, known=known, rules=self._context.rules
         )
 
     def _call(self, work: Work) -> None:
-        road = self._road
-        token = road.gateway.token()
+        context = self._context
+        token = context.gateway.token()
         if isinstance(token, NoAnswer):
             self._meet(token)
             return
-        wait_s = road.pace.take()
+        wait_s = context.pace.take()
         if wait_s > 0:
             self._sleep(wait_s)
             return
@@ -208,13 +214,13 @@ class _Drive:
         message = self._prefetch.message(work)
         if message.problem is not None:
             log.error("batch %s of %s: %s", work.n, work.broadcast_id, message.problem)
-            preflight.cannot_be_made(road.engine, work.broadcast_id, message.problem)
+            preflight.cannot_be_made(context.engine, work.broadcast_id, message.problem)
             return
         # Name, TCP and TLS may take longer than a claim may be old.
-        road.gateway.warm()
+        context.gateway.warm()
         begun = clocks()
         self._unsettled = True
-        claim = claims.claim(road.engine, self._lease.held, work, rules=road.rules)
+        claim = claims.claim(context.engine, self._lease.held, work, rules=context.rules)
         if claim is None:
             self._unsettled = False
         else:
@@ -236,19 +242,19 @@ class _Drive:
         passing(Point.CALL_ENDED)
         decision = self._record(claim.attempt_id, fact, of=of)
         self._tell(work, claim.number, fact, decision=decision)
-        if fact.outcome is Outcome.TOKEN and (kept := self._road.gateway.replace(token)):
+        if fact.outcome is Outcome.TOKEN and (kept := self._context.gateway.replace(token)):
             self._meet(kept)
 
     def _send(self, token: Token, message: Message) -> CallResult:
         if message.send_by is not None and message.send_by.over:
             return CallResult(outcome=Outcome.NOT_CALLED)
-        fact = self._road.gateway.send(token, message)
+        fact = self._context.gateway.send(token, message)
         if fact.outcome is Outcome.TOKEN:
             return replace(fact, token_fingerprint=token.fingerprint)
         return fact
 
     def _message(self, work: Work) -> Message:
-        engine = self._road.engine
+        engine = self._context.engine
         if work.broadcast_id not in self._said:
             self._said[work.broadcast_id] = next_work.said(engine, work.broadcast_id)
         said = self._said[work.broadcast_id]
@@ -259,7 +265,7 @@ class _Drive:
             content=json.loads(said.content),
             clientmsgid=work.clientmsgid,
         )
-        return self._road.gateway.ready(message)
+        return self._context.gateway.ready(message)
 
     def _record(self, attempt_id: int, fact: CallResult, *, of: Called) -> Decision:
         """Store the fact, again and again while the database is away: nobody else knows it."""
@@ -268,7 +274,7 @@ class _Drive:
         while True:
             try:
                 decision = records.record(
-                    self._road.engine, attempt_id, fact, rules=self._road.rules, of=of
+                    self._context.engine, attempt_id, fact, rules=self._context.rules, of=of
                 )
             except OutOfReachError as error:
                 if time.monotonic() > give_up:

@@ -54,7 +54,7 @@ def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
 def _plan(broadcast_id: str) -> dict[str, Any] | None:
     here = parts()
     account = plans.account_of(here.engine, broadcast_id)
-    planned = planning.plan(here.road(account), broadcast_id) if account else None
+    planned = planning.plan(here.context(account), broadcast_id) if account else None
     if planned is None or account is None:
         return None
     if not planned.waits:
@@ -71,7 +71,7 @@ def send_batch(
     *forward_count*: through how many workers the message went that lack the account.
     """
     try:
-        road = parts().road(account)
+        context = parts().context(account)
     except OutOfReachError as error:
         log.warning("lane of %s is left to the sweep: %s", account, error)
         return {"account": account, "busy": False, "calls": []}
@@ -80,7 +80,7 @@ def send_batch(
             log.warning("lane of %s is left to the sweep: %s", account, error)
         return {"account": account, "busy": False, "calls": []}
     while True:
-        done = lane.drive(road)
+        done = lane.drive(context)
         _tell(self, account, done)
         # With the broker away nobody could be woken for: the lane is driven on here instead.
         if not done.again or wake(names.SEND_BATCH, account, broadcast_id) or stopping.is_set():
@@ -105,11 +105,11 @@ def settle(account: str, *, forward_count: int = 0) -> int:
     """
     try:
         with alone(names.SETTLE, account) as first:
-            return settling.settle(parts().road(account)) if first else 0
+            return settling.settle(parts().context(account)) if first else 0
     except OutOfReachError as error:
         log.warning("results of %s are asked for later: %s", account, error)
     except SettingsError as error:
-        # Rung for every half a minute, for as long as no worker has the account.
+        # Woken for every half a minute, for as long as no worker has the account.
         if not forward(names.SETTLE, account, forward_count=forward_count):
             log.info("results of %s are asked for later: %s", account, error)
     return 0

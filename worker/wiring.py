@@ -72,7 +72,7 @@ class Parts:
     #: Accounts whose appid is the ledger's; neither of the two changes while the process lives.
     met: set[str] = field(default_factory=set)
 
-    def road(self, name: str) -> LaneContext:
+    def context(self, name: str) -> LaneContext:
         """Return what the lane of account *name* drives with.
 
         Raises SettingsError if the settings do not have the account, or have it with another appid

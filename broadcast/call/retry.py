@@ -1,4 +1,4 @@
-"""Places: what a retry does with a batch that is left over, and why."""
+"""Retry verdicts: what a retry does with a batch that is left over, and why."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from broadcast.reports import Did
 from broadcast.states import Phase
 from models.broadcast import BroadcastRow
 from models.ledger import lanes
-from models.ledger.reading import batches, known_ids
+from models.ledger.reading import batches, known
 from models.ledger.rows import HeldBroadcast
 from models.ledger.transaction import note, write
 
@@ -33,7 +33,7 @@ def run(engine: Engine, broadcast_id: str, work: Callable[[Connection, HeldBroad
             )
         )
         if account is None:
-            raise known_ids.unknown(connection, broadcast_id)
+            raise known.unknown_id(connection, broadcast_id)
         lanes.hold(connection, account)
         return work(connection, batches.broadcast(connection, broadcast_id))
 

@@ -1,11 +1,12 @@
 """Readings: what the ledger says, to persons, to workers and to its own verbs; none of them writes.
 
 ``reports`` adds up where a broadcast stands, ``recipients`` streams the OpenIDs of a set,
-``flights`` are the calls under way; ``voices`` tells who stopped something, ``tripped`` what
-stopped by itself. ``known`` are the accounts, ``upcoming`` is what a lane does next.
+``in_flight`` are the calls under way, ``standing`` the gates that are closed, ``history`` who did
+what. ``known`` are accounts and ids, ``next_work`` is what a lane does next, ``driven`` what it
+calls first and whether anybody drives it.
 
-For a person who settles a batch: ``doubts`` says where to look, ``named`` whose a msg_id is,
-``taken`` which calls WeChat may have taken, ``places`` what a retry would do.
+For a person who settles a batch: ``possibly_sent`` says which calls WeChat may have taken and when
+they began, ``msg_id_owner`` whose a msg_id is, ``retry_verdicts`` what a retry would do.
 
 A reading imports no verb: a rule of the import linter holds that.
 """

@@ -1,4 +1,6 @@
-"""Known accounts: a name stands for one appid, and an appid for one name.
+"""What the ledger knows: accounts, and ids of broadcasts.
+
+A name stands for one appid, and an appid for one name.
 
 The clientmsgid of every batch belongs to the appid under which it was made. Another official
 account has never heard of it: under a changed appid the repeat of a batch that may have been sent
@@ -9,12 +11,13 @@ each other's broadcasts.
 
 from __future__ import annotations
 
+import difflib
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, exists, select
 
 from broadcast.accounts import Account
-from broadcast.errors import SettingsError
+from broadcast.errors import SettingsError, UnknownIdError
 from broadcast.states import BroadcastState, Phase
 from models.account import AccountRow
 from models.batch import Batch
@@ -81,10 +84,24 @@ def refuse_another_name(
         .where(AccountRow.appid == account.appid, AccountRow.name != account.name)
         .order_by(AccountRow.created_at, AccountRow.name)
     )
-    # Lease: on MariaDB this waits for the rows of others that are not committed yet.
+    # With a lock: on MariaDB this waits for the rows of others that are not committed yet.
     for other in connection.execute(query.with_for_update() if hold else query):
         if since is None or (other.created_at, other.name) < (since, account.name):
             raise SettingsError(
                 "error.settings.appid_renamed", account=account.name, stored=other.name,
                 appid=account.appid,
             )  # fmt: skip
+
+
+def unknown_id(connection: Connection, broadcast_id: str) -> UnknownIdError:
+    """Return the error that nobody has this id, with the newest ids that look like it."""
+    ids = connection.scalars(
+        select(BroadcastRow.id)
+        .where(BroadcastRow.phase != Phase.UPLOADING)
+        .order_by(BroadcastRow.created_at.desc())
+        .limit(500)
+    ).all()
+    near = difflib.get_close_matches(broadcast_id, ids, n=3, cutoff=0.6)
+    if near:
+        return UnknownIdError("error.broadcast.unknown_near", id=broadcast_id, near=", ".join(near))
+    return UnknownIdError("error.broadcast.unknown", id=broadcast_id)

@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, func, select, true
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, true
 
 from broadcast.call.outcomes import ANSWERED, SAID_ACCEPTED
 from broadcast.call.waits import REPEAT_WINDOW, Waits
+from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now
+from models.ledger.transaction import read
 
 #: No reply that can be trusted came.
 UNANSWERED: ColumnElement[bool] = AttemptRow.outcome.is_(None) | AttemptRow.outcome.not_in(ANSWERED)
@@ -58,3 +60,30 @@ def forgotten(
     ages = {n: moment - span.last for n, span in spans(connection, broadcast_id, *which).items()}
     window = waits.scaled(REPEAT_WINDOW)
     return {n: age for n, age in ages.items() if age >= window}
+
+
+def named_msg_ids(engine: Engine, broadcast_id: str) -> dict[int, list[int]]:
+    """Return, for each batch in doubt, the msg_ids that replies of WeChat's named."""
+    found: dict[int, list[int]] = {}
+    with read(engine) as connection:
+        rows = connection.execute(
+            select(Batch.n, AttemptRow.msg_id)
+            .join(AttemptRow, AttemptRow.batch_id == Batch.id)
+            .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.IN_DOUBT)
+            .where(AttemptRow.msg_id.is_not(None))
+            .distinct()
+            .order_by(Batch.n, AttemptRow.msg_id)
+        )
+        for n, msg_id in rows:
+            found.setdefault(n, []).append(int(msg_id or 0))
+    return found
+
+
+def called_at(engine: Engine, broadcast_id: str) -> dict[int, Span]:
+    """Return, for each batch in doubt, when the calls began that may have sent it.
+
+    That is where a person looks; a call that WeChat refused, or that was not made, sent nothing.
+    """
+    with read(engine) as connection:
+        doubts = Batch.state == BatchState.IN_DOUBT
+        return spans(connection, broadcast_id, doubts, UNDENIED)

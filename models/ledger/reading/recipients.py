@@ -21,7 +21,7 @@ from broadcast.reports import SETS
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.ledger.reading import known_ids, standing
+from models.ledger.reading import known, standing
 from models.ledger.transaction import read
 from models.recipients import ChunkRow, Skipped
 
@@ -152,7 +152,7 @@ def _members(connection: Connection, broadcast_id: str, name: str) -> list[_Memb
         )
     )
     if phase is None:
-        raise known_ids.unknown(connection, broadcast_id)
+        raise known.unknown_id(connection, broadcast_id)
     there = _batches(connection, broadcast_id) if phase is not Phase.PLANNING else []
     if not there:
         return _unplanned(connection, broadcast_id, name)

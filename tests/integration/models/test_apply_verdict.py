@@ -19,7 +19,7 @@ from broadcast.states import BATCH_MOVES, BatchState, BroadcastState, Phase
 from models import BroadcastRow, Event
 from models.attempt import AttemptRow
 from models.ledger import operator, transitions
-from models.ledger.reading import doubts, reports
+from models.ledger.reading import possibly_sent, reports
 from models.ledger.reading.next_work import Kind
 from tests.integration.models.stories import lane, standing_gates, the_gate
 from tests.kit import ledger
@@ -168,5 +168,5 @@ def test_fact_whose_move_is_illegal_is_kept_and_its_batch_left_to_a_person(
     assert [one.levelname for one in caplog.records if "left to a person" in one.message] == [
         "ERROR"
     ]
-    assert doubts.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
+    assert possibly_sent.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
     assert driver.next().n == 2

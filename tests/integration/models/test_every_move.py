@@ -150,7 +150,7 @@ class Stage:
         self.word(None)
 
     def again(self) -> None:
-        """Put the batch back on the road after that word, with a late reply still to come."""
+        """Put the batch back on the context after that word, with a late reply still to come."""
         self.not_sent()
         self.retry()
 

@@ -11,7 +11,7 @@ from broadcast.call.result import CallResult
 from broadcast.call.retry import RetryVerdict
 from broadcast.states import BatchState
 from models.ledger import operator, retries, sweeps
-from models.ledger.reading import doubts, history, reports
+from models.ledger.reading import history, possibly_sent, reports
 from tests.integration.models.stories import SOON, take_over
 from tests.integration.models.words import DAY, WHO, doubt, findings, resolve
 from tests.kit import ledger
@@ -147,7 +147,7 @@ def test_late_already_accepted_puts_a_batch_that_was_taken_for_not_sent_in_doubt
     driver.record(claim, said(45065, msg_id=71))
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.UNPROVED_ACCEPTANCE)
-    assert doubts.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
+    assert possibly_sent.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
     assert findings(driver.engine) == set()
     resolve(driver.engine, broadcast_id, 71)
     assert findings(driver.engine) == set()

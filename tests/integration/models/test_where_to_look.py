@@ -12,7 +12,7 @@ from broadcast.states import BatchState
 from cli import ledger_facts
 from models.attempt import AttemptRow
 from models.ledger import records
-from models.ledger.reading import doubts, reports
+from models.ledger.reading import possibly_sent, reports
 from presentation import next_steps
 from presentation.words import Between
 from tests.integration.models.stories import SOON, lost_then, take_over
@@ -46,7 +46,7 @@ def test_status_names_the_time_of_the_call_that_may_have_been_taken(
         first, lost, _ = connection.scalars(
             select(AttemptRow.started_at).order_by(AttemptRow.number)
         )
-    span = doubts.called_at(driver.engine, broadcast_id)[1]
+    span = possibly_sent.called_at(driver.engine, broadcast_id)[1]
     assert (span.first, span.last) == (lost, lost)
     at = told(driver.engine, broadcast_id).facts["at"]
     assert isinstance(at, Between)
@@ -60,7 +60,7 @@ def test_status_names_the_first_and_the_last_of_several(driver: Driver, broadcas
     second.call(LOST)
     ledger.pass_time(driver.engine, timedelta(minutes=5))
     Driver(driver.engine, owner="third").call(said(48001))
-    span = doubts.called_at(driver.engine, broadcast_id)[1]
+    span = possibly_sent.called_at(driver.engine, broadcast_id)[1]
     assert span.last - span.first > timedelta(hours=4)
     at = told(driver.engine, broadcast_id).facts["at"]
     assert isinstance(at, Between)
@@ -76,5 +76,5 @@ def test_status_says_of_a_doubt_whose_calls_were_refused_in_the_end_that_nothing
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.IN_DOUBT
     driver.record(claim, said(40001))
     ledger.pass_time(driver.engine, SOON)
-    assert doubts.called_at(driver.engine, broadcast_id) == {}
+    assert possibly_sent.called_at(driver.engine, broadcast_id) == {}
     assert told(driver.engine, broadcast_id).id == "next_step.doubt_refused"

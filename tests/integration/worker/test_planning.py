@@ -62,7 +62,7 @@ class PaceStub:
         raise AssertionError("planning calls nobody")
 
 
-def road(engine: Engine, gateway: WeChatStub) -> LaneContext:
+def context(engine: Engine, gateway: WeChatStub) -> LaneContext:
     return LaneContext(
         engine=engine, account=ledger.account(), gateway=gateway,
         pace=PaceStub(), heartbeat=Heartbeat(engine), rules=DEFAULT_RULES, owner="tests",
@@ -77,7 +77,7 @@ def test_of_many_that_plan_one_broadcast_at_once_one_makes_the_plan(engine: Engi
 
     def race(_n: int) -> planning.Planned | None:
         begin.wait()
-        return planning.plan(road(engine, wechat), broadcast_id)
+        return planning.plan(context(engine, wechat), broadcast_id)
 
     with ThreadPoolExecutor(PLANNERS) as threads:
         told = [planned for planned in threads.map(race, range(PLANNERS)) if planned]
@@ -98,10 +98,10 @@ def test_of_many_that_plan_one_broadcast_at_once_one_makes_the_plan(engine: Engi
 def test_planner_that_comes_too_late_changes_nothing(engine: Engine) -> None:
     broadcast_id = published(engine, body())
     wechat = WeChatStub(threading.Barrier(1))
-    planning.plan(road(engine, wechat), broadcast_id)
+    planning.plan(context(engine, wechat), broadcast_id)
     ledger.Driver(engine).call(ledger.said(0, msg_id=1))
     before = ledger.batches(engine, broadcast_id)
 
-    assert planning.plan(road(engine, wechat), broadcast_id) is None
+    assert planning.plan(context(engine, wechat), broadcast_id) is None
 
     assert ledger.batches(engine, broadcast_id) == before

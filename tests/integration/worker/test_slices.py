@@ -83,7 +83,7 @@ class Ready:
         return 0.0
 
 
-def road(engine: Engine, wechat: WeChat) -> LaneContext:
+def context(engine: Engine, wechat: WeChat) -> LaneContext:
     return LaneContext(
         engine=engine, account=ledger.account(), gateway=wechat, pace=Ready(),
         heartbeat=Heartbeat(engine), rules=Rules(), owner="tests", stopping=Flag(),
@@ -95,7 +95,7 @@ def test_work_that_comes_while_an_idle_slice_gives_the_lane_back_is_rung_for(
 ) -> None:
     ledger.broadcast(engine, size=20, batches=2)
     wechat = WeChat()
-    here = road(engine, wechat)
+    here = context(engine, wechat)
     release = leases.release
 
     def meanwhile(*args: Any) -> None:
@@ -142,7 +142,7 @@ def test_what_was_made_ready_is_sent_for_the_very_batch_that_it_was_made_of(
             )
 
     wechat.meanwhile = something_more_urgent
-    lane.drive(road(engine, wechat), seconds=5)
+    lane.drive(context(engine, wechat), seconds=5)
 
     assert len(wechat.keys) == 6
     assert wechat.got == batches(engine)
@@ -156,7 +156,7 @@ def test_a_broadcast_of_which_no_request_can_be_made_is_held_and_nothing_is_clai
     broadcast_id = ledger.broadcast(engine, size=20, batches=2)
     wechat = WeChat()
     wechat.problem = "content: holds half a surrogate pair"
-    lane.drive(road(engine, wechat), seconds=5)
+    lane.drive(context(engine, wechat), seconds=5)
 
     report = reports.report(engine, broadcast_id)
     hold = report.gate(GateKind.HOLD)
@@ -169,7 +169,7 @@ def test_a_broadcast_of_which_no_request_can_be_made_is_held_and_nothing_is_clai
 
     wechat.problem = None
     operator.resume(engine, broadcast_id, who="tests")
-    lane.drive(road(engine, wechat), seconds=5)
+    lane.drive(context(engine, wechat), seconds=5)
     assert states(engine) == [BatchState.ACCEPTED] * 2
 
 
@@ -197,12 +197,12 @@ def test_a_claim_whose_commit_got_no_answer_and_cannot_be_given_back_ends_the_sl
         broken.setattr(claims, "write", cut)
         broken.setattr(records, "give_back", away)
         broken.setattr(lane, "AWAY_PAUSE_S", 0)
-        done = lane.drive(road(engine, wechat), seconds=5)
+        done = lane.drive(context(engine, wechat), seconds=5)
     assert done.again
     assert wechat.keys == []
     assert states(engine) == [BatchState.CALLING, BatchState.PLANNED, BatchState.PLANNED]
 
-    lane.drive(road(engine, wechat), seconds=5)
+    lane.drive(context(engine, wechat), seconds=5)
     # The orphan first, with its own key, then the others.
     assert len(wechat.keys) == 3
     assert states(engine) == [BatchState.ACCEPTED] * 3
@@ -228,12 +228,12 @@ def test_a_claim_that_is_old_by_any_clock_is_given_back_uncalled(
     with monkeypatch.context() as late:
         late.setattr(claims, "claim", claimed)
         late.setattr(lane, "AWAY_PAUSE_S", 60)
-        lane.drive(road(engine, wechat), seconds=0.5)
+        lane.drive(context(engine, wechat), seconds=0.5)
     assert wechat.keys == []
     assert states(engine) == [BatchState.PLANNED]
 
     monkeypatch.setattr(sendby, "clocks", real)
-    lane.drive(road(engine, wechat), seconds=5)
+    lane.drive(context(engine, wechat), seconds=5)
     assert states(engine) == [BatchState.ACCEPTED]
 
 
@@ -246,11 +246,11 @@ def test_an_outcome_that_cannot_be_recorded_ends_the_slice(
         broken.setattr(records, "record", away)
         broken.setattr(lane, "RECORD_FOR_S", -1)
         broken.setattr(lane, "AWAY_PAUSE_S", 0)
-        done = lane.drive(road(engine, wechat), seconds=5)
+        done = lane.drive(context(engine, wechat), seconds=5)
     assert done.again
     assert len(wechat.keys) == 1
 
-    lane.drive(road(engine, wechat), seconds=5)
+    lane.drive(context(engine, wechat), seconds=5)
     # Asked again before the others; WeChat knew it.
     assert wechat.keys[1] == wechat.keys[0]
     assert len(wechat.keys) == 4

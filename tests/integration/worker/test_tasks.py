@@ -61,7 +61,7 @@ def test_sweep_leaves_an_account_that_its_worker_lacks_to_whoever_has_it(
 
 
 def unable(*_: object) -> None:
-    """The road of an account that this worker's settings lack."""
+    """The context of an account that this worker's settings lack."""
     raise SettingsError("error.settings.unknown_account", account="b", names="a")
 
 
@@ -77,7 +77,7 @@ def test_ring_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
 
     monkeypatch.setattr(wake, "wake", woken)
     broadcast_id = ledger.published(engine, ledger.body(owner=ledger.account("b")))
-    wired(engine, monkeypatch, "a", road=unable)
+    wired(engine, monkeypatch, "a", context=unable)
     of: dict[str, tuple[Callable[..., object], tuple[str, ...]]] = {
         "broadcast.plan": (tasks.plan, (broadcast_id,)),
         "broadcast.send_batch": (tasks.send_batch, ("b", broadcast_id)),
