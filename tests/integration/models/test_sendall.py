@@ -18,6 +18,7 @@ from broadcast.gates.gate import GateKind, GateScope
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience, Everyone, Tag
 from broadcast.plan.submission import Body, Figures, PublishedMeanwhileError
+from broadcast.reports import Report
 from broadcast.states import BatchState, BroadcastState, Phase
 from models import AttemptRow, ChunkRow, Reservation
 from models.ledger import operator, plans, resolves, retries, submits, sweeps
@@ -115,7 +116,7 @@ def test_a_plan_that_is_begun_again_makes_the_same_call(engine: Engine) -> None:
 def test_nobody_is_counted_and_no_set_has_anybody(engine: Engine, audience: Audience) -> None:
     broadcast_id = published(engine, audience)
 
-    def look() -> reports.Report:
+    def look() -> Report:
         told = reports.report(engine, broadcast_id)
         assert told.audience["planned"] is None
         assert set(told.recipients.values()) == {None}
