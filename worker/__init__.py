@@ -1,6 +1,6 @@
 """The worker: plans broadcasts, drives lanes, settles results. ``celery -A worker`` finds ``app``.
 
-``app`` is made when it is asked for, so that importing a module of this package does not cost Celery.
+``app`` is made when it is asked for, so that importing another module does not load Celery.
 """
 
 from __future__ import annotations

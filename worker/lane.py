@@ -1,4 +1,4 @@
-"""Driving a lane: one account's calls to WeChat, one call at a time, for one slice.
+"""Driving a lane: the calls of one account, one at a time, for one slice.
 
 The order is the promise's: token ready, then the limiter's slot, then the claim, which is committed
 before the call and reads everything that could forbid it, then the call, then the record. What a
@@ -73,46 +73,46 @@ class Slice:
     busy: bool = False
 
 
-def drive(context: LaneContext, *, seconds: float = SLICE_S) -> Slice:
-    """Drive the lane of ``context.account`` for about *seconds*, or until there is nothing to do."""
+def drive(lane: LaneContext, *, seconds: float = SLICE_S) -> Slice:
+    """Drive the lane of ``lane.account`` for about *seconds*, or until there is nothing to do."""
     done = Slice()
     try:
         held = leases.acquire(
-            context.engine, context.account.name, context.owner, breaker=context.rules.breaker
+            lane.engine, lane.account.name, lane.owner, breaker=lane.rules.breaker
         )
     except OutOfReachError as error:
-        log.warning("lane of %s: %s", context.account.name, error)
-        context.stopping.wait(AWAY_PAUSE_S)
+        log.warning("lane of %s: %s", lane.account.name, error)
+        lane.stopping.wait(AWAY_PAUSE_S)
         done.again = True
         return done
     if held is None:
         done.busy = True
         return done
     passing(Point.LANE_LEASED)
-    with context.heartbeat.keep(held) as lease:
+    with lane.heartbeat.keep(held) as lease:
         try:
-            _Drive(context, lease, done, until=time.monotonic() + seconds).run()
+            _Drive(lane, lease, done, until=time.monotonic() + seconds).run()
         finally:
             # Inside the heartbeat, so that no beat renews what was given back.
-            _release(context, lease)
+            _release(lane, lease)
     passing(Point.SLICE_ENDED)
-    done.again = done.again or _has_work(context, lease)
+    done.again = done.again or _has_work(lane, lease)
     return done
 
 
-def _release(context: LaneContext, lease: KeptLease) -> None:
+def _release(lane: LaneContext, lease: KeptLease) -> None:
     try:
-        leases.release(context.engine, lease.held)
+        leases.release(lane.engine, lease.held)
     except OutOfReachError as error:
-        log.warning("lane of %s runs out by itself: %s", context.account.name, error)
+        log.warning("lane of %s runs out by itself: %s", lane.account.name, error)
 
 
-def _has_work(context: LaneContext, lease: KeptLease) -> bool:
+def _has_work(lane: LaneContext, lease: KeptLease) -> bool:
     """Look once more: who was woken while this slice still held the lane found it busy."""
     try:
-        work = next_work.next_work(context.engine, lease.held.account)
+        work = next_work.next_work(lane.engine, lease.held.account)
     except OutOfReachError as error:
-        log.warning("lane of %s is left to the sweep: %s", context.account.name, error)
+        log.warning("lane of %s is left to the sweep: %s", lane.account.name, error)
         return False
     return work.kind in {Kind.CALL, Kind.VERIFY}
 
@@ -120,10 +120,8 @@ def _has_work(context: LaneContext, lease: KeptLease) -> bool:
 class _Drive:
     """One slice under way."""
 
-    def __init__(
-        self, context: LaneContext, lease: KeptLease, done: Slice, *, until: float
-    ) -> None:
-        self._context = context
+    def __init__(self, lane: LaneContext, lease: KeptLease, done: Slice, *, until: float) -> None:
+        self._lane = lane
         self._lease = lease
         self._done = done
         self._until = until
@@ -144,20 +142,18 @@ class _Drive:
                 if not self._step():
                     return False
             except OutOfReachError as error:
-                log.warning("lane of %s: %s", self._context.account.name, error)
+                log.warning("lane of %s: %s", self._lane.account.name, error)
                 if self._unsettled:
                     break
                 self._sleep(AWAY_PAUSE_S)
         return True
 
     def _over(self) -> bool:
-        return (
-            self._lease.lost or self._context.stopping.is_set() or time.monotonic() >= self._until
-        )
+        return self._lease.lost or self._lane.stopping.is_set() or time.monotonic() >= self._until
 
     def _step(self) -> bool:
         """Do the next thing; return False when there is nothing left for this slice."""
-        work = next_work.next_work(self._context.engine, self._lease.held.account)
+        work = next_work.next_work(self._lane.engine, self._lease.held.account)
         match work.kind:
             case Kind.REST:
                 return False
@@ -179,34 +175,32 @@ class _Drive:
         return True
 
     def _sleep(self, seconds: float) -> None:
-        self._context.stopping.wait(max(0.0, min(seconds, self._until - time.monotonic())))
+        self._lane.stopping.wait(max(0.0, min(seconds, self._until - time.monotonic())))
 
     def _meet(self, kept: NoAnswer) -> None:
-        preflight.meet(
-            self._context.engine, self._context.account, kept, waits=self._context.rules.waits
-        )
+        preflight.meet(self._lane.engine, self._lane.account, kept, waits=self._lane.rules.waits)
 
     def _verify(self, work: Work) -> None:
         """Ask mass/get about a 45065 that no attempt of ours explains."""
-        msg_id = next_work.said_msg_id(self._context.engine, work.batch_id)
+        msg_id = next_work.said_msg_id(self._lane.engine, work.batch_id)
         if msg_id is None:
             raise RuntimeError(f"batch {work.batch_id} has no msg_id to verify")
-        said = self._context.gateway.status(msg_id)
+        said = self._lane.gateway.status(msg_id)
         if isinstance(said, NoAnswer) and said.scope is Scope.ACCOUNT:
             self._meet(said)
             return
         known = None if isinstance(said, NoAnswer) else said is not None
         records.confirm(
-            self._context.engine, work.batch_id, msg_id, known=known, rules=self._context.rules
+            self._lane.engine, work.batch_id, msg_id, known=known, rules=self._lane.rules
         )
 
     def _call(self, work: Work) -> None:
-        context = self._context
-        token = context.gateway.token()
+        lane = self._lane
+        token = lane.gateway.token()
         if isinstance(token, NoAnswer):
             self._meet(token)
             return
-        wait_s = context.pace.take()
+        wait_s = lane.pace.take()
         if wait_s > 0:
             self._sleep(wait_s)
             return
@@ -214,13 +208,13 @@ class _Drive:
         message = self._prefetch.message(work)
         if message.problem is not None:
             log.error("batch %s of %s: %s", work.n, work.broadcast_id, message.problem)
-            preflight.cannot_be_made(context.engine, work.broadcast_id, message.problem)
+            preflight.cannot_be_made(lane.engine, work.broadcast_id, message.problem)
             return
         # Name, TCP and TLS may take longer than a claim may be old.
-        context.gateway.warm()
+        lane.gateway.warm()
         begun = clocks()
         self._unsettled = True
-        claim = claims.claim(context.engine, self._lease.held, work, rules=context.rules)
+        claim = claims.claim(lane.engine, self._lease.held, work, rules=lane.rules)
         if claim is None:
             self._unsettled = False
         else:
@@ -242,19 +236,19 @@ class _Drive:
         passing(Point.CALL_ENDED)
         decision = self._record(claim.attempt_id, fact, of=of)
         self._tell(work, claim.number, fact, decision=decision)
-        if fact.outcome is Outcome.TOKEN and (kept := self._context.gateway.replace(token)):
+        if fact.outcome is Outcome.TOKEN and (kept := self._lane.gateway.replace(token)):
             self._meet(kept)
 
     def _send(self, token: Token, message: Message) -> CallResult:
         if message.send_by is not None and message.send_by.over:
             return CallResult(outcome=Outcome.NOT_CALLED)
-        fact = self._context.gateway.send(token, message)
+        fact = self._lane.gateway.send(token, message)
         if fact.outcome is Outcome.TOKEN:
             return replace(fact, token_fingerprint=token.fingerprint)
         return fact
 
     def _message(self, work: Work) -> Message:
-        engine = self._context.engine
+        engine = self._lane.engine
         if work.broadcast_id not in self._said:
             self._said[work.broadcast_id] = next_work.said(engine, work.broadcast_id)
         said = self._said[work.broadcast_id]
@@ -265,7 +259,7 @@ class _Drive:
             content=json.loads(said.content),
             clientmsgid=work.clientmsgid,
         )
-        return self._context.gateway.ready(message)
+        return self._lane.gateway.ready(message)
 
     def _record(self, attempt_id: int, fact: CallResult, *, of: Called) -> Decision:
         """Store the fact, again and again while the database is away: nobody else knows it."""
@@ -274,7 +268,7 @@ class _Drive:
         while True:
             try:
                 decision = records.record(
-                    self._context.engine, attempt_id, fact, rules=self._context.rules, of=of
+                    self._lane.engine, attempt_id, fact, rules=self._lane.rules, of=of
                 )
             except OutOfReachError as error:
                 if time.monotonic() > give_up:

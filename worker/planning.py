@@ -28,42 +28,40 @@ class Planned:
     fit: str | None = None
 
 
-def plan(context: LaneContext, broadcast_id: str) -> Planned | None:
+def plan(lane: LaneContext, broadcast_id: str) -> Planned | None:
     """Plan a broadcast; return None if it does not wait for its plan (any more)."""
-    broadcast = plans.to_plan(context.engine, broadcast_id)
+    broadcast = plans.to_plan(lane.engine, broadcast_id)
     if broadcast is None:
         return None
-    cuts = plans.cuts_of(context.engine, broadcast)
-    if not plans.add_batches(context.engine, broadcast, context.account, cuts=cuts):
+    cuts = plans.cuts_of(lane.engine, broadcast)
+    if not plans.add_batches(lane.engine, broadcast, lane.account, cuts=cuts):
         return None
     passing(Point.PLAN_STORED)
-    said = _ask_quota(context)
+    said = _ask_quota(lane)
     if isinstance(said, NoAnswer):
         stops = said.scope is Scope.ACCOUNT or said.outcome in _PASSING
-        if stops and preflight.meet(
-            context.engine, context.account, said, waits=context.rules.waits
-        ):
+        if stops and preflight.meet(lane.engine, lane.account, said, waits=lane.rules.waits):
             return Planned(batches=len(cuts), waits=True)
         # quota/get was refused for itself, or the account is stopped by now and nothing is called
         # before a person acts: the plan goes on unproved, and 45009 will tell.
-        log.warning("quota of %s unproved: %s", context.account.name, said.errmsg)
+        log.warning("quota of %s unproved: %s", lane.account.name, said.errmsg)
     quota = said if isinstance(said, Quota) else None
     if quota is not None:
-        quotas.remember(context.engine, context.account, quota)
+        quotas.remember(lane.engine, lane.account, quota)
     proof = plans.open_for_calls(
-        context.engine,
+        lane.engine,
         broadcast,
-        context.account,
+        lane.account,
         cuts=cuts,
         quota=quota,
-        waits=context.rules.waits,
+        waits=lane.rules.waits,
     )
     passing(Point.PLAN_OPENED)
     return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
 
 
-def _ask_quota(context: LaneContext) -> Quota | NoAnswer:
+def _ask_quota(lane: LaneContext) -> Quota | NoAnswer:
     try:
-        return context.gateway.quota()
+        return lane.gateway.quota()
     except RedisAwayError as error:
         return NoAnswer(outcome=Outcome.WAIT, scope=Scope.ACCOUNT, errmsg=str(error))

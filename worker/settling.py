@@ -18,19 +18,19 @@ log = logging.getLogger(__name__)
 AT_ONCE = 50
 
 
-def settle(context: LaneContext) -> int:
+def settle(lane: LaneContext) -> int:
     """Ask for the account's due batches; return how many were answered."""
     answered = 0
-    waits = context.rules.waits
-    for batch in results.due_batches(context.engine, context.account.name, AT_ONCE, waits=waits):
+    waits = lane.rules.waits
+    for batch in results.due_batches(lane.engine, lane.account.name, AT_ONCE, waits=waits):
         passing(Point.SETTLE_TAKEN)
-        if context.stopping.is_set():
+        if lane.stopping.is_set():
             break
-        said = _ask(context, batch)
+        said = _ask(lane, batch)
         if isinstance(said, _Silence):
             break
         passing(Point.SETTLE_ANSWERED)
-        results.heard(context.engine, batch, said, waits=waits)
+        results.heard(lane.engine, batch, said, waits=waits)
         passing(Point.SETTLE_STORED)
         answered += 1
     return answered
@@ -40,19 +40,19 @@ class _Silence:
     """There is no answer, and none to expect for the next batch either."""
 
 
-def _ask(context: LaneContext, batch: Polled) -> str | _Silence | None:
+def _ask(lane: LaneContext, batch: Polled) -> str | _Silence | None:
     """Ask about *batch*; batches that were taken and not asked about come again by themselves."""
     try:
-        said = context.gateway.status(batch.msg_id)
+        said = lane.gateway.status(batch.msg_id)
     except RedisAwayError as error:
-        log.warning("results of %s are asked for later: %s", context.account.name, error)
+        log.warning("results of %s are asked for later: %s", lane.account.name, error)
         return _Silence()
     if not isinstance(said, NoAnswer):
         return said
     if said.scope is Scope.PATH:
-        results.unanswered(context.engine, batch, said, waits=context.rules.waits)
+        results.unanswered(lane.engine, batch, said, waits=lane.rules.waits)
     log.warning(
-        "results of %s are asked for later: %s %s %s", context.account.name, said.outcome,
+        "results of %s are asked for later: %s %s %s", lane.account.name, said.outcome,
         said.errcode or "", said.errmsg or "",
     )  # fmt: skip
     return _Silence()
