@@ -37,7 +37,12 @@ def plan(road: LaneContext, broadcast_id: str) -> Planned | None:
     if not plans.add_batches(road.engine, broadcast, road.account, cuts=cuts):
         return None
     passing(Point.PLAN_STORED)
-    said = _ask_quota(road)
+    try:
+        said = road.gateway.quota()
+    except RedisAwayError as error:
+        log.warning("quota of %s: %s", road.account.name, error)
+        preflight.wait_for_redis(road.engine, road.account)
+        return Planned(batches=len(cuts), waits=True)
     if isinstance(said, NoAnswer):
         stops = said.scope is Scope.ACCOUNT or said.outcome in _PASSING
         if stops and preflight.meet(road.engine, road.account, said, waits=road.rules.waits):
@@ -53,10 +58,3 @@ def plan(road: LaneContext, broadcast_id: str) -> Planned | None:
     )
     passing(Point.PLAN_OPENED)
     return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
-
-
-def _ask_quota(road: LaneContext) -> Quota | NoAnswer:
-    try:
-        return road.gateway.quota()
-    except RedisAwayError as error:
-        return NoAnswer(outcome=Outcome.WAIT, scope=Scope.ACCOUNT, errmsg=str(error))
