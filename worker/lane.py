@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any
@@ -24,7 +25,7 @@ from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.rules import Rules
 from broadcast.call.sendby import SendBy, clocks
 from broadcast.crashpoints import Point, passing
-from broadcast.errors import OutOfReachError
+from broadcast.errors import OutOfReachError, RedisAwayError
 from coordination.tokens import Token
 from models.ledger import claims, leases, preflight, records
 from models.ledger.claims import Claim
@@ -160,11 +161,21 @@ class _Drive:
             case Kind.WAIT:
                 return self._wait(work)
             case Kind.VERIFY:
-                self._verify(work)
+                self._with_redis(self._verify, work)
                 return True
             case Kind.CALL:
-                self._call(work)
+                self._with_redis(self._call, work)
                 return True
+
+    def _with_redis(self, do: Callable[[Work], None], work: Work) -> None:
+        """Do *work*; where Redis is away before its call, let the lane wait, so that it is seen."""
+        try:
+            do(work)
+        except RedisAwayError as error:
+            if self._unsettled:
+                raise
+            log.warning("lane of %s: %s", self._lane.account.name, error)
+            preflight.wait_for_redis(self._lane.engine, self._lane.account)
 
     def _wait(self, work: Work) -> bool:
         """Wait inside the slice for what is due in it; leave the rest to the sweep."""

@@ -37,7 +37,12 @@ def plan(lane: LaneContext, broadcast_id: str) -> Planned | None:
     if not plans.add_batches(lane.engine, broadcast, lane.account, cuts=cuts):
         return None
     passing(Point.PLAN_STORED)
-    said = _ask_quota(lane)
+    try:
+        said = lane.gateway.quota()
+    except RedisAwayError as error:
+        log.warning("quota of %s: %s", lane.account.name, error)
+        preflight.wait_for_redis(lane.engine, lane.account)
+        return Planned(batches=len(cuts), waits=True)
     if isinstance(said, NoAnswer):
         stops = said.scope is Scope.ACCOUNT or said.outcome in _PASSING
         if stops and preflight.meet(lane.engine, lane.account, said, waits=lane.rules.waits):
@@ -58,10 +63,3 @@ def plan(lane: LaneContext, broadcast_id: str) -> Planned | None:
     )
     passing(Point.PLAN_OPENED)
     return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
-
-
-def _ask_quota(lane: LaneContext) -> Quota | NoAnswer:
-    try:
-        return lane.gateway.quota()
-    except RedisAwayError as error:
-        return NoAnswer(outcome=Outcome.WAIT, scope=Scope.ACCOUNT, errmsg=str(error))

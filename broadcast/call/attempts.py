@@ -51,6 +51,7 @@ class Reason(StrEnum):
     REPEAT_UNKNOWN = "repeat_unknown"
     THROTTLED = "throttled"
     WECHAT_NOT_READY = "wechat_not_ready"
+    REDIS_AWAY = "redis_away"  #: it cannot be reached, or refuses to work: no token and no pace
     QUOTA_TODAY = "quota_today"
     QUOTA_MONTH = "quota_month"
     CONTENT_REFUSED = "content_refused"

@@ -15,6 +15,8 @@ from broadcast.call.waits import MINUTE, Waits
 
 #: Pause before WeChat is asked again for a token or a quota.
 NOT_READY = timedelta(seconds=5)
+#: Pause before Redis is asked again: it is ours, so this is no wait of WeChat's and has no scale.
+REDIS_AWAY = timedelta(seconds=2)
 
 #: Outcomes that only a human can mend.
 _STOPS = {

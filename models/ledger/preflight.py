@@ -38,6 +38,19 @@ def meet(engine: Engine, account: Account, result: NoAnswer, *, waits: Waits) ->
     return write(engine, work)
 
 
+def wait_for_redis(engine: Engine, account: Account) -> None:
+    """Let the lane of *account* wait because Redis gives neither token nor pace."""
+
+    def work(connection: Connection) -> None:
+        lanes.know(connection, account)
+        lanes.hold(connection, account.name)
+        until = now(connection) + preflight.REDIS_AWAY
+        lanes.wait(connection, account.name, until=until, reason=Reason.REDIS_AWAY)
+        due.refresh(connection, account.name)
+
+    write(engine, work)
+
+
 def cannot_be_made(engine: Engine, broadcast_id: str, problem: str) -> None:
     """Hold a broadcast of which no request can be made here: no call, and no word of WeChat's."""
 

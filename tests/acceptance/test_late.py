@@ -1,0 +1,87 @@
+"""A first call that would come too late: held, said with the one command, and sent by it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.conftest import sets_of
+from tests.kit import ledger
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
+
+HOUR = timedelta(hours=1)
+
+
+def start(system: System) -> None:
+    """Open the laptop: worker and beat begin."""
+    system.beat()
+    system.worker()
+
+
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_what_nobody_sent_in_time_is_held_and_goes_out_by_the_one_command(
+    start_system: StartSystem, *, scheduled: bool
+) -> None:
+    system = start_system(followers=20, BROADCAST_BATCH_SIZE="10")
+    at = ("--at", (datetime.now(UTC) + HOUR).isoformat()) if scheduled else ()
+    sent = system.send(system.simulator.openids(20), *at)["id"]
+    ledger.pass_time(system.engine, 3 * HOUR)
+
+    start(system)
+    system.until_state(sent, "held")
+
+    told = system.broadcast("status", sent, "--json")
+    assert "its first call would have come too late" in told.stderr
+    assert f"broadcast resume {sent}" in told.stderr
+    assert system.simulator.mass_calls() == []
+    assert system.broadcast("watch", sent, status=1).stdout.count(f"resume {sent}") == 1
+
+    system.broadcast("resume", sent)
+
+    assert sets_of(system.until_state(sent, "completed")) == {"accepted": 20}
+    assert system.simulator.ledger()["delivered_max"] == 1
+
+
+def test_what_may_be_late_goes_out_late(start_system: StartSystem) -> None:
+    system = start_system(followers=20, BROADCAST_BATCH_SIZE="10")
+    sent = system.send(system.simulator.openids(20), "--late-by", "4h")["id"]
+    ledger.pass_time(system.engine, 3 * HOUR)
+
+    start(system)
+
+    assert sets_of(system.until_state(sent, "completed")) == {"accepted": 20}
+
+
+def test_a_broadcast_that_stood_in_line_is_not_late(start_system: StartSystem) -> None:
+    """The lane was busy all the time; then it is the line that was long."""
+    system = start_system(followers=20, latency_ms=300, BROADCAST_BATCH_SIZE="2")
+    start(system)
+    first = system.send(system.simulator.openids(20), "--late-by", "1s")["id"]
+    second = system.send(system.simulator.openids(20), "--late-by", "1s", "--text", "b")["id"]
+
+    for sent in (first, second):
+        system.until_state(sent, "completed")
+    last = system.report(second)
+    assert last.started_at is not None
+    assert last.started_at - last.created_at > timedelta(seconds=1)
+
+
+def test_a_started_broadcast_goes_on_however_late(start_system: StartSystem) -> None:
+    system = start_system(followers=20, latency_ms=200, BROADCAST_BATCH_SIZE="2")
+    worker = system.worker()
+    sent = system.send(system.simulator.openids(20))["id"]
+    system.simulator.wait_for_jobs(2)
+    worker.kill()
+    until(lambda: system.report(sent).batches["accepted"] >= 1, 20, "a call that was recorded")
+    ledger.pass_time(system.engine, 3 * HOUR)
+
+    start(system)
+
+    assert sets_of(system.until_state(sent, "completed")) == {"accepted": 20}
+    assert system.simulator.ledger()["delivered_max"] == 1
