@@ -83,7 +83,12 @@ class CommandLine:
 
     def environment(self, changes: dict[str, str | None]) -> dict[str, str]:
         """Return the whole environment of a command."""
-        merged = {**os.environ, **self.env, **changes}
+        own = dict(self.env)
+        if "BROADCAST_ACCOUNTS_FILE" in {**own, **changes}:
+            # It takes the place of the one account.
+            own.pop("WECHAT_APPID", None)
+            own.pop("WECHAT_APPSECRET", None)
+        merged = {**os.environ, **own, **changes}
         return {name: value for name, value in merged.items() if value is not None}
 
     def rows(self) -> dict[str, int]:

@@ -99,7 +99,8 @@ class WarmPython:
         session: bool,
     ) -> Fork | None:
         """Start `python -m MODULE WORDS`; None where it needs an interpreter of its own."""
-        if os.environ.get(VARIABLE) == "interpreter":
+        # Apple's libraries do not work in a fork.
+        if os.environ.get(VARIABLE) == "interpreter" or sys.platform == "darwin":
             return None
         with self._guard:
             control = self._control or self._open()
