@@ -66,8 +66,7 @@ def test_a_redis_that_refuses_to_work_is_a_blocker_and_passes(
 
     with system.valkey.client() as client:
         works_again = fault(client)
-        seen: list[dict[str, Any]] = []
-        until(lambda: seen.extend(blockers(system, sent)) or seen, 15, "a blocker that names Redis")
+        seen = until(lambda: blockers(system, sent), 15, "a blocker that names Redis")
         works_again()
 
     assert seen[0]["cause"] == Cause.ACCOUNT_WAITS
