@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String, Text
-from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from broadcast.enums import recognised
 
 E = TypeVar("E", bound=StrEnum)
 
-#: Packed OpenIDs: MySQL's plain BLOB ends at 64 KiB, and 10,000 OpenIDs are 210 kB.
-Packed = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
-#: JSON and other long text. MySQL's plain TEXT ends at 64 KiB too.
-LongText = Text().with_variant(
-    mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
-)
+_MYSQL = {"mysql", "mariadb"}
 #: BIGINT that still numbers itself on SQLite. msg_id exceeds 32 bits.
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -28,17 +24,45 @@ def ascii_string(length: int) -> TypeEngine[str]:
     """Return a case-sensitive string type: MySQL's default collation compares without case."""
     return (
         String(length)
-        .with_variant(mysql.VARCHAR(length, charset="ascii", collation="ascii_bin"), "mysql",
-                      "mariadb")
-        .with_variant(postgresql.VARCHAR(length, collation="C"), "postgresql")
-    )  # fmt: skip
+        .with_variant(String(length, collation="ascii_bin"), "mysql", "mariadb")
+        .with_variant(String(length, collation="C"), "postgresql")
+    )
 
 
 def text_string(length: int) -> TypeEngine[str]:
     """Return a string type for words of people, emoji included, compared byte by byte."""
-    return String(length).with_variant(
-        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
-    )
+    return String(length).with_variant(String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+def _of_mysql() -> ModuleType:
+    """Return MySQL's own types; whoever uses another database does not load its drivers' code."""
+    return importlib.import_module("sqlalchemy.dialects.mysql")
+
+
+class Packed(TypeDecorator[bytes]):
+    """Packed OpenIDs: MySQL's plain BLOB ends at 64 KiB, and 10,000 OpenIDs are 210 kB."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Give MySQL its medium one."""
+        on_mysql = dialect.name in _MYSQL
+        return dialect.type_descriptor(_of_mysql().MEDIUMBLOB() if on_mysql else LargeBinary())
+
+
+class LongText(TypeDecorator[str]):
+    """JSON and other long text. MySQL's plain TEXT ends at 64 KiB too."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Give MySQL its medium one."""
+        if dialect.name not in _MYSQL:
+            return dialect.type_descriptor(Text())
+        medium = _of_mysql().MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin")
+        return dialect.type_descriptor(medium)
 
 
 class Moment(TypeDecorator[datetime]):
@@ -53,8 +77,8 @@ class Moment(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Give MySQL its fraction of a second."""
-        if dialect.name in {"mysql", "mariadb"}:
-            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        if dialect.name in _MYSQL:
+            return dialect.type_descriptor(_of_mysql().DATETIME(fsp=6))
         return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
