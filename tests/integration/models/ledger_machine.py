@@ -73,6 +73,8 @@ CLOSING: list[tuple[GateKind, SendPath | Literal[False] | None]] = [
 TIMED = {GateKind.SCHEDULE, GateKind.QUOTA}
 RESUMED = {GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD}
 PASSING = [1, 3, 7, 61, 600, 3_000, 3_600, 43_200, 80_000, 90_000]
+#: What is said while a call is under way: mostly nothing.
+MEANWHILE = st.sampled_from([*[None] * len(WORDS), *WORDS])
 MOST_BROADCASTS = 3
 
 #: Which of several; taken modulo their number, so that shrinking finds the first.
@@ -274,6 +276,12 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(pick=picks, word=st.sampled_from(WORDS))
     def person_says(self, pick: int, word: str) -> None:
         getattr(self, word)(one_of(list(self.world.broadcasts.values()), pick))
+
+    def somebody_says(self, pick: int, word: str | None) -> None:
+        """Let a person or WeChat say something while a call is under way."""
+        if word is not None:
+            getattr(self, word)(one_of(list(self.world.broadcasts.values()), pick))
+            self.the_promise_holds()
 
     def pause(self, broadcast: BroadcastModel) -> None:
         still = broadcast.ended or broadcast.cancelled or GateKind.PAUSE in broadcast.gates

@@ -188,6 +188,9 @@ def test_a_refusal_of_the_interface_leaves_calls_by_openid_alone(engine: Engine)
     assert (gate.scope, gate.path) == (GateScope.PATH, SendPath.SENDALL)
     assert driver.next().broadcast_id == by_openid
     driver.claim()
+    goes_on = reports.report(engine, by_openid)
+    assert (goes_on.state, list(goes_on.gates)) == (BroadcastState.SENDING, [])
+    assert list(blockers.of(goes_on)) == []
     told = reports.report(engine, everyone)
     stops = [(one.cause, one.path) for one in blockers.of(told)]
     assert stops == [(Cause.ACCOUNT_STOPPED, SendPath.SENDALL)]

@@ -23,6 +23,7 @@ from models.engine import open_engine
 from models.ledger import resolves
 from models.ledger.audit.findings import Check
 from tests.integration.models.ledger_machine import (
+    MEANWHILE,
     WHO,
     LedgerMachine,
     lies,
@@ -40,16 +41,17 @@ ANSWERS = st.sampled_from([*Reply, *REFUSALS])
 class Honest(LedgerMachine):
     """WeChat does what it says, and people say what they saw; nothing is ever told twice."""
 
-    def a_call(self, pick: int, what: Reply | int, told: bool) -> None:
+    def a_call(self, pick: int, what: Reply | int, told: bool, meanwhile: str | None) -> None:
         flight = self.call_begins(pick)
         if flight is not None:
+            self.somebody_says(pick, meanwhile)
             flight.reply = self._answered(flight, what)
             if told:
                 self._tell(flight, flight.reply)
 
     # A history is mostly calls.
-    call = rule(pick=picks, what=ANSWERS, told=st.booleans())(a_call)
-    another_call = rule(pick=picks, what=ANSWERS, told=st.booleans())(a_call)
+    call = rule(pick=picks, what=ANSWERS, told=st.booleans(), meanwhile=MEANWHILE)(a_call)
+    another_call = rule(pick=picks, what=ANSWERS, told=st.booleans(), meanwhile=MEANWHILE)(a_call)
 
     @precondition(lambda self: self.world.in_the_air())
     @rule(pick=picks, what=ANSWERS, told=st.booleans())
@@ -95,14 +97,16 @@ class Lying(LedgerMachine):
     honest = False
     evidence = frozenset({Check.MSG_IDS})
 
-    def a_call(self, pick: int, fact: CallResult, told: bool) -> None:
+    def a_call(self, pick: int, fact: CallResult, told: bool, meanwhile: str | None) -> None:
         flight = self.call_begins(pick)
-        if flight is not None and told:
-            self._tell(flight, fact)
+        if flight is not None:
+            self.somebody_says(pick, meanwhile)
+            if told:
+                self._tell(flight, fact)
 
     # A history is mostly calls.
-    call = rule(pick=picks, fact=lies, told=st.booleans())(a_call)
-    another_call = rule(pick=picks, fact=lies, told=st.booleans())(a_call)
+    call = rule(pick=picks, fact=lies, told=st.booleans(), meanwhile=MEANWHILE)(a_call)
+    another_call = rule(pick=picks, fact=lies, told=st.booleans(), meanwhile=MEANWHILE)(a_call)
 
     @precondition(lambda self: self.world.flights)
     @rule(pick=picks, fact=lies)
