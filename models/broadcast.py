@@ -77,7 +77,7 @@ class BroadcastRow(Base):
     woken_at: Mapped[datetime | None]
 
     __table_args__ = (
-        Index("ix_bc_broadcasts_account_phase", "account", "phase"),
+        Index("ix_bc_broadcasts_account_phase", "account", "phase", "result"),
         Index("ix_bc_broadcasts_due_at", "due_at", "account"),
         Index("ix_bc_broadcasts_phase", "phase"),
         Index("ix_bc_broadcasts_created_at", "created_at"),

@@ -206,7 +206,9 @@ def _broadcasts() -> None:
             ["account"], ["bc_accounts.name"], name="fk_bc_broadcasts_account_bc_accounts"
         ),
     )
-    op.create_index("ix_bc_broadcasts_account_phase", "bc_broadcasts", ["account", "phase"])
+    op.create_index(
+        "ix_bc_broadcasts_account_phase", "bc_broadcasts", ["account", "phase", "result"]
+    )
     op.create_index("ix_bc_broadcasts_created_at", "bc_broadcasts", ["created_at"])
     op.create_index("ix_bc_broadcasts_due_at", "bc_broadcasts", ["due_at", "account"])
     op.create_index("ix_bc_broadcasts_phase", "bc_broadcasts", ["phase"])
@@ -276,8 +278,16 @@ def _gates() -> None:
             ["account"], ["bc_accounts.name"], name="fk_bc_gates_account_bc_accounts"
         ),
     )
-    op.create_index("ix_bc_gates_broadcast_id", "bc_gates", ["broadcast_id", "account"])
-    op.create_index("ix_bc_gates_standing", "bc_gates", ["account", "opened_at", "broadcast_id"])
+    op.create_index(
+        "ix_bc_gates_broadcast_id", "bc_gates", ["broadcast_id", "account", "opened_at"]
+    )
+    op.create_index(
+        "ix_bc_gates_standing",
+        "bc_gates",
+        ["account", "broadcast_id", "opened_at"],
+        postgresql_where=sa.text("opened_at IS NULL"),
+        sqlite_where=sa.text("opened_at IS NULL"),
+    )
 
 
 def _skipped() -> None:
@@ -355,10 +365,16 @@ def _batches() -> None:
         sa.UniqueConstraint("broadcast_id", "n", name="uq_bc_batches_broadcast_id_n"),
     )
     op.create_index("ix_bc_batches_account_msg_id", "bc_batches", ["account", "msg_id"])
-    op.create_index("ix_bc_batches_account_state", "bc_batches", ["account", "state"])
     op.create_index("ix_bc_batches_next", "bc_batches", ["broadcast_id", "state", "n"])
     op.create_index("ix_bc_batches_parent_id", "bc_batches", ["parent_id"])
-    op.create_index("ix_bc_batches_poll_at", "bc_batches", ["poll_at"])
+    op.create_index(
+        "ix_bc_batches_poll_at",
+        "bc_batches",
+        ["account", "poll_at"],
+        postgresql_where=sa.text("poll_at IS NOT NULL"),
+        sqlite_where=sa.text("poll_at IS NOT NULL"),
+    )
+    op.create_index("ix_bc_batches_state", "bc_batches", ["state", "account"])
 
 
 def _attempts() -> None:

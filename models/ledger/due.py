@@ -43,7 +43,7 @@ def of_account(connection: Connection, account: str, moment: datetime) -> Sequen
     ).all()
     if not rows:
         return ()
-    gates = standing.of_account(connection, account)
+    gates = standing.of_account(connection, account, [row.id for row in rows])
     own: dict[str | None, list[Gate]] = defaultdict(list)
     for gate in gates:
         own[gate.broadcast_id].append(gate)

@@ -13,6 +13,7 @@ from broadcast.call.waits import Waits
 from broadcast.events import EventKind
 from broadcast.gates.gate import GateKind, GateScope
 from broadcast.states import BatchState
+from models.account import Lane
 from models.batch import Batch
 from models.engine import now
 from models.gate import GateRow
@@ -59,16 +60,14 @@ def due_accounts(engine: Engine) -> list[str]:
     Not those that WeChat stopped: it would answer the question in the same way.
     """
     stopped = exists().where(
-        GateRow.account == Batch.account, GateRow.opened_at.is_(None),
+        GateRow.account == Lane.account, GateRow.opened_at.is_(None),
         GateRow.broadcast_id == "", GateRow.kind == GateKind.STOP,
         GateRow.scope == GateScope.ACCOUNT,
     )  # fmt: skip
     with read(engine) as connection:
-        return list(
-            connection.scalars(
-                select(Batch.account).where(Batch.poll_at <= now(connection), ~stopped).distinct()
-            )
-        )
+        due = exists().where(Batch.account == Lane.account, Batch.poll_at <= now(connection))
+        query = select(Lane.account).where(due, ~stopped).order_by(Lane.account)
+        return list(connection.scalars(query))
 
 
 def due_batches(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, exists, select, true
+from sqlalchemy import Connection, bindparam, exists, or_, select, true
 from sqlalchemy.orm import aliased
 
 from broadcast.states import BATCH_AT_REST
@@ -46,13 +46,14 @@ _BATCH = (
     .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
     .where(Batch.id == bindparam("batch_id"))
 )
+_GATE = exists().where(GateRow.account == BroadcastRow.account, GateRow.opened_at.is_(None))
 _BROADCAST = select(
     *columns(HeldBroadcast, BroadcastRow, "has_gates", "now"),
     database_now().label("now"),
-    exists()
-    .where(GateRow.account == BroadcastRow.account, GateRow.opened_at.is_(None))
-    .where(GateRow.broadcast_id.in_(["", BroadcastRow.id]))
-    .label("has_gates"),
+    or_(
+        _GATE.where(GateRow.broadcast_id == ""),
+        _GATE.where(GateRow.broadcast_id == BroadcastRow.id),
+    ).label("has_gates"),
 ).where(BroadcastRow.id == bindparam("broadcast_id"))
 
 

@@ -51,13 +51,13 @@ def names(engine: Engine) -> list[str]:
 def with_work(engine: Engine) -> list[str]:
     """Return the names of the accounts for which something is left to send or to ask WeChat for."""
     polled = exists().where(Batch.account == AccountRow.name, Batch.poll_at.is_not(None))
-    held = BroadcastRow.result == BroadcastState.HELD
-    sends = exists().where(
-        BroadcastRow.account == AccountRow.name,
-        BroadcastRow.phase.in_([Phase.PLANNING, Phase.SENDING]) | held,
+    mine = BroadcastRow.account == AccountRow.name
+    sends = exists().where(mine, BroadcastRow.phase.in_([Phase.PLANNING, Phase.SENDING]))
+    held = exists().where(
+        mine, BroadcastRow.phase == Phase.ENDED, BroadcastRow.result == BroadcastState.HELD
     )
     with read(engine) as connection:
-        found = select(AccountRow.name).where(sends | polled).order_by(AccountRow.name)
+        found = select(AccountRow.name).where(sends | held | polled).order_by(AccountRow.name)
         return list(connection.scalars(found))
 
 

@@ -12,7 +12,6 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.gates.gate import OPEN_BY_TIME, Gate, GateKind
 from broadcast.states import Phase
-from models.broadcast import BroadcastRow
 from models.engine import now
 from models.gate import GateRow
 from models.ledger.rows import HeldBroadcast
@@ -27,23 +26,15 @@ def of(connection: Connection, account: str, broadcast_id: str = "") -> list[Gat
     return [_gate(row) for row in connection.execute(_STANDING, whose).mappings()]
 
 
-def of_account(connection: Connection, account: str) -> list[Gate]:
-    """Return the gates that nobody opened of the account, its paths, and its open broadcasts."""
-    open_ones = (
-        select(BroadcastRow.id)
-        .where(BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES))
-        .scalar_subquery()
-    )
-    whose = (GateRow.broadcast_id == "") | GateRow.broadcast_id.in_(open_ones)
-    query = _GATES.where(GateRow.account == account, whose)
-    return [_gate(row) for row in connection.execute(query).mappings()]
+def of_account(connection: Connection, account: str, ids: Iterable[str]) -> list[Gate]:
+    """Return the gates that nobody opened of the account, its paths, and some of its broadcasts."""
+    whose = {"account": account, "ids": ["", *ids]}
+    return [_gate(row) for row in connection.execute(_STANDING, whose).mappings()]
 
 
-def of_accounts(connection: Connection, accounts: Iterable[str] | None) -> list[Gate]:
-    """Return the gates of some accounts (None: all) and their paths that nobody opened."""
-    query = _GATES.where(GateRow.broadcast_id == "")
-    if accounts is not None:
-        query = query.where(GateRow.account.in_(list(accounts)))
+def of_accounts(connection: Connection, accounts: Iterable[str]) -> list[Gate]:
+    """Return the gates of some accounts and their paths that nobody opened."""
+    query = _GATES.where(GateRow.account.in_(list(accounts)), GateRow.broadcast_id == "")
     return [_gate(row) for row in connection.execute(query).mappings()]
 
 
