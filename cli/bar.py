@@ -51,9 +51,11 @@ class Bar:
         """Move the bar to how far the report is."""
         planned = report.audience["planned"] or 0
         total = report.batches["total"]
+        name = "following.bar" if total else "following.bar_uncut"
+        if report.audience["planned"] is None:
+            name = "following.bar_calls"
         figures = self._texts(
-            "following.bar" if total else "following.bar_uncut",
-            accepted=report.recipients["accepted"], planned=planned,
+            name, accepted=report.recipients["accepted"], planned=planned,
             done=total - report.batches["waiting"], total=total,
         )  # fmt: skip
         self._bar.update(

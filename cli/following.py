@@ -248,6 +248,10 @@ class Lines:
 
 def _line(report: Report) -> Message:
     total = report.batches["total"]
+    if report.audience["planned"] is None:
+        # The list is WeChat's, or is resolved by the plan alone.
+        done = total - report.batches["waiting"]
+        return Message("following.line_calls", state=report.state, done=done, total=total)
     return Message(
         "following.line" if total else "following.line_uncut", state=report.state,
         accepted=report.recipients["accepted"], planned=report.audience["planned"],

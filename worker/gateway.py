@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, NoAnswer, storable_status
 from broadcast.plan import Quota
 from coordination.tokens import Token
@@ -14,6 +15,10 @@ from wechat.request import Body
 from worker import translate
 from worker.account_client import AccountClient
 from worker.ports import Message, ToTag
+
+_INTERFACES: dict[SendPath, type[MassSend | MassSendAll]] = {
+    SendPath.MASS_SEND: MassSend, SendPath.SENDALL: MassSendAll,
+}  # fmt: skip
 
 
 class WeChatGateway:
@@ -83,10 +88,10 @@ class WeChatGateway:
                 return None
             return translate.no_answer(error)
 
-    def quota(self) -> Quota | NoAnswer:
-        """Return today's calls of mass/send, or why WeChat gave no answer."""
+    def quota(self, path: SendPath) -> Quota | NoAnswer:
+        """Return today's calls of one interface, or why WeChat gave no answer."""
         try:
-            quota = self._client.ask(QuotaGet(cgi_path=MassSend.path))
+            quota = self._client.ask(QuotaGet(cgi_path=_INTERFACES[path].path))
         except translate.NO_ANSWER as error:
             return translate.no_answer(error)
         return Quota(

@@ -38,7 +38,7 @@ def plan(lane: LaneContext, broadcast_id: str) -> Planned | None:
         return None
     passing(Point.PLAN_STORED)
     try:
-        said = lane.gateway.quota()
+        said = lane.gateway.quota(broadcast.path)
     except RedisAwayError as error:
         log.warning("quota of %s: %s", lane.account.name, error)
         preflight.wait_for_redis(lane.engine, lane.account)
@@ -52,7 +52,7 @@ def plan(lane: LaneContext, broadcast_id: str) -> Planned | None:
         log.warning("quota of %s unproved: %s", lane.account.name, said.errmsg)
     quota = said if isinstance(said, Quota) else None
     if quota is not None:
-        quotas.remember(lane.engine, lane.account, quota)
+        quotas.remember(lane.engine, lane.account, quota, path=broadcast.path)
     proof = plans.open_for_calls(
         lane.engine,
         broadcast,

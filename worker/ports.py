@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.sendby import SendBy
 from broadcast.plan import Quota
@@ -84,8 +85,8 @@ class Gateway(Protocol):
     def status(self, msg_id: int) -> str | NoAnswer | None:
         """Return mass/get's word, None for 40059, or why it gave none."""
 
-    def quota(self) -> Quota | NoAnswer:
-        """Return today's calls of mass/send, or why WeChat gave no answer."""
+    def quota(self, path: SendPath) -> Quota | NoAnswer:
+        """Return today's calls of one interface, or why WeChat gave no answer."""
 
 
 class Pace(Protocol):

@@ -132,10 +132,15 @@ def table(found: list[Report], texts: Texts, *, wide: bool) -> Table:
     for report in found:
         made.add_row(
             report.id, escape(report.account), _created(report.created_at, texts, wide=wide),
-            f"{report.recipients['accepted']:,}", f"{report.audience['planned']:,}",
+            _figure(report.recipients["accepted"]), _figure(report.audience["planned"]),
             texts(f"state.short.{report.state}"),
         )  # fmt: skip
     return made
+
+
+def _figure(figure: int | None) -> str:
+    """Return a figure; of a list that is WeChat's there is none."""
+    return "-" if figure is None else f"{figure:,}"
 
 
 def _created(moment: datetime, texts: Texts, *, wide: bool) -> str:

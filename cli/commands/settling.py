@@ -96,7 +96,7 @@ def resolved(broadcast_id: str, done: Resolved, msg_id: int | None) -> Iterator[
 
 
 def _word(broadcast_id: str, done: Resolved, msg_id: int | None) -> Message:
-    facts: dict[str, object] = {"id": broadcast_id, "n": done.n, "size": done.size}
+    facts: dict[str, object] = {"id": broadcast_id, "n": done.n, "size": done.size or 0}
     if msg_id is not None:
         name = "resolve.sent" if done.changed else "resolve.sent_already"
         return Message(name, msg_id=msg_id, **facts)

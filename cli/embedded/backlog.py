@@ -27,7 +27,7 @@ def lines(engine: Engine, known: Collection[str]) -> Iterator[Message]:
     for one in told[:MOST_NAMED]:
         yield Message(
             "up.backlog_line", id=one.id, account=one.account,
-            followers=one.recipients["waiting"], since=Moment(one.created_at, one.now),
+            followers=one.recipients["waiting"] or 0, since=Moment(one.created_at, one.now),
         )  # fmt: skip
     if len(told) > MOST_NAMED:
         yield Message("up.backlog_more", n=len(told) - MOST_NAMED)

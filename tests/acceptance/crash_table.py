@@ -171,19 +171,19 @@ class SubmitRow:
     left: str
     #: The same command at once.
     at_once: str
-    #: It was published before the death; else the upload must be dead for a minute.
+    #: It was published before the death.
     published: bool
 
 
-_REFUSED = "Refused: an upload under this key may be under way. A minute later it makes the one."
+_ANEW = "Makes the broadcast, by an upload of its own. The dead one is removed after an hour."
 _SAME = "Answers with the same broadcast."
 
 SUBMIT = (
-    SubmitRow(point=Point.SUBMIT_BEGUN, published=False, at_once=_REFUSED,
-              left="An open upload that nobody sees."),
-    SubmitRow(point=Point.SUBMIT_STORED, published=False, at_once=_REFUSED,
-              left="An open upload with its OpenIDs, that nobody sees."),
-    SubmitRow(point=Point.SUBMIT_PUBLISHING, published=False, at_once=_REFUSED,
+    SubmitRow(point=Point.SUBMIT_BEGUN, published=False, at_once=_ANEW,
+              left="An open upload, which no lane sees."),
+    SubmitRow(point=Point.SUBMIT_STORED, published=False, at_once=_ANEW,
+              left="An open upload with its OpenIDs, which no lane sees."),
+    SubmitRow(point=Point.SUBMIT_PUBLISHING, published=False, at_once=_ANEW,
               left="The same: the database forgets the open transaction."),
     SubmitRow(point=Point.SUBMIT_PUBLISHED, published=True, at_once=_SAME,
               left="A whole broadcast, with nobody woken."),

@@ -25,7 +25,7 @@ from broadcast import names
 from broadcast.call.outcomes import Outcome
 from broadcast.call.waits import Waits
 from broadcast.settings import Settings
-from broadcast.states import BroadcastState
+from broadcast.states import BroadcastState, Phase
 from models import Batch
 from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow
@@ -232,9 +232,10 @@ class Installation(System):
             return {row.clientmsgid: row.n for row in rows}
 
     def broadcasts(self) -> int:
-        """How many broadcasts are stored, seen or not."""
+        """How many broadcasts are stored; an upload of a command that died is none."""
+        query = select(func.count()).where(BroadcastRow.phase != Phase.UPLOADING)
         with read(self.engine) as connection:
-            return connection.scalar(select(func.count()).select_from(BroadcastRow)) or 0
+            return connection.scalar(query) or 0
 
 
 def _what(call: dict[str, object]) -> Seen:

@@ -193,7 +193,7 @@ class Actor:
         connection = engine.connect()
         connection.begin()
         if engine.dialect.name == "postgresql":
-            connection.execute(text("LOCK TABLE lanes IN EXCLUSIVE MODE"))
+            connection.execute(text("LOCK TABLE bc_lanes IN EXCLUSIVE MODE"))
 
         def release() -> None:
             connection.close()

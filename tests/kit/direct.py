@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.plan import submission
-from broadcast.plan.audience import OpenIDs
+from broadcast.plan.audience import Audience, OpenIDs
+from broadcast.plan.chunk import Chunk
 from models.ledger import submits
 from producer import audience
 
@@ -28,28 +29,43 @@ def submit(
     text: str = "您好",
     priority: int = 0,
 ) -> str:
-    """Store and publish a text for *openids*; wake for nobody. Return the broadcast's id."""
-    content = json.dumps({"msgtype": "text", "text": {"content": text}}, ensure_ascii=False)
+    """Store and publish a text for *openids*; wake nobody. Return the broadcast's id."""
     with audience.read(list(openids)) as read:
-        body = submission.Body(
-            account=account, key=key, content=content, msgtype="text",
-            content_digest=hashlib.sha256(content.encode()).hexdigest(),
-            audience=OpenIDs(digest=read.digest),
-        )  # fmt: skip
-        broadcast_id = submits.begin(engine, body, who="test")
-        submits.add_chunks(engine, broadcast_id, read.chunks())
         figures = submission.Figures(
             read=read.read, malformed=0, duplicate=0, planned=read.planned, samples={},
             calls=plan.batch_count(read.planned, batch_size),
         )  # fmt: skip
-        submits.publish(
-            engine,
-            broadcast_id,
-            body,
-            figures=figures,
-            terms=submission.Terms(
-                who="test", again=True, priority=priority, batch_size=batch_size
-            ),
-            quota=None,
-        )
+        terms = submission.Terms(who="test", again=True, priority=priority, batch_size=batch_size)
+        body = _body(account, OpenIDs(digest=read.digest), key=key, text=text)
+        return _submit(engine, body, read.chunks(), figures=figures, terms=terms)
+
+
+def submit_to(engine: Engine, account: Account, to: Audience, *, key: str) -> str:
+    """Store and publish a text to a list that is WeChat's; wake nobody. Return its id."""
+    figures = submission.Figures(planned=None, calls=1, samples={})
+    terms = submission.Terms(who="test", again=True)
+    return _submit(
+        engine, _body(account, to, key=key, text="您好"), (), figures=figures, terms=terms
+    )
+
+
+def _body(account: Account, to: Audience, *, key: str, text: str) -> submission.Body:
+    content = json.dumps({"msgtype": "text", "text": {"content": text}}, ensure_ascii=False)
+    return submission.Body(
+        account=account, key=key, content=content, msgtype="text",
+        content_digest=hashlib.sha256(content.encode()).hexdigest(), audience=to,
+    )  # fmt: skip
+
+
+def _submit(
+    engine: Engine,
+    body: submission.Body,
+    chunks: Iterable[Chunk],
+    *,
+    figures: submission.Figures,
+    terms: submission.Terms,
+) -> str:
+    broadcast_id = submits.begin(engine, body, who=terms.who)
+    submits.add_chunks(engine, broadcast_id, chunks)
+    submits.publish(engine, broadcast_id, body, figures=figures, terms=terms, quota=None)
     return broadcast_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 MASS_SEND = "/cgi-bin/message/mass/send"
+MASS_SENDALL = "/cgi-bin/message/mass/sendall"
 MASS_GET = "/cgi-bin/message/mass/get"
 QUOTA = "/cgi-bin/openapi/quota/get"
 STABLE_TOKEN = "/cgi-bin/stable_token"

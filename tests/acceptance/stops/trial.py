@@ -31,7 +31,7 @@ TAKEN = {BatchState.ACCEPTED, BatchState.FINISHED}
 #: What is told of a broadcast after the word, in which set its rest is, and how that stands.
 AFTERWARDS = {
     Word.PAUSE: ("paused", "waiting", BatchState.PLANNED),
-    Word.CANCEL: ("partial", "cancelled", BatchState.CANCELLED),
+    Word.CANCEL: ("cancelled", "cancelled", BatchState.CANCELLED),
     Word.HALT: ("held", "waiting", BatchState.PLANNED),
     Word.HALT_ALL: ("held", "waiting", BatchState.PLANNED),
 }
@@ -181,7 +181,7 @@ class _Trial:
             operator.unhalt(self._system.engine, account, who="tests")
         elif state is BroadcastState.PAUSED:
             operator.resume(self._system.engine, self._target, who="tests")
-        elif state is BroadcastState.PARTIAL:
+        elif state is BroadcastState.CANCELLED:
             whole.remove(self._target)
         self._ground.wake(names.SWEEP)
         for broadcast_id in whole:

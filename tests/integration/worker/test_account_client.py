@@ -13,6 +13,7 @@ import pytest
 
 from broadcast import accounts, redaction
 from broadcast.call.outcomes import Outcome, Scope
+from broadcast.call.path import SendPath
 from broadcast.call.result import LONGEST_MSG_STATUS, CallResult, NoAnswer
 from broadcast.plan import Quota
 from coordination.connection import connect
@@ -247,7 +248,7 @@ def test_a_question_without_an_answer_says_whom_that_concerns(
 ) -> None:
     wechat.answers[MassGet.path] = wechat.answers[QuotaGet.path] = answer
 
-    for said in (gateway.status(7), gateway.quota()):
+    for said in (gateway.status(7), gateway.quota(SendPath.MASS_SEND)):
         assert isinstance(said, NoAnswer)
         assert (said.outcome, said.scope) == (outcome, scope)
 
@@ -273,7 +274,8 @@ def test_without_a_token_the_account_calls_nothing(
         fetcher = ClientTokenFetcher({account.appid: account}, {account.appid: http_client})
         gateway = WeChatGateway(AccountClient(http_client, TokenService(redis, fetcher), account))
         # The second is told of the first one's failure and asks nobody.
-        told = [gateway.token(), gateway.quota(), gateway.refresh(only_expiring=True)]
+        quota = gateway.quota(SendPath.MASS_SEND)
+        told = [gateway.token(), quota, gateway.refresh(only_expiring=True)]
         http_client.close()
 
     assert len(server.requests) == 1
@@ -286,5 +288,5 @@ def test_figures_of_a_quota_are_such_as_the_ledger_holds(
     wechat: WeChat, gateway: WeChatGateway
 ) -> None:
     wechat.answers[QuotaGet.path] = {"quota": {"daily_limit": 10**15, "used": -3, "remain": 93}}
-    assert gateway.quota() == Quota(daily_limit=2**31 - 1, used=0, remain=93)
-    assert not isinstance(gateway.quota(), CallResult)
+    assert gateway.quota(SendPath.MASS_SEND) == Quota(daily_limit=2**31 - 1, used=0, remain=93)
+    assert not isinstance(gateway.quota(SendPath.MASS_SEND), CallResult)

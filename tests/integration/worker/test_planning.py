@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, select
 
+from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.rules import DEFAULT_RULES
 from broadcast.events import EventKind
@@ -32,7 +33,7 @@ class WeChatStub:
 
     together: threading.Barrier
 
-    def quota(self) -> Quota | NoAnswer:
+    def quota(self, path: SendPath) -> Quota | NoAnswer:
         self.together.wait()
         return ledger.PLENTY
 

@@ -16,6 +16,7 @@ from broadcast import openid
 from broadcast.call import sendby
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
+from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
 from broadcast.errors import DatabaseAwayError
@@ -72,7 +73,7 @@ class WeChat:
     def status(self, msg_id: int) -> NoReturn:
         raise AssertionError("nothing is to be verified")
 
-    def quota(self) -> NoReturn:
+    def quota(self, path: SendPath) -> NoReturn:
         raise AssertionError("nothing is to be planned")
 
 
