@@ -179,10 +179,6 @@ class AuditedBroadcast:
 class AuditedRange:
     """What is really in the range of a batch."""
 
-    first: str
-    last: str
-    #: Sorted, and none twice.
-    ascending: bool
     #: Sum of a mark of each OpenID; equal for the same OpenIDs in any order.
     marks: int
     #: The clientmsgid that they make.

@@ -145,6 +145,13 @@ def test_range_that_its_list_does_not_have_is_found(
     assert finding(engine, Found.RANGE).n == 4
 
 
+def test_batches_without_any_list_are_found(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    for n in (1, 2):
+        change_batch(engine, broadcast_id, n, list="left", start=0)
+    assert {Found.RANGE, Found.NO_BATCH} <= found(engine)
+
+
 def test_batches_with_one_range_are_found(engine: Engine, broadcast_id: str) -> None:
     change_batch(engine, broadcast_id, 4, start=0)
     assert {Found.NO_BATCH, Found.TWICE, Found.KEY_CHANGED} <= found(engine)
