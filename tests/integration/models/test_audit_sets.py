@@ -388,9 +388,16 @@ def test_follower_who_is_neither_in_a_batch_nor_left_out_is_found(
     engine: Engine, shrunk: str
 ) -> None:
     remove(engine, ChunkRow, (ChunkRow.broadcast_id == shrunk) & (ChunkRow.list == "capped"))
+    assert found(engine) == {Found.MEMBERS}
     change(engine, Skipped, Skipped.broadcast_id == shrunk, count=0)
     change_broadcast(engine, shrunk, capped=0)
     assert Found.READ in found(engine)
+
+
+def test_more_who_were_left_out_than_the_figure_says_are_found(engine: Engine, shrunk: str) -> None:
+    change_broadcast(engine, shrunk, capped=2, read=41)
+    change(engine, Skipped, Skipped.broadcast_id == shrunk, count=2)
+    assert {Found.SKIPPED, Found.PLANNED} == found(engine)
 
 
 # -- other releases
