@@ -106,7 +106,8 @@ def _gaps(case: Case, name: str) -> Iterator[Finding]:
 def _result(case: Case) -> Iterator[Finding]:
     row, ended = case.row, case.row.phase is Phase.ENDED
     states = Counter(batch.state for batch in case.batches)
-    if all(is_recognised(word) for word in (row.phase, *states)):
+    words = [row.phase, *states, *([row.result] if row.result else [])]
+    if all(is_recognised(word) for word in words):
         rests = resting_state(states)
         stands = row.result or row.phase
         never_cut = case.cancel is not None and row.result is BroadcastState.CANCELLED

@@ -407,3 +407,14 @@ def test_state_of_a_newer_release_is_no_finding(engine: Engine, broadcast_id: st
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE bc_batches SET state = 'napping' WHERE n = 4")
     assert found(engine) == set()
+
+
+def test_result_of_a_newer_release_is_no_finding(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    driver.call(said(0, msg_id=2))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE bc_broadcasts SET result = 'recalled'")
+    assert ledger.batch(engine, broadcast_id).state is BatchState.ACCEPTED
+    assert found(engine) == set()
