@@ -118,6 +118,11 @@ class AuditedGate:
     opened_at: datetime | None
     opened_counter: int | None
 
+    @property
+    def is_understood(self) -> bool:
+        """Whether this release knows what it forbids."""
+        return is_recognised(self.kind) and is_recognised(self.scope)
+
     def opens_at(self) -> datetime | None:
         """Return when it opens by itself; None: somebody must open it."""
         return self.until if self.kind in OPEN_BY_TIME else None
@@ -129,7 +134,7 @@ class AuditedGate:
         """
         opened, opens = self.opened_counter, self.opens_at()
         return (
-            is_recognised(self.kind)
+            self.is_understood
             and self.path in {None, call.path}
             and self.closed_counter <= call.gate_counter
             and (opened is None or call.gate_counter < opened)
@@ -179,10 +184,6 @@ class AuditedBroadcast:
 class AuditedRange:
     """What is really in the range of a batch."""
 
-    first: str
-    last: str
-    #: Sorted, and none twice.
-    ascending: bool
     #: Sum of a mark of each OpenID; equal for the same OpenIDs in any order.
     marks: int
     #: The clientmsgid that they make.

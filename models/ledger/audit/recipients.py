@@ -1,8 +1,8 @@
 """The lists of a broadcast, read chunk by chunk: how many, in order, whose key, and in two batches?
 
-A list is sorted, so one look proves that nobody stands in two batches: the OpenIDs of each ascend,
-and none reaches into the next. Only where that does not hold are they sorted once more, in slices
-that bound the memory.
+A list is sorted and batches are ranges of it, so one look proves that nobody stands in two: its
+OpenIDs rise, and no range reaches into the next. Only where that does not hold are they sorted once
+more, in slices that bound the memory.
 """
 
 from __future__ import annotations
@@ -82,8 +82,7 @@ def read(
     )  # fmt: skip
     leaves = [batch for batch in batches if planned and batch.state is not BatchState.SPLIT]
     if planned:
-        there = [ranges[batch.id] for batch in leaves if batch.id in ranges]
-        doubtful = 0 if _are_apart(there) else sum(batch.size or 0 for batch in leaves)
+        doubtful = 0 if _are_apart(leaves, look) else sum(batch.size or 0 for batch in leaves)
     else:
         doubtful = 0 if look.rises[found.resolved] else found.size(found.resolved)
     owned = functools.partial(
@@ -180,12 +179,8 @@ def _end(piece: _Piece) -> int:
 
 
 def _range(row: AuditedBroadcast, packed: bytes) -> AuditedRange:
-    ids = unpacked(packed)
     key = clientmsgid.derive(appid=row.appid, key=row.key, content=row.content, packed=packed)
-    return AuditedRange(
-        first=_text(ids[:1]), last=_text(ids[-1:]), ascending=_ascends(ids), marks=_sum(ids),
-        key=key,
-    )  # fmt: skip
+    return AuditedRange(marks=_sum(unpacked(packed)), key=key)
 
 
 def _text(one: IDs) -> str:
@@ -252,11 +247,12 @@ def _twice(owned: Callable[[], Iterator[tuple[int, IDs]]], size: int) -> Iterato
             yield Found.LISTED_TWICE, None, facts
 
 
-def _are_apart(ranges: Iterable[AuditedRange]) -> bool:
-    """Tell whether order alone proves that nobody stands in two of *ranges*."""
-    rising = sorted(ranges, key=lambda one: one.first)
-    neighbours = itertools.pairwise(rising)
-    return all(one.ascending for one in rising) and all(a.last < b.first for a, b in neighbours)
+def _are_apart(leaves: Sequence[AuditedBatch], look: _Look) -> bool:
+    """Tell whether order alone proves that nobody stands in two of *leaves*."""
+    lists = {batch.list or "" for batch in leaves}
+    rising = sorted(leaves, key=lambda batch: batch.start)
+    disjoint = all(one.end <= other.start for one, other in itertools.pairwise(rising))
+    return len(lists) <= 1 and all(look.rises[name] for name in lists) and disjoint
 
 
 def _in_slice(part: int, slices: int, ids: IDs) -> npt.NDArray[np.bool_]:
@@ -274,6 +270,8 @@ def _repeated(
         ids = whole[chosen(whole)]
         ids_of.append(ids)
         owners_of.append(np.full(len(ids), n, np.int64))
+    if not ids_of:
+        return
     ids, owners = np.concatenate(ids_of), np.concatenate(owners_of)
     order = ids.argsort(kind="stable")
     ids, owners = ids[order], owners[order]

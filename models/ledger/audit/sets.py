@@ -84,12 +84,13 @@ def _tiles(case: Case) -> Iterator[Finding]:
     total = sum(batch.size or 0 for batch in leaves)
     if total != case.row.planned:
         yield case.finding(Found.LEAVES, planned=case.row.planned or 0, counted=total)
-    out = [reason for reason in SKIPS if reason in lists.sizes]
-    everybody = total + sum(lists.size(reason) for reason in out)
-    held = [lists.ranges[batch.id].marks for batch in leaves if batch.id in lists.ranges]
-    marks = sum(held) + sum(lists.marks[reason] for reason in out)
-    if everybody == lists.size(ASKED) and (marks - lists.marks.get(ASKED, 0)) % _SUMS:
-        yield case.finding(Found.MEMBERS, counted=everybody)
+    elif ASKED in lists.sizes and all(batch.id in lists.ranges for batch in leaves):
+        out = [reason for reason in SKIPS if reason in lists.sizes]
+        counted = total + sum(lists.size(reason) for reason in out)
+        marks = sum(lists.ranges[batch.id].marks for batch in leaves)
+        marks += sum(lists.marks[reason] for reason in out)
+        if counted != lists.size(ASKED) or (marks - lists.marks[ASKED]) % _SUMS:
+            yield case.finding(Found.MEMBERS, counted=counted)
 
 
 def _gaps(case: Case, name: str) -> Iterator[Finding]:
@@ -105,7 +106,8 @@ def _gaps(case: Case, name: str) -> Iterator[Finding]:
 def _result(case: Case) -> Iterator[Finding]:
     row, ended = case.row, case.row.phase is Phase.ENDED
     states = Counter(batch.state for batch in case.batches)
-    if all(is_recognised(word) for word in (row.phase, *states)):
+    words = [row.phase, *states, *([row.result] if row.result else [])]
+    if all(is_recognised(word) for word in words):
         rests = resting_state(states)
         stands = row.result or row.phase
         never_cut = case.cancel is not None and row.result is BroadcastState.CANCELLED

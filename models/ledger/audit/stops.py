@@ -106,10 +106,10 @@ def contradictions(
 
 
 def _stood(one: AuditedGate, other: AuditedGate) -> bool:
-    """Tell whether *one* was still closed when *other* was."""
+    """Tell whether *one* was still closed when *other* was closed."""
     opened, opens = one.opened_counter, one.opens_at()
     lapsed = opens is not None and opens <= other.closed_at
-    return not lapsed and (opened is None or opened > other.closed_counter)
+    return one.is_understood and not lapsed and (opened is None or opened > other.closed_counter)
 
 
 # Moves

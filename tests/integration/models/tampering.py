@@ -113,10 +113,12 @@ def change_attempt(engine: Engine, row: Any, **values: Any) -> None:
     change(engine, AttemptRow, AttemptRow.id == row.id, **values)
 
 
-def gate(engine: Engine, kind: GateKind) -> Any:
-    """Return the last gate of a kind that was closed."""
+def gate(engine: Engine, kind: GateKind | None = None) -> Any:
+    """Return the last gate that was closed, of all or of a kind."""
     with engine.connect() as connection:
-        query = select(GateRow.__table__).where(GateRow.kind == kind)
+        query = select(GateRow.__table__)
+        if kind is not None:
+            query = query.where(GateRow.kind == kind)
         return connection.execute(query.order_by(GateRow.id.desc())).first()
 
 

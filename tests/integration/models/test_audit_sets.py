@@ -145,6 +145,13 @@ def test_range_that_its_list_does_not_have_is_found(
     assert finding(engine, Found.RANGE).n == 4
 
 
+def test_batches_without_any_list_are_found(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    for n in (1, 2):
+        change_batch(engine, broadcast_id, n, list="left", start=0)
+    assert {Found.RANGE, Found.NO_BATCH} <= found(engine)
+
+
 def test_batches_with_one_range_are_found(engine: Engine, broadcast_id: str) -> None:
     change_batch(engine, broadcast_id, 4, start=0)
     assert {Found.NO_BATCH, Found.TWICE, Found.KEY_CHANGED} <= found(engine)
@@ -381,9 +388,16 @@ def test_follower_who_is_neither_in_a_batch_nor_left_out_is_found(
     engine: Engine, shrunk: str
 ) -> None:
     remove(engine, ChunkRow, (ChunkRow.broadcast_id == shrunk) & (ChunkRow.list == "capped"))
+    assert found(engine) == {Found.MEMBERS}
     change(engine, Skipped, Skipped.broadcast_id == shrunk, count=0)
     change_broadcast(engine, shrunk, capped=0)
     assert Found.READ in found(engine)
+
+
+def test_more_who_were_left_out_than_the_figure_says_are_found(engine: Engine, shrunk: str) -> None:
+    change_broadcast(engine, shrunk, capped=2, read=41)
+    change(engine, Skipped, Skipped.broadcast_id == shrunk, count=2)
+    assert {Found.SKIPPED, Found.PLANNED} == found(engine)
 
 
 # -- other releases
@@ -392,4 +406,15 @@ def test_follower_who_is_neither_in_a_batch_nor_left_out_is_found(
 def test_state_of_a_newer_release_is_no_finding(engine: Engine, broadcast_id: str) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE bc_batches SET state = 'napping' WHERE n = 4")
+    assert found(engine) == set()
+
+
+def test_result_of_a_newer_release_is_no_finding(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    driver.call(said(0, msg_id=2))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE bc_broadcasts SET result = 'recalled'")
+    assert ledger.batch(engine, broadcast_id).state is BatchState.ACCEPTED
     assert found(engine) == set()
