@@ -32,6 +32,7 @@ from pydantic_settings import (
 from broadcast import accounts, url_options
 from broadcast.accounts import Account, AccountKind, CallsPerMinute, TokenMode
 from broadcast.errors import SettingsError
+from broadcast.message import Message
 from broadcast.plan import LARGEST, SMALLEST
 from broadcast.url_logins import any_torn, torn
 
@@ -199,13 +200,8 @@ class Settings(BaseSettings):
 
     def accounts(self) -> dict[str, Account]:
         """Return the accounts by name; raise :class:`SettingsError` on a wrong file or secret."""
-        own = self._default_account()
-        if self.accounts_file is None:
-            return own
-        return accounts.together(own, accounts.from_file(self.accounts_file))
-
-    def _default_account(self) -> dict[str, Account]:
-        """Return the account of the variables, if there is one."""
+        if self.accounts_file is not None:
+            return accounts.from_file(self.accounts_file)
         if self.appid is None and self.appsecret is None and self.appsecret_file is None:
             return {}
         return {
@@ -220,6 +216,20 @@ class Settings(BaseSettings):
                 calls_per_minute=self.calls_per_minute,
             )
         }
+
+    def left_out(self) -> Message | None:
+        """Tell of the account of the variables where the accounts file does not have it.
+
+        Raises SettingsError on a wrong file.
+        """
+        if self.accounts_file is None or self.appid is None:
+            return None
+        if self.appid in {account.appid for account in self.accounts().values()}:
+            return None
+        return Message(
+            "settings.left_out", appid=self.appid, file="BROADCAST_ACCOUNTS_FILE",
+            variable="WECHAT_APPID", path=self.accounts_file,
+        )  # fmt: skip
 
     def account(self, name: str | None) -> Account:
         """Return the account called *name*; with one account the name may be left out."""

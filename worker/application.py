@@ -86,6 +86,8 @@ def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:  # noqa: A
         schema.check(engine)
         durability.check(engine)
         parts().settings.accounts()
+        if left_out := parts().settings.left_out():
+            log.warning("%s", left_out)
     except BroadcastError as error:
         refuse(error, status=error.exit_status)
 

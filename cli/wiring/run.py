@@ -5,6 +5,7 @@ Nothing outlives the run: a second one in the same process reads its own environ
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -36,11 +37,16 @@ class Run:
 
         Warns once of what looks like a setting and is not read.
         """
+        from broadcast.errors import SettingsError  # noqa: PLC0415
         from broadcast.settings import Settings, misspelt  # noqa: PLC0415
 
         loaded = Settings.load()
         for name, near in misspelt().items():
             self.terminal.warn("settings.near", name=name, near=near)
+        # A wrong file is told where the accounts are needed: the kill switch does without.
+        with contextlib.suppress(SettingsError):
+            if left_out := loaded.left_out():
+                self.terminal.warn(left_out)
         return loaded
 
     @cached_property

@@ -223,31 +223,31 @@ class TestFromTheFile:
 
 
 class TestFromBoth:
-    """The account of the environment beside those of the file: none hides another."""
+    """The file names the accounts; that of the environment is not left out in silence."""
 
     @pytest.fixture(autouse=True)
     def both(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WECHAT_APPID", APPID)
         monkeypatch.setenv("WECHAT_APPSECRET", SECRET)
 
-    def test_all_are_known_and_one_must_be_chosen(self, file: Path) -> None:
+    def test_an_account_that_the_file_lacks_is_told(self, file: Path) -> None:
         file.write_text(f"[accounts.shop]\n{OTHER}")
         loaded = Settings.load()
 
-        assert set(loaded.accounts()) == {"default", "shop"}
-        with pytest.raises(SettingsError) as caught:
-            loaded.account(None)
-        assert caught.value.message_id == "error.settings.which_account"
+        assert set(loaded.accounts()) == {"shop"}
+        left_out = loaded.left_out()
+        assert left_out is not None
+        assert (left_out.id, left_out.facts["appid"]) == ("settings.left_out", APPID)
 
-    def test_one_name_in_both_is_refused(self, file: Path) -> None:
-        file.write_text(f"[accounts.default]\n{OTHER}")
-
-        assert refusal().message_id == "error.settings.account_twice"
-
-    def test_one_appid_in_both_is_refused(self, file: Path) -> None:
+    def test_one_that_the_file_has_under_another_name_is_not(self, file: Path) -> None:
         file.write_text(f"[accounts.shop]\n{GOOD}")
 
-        assert refusal().message_id == "error.settings.same_appid"
+        assert Settings.load().left_out() is None
+
+    def test_without_a_file_nothing_is_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("BROADCAST_ACCOUNTS_FILE")
+
+        assert Settings.load().left_out() is None
 
 
 class TestEmptyVariables:
