@@ -122,8 +122,7 @@ def test_a_person_is_asked_in_other_words_on_a_halted_account(line: CommandLine)
 
 def test_halting_twice_says_exactly_what_is_halted(line: CommandLine) -> None:
     nothing = line.run("unhalt", "--all").out
-    nobody = {"WECHAT_APPID": "", "WECHAT_APPSECRET": ""}
-    unknown = line.run("halt", "--all", **nobody).out  # type: ignore[arg-type]  # names of variables
+    unknown = line.run("halt", "--all", WECHAT_APPID="", WECHAT_APPSECRET="").out
     line.run("halt")
 
     assert nothing == "Nothing to lift: no account is halted or stopped.\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -32,11 +33,13 @@ def on_terminal(
     *words: str,
     types: bytes = b"",
     asked: Callable[[], None] | None = None,
+    interrupted: bool = False,
     **env: str,
 ) -> Result:
     """Run a command whose three streams are a terminal; return what it showed.
 
-    What *types* says is typed beforehand, or once *asked* was called when the question is shown.
+    What *types* says is typed beforehand, or once *asked* was called when the question is shown;
+    where it is *interrupted* then, that is Ctrl-C.
     """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -52,6 +55,8 @@ def on_terminal(
         shown += data
     if asked is not None:
         asked()
+    if interrupted:
+        process.send_signal(signal.SIGINT)
     os.write(ours, types)
     # Linux ends a terminal whose other side is gone with an error, macOS with nothing.
     while data := _read(ours):
@@ -133,7 +138,7 @@ def test_the_list_has_one_line_for_each_broadcast(
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_ctrl_c_at_the_question_stores_nothing_and_says_so(line: CommandLine, lang: str) -> None:
-    result = on_terminal(line, *SEND, types=b"\x03", asked=lambda: None, BROADCAST_LANG=lang)
+    result = on_terminal(line, *SEND, asked=lambda: None, interrupted=True, BROADCAST_LANG=lang)
 
     assert result.status == 130
     said = {"en": "nothing was stored, nothing will be sent", "zh": "没有保存任何内容，不会发送"}
