@@ -137,15 +137,6 @@ def from_file(path: Path) -> dict[str, Account]:
     return found
 
 
-def together(variables: Mapping[str, Account], file: Mapping[str, Account]) -> dict[str, Account]:
-    """Return the accounts of the environment and of the accounts file; neither hides another."""
-    if both := sorted(set(variables) & set(file)):
-        raise SettingsError("error.settings.account_twice", account=both[0])
-    found = {**variables, **file}
-    _refuse_shared_appid(found)
-    return found
-
-
 def _refuse_shared_appid(found: Mapping[str, Account]) -> None:
     """Two names would be two lanes to one account, and WeChat refuses parallel calls (42010)."""
     by_appid: dict[str, str] = {}

@@ -209,13 +209,8 @@ class Settings(BaseSettings):
 
     def accounts(self) -> dict[str, Account]:
         """Return the accounts by name; raise :class:`SettingsError` on a wrong file or secret."""
-        own = self._default_account()
-        if self.accounts_file is None:
-            return own
-        return accounts.together(own, accounts.from_file(self.accounts_file))
-
-    def _default_account(self) -> dict[str, Account]:
-        """Return the account of the variables, if there is one."""
+        if self.accounts_file is not None:
+            return accounts.from_file(self.accounts_file)
         if self.appid is None and self.appsecret is None and self.appsecret_file is None:
             return {}
         return {

@@ -61,6 +61,16 @@ def _is_name(text: str) -> bool:
 class Consumer(consumer.Consumer):
     """Celery's reader of messages, with one line for each that cannot be used."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's own
+        """Start without gossip, whatever the command line says.
+
+        It reads the events of the other workers, and ends over one that is malformed. What it is
+        for, elections and clocks, nobody asks of it.
+        """
+        options = kwargs.get("worker_options") or {}
+        kwargs["worker_options"] = {**options, "without_gossip": True}
+        super().__init__(*args, **kwargs)
+
     def update_strategies(self) -> None:
         """Have no task but ours: Celery's own run what a message names, or wake themselves anew."""
         super().update_strategies()

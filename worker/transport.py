@@ -16,7 +16,7 @@ frame, and the message goes back into the queue for the next worker.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from amqp import serialization, spec
@@ -53,15 +53,25 @@ class Channel(redis.Channel):
         if not reply:
             return None
         queue, item = reply
+        return (queue, item) if self._takes(lambda: loads(bytes_to_str(item))) else None
+
+    def _deliver_fanout_message(self, message: Any, exchange: str) -> Any:  # noqa: ANN401 - kombu's own
+        # What is published to every worker: events, and the commands of `celery control`.
+        if not self._takes(lambda: message):
+            return True
+        return super()._deliver_fanout_message(message, exchange)  # type: ignore[misc] # as above
+
+    def _takes(self, read: Callable[[], Any]) -> bool:
+        """Tell whether kombu could take the message; drop it, with one line, where it could not."""
         try:
-            envelope.check_envelope(self.Message(loads(bytes_to_str(item)), channel=self))
+            envelope.check_envelope(self.Message(read(), channel=self))
         except envelope.MalformedError as error:
             envelope.log_dropped(str(error))
-            return None
         except Exception as error:  # noqa: BLE001 - whatever kombu would raise: see its name
             envelope.log_dropped(f"it is no message of kombu's: {type(error).__name__}")
-            return None
-        return queue, item
+        else:
+            return True
+        return False
 
 
 class Transport(redis.Transport):

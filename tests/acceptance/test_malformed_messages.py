@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from celery import Celery
 
 from broadcast import names
 from tests.acceptance.recovery import Traffic, everybody_lives
 from tests.kit import junk
+from tests.kit import system as system_kit
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -24,6 +29,13 @@ LONGEST_LINE = 1000
 SHORT, LONG = 300, 10_000
 COUNTS = [pytest.param(SHORT), pytest.param(LONG, marks=pytest.mark.prove)]
 SEED = 20261126
+BODIES: list[Any] = [
+    {}, [], None, [1], 3, {"hostname": []}, {"type": "worker-heartbeat"}, {"method": []},
+    {"type": 3, "hostname": "x"}, {"method": "x", "arguments": 3}, {"method": "ping", "pattern": 3},
+    {"method": "ping", "destination": 3}, {"type": "worker-online", "hostname": "x", "clock": "y"},
+]  # fmt: skip
+HEADERS: list[dict[str, Any]] = [{}, {"hostname": "x"}, {"hostname": []}, {"clock": []},
+                                 {"clock": 3, "expires": "x"}]  # fmt: skip
 
 
 def everything_is_sent(system: System, *, left: Callable[[], int]) -> None:
@@ -80,3 +92,33 @@ def test_nothing_in_a_rabbitmq_queue_stops_a_worker(
 
     everything_is_sent(system, left=left)
     logs_are_fit(system)
+
+
+@pytest.mark.timeout(240)
+def test_nothing_that_is_published_to_every_worker_stops_one(
+    start_system: StartSystem, valkey: Valkey, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events, and the commands of `celery control`; to workers as people start them."""
+    monkeypatch.setattr(system_kit, "WORKER", ("-A", "worker", "worker"))
+    system = start_system(followers=20, CELERY_BROKER_URL=broker_url)
+    for _ in range(2):
+        system.worker()
+    with contextlib.closing(Celery(broker=broker_url)) as app:
+        with app.connection() as connection, connection.Producer() as producer:
+            for body, headers in product(BODIES, HEADERS):
+                publish = partial(producer.publish, body, headers=headers, serializer="json")
+                publish(exchange="celery.pidbox", routing_key="")
+                for key in ("worker.heartbeat", "worker.elect", "task.multi", ""):
+                    publish(exchange="celeryev", routing_key=key)
+        with valkey.client() as client:
+            for raw in (b"[]", b"{}", b'{"properties": {}}', b"null", b"3"):
+                client.publish("/0.celery.pidbox", raw)
+                client.publish("/0.celeryev/worker.heartbeat", raw)
+
+        # Each command is answered in its turn.
+        until(lambda: len(app.control.ping(timeout=2) or ()) == 2, 30, "an answer of both")
+        everybody_lives(system)
+    traffic = Traffic(system, batches=5)
+    system.beat()
+    traffic.ends_whole()
+    everybody_lives(system)
