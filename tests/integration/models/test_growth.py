@@ -90,7 +90,8 @@ def work(engine: Engine) -> dict[str, Callable[[], object]]:
         "in flight": lambda: in_flight.of_accounts(engine, ["default"]),
         "recipients": lambda: list(recipients.portions(engine, waits, "waiting")),
         "accounts with work": lambda: known.with_work(engine),
-        "results": lambda: (results.due_accounts(engine), results.due_batches(engine, "default", 9)),
+        "accounts with results": lambda: results.due_accounts(engine),
+        "results": lambda: results.due_batches(engine, "default", 9),
         "dry run": lambda: submits.dry_run(
             engine, body, figures=figures, terms=Terms(who="tests"), quota=PLENTY
         ),
@@ -121,8 +122,8 @@ def test_nothing_that_is_done_all_day_reads_a_table_that_grows_from_end_to_end(
         with listening(busy) as heard:
             do()
         for statement, parameters in dict(heard).items():
-            for table in scanned(busy, statement, parameters):
-                scans.append(f"{name}: {table}: {' '.join(statement.split())}")
+            tables = scanned(busy, statement, parameters)
+            scans.extend(f"{name}: {table}: {' '.join(statement.split())}" for table in tables)
     assert not scans, "\n".join(scans)
 
 
@@ -172,7 +173,7 @@ def _of_postgresql(
     connection: Connection, statement: str, parameters: Any
 ) -> Iterator[tuple[str, bool]]:
     said = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar()
-    plans = [json.loads(said) if isinstance(said, str) else said]
+    plans: list[Any] = [json.loads(said) if isinstance(said, str) else said]
     while plans:
         plan = plans.pop()
         if isinstance(plan, list):
