@@ -47,7 +47,7 @@ class Fork:
         """Return the exit status, negative when a signal ended it; None while it runs."""
         with self._guard:
             if self.returncode is None and select.select([self._told], [], [], 0)[0]:
-                self.returncode = NUMBER.unpack(self._told.recv(NUMBER.size))[0]
+                self.returncode = _number(self._told)
                 self._told.close()
             return self.returncode
 
@@ -118,7 +118,7 @@ class WarmPython:
             order.seek(0)
             with self._guard:
                 socket.send_fds(control, [b"!"], [theirs.fileno(), order.fileno(), *streams])
-        return Fork(NUMBER.unpack(ours.recv(NUMBER.size))[0], ours)
+        return Fork(_number(ours), ours)
 
     def _read_once(self, environment: Mapping[str, str]) -> dict[str, str]:
         found = {
@@ -150,6 +150,12 @@ class WarmPython:
         self._control.close()
         process.wait()
         REAPER.forget(process.pid)
+
+
+def _number(told: socket.socket) -> int:
+    data = told.recv(NUMBER.size)
+    assert data, "the warm Python has ended; what it wrote to standard error says why"
+    return int(NUMBER.unpack(data)[0])
 
 
 #: For commands: it has our own modules, too, but for those that read settings once.
