@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, update
@@ -13,28 +12,6 @@ from models.engine import open_engine
 from tests.servers.fixtures import DATABASES
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
-
-#: What these look at is decided in Python, from rows that every engine gives back alike. So each of
-#: their tests runs on SQLite, every fourth on PostgreSQL and another fourth on MariaDB; on the
-#: others in `make prove`.
-SAMPLED = "test_audit_"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to the long proofs what a sample stands for; `every_database` takes a test out."""
-    engines: dict[tuple[Path, int, str], dict[str, pytest.Item]] = {}
-    for item in items:
-        callspec = getattr(item, "callspec", None)
-        database = callspec.params.get("engine") if callspec else None
-        if database is None or not item.path.name.startswith(SAMPLED):
-            continue
-        if item.get_closest_marker("every_database") is None:
-            case = (item.path, item.location[1] or 0, item.name.replace(database, "", 1))
-            engines.setdefault(case, {})[database] = item
-    for number, case in enumerate(sorted(engines)):
-        for place, database in enumerate(("postgresql", "mariadb")):
-            if database in engines[case] and number % 4 != 2 * place:
-                engines[case][database].add_marker("prove")
 
 
 @pytest.fixture(scope="session")

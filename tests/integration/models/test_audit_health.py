@@ -353,7 +353,6 @@ def resume(engine: Engine, broadcast_id: str) -> None:
         operator.resume(engine, broadcast_id, who=WHO)
 
 
-@pytest.mark.every_database
 def test_audit_beside_working_drivers_raises_no_alarm(engine: Engine) -> None:
     """Claims, records and words are committed while it reads."""
     ids = [ledger.broadcast(engine, size=80, batches=20) for _ in range(2)]
