@@ -173,15 +173,21 @@ class LedgerMachine(RuleBasedStateMachine):
             self._verify(work, known=known)
         driver.work = work if work.kind is Kind.CALL else None
 
-    def call_begins(self, pick: int) -> InFlight | None:
-        """Do what a driver mostly does, up to the claim, when it is due."""
+    def call_begins(self, pick: int, meanwhile: str | None = None) -> InFlight | None:
+        """Do what a driver mostly does, up to the claim, when it is due.
+
+        *meanwhile*: what is said between the look and the claim.
+        """
         driver = self._at_work(pick)
         work = self._next(driver)
         if work.kind is Kind.WAIT and work.until is not None:
             self.world.clock.pass_(work.until - self.world.now)
             driver = self._at_work(pick)
             work = self._next(driver)
-        return self._claim(driver, work) if work.kind is Kind.CALL else None
+        if work.kind is not Kind.CALL:
+            return None
+        self.somebody_says(pick, meanwhile)
+        return self._claim(driver, work)
 
     def _at_work(self, pick: int) -> DriverModel:
         """Return the driver who has the lane and waits for nothing; else another takes over."""

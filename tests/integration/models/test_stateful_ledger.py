@@ -42,9 +42,11 @@ class Honest(LedgerMachine):
     """WeChat does what it says, and people say what they saw; nothing is ever told twice."""
 
     def a_call(self, pick: int, what: Reply | int, told: bool, meanwhile: str | None) -> None:
-        flight = self.call_begins(pick)
+        # Between the look and the claim, or between the claim and the answer.
+        before, after = (meanwhile, None) if pick % 2 else (None, meanwhile)
+        flight = self.call_begins(pick, before)
         if flight is not None:
-            self.somebody_says(pick, meanwhile)
+            self.somebody_says(pick, after)
             flight.reply = self._answered(flight, what)
             if told:
                 self._tell(flight, flight.reply)
@@ -98,9 +100,11 @@ class Lying(LedgerMachine):
     evidence = frozenset({Check.MSG_IDS})
 
     def a_call(self, pick: int, fact: CallResult, told: bool, meanwhile: str | None) -> None:
-        flight = self.call_begins(pick)
+        # Between the look and the claim, or between the claim and the answer.
+        before, after = (meanwhile, None) if pick % 2 else (None, meanwhile)
+        flight = self.call_begins(pick, before)
         if flight is not None:
-            self.somebody_says(pick, meanwhile)
+            self.somebody_says(pick, after)
             if told:
                 self._tell(flight, fact)
 
