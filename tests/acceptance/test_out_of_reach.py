@@ -58,7 +58,10 @@ def test_every_command_names_the_upgrade(line: CommandLine, words: tuple[str, ..
 
 def test_a_database_newer_than_the_program_is_told(line: CommandLine) -> None:
     line.run("db", "upgrade")
-    line.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    line.execute("UPDATE bc_alembic_version SET version_num = 'ffffffffffff'")
+    # The newer one says that programs as old as this one may work on it.
+    assert line.run(*SEND).status == 0
+    line.execute("UPDATE bc_installation SET oldest_compatible = 99")
 
     result = line.run(*SEND)
 

@@ -12,9 +12,12 @@ from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome, Scope
 from broadcast.call.result import NoAnswer
 from broadcast.call.waits import MINUTE, Waits
+from broadcast.gates import blockers
+from broadcast.gates.blockers import Cause
 from broadcast.gates.gate import GateKind, GateScope
-from broadcast.gates.preflight import NOT_READY
+from broadcast.gates.preflight import NOT_READY, REDIS_AWAY
 from models.ledger import preflight, sweeps
+from models.ledger.reading import reports
 from tests.integration.models.stories import lane, standing_gates, the_gate
 from tests.kit import ledger
 
@@ -71,3 +74,27 @@ def test_lane_that_met_it_is_found_again_when_the_wait_is_over(engine: Engine) -
     assert sweeps.due(engine).lanes == []
     ledger.pass_time(engine, NOT_READY + timedelta(seconds=1))
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
+
+
+def test_a_redis_that_is_away_is_named_until_wechat_takes_a_batch(engine: Engine) -> None:
+    """No wait of WeChat's: no scale shortens it, and a longer wait stands."""
+    broadcast_id = ledger.broadcast(engine)
+
+    preflight.wait_for_redis(engine, ledger.account())
+
+    waiting = lane(engine)
+    assert waiting.wait_reason is Reason.REDIS_AWAY
+    assert waiting.not_before - datetime.now(UTC) <= REDIS_AWAY
+    [blocker] = blockers.of(reports.report(engine, broadcast_id))
+    assert (blocker.cause, blocker.reason) == (Cause.ACCOUNT_WAITS, Reason.REDIS_AWAY)
+    ledger.pass_time(engine, REDIS_AWAY)
+    ledger.Driver(engine).call(ledger.said(0, msg_id=1))
+    assert lane(engine).wait_reason is None
+
+
+def test_a_redis_that_is_away_shortens_no_wait_of_wechat_s(engine: Engine) -> None:
+    met(engine, Outcome.THROTTLED, 45011)
+
+    preflight.wait_for_redis(engine, ledger.account())
+
+    assert lane(engine).wait_reason is Reason.THROTTLED
