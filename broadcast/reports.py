@@ -10,7 +10,8 @@ from enum import StrEnum
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
-from broadcast.gates.gate import Gate, GateKind, GateScope
+from broadcast.gates.gate import Gate, GateScope
+from broadcast.gates.kinds import GateKind
 from broadcast.gates.liveness import Liveness
 from broadcast.states import BatchState, BroadcastState, Phase
 

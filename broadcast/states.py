@@ -60,7 +60,7 @@ S = BroadcastState
 #: Shown where nothing is left that a person or a worker could send by going on.
 SHOWN_DONE = frozenset({S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED})
 #: Shown where nothing more happens without a person or WeChat's review.
-SHOWN_AT_REST = SHOWN_DONE | {S.HELD, S.PAUSED}
+SHOWN_AT_REST = SHOWN_DONE | {S.HELD, S.PAUSED, S.AWAITING_APPROVAL}
 
 BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
     # After a person's "not sent" and `retry`, a late acceptance of an earlier attempt still counts.

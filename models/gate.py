@@ -9,7 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
-from broadcast.gates.gate import GateKind, GateScope
+from broadcast.gates.gate import GateScope
+from broadcast.gates.kinds import GateKind
 from models.base import Base
 from models.types import BigId, LongText, ascii_string, text_string
 

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from broadcast.call.attempts import Reason
 from broadcast.gates import blockers
-from broadcast.gates.blockers import Blocker, Cause
-from broadcast.gates.gate import GateKind
+from broadcast.gates.blockers import Blocker
+from broadcast.gates.kinds import Cause, GateKind
 from broadcast.message import Message
 from broadcast.reports import LaneView, Report
 from presentation import fixes, resend

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from broadcast.call.attempts import Reason
 from broadcast.gates.blockers import is_driven
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.reports import SETS, SKIPS, BatchLine, Repeat, Report
 from broadcast.states import BatchState, Phase

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import MAY_PASS
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.reports import BatchLine, Report
 from broadcast.states import BatchState, BroadcastState

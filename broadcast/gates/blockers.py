@@ -9,37 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import MAY_PASS
 from broadcast.call.path import SendPath
 from broadcast.gates import liveness
-from broadcast.gates.gate import Gate, GateKind, GateScope, closed
+from broadcast.gates.gate import Gate, GateScope, closed
+from broadcast.gates.kinds import Cause, GateKind, Opener, order, rule
 from broadcast.reports import LaneView, Report
 from broadcast.states import BATCH_AT_REST, BatchState, Phase
-
-
-class Cause(StrEnum):
-    """Why no call is made; each has its text."""
-
-    ACCOUNT_STOPPED = "account_stopped"  #: by what WeChat answered, or by too many doubts
-    ACCOUNT_HALTED = "account_halted"  #: by a person
-    PAUSED = "paused"  #: by a person, or by refusals
-    HELD = "held"  #: what is planned cannot go on before a person says so
-    MISSED_TIME = "missed_time"  #: its first call would have come too late
-    DOES_NOT_FIT = "does_not_fit"  #: the account's day has too few calls left
-    IN_DOUBT = "in_doubt"  #: batches that only a person can settle, whatever the state
-    SCHEDULED = "scheduled"
-    OVERDUE = "overdue"  #: its time has come, and nobody launched it
-    ACCOUNT_WAITS = "account_waits"  #: for WeChat or for another day
-    UNKNOWN_FIRST = "unknown_first"  #: a batch that may have been sent is asked about before all
-    BEHIND = "behind"  #: other broadcasts of the account go first
-    NO_WORKER = "no_worker"  #: nobody drives it although it may go on
-    #: A call of it began, and the worker that made it is gone; another cause blocks it.
-    LEFT_BEHIND = "left_behind"
-    #: A gate of a kind that this release does not know.
-    NEWER_RELEASE = "newer_release"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,27 +71,13 @@ def is_driven(report: Report) -> bool:
 
 def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Blocker]:
     """Yield what closed the gates of an account or of one of its interfaces."""
-    for gate in sorted(closed(lane.gates, now), key=lambda gate: _ORDER.get(gate.kind, 9)):
-        yield _of_account(gate, account)
-
-
-#: A stop is to be fixed before a halt is lifted: one command opens both.
-_ORDER = {GateKind.STOP: 0, GateKind.BREAKER: 1, GateKind.HALT: 2, GateKind.QUOTA: 3}
-_ACCOUNT_CAUSES = {
-    GateKind.STOP: Cause.ACCOUNT_STOPPED,
-    GateKind.BREAKER: Cause.ACCOUNT_STOPPED,
-    GateKind.HALT: Cause.ACCOUNT_HALTED,
-    GateKind.QUOTA: Cause.ACCOUNT_WAITS,
-}
-
-
-def _of_account(gate: Gate, account: str) -> Blocker:
-    unhalt = f"broadcast unhalt --account {account}"
-    return _blocker(gate, _ACCOUNT_CAUSES.get(gate.kind, Cause.NEWER_RELEASE), unhalt)
+    for gate in sorted(closed(lane.gates, now), key=lambda gate: order(gate.kind)):
+        unhalt = f"broadcast {Opener.UNHALT} --account {account}"
+        yield _blocker(gate, rule(gate.kind).account_cause, unhalt)
 
 
 def _blocker(gate: Gate, cause: Cause, command: str) -> Blocker:
-    by_hand = gate.kind in _BY_PERSON
+    by_hand = rule(gate.kind).by_person
     return Blocker(
         cause=cause, command=command, reason=gate.reason, errcode=gate.errcode, errmsg=gate.errmsg,
         since=gate.closed_at, until=gate.opens_at(), who=gate.closed_by if by_hand else None,
@@ -121,30 +85,25 @@ def _blocker(gate: Gate, cause: Cause, command: str) -> Blocker:
     )  # fmt: skip
 
 
-_BY_PERSON = frozenset({GateKind.PAUSE, GateKind.HALT, GateKind.CANCEL})
-
-
 def _own(report: Report) -> Iterator[Blocker]:
     """Yield what closed the broadcast's own gates: first what is to be fixed, then a pause."""
     if report.phase is Phase.ENDED or report.gate(GateKind.CANCEL):
         return
     own = [gate for gate in report.gates if gate.scope is GateScope.BROADCAST]
-    resume = f"broadcast resume {report.id}"
-    for gate in sorted(own, key=lambda gate: _OWN_ORDER.get(gate.kind, 0)):
+    for gate in sorted(own, key=lambda gate: order(gate.kind)):
+        means = rule(gate.kind)
+        command = f"broadcast {means.own or 'status'} {report.id}"
         match gate.kind:
             case GateKind.BREAKER if not _may_pass(gate.reason, gate.errcode):
-                yield _blocker(gate, Cause.PAUSED, f"broadcast cancel {report.id}")
-            case GateKind.BREAKER | GateKind.PAUSE:
-                yield _blocker(gate, Cause.PAUSED, resume)
+                yield _blocker(gate, means.cause, f"broadcast cancel {report.id}")
             case GateKind.HOLD:
-                yield _blocker(gate, _HOLDS.get(gate.reason, Cause.HELD), resume)
+                yield _blocker(gate, _HOLDS.get(gate.reason, means.cause), command)
             case GateKind.SCHEDULE:
                 yield from _scheduled(report, gate)
             case _:
-                yield _blocker(gate, Cause.NEWER_RELEASE, f"broadcast status {report.id}")
+                yield _blocker(gate, means.cause, command)
 
 
-_OWN_ORDER = {GateKind.BREAKER: 1, GateKind.HOLD: 2, GateKind.PAUSE: 3, GateKind.SCHEDULE: 4}
 _HOLDS: dict[Reason | None, Cause] = {
     Reason.PLAN_DOES_NOT_FIT: Cause.DOES_NOT_FIT,
     Reason.MISSED_TIME: Cause.MISSED_TIME,

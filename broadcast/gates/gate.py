@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
+from broadcast.gates.kinds import FORBID_PLANNING, OPEN_BY_TIME, GateKind
 from broadcast.states import Phase
 
 #: What may be called at any time.
@@ -25,29 +26,6 @@ class GateScope(StrEnum):
     BROADCAST = "broadcast"
     ACCOUNT = "account"
     PATH = "path"  #: one interface (mass/send or sendall) of one account
-
-
-class GateKind(StrEnum):
-    """What closed a gate; each has its text. A kind that is not listed here forbids calls too."""
-
-    PAUSE = "pause"  #: a person
-    BREAKER = "breaker"  #: the circuit breaker, or a refusal that concerns every batch
-    HOLD = "hold"  #: the plan does not fit, or its time was missed: a person must say so
-    CANCEL = "cancel"  #: a person, for good
-    SCHEDULE = "schedule"  #: its time is to come; opens by itself
-    HALT = "halt"  #: a person's kill switch
-    STOP = "stop"  #: WeChat refuses the account, or one interface of it
-    QUOTA = "quota"  #: no calls are left today on this interface; opens by itself
-
-
-#: They open when their time has come, whoever notes it.
-OPEN_BY_TIME = frozenset({GateKind.SCHEDULE, GateKind.QUOTA})
-#: Of a broadcast's own gates, those that a person's resume opens.
-RESUME_OPENS = frozenset({GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD})
-#: Of the gates of an account and its paths, those that a person's unhalt opens.
-UNHALT_OPENS = frozenset({GateKind.HALT, GateKind.BREAKER, GateKind.STOP, GateKind.QUOTA})
-#: Under which even planning makes no sense.
-FORBID_PLANNING = frozenset({GateKind.CANCEL, GateKind.SCHEDULE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

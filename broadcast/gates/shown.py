@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from broadcast.gates.gate import Gate, GateKind, GateScope, closed
+from broadcast.gates.gate import Gate, GateScope, closed
+from broadcast.gates.kinds import rule
 from broadcast.states import BroadcastState, Phase
 
 S = BroadcastState
 
-#: Gates of a broadcast that are shown as a pause.
-_PAUSES = frozenset({GateKind.PAUSE, GateKind.BREAKER})
-_TIMED = frozenset({GateKind.SCHEDULE, GateKind.QUOTA})
+#: Of several the first is shown.
+_ORDER = (S.HELD, S.PAUSED, S.AWAITING_APPROVAL, S.SCHEDULED)
 
 
-def shown_state(  # noqa: PLR0911 - one return a word of the contract, in its order
+def shown_state(
     *,
     phase: Phase,
     result: BroadcastState | None,
@@ -24,31 +24,26 @@ def shown_state(  # noqa: PLR0911 - one return a word of the contract, in its or
     now: datetime,
 ) -> BroadcastState:
     """Return what a reader is shown. *called*: at least one call was made."""
-    standing = closed(gates, now)
-    own = {gate.kind for gate in standing if gate.scope is GateScope.BROADCAST}
+    shown = {_shown(gate) for gate in closed(gates, now)}
     if phase is Phase.UPLOADING:
         return S.UPLOADING
-    if GateKind.CANCEL in own:
+    if S.CANCELLED in shown:
         return S.CANCELLED
     if result is not None:
         return result
-    if _needs_a_person(standing):
-        return S.HELD
-    if own & _PAUSES:
-        return S.PAUSED
-    if GateKind.SCHEDULE in own:
-        return S.SCHEDULED
+    for state in _ORDER:
+        if state in shown:
+            return state
     if phase is not Phase.SENDING:
         return S.PLANNING
     return S.SENDING if called else S.WAITING
 
 
-def _needs_a_person(standing: Iterable[Gate]) -> bool:
-    """Tell whether a gate stands that only a person opens and that is no pause of the broadcast.
+def _shown(gate: Gate) -> BroadcastState | None:
+    """Return as what a gate alone would be shown; None where it passes by itself.
 
-    A kind that this release does not know is one of them: a newer release, or a person, knows.
+    A kind that this release does not know is a hold: a newer release, or a person, knows.
     """
-    return any(
-        gate.kind not in _TIMED and not (gate.scope is GateScope.BROADCAST and gate.kind in _PAUSES)
-        for gate in standing
-    )
+    if gate.scope is GateScope.BROADCAST:
+        return rule(gate.kind).shown
+    return None if rule(gate.kind).by_time else S.HELD

@@ -9,7 +9,7 @@ import typer
 from broadcast import plan
 from broadcast.accounts import Account, no_account
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.redaction import redact
 from broadcast.reports import LaneView

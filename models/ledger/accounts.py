@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, select
 from broadcast.accounts import Account
 from broadcast.call.attempts import Reason
 from broadcast.events import EventKind
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from models.account import Lane
 from models.ledger import gates, lanes
 from models.ledger.gates import Closing

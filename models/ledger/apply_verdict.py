@@ -11,7 +11,7 @@ from broadcast.call.attempts import Reason
 from broadcast.call.decide import Decision, Verdict
 from broadcast.call.outcomes import Scope
 from broadcast.call.rules import Rules
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BATCH_AT_REST, BatchState
 from models.attempt import AttemptRow
 from models.ledger import circuit_breaker, due, gates, lanes, quotas, splits, transitions

@@ -15,7 +15,7 @@ from broadcast.call.attempts import Reason
 from broadcast.call.decide import Decision, Verdict
 from broadcast.call.outcomes import SAID_ACCEPTED
 from broadcast.gates.circuit_breaker import CircuitBreaker
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BATCH_AT_REST, BatchState
 from models.account import Lane
 from models.attempt import AttemptRow

@@ -20,7 +20,8 @@ from broadcast.call.attempts import Reason
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import DatabaseAwayError
-from broadcast.gates.gate import GateKind, Situation, may_call
+from broadcast.gates.gate import Situation, may_call
+from broadcast.gates.kinds import GateKind
 from broadcast.gates.late import First, is_late
 from broadcast.states import BatchState
 from models.account import Lane

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, insert, select, update
 from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.events import EventKind
-from broadcast.gates.gate import OPEN_BY_TIME, Gate, GateKind, GateScope
+from broadcast.gates.gate import Gate, GateScope
+from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
 from models.account import Lane
 from models.broadcast import BroadcastRow
 from models.engine import now

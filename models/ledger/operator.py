@@ -15,7 +15,8 @@ from broadcast.accounts import Account
 from broadcast.call.attempts import Reason
 from broadcast.errors import InputError
 from broadcast.events import EventKind
-from broadcast.gates.gate import RESUME_OPENS, UNHALT_OPENS, Gate, GateKind, GateScope
+from broadcast.gates.gate import Gate, GateScope
+from broadcast.gates.kinds import RESUME_OPENS, UNHALT_OPENS, GateKind
 from broadcast.reports import Did
 from broadcast.states import BroadcastState, Phase
 from models.account import Lane

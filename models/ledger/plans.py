@@ -20,7 +20,8 @@ from broadcast.call.path import SendPath
 from broadcast.call.waits import Waits, just_turned
 from broadcast.crashpoints import Point, passing
 from broadcast.events import EventKind
-from broadcast.gates.gate import GateKind, plan_due_at
+from broadcast.gates.gate import plan_due_at
+from broadcast.gates.kinds import GateKind
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience, OpenIDs
 from broadcast.states import BatchState, Phase

@@ -9,7 +9,7 @@ from broadcast.call.attempts import Reason
 from broadcast.call.result import NoAnswer
 from broadcast.call.waits import Waits
 from broadcast.gates import preflight
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import due, gates, lanes

@@ -11,7 +11,8 @@ from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
 from broadcast.events import EventKind
-from broadcast.gates.gate import GateKind, GateScope
+from broadcast.gates.gate import GateScope
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState
 from models.account import Lane
 from models.batch import Batch

@@ -18,7 +18,8 @@ from broadcast.call.outcomes import MAY_PASS
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError
-from broadcast.gates.gate import RESUME_OPENS, Gate, GateKind, GateScope
+from broadcast.gates.gate import Gate, GateScope
+from broadcast.gates.kinds import RESUME_OPENS, GateKind
 from broadcast.reports import Did
 from broadcast.states import BatchState, Phase
 from models.batch import Batch

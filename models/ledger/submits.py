@@ -22,7 +22,7 @@ from broadcast import day, plan
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import ConflictError, RepeatedSendError
 from broadcast.events import EventKind
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.plan import audience as audiences
 from broadcast.plan.chunk import ASKED, Chunk

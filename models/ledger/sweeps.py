@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.call.waits import REPEAT_WINDOW
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState, Phase
 from models.account import Lane
 from models.batch import Batch

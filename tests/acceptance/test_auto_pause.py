@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BroadcastState
 from tests.acceptance.conftest import sets_of
 from tests.kit.endpoints import MASS_SEND

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from broadcast.call.attempts import Reason
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 

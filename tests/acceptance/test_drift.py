@@ -10,7 +10,7 @@ from sqlalchemy import select
 from broadcast.accounts import from_file as accounts_of
 from broadcast.crashpoints import VARIABLE, Point
 from broadcast.events import EventKind
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from models import Event
 from producer.publish import CeleryWaker
 from tests.kit import direct

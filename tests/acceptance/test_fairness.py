@@ -12,7 +12,7 @@ from broadcast import names
 from broadcast.accounts import Account
 from broadcast.accounts import from_file as accounts_of
 from broadcast.call.attempts import Reason
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState
 from models import Batch
 from presentation.report_json import utc

@@ -16,7 +16,7 @@ from broadcast import day
 from broadcast.accounts import from_file as accounts_of
 from broadcast.call.attempts import Reason
 from broadcast.call.waits import NEAR_TURN
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.reports import Report
 from models.ledger import operator
 from tests.acceptance.liar import FOREVER, SIZE, Liar, Victim, installed

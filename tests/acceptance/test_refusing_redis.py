@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast.call.attempts import Reason
-from broadcast.gates.blockers import Cause
+from broadcast.gates.kinds import Cause
 from coordination.keys import Keys
 from tests.acceptance.conftest import sets_of
 from tests.acceptance.recovery import everybody_lives

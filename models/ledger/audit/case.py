@@ -12,7 +12,8 @@ from broadcast.call.outcomes import SAID_ACCEPTED, Outcome, unanswered
 from broadcast.call.path import SendPath
 from broadcast.call.waits import Waits
 from broadcast.enums import is_recognised
-from broadcast.gates.gate import OPEN_BY_TIME, GateKind, GateScope
+from broadcast.gates.gate import GateScope
+from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
 from broadcast.gates.liveness import Liveness
 from broadcast.plan.chunk import ASKED, LEFT
 from broadcast.states import BatchState, BroadcastState, Phase

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 
 from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.enums import is_recognised
-from broadcast.gates.gate import GateKind, GateScope
+from broadcast.gates.gate import GateScope
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BATCH_MOVES, BatchState, Phase
 from models.ledger.audit.case import AuditedBatch, AuditedGate, Call, Case, Moved
 from models.ledger.audit.findings import Fact, Finding, Found

@@ -8,7 +8,7 @@ from datetime import datetime
 from broadcast.call.outcomes import Outcome
 from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.gates import liveness
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.gates.liveness import STUCK, latest
 from broadcast.states import BatchState, Phase
 from models.ledger.audit.case import AuditedBatch, AuditedGate, Case

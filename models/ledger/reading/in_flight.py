@@ -9,7 +9,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 
-from broadcast.gates.gate import FORBID_PLANNING, Gate, closed
+from broadcast.gates.gate import Gate, closed
+from broadcast.gates.kinds import FORBID_PLANNING
 from broadcast.reports import Report
 from broadcast.states import BatchState
 from models.account import Lane

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, and_, bindparam, exists, func, or_, s
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import SAID_ACCEPTED, Outcome
 from broadcast.call.path import SendPath
-from broadcast.gates.gate import OPEN_BY_TIME
+from broadcast.gates.kinds import OPEN_BY_TIME
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience
 from broadcast.states import BatchState, Phase

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, select
 from broadcast import openid
 from broadcast.call.attempts import Reason
 from broadcast.errors import InputError
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.plan.chunk import ASKED, CHUNK, LEFT, cut_out
 from broadcast.reports import SETS
 from broadcast.states import BatchState, Phase

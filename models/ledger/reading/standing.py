@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from broadcast.gates.gate import OPEN_BY_TIME, Gate, GateKind
+from broadcast.gates.gate import Gate
+from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
 from broadcast.states import Phase
 from models.engine import now
 from models.gate import GateRow

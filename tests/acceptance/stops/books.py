@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from broadcast.call.waits import Waits
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.reports import SETS
 from broadcast.states import BatchState
 from models.batch import Batch

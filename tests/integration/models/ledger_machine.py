@@ -19,7 +19,7 @@ from broadcast.call.retry import RetryVerdict
 from broadcast.call.rules import DEFAULT_RULES
 from broadcast.enums import recognised
 from broadcast.errors import InputError
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.ledger import (
     claims,

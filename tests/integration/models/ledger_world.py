@@ -13,7 +13,7 @@ from broadcast import openid
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, storable
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BATCH_AT_REST, BatchState, BroadcastState, Phase, resting_state
 from models import Base, Batch, GateRow
 from models.account import Lane

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, select
 
 from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
-from broadcast.gates.gate import Gate, GateKind
+from broadcast.gates.gate import Gate
+from broadcast.gates.kinds import GateKind
 from models import Event, GateRow
 from models.account import Lane
 from models.attempt import AttemptRow

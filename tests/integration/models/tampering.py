@@ -10,7 +10,7 @@ from sqlalchemy import Engine, delete, insert, select, update
 
 from broadcast import openid
 from broadcast.call.waits import Waits
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.plan.chunk import ASKED
 from models import AttemptRow, Batch, BroadcastRow, Event, Lane
 from models.engine import now

@@ -13,7 +13,7 @@ from broadcast.accounts import Account
 from broadcast.call.attempts import Reason
 from broadcast.errors import SettingsError
 from broadcast.events import EventKind
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BroadcastState
 from models import Event
 from models.account import AccountRow

@@ -13,8 +13,8 @@ from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
 from broadcast.events import EventKind
 from broadcast.gates import blockers
-from broadcast.gates.blockers import Cause
-from broadcast.gates.gate import GateKind, GateScope
+from broadcast.gates.gate import GateScope
+from broadcast.gates.kinds import Cause, GateKind
 from broadcast.states import BATCH_MOVES, BatchState, BroadcastState, Phase
 from models import BroadcastRow, Event
 from models.attempt import AttemptRow

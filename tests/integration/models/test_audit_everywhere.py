@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast import openid
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState
 from models import Batch
 from models.gate import GateRow

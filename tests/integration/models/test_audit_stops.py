@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 from broadcast.call.path import SendPath
 from broadcast.call.rules import DEFAULT_RULES
 from broadcast.call.waits import REPEAT_WINDOW
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import Phase
 from models import Lane
 from models.gate import GateRow

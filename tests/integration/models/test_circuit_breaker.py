@@ -13,7 +13,8 @@ from broadcast.call.attempts import Reason
 from broadcast.call.rules import Rules
 from broadcast.call.waits import REPEAT_WINDOW, UNKNOWN_TRIES
 from broadcast.gates.circuit_breaker import CircuitBreaker
-from broadcast.gates.gate import GateKind, GateScope
+from broadcast.gates.gate import GateScope
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState, BroadcastState
 from models import GateRow
 from models.ledger import operator, resolves, retries, sweeps

@@ -16,7 +16,7 @@ from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
 from broadcast.call.waits import Waits
 from broadcast.errors import DatabaseAwayError
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState, BroadcastState
 from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow

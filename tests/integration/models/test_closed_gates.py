@@ -13,7 +13,8 @@ from sqlalchemy import Engine, func, select, update
 from broadcast.call.path import SendPath
 from broadcast.call.rules import Rules
 from broadcast.errors import InputError
-from broadcast.gates.gate import GateKind, GateScope
+from broadcast.gates.gate import GateScope
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState
 from models import AttemptRow, GateRow
 from models.engine import now

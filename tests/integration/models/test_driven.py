@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Engine, update
 
 from broadcast.call.waits import Waits
-from broadcast.gates.blockers import Blocker, Cause
+from broadcast.gates.blockers import Blocker
 from broadcast.gates.blockers import of as standstills
+from broadcast.gates.kinds import Cause
 from broadcast.reports import Ahead, Driven, Report
 from broadcast.states import BatchState
 from models.batch import Batch

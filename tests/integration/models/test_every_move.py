@@ -20,7 +20,8 @@ from broadcast.call.result import CallResult
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.errors import InputError
 from broadcast.events import EventKind
-from broadcast.gates.gate import GateKind, GateScope
+from broadcast.gates.gate import GateScope
+from broadcast.gates.kinds import GateKind
 from broadcast.plan import Quota
 from broadcast.states import BATCH_MOVES, BatchState, BroadcastState, Phase
 from models import Base, BroadcastRow, Event

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from models.account import Lane
 from models.ledger import lanes, operator
 from models.ledger.reading import standing

@@ -12,7 +12,7 @@ from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.plan.submission import Body
 from broadcast.states import BroadcastState
 from models.ledger import claims, operator, submits, sweeps

@@ -10,8 +10,7 @@ from broadcast.call.result import CallResult
 from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.enums import is_recognised, recognised
 from broadcast.gates import blockers
-from broadcast.gates.blockers import Cause
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import Cause, GateKind
 from broadcast.states import BatchState, BroadcastState, Phase
 from models import AttemptRow, Batch, BroadcastRow
 from models.ledger import claims, operator, plans, sweeps

@@ -15,8 +15,7 @@ from broadcast.call.result import CallResult
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.events import EventKind
 from broadcast.gates import blockers
-from broadcast.gates.blockers import Cause
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import Cause, GateKind
 from broadcast.reports import Did
 from broadcast.states import BatchState, BroadcastState
 from models import Event, GateRow

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, event
 
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.reports import SETS
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.ledger import operator, plans, sweeps

@@ -14,7 +14,8 @@ from broadcast.call.result import NoAnswer
 from broadcast.call.waits import MINUTE, Waits
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Cause
-from broadcast.gates.gate import GateKind, GateScope
+from broadcast.gates.gate import GateScope
+from broadcast.gates.kinds import GateKind
 from broadcast.gates.preflight import NOT_READY, REDIS_AWAY
 from models.ledger import preflight, sweeps
 from models.ledger.reading import reports

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.errors import UnknownIdError
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.plan import submission
 from broadcast.reports import SETS, SKIPS, Report
 from broadcast.states import BatchState, BroadcastState

@@ -14,7 +14,7 @@ from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.call.result import storable_status
 from broadcast.call.waits import Waits
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState, BroadcastState
 from models import Batch
 from models.engine import now

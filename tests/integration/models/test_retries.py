@@ -11,7 +11,7 @@ from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.events import EventKind
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.plan import Quota
 from broadcast.states import BatchState, BroadcastState
 from models import Event

@@ -13,8 +13,8 @@ from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult
 from broadcast.call.retry import RetryVerdict
 from broadcast.gates import blockers
-from broadcast.gates.blockers import Cause
-from broadcast.gates.gate import GateKind, GateScope
+from broadcast.gates.gate import GateScope
+from broadcast.gates.kinds import Cause, GateKind
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience, Everyone, Tag
 from broadcast.plan.submission import Body, Figures, PublishedMeanwhileError

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, delete, func, select
 
 from broadcast.call.attempts import Reason
 from broadcast.errors import ConflictError, PlanError, RepeatedSendError, UnknownIdError
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.plan import Fit, Quota, submission
 from broadcast.plan.submission import Terms
 from broadcast.states import BroadcastState, Phase

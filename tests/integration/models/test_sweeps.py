@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState
 from models.account import Lane
 from models.broadcast import BroadcastRow

@@ -20,7 +20,7 @@ from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
 from broadcast.errors import DatabaseAwayError
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState, BroadcastState
 from coordination.tokens import Token
 from models import Batch, BroadcastRow

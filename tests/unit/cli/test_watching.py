@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from broadcast.gates.blockers import Blocker, Cause
+from broadcast.gates.blockers import Blocker
+from broadcast.gates.kinds import Cause
 from broadcast.message import Message
 from broadcast.states import BroadcastState
 from cli.following import _line, _Watch

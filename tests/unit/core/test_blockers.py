@@ -13,8 +13,9 @@ from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.enums import recognised
 from broadcast.gates import blockers
-from broadcast.gates.blockers import Blocker, Cause
-from broadcast.gates.gate import Gate, GateKind, GateScope
+from broadcast.gates.blockers import Blocker
+from broadcast.gates.gate import Gate, GateScope
+from broadcast.gates.kinds import Cause, GateKind
 from broadcast.gates.liveness import NOBODY, Liveness
 from broadcast.gates.shown import shown_state
 from broadcast.reports import SETS, Ahead, BatchLine, Doubtful, Driven, LaneView, Report

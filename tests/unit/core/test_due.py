@@ -13,16 +13,8 @@ from hypothesis import strategies as st
 from broadcast.call.path import SendPath
 from broadcast.enums import recognised
 from broadcast.gates.due import OpenBroadcast, due_of_lane
-from broadcast.gates.gate import (
-    ALWAYS,
-    OPEN_BY_TIME,
-    Gate,
-    GateKind,
-    GateScope,
-    Situation,
-    may_call,
-    plan_due_at,
-)
+from broadcast.gates.gate import ALWAYS, Gate, GateScope, Situation, may_call, plan_due_at
+from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
 from broadcast.states import BatchState, Phase
 from tests.unit.core.test_gates import GATES, MOMENTS, NOW, SECOND, gate
 

@@ -12,18 +12,13 @@ from hypothesis import strategies as st
 
 from broadcast.call.path import SendPath
 from broadcast.enums import is_recognised, recognised
-from broadcast.gates.gate import (
+from broadcast.gates.gate import Gate, GateScope, Situation, due_at, may_call, plan_due_at
+from broadcast.gates.kinds import (
     FORBID_PLANNING,
     OPEN_BY_TIME,
     RESUME_OPENS,
     UNHALT_OPENS,
-    Gate,
     GateKind,
-    GateScope,
-    Situation,
-    due_at,
-    may_call,
-    plan_due_at,
 )
 from broadcast.gates.shown import shown_state
 from broadcast.states import BroadcastState, Phase

@@ -9,7 +9,7 @@ import pytest
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Endpoint, Outcome, meaning
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.reports import SETS, LaneView
 from broadcast.states import BatchState, BroadcastState

@@ -9,7 +9,7 @@ import pytest
 
 from broadcast.call.attempts import Reason
 from broadcast.call.retry import RetryVerdict
-from broadcast.gates.gate import GateKind
+from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.reports import BatchLine, Report
 from broadcast.states import BatchState, BroadcastState

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from broadcast.gates.blockers import Cause
-from broadcast.gates.gate import Gate, GateKind, GateScope
+from broadcast.gates.gate import Gate, GateScope
+from broadcast.gates.kinds import Cause, GateKind
 from broadcast.reports import (
     SETS,
     SKIPS,

@@ -1,0 +1,125 @@
+"""The kinds of gate: all that is known of each stands in one row of :data:`RULES`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from broadcast.states import BroadcastState
+
+S = BroadcastState
+
+
+class GateKind(StrEnum):
+    """What closed a gate; each has its text. A kind that is not listed here forbids calls too."""
+
+    PAUSE = "pause"  #: a person
+    BREAKER = "breaker"  #: the circuit breaker, or a refusal that concerns every batch
+    HOLD = "hold"  #: the plan does not fit, or its time was missed: a person must say so
+    CANCEL = "cancel"  #: a person, for good
+    SCHEDULE = "schedule"  #: its time is to come; opens by itself
+    HALT = "halt"  #: a person's kill switch
+    STOP = "stop"  #: WeChat refuses the account, or one interface of it
+    QUOTA = "quota"  #: no calls are left today on this interface; opens by itself
+
+
+class Cause(StrEnum):
+    """Why no call is made; each has its text."""
+
+    ACCOUNT_STOPPED = "account_stopped"  #: by what WeChat answered, or by too many doubts
+    ACCOUNT_HALTED = "account_halted"  #: by a person
+    PAUSED = "paused"  #: by a person, or by refusals
+    HELD = "held"  #: what is planned cannot go on before a person says so
+    MISSED_TIME = "missed_time"  #: its first call would have come too late
+    DOES_NOT_FIT = "does_not_fit"  #: the account's day has too few calls left
+    IN_DOUBT = "in_doubt"  #: batches that only a person can settle, whatever the state
+    SCHEDULED = "scheduled"
+    OVERDUE = "overdue"  #: its time has come, and nobody launched it
+    ACCOUNT_WAITS = "account_waits"  #: for WeChat or for another day
+    UNKNOWN_FIRST = "unknown_first"  #: a batch that may have been sent is asked about before all
+    BEHIND = "behind"  #: other broadcasts of the account go first
+    NO_WORKER = "no_worker"  #: nobody drives it although it may go on
+    #: A call of it began, and the worker that made it is gone; another cause blocks it.
+    LEFT_BEHIND = "left_behind"
+    #: A gate of a kind that this release does not know.
+    NEWER_RELEASE = "newer_release"
+
+
+class Opener(StrEnum):
+    """The commands that open gates, by their words."""
+
+    RESUME = "resume"
+    UNHALT = "unhalt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a kind of gate means, wherever it is looked at."""
+
+    #: The command that opens it where it is a broadcast's own; None: there is none.
+    own: Opener | None = None
+    #: The same where it is the account's or a path's.
+    of_account: Opener | None = None
+    #: It opens when its time has come, whoever notes it.
+    by_time: bool = False
+    #: Not even planning makes sense under it.
+    forbids_planning: bool = False
+    #: A person closed it.
+    by_person: bool = False
+    #: As what a broadcast is shown that has it as its own gate; None: as if it were not there.
+    shown: BroadcastState | None = S.HELD
+    #: What a blocker says of it: of a broadcast's own, and of an account's or a path's.
+    cause: Cause = Cause.NEWER_RELEASE
+    account_cause: Cause = Cause.NEWER_RELEASE
+
+
+#: What is to be fixed first stands first: one command may open several.
+RULES: Final[Mapping[GateKind, Rule]] = {
+    GateKind.STOP: Rule(of_account=Opener.UNHALT, account_cause=Cause.ACCOUNT_STOPPED),
+    GateKind.BREAKER: Rule(
+        own=Opener.RESUME, of_account=Opener.UNHALT, shown=S.PAUSED, cause=Cause.PAUSED,
+        account_cause=Cause.ACCOUNT_STOPPED,
+    ),
+    GateKind.HALT: Rule(
+        of_account=Opener.UNHALT, by_person=True, account_cause=Cause.ACCOUNT_HALTED
+    ),
+    GateKind.QUOTA: Rule(
+        of_account=Opener.UNHALT, by_time=True, shown=None, account_cause=Cause.ACCOUNT_WAITS,
+    ),
+    GateKind.HOLD: Rule(own=Opener.RESUME, cause=Cause.HELD),
+    GateKind.PAUSE: Rule(own=Opener.RESUME, by_person=True, shown=S.PAUSED, cause=Cause.PAUSED),
+    GateKind.SCHEDULE: Rule(
+        by_time=True, forbids_planning=True, shown=S.SCHEDULED, cause=Cause.SCHEDULED
+    ),
+    GateKind.CANCEL: Rule(forbids_planning=True, by_person=True, shown=S.CANCELLED),
+}  # fmt: skip
+_STRANGE = Rule()
+_ORDER = {kind: place for place, kind in enumerate(RULES, start=1)}
+
+
+def rule(kind: GateKind) -> Rule:
+    """Return what a kind means; one that this release does not know waits for a newer one."""
+    return RULES.get(kind, _STRANGE)
+
+
+def order(kind: GateKind) -> int:
+    """Return which place a kind has among those that are to be fixed; a strange one is first."""
+    return _ORDER.get(kind, 0)
+
+
+OPEN_BY_TIME = frozenset(kind for kind, one in RULES.items() if one.by_time)
+#: Under which even planning makes no sense.
+FORBID_PLANNING = frozenset(kind for kind, one in RULES.items() if one.forbids_planning)
+
+
+def opened_by(opener: Opener) -> frozenset[GateKind]:
+    """Return the kinds that a command opens."""
+    return frozenset(k for k, one in RULES.items() if opener in {one.own, one.of_account})
+
+
+#: Of a broadcast's own gates, those that a person's resume opens.
+RESUME_OPENS = opened_by(Opener.RESUME)
+#: Of the gates of an account and its paths, those that a person's unhalt opens.
+UNHALT_OPENS = opened_by(Opener.UNHALT)
