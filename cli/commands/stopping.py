@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.errors import InputError, SettingsError
+from broadcast.gates.kinds import Opener
 from broadcast.message import Message
 from broadcast.states import BroadcastState
 from cli import ledger_facts, waking
@@ -58,12 +59,17 @@ def pause(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None)
 @app.command(cls=Command, help="help.resume")
 def resume(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
     """Let a broadcast go on; its remaining calls are proved against the day once more."""
-    run: Run = context.obj
+    _let_go_on(context.obj, Opener.RESUME, broadcast_id, why=why)
+
+
+def _let_go_on(run: Run, opener: Opener, broadcast_id: str, *, why: str | None) -> None:
     waking.get_ready(run)
     quota = _quota(run, broadcast_id)
-    _steer(
-        run, functools.partial(operator.resume, quota=quota), broadcast_id, why=why, name="resume"
-    )
+
+    def control(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
+        return operator.let_go_on(engine, broadcast_id, opener, who=who, why=why, quota=quota)
+
+    _steer(run, control, broadcast_id, why=why, name=opener.value)
 
 
 def _quota(run: Run, broadcast_id: str) -> plan.Quota | None:

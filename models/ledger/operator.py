@@ -16,7 +16,7 @@ from broadcast.call.attempts import Reason
 from broadcast.errors import InputError
 from broadcast.events import EventKind
 from broadcast.gates.gate import Gate, GateScope
-from broadcast.gates.kinds import RESUME_OPENS, UNHALT_OPENS, GateKind
+from broadcast.gates.kinds import UNHALT_OPENS, GateKind, Opener, rule
 from broadcast.reports import Did
 from broadcast.states import BroadcastState, Phase
 from models.account import Lane
@@ -51,6 +51,39 @@ def pause(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
     return run(engine, broadcast_id, work)
 
 
+def let_go_on(
+    engine: Engine,
+    broadcast_id: str,
+    opener: Opener,
+    *,
+    who: str,
+    why: str | None = None,
+    quota: plan.Quota | None = None,
+) -> bool:
+    """Open those of a broadcast's own gates that *opener* opens; return False if none was closed.
+
+    Unless another gate stays closed that a command proves again, its remaining calls are proved
+    against *quota* (None: WeChat could not be asked) and reserved anew. Raises PlanError when the
+    day has no room for them, and InputError when the broadcast has ended, or is held for batches
+    that only a person can settle.
+    """
+
+    def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
+        _refuse_ended(connection, broadcast)
+        closed = [gate for gate in own(connection, broadcast) if rule(gate.kind).own is not None]
+        mine = [gate for gate in closed if rule(gate.kind).own is opener]
+        if not mine:
+            return False
+        if mine == closed or opener is Opener.RESUME:
+            prove_anew(connection, broadcast, quota=quota)
+        gates.open_(connection, broadcast.account, mine, who=who, why=why)
+        count_anew(connection, broadcast)
+        log_action(connection, broadcast, Did(opener.value), who=who, why=why)
+        return True
+
+    return run(engine, broadcast_id, work)
+
+
 def resume(
     engine: Engine,
     broadcast_id: str,
@@ -59,25 +92,8 @@ def resume(
     why: str | None = None,
     quota: plan.Quota | None = None,
 ) -> bool:
-    """Open a broadcast's pause, circuit breaker and hold; return False if none was closed.
-
-    Its remaining calls are proved against *quota* (None: WeChat could not be asked) and reserved
-    anew. Raises PlanError when the day has no room for them, and InputError when the broadcast has
-    ended, or is held for batches that only a person can settle.
-    """
-
-    def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
-        _refuse_ended(connection, broadcast)
-        mine = resumable(connection, broadcast)
-        if not mine:
-            return False
-        prove_anew(connection, broadcast, quota=quota)
-        gates.open_(connection, broadcast.account, mine, who=who, why=why)
-        count_anew(connection, broadcast)
-        log_action(connection, broadcast, Did.RESUME, who=who, why=why)
-        return True
-
-    return run(engine, broadcast_id, work)
+    """Open a broadcast's pause, circuit breaker and hold, as :func:`let_go_on` does."""
+    return let_go_on(engine, broadcast_id, Opener.RESUME, who=who, why=why, quota=quota)
 
 
 def _refuse_ended(connection: Connection, broadcast: HeldBroadcast) -> None:
@@ -87,13 +103,10 @@ def _refuse_ended(connection: Connection, broadcast: HeldBroadcast) -> None:
         raise InputError("error.broadcast.ended", id=broadcast.id)
 
 
-def resumable(connection: Connection, broadcast: HeldBroadcast) -> list[Gate]:
-    """Return the gates of a broadcast that a resume opens."""
-    return [
-        gate
-        for gate in standing.of(connection, broadcast.account, broadcast.id)
-        if gate.scope is GateScope.BROADCAST and gate.kind in RESUME_OPENS
-    ]
+def own(connection: Connection, broadcast: HeldBroadcast) -> list[Gate]:
+    """Return the broadcast's own gates that nobody opened."""
+    there = standing.of(connection, broadcast.account, broadcast.id)
+    return [gate for gate in there if gate.scope is GateScope.BROADCAST]
 
 
 def prove_anew(
