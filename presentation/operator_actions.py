@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from broadcast.enums import is_recognised
 from broadcast.message import Message
 from broadcast.reports import Did, OperatorAction, OperatorActions
 from presentation.words import Moment, Speaker
@@ -25,6 +26,8 @@ def lines(done: OperatorActions, now: datetime) -> Iterator[Message]:
 
 
 def _what(one: OperatorAction) -> Message:
+    if not is_recognised(one.did):
+        return Message("operator_action.newer", action=one.did)
     if one.did is not Did.RESOLVE:
         return Message(f"operator_action.{one.did}", account=one.account, n=one.batches)
     if one.msg_id is None:

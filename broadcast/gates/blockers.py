@@ -72,8 +72,10 @@ def is_driven(report: Report) -> bool:
 def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Blocker]:
     """Yield what closed the gates of an account or of one of its interfaces."""
     for gate in sorted(closed(lane.gates, now), key=lambda gate: order(gate.kind)):
-        unhalt = f"broadcast {Opener.UNHALT} --account {account}"
-        yield _blocker(gate, rule(gate.kind).account_cause, unhalt)
+        means = rule(gate.kind)
+        # Nobody opens a day's quota: what is left of it is all there is to see.
+        verb = "quota" if means.by_time else Opener.UNHALT
+        yield _blocker(gate, means.account_cause, f"broadcast {verb} --account {account}")
 
 
 def _blocker(gate: Gate, cause: Cause, command: str) -> Blocker:

@@ -85,9 +85,7 @@ RULES: Final[Mapping[GateKind, Rule]] = {
     GateKind.HALT: Rule(
         of_account=Opener.UNHALT, by_person=True, account_cause=Cause.ACCOUNT_HALTED
     ),
-    GateKind.QUOTA: Rule(
-        of_account=Opener.UNHALT, by_time=True, shown=None, account_cause=Cause.ACCOUNT_WAITS,
-    ),
+    GateKind.QUOTA: Rule(by_time=True, shown=None, account_cause=Cause.ACCOUNT_WAITS),
     GateKind.HOLD: Rule(own=Opener.RESUME, cause=Cause.HELD),
     GateKind.PAUSE: Rule(own=Opener.RESUME, by_person=True, shown=S.PAUSED, cause=Cause.PAUSED),
     GateKind.SCHEDULE: Rule(

@@ -209,7 +209,7 @@ def unhalt(engine: Engine, account: str | None, *, who: str, why: str | None = N
                 for gate in standing.of(connection, name)
                 if gate.kind in UNHALT_OPENS and gate.scope is not GateScope.BROADCAST
             ]
-            if any(gate.kind is not GateKind.QUOTA for gate in mine):
+            if mine:
                 lanes.lift(connection, name)
                 gates.open_(connection, name, mine, who=who, why=why)
                 _count_doubts_anew(connection, name)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
 
+from broadcast.enums import recognised
 from broadcast.events import EventKind
 from broadcast.reports import Did, OperatorAction, OperatorActions
 from models.batch import Batch
@@ -73,7 +74,7 @@ def _on(
 def _action(at: datetime, who: str, *, account: str | None, detail: str) -> OperatorAction:
     facts = json.loads(detail)
     return OperatorAction(
-        at=at, who=who, why=facts.get("why"), account=account, did=Did(facts["did"]),
+        at=at, who=who, why=facts.get("why"), account=account, did=recognised(Did, facts["did"]),
         batch=facts.get("n"), msg_id=facts.get("msg_id"), batches=facts.get("batches"),
     )  # fmt: skip
 

@@ -14,7 +14,8 @@ from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
 from broadcast.events import EventKind
-from broadcast.gates.gate import GateKind, GateScope
+from broadcast.gates.gate import GateScope
+from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState, BroadcastState, Phase
 from models import (
     AttemptRow,

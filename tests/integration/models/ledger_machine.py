@@ -342,9 +342,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def unhalt(self, _: BroadcastModel | None = None) -> None:
         mine = {key for key in self.world.gates if key[0] in UNHALTED}
-        stood = any(kind is not GateKind.QUOTA for kind, _ in mine)
-        assert operator.unhalt(self.engine, None, who=WHO) == ([ACCOUNT] if stood else [])
-        for key in mine if stood else ():
+        assert operator.unhalt(self.engine, None, who=WHO) == ([ACCOUNT] if mine else [])
+        for key in mine:
             del self.world.gates[key]
 
     def wechat_is_away(self, broadcast: BroadcastModel) -> None:
@@ -497,7 +496,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._tell(flight, flight.reply)
 
 
-UNHALTED = {GateKind.HALT, GateKind.BREAKER, GateKind.STOP, GateKind.QUOTA}
+UNHALTED = {GateKind.HALT, GateKind.BREAKER, GateKind.STOP}
 GIVEN_BACK = CallResult(outcome=Outcome.NOT_CALLED)
 MOST_SLICES = 200
 

@@ -9,6 +9,7 @@ from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.enums import is_recognised, recognised
+from broadcast.events import EventKind
 from broadcast.gates import blockers
 from broadcast.gates.kinds import Cause, GateKind
 from broadcast.states import BatchState, BroadcastState, Phase
@@ -16,6 +17,9 @@ from models import AttemptRow, Batch, BroadcastRow
 from models.ledger import claims, operator, plans, sweeps
 from models.ledger.reading import recipients, reports
 from models.ledger.reading.next_work import Kind, Work
+from models.ledger.transaction import note
+from presentation import operator_actions
+from presentation.texts import Texts
 from tests.integration.models.stories import OVER, SOON, close, kinds, take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -254,3 +258,23 @@ def test_late_reply_in_a_strange_phase_is_stored(engine: Engine) -> None:
     assert outcome(engine, claim.attempt_id) is Outcome.ACCEPTED
     assert ledger.batch(engine, broadcast_id).state is BatchState.ACCEPTED
     assert claims.claim(engine, driver.held, work) is None
+
+
+# -- a command of people
+
+
+def test_command_that_only_a_newer_release_has_stands_in_the_history_by_its_word(
+    engine: Engine,
+) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    with engine.begin() as connection:
+        note(
+            connection, EventKind.OPERATOR_ACTION, who="cli:a person", broadcast_id=broadcast_id,
+            did="approve",
+        )  # fmt: skip
+
+    done = reports.report(engine, broadcast_id).operator_actions
+
+    assert done is not None
+    lines = [Texts("en")(line) for line in operator_actions.lines(done, done.actions[0].at)]
+    assert "approve (a command of a newer release), by cli:a person" in lines[-1]

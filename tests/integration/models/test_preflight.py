@@ -13,9 +13,8 @@ from broadcast.call.outcomes import Outcome, Scope
 from broadcast.call.result import NoAnswer
 from broadcast.call.waits import MINUTE, Waits
 from broadcast.gates import blockers
-from broadcast.gates.blockers import Cause
 from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import GateKind
+from broadcast.gates.kinds import Cause, GateKind
 from broadcast.gates.preflight import NOT_READY, REDIS_AWAY
 from models.ledger import preflight, sweeps
 from models.ledger.reading import reports

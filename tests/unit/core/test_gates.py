@@ -98,14 +98,14 @@ def test_a_wait_ends_at_its_moment(wait: str) -> None:
     assert not may_call(waits, NOW - SECOND)
 
 
-#: Whom no command opens: the one is final, the other is a moment of its own.
-NOBODY_OPENS = {GateKind.CANCEL, GateKind.SCHEDULE}
+#: Whom no command opens: one is final, the others open when their time has come.
+NOBODY_OPENS = {GateKind.CANCEL, GateKind.SCHEDULE, GateKind.QUOTA}
 
 
 def test_every_kind_has_its_way_out_but_the_final_one() -> None:
     assert set(GateKind) == RESUME_OPENS | UNHALT_OPENS | NOBODY_OPENS
     assert {GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD} == RESUME_OPENS
-    assert {GateKind.HALT, GateKind.BREAKER, GateKind.STOP, GateKind.QUOTA} == UNHALT_OPENS
+    assert {GateKind.HALT, GateKind.BREAKER, GateKind.STOP} == UNHALT_OPENS
     assert {GateKind.CANCEL} == NOBODY_OPENS - OPEN_BY_TIME
 
 
