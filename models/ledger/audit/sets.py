@@ -77,7 +77,7 @@ def _tiles(case: Case) -> Iterator[Finding]:
     if not all(is_recognised(batch.state) for batch in case.batches):
         return
     # Where people were taken out of a batch its range is open; marks and sums then prove the rest.
-    if not lists.is_shrunk:
+    if not lists.is_shrunk and all(batch.list != own_list(batch.n) for batch in case.batches):
         yield from _gaps(case, lists.resolved)
     total = sum(batch.size or 0 for batch in leaves)
     if total != case.row.planned:

@@ -93,7 +93,7 @@ def test_who_is_removed_is_listed_by_the_first_reason_and_the_rest_is_sent(engin
     }  # fmt: skip
     assert findings(engine) == set()
     Driver(engine).call(said(0, msg_id=1))
-    assert members(engine, broadcast_id, "accepted") == left[:8]
+    assert members(engine, broadcast_id, "accepted") == left[:10]
     assert findings(engine) == set()
 
 
