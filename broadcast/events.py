@@ -13,6 +13,7 @@ class EventKind(StrEnum):
     CONFLICT = "batch.conflict"  #: WeChat said otherwise than a person had said
     SUBMITTED = "broadcast.submitted"
     PLANNED = "broadcast.planned"
+    SHRUNK = "broadcast.shrunk"  #: people were taken out of batches without an attempt
     ENDED = "broadcast.ended"  #: every batch is at rest, or at rest in another way than before
     OPERATOR_ACTION = "operator.action"  #: a person's command, whatever it moved
     GATE_CLOSED = "gate.closed"

@@ -54,6 +54,9 @@ class BroadcastRow(Base):
     #: Who remains; NULL where only the plan can tell, and for good where the list is WeChat's.
     planned: Mapped[int | None] = mapped_column(Integer)
 
+    #: The run of the subtraction whose lists count; NULL: nobody was left out by the plan.
+    subtraction: Mapped[str | None] = mapped_column(ascii_string(16))
+
     #: OpenIDs in one call at most.
     batch_size: Mapped[int] = mapped_column(Integer)
     #: How many calls the plan takes; NULL where only the plan can tell.

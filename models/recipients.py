@@ -20,7 +20,8 @@ class ChunkRow(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     broadcast_id: Mapped[str] = mapped_column(ascii_string(32), ForeignKey("bc_broadcasts.id"))
-    #: ``asked``, ``left``, the list of a batch of its own (``batch:N``), or a reason of skipping.
+    #: ``asked``; ``left.RUN`` and ``REASON.RUN`` of a run of the plan's subtraction, which counts
+    #: if the broadcast names it; ``REASON.shrunk``; the list of a batch of its own (``batch:N``).
     list: Mapped[str] = mapped_column(ascii_string(32))
     #: How many OpenIDs of the list come before it.
     start: Mapped[int] = mapped_column(Integer)
@@ -35,7 +36,7 @@ class ChunkRow(Base):
 class Skipped(Base):
     """One reason of one broadcast: how many were left out, and the first 1,000 with their line.
 
-    OpenIDs that the plan left out stand in chunks, in a list named after the reason.
+    OpenIDs that were left out after the list was read stand in chunks, by reason.
     """
 
     __tablename__ = "bc_skipped"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from broadcast.call.outcomes import Outcome, Scope
@@ -10,7 +11,8 @@ from broadcast.call.result import NoAnswer
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from broadcast.plan import Quota
-from models.ledger import plans, preflight, quotas
+from broadcast.plan.subtraction import Removal
+from models.ledger import plans, preflight, quotas, subtract
 from worker.lane import LaneContext
 
 log = logging.getLogger(__name__)
@@ -28,10 +30,17 @@ class Planned:
     fit: str | None = None
 
 
-def plan(lane: LaneContext, broadcast_id: str) -> Planned | None:
-    """Plan a broadcast; return None if it does not wait for its plan (any more)."""
+def plan(
+    lane: LaneContext, broadcast_id: str, *, removals: Sequence[Removal] = ()
+) -> Planned | None:
+    """Plan a broadcast; return None if it does not wait for its plan (any more).
+
+    *removals*: whom to leave out of its list. They are read once, here.
+    """
     broadcast = plans.to_plan(lane.engine, broadcast_id)
     if broadcast is None:
+        return None
+    if not subtract.subtract(lane.engine, broadcast, lane.account, removals=removals):
         return None
     cuts = plans.cuts_of(lane.engine, broadcast)
     if not plans.add_batches(lane.engine, broadcast, lane.account, cuts=cuts):

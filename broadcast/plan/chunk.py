@@ -19,6 +19,20 @@ ASKED = "asked"
 LEFT = "left"
 
 
+def name_of(what: str, run: str) -> str:
+    """Return the list of *what* (LEFT, or a reason) that one run of a subtraction stored."""
+    return f"{what}.{run}"
+
+
+#: The run under which people stand who were taken out of batches after the plan.
+SHRUNK = "shrunk"
+
+
+def own_list(n: int) -> str:
+    """Return the list of a batch of its own: people were taken out of it, or joined it."""
+    return f"batch:{n}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """Some OpenIDs of a sorted list, in order."""

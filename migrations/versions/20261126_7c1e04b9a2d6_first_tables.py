@@ -187,6 +187,7 @@ def _broadcasts() -> None:
         sa.Column("capped", sa.Integer(), nullable=False),
         sa.Column("sampled_out", sa.Integer(), nullable=False),
         sa.Column("planned", sa.Integer(), nullable=True),
+        sa.Column("subtraction", ascii_(16), nullable=True),
         sa.Column("batch_size", sa.Integer(), nullable=False),
         sa.Column("calls_planned", sa.Integer(), nullable=True),
         sa.Column("spread_days", sa.Boolean(), nullable=False),

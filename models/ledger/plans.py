@@ -24,6 +24,7 @@ from broadcast.gates.gate import plan_due_at
 from broadcast.gates.kinds import GateKind
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience, OpenIDs
+from broadcast.plan.chunk import ASKED, LEFT, name_of
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
@@ -140,7 +141,7 @@ def _key(engine: Engine, broadcast: ToPlan, account: Account, *, cut: Cut) -> st
 def _add(engine: Engine, broadcast: ToPlan, some: Sequence[tuple[Cut, str]]) -> bool:
     def work(connection: Connection) -> bool:
         lanes.hold(connection, broadcast.account)
-        if _phase(connection, broadcast.id) is not Phase.PLANNING:
+        if not _is_of_now(connection, broadcast.id, [cut for cut, _ in some]):
             return False
         there = set(
             connection.scalars(
@@ -156,6 +157,14 @@ def _add(engine: Engine, broadcast: ToPlan, some: Sequence[tuple[Cut, str]]) -> 
         return True
 
     return write(engine, work)
+
+
+def _is_of_now(connection: Connection, broadcast_id: str, cuts: Sequence[Cut]) -> bool:
+    """Tell whether *cuts* are of the list that counts; another planner may have left people out."""
+    query = select(BroadcastRow.phase, BroadcastRow.subtraction)
+    row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
+    name = ASKED if row.subtraction is None else name_of(LEFT, row.subtraction)
+    return row.phase is Phase.PLANNING and {cut.list for cut in cuts} <= {None, name}
 
 
 def _row(broadcast: ToPlan, cut: Cut, key: str) -> dict[str, object]:

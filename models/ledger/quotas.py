@@ -153,6 +153,23 @@ def _add(
         )
 
 
+def release(connection: Connection, broadcast_id: str, *, calls: int) -> None:
+    """Free calls that are not made any more, those of the last day first."""
+    mine = Reservation.broadcast_id == broadcast_id
+    for row in connection.execute(
+        select(Reservation.path, Reservation.day, Reservation.calls)
+        .where(mine, Reservation.calls > 0)
+        .order_by(Reservation.day.desc())
+    ).all():
+        freed = min(calls, row.calls)
+        connection.execute(
+            update(Reservation)
+            .where(mine, Reservation.path == row.path, Reservation.day == row.day)
+            .values(calls=Reservation.calls - freed)
+        )
+        calls -= freed
+
+
 def free(connection: Connection, broadcast_id: str) -> None:
     """Free what a broadcast holds: it came to rest, was cancelled, or is proved anew."""
     connection.execute(delete(Reservation).where(Reservation.broadcast_id == broadcast_id))

@@ -15,7 +15,7 @@ from broadcast.enums import is_recognised
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
 from broadcast.gates.liveness import Liveness
-from broadcast.plan.chunk import ASKED, LEFT
+from broadcast.plan.chunk import SHRUNK
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.ledger.audit.findings import Check, Fact, Finding, Found
 
@@ -174,6 +174,7 @@ class AuditedBroadcast:
     suppressed: int
     excluded: int
     unsubscribed: int
+    subtraction: str | None
     capped: int
     sampled_out: int
     planned: int | None
@@ -199,11 +200,14 @@ Fault: TypeAlias = tuple[Found, int | None, dict[str, Fact]]
 class Lists:
     """What the lists of a broadcast hold."""
 
-    #: By name: how many OpenIDs, and the sum of their marks.
+    #: By name, and by reason of all of its lists that count: how many OpenIDs, and the sum of
+    #: their marks.
     sizes: Mapping[str, int]
     marks: Mapping[str, int]
     #: By the batch's id; one whose range its list does not hold is absent.
     ranges: Mapping[int, AuditedRange]
+    #: The list from which the plan cuts.
+    resolved: str
     #: SHA-256 over the OpenIDs of the list as it was given.
     digest: str
     faults: Sequence[Fault]
@@ -213,9 +217,9 @@ class Lists:
         return self.sizes.get(name or "", 0)
 
     @property
-    def resolved(self) -> str:
-        """The list from which the plan cuts."""
-        return LEFT if LEFT in self.sizes else ASKED
+    def is_shrunk(self) -> bool:
+        """Whether people were taken out of batches after the plan."""
+        return any(name.endswith(f".{SHRUNK}") for name in self.sizes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from broadcast.call.outcomes import SAID_ACCEPTED
 from broadcast.call.waits import Waits
 from broadcast.enums import recognised
 from broadcast.events import EventKind
+from broadcast.plan.chunk import ASKED
 from broadcast.states import BatchState, Phase
 from models.account import AccountRow, Lane
 from models.attempt import AttemptRow
@@ -39,7 +40,7 @@ from models.ledger.reading import liveness
 from models.ledger.rows import columns, every, first, one
 from models.recipients import Skipped
 
-_NO_LISTS = Lists(sizes={}, marks={}, ranges={}, digest="", faults=())
+_NO_LISTS = Lists(sizes={}, marks={}, ranges={}, resolved=ASKED, digest="", faults=())
 
 
 def load(connection: Connection, broadcast_id: str, waits: Waits) -> Case | None:

@@ -21,7 +21,8 @@ from sqlalchemy import Connection, select
 
 from broadcast import openid, plan
 from broadcast.call import clientmsgid
-from broadcast.plan.chunk import ASKED, cut_out
+from broadcast.plan.chunk import ASKED, LEFT, SHRUNK, cut_out, name_of
+from broadcast.plan.subtraction import REASONS
 from broadcast.states import BatchState
 from models.ledger.audit.case import (
     AuditedBatch,
@@ -76,9 +77,11 @@ def read(
         for name, stored in _by_list(connection, row.id)
         for batch, packed in _cut(look.over(stored), _on_list(batches, name))
     }
+    run = row.subtraction
     found = Lists(
-        sizes=look.sizes, marks=look.marks, ranges=ranges, digest=look.digest.hexdigest(),
-        faults=look.faults,
+        sizes=look.sizes | _by_reason(look.sizes, run), ranges=ranges, faults=look.faults,
+        marks=look.marks | _by_reason(look.marks, run), digest=look.digest.hexdigest(),
+        resolved=ASKED if run is None else name_of(LEFT, run),
     )  # fmt: skip
     leaves = [batch for batch in batches if planned and batch.state is not BatchState.SPLIT]
     if planned:
@@ -89,6 +92,16 @@ def read(
         _owned, connection, row.id, leaves=leaves, lists=None if planned else found
     )
     return replace(found, faults=[*look.faults, *_twice(owned, doubtful)])
+
+
+def _by_reason(lists: Counter[str], run: str | None) -> dict[str, int]:
+    """Add up the lists of each reason that count: of the run that does, and of later shrinking."""
+    found: dict[str, int] = {}
+    for reason in REASONS:
+        names = [name_of(reason, one) for one in (run, SHRUNK) if one]
+        if any(name in lists for name in names):
+            found[reason] = sum(lists[name] for name in names)
+    return found
 
 
 class _Look:

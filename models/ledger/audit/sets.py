@@ -13,14 +13,12 @@ from broadcast.call import clientmsgid
 from broadcast.enums import is_recognised
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import OpenIDs
-from broadcast.plan.chunk import ASKED
+from broadcast.plan.chunk import ASKED, own_list
 from broadcast.reports import SKIPS
 from broadcast.states import BatchState, BroadcastState, Phase, resting_state
 from models.ledger.audit.case import AuditedBatch, AuditedBroadcast, Case
 from models.ledger.audit.findings import Check, Finding, Found
 
-#: How the list of a batch begins that has one of its own: people were taken out of it.
-_OWN_LIST = "batch:"
 _SUMS = 1 << 64
 
 
@@ -71,7 +69,7 @@ def _tiles(case: Case) -> Iterator[Finding]:
     """The batches that were not split hold everybody who is left once, each in its range."""
     lists, leaves = case.lists, case.leaves
     for batch in case.batches:
-        if batch.id not in lists.ranges:
+        if batch.size and batch.id not in lists.ranges:
             yield case.finding(
                 Found.RANGE, batch, list=batch.list or "-", start=batch.start,
                 size=batch.size or 0, counted=lists.size(batch.list),
@@ -79,7 +77,7 @@ def _tiles(case: Case) -> Iterator[Finding]:
     if not all(is_recognised(batch.state) for batch in case.batches):
         return
     # Where people were taken out of a batch its range is open; marks and sums then prove the rest.
-    if not any((batch.list or "").startswith(_OWN_LIST) for batch in case.batches):
+    if not lists.is_shrunk and all(batch.list != own_list(batch.n) for batch in case.batches):
         yield from _gaps(case, lists.resolved)
     total = sum(batch.size or 0 for batch in leaves)
     if total != case.row.planned:
@@ -110,7 +108,9 @@ def _result(case: Case) -> Iterator[Finding]:
     if all(is_recognised(word) for word in words):
         rests = resting_state(states)
         stands = row.result or row.phase
-        never_cut = case.cancel is not None and row.result is BroadcastState.CANCELLED
+        never_cut = (
+            case.cancel is not None or not row.planned
+        ) and row.result is BroadcastState.CANCELLED
         if rests is not None and row.phase is not Phase.PLANNING and row.result is not rests:
             yield case.finding(Found.RESULT, state=stands, new=rests)
         elif rests is None and (ended or row.result is not None) and (states or not never_cut):
@@ -155,10 +155,11 @@ def _uneven(batch: AuditedBatch, mine: Sequence[AuditedBatch]) -> tuple[int, int
         begin, end = max(at, one.start), min(batch.end, one.end)
         covered += max(0, end - begin)
         at = max(at, end)
-    own = sum(one.size or 0 for one in mine if one.list == f"{_OWN_LIST}{one.n}")
+    shrunk = [one for one in mine if one.list == own_list(one.n)]
+    own = sum(one.size or 0 for one in shrunk)
     missing = (batch.size or 0) - covered - own
     extra = sum(one.size or 0 for one in mine) - covered - own + max(0, -missing)
-    return (0 if own else max(0, missing)), extra
+    return (0 if shrunk else max(0, missing)), extra
 
 
 def keys(case: Case) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from broadcast import openid
 from broadcast.call.attempts import Reason
 from broadcast.errors import InputError
 from broadcast.gates.kinds import GateKind
-from broadcast.plan.chunk import ASKED, CHUNK, LEFT, cut_out
+from broadcast.plan.chunk import ASKED, CHUNK, LEFT, cut_out, name_of
 from broadcast.reports import SETS
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
@@ -72,16 +72,19 @@ def packed(connection: Connection, broadcast_id: str, name: str, *, start: int, 
 
 def resolved(connection: Connection, broadcast_id: str) -> tuple[str, int]:
     """Return the list from which a plan cuts, what is left or else what was asked, and its size."""
-    sizes = {
-        name: int(size)
-        for name, size in connection.execute(
-            select(ChunkRow.list, func.sum(ChunkRow.size))
-            .where(ChunkRow.broadcast_id == broadcast_id, ChunkRow.list.in_([ASKED, LEFT]))
-            .group_by(ChunkRow.list)
+    run = connection.scalar(select(BroadcastRow.subtraction).where(BroadcastRow.id == broadcast_id))
+    name = ASKED if run is None else name_of(LEFT, run)
+    return name, size_of(connection, broadcast_id, name)
+
+
+def size_of(connection: Connection, broadcast_id: str, name: str) -> int:
+    """Return how many OpenIDs a list holds."""
+    size = connection.scalar(
+        select(func.sum(ChunkRow.size)).where(
+            ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == name
         )
-    }
-    name = LEFT if LEFT in sizes else ASKED
-    return name, sizes.get(name, 0)
+    )
+    return int(size or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,15 +149,16 @@ def _read(engine: Engine, broadcast_id: str, members: Sequence[_Member]) -> Iter
 
 def _members(connection: Connection, broadcast_id: str, name: str) -> list[_Member]:
     """Return the batches of a set; of what is not planned yet, the chunks of its list."""
-    phase = connection.scalar(
-        select(BroadcastRow.phase).where(
+    stands = connection.execute(
+        select(BroadcastRow.phase, BroadcastRow.planned).where(
             BroadcastRow.id == broadcast_id, BroadcastRow.phase != Phase.UPLOADING
         )
-    )
-    if phase is None:
+    ).first()
+    if stands is None:
         raise known.unknown_id(connection, broadcast_id)
-    there = _batches(connection, broadcast_id) if phase is not Phase.PLANNING else []
-    if not there:
+    there = _batches(connection, broadcast_id) if stands.phase is not Phase.PLANNING else []
+    # Nobody is planned where everybody was left out.
+    if not there and stands.planned:
         return _unplanned(connection, broadcast_id, name)
     return [member for member in there if set_of(member.state) == name]
 

@@ -13,7 +13,7 @@ from broadcast.call import clientmsgid
 from broadcast.call.outcomes import Outcome
 from broadcast.plan import audience, submission
 from broadcast.plan.audience import Everyone, Tag
-from broadcast.plan.chunk import Chunk
+from broadcast.plan.chunk import SHRUNK, Chunk, name_of
 from broadcast.states import BatchState, BroadcastState, Phase
 from models import Batch, BroadcastRow
 from models.broadcast import Reservation
@@ -332,6 +332,8 @@ def test_audience_of_a_newer_release_is_no_finding(engine: Engine, to_wechats_li
 
 # -- batches that shrank before their first call
 
+OUT = name_of("capped", SHRUNK)
+
 
 @pytest.fixture
 def shrunk(engine: Engine, broadcast_id: str) -> str:
@@ -339,7 +341,7 @@ def shrunk(engine: Engine, broadcast_id: str) -> str:
     whole = packed(engine, broadcast_id, 4)
     rows = [
         submits.chunk_row(broadcast_id, "batch:4", Chunk(start=0, packed=whole[WIDTH:])),
-        submits.chunk_row(broadcast_id, "capped", Chunk(start=0, packed=whole[:WIDTH])),
+        submits.chunk_row(broadcast_id, OUT, Chunk(start=0, packed=whole[:WIDTH])),
     ]
     with engine.begin() as connection:
         connection.execute(insert(ChunkRow), rows)
@@ -378,7 +380,7 @@ def test_half_that_shrank_is_healthy_and_one_that_grew_is_found(
 
 
 def test_follower_who_took_the_place_of_a_capped_one_is_found(engine: Engine, shrunk: str) -> None:
-    where = (ChunkRow.broadcast_id == shrunk) & (ChunkRow.list == "capped")
+    where = (ChunkRow.broadcast_id == shrunk) & (ChunkRow.list == OUT)
     name = openid.unpack(STRANGER).decode()
     change(engine, ChunkRow, where, openids=STRANGER, first_openid=name, last_openid=name)
     assert found(engine) == {Found.MEMBERS}
@@ -387,7 +389,7 @@ def test_follower_who_took_the_place_of_a_capped_one_is_found(engine: Engine, sh
 def test_follower_who_is_neither_in_a_batch_nor_left_out_is_found(
     engine: Engine, shrunk: str
 ) -> None:
-    remove(engine, ChunkRow, (ChunkRow.broadcast_id == shrunk) & (ChunkRow.list == "capped"))
+    remove(engine, ChunkRow, (ChunkRow.broadcast_id == shrunk) & (ChunkRow.list == OUT))
     assert found(engine) == {Found.MEMBERS}
     change(engine, Skipped, Skipped.broadcast_id == shrunk, count=0)
     change_broadcast(engine, shrunk, capped=0)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,17 @@ def _columns_and_keys(seen: Inspector, name: str) -> dict[str, Any]:
         "primary key": seen.get_pk_constraint(name),
         "foreign keys": sorted(map(str, seen.get_foreign_keys(name))),
         "unique": sorted(map(str, seen.get_unique_constraints(name))),
-        "indexes": sorted(map(str, seen.get_indexes(name))),
+        "indexes": sorted(
+            str({**index, "dialect_options": sorted(map(str, _options(index)))})
+            for index in seen.get_indexes(name)
+        ),
     }
+
+
+def _options(index: Any) -> Iterator[tuple[str, str]]:
+    """Return what an engine says of an index; a condition is told by its text."""
+    for name, value in index.get("dialect_options", {}).items():
+        yield name, str(value)
 
 
 def test_each_installation_has_one_row_with_an_id_of_its_own(empty: Engine, tmp_path: Path) -> None:

@@ -1,0 +1,243 @@
+"""Shrinking: people are taken out of batches that have no attempt, between the plan and the call.
+
+Who is in a batch is frozen at its first claim: that is made under the lane's lock, as this is, and
+names the clientmsgid, which changes here with the people. What was made ready for the batch as it
+stood is then claimed no more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+
+from broadcast.call import clientmsgid
+from broadcast.call.attempts import Reason
+from broadcast.call.path import SendPath
+from broadcast.events import EventKind
+from broadcast.plan.chunk import SHRUNK, Chunk, chunked, name_of, own_list
+from broadcast.plan.subtraction import REASONS, Rearranged, rearrange
+from broadcast.states import BatchState, BroadcastState, Phase
+from models.account import AccountRow
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.ledger import due, lanes, quotas, skips, transitions
+from models.ledger.reading import batches, recipients
+from models.ledger.rows import columns, every, one
+from models.ledger.submits import chunk_row
+from models.ledger.subtract import IDs, are_in, packed, unpacked
+from models.ledger.transaction import WORKER, note, write
+from models.recipients import ChunkRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Broadcast:
+    """What the keys of a broadcast's batches are made of."""
+
+    id: str
+    account: str
+    key: str
+    content: str
+    phase: Phase
+    batch_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Untouched:
+    """A batch without an attempt."""
+
+    id: int
+    n: int
+    list: str
+    start: int
+    size: int
+    parent_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edges:
+    """A chunk, without its OpenIDs."""
+
+    list: str
+    start: int
+    size: int
+    first_openid: str
+    last_openid: str
+
+
+def shrink(engine: Engine, broadcast_id: str, people: bytes, *, reason: str) -> int:
+    """Take *people* out of what was not called yet; return how many were in it.
+
+    *people*: packed OpenIDs. They move from *planned* to the figure and the list of *reason*, and
+    calls that vanish are freed. What is not planned yet is left to its plan.
+    """
+    if reason not in REASONS:
+        raise ValueError(f"nobody is left out as {reason!r}")
+    wanted = np.unique(unpacked(people))
+
+    def work(connection: Connection) -> int:
+        account = connection.execute(
+            select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id)
+        ).scalar_one()
+        lanes.hold(connection, account)
+        query = select(*columns(_Broadcast, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
+        broadcast = one(connection, query, _Broadcast)
+        if broadcast.phase is not Phase.SENDING or not len(wanted):
+            return 0
+        return _shrink(connection, broadcast, wanted, reason=reason)
+
+    return write(engine, work)
+
+
+def _shrink(connection: Connection, broadcast: _Broadcast, wanted: IDs, *, reason: str) -> int:
+    there = _untouched(connection, broadcast.id)
+    left, out = {}, list[IDs]()
+    for batch in _touched(connection, broadcast.id, there, wanted=wanted):
+        ids = _people(connection, broadcast.id, batch)
+        hits = are_in(ids, wanted)
+        if hits.any():
+            left[batch.n] = ids[~hits]
+            out.append(ids[hits])
+    if not out:
+        return 0
+    sizes = {batch.n: len(left[batch.n]) if batch.n in left else batch.size for batch in there}
+    plan = rearrange(sizes, largest=broadcast.batch_size)
+    _transfer(connection, broadcast.id, there, left=left, plan=plan)
+    changed = [batch for batch in there if batch.n in left]
+    _store(connection, broadcast, [one for one in changed if one.n not in plan.gone], left=left)
+    _end(connection, broadcast, there, plan=plan)
+    removed = np.sort(np.concatenate(out))
+    _count(connection, broadcast, removed, reason=reason)
+    return len(removed)
+
+
+def _untouched(connection: Connection, broadcast_id: str) -> Sequence[_Untouched]:
+    query = (
+        select(*columns(_Untouched, Batch))
+        .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.PLANNED)
+        .where(Batch.attempts == 0, Batch.path == SendPath.MASS_SEND, Batch.list.is_not(None))
+        .order_by(Batch.n)
+    )
+    return every(connection, query, _Untouched)
+
+
+def _touched(
+    connection: Connection, broadcast_id: str, there: Sequence[_Untouched], *, wanted: IDs
+) -> list[_Untouched]:
+    """Return the batches that may hold one of *wanted*, by the edges of their chunks alone."""
+    query = select(*columns(_Edges, ChunkRow)).where(
+        ChunkRow.broadcast_id == broadcast_id, ChunkRow.list.in_({batch.list for batch in there})
+    )
+    near = [
+        edges
+        for edges in every(connection, query, _Edges)
+        if np.searchsorted(wanted, edges.first_openid.encode(), "left")
+        < np.searchsorted(wanted, edges.last_openid.encode(), "right")
+    ]
+    return [
+        batch
+        for batch in there
+        if any(
+            edges.list == batch.list
+            and edges.start < batch.start + batch.size
+            and batch.start < edges.start + edges.size
+            for edges in near
+        )
+    ]
+
+
+def _people(connection: Connection, broadcast_id: str, batch: _Untouched) -> IDs:
+    return unpacked(
+        recipients.packed(connection, broadcast_id, batch.list, start=batch.start, size=batch.size)
+    )
+
+
+def _transfer(
+    connection: Connection,
+    broadcast_id: str,
+    there: Sequence[_Untouched],
+    *,
+    left: dict[int, IDs],
+    plan: Rearranged,
+) -> None:
+    """Move single people to where they can be sent to."""
+    by_n = {batch.n: batch for batch in there}
+    for move in plan.transfers:
+        for n in (move.giver, move.taker):
+            if n not in left:
+                left[n] = _people(connection, broadcast_id, by_n[n])
+        giver, taker = left[move.giver], left[move.taker]
+        left[move.giver], left[move.taker] = giver[:-1], np.sort(np.append(taker, giver[-1:]))
+
+
+def _store(
+    connection: Connection,
+    broadcast: _Broadcast,
+    changed: Sequence[_Untouched],
+    *,
+    left: Mapping[int, IDs],
+) -> None:
+    """Give each batch that changed a list and a clientmsgid of its own."""
+    appid = connection.execute(
+        select(AccountRow.appid).where(AccountRow.name == broadcast.account)
+    ).scalar_one()
+    for batch in changed:
+        people, name = packed(left[batch.n]), own_list(batch.n)
+        whose = (ChunkRow.broadcast_id == broadcast.id, ChunkRow.list == name)
+        connection.execute(delete(ChunkRow).where(*whose))
+        for chunk in chunked([people]):
+            connection.execute(insert(ChunkRow).values(chunk_row(broadcast.id, name, chunk)))
+        key = clientmsgid.derive(
+            appid=appid, key=broadcast.key, content=broadcast.content, packed=people
+        )
+        connection.execute(
+            update(Batch)
+            .where(Batch.id == batch.id)
+            .values(list=name, start=0, size=len(left[batch.n]), clientmsgid=key)
+        )
+
+
+def _end(
+    connection: Connection, broadcast: _Broadcast, there: Sequence[_Untouched], *, plan: Rearranged
+) -> None:
+    """End batches of which nobody, or a single person, is left, and free their calls."""
+    for batch in there:
+        mine = Batch.id == batch.id
+        if batch.n in plan.gone and batch.parent_id is None:
+            connection.execute(delete(Batch).where(mine))
+            continue
+        if batch.n in plan.gone:
+            # The half of a batch stays, so that what became of the whole can be read.
+            nobody = {"list": own_list(batch.n), "start": 0, "size": 0}
+            connection.execute(update(Batch).where(mine).values(**nobody))
+        if batch.n in {*plan.gone, *plan.too_few}:
+            transitions.move_batch(
+                connection, batches.held(connection, batch.id), BatchState.CANCELLED,
+                reason=Reason.TOO_FEW, not_before=None,
+            )  # fmt: skip
+    quotas.release(connection, broadcast.id, calls=len(plan.gone) + len(plan.too_few))
+
+
+def _count(connection: Connection, broadcast: _Broadcast, removed: IDs, *, reason: str) -> None:
+    """Count and list who was taken out, and end the broadcast if nothing is left of it."""
+    name, people = name_of(reason, SHRUNK), packed(removed)
+    size = recipients.size_of(connection, broadcast.id, name)
+    for chunk in chunked([people]):
+        added = Chunk(start=size + chunk.start, packed=chunk.packed)
+        connection.execute(insert(ChunkRow).values(chunk_row(broadcast.id, name, added)))
+    moved = Counter({reason: len(removed)})
+    skips.move_figures(connection, broadcast.id, moved)
+    sample = [one.decode("ascii") for one in removed[: skips.SHOWN].tolist()]
+    skips.count(connection, broadcast.id, reason, more=len(removed), sample=sample)
+    note(
+        connection, EventKind.SHRUNK, who=WORKER, broadcast_id=broadcast.id, reason=reason,
+        count=len(removed),
+    )  # fmt: skip
+    if transitions.counts(connection, broadcast.id):
+        transitions.settle(connection, broadcast.id)
+    else:
+        transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
+    due.refresh(connection, broadcast.account)

@@ -1,0 +1,260 @@
+"""The plan's subtraction: who is left out of the list that was asked for, before it is cut.
+
+Each run stores lists of its own in short transactions that nobody sees; one commit under the lane's
+lock then names the run, with all figures. So a planner that was killed begins again, and of two at
+once one counts. From a list of which nobody is left out nothing is stored: it is referenced.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, Engine, delete, insert, or_, select, update
+
+from broadcast import openid
+from broadcast.accounts import Account
+from broadcast.call import clientmsgid
+from broadcast.call.attempts import Reason
+from broadcast.plan import SMALLEST
+from broadcast.plan.chunk import ASKED, CHUNK, LEFT, SHRUNK, Chunk, name_of
+from broadcast.plan.subtraction import REASONS, Removal
+from broadcast.states import BatchState, BroadcastState, Phase
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.ledger import lanes, skips, transitions
+from models.ledger.plans import ToPlan
+from models.ledger.reading import recipients
+from models.ledger.submits import chunk_row
+from models.ledger.transaction import read, write
+from models.ledger.uploads import CHUNKS_AT_ONCE
+from models.recipients import ChunkRow
+
+IDs: TypeAlias = npt.NDArray[np.bytes_]
+Hits: TypeAlias = npt.NDArray[np.bool_]
+_ID = np.dtype(f"S{openid.LENGTH}")
+
+
+def subtract(
+    engine: Engine, broadcast: ToPlan, account: Account, *, removals: Sequence[Removal]
+) -> bool:
+    """Leave people out of the list of a broadcast; return whether it is to be cut.
+
+    False where it is planned no more, and where it ended here: without anybody who is left it is
+    *cancelled*, and everybody skipped; a single person, to whom mass/send sends nothing, is
+    cancelled with the reason ``too_few``. What was subtracted once is not subtracted again.
+    """
+    if not removals or _is_done(engine, broadcast.id):
+        return True
+    run = secrets.token_hex(4)
+    store = _Store(engine, broadcast, run)
+    for what, ids in _parts(engine, broadcast.id, [_Stream(one) for one in removals]):
+        store.add(what, ids)
+    if not store.close():
+        return True
+    done = write(engine, lambda connection: _flip(connection, broadcast, account, store=store))
+    _clear_others(engine, broadcast.id)
+    return done
+
+
+def _is_done(engine: Engine, broadcast_id: str) -> bool:
+    query = select(BroadcastRow.subtraction).where(BroadcastRow.id == broadcast_id)
+    with read(engine) as connection:
+        return connection.scalar(query) is not None
+
+
+def unpacked(packed: bytes) -> IDs:
+    """Return packed OpenIDs as an array, whose order is that of ASCII."""
+    return np.frombuffer(openid.unpack(packed), _ID)
+
+
+def packed(ids: IDs) -> bytes:
+    """Return an array of OpenIDs as it is stored."""
+    return openid.pack(np.ascontiguousarray(ids).tobytes())
+
+
+def are_in(ids: IDs, others: IDs) -> Hits:
+    """Tell of each of *ids* whether it is in *others*; both are sorted."""
+    if not len(others):
+        return np.zeros(len(ids), bool)
+    at = np.minimum(np.searchsorted(others, ids), len(others) - 1)
+    return np.asarray(others[at] == ids, bool)
+
+
+class _Stream:
+    """The sorted OpenIDs of one removal, of which one piece is in hand."""
+
+    def __init__(self, removal: Removal) -> None:
+        self.reason = removal.reason
+        self._pieces = iter(removal.pieces)
+        self._held = np.empty(0, _ID)
+
+    def hits(self, ids: IDs) -> Hits:
+        """Tell of each of *ids* whether it is removed; each look goes on where the last ended."""
+        found = np.zeros(len(ids), bool)
+        while True:
+            upto = int(np.searchsorted(self._held, ids[-1], "right"))
+            found |= are_in(ids, self._held[:upto])
+            self._held = self._held[upto:]
+            if len(self._held):
+                return found
+            piece = next(self._pieces, None)
+            if piece is None:
+                return found
+            self._held = unpacked(piece)
+
+
+def _parts(
+    engine: Engine, broadcast_id: str, streams: Sequence[_Stream]
+) -> Iterator[tuple[str, IDs]]:
+    """Yield who is left and who is removed by reason, in order; nothing where nobody is removed."""
+    begun = False
+    for start, ids in _asked(engine, broadcast_id):
+        left, out = np.ones(len(ids), bool), list[tuple[str, IDs]]()
+        for stream in streams:
+            hits = stream.hits(ids) & left
+            left &= ~hits
+            if hits.any():
+                out.append((stream.reason, ids[hits]))
+        if out and not begun:
+            # Until here the list was left as it is.
+            begun = True
+            for before, some in _asked(engine, broadcast_id):
+                if before >= start:
+                    break
+                yield LEFT, some
+        yield from out
+        if begun:
+            yield LEFT, ids[left]
+
+
+def _asked(engine: Engine, broadcast_id: str) -> Iterator[tuple[int, IDs]]:
+    """Yield the chunks of the list that was asked for, each read in a transaction of its own."""
+    start = -1
+    query = select(ChunkRow.start, ChunkRow.openids).where(
+        ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == ASKED
+    )
+    while True:
+        with read(engine) as connection:
+            more = query.where(ChunkRow.start > start).order_by(ChunkRow.start).limit(1)
+            row = connection.execute(more).first()
+        if row is None:
+            return
+        start = row.start
+        yield start, unpacked(row.openids)
+
+
+class _Store:
+    """Stores the lists of one run in chunks."""
+
+    def __init__(self, engine: Engine, broadcast: ToPlan, run: str) -> None:
+        self.run = run
+        self.sizes: Counter[str] = Counter()
+        self.samples: defaultdict[str, list[str]] = defaultdict(list)
+        self._engine, self._id = engine, broadcast.id
+        self._held: defaultdict[str, bytearray] = defaultdict(bytearray)
+        self._full: list[tuple[str, Chunk]] = []
+
+    def add(self, what: str, ids: IDs) -> None:
+        """Take the next OpenIDs of a list."""
+        held, most = self._held[what], CHUNK * openid.PACKED_LENGTH
+        held += packed(ids)
+        if what != LEFT:
+            room = skips.SHOWN - len(self.samples[what])
+            self.samples[what] += [one.decode("ascii") for one in ids[:room].tolist()]
+        while len(held) >= most:
+            self._take(what, bytes(held[:most]))
+            del held[:most]
+
+    def close(self) -> Counter[str]:
+        """Store the rest; return how many each list holds."""
+        for what, held in self._held.items():
+            if held:
+                self._take(what, bytes(held))
+        self._write()
+        return self.sizes
+
+    def _take(self, what: str, some: bytes) -> None:
+        chunk = Chunk(start=self.sizes[what], packed=some)
+        self.sizes[what] += chunk.size
+        self._full.append((what, chunk))
+        if len(self._full) >= CHUNKS_AT_ONCE:
+            self._write()
+
+    def _write(self) -> None:
+        rows = [chunk_row(self._id, name_of(what, self.run), one) for what, one in self._full]
+        self._full = []
+        if rows:
+            write(self._engine, lambda connection: _insert(connection, rows))
+
+
+def _insert(connection: Connection, rows: Iterable[dict[str, object]]) -> None:
+    connection.execute(insert(ChunkRow), list(rows))
+
+
+def _flip(connection: Connection, broadcast: ToPlan, account: Account, *, store: _Store) -> bool:
+    """Let the lists of a run count, unless another run was first."""
+    lanes.hold(connection, broadcast.account)
+    mine = (BroadcastRow.id == broadcast.id, BroadcastRow.phase == Phase.PLANNING)
+    stands = connection.execute(select(BroadcastRow.subtraction).where(*mine)).first()
+    if stands is None or stands.subtraction is not None:
+        return stands is not None
+    connection.execute(update(BroadcastRow).where(*mine).values(subtraction=store.run))
+    moved = {what: size for what, size in store.sizes.items() if what != LEFT}
+    skips.move_figures(connection, broadcast.id, moved)
+    for reason, size in moved.items():
+        sample = store.samples[reason]
+        skips.count(connection, broadcast.id, reason, more=size, sample=sample)
+    # A planner of before, which found nobody to leave out, may have cut what was asked.
+    connection.execute(delete(Batch).where(Batch.broadcast_id == broadcast.id))
+    left = store.sizes[LEFT]
+    if left >= SMALLEST:
+        return True
+    if left:
+        _cancel_the_only_one(connection, broadcast, account, run=store.run)
+    transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
+    return False
+
+
+def _cancel_the_only_one(
+    connection: Connection, broadcast: ToPlan, account: Account, *, run: str
+) -> None:
+    name = name_of(LEFT, run)
+    alone = recipients.packed(connection, broadcast.id, name, start=0, size=1)
+    connection.execute(
+        insert(Batch).values(
+            broadcast_id=broadcast.id, account=broadcast.account, path=broadcast.path, n=1,
+            list=name, start=0, size=1, depth=0, attempts=0, polls=0, begins_anew=False,
+            moved_counter=0, state=BatchState.CANCELLED, reason=Reason.TOO_FEW,
+            clientmsgid=clientmsgid.derive(
+                appid=account.appid, key=broadcast.key, content=broadcast.content, packed=alone
+            ),
+        )
+    )  # fmt: skip
+    connection.execute(
+        update(BroadcastRow).where(BroadcastRow.id == broadcast.id).values(moved_at=now(connection))
+    )
+
+
+def _clear_others(engine: Engine, broadcast_id: str) -> None:
+    """Remove the lists of runs that do not count, a portion at a time."""
+    while write(engine, lambda connection: _clear_some(connection, broadcast_id)):
+        pass
+
+
+def _clear_some(connection: Connection, broadcast_id: str) -> bool:
+    run = connection.scalar(select(BroadcastRow.subtraction).where(BroadcastRow.id == broadcast_id))
+    ofs = [ChunkRow.list.like(f"{what}.%") for what in (LEFT, *REASONS)]
+    others = connection.scalars(
+        select(ChunkRow.id)
+        .where(ChunkRow.broadcast_id == broadcast_id, or_(*ofs))
+        .where(ChunkRow.list.not_like(f"%.{run}"), ChunkRow.list.not_like(f"%.{SHRUNK}"))
+        .limit(CHUNKS_AT_ONCE)
+    ).all()
+    connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(others)))
+    return len(others) == CHUNKS_AT_ONCE
