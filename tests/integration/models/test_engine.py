@@ -21,6 +21,7 @@ from models.account import Lane
 from models.engine import open_engine, parse, reachable, reader
 from models.ledger import leases
 from models.ledger.transaction import read, write
+from presentation.texts import Texts
 from tests.kit import ledger
 from tests.kit.wait import until
 from tests.servers.mariadb import MariaDB
@@ -49,7 +50,7 @@ def test_url_is_given_the_driver_that_is_installed(url: str, driver: str) -> Non
 def test_other_urls_are_refused_by_the_name_of_the_variable(url: str) -> None:
     with pytest.raises(SettingsError) as caught:
         open_engine(url)
-    assert "DATABASE_URL" in str(caught.value)
+    assert "DATABASE_URL" in Texts("en")(caught.value.message)
 
 
 def test_password_stands_in_no_error(capfd: pytest.CaptureFixture[str]) -> None:
