@@ -137,6 +137,8 @@ class RunningProcess:
     def kill(self) -> None:
         """SIGKILL to the whole group, and wait until the process itself is gone."""
         self.signal_group(signal.SIGKILL)
+        # One that was forked just now may not lead its group yet.
+        self._popen.kill()
         self._popen.wait()
         REAPER.forget(self.pid)
 
