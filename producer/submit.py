@@ -26,6 +26,7 @@ from broadcast.errors import (
     InputError,
     OutOfReachError,
     PlanError,
+    UnknownIdError,
 )
 from broadcast.message import Message
 from broadcast.plan import submission
@@ -226,8 +227,17 @@ def _all_or_nothing(engine: Engine, broadcast_id: str) -> Iterator[None]:
 
 
 def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, waker: Waker) -> Submitted:
-    """Answer with the broadcast that is there; wake again if it still waits for its plan."""
-    told = reports.report(engine, broadcast_id, whole=False)
+    """Answer with the broadcast that is there; wake again if it still waits for its plan.
+
+    Of one that was removed since, the key alone is left.
+    """
+    try:
+        told = reports.report(engine, broadcast_id, whole=False)
+    except UnknownIdError:
+        return Submitted(
+            id=broadcast_id, created=False, scheduled=False, now=prepared.now, proof=None,
+            woken=False, notices=prepared.notices,
+        )  # fmt: skip
     woken, notices = False, tuple[Message, ...]()
     scheduled = told.state is BroadcastState.SCHEDULED
     if told.phase is Phase.PLANNING and not scheduled:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, delete, func, select
 
 from broadcast import openid, plan
 from broadcast.accounts import Account, AccountKind
@@ -21,7 +21,7 @@ from broadcast.errors import (
 from broadcast.plan import submission
 from broadcast.plan.chunk import ASKED
 from broadcast.states import BroadcastState
-from models import BroadcastRow, ChunkRow
+from models import BroadcastRow, ChunkRow, Reservation
 from models.engine import now, open_engine
 from models.ledger import submits, sweeps
 from models.ledger.reading import reports
@@ -94,6 +94,23 @@ def test_the_same_key_and_body_bring_the_same_broadcast(engine: Engine, account:
     # It still waits for its plan, so the ring may have been lost.
     assert waker.woken == [first.id]
     assert counts(engine) == (1, 1)
+
+
+def test_a_key_whose_broadcast_is_gone_brings_its_id_and_sends_nothing(
+    engine: Engine, account: Account
+) -> None:
+    """A retention removed it: whoever repeats a request years later must not send anew."""
+    first = send(engine, order(account), openids(5))
+    with engine.begin() as connection:
+        for table in (ChunkRow, Reservation):
+            connection.execute(delete(table).where(table.broadcast_id == first.id))
+        connection.execute(delete(BroadcastRow).where(BroadcastRow.id == first.id))
+    waker = BellStub()
+
+    second = send(engine, order(account), openids(5), waker=waker)
+
+    assert (second.id, second.created, second.woken, waker.woken) == (first.id, False, False, [])
+    assert counts(engine) == (0, 0)
 
 
 def test_the_same_key_with_another_priority_brings_the_first_with_its_own(

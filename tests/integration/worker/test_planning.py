@@ -13,6 +13,7 @@ from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.rules import DEFAULT_RULES
 from broadcast.events import EventKind
 from broadcast.plan import Quota
+from broadcast.plan.subtraction import Removal
 from broadcast.states import BatchState, BroadcastState
 from coordination.tokens import Token
 from models import Event
@@ -94,6 +95,35 @@ def test_of_many_that_plan_one_broadcast_at_once_one_makes_the_plan(engine: Engi
     with engine.connect() as connection:
         kinds = select(Event.kind).where(Event.broadcast_id == broadcast_id).order_by(Event.id)
         assert connection.scalars(kinds).all() == [EventKind.SUBMITTED, EventKind.PLANNED]
+
+
+def test_whom_a_plan_leaves_out_is_in_no_batch(engine: Engine) -> None:
+    broadcast_id = published(engine, body(size=60), size=60, batches=6)
+    wechat = WeChatStub(threading.Barrier(1))
+    out = [ledger.packed(ledger.openids(60)[:12])]
+
+    told = planning.plan(
+        context(engine, wechat), broadcast_id, removals=[Removal(reason="suppressed", pieces=out)]
+    )
+
+    assert told is not None
+    assert told.batches == 5
+    assert sum(batch.size for batch in ledger.batches(engine, broadcast_id)) == 48
+    report = reports.report(engine, broadcast_id)
+    assert (report.audience["suppressed"], report.recipients["waiting"]) == (12, 48)
+
+
+def test_plan_that_leaves_everybody_out_ends_its_broadcast(engine: Engine) -> None:
+    broadcast_id = published(engine, body())
+    wechat = WeChatStub(threading.Barrier(1))
+    out = [ledger.packed(ledger.openids(20))]
+
+    told = planning.plan(
+        context(engine, wechat), broadcast_id, removals=[Removal(reason="capped", pieces=out)]
+    )
+
+    assert told is None
+    assert reports.report(engine, broadcast_id).state is BroadcastState.CANCELLED
 
 
 def test_planner_that_comes_too_late_changes_nothing(engine: Engine) -> None:
