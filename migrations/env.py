@@ -6,6 +6,7 @@ transaction and its lock then hold around everything); else from ``DATABASE_URL`
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from alembic import context
@@ -37,9 +38,10 @@ def _differs(  # noqa: PLR0917 - Alembic calls it so
     """
     if migration.dialect.name not in {"mysql", "mariadb"}:
         return None
-    compiled = column.type.compile(dialect=migration.dialect)
-    kind = compiled.partition(" CHARACTER SET")[0]
-    present = found.compile(dialect=migration.dialect).partition(" CHARACTER SET")[0]
+    kind, present = (
+        re.split(" CHARACTER SET| COLLATE", one.compile(dialect=migration.dialect))[0]
+        for one in (column.type, found)
+    )
     synonyms = {"BOOL": "TINYINT(1)", "BIGINT": "BIGINT(20)", "INTEGER": "INTEGER(11)"}
     if synonyms.get(kind, kind) != synonyms.get(present, present):
         return True

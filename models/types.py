@@ -47,8 +47,9 @@ class Packed(TypeDecorator[bytes]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Give MySQL its medium one."""
-        on_mysql = dialect.name in _MYSQL
-        return dialect.type_descriptor(_of_mysql().MEDIUMBLOB() if on_mysql else LargeBinary())
+        if dialect.name not in _MYSQL:
+            return super().load_dialect_impl(dialect)
+        return dialect.type_descriptor(_of_mysql().MEDIUMBLOB())
 
 
 class LongText(TypeDecorator[str]):
@@ -60,7 +61,8 @@ class LongText(TypeDecorator[str]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Give MySQL its medium one."""
         if dialect.name not in _MYSQL:
-            return dialect.type_descriptor(Text())
+            # A driver's own type for text may be made as VARCHAR.
+            return super().load_dialect_impl(dialect)
         medium = _of_mysql().MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin")
         return dialect.type_descriptor(medium)
 
