@@ -50,14 +50,12 @@ def resolve(
         raise InputError("error.resolve.which", id=broadcast_id, n=n)
     msg_id = None if sent is None else _number(sent, "error.resolve.msg_id")
     ledger = run.engine
-    if msg_id is not None:
-        for line in _ask_about(run, broadcast_id, msg_id):
-            run.terminal.say(line)
+    unasked = [] if msg_id is None else list(_ask_about(run, broadcast_id, msg_id))
     done = resolves.resolve(
         ledger, broadcast_id, n, msg_id=msg_id, who=who(), why=in_one_line(why),
         rules=Rules(waits=Waits(run.settings.wait_scale)),
     )  # fmt: skip
-    for line in resolved(broadcast_id, done, msg_id):
+    for line in (*unasked, *resolved(broadcast_id, done, msg_id)):
         run.terminal.say(line)
     show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id))
 

@@ -273,6 +273,8 @@ def test_sent_closes_as_accepted_and_not_sent_as_refused(
     was_not = good(line.run("resolve", sent, "--batch", "2", "--not-sent"))
 
     assert "closed as accepted, msg_id 99" in was
+    # Nobody is there to be asked.
+    assert "your word stands unverified" in was
     assert "closed as refused: not sent" in was_not
     assert f"broadcast retry {sent}" in was_not
     told = line.run("status", sent, "--json").json

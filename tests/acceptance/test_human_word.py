@@ -91,3 +91,17 @@ def test_sent_closes_a_doubt_with_the_job_that_wechat_has(system: System) -> Non
     report = system.until_state(told["id"], "completed", timeout_s=30)
     assert sets_of(report) == {"accepted": 6}
     audited(system)
+
+
+def test_a_msg_id_that_wechat_does_not_know_is_no_word_on_a_doubt(system: System) -> None:
+    """It would stand for a job that is none, and for another batch's once WeChat gives it."""
+    told = lost_and_refused(system, "after")
+    invented = max(line["msg_id"] or 0 for line in told["batch_list"]) + 1_000
+
+    refused = system.broadcast(
+        "resolve", told["id"], "--batch", "1", "--sent", str(invented), status=2
+    )
+
+    assert str(invented) in refused.stderr
+    assert refused.stdout == ""
+    assert sets_of(system.report(told["id"])) == {"accepted": 4, "in_doubt": 2}
