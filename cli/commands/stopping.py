@@ -38,6 +38,7 @@ BLOCKED_BY_ITS_ACCOUNT = {
 AS_IT_STANDS = {
     ("pause.already", BroadcastState.PAUSED): "pause.already_paused",
     ("pause.already", BroadcastState.HELD): "pause.already_held",
+    ("resume.already", BroadcastState.SCHEDULED): "resume.already_scheduled",
 }
 
 

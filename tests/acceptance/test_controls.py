@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, update
@@ -42,6 +42,12 @@ def test_pause_names_the_call_that_it_does_not_reach_and_who_said_why(
         assert "“wrong text”" in told
         assert told.count(f"broadcast resume {sent}") == 1
         assert "another reason" not in told
+
+
+def test_resume_of_what_waits_for_its_time_says_so(line: CommandLine, store: Engine) -> None:
+    later = ledger.published(store, ledger.body(at=datetime.now(UTC) + timedelta(hours=1)))
+
+    assert "waits for its time" in good(line.run("resume", later))
 
 
 def test_resume_and_cancel_are_harmless_twice(line: CommandLine, sent: str) -> None:
