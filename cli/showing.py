@@ -50,14 +50,14 @@ def wait(run: Run, broadcast_id: str, *, until: Until, as_json: bool) -> int:
     return exits.FAILED
 
 
-def show(run: Run, report: Report, flown: Iterable[InFlight] = (), *, as_json: bool) -> None:
+def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_json: bool) -> None:
     """Print a report: in words, and with ``--json`` the object as well.
 
-    Of *flown*, its calls under way, is told where it stands still or was cancelled: no stop reaches
-    them any more.
+    *under_way*: its calls that no stop reaches any more. They are named where it stands still or
+    was cancelled.
     """
     engine = run.engine
-    in_flight = [one for one in flown if one.driven and not is_driven(report)]
+    in_flight = [one for one in under_way if one.driven and not is_driven(report)]
     steps = [
         *next_steps.in_flight(ledger_facts.calls(in_flight), report.now),
         *_absent(run, report),
@@ -71,10 +71,10 @@ def show(run: Run, report: Report, flown: Iterable[InFlight] = (), *, as_json: b
         show_json(run, report)
 
 
-def show_what_remains(run: Run, report: Report, flown: Iterable[InFlight]) -> None:
+def show_what_remains(run: Run, report: Report, under_way: Iterable[InFlight]) -> None:
     """Say where everybody is, what is under way and cannot be stopped, and what goes on how."""
     # What a worker left behind is among the blockers.
-    in_flight = ledger_facts.calls(one for one in flown if one.driven)
+    in_flight = ledger_facts.calls(one for one in under_way if one.driven)
     for line in (
         reporting.recipients(report),
         *reporting.maybe_sent(report),

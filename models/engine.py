@@ -93,26 +93,6 @@ def skips_locked(connection: Connection) -> bool:
     return bool(dialect.server_version_info >= oldest)
 
 
-def wait_for_locks_no_longer_than(connection: Connection, seconds: float) -> None:
-    """PostgreSQL: let a statement of this transaction wait so long for a lock, not for ever.
-
-    MySQL's own limit is less than any that we need, and SQLite has one lock, with a limit, too.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")
-
-
-#: PostgreSQL: lock not available. MySQL: lock wait time-out.
-_HELD_SQLSTATES = {"55P03"}
-_HELD_ERRNOS = {1205}
-
-
-def is_held(error: DBAPIError) -> bool:
-    """Tell whether a statement waited in vain for somebody else's lock."""
-    first = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    return getattr(error.orig, "sqlstate", None) in _HELD_SQLSTATES or first in _HELD_ERRNOS
-
-
 def parse(url: str | URL) -> URL:
     """Return *url* with the driver we ship; raise :class:`SettingsError` if it cannot be read."""
     try:

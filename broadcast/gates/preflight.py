@@ -1,4 +1,4 @@
-"""Obstacles: what follows when WeChat could not be asked at all.
+"""Preflight: what follows when WeChat could not be asked at all.
 
 No token was to be had, or quota/get was refused. No call of a batch was made, so no batch moves:
 the lane waits or stands still.
@@ -18,7 +18,7 @@ NOT_READY = timedelta(seconds=5)
 #: Pause before Redis is asked again: it is ours, so this is no wait of WeChat's and has no scale.
 REDIS_AWAY = timedelta(seconds=2)
 
-#: Outcomes that only a human can mend.
+#: Outcomes that only a person can fix.
 _STOPS = {
     Outcome.STOP_ACCOUNT,
     Outcome.STOP_BROADCAST,  # a request of ours that is malformed: asking again changes nothing

@@ -28,6 +28,13 @@ from producer.submit import HIGHEST_PRIORITY, Order, checked_key, new_key
 
 app = new_app()
 
+Priority = Annotated[
+    int,
+    typer.Option(
+        "--priority", min=-HIGHEST_PRIORITY, max=HIGHEST_PRIORITY, help="help.send.priority"
+    ),
+]
+
 
 @app.command(cls=Command, help="help.send")
 def send(
@@ -52,15 +59,7 @@ def send(
     spread_days: Annotated[
         bool, typer.Option("--spread-days", help="help.send.spread_days")
     ] = False,
-    priority: Annotated[
-        int,
-        typer.Option(
-            "--priority",
-            min=-HIGHEST_PRIORITY,
-            max=HIGHEST_PRIORITY,
-            help="help.send.priority",
-        ),
-    ] = 0,
+    priority: Priority = 0,
     again: Annotated[bool, typer.Option("--again", help="help.send.again")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="help.send.yes")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="help.send.wait")] = False,

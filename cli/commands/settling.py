@@ -113,11 +113,11 @@ def retry(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None)
         ledger, broadcast_id, who=who(), why=in_one_line(why),
         waits=Waits(run.settings.wait_scale),
     )  # fmt: skip
-    report, flown = in_flight.beside_report(ledger, broadcast_id)
+    report, under_way = in_flight.beside_report(ledger, broadcast_id)
     waking.wake(run, report)
     for line in retried(report, done):
         run.terminal.say(line)
-    show_what_remains(run, report, flown)
+    show_what_remains(run, report, under_way)
 
 
 def retried(report: Report, done: Retried) -> Iterator[Message]:

@@ -96,14 +96,14 @@ def _steer(run: Run, control: Control, broadcast_id: str, *, why: str | None, na
     """Carry out *control* and say what came of it; doing it twice is no error."""
     ledger = run.engine
     changed = control(ledger, broadcast_id, who=who(), why=in_one_line(why))
-    report, flown = in_flight.beside_report(ledger, broadcast_id)
+    report, under_way = in_flight.beside_report(ledger, broadcast_id)
     already = f"{name}.already"
     text = f"{name}.done" if changed else AS_IT_STANDS.get((already, report.state), already)
     if report.lane.stands_still:
         text = BLOCKED_BY_ITS_ACCOUNT.get(text, text)
     waking.wake(run, report)
     run.terminal.say(text, id=broadcast_id, state=report.state, account=report.account)
-    show_what_remains(run, report, flown)
+    show_what_remains(run, report, under_way)
 
 
 EveryAccount = Annotated[bool, typer.Option("--all", help="help.all_accounts")]
@@ -192,7 +192,7 @@ def _named(run: Run, ledger: Engine, account: str | None) -> str:
 def _say_what_remains(run: Run, changed: list[str], accounts: list[str]) -> None:
     ledger, terminal = run.engine, run.terminal
     # First, while what was under way at the word still is.
-    flown = in_flight.of_accounts(ledger, accounts)
+    under_way = in_flight.of_accounts(ledger, accounts)
     waiting = in_flight.waiting(ledger, accounts)
     going = {name: there.going[0] for name, there in waiting.items() if there.going}
     stands = ledger_facts.lanes(ledger).stands_still
@@ -201,7 +201,7 @@ def _say_what_remains(run: Run, changed: list[str], accounts: list[str]) -> None
         if account in waiting:
             _say_what_waits(run, account, waiting[account])
     lanes = ledger_facts.lanes(ledger)
-    for line in next_steps.in_flight(ledger_facts.calls(flown), lanes.now):
+    for line in next_steps.in_flight(ledger_facts.calls(under_way), lanes.now):
         terminal.say(line)
     for account in accounts:
         # One command lifts both, so a stop is report beside the halt that was put on top of it.

@@ -119,7 +119,7 @@ def test_messages_that_come_five_times_and_in_no_order_ring_and_no_more(
     assert [number for _, number, _ in attempts(system, traffic)] == [1] * 20
 
 
-def test_worker_that_lacks_the_account_keeps_no_ring_from_the_one_that_has_it(
+def test_worker_that_lacks_the_account_keeps_no_wake_from_the_one_that_has_it(
     start_system: StartSystem, tmp_path: Path
 ) -> None:
     """The one that sweeps stands last in the broker's line: its own wake comes to the other."""

@@ -36,7 +36,7 @@ def through(rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy) -> Thro
     return proxy, broker.render_as_string(hide_password=False)
 
 
-def rings_in_vain(system: System) -> int:
+def wakes_in_vain(system: System) -> int:
     """How many wakes of the workers were given up."""
     return sum(process.output.count("worker.wake: broker away") for process in system.processes)
 
@@ -80,10 +80,10 @@ def test_rabbitmq_that_is_silent_costs_time_and_nothing_else(
     start_all(system)
     traffic.wait_for_calls(2)
 
-    before = rings_in_vain(system)
+    before = wakes_in_vain(system)
     proxy.stall()
     # A lane whose next wake nobody confirms is driven on here.
-    until(lambda: rings_in_vain(system) > before, 60, "a wake-up that is given up")
+    until(lambda: wakes_in_vain(system) > before, 60, "a wake-up that is given up")
     traffic.recovers("RabbitMQ: silent, and still so")
     proxy.flow()
     other = Traffic(system, batches=2, of=idle)

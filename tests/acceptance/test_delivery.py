@@ -167,7 +167,7 @@ def test_redis_away_in_the_middle_of_a_lane_is_waited_for(
     assert system.simulator.ledger()["doubled"] == 0
 
 
-def test_a_broadcast_stored_while_the_broker_was_away_is_rung_for_by_the_sweep(
+def test_a_broadcast_stored_while_the_broker_was_away_is_woken_for_by_the_sweep(
     start_system: StartSystem, valkey: Valkey
 ) -> None:
     system = start_system(followers=100)

@@ -64,7 +64,7 @@ def test_sixteen_accounts_finish_while_a_slow_one_is_in_its_first_calls_and_thre
         assert report(troubled[HALTED]).lane.gate(GateKind.HALT) is not None
 
 
-def test_an_account_whose_quota_is_slow_to_get_takes_one_thread_however_often_it_is_rung_for(
+def test_an_account_whose_quota_is_slow_to_get_takes_one_thread_however_often_it_is_woken_for(
     start_system: StartSystem,
 ) -> None:
     system = start_system(followers=2 * SIZE)
@@ -81,7 +81,7 @@ def test_an_account_whose_quota_is_slow_to_get_takes_one_thread_however_often_it
     assert system.simulator.ledger()["delivered_max"] == 1
 
 
-def test_an_account_whose_results_are_slow_to_get_takes_one_thread_however_often_it_is_rung_for(
+def test_an_account_whose_results_are_slow_to_get_takes_one_thread_however_often_it_is_woken_for(
     start_system: StartSystem,
 ) -> None:
     # What a settler has taken is due for others again after 0.6 s.

@@ -325,8 +325,8 @@ def test_call_whose_driver_lost_the_lane_is_told_as_left_behind(engine: Engine) 
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)
     claim = driver.claim()
-    [flown] = in_flight.of_accounts(engine, ["default"])
-    assert flown.driven
+    [under_way] = in_flight.of_accounts(engine, ["default"])
+    assert under_way.driven
 
     ledger.pass_time(engine, OVER)
 

@@ -207,10 +207,10 @@ def test_report_and_flights_are_of_one_moment_whatever_is_committed_meanwhile(
             take_over(driver).call(said(0, msg_id=71))
 
     event.listen(driver.engine, "after_cursor_execute", take_over_and_call)
-    told, flown = in_flight.beside_report(driver.engine, broadcast_id)
+    told, under_way = in_flight.beside_report(driver.engine, broadcast_id)
     event.remove(driver.engine, "after_cursor_execute", take_over_and_call)
 
     assert told.recipients["accepted"] == 0
     assert [line.state for line in told.batch_list] == [BatchState.CALLING, BatchState.PLANNED]
-    assert [flight.n for flight in flown] == [1]
+    assert [flight.n for flight in under_way] == [1]
     assert reports.report(driver.engine, broadcast_id).recipients["accepted"] == 10

@@ -55,7 +55,7 @@ def send(engine: Engine, wanted: Any, people: list[str], **ports: Any) -> Any:
         )  # fmt: skip
 
 
-def test_a_broadcast_is_stored_whole_and_rung_for(engine: Engine, account: Account) -> None:
+def test_a_broadcast_is_stored_whole_and_woken_for(engine: Engine, account: Account) -> None:
     people = openids(1001)
     waker = BellStub()
 
@@ -91,7 +91,7 @@ def test_the_same_key_and_body_bring_the_same_broadcast(engine: Engine, account:
     second = send(engine, order(account), list(reversed(people)), quota=quota, waker=waker)
 
     assert (second.id, second.created, quota.asked) == (first.id, False, 0)
-    # It still waits for its plan, so the ring may have been lost.
+    # It still waits for its plan, so the wake may have been lost.
     assert waker.woken == [first.id]
     assert counts(engine) == (1, 1)
 
@@ -316,7 +316,7 @@ def test_a_time_that_is_past_by_the_databases_clock_is_refused_at_the_door(
     assert (quota.asked, counts(engine)) == (0, (0, 0))
 
 
-def test_a_broadcast_whose_time_passed_before_it_was_published_is_rung_for_at_once(
+def test_a_broadcast_whose_time_passed_before_it_was_published_is_woken_for_at_once(
     engine: Engine, account: Account
 ) -> None:
     waker, at = BellStub(), datetime.now(UTC) + timedelta(hours=2)
@@ -331,7 +331,7 @@ def test_a_broadcast_whose_time_passed_before_it_was_published_is_rung_for_at_on
     assert reports.report(engine, made.id).state is BroadcastState.PLANNING
 
 
-def test_a_scheduled_broadcast_whose_time_has_come_is_rung_for_when_it_is_submitted_again(
+def test_a_scheduled_broadcast_whose_time_has_come_is_woken_for_when_it_is_submitted_again(
     still: tuple[Engine, StillClock], account: Account
 ) -> None:
     engine, clock = still

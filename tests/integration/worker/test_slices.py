@@ -1,4 +1,4 @@
-"""What a slice leaves behind: never a call after a claim without a known end, never work unrung."""
+"""What a slice leaves: no call after a claim of unknown end, no work that nobody is woken for."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def context(engine: Engine, wechat: WeChat) -> LaneContext:
     )  # fmt: skip
 
 
-def test_work_that_comes_while_an_idle_slice_gives_the_lane_back_is_rung_for(
+def test_work_that_comes_while_an_idle_slice_gives_the_lane_back_is_woken_for(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger.broadcast(engine, size=20, batches=2)
