@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.call.attempts import Reason
@@ -64,11 +64,7 @@ class Batch(Base):
         Index("ix_bc_batches_state", "state", "account"),
         Index("ix_bc_batches_next", "broadcast_id", "state", "n"),
         Index("ix_bc_batches_account_msg_id", "account", "msg_id"),
-        # Of what is to be asked about alone, where the database can.
-        Index(
-            "ix_bc_batches_poll_at", "account", "poll_at",
-            postgresql_where=text("poll_at IS NOT NULL"), sqlite_where=text("poll_at IS NOT NULL"),
-        ),
+        Index("ix_bc_batches_poll_at", "account", "poll_at"),
         # MySQL makes it by itself; elsewhere the check of the foreign key would scan the table.
         Index("ix_bc_batches_parent_id", "parent_id"),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.call.attempts import Reason
@@ -49,10 +49,7 @@ class GateRow(Base):
     opened_counter: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
-        # Of what stands now alone, where the database can: a few rows among all that ever were.
-        Index(
-            "ix_bc_gates_standing", "account", "broadcast_id", "opened_at",
-            postgresql_where=text("opened_at IS NULL"), sqlite_where=text("opened_at IS NULL"),
-        ),
+        # What is closed now is a few rows among all that ever were.
+        Index("ix_bc_gates_standing", "account", "opened_at", "broadcast_id"),
         Index("ix_bc_gates_broadcast_id", "broadcast_id", "account", "opened_at"),
     )  # fmt: skip

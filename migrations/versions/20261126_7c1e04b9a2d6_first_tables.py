@@ -282,13 +282,7 @@ def _gates() -> None:
     op.create_index(
         "ix_bc_gates_broadcast_id", "bc_gates", ["broadcast_id", "account", "opened_at"]
     )
-    op.create_index(
-        "ix_bc_gates_standing",
-        "bc_gates",
-        ["account", "broadcast_id", "opened_at"],
-        postgresql_where=sa.text("opened_at IS NULL"),
-        sqlite_where=sa.text("opened_at IS NULL"),
-    )
+    op.create_index("ix_bc_gates_standing", "bc_gates", ["account", "opened_at", "broadcast_id"])
 
 
 def _skipped() -> None:
@@ -368,13 +362,7 @@ def _batches() -> None:
     op.create_index("ix_bc_batches_account_msg_id", "bc_batches", ["account", "msg_id"])
     op.create_index("ix_bc_batches_next", "bc_batches", ["broadcast_id", "state", "n"])
     op.create_index("ix_bc_batches_parent_id", "bc_batches", ["parent_id"])
-    op.create_index(
-        "ix_bc_batches_poll_at",
-        "bc_batches",
-        ["account", "poll_at"],
-        postgresql_where=sa.text("poll_at IS NOT NULL"),
-        sqlite_where=sa.text("poll_at IS NOT NULL"),
-    )
+    op.create_index("ix_bc_batches_poll_at", "bc_batches", ["account", "poll_at"])
     op.create_index("ix_bc_batches_state", "bc_batches", ["state", "account"])
 
 
