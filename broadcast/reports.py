@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +19,12 @@ SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")
 SKIPS = (
     "malformed", "duplicate", "suppressed", "excluded", "unsubscribed", "capped", "sampled_out",
 )  # fmt: skip
+
+
+def total(sizes: Iterable[int | None]) -> int | None:
+    """Add up the sizes of batches; what one of them does not know, the sum does not."""
+    known = list(sizes)
+    return None if None in known else sum(filter(None, known))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +162,7 @@ class Report:
     content: str
     #: ``openids``, ``followers``, ``tag`` or ``everyone``.
     audience_kind: str = "openids"
+    path: SendPath = SendPath.MASS_SEND
     #: By the words of ``--json``; ``planned`` is None where only the plan can tell.
     audience: dict[str, int | None]
     #: By set; None for good where the list is WeChat's.

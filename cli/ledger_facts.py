@@ -58,7 +58,7 @@ def _doubts(engine: Engine, report: Report) -> list[Doubt]:
     called = possibly_sent.called_at(engine, report.id)
     return [
         Doubt(
-            n=line.n, size=line.size or 0, msg_ids=named.get(line.n, ()),
+            n=line.n, size=line.size, msg_ids=named.get(line.n, ()),
             first=called[line.n].first if line.n in called else None,
             last=called[line.n].last if line.n in called else None,
         )
@@ -81,7 +81,7 @@ def calls(found: Iterable[InFlight]) -> list[CallInFlight]:
     """Return calls that are under way."""
     return [
         CallInFlight(
-            broadcast_id=one.broadcast_id, n=one.n, size=one.size or 0, since=one.since,
+            broadcast_id=one.broadcast_id, n=one.n, size=one.size, since=one.since,
             driven=one.driven,
         )
         for one in found

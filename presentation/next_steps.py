@@ -9,10 +9,18 @@ from datetime import datetime
 from broadcast.call.attempts import Reason
 from broadcast.call.retry import RetryVerdict
 from broadcast.message import Message
-from broadcast.reports import Report
+from broadcast.reports import Report, total
 from broadcast.states import BatchState, BroadcastState
 from presentation import resend
-from presentation.words import MOST_NAMED, Between, Moment, Shortened, Speaker, suffix
+from presentation.words import (
+    MOST_NAMED,
+    Between,
+    FollowerCount,
+    Moment,
+    Shortened,
+    Speaker,
+    suffix,
+)
 
 #: Most codes for which the command is written out.
 MOST_EXPLAINED = 3
@@ -33,7 +41,7 @@ class Doubt:
     """A batch in doubt, and where a person looks for it."""
 
     n: int
-    size: int
+    size: int | None
     #: Between which calls it may have been sent; None: each was refused in the end.
     first: datetime | None
     last: datetime | None
@@ -47,7 +55,7 @@ class LeftOver:
 
     verdict: RetryVerdict
     numbers: Sequence[int]
-    followers: int
+    followers: int | None
     reason: Reason | None
     errcode: int | None
 
@@ -68,7 +76,7 @@ class CallInFlight:
 
     broadcast_id: str
     n: int
-    size: int
+    size: int | None
     since: datetime
     #: Whether its worker still holds the lane.
     driven: bool
@@ -126,7 +134,7 @@ def _doubts(report: Report, doubts: Sequence[Doubt]) -> Iterator[Message]:
 
 
 def _doubt(report: Report, doubt: Doubt) -> Message:
-    facts: dict[str, object] = {"n": doubt.n, "size": doubt.size, "id": report.id}
+    facts: dict[str, object] = {"n": doubt.n, "size": FollowerCount(doubt.size), "id": report.id}
     if doubt.first is None or doubt.last is None:
         # Replies that came late refused every call of it.
         return Message("next_step.doubt_refused", **facts)
@@ -154,7 +162,7 @@ def explain(report: Report) -> Iterator[Message]:
 def together(groups: Sequence[LeftOver]) -> dict[str, object]:
     """Return the facts of all batches in *groups*: the first numbers, and how many follow."""
     numbers = sorted(n for group in groups for n in group.numbers)
-    followers = sum(group.followers for group in groups)
+    followers = FollowerCount(total(group.followers for group in groups))
     return {"numbers": Shortened(numbers), "followers": followers}
 
 
@@ -168,5 +176,6 @@ def in_flight(calls: Iterable[CallInFlight], now: datetime) -> Iterator[Message]
     for call in calls:
         yield Message(
             "next_step.in_flight" if call.driven else "next_step.left_behind",
-            id=call.broadcast_id, n=call.n, size=call.size, at=Moment(call.since, now),
+            id=call.broadcast_id, n=call.n, size=FollowerCount(call.size),
+            at=Moment(call.since, now),
         )  # fmt: skip

@@ -11,16 +11,16 @@ from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import MAY_PASS
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
-from broadcast.reports import BatchLine, Report
+from broadcast.reports import BatchLine, Report, total
 from broadcast.states import BatchState, BroadcastState
-from presentation.words import Shortened, suffix
+from presentation.words import FollowerCount, Shortened, suffix
 
 S = BroadcastState
 
 
 def may_have_reached_some(report: Report) -> bool:
     """Tell whether anybody has got it, or may have, for all that WeChat or a person said."""
-    sent = report.recipients["accepted"] or report.recipients["in_doubt"]
+    sent = report.batches["accepted"] or report.batches["in_doubt"]
     return bool(sent or _maybe_sent(report) or said_not_sent(report))
 
 
@@ -37,7 +37,9 @@ def steps(report: Report) -> Iterator[Message]:
 
     Nothing where nobody can have got it, and nothing where a resume or a retry sends the rest.
     """
-    if _is_content_refused(report) and may_have_reached_some(report):
+    # Of a list that is WeChat's, nobody can say who the rest are.
+    listed = report.audience["planned"] is not None
+    if listed and _is_content_refused(report) and may_have_reached_some(report):
         yield Message("resend.rest", commands=" && ".join(_commands(report)))
         if report.recipients["in_doubt"] or _maybe_sent(report):
             yield Message("resend.without_doubts")
@@ -93,5 +95,5 @@ def _by_word(report: Report) -> Iterator[Message]:
         yield Message(
             f"resend.said_not_sent{suffix(len(lines))}",
             numbers=Shortened([line.n for line in lines]),
-            followers=sum(line.size or 0 for line in lines),
+            followers=FollowerCount(total(line.size for line in lines)),
         )

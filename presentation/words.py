@@ -68,6 +68,13 @@ class Speaker:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowerCount:
+    """How many followers; None: WeChat alone knows, of a send to a tag or to everybody."""
+
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Shortened:
     """Names or numbers, of many only the first, and how many there are."""
 
@@ -159,6 +166,13 @@ def _(fact: Meaning, texts: Texts) -> str:
 @of.register(Speaker)
 def _(fact: Speaker, texts: Texts) -> str:
     return texts("speaker", who=fact.who, why=fact.why) if fact.why else fact.who
+
+
+@of.register(FollowerCount)
+def _(fact: FollowerCount, texts: Texts) -> str:
+    if fact.count is None:
+        return texts("followers.unknown")
+    return texts("followers.counted", n=fact.count)
 
 
 @of.register(Joined)

@@ -16,7 +16,8 @@ from worker import translate
 from worker.account_client import AccountClient
 from worker.ports import Message, ToTag
 
-_INTERFACES: dict[SendPath, type[MassSend | MassSendAll]] = {
+#: WeChat's own request of each path.
+INTERFACES: dict[SendPath, type[MassSend | MassSendAll]] = {
     SendPath.MASS_SEND: MassSend, SendPath.SENDALL: MassSendAll,
 }  # fmt: skip
 
@@ -91,7 +92,7 @@ class WeChatGateway:
     def quota(self, path: SendPath) -> Quota | NoAnswer:
         """Return today's calls of one interface, or why WeChat gave no answer."""
         try:
-            quota = self._client.ask(QuotaGet(cgi_path=_INTERFACES[path].path))
+            quota = self._client.ask(QuotaGet(cgi_path=INTERFACES[path].path))
         except translate.NO_ANSWER as error:
             return translate.no_answer(error)
         return Quota(

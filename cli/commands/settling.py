@@ -26,7 +26,7 @@ from models.ledger.reading import in_flight, reports
 from models.ledger.resolves import Resolved
 from models.ledger.retries import Goes, Retried
 from presentation.next_steps import LeftOver, several, together
-from presentation.words import Code, Shortened, reason, suffix
+from presentation.words import Code, FollowerCount, Shortened, reason, suffix
 
 app = new_app()
 
@@ -94,7 +94,7 @@ def resolved(broadcast_id: str, done: Resolved, msg_id: int | None) -> Iterator[
 
 
 def _word(broadcast_id: str, done: Resolved, msg_id: int | None) -> Message:
-    facts: dict[str, object] = {"id": broadcast_id, "n": done.n, "size": done.size or 0}
+    facts: dict[str, object] = {"id": broadcast_id, "n": done.n, "size": FollowerCount(done.size)}
     if msg_id is not None:
         name = "resolve.sent" if done.changed else "resolve.sent_already"
         return Message(name, msg_id=msg_id, **facts)

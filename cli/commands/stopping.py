@@ -77,13 +77,13 @@ def _quota(run: Run, broadcast_id: str) -> plan.Quota | None:
     """Return what WeChat says of today's calls; None where it, or the account, is not there."""
     from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - the client costs 0.1 s
 
-    account = reports.report(run.engine, broadcast_id, whole=False).account
+    report = reports.report(run.engine, broadcast_id, whole=False)
     try:
-        known_account = run.settings.account(account)
+        account = run.settings.account(report.account)
     except SettingsError:
         # What it is is said by the report that follows.
         return None
-    return QuotaWithReason(run.wechat).quota(known_account)
+    return QuotaWithReason(run.wechat).quota(account, report.path)
 
 
 @app.command(cls=Command, help="help.cancel")

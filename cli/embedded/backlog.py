@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from broadcast.message import Message
 from models.ledger.reading import in_flight, reports
-from presentation.words import Moment
+from presentation.words import FollowerCount, Moment
 
 #: Most broadcasts that are named; the rest is counted.
 MOST_NAMED = 20
@@ -27,7 +27,8 @@ def lines(engine: Engine, known: Collection[str]) -> Iterator[Message]:
     for one in told[:MOST_NAMED]:
         yield Message(
             "up.backlog_line", id=one.id, account=one.account,
-            followers=one.recipients["waiting"] or 0, since=Moment(one.created_at, one.now),
+            followers=FollowerCount(one.recipients["waiting"]),
+            since=Moment(one.created_at, one.now),
         )  # fmt: skip
     if len(told) > MOST_NAMED:
         yield Message("up.backlog_more", n=len(told) - MOST_NAMED)

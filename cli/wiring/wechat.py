@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from broadcast import plan
 from broadcast.accounts import Account
+from broadcast.call.path import SendPath
 from broadcast.errors import BroadcastError, OutOfReachError, SchemaError, WeChatAwayError
 from broadcast.message import Message
 from broadcast.redaction import redact
@@ -16,12 +17,13 @@ from coordination.connection import Connection, connect
 from coordination.keys import Keys
 from coordination.tokens import TokenService, TokenView
 from models.ledger import accounts as known_accounts
-from wechat.api.mass import NO_SUCH_JOB, MassGet, MassSend
+from wechat.api.mass import NO_SUCH_JOB, MassGet
 from wechat.api.quota import QuotaGet
 from wechat.client import WeChatClient
 from wechat.deadline import Timeouts
 from wechat.errors import APIError, TransportError, WeChatError
 from worker.account_client import AccountClient, ClientTokenFetcher
+from worker.gateway import INTERFACES
 
 if TYPE_CHECKING:
     from cli.wiring.run import Run
@@ -68,13 +70,13 @@ class WeChat:
             self._clients[base] = WeChatClient(base, timeouts=TIMEOUTS, pool_size=2)
         return self._clients[base]
 
-    def quota(self, account: Account) -> plan.Quota:
-        """Ask for today's calls of mass/send, with one new token if the shared one is refused.
+    def quota(self, account: Account, path: SendPath = SendPath.MASS_SEND) -> plan.Quota:
+        """Ask for today's calls of one interface, with one new token if the shared one is refused.
 
         Raises WeChatAwayError, WeChatRefusedError, RedisAwayError, TokenRefusedError and alike.
         """
         try:
-            said = self.client(account).ask(QuotaGet(cgi_path=MassSend.path))
+            said = self.client(account).ask(QuotaGet(cgi_path=INTERFACES[path].path))
         except WeChatError as error:
             problem = _as_ours(error, account)
         else:
@@ -136,10 +138,10 @@ class QuotaWithReason:
         self._wechat = wechat
         self.why: BroadcastError | None = None
 
-    def quota(self, account: Account) -> plan.Quota | None:
-        """Return today's calls of mass/send, or None where WeChat gives no answer."""
+    def quota(self, account: Account, path: SendPath = SendPath.MASS_SEND) -> plan.Quota | None:
+        """Return today's calls of one interface, or None where WeChat gives no answer."""
         try:
-            return self._wechat.quota(account)
+            return self._wechat.quota(account, path)
         except BroadcastError as error:
             self.why = error
             return None

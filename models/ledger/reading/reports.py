@@ -208,6 +208,7 @@ def _report(row: _Row, around: _Around) -> Report:
         id=row.id, account=row.account, key=row.key, title=row.title, priority=row.priority,
         version=row.version, phase=row.phase, state=state, gates=[*gates, *schedule],
         msgtype=row.msgtype, content=row.content, audience_kind=row.audience_kind,
+        path=row.path,
         audience={"read": row.read} | {name: getattr(row, name) for name in SKIPS}
         | {"planned": row.planned},
         recipients=recipients, batches=batches, batch_list=(), calls=calls,

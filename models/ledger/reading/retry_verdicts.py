@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, select
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.retry import LEFT_OVER, RetryVerdict, place
+from broadcast.reports import total
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.batch import Batch
@@ -25,7 +26,7 @@ class RetryGroup:
 
     place: RetryVerdict
     numbers: Sequence[int]
-    followers: int
+    followers: int | None
     reason: Reason | None
     errcode: int | None
 
@@ -109,7 +110,7 @@ def grouped(batches: Sequence[Left]) -> list[RetryGroup]:
     return [
         RetryGroup(
             place=place, numbers=[row.n for row in rows],
-            followers=sum(row.size or 0 for row in rows),
+            followers=total(row.size for row in rows),
             reason=reason, errcode=errcode,
         )
         for (place, reason, errcode), rows in groups.items()

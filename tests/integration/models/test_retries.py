@@ -13,6 +13,7 @@ from broadcast.errors import InputError, UnknownIdError
 from broadcast.events import EventKind
 from broadcast.gates.kinds import GateKind
 from broadcast.plan import Quota
+from broadcast.reports import total
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.ledger import audit, operator, results, retries
@@ -57,7 +58,7 @@ def test_refused_batch_whose_reason_may_pass_is_called_again_with_its_key(
     done = retry(engine, broadcast_id)
 
     assert (numbers(done, RetryVerdict.AGAIN), done.goes) == ([1], Goes.ON)
-    assert sum(group.followers for group in done.of(RetryVerdict.AGAIN)) == 2
+    assert total(group.followers for group in done.of(RetryVerdict.AGAIN)) == 2
     told = reports.report(engine, broadcast_id)
     assert (told.state, told.finished_at) == (BroadcastState.SENDING, None)
     work = driver.next()

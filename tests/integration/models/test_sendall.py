@@ -210,7 +210,7 @@ def test_a_doubt_is_settled_by_a_person_and_retried_by_a_word(engine: Engine) ->
     [doubt] = blockers.of(told)
     assert (doubt.cause, doubt.count) == (Cause.IN_DOUBT, 1)
     [group] = retry_verdicts.look(engine, broadcast_id)
-    assert (group.place, group.numbers, group.followers) == (RetryVerdict.IN_DOUBT, [1], 0)
+    assert (group.place, group.numbers, group.followers) == (RetryVerdict.IN_DOUBT, [1], None)
 
     resolved = resolves.resolve(engine, broadcast_id, 1, msg_id=None, who=WHO)
 

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from broadcast.call.outcomes import MAPS, Endpoint, Outcome
+from broadcast.call.path import SendPath
 from broadcast.plan import Quota
 from cli.terminal import Terminal
 from cli.wiring import wechat
@@ -13,7 +14,7 @@ from cli.wiring.run import Run
 from coordination.tokens import FetchedToken
 from tests.kit import ledger
 from tests.unit.presentation.reports import EN
-from wechat.api.mass import MassSend
+from wechat.api.mass import MassSend, MassSendAll
 from wechat.api.quota import Quota as Answer
 from wechat.api.quota import QuotaGet
 from wechat.errors import APIError
@@ -37,19 +38,21 @@ class WeChat:
 
     def __init__(self, errcode: int) -> None:
         self.errcode = errcode
+        self.asked: list[str] = []
 
     def call(self, request: QuotaGet, *, token: SecretStr) -> Answer:
-        assert request.cgi_path == MassSend.path
+        self.asked.append(request.cgi_path)
         if token.get_secret_value() == "good":
             return LEFT
         raise APIError(errcode=self.errcode, errmsg="words", rid=None, endpoint="quota")
 
 
-def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> wechat.WeChat:
+def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> tuple[wechat.WeChat, WeChat]:
     asked = wechat.WeChat(Run(Terminal(EN)))
     monkeypatch.setitem(asked.__dict__, "tokens", Tokens())
-    monkeypatch.setattr(asked, "_client", lambda _base: WeChat(errcode))
-    return asked
+    answers = WeChat(errcode)
+    monkeypatch.setattr(asked, "_client", lambda _base: answers)
+    return asked, answers
 
 
 @pytest.mark.parametrize(
@@ -58,12 +61,21 @@ def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> wechat.WeChat:
 def test_each_code_that_refuses_a_token_gets_a_new_one(
     monkeypatch: pytest.MonkeyPatch, errcode: int
 ) -> None:
-    asked = wired(monkeypatch, errcode)
+    asked, wechat_itself = wired(monkeypatch, errcode)
     assert asked.quota(ledger.account()) == Quota(daily_limit=100, used=1, remain=99)
+    assert wechat_itself.asked == [MassSend.path] * 2
+
+
+def test_the_calls_are_those_of_the_interface_that_is_asked_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, wechat_itself = wired(monkeypatch, 40001)
+    asked.quota(ledger.account(), SendPath.SENDALL)
+    assert set(wechat_itself.asked) == {MassSendAll.path}
 
 
 def test_another_refusal_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = wired(monkeypatch, 48001)
+    asked, _ = wired(monkeypatch, 48001)
     with pytest.raises(wechat.WeChatRefusedError) as caught:
         asked.quota(ledger.account())
     assert caught.value.facts["errcode"] == 48001

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ from presentation.next_steps import (
     LastWord,
     LeftOver,
 )
-from presentation.words import Between, Moment, Shortened, Speaker
+from presentation.words import Between, FollowerCount, Moment, Shortened, Speaker
 from tests.unit.presentation.reports import EN, ID, NOW, ZH, batch, of_batches, own, refused, report
 
 S = BroadcastState
@@ -97,7 +98,7 @@ def test_the_refused_set_is_not_advised_without_saying_who_stands_there_by_a_per
 ) -> None:
     [line] = [line for line in steps(of) if line.id.startswith("resend.said_not_sent")]
 
-    assert line.facts == {"numbers": Shortened([4]), "followers": 5}
+    assert line.facts == {"numbers": Shortened([4]), "followers": FollowerCount(5)}
     for texts in (EN, ZH):
         assert "4" in texts(line)
         assert "mp.weixin.qq.com" in texts(line)
@@ -131,7 +132,7 @@ def test_what_may_be_called_again_comes_with_the_retry_unless_it_was_cancelled()
     word = LastWord(who="cli:ann@desk", why="a typo", at=NOW, moved_to=S.CANCELLED)
 
     assert steps(of, left_over=[again])[0] == Message(
-        "next_step.retry_one", id=ID, numbers=Shortened([2]), followers=5
+        "next_step.retry_one", id=ID, numbers=Shortened([2]), followers=FollowerCount(5)
     )
     told = steps(of, left_over=[again], last_word=word)
     assert told[0] == Message(
@@ -190,3 +191,9 @@ def test_whoever_has_it_or_may_have_it_is_counted_as_reached() -> None:
     assert not resend.may_have_reached_some(report(S.PAUSED))
     for line in (TAKEN, DOUBTFUL, BY_WORD, batch(1, state=BatchState.UNKNOWN)):
         assert resend.may_have_reached_some(of_batches(S.PAUSED, line))
+
+
+def test_where_the_list_is_wechat_s_nobody_is_told_to_send_to_the_rest_of_it() -> None:
+    of = of_batches(S.PARTIAL, replace(CONTENT, size=None), replace(TAKEN, size=None))
+    of = replace(of, audience=of.audience | {"planned": None})
+    assert [line for line in steps(of) if line.id.startswith("resend.")] == []

@@ -13,7 +13,16 @@ from broadcast.message import Message
 from broadcast.states import BatchState, BroadcastState
 from presentation import words
 from presentation.texts import Language, Texts, choose_language
-from presentation.words import Between, Code, Joined, Meaning, Moment, Shortened, Speaker
+from presentation.words import (
+    Between,
+    Code,
+    FollowerCount,
+    Joined,
+    Meaning,
+    Moment,
+    Shortened,
+    Speaker,
+)
 from tests.unit.presentation.reports import EN, NOW, ZH
 
 
@@ -32,6 +41,13 @@ def test_a_moment_is_told_in_beijing_time_with_its_distance(
     lang: Language, away: timedelta, wanted: str
 ) -> None:
     assert words.of(Moment(NOW + away, NOW), Texts(lang)) == wanted
+
+
+def test_followers_that_only_wechat_can_count_are_not_told_as_none() -> None:
+    assert words.of(FollowerCount(1200), EN) == "1,200 followers"
+    assert words.of(FollowerCount(0), ZH) == "0 人"
+    assert words.of(FollowerCount(None), EN) == "WeChat alone knows how many followers"
+    assert words.of(FollowerCount(None), ZH) == "人数只有微信知道"
 
 
 @pytest.mark.parametrize(
