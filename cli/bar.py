@@ -13,6 +13,7 @@ from rich.progress import Progress as RichProgress
 from broadcast.message import Message
 from broadcast.reports import Report
 from cli.terminal import Terminal, clean
+from presentation import words
 
 
 class Bar:
@@ -63,7 +64,7 @@ class Bar:
             total=planned,
             completed=planned - (report.recipients["waiting"] or 0),
             # The long one does not fit into 80 columns beside the figures.
-            description=escape(self._texts(f"state.short.{report.state}")),
+            description=escape(words.short(report.state, self._texts)),
             figures=escape(figures),
         )
 

@@ -103,7 +103,7 @@ def waits_for_another_day(report: Report) -> bool:
     """Tell whether nothing happens before the account's day has turned."""
     if report.state is BroadcastState.SCHEDULED and report.scheduled_at is not None:
         return day.start(report.scheduled_at) > day.start(report.now)
-    wait = blockers.lane_wait(report)
+    wait = blockers.account_wait(report)
     if wait is None or wait.reason is not Reason.QUOTA_TODAY or wait.until is None:
         return False
     return day.start(wait.until) > day.start(report.now)
@@ -184,11 +184,11 @@ class _Watch:
         now = time.monotonic()
         if figures != self._figures:
             self._figures, self._moved_at = figures, now
-        wait = blockers.lane_wait(report)
+        wait = blockers.account_wait(report)
         if wait is not None:
             # What comes after the wait has its own time to move.
             self._moved_at = now
-            self._once(f"lane {wait.reason}", in_words(wait, report))
+            self._once(f"account {wait.reason}", in_words(wait, report))
             return
         if report.state is BroadcastState.SCHEDULED and report.scheduled_at is not None:
             at = Moment(report.scheduled_at, report.now)
@@ -212,7 +212,7 @@ class _Watch:
 
     def _say(self, each: Iterable[Blocker], report: Report) -> None:
         for one in each:
-            # A moment that has passed is report anew: the next one lies farther off each time.
+            # A moment that has passed is told anew: the next one lies farther off each time.
             what = f"{one.cause} {one.batch} {one.until} {','.join(one.broadcasts)}"
             self._once(what, in_words(one, report))
 

@@ -47,7 +47,7 @@ class Lanes:
 
 
 def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Message]:
-    """Yield who or what stopped *account*, since when, why, and the one command that goes on."""
+    """Yield what forbids the calls of *account*, since or until when, why, and what to do."""
     for one in blockers.of_account(account, lane, now):
         yield _of_account(one, account, now, stopped=_is_stopped(lane))
 
@@ -107,7 +107,14 @@ def _paused_for(one: Blocker, report: Report) -> str:
 
 
 def _of_account(one: Blocker, account: str, now: datetime, *, stopped: bool) -> Message:
-    """Tell an account's halt or stop; *stopped*: it is stopped, beside any halt."""
+    """Tell what closed an account's gate; *stopped*: it is stopped, beside any halt."""
+    if one.cause is Cause.ACCOUNT_WAITS:
+        return Message(
+            "blocker.account_waits_for_day", account=account, reason=reason(one.reason),
+            at=Moment(one.until or now, now),
+        )  # fmt: skip
+    if one.cause is Cause.NEWER_RELEASE:
+        return Message("blocker.account_newer_release", account=account)
     at = Moment(one.since or now, now)
     if one.cause is Cause.ACCOUNT_HALTED:
         # One command lifts both, so the halt on top of a stop must not invite to lift it unfixed.

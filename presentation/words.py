@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
+from enum import StrEnum
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from broadcast import day
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
+from broadcast.enums import is_recognised
 from broadcast.errors import BroadcastError
 from broadcast.message import Message
 from broadcast.states import BatchState, BroadcastState
@@ -105,11 +106,23 @@ def _(fact: Message | BroadcastError, texts: Texts) -> str:
 @of.register(BatchState)
 @of.register(BroadcastState)
 @of.register(Outcome)
-def _(fact: Enum, texts: Texts) -> str:
-    return texts(f"{_PREFIXES[type(fact)]}{fact.value}")
+def _(fact: StrEnum, texts: Texts) -> str:
+    return of_member(fact, texts, prefix=_PREFIXES[type(fact)])
 
 
-_PREFIXES: Mapping[type[Enum], str] = {
+def of_member(fact: StrEnum, texts: Texts, *, prefix: str) -> str:
+    """Return the text of a member of an enum; of one that only a newer release knows, that."""
+    if not is_recognised(fact):
+        return texts("word.newer", word=fact.value)
+    return texts(f"{prefix}{fact.value}")
+
+
+def short(state: BroadcastState, texts: Texts) -> str:
+    """Return a state in a word or two, for a table."""
+    return of_member(state, texts, prefix="state.short.")
+
+
+_PREFIXES: Mapping[type[StrEnum], str] = {
     BatchState: "state.batch.",
     BroadcastState: "state.broadcast.",
     Outcome: "outcome.",
@@ -118,6 +131,8 @@ _PREFIXES: Mapping[type[Enum], str] = {
 
 @of.register(Reason)
 def _(fact: Reason, texts: Texts) -> str:
+    if not is_recognised(fact):
+        return texts("word.newer", word=fact.value)
     return texts(f"reason.{fact.name.lower()}")
 
 

@@ -97,7 +97,7 @@ class Submitted:
     #: The database's moment of that.
     now: datetime
     proof: plan.Proof | None
-    #: Whether a worker was woken its planning. If not, the sweep does it where it is due.
+    #: Whether a worker was woken to plan it. If not, the sweep does that when it is due.
     woken: bool
     notices: tuple[Message, ...]
 

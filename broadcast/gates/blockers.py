@@ -15,7 +15,7 @@ from broadcast.call.outcomes import MAY_PASS
 from broadcast.call.path import SendPath
 from broadcast.gates import liveness
 from broadcast.gates.gate import Gate, GateScope, closed
-from broadcast.gates.kinds import Cause, GateKind, Opener, order, rule
+from broadcast.gates.kinds import Cause, GateKind, order, rule
 from broadcast.reports import LaneView, Report
 from broadcast.states import BATCH_AT_REST, BatchState, Phase
 
@@ -74,8 +74,9 @@ def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Blocker]
     for gate in sorted(closed(lane.gates, now), key=lambda gate: order(gate.kind)):
         means = rule(gate.kind)
         # Nobody opens a day's quota: what is left of it is all there is to see.
-        verb = "quota" if means.by_time else Opener.UNHALT
-        yield _blocker(gate, means.account_cause, f"broadcast {verb} --account {account}")
+        verb = "quota" if means.by_time else means.of_account
+        command = f"broadcast {verb} --account {account}" if verb else "broadcast accounts"
+        yield _blocker(gate, means.account_cause, command)
 
 
 def _blocker(gate: Gate, cause: Cause, command: str) -> Blocker:
@@ -137,10 +138,18 @@ def _may_pass(reason: Reason | None, errcode: int | None) -> bool:
     return reason is not Reason.CONTENT_REFUSED or errcode in MAY_PASS
 
 
-def lane_wait(report: Report) -> Blocker | None:
-    """Return what the account's lane waits for, if it waits for a moment to come."""
+def account_wait(report: Report) -> Blocker | None:
+    """Return what keeps the calls of a driven broadcast's account until a moment to come."""
+    if not is_driven(report):
+        return None
+    gates = of_account(report.account, report.lane, report.now)
+    by_gate = next((one for one in gates if one.cause is Cause.ACCOUNT_WAITS), None)
+    return by_gate or _lane_wait(report)
+
+
+def _lane_wait(report: Report) -> Blocker | None:
     until = report.lane.not_before
-    if not is_driven(report) or until is None or until <= report.now:
+    if until is None or until <= report.now:
         return None
     return Blocker(
         cause=Cause.ACCOUNT_WAITS, command=f"broadcast watch {report.id}",
@@ -149,7 +158,7 @@ def lane_wait(report: Report) -> Blocker | None:
 
 
 def _waits(report: Report) -> Iterator[Blocker]:
-    wait = lane_wait(report)
+    wait = _lane_wait(report)
     if wait is not None:
         yield wait
     if report.driven is None:

@@ -20,7 +20,7 @@ from cli.group import Command
 from cli.terminal import Plain
 from cli.wiring.run import Run
 from models.ledger.reading import in_flight, known, reports
-from presentation import report_json
+from presentation import report_json, words
 from presentation.texts import Texts
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def table(found: list[Report], texts: Texts, *, wide: bool) -> Table:
         made.add_row(
             report.id, escape(report.account), _created(report.created_at, texts, wide=wide),
             _figure(report.recipients["accepted"]), _figure(report.audience["planned"]),
-            texts(f"state.short.{report.state}"),
+            words.short(report.state, texts),
         )  # fmt: skip
     return made
 

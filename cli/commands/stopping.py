@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from broadcast import plan
 from broadcast.accounts import Account
+from broadcast.call.path import SendPath
 from broadcast.errors import InputError, SettingsError
 from broadcast.gates.kinds import Opener
 from broadcast.message import Message
@@ -65,25 +66,32 @@ def resume(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None
 
 def _let_go_on(run: Run, opener: Opener, broadcast_id: str, *, why: str | None) -> None:
     waking.get_ready(run)
-    quota = _quota(run, broadcast_id)
+    report = reports.report(run.engine, broadcast_id, whole=False)
+    account = _account(run, report.account)
+    quota = _quota(run, account, report.path)
 
     def control(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
-        return operator.let_go_on(engine, broadcast_id, opener, who=who, why=why, quota=quota)
+        return operator.let_go_on(
+            engine, broadcast_id, opener, who=who, why=why, quota=quota,
+            shared_quota=account is None or account.shared_quota,
+        )  # fmt: skip
 
     _steer(run, control, broadcast_id, why=why, name=opener.value)
 
 
-def _quota(run: Run, broadcast_id: str) -> plan.Quota | None:
+def _account(run: Run, name: str) -> Account | None:
+    """Return an account; None where the settings lack it: the report that follows says so."""
+    try:
+        return run.settings.account(name)
+    except SettingsError:
+        return None
+
+
+def _quota(run: Run, account: Account | None, path: SendPath) -> plan.Quota | None:
     """Return what WeChat says of today's calls; None where it, or the account, is not there."""
     from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - the client costs 0.1 s
 
-    report = reports.report(run.engine, broadcast_id, whole=False)
-    try:
-        account = run.settings.account(report.account)
-    except SettingsError:
-        # What it is is said by the report that follows.
-        return None
-    return QuotaWithReason(run.wechat).quota(account, report.path)
+    return QuotaWithReason(run.wechat).quota(account, path) if account else None
 
 
 @app.command(cls=Command, help="help.cancel")
@@ -148,7 +156,7 @@ def _configured(run: Run, *, every: bool) -> Collection[Account]:
     """Return the accounts of the settings, used or not.
 
     A secret that cannot be read keeps nobody from the kill switch: what has ever called is in the
-    ledger. That more may exist is report where all of them are meant.
+    ledger. That more may exist is told where all of them are meant.
     """
     try:
         return run.settings.accounts().values()
@@ -204,7 +212,7 @@ def _say_what_remains(run: Run, changed: list[str], accounts: list[str]) -> None
     for line in next_steps.in_flight(ledger_facts.calls(under_way), lanes.now):
         terminal.say(line)
     for account in accounts:
-        # One command lifts both, so a stop is report beside the halt that was put on top of it.
+        # One command lifts both, so a stop is told beside the halt that was put on top of it.
         if account not in changed or lanes.is_stopped(account):
             for line in lanes.stops(account):
                 terminal.say(line)

@@ -16,7 +16,7 @@ from broadcast.call.outcomes import Outcome
 from broadcast.errors import IllegalMoveError
 from broadcast.events import EventKind
 from broadcast.states import BATCH_MOVES, BatchState
-from models.ledger import transitions
+from models.ledger import due, transitions
 from models.ledger.rows import HeldBatch
 from models.ledger.transaction import WORKER, note
 
@@ -49,4 +49,6 @@ def leave_to_a_person(
             transitions.settle(connection, batch.broadcast_id)
     except IllegalMoveError as again:
         log.error("broadcast %s stays as it is: %s", batch.broadcast_id, again)  # noqa: TRY400
+    # What waited behind this batch may be called now.
+    due.refresh(connection, batch.account)
     return Decision(verdict=Verdict.DOUBT, reason=Reason.ILLEGAL_MOVE)

@@ -59,11 +59,13 @@ def let_go_on(
     who: str,
     why: str | None = None,
     quota: plan.Quota | None = None,
+    shared_quota: bool = True,
 ) -> bool:
     """Open those of a broadcast's own gates that *opener* opens; return False if none was closed.
 
     Unless another gate stays closed that a command proves again, its remaining calls are proved
-    against *quota* (None: WeChat could not be asked) and reserved anew. Raises PlanError when the
+    against *quota* (None: WeChat could not be asked; *shared_quota*: the other interface takes of
+    the same calls) and reserved anew. Raises PlanError when the
     day has no room for them, and InputError when the broadcast has ended, or is held for batches
     that only a person can settle.
     """
@@ -75,7 +77,7 @@ def let_go_on(
         if not mine:
             return False
         if mine == closed or opener is Opener.RESUME:
-            prove_anew(connection, broadcast, quota=quota)
+            prove_anew(connection, broadcast, quota=quota, shared_quota=shared_quota)
         gates.open_(connection, broadcast.account, mine, who=who, why=why)
         count_anew(connection, broadcast)
         log_action(connection, broadcast, Did(opener.value), who=who, why=why)
@@ -91,9 +93,13 @@ def resume(
     who: str,
     why: str | None = None,
     quota: plan.Quota | None = None,
+    shared_quota: bool = True,
 ) -> bool:
     """Open a broadcast's pause, circuit breaker and hold, as :func:`let_go_on` does."""
-    return let_go_on(engine, broadcast_id, Opener.RESUME, who=who, why=why, quota=quota)
+    return let_go_on(
+        engine, broadcast_id, Opener.RESUME, who=who, why=why, quota=quota,
+        shared_quota=shared_quota,
+    )  # fmt: skip
 
 
 def _refuse_ended(connection: Connection, broadcast: HeldBroadcast) -> None:
@@ -110,7 +116,11 @@ def own(connection: Connection, broadcast: HeldBroadcast) -> list[Gate]:
 
 
 def prove_anew(
-    connection: Connection, broadcast: HeldBroadcast, *, quota: plan.Quota | None
+    connection: Connection,
+    broadcast: HeldBroadcast,
+    *,
+    quota: plan.Quota | None,
+    shared_quota: bool,
 ) -> None:
     """Prove what a planned broadcast still needs, and reserve it. Raises PlanError."""
     if broadcast.phase is not Phase.SENDING:
@@ -118,6 +128,7 @@ def prove_anew(
     wanted = Wanted(
         account=broadcast.account, path=broadcast.path, broadcast_id=broadcast.id, at=None,
         calls=quotas.remaining(connection, broadcast.id), spread=broadcast.spread_days,
+        shared=shared_quota,
     )  # fmt: skip
     proof = quotas.prove(connection, wanted, quota=quota)
     plan.refuse_what_does_not_fit(proof)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, sele
 from broadcast import day, plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
-from broadcast.states import BATCH_AT_REST, Phase
+from broadcast.states import BATCH_AT_REST, BatchState, Phase
 from models.account import QuotaDay
 from models.batch import Batch
 from models.broadcast import BroadcastRow, Reservation
@@ -42,7 +42,7 @@ class Wanted:
     at: datetime | None
     spread: bool
     #: Calls of the other interface count against the same number.
-    shared: bool = True
+    shared: bool
 
 
 def day_of(moment: datetime) -> str:
@@ -214,13 +214,13 @@ def _held_from(connection: Connection, account: str, on: str) -> dict[str, int]:
 
 
 def remaining(connection: Connection, broadcast_id: str) -> int:
-    """Return how many calls a planned broadcast still needs."""
+    """Return how many calls a planned broadcast still needs; one that is made now was taken."""
     return (
         connection.scalar(
             select(func.count())
             .select_from(Batch)
             .where(Batch.broadcast_id == broadcast_id)
-            .where(Batch.state.not_in(list(BATCH_AT_REST)))
+            .where(Batch.state.not_in([*BATCH_AT_REST, BatchState.CALLING]))
         )
         or 0
     )

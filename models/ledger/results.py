@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, exists, select, update
 from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
+from broadcast.enums import is_recognised
 from broadcast.events import EventKind
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
@@ -112,6 +113,8 @@ def heard(engine: Engine, asked: Polled, status: str | None, *, waits: Waits) ->
         # Lane, then batch, in the order of everybody who moves a batch that is there: read before
         # its turn, the state could be one that a late fact has just changed.
         batch = records.lock(connection, asked.id)
+        if not is_recognised(batch.state):
+            return
         if batch.state not in _POLLED:
             connection.execute(update(Batch).where(Batch.id == batch.id).values(poll_at=None))
             return

@@ -40,6 +40,7 @@ class Goes(StrEnum):
     ON = "on"  #: it had stood still, or had ended, and goes on now
     ALREADY = "already"  #: it was going on all the while
     PAUSED = "paused"  #: a person paused it, and only a resume lifts that
+    HELD = "held"  #: its plan does not fit, or its time was missed: only a resume proves it anew
     REFUSED = "refused"  #: its content is refused: the rest would be refused as well
     NOTHING = "nothing"  #: nothing of it waits for a call
 
@@ -126,6 +127,8 @@ def _go_on(
         _reopen(connection, broadcast)
     if any(gate.kind is GateKind.PAUSE for gate in mine):
         return Goes.PAUSED
+    if any(gate.kind is GateKind.HOLD for gate in mine):
+        return Goes.HELD
     if any(_content_stays_refused(gate) for gate in mine):
         return Goes.REFUSED
     gates.open_(connection, broadcast.account, mine, who=who, why=why)

@@ -18,9 +18,11 @@ from broadcast.gates.kinds import Cause, GateKind
 from broadcast.states import BATCH_MOVES, BatchState, BroadcastState, Phase
 from models import BroadcastRow, Event
 from models.attempt import AttemptRow
-from models.ledger import operator, transitions
+from models.engine import now
+from models.ledger import due, operator, transitions
 from models.ledger.reading import possibly_sent, reports
 from models.ledger.reading.next_work import Kind
+from models.ledger.transaction import read
 from tests.integration.models.stories import lane, standing_gates, the_gate
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -169,4 +171,22 @@ def test_fact_whose_move_is_illegal_is_kept_and_its_batch_left_to_a_person(
         "ERROR"
     ]
     assert possibly_sent.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
+    assert driver.next().n == 2
+
+
+def test_what_waited_behind_a_batch_goes_on_when_an_illegal_move_leaves_that_one_to_a_person(
+    driver: Driver, broadcast_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = driver.claim()
+    driver.record(claim, LOST)
+    assert driver.next().kind is Kind.WAIT
+    hole = {**BATCH_MOVES, BatchState.UNKNOWN: frozenset({BatchState.IN_DOUBT})}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transitions, "BATCH_MOVES", hole)
+        driver.record(claim, said(0, msg_id=71))
+
+    with read(driver.engine) as connection:
+        [due_now] = due.of_account(connection, "default", now(connection))
+    assert due_now.stored == due_now.wanted == due.AT_ONCE
     assert driver.next().n == 2

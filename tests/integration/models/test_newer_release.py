@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import Engine, select, update
 
+from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
-from broadcast.call.waits import REPEAT_WINDOW
+from broadcast.call.waits import REPEAT_WINDOW, Waits
 from broadcast.enums import is_recognised, recognised
 from broadcast.events import EventKind
 from broadcast.gates import blockers
 from broadcast.gates.kinds import Cause, GateKind
 from broadcast.states import BatchState, BroadcastState, Phase
 from models import AttemptRow, Batch, BroadcastRow
-from models.ledger import claims, operator, plans, sweeps
+from models.ledger import claims, operator, plans, results, sweeps
 from models.ledger.reading import recipients, reports
 from models.ledger.reading.next_work import Kind, Work
 from models.ledger.transaction import note
-from presentation import operator_actions
-from presentation.texts import Texts
+from presentation import operator_actions, words
+from presentation.texts import LANGUAGES, Language, Texts
 from tests.integration.models.stories import OVER, SOON, close, kinds, take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -63,6 +66,20 @@ def test_batch_in_a_strange_state_is_not_called_and_the_others_are(engine: Engin
     assert reports.report(engine, other).state is BroadcastState.COMPLETED
     [portion] = recipients.portions(engine, broadcast_id, "waiting")
     assert portion.n == 1
+
+
+def test_result_of_a_batch_in_a_strange_state_is_left_to_the_newer_release(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).call(said(0, msg_id=7))
+    ledger.pass_time(engine, timedelta(minutes=3))
+    [asked] = results.due_batches(engine, "default", 10)
+    strange_batch(engine, broadcast_id)
+    before = ledger.batch(engine, broadcast_id)
+    assert before.poll_at is not None
+
+    results.heard(engine, asked, "SEND_SUCCESS", waits=Waits())
+
+    assert ledger.batch(engine, broadcast_id) == before
 
 
 def called(driver: Driver) -> list[Work]:
@@ -278,3 +295,15 @@ def test_command_that_only_a_newer_release_has_stands_in_the_history_by_its_word
     assert done is not None
     lines = [Texts("en")(line) for line in operator_actions.lines(done, done.actions[0].at)]
     assert "approve (a command of a newer release), by cli:a person" in lines[-1]
+
+
+# -- in words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_word_of_a_newer_release_is_shown_as_it_is(language: Language) -> None:
+    texts = Texts(language)
+    state = recognised(BroadcastState, "simmering")
+    for fact in (PREFETCHED, HELD_BACK, recognised(Reason, "wanted_by_nobody"), state):
+        assert fact.value in str(words.of(fact, texts))
+    assert "simmering" in words.short(state, texts)

@@ -88,6 +88,19 @@ def test_of_two_that_are_resumed_for_the_last_calls_at_once_one_gets_them(engine
     assert held(engine) == 2
 
 
+def test_resume_in_the_middle_of_a_call_does_not_hold_that_call_again(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=3)
+    driver = Driver(engine)
+    claim = driver.claim()
+    operator.pause(engine, broadcast_id, who=WHO)
+
+    operator.resume(engine, broadcast_id, who=WHO, quota=HUNDRED)
+
+    assert held(engine) == 2
+    driver.record(claim, LOST)
+    assert held(engine) == 3, "it is called once more"
+
+
 def test_plan_that_does_not_fit_is_refused_with_the_figures_and_who_holds_the_calls(
     engine: Engine,
 ) -> None:
@@ -352,7 +365,7 @@ def test_quota_of_the_day_is_kept_once(engine: Engine) -> None:
 def test_calls_are_held_by_a_broadcast_or_by_nobody(engine: Engine) -> None:
     wanted = quotas.Wanted(
         account="default", path=ledger.body().audience.path, calls=1, broadcast_id=None, at=None,
-        spread=False,
+        spread=False, shared=True,
     )  # fmt: skip
     with pytest.raises(ValueError, match="held by a broadcast"):
         write(

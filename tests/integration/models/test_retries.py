@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
-from broadcast.errors import InputError, UnknownIdError
+from broadcast.errors import InputError, PlanError, UnknownIdError
 from broadcast.events import EventKind
 from broadcast.gates.kinds import GateKind
 from broadcast.plan import Quota
@@ -222,14 +222,21 @@ def test_pause_by_hand_that_was_resumed_does_not_hold_what_a_refusal_pauses_late
     assert retry(engine, broadcast_id).goes is Goes.ON
 
 
-def test_broadcast_whose_day_had_too_few_calls_goes_on(engine: Engine) -> None:
+def test_a_retry_goes_round_no_proof(engine: Engine) -> None:
     broadcast_id = ledger.published(engine, ledger.body(), quota=None)
-    ledger.planned(engine, broadcast_id, quota=Quota(daily_limit=1, used=0, remain=1))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+    too_few = Quota(daily_limit=1, used=0, remain=1)
+    ledger.planned(engine, broadcast_id, quota=too_few)
+
     done = retry(engine, broadcast_id)
-    assert (numbers(done, RetryVerdict.NEVER_CALLED), done.goes) == ([1, 2], Goes.ON)
-    assert reports.report(engine, broadcast_id).state is BroadcastState.WAITING
-    assert Driver(engine).next().kind is Kind.CALL
+
+    assert (numbers(done, RetryVerdict.NEVER_CALLED), done.goes) == ([1, 2], Goes.HELD)
+    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+    with pytest.raises(PlanError):
+        operator.resume(engine, broadcast_id, who=WHO, quota=too_few)
+    driver = Driver(engine)
+    assert driver.next().kind is Kind.REST
+    assert operator.resume(engine, broadcast_id, who=WHO)
+    assert driver.next().kind is Kind.CALL
 
 
 @pytest.mark.parametrize(

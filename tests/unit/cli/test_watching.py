@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from sqlalchemy import create_engine
+
+from broadcast import day
+from broadcast.call.attempts import Reason
 from broadcast.gates.blockers import Blocker
-from broadcast.gates.kinds import Cause
+from broadcast.gates.kinds import Cause, GateKind
 from broadcast.message import Message
 from broadcast.states import BroadcastState
-from cli.following import _line, _Watch
+from cli.following import _line, _Watch, waits_for_another_day
 from presentation.words import Moment
-from tests.unit.presentation.reports import NOW, report
+from tests.unit.presentation.reports import FREE, NOW, of_account, own, report
 
 DOUBT = Blocker(
     cause=Cause.UNKNOWN_FIRST, command="broadcast watch 20261127-abcdef",
@@ -51,3 +55,17 @@ def test_before_it_is_cut_no_batches_are_counted() -> None:
 
     assert _line(uncut).id == "following.line_uncut"
     assert _line(report(BroadcastState.SENDING)).facts["total"] == 2
+
+
+def test_a_day_without_calls_on_one_interface_is_another_day_as_well() -> None:
+    tomorrow = day.turn(NOW)
+    gate = of_account(GateKind.QUOTA, reason=Reason.QUOTA_TODAY, until=tomorrow)
+    waits = report(BroadcastState.SENDING, lane=replace(FREE, gates=(gate,)))
+    heard = Heard()
+
+    assert waits_for_another_day(waits)
+    _Watch(progress=heard, redis_problem=lambda: None).say_what_waits(
+        create_engine("sqlite://"), waits
+    )
+    assert [line.facts["reason"] for line in heard.lines] == [Reason.QUOTA_TODAY]
+    assert not waits_for_another_day(replace(waits, gates=(own(GateKind.PAUSE), gate)))

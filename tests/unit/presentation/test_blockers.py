@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Endpoint, Outcome, meaning
+from broadcast.enums import recognised
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.reports import SETS, LaneView
@@ -24,6 +27,7 @@ from tests.unit.presentation.reports import (
     NOW,
     STOPPED,
     batch,
+    of_account,
     of_batches,
     own,
     refused,
@@ -37,6 +41,12 @@ DOUBTS = stopped(
     broadcasts=("20261127-abcdef", "20261127-fedcba"),
 )  # fmt: skip
 
+USED_UP = replace(
+    FREE,
+    gates=(of_account(GateKind.QUOTA, reason=Reason.QUOTA_TODAY, until=NOW + timedelta(hours=6)),),
+)
+STRANGE = replace(FREE, gates=(of_account(recognised(GateKind, "quiet_hours")),))
+
 
 def ids(state: BroadcastState, lane: LaneView, **facts: Any) -> list[str]:
     return [line.id for line in blockers.lines(report(state, lane, **facts))]
@@ -49,6 +59,8 @@ def ids(state: BroadcastState, lane: LaneView, **facts: Any) -> list[str]:
         (HALTED, ["blocker.halted"]),
         (STOPPED, ["blocker.stopped"]),
         (BOTH, ["blocker.stopped", "blocker.halted_as_well"]),
+        (USED_UP, ["blocker.account_waits"]),
+        (STRANGE, ["blocker.newer_release"]),
     ],
 )
 @pytest.mark.parametrize("state", [S.COMPLETED, S.CANCELLED])
@@ -176,3 +188,14 @@ def test_a_code_that_stops_an_account_has_its_own_fix(code: int) -> None:
 def test_any_other_stop_is_to_be_fixed_all_the_same() -> None:
     [line] = blockers.of_account("shop", stopped(errcode=45501), NOW)
     assert line.facts["fix"] == Message("fix.account")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize(("lane", "command"), [(USED_UP, "broadcast quota"), (STRANGE, None)])
+def test_nobody_is_told_to_unhalt_what_no_unhalt_opens(
+    lane: LaneView, command: str | None, *, lang: Language
+) -> None:
+    [line] = blockers.of_account("shop", lane, NOW)
+    words = Texts(lang)(line)
+    assert "unhalt" not in words
+    assert command is None or words.endswith(f"{command} --account shop")
