@@ -36,7 +36,7 @@ from broadcast import openid
 from broadcast.plan.chunk import ASKED, chunked
 from models import Base, ChunkRow
 from models.engine import open_engine
-from models.ledger import submits
+from models.ledger import submits, uploads
 from models.ledger.reading import recipients
 from models.ledger.subtract import are_in, unpacked
 from models.ledger.transaction import read
@@ -97,7 +97,7 @@ def measure(
     for n in range(max(2, rounds)):
         began = time.perf_counter()
         ids.append(submits.begin(engine, ledger.body(key=f"{size}-{n}"), who="bench"))
-        submits.add_chunks(engine, ids[-1], chunked([whole], most=size))
+        uploads.add_chunks(engine, ids[-1], chunked([whole], most=size))
         stored.append(time.perf_counter() - began)
     one = names[len(names) // 3]
     return {

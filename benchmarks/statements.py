@@ -22,8 +22,8 @@ from models.engine import open_engine
 from tests.integration.worker.test_slices import Ready, WeChat
 from tests.kit import ledger
 from worker import lane
+from worker.heartbeat import Heartbeat
 from worker.lane import LaneContext
-from worker.leases import Heartbeat
 
 
 @dataclass

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import GateKind
 from broadcast.gates.liveness import Liveness
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 
 SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")

@@ -16,12 +16,12 @@ from typing import Protocol, TypeAlias
 from sqlalchemy import Engine
 
 from broadcast import day
-from broadcast.call.attempts import Reason
 from broadcast.errors import BroadcastError, DatabaseAwayError
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
 from broadcast.gates.kinds import Cause
 from broadcast.message import Message
+from broadcast.reasons import Reason
 from broadcast.reports import Report
 from broadcast.states import SHOWN_AT_REST, BroadcastState
 from cli.terminal import Terminal

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import Engine
 
-from broadcast.call.attempts import Reason
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.reports import Report
 from broadcast.states import BatchState, BroadcastState
 from models.ledger.reading import history, possibly_sent, reports, retry_verdicts

@@ -8,8 +8,8 @@ from sqlalchemy import BigInteger, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.accounts import AccountKind
-from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
+from broadcast.reasons import Reason
 from models.base import Base
 from models.types import ascii_string
 
@@ -52,8 +52,8 @@ class Lane(Base):
     #: When its newest call was claimed, and when a word on any of its calls was stored last.
     claimed_at: Mapped[datetime | None]
     recorded_at: Mapped[datetime | None]
-    #: When a gate or a doubt that held it up was lifted last.
-    lifted_at: Mapped[datetime | None]
+    #: When a gate or a wait last changed from when one of its broadcasts may be called.
+    due_changed_at: Mapped[datetime | None]
     #: Last time a driver was woken; keeps sweeps from waking at every beat.
     woken_at: Mapped[datetime | None]
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.call.result import LONGEST_MSG_STATUS
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.base import Base
 from models.types import BigId, ascii_string, text_string

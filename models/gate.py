@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from models.base import Base
 from models.types import BigId, LongText, ascii_string, text_string
 

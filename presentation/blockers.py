@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from broadcast.call.attempts import Reason
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
 from broadcast.gates.kinds import Cause, GateKind
 from broadcast.message import Message
+from broadcast.reasons import Reason
 from broadcast.reports import LaneView, Report
 from presentation import fixes, resend
 from presentation.words import Code, Meaning, Moment, Shortened, Speaker, reason

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from broadcast.call.attempts import Reason
 from broadcast.call.retry import RetryVerdict
 from broadcast.message import Message
+from broadcast.reasons import Reason
 from broadcast.reports import Report, total
 from broadcast.states import BatchState, BroadcastState
 from presentation import resend

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from broadcast.call.attempts import Reason
 from broadcast.gates.blockers import is_driven
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
+from broadcast.reasons import Reason
 from broadcast.reports import SETS, SKIPS, BatchLine, Repeat, Report
 from broadcast.states import BatchState, Phase
 from presentation import blockers, operator_actions

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from broadcast.call.attempts import Reason
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
+from broadcast.reasons import Reason
 from broadcast.reports import BatchLine, Did, OperatorAction, OperatorActions, Report
 from presentation import content
 

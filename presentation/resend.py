@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import MAY_PASS
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
+from broadcast.reasons import Reason
 from broadcast.reports import BatchLine, Report, total
 from broadcast.states import BatchState, BroadcastState
 from presentation.words import FollowerCount, Shortened, suffix

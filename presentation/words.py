@@ -13,11 +13,11 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from broadcast import day
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.enums import is_recognised
 from broadcast.errors import BroadcastError
 from broadcast.message import Message
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from broadcast.message import Message
 from broadcast.plan import submission
 from broadcast.plan.audience import OpenIDs
 from broadcast.states import BroadcastState, Phase
-from models.ledger import quotas, submits
+from models.ledger import quotas, submits, uploads
 from models.ledger.reading import reports
 from producer.audience import Audience
 from producer.schedule import refuse_what_is_not_ahead
@@ -205,7 +205,7 @@ def _publish(
     )
     passing(Point.SUBMIT_BEGUN)
     with _all_or_nothing(engine, broadcast_id):
-        submits.add_chunks(engine, broadcast_id, audience.chunks())
+        uploads.add_chunks(engine, broadcast_id, audience.chunks())
         passing(Point.SUBMIT_STORED)
         published = submits.publish(
             engine, broadcast_id, prepared.body, figures=prepared.figures, terms=prepared.terms,
@@ -222,7 +222,7 @@ def _all_or_nothing(engine: Engine, broadcast_id: str) -> Iterator[None]:
     except BaseException:
         # With the database away the sweep forgets it: an upload without a beat is dead.
         with contextlib.suppress(DatabaseAwayError):
-            submits.abandon(engine, broadcast_id)
+            uploads.abandon(engine, broadcast_id)
         raise
 
 

@@ -32,7 +32,7 @@ from models.ledger.claims import Claim
 from models.ledger.reading import next_work
 from models.ledger.reading.next_work import Kind, Said, Work
 from models.ledger.records import Called
-from worker.leases import Heartbeat, KeptLease
+from worker.heartbeat import Heartbeat, KeptLease
 from worker.ports import Gateway, Message, Pace, filter_of
 from worker.prefetch import Prefetch
 

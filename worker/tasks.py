@@ -22,7 +22,7 @@ from broadcast.call.outcomes import Outcome
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import OutOfReachError, RedisAwayError, SettingsError
 from models.ledger import plans, preflight, results, sweeps
-from worker import lane, planning, settling
+from worker import lane, planning, polling
 from worker.lane import Slice
 from worker.single_flight import alone
 from worker.wake import forward, wake
@@ -105,7 +105,7 @@ def settle(account: str, *, forward_count: int = 0) -> int:
     """
     try:
         with alone(names.SETTLE, account) as first:
-            return settling.settle(parts().context(account)) if first else 0
+            return polling.ask(parts().context(account)) if first else 0
     except OutOfReachError as error:
         log.warning("results of %s are asked for later: %s", account, error)
     except SettingsError as error:

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Engine
 
 from broadcast.accounts import Account
+from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.call.rules import Rules
 from broadcast.call.waits import Waits
 from broadcast.errors import OutOfReachError, SettingsError
-from broadcast.gates.circuit_breaker import CircuitBreaker
 from broadcast.settings import Settings
 from coordination.connection import Connection, connect
 from coordination.keys import Keys
@@ -32,8 +32,8 @@ from models.ledger.reading import known
 from wechat.client import WeChatClient
 from worker.account_client import AccountClient, ClientTokenFetcher
 from worker.gateway import WeChatGateway
+from worker.heartbeat import Heartbeat
 from worker.lane import LaneContext
-from worker.leases import Heartbeat
 
 log = logging.getLogger(__name__)
 

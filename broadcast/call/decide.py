@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from broadcast.call import waits
-from broadcast.call.attempts import Attempt, Reason, tokens_are_refused
+from broadcast.call.attempts import Attempt, tokens_are_refused
 from broadcast.call.outcomes import (
     SAID_ACCEPTED,
     SAME_KEY_RUNNING,
@@ -26,6 +26,7 @@ from broadcast.call.outcomes import (
 )
 from broadcast.call.waits import Waits
 from broadcast.plan import LARGEST, SMALLEST
+from broadcast.reasons import Reason
 
 
 class Verdict(StrEnum):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import MAY_PASS
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.call.waits import Waits
-from broadcast.gates.circuit_breaker import CircuitBreaker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from broadcast.call.attempts import Attempt, Reason
+from broadcast.call.attempts import Attempt
 from broadcast.call.decide import Decision, Policy, Verdict, decide
 from broadcast.call.outcomes import Endpoint
 from broadcast.call.rules import Rules
 from broadcast.call.waits import VERIFY_PAUSE
+from broadcast.reasons import Reason
 from broadcast.states import BATCH_AT_REST, BatchState
 
 

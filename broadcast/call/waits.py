@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from broadcast import day
-from broadcast.call.attempts import Attempt, Reason, same_in_a_row
+from broadcast.call.attempts import Attempt, same_in_a_row
 from broadcast.call.outcomes import PARALLEL, SAME_KEY_RUNNING, Outcome
+from broadcast.reasons import Reason
 
 #: WeChat remembers a clientmsgid for 24 h; after 23 h without an answer a human decides.
 REPEAT_WINDOW = timedelta(hours=23)

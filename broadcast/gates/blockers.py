@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import MAY_PASS
 from broadcast.call.path import SendPath
 from broadcast.gates import liveness
 from broadcast.gates.gate import Gate, GateScope, closed
 from broadcast.gates.kinds import Cause, GateKind, order, rule
+from broadcast.reasons import Reason
 from broadcast.reports import LaneView, Report
 from broadcast.states import BATCH_AT_REST, BatchState, Phase
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.gates.kinds import FORBID_PLANNING, OPEN_BY_TIME, GateKind
+from broadcast.reasons import Reason
 from broadcast.states import Phase
 
 #: What may be called at any time.

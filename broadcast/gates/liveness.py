@@ -27,8 +27,8 @@ class Liveness:
     doubt_until: datetime | None = None
     #: When its newest call began or a word on one of its calls was stored, whichever came last.
     called_at: datetime | None = None
-    #: When what held it up was lifted last: a halt, a stop, or a doubt whose broadcast moved.
-    lifted_at: datetime | None = None
+    #: When a gate or a wait last changed from when a broadcast of it may be called.
+    due_changed_at: datetime | None = None
 
 
 def of_lane(due: Iterable[datetime], moved_at: datetime, signs: Liveness) -> datetime | None:
@@ -41,13 +41,13 @@ def of_lane(due: Iterable[datetime], moved_at: datetime, signs: Liveness) -> dat
         return None
     return latest(
         first, moved_at, signs.leased_until, signs.waits_until, signs.doubt_until,
-        signs.called_at, signs.lifted_at,
+        signs.called_at, signs.due_changed_at,
     )  # fmt: skip
 
 
 def of_plan(moved_at: datetime, signs: Liveness) -> datetime:
     """Return since when nobody plans a broadcast that is to be planned."""
-    return latest(moved_at, signs.waits_until, signs.lifted_at)
+    return latest(moved_at, signs.waits_until, signs.due_changed_at)
 
 
 def is_leased(signs: Liveness, moment: datetime) -> bool:

@@ -133,7 +133,7 @@ def _lanes() -> None:
         sa.Column("claims", sa.BigInteger(), nullable=False),
         sa.Column("claimed_at", MOMENT, nullable=True),
         sa.Column("recorded_at", MOMENT, nullable=True),
-        sa.Column("lifted_at", MOMENT, nullable=True),
+        sa.Column("due_changed_at", MOMENT, nullable=True),
         sa.Column("woken_at", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("account", name="pk_bc_lanes"),
         sa.ForeignKeyConstraint(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine, select
 
 from broadcast.accounts import Account
-from broadcast.call.attempts import Reason
 from broadcast.events import EventKind
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from models.account import Lane
 from models.ledger import gates, lanes
 from models.ledger.gates import Closing

@@ -5,17 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, insert, select
 
-from broadcast.call.attempts import Reason
+from broadcast import openid, plan
+from broadcast.call import clientmsgid
 from broadcast.call.decide import Decision, Verdict
 from broadcast.call.outcomes import Scope
 from broadcast.call.rules import Rules
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BATCH_AT_REST, BatchState
+from models.account import AccountRow
 from models.attempt import AttemptRow
-from models.ledger import circuit_breaker, due, gates, lanes, quotas, splits, transitions
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.ledger import circuit_breaker, due, gates, lanes, quotas, transitions
 from models.ledger.gates import Closing
+from models.ledger.reading import recipients
 from models.ledger.rows import HeldBatch
 from models.ledger.transaction import WORKER
 
@@ -41,7 +47,7 @@ def apply(
     elif _was_to_be_called(batch):
         quotas.take(connection, batch.broadcast_id, batch.path, moment=at)
     usual = decision.verdict is Verdict.ACCEPT and batch.others_open
-    transitions.settle(connection, batch.broadcast_id, stays_open=usual)
+    transitions.end_if_at_rest(connection, batch.broadcast_id, stays_open=usual)
     if _changes_due(batch, decision, at):
         due.refresh(connection, batch.account)
 
@@ -110,12 +116,45 @@ def _split(
     connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules, at: datetime
 ) -> None:
     del rules, at
-    splits.split(connection, batch)
+    halve(connection, batch)
     transitions.move_batch(
         connection, batch, BatchState.SPLIT, reason=decision.reason, errcode=decision.errcode
     )
     # Two calls are to come; one that had been unknown holds one of them already.
     quotas.give_back(connection, batch, calls=2 if batch.state is BatchState.CALLING else 1)
+
+
+def halve(connection: Connection, batch: HeldBatch) -> None:
+    """Add two batches with the halves of *batch*'s range, each with a clientmsgid of its own."""
+    if batch.list is None or batch.size is None:
+        raise ValueError(f"batch {batch.id} has no recipients to be halved")
+    row = connection.execute(
+        select(BroadcastRow.key, BroadcastRow.content, AccountRow.appid)
+        .join(AccountRow, AccountRow.name == BroadcastRow.account)
+        .where(BroadcastRow.id == batch.broadcast_id)
+    ).one()
+    packed = recipients.packed(
+        connection, batch.broadcast_id, batch.list, start=batch.start, size=batch.size
+    )
+    n = connection.execute(
+        select(func.max(Batch.n)).where(Batch.broadcast_id == batch.broadcast_id)
+    ).scalar_one()
+    left, right = plan.halves(batch.size)
+    cut = left * openid.PACKED_LENGTH
+    for step, (start, size, half) in enumerate(
+        ((batch.start, left, packed[:cut]), (batch.start + left, right, packed[cut:])), start=1
+    ):
+        connection.execute(
+            insert(Batch).values(
+                broadcast_id=batch.broadcast_id, account=batch.account, path=batch.path,
+                n=n + step, list=batch.list, start=start, size=size, parent_id=batch.id,
+                depth=batch.depth + 1, attempts=0, polls=0, state=BatchState.PLANNED,
+                moved_counter=batch.gate_counter, begins_anew=False,
+                clientmsgid=clientmsgid.derive(
+                    appid=row.appid, key=row.key, content=row.content, packed=half
+                ),
+            )
+        )  # fmt: skip
 
 
 #: After these a batch would be called again, unless its broadcast was cancelled meanwhile.

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, exists, func, select
 
-from broadcast.call.attempts import Reason
+from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.call.decide import Decision, Verdict
 from broadcast.call.outcomes import SAID_ACCEPTED
-from broadcast.gates.circuit_breaker import CircuitBreaker
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BATCH_AT_REST, BatchState
 from models.account import Lane
 from models.attempt import AttemptRow

@@ -16,13 +16,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, update
 
-from broadcast.call.attempts import Reason
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import DatabaseAwayError
 from broadcast.gates.gate import Situation, may_call
 from broadcast.gates.kinds import GateKind
 from broadcast.gates.late import First, is_late
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.account import Lane
 from models.attempt import AttemptRow
@@ -32,7 +32,7 @@ from models.ledger import gates, lanes, quotas, records
 from models.ledger.gates import Closing
 from models.ledger.lanes import LEASE
 from models.ledger.leases import Lease
-from models.ledger.reading import batches, standing
+from models.ledger.reading import closed_gates, held_rows
 from models.ledger.reading.next_work import Work
 from models.ledger.rows import HeldBroadcast, HeldLane
 from models.ledger.transaction import WORKER, write
@@ -74,7 +74,7 @@ def _claim(
     connection: Connection, held: Lease, work: Work, *, name: str, rules: Rules
 ) -> Claim | None:
     lane = lanes.hold(connection, held.account)
-    broadcast = batches.broadcast(connection, work.broadcast_id)
+    broadcast = held_rows.broadcast(connection, work.broadcast_id)
     moment = broadcast.now  # after the wait for the lane: the lease may have run out in it
     if lane.fence != held.fence or not lane.leased_until or lane.leased_until <= moment:
         return None
@@ -82,7 +82,7 @@ def _claim(
     situation = Situation(
         phase=broadcast.phase,
         path=work.path,
-        gates=standing.of(connection, broadcast.account, broadcast.id)
+        gates=closed_gates.of(connection, broadcast.account, broadcast.id)
         if broadcast.has_gates
         else (),
         lane_waits_until=lane.not_before,
@@ -133,7 +133,7 @@ def _is_missed(
     )
     if not is_late(first, moment):
         return False
-    opened = standing.last_opened_at(connection, broadcast)
+    opened = closed_gates.last_opened_at(connection, broadcast)
     if not is_late(first, moment, opened_at=opened):
         return False
     missed = Closing(
@@ -145,7 +145,7 @@ def _is_missed(
 
 def _may_not_repeat(connection: Connection, work: Work, rules: Rules) -> bool:
     """Leave a doubt whose window is over to a person, what is not understood to a newer release."""
-    batch = batches.held(connection, work.batch_id)
+    batch = held_rows.batch(connection, work.batch_id)
     if records.has_stranger(connection, batch):
         return True
     return records.expire_held(connection, batch, rules=rules)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, exists, select, true
 
-from broadcast.call.attempts import Reason
 from broadcast.call.decide import Decision, Verdict
 from broadcast.call.outcomes import Outcome
 from broadcast.events import EventKind
+from broadcast.reasons import Reason
 from models.attempt import AttemptRow
 from models.ledger.rows import HeldBatch
 from models.ledger.transaction import WORKER, note

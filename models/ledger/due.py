@@ -17,8 +17,8 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger.lanes import GRACE
-from models.ledger.reading import standing
-from models.ledger.reading.standing import OPEN_PHASES
+from models.ledger.reading import closed_gates
+from models.ledger.reading.closed_gates import OPEN_PHASES
 
 #: Written for what waits for nothing: it stays past though the database's clock is set back, and
 #: every database can store it.
@@ -43,7 +43,7 @@ def of_account(connection: Connection, account: str, moment: datetime) -> Sequen
     ).all()
     if not rows:
         return ()
-    gates = standing.of_account(connection, account, [row.id for row in rows])
+    gates = closed_gates.of_account(connection, account, [row.id for row in rows])
     own: dict[str | None, list[Gate]] = defaultdict(list)
     for gate in gates:
         own[gate.broadcast_id].append(gate)
@@ -85,7 +85,9 @@ def refresh(connection: Connection, account: str) -> None:
             update(BroadcastRow).where(BroadcastRow.id == row.id).values(due_at=row.wanted)
         )
     if changed:
-        connection.execute(update(Lane).where(Lane.account == account).values(lifted_at=moment))
+        connection.execute(
+            update(Lane).where(Lane.account == account).values(due_changed_at=moment)
+        )
 
 
 def _is_as_good(stored: datetime | None, wanted: datetime | None, moment: datetime) -> bool:

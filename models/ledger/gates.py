@@ -13,17 +13,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
-from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.events import EventKind
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
+from broadcast.reasons import Reason
 from models.account import Lane
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.gate import GateRow
 from models.ledger import due
-from models.ledger.reading import standing
+from models.ledger.reading import closed_gates
 from models.ledger.transaction import WORKER, note
 
 
@@ -90,7 +90,7 @@ def _same(connection: Connection, account: str, closing: Closing) -> list[Gate]:
     """Return the gates of the same kind that nobody opened, their time come or not."""
     return [
         gate
-        for gate in standing.of(connection, account, closing.broadcast_id or "")
+        for gate in closed_gates.of(connection, account, closing.broadcast_id or "")
         if (gate.scope, gate.kind, gate.broadcast_id, gate.path)
         == (closing.scope, closing.kind, closing.broadcast_id, closing.path)
     ]
@@ -128,7 +128,7 @@ def open_(
     ids = sorted({gate.broadcast_id for gate in gates if gate.broadcast_id})
     _moved(connection, ids, moment)
     connection.execute(
-        update(Lane).where(Lane.account == account).values(lifted_at=moment, woken_at=None)
+        update(Lane).where(Lane.account == account).values(due_changed_at=moment, woken_at=None)
     )
     due.refresh(connection, account)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, exists, insert, or_, select, text,
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.accounts import Account
-from broadcast.call.attempts import Reason
+from broadcast.reasons import Reason
 from models.account import AccountRow, Lane
 from models.attempt import AttemptRow
 from models.engine import now
@@ -93,7 +93,7 @@ def lift(connection: Connection, account: str) -> None:
     connection.execute(
         update(Lane)
         .where(Lane.account == account)
-        .values(not_before=None, wait_reason=None, woken_at=None, lifted_at=now(connection))
+        .values(not_before=None, wait_reason=None, woken_at=None, due_changed_at=now(connection))
     )
 
 

@@ -14,10 +14,10 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select, update
 
-from broadcast.call.attempts import Reason
+from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.call.outcomes import SAME_KEY_RUNNING
 from broadcast.call.waits import UNKNOWN_TRIES
-from broadcast.gates.circuit_breaker import CircuitBreaker
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.account import Lane
 from models.attempt import AttemptRow
@@ -25,7 +25,7 @@ from models.batch import Batch
 from models.engine import now, skips_locked
 from models.ledger import circuit_breaker, due, quotas, transitions
 from models.ledger.lanes import LEASE
-from models.ledger.reading import batches, possibly_sent
+from models.ledger.reading import held_rows, possibly_sent
 from models.ledger.transaction import write
 
 #: Before each look at the lanes whose rows others hold. A claim holds its own for milliseconds.
@@ -111,7 +111,7 @@ def _adopt_orphans(
     ids = connection.scalars(
         select(Batch.id).where(Batch.account == account, Batch.state == BatchState.CALLING)
     ).all()
-    for batch in [batches.held(connection, batch_id) for batch_id in ids]:
+    for batch in [held_rows.batch(connection, batch_id) for batch_id in ids]:
         # Whatever kills each driver of this batch must not be fed with calls of the day for ever.
         doubt = _tries(connection, batch.id) > UNKNOWN_TRIES
         transitions.move_batch(
@@ -125,7 +125,7 @@ def _adopt_orphans(
             circuit_breaker.after_doubt(connection, account, breaker)
         # Cancelled while it was in flight: nobody will repeat it.
         transitions.after_cancel(connection, batch)
-        transitions.settle(connection, batch.broadcast_id)
+        transitions.end_if_at_rest(connection, batch.broadcast_id)
     if ids:
         due.refresh(connection, account)
 

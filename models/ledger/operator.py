@@ -12,11 +12,11 @@ from sqlalchemy import Connection, Engine, delete, select, update
 
 from broadcast import plan
 from broadcast.accounts import Account
-from broadcast.call.attempts import Reason
 from broadcast.errors import InputError
 from broadcast.events import EventKind
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import UNHALT_OPENS, GateKind, Opener, rule
+from broadcast.reasons import Reason
 from broadcast.reports import Did
 from broadcast.states import BroadcastState, Phase
 from models.account import Lane
@@ -26,7 +26,7 @@ from models.ledger import due, gates, lanes, quotas, transitions
 from models.ledger.command import log_action, run
 from models.ledger.gates import Closing
 from models.ledger.quotas import Wanted
-from models.ledger.reading import standing
+from models.ledger.reading import closed_gates
 from models.ledger.rows import HeldBroadcast
 from models.ledger.transaction import note, write
 
@@ -111,7 +111,7 @@ def _refuse_ended(connection: Connection, broadcast: HeldBroadcast) -> None:
 
 def own(connection: Connection, broadcast: HeldBroadcast) -> list[Gate]:
     """Return the broadcast's own gates that nobody opened."""
-    there = standing.of(connection, broadcast.account, broadcast.id)
+    there = closed_gates.of(connection, broadcast.account, broadcast.id)
     return [gate for gate in there if gate.scope is GateScope.BROADCAST]
 
 
@@ -147,7 +147,7 @@ def count_anew(connection: Connection, broadcast: HeldBroadcast) -> None:
 
 
 def _is_cancelled(connection: Connection, broadcast: HeldBroadcast) -> bool:
-    there = standing.of(connection, broadcast.account, broadcast.id)
+    there = closed_gates.of(connection, broadcast.account, broadcast.id)
     return any(gate.kind is GateKind.CANCEL for gate in there)
 
 
@@ -176,7 +176,7 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
             # to get it.
             connection.execute(delete(Batch).where(Batch.broadcast_id == broadcast.id))
             transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
-        transitions.settle(connection, broadcast.id)
+        transitions.end_if_at_rest(connection, broadcast.id)
         due.refresh(connection, broadcast.account)
         return True
 
@@ -217,7 +217,7 @@ def unhalt(engine: Engine, account: str | None, *, who: str, why: str | None = N
         for name in _lanes(connection, account):
             mine = [
                 gate
-                for gate in standing.of(connection, name)
+                for gate in closed_gates.of(connection, name)
                 if gate.kind in UNHALT_OPENS and gate.scope is not GateScope.BROADCAST
             ]
             if mine:

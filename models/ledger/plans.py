@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.call import clientmsgid
-from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.call.waits import Waits, just_turned
 from broadcast.crashpoints import Point, passing
@@ -25,6 +24,7 @@ from broadcast.gates.kinds import GateKind
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience, OpenIDs
 from broadcast.plan.chunk import ASKED, LEFT, name_of
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
@@ -32,7 +32,7 @@ from models.engine import now
 from models.ledger import due, gates, lanes, quotas
 from models.ledger.gates import Closing
 from models.ledger.quotas import Wanted
-from models.ledger.reading import recipients, standing
+from models.ledger.reading import closed_gates, recipients
 from models.ledger.rows import columns, first
 from models.ledger.transaction import WORKER, note, read, write
 
@@ -87,7 +87,7 @@ def to_plan(engine: Engine, broadcast_id: str) -> ToPlan | None:
 
 
 def _is_due(connection: Connection, broadcast: ToPlan) -> bool:
-    own = standing.of_broadcasts(connection, [broadcast.id])
+    own = closed_gates.of_broadcasts(connection, [broadcast.id])
     at = plan_due_at(own, None)
     return at is not None and at <= now(connection)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine, select
 
 from broadcast.accounts import Account
-from broadcast.call.attempts import Reason
+from broadcast.call import preflight
 from broadcast.call.result import NoAnswer
 from broadcast.call.waits import Waits
-from broadcast.gates import preflight
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import due, gates, lanes

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import Update
 
-from broadcast.call.attempts import Attempt, Reason
+from broadcast.call.attempts import Attempt
 from broadcast.call.decide import Decision, Verdict, window_end
 from broadcast.call.outcomes import MAYBE_SENT, SAID_ACCEPTED, Endpoint, Outcome
 from broadcast.call.result import CallResult, storable
@@ -33,13 +33,14 @@ from broadcast.call.settle import Standing, settle
 from broadcast.crashpoints import Point, passing
 from broadcast.enums import is_recognised
 from broadcast.errors import IllegalMoveError
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now
-from models.ledger import apply_verdict, conflicts, due, illegal_transition, lanes
-from models.ledger.reading import batches
+from models.ledger import apply_verdict, conflicts, due, lanes, transitions
+from models.ledger.reading import held_rows
 from models.ledger.rows import HeldBatch, one
 from models.ledger.transaction import write
 from models.types import Moment
@@ -77,7 +78,7 @@ def _keep(
 ) -> Decision:
     """Store a fact though nothing follows from it but an *error*."""
     batch, fact, _ = _learned(connection, attempt_id, fact)
-    return illegal_transition.leave_to_a_person(
+    return transitions.leave_to_a_person(
         connection, batch, error, attempt_id=attempt_id, outcome=fact.outcome, msg_id=fact.msg_id
     )
 
@@ -223,7 +224,7 @@ def lock(connection: Connection, batch_id: int, account: str | None = None) -> H
     if account is None:
         account = connection.execute(select(Batch.account).where(Batch.id == batch_id)).scalar_one()
     lanes.hold(connection, account)
-    return batches.held(connection, batch_id)
+    return held_rows.batch(connection, batch_id)
 
 
 _HISTORY = (

@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, null, select, update
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import SAID_ACCEPTED
 from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.errors import InputError
+from broadcast.reasons import Reason
 from broadcast.reports import Did
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
@@ -27,7 +27,7 @@ from models.engine import now
 from models.ledger import records, transitions
 from models.ledger.apply_verdict import FIRST_POLL
 from models.ledger.command import log_action, run
-from models.ledger.reading import batches, msg_id_owner, possibly_sent
+from models.ledger.reading import held_rows, msg_id_owner, possibly_sent
 from models.ledger.rows import HeldBatch, HeldBroadcast
 
 _ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
@@ -76,7 +76,7 @@ def resolve(
             doubt = _taken_back(connection, batch, who=who, why=why) if corrects else batch
             _close(connection, doubt, msg_id, who=who, why=why, rules=rules)
             log_action(connection, row, Did.RESOLVE, who=who, why=why, n=n, msg_id=msg_id)
-            transitions.settle(connection, row.id)
+            transitions.end_if_at_rest(connection, row.id)
             _give_back(connection, batch, rules)
         elif not _said_before(batch, msg_id):
             raise InputError("error.resolve.not_in_doubt", id=row.id, n=n, state=batch.state)
@@ -94,7 +94,7 @@ def _batch(connection: Connection, row: HeldBroadcast, n: int) -> HeldBatch:
     batch_id = connection.scalar(select(Batch.id).where(Batch.broadcast_id == row.id, Batch.n == n))
     if batch_id is None:
         raise InputError("error.resolve.no_batch", id=row.id, n=n, doubts=_doubts(connection, row))
-    return batches.held(connection, batch_id)
+    return held_rows.batch(connection, batch_id)
 
 
 def _doubts(connection: Connection, row: HeldBroadcast) -> str:
@@ -131,7 +131,7 @@ def _taken_back(
         connection, batch, BatchState.IN_DOUBT, who=who, why=why, reason=Reason.BY_HAND,
         msg_id=None, msg_data_id=None, msg_status=None, poll_at=None,
     )  # fmt: skip
-    return batches.held(connection, batch.id)
+    return held_rows.batch(connection, batch.id)
 
 
 def _give_back(connection: Connection, batch: HeldBatch, rules: Rules) -> None:

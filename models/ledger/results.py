@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, exists, select, update
 
-from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
 from broadcast.enums import is_recognised
 from broadcast.events import EventKind
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.account import Lane
 from models.batch import Batch
@@ -131,7 +131,7 @@ def heard(engine: Engine, asked: Polled, status: str | None, *, waits: Waits) ->
             )  # fmt: skip
         else:
             _ask_again(connection, batch.id, status, waits=waits)
-        transitions.settle(connection, batch.broadcast_id)
+        transitions.end_if_at_rest(connection, batch.broadcast_id)
 
     write(engine, work)
 

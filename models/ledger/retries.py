@@ -13,13 +13,13 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, Engine, update
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import MAY_PASS
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import RESUME_OPENS, GateKind
+from broadcast.reasons import Reason
 from broadcast.reports import Did
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
@@ -27,7 +27,7 @@ from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import due, gates, lanes, operator, quotas, transitions
 from models.ledger.command import log_action, run
-from models.ledger.reading import batches, possibly_sent, retry_verdicts, standing
+from models.ledger.reading import closed_gates, held_rows, possibly_sent, retry_verdicts
 from models.ledger.reading.retry_verdicts import Left, RetryGroup
 from models.ledger.rows import HeldBroadcast
 
@@ -74,14 +74,14 @@ def retry(
     """
 
     def work(connection: Connection, broadcast: HeldBroadcast) -> Retried:
-        closed = standing.of(connection, broadcast.account, broadcast.id)
+        closed = closed_gates.of(connection, broadcast.account, broadcast.id)
         own = [gate for gate in closed if gate.scope is GateScope.BROADCAST]
         if any(gate.kind is GateKind.CANCEL for gate in own):
             raise InputError("error.retry.cancelled", id=broadcast.id)
         left = retry_verdicts.of(connection, broadcast.id)
         again = [batch.row.id for batch in left if batch.place is RetryVerdict.AGAIN]
         for batch_id in again:
-            batch = batches.held(connection, batch_id)
+            batch = held_rows.batch(connection, batch_id)
             transitions.move_batch(
                 connection, batch, BatchState.PLANNED, who=who, why=why, reason=None, errcode=None,
                 errmsg=None, not_before=None, begins_anew=True,

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Executable
 
-from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 
 T = TypeVar("T")

@@ -15,21 +15,21 @@ import numpy as np
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from broadcast.call import clientmsgid
-from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.events import EventKind
 from broadcast.plan.chunk import SHRUNK, Chunk, chunked, name_of, own_list
 from broadcast.plan.subtraction import REASONS, Rearranged, rearrange
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.account import AccountRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.ledger import due, lanes, quotas, skips, transitions
-from models.ledger.reading import batches, recipients
+from models.ledger.reading import held_rows, recipients
 from models.ledger.rows import columns, every, one
-from models.ledger.submits import chunk_row
 from models.ledger.subtract import IDs, are_in, packed, unpacked
 from models.ledger.transaction import WORKER, note, write
+from models.ledger.uploads import chunk_row
 from models.recipients import ChunkRow
 
 
@@ -215,7 +215,7 @@ def _end(
             connection.execute(update(Batch).where(mine).values(**nobody))
         if batch.n in {*plan.gone, *plan.too_few}:
             transitions.move_batch(
-                connection, batches.held(connection, batch.id), BatchState.CANCELLED,
+                connection, held_rows.batch(connection, batch.id), BatchState.CANCELLED,
                 reason=Reason.TOO_FEW, not_before=None,
             )  # fmt: skip
     quotas.release(connection, broadcast.id, calls=len(plan.gone) + len(plan.too_few))
@@ -237,7 +237,7 @@ def _count(connection: Connection, broadcast: _Broadcast, removed: IDs, *, reaso
         count=len(removed),
     )  # fmt: skip
     if transitions.counts(connection, broadcast.id):
-        transitions.settle(connection, broadcast.id)
+        transitions.end_if_at_rest(connection, broadcast.id)
     else:
         transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
     due.refresh(connection, broadcast.account)

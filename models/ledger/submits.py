@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Any
 
 from sqlalchemy import Connection, Engine, exists, insert, or_, select, update
 
@@ -25,14 +22,12 @@ from broadcast.events import EventKind
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.plan import audience as audiences
-from broadcast.plan.chunk import ASKED, Chunk
 from broadcast.plan.submission import (
     Body,
     Figures,
     Look,
     Published,
     PublishedMeanwhileError,
-    TakenOverError,
     Terms,
 )
 from broadcast.states import Phase
@@ -42,10 +37,10 @@ from models.engine import now
 from models.ledger import accounts, due, gates, lanes, quotas, uploads
 from models.ledger.gates import Closing
 from models.ledger.quotas import Wanted
-from models.ledger.reading import known, standing
+from models.ledger.reading import closed_gates, known
 from models.ledger.rows import columns, first
 from models.ledger.transaction import note, read, snapshot, write
-from models.recipients import ChunkRow, Skipped
+from models.recipients import Skipped
 
 REPEAT_WITHIN = timedelta(hours=24)
 #: Letters without those that are mistaken for each other when an id is read out.
@@ -162,50 +157,6 @@ def _new_id(connection: Connection, moment: datetime) -> str:
             return drawn
 
 
-def add_chunks(
-    engine: Engine, broadcast_id: str, chunks: Iterable[Chunk], *, name: str = ASKED
-) -> None:
-    """Store chunks of a list in short transactions, each of which shows that the upload lives.
-
-    Raises TakenOverError if the upload was given up meanwhile.
-    """
-    rest = iter(chunks)
-    while some := list(islice(rest, uploads.CHUNKS_AT_ONCE)):
-        rows = [chunk_row(broadcast_id, name, chunk) for chunk in some]
-
-        def work(connection: Connection, rows: list[dict[str, Any]] = rows) -> None:
-            alive(connection, broadcast_id)
-            connection.execute(insert(ChunkRow), rows)
-
-        write(engine, work)
-
-
-def chunk_row(broadcast_id: str, name: str, chunk: Chunk) -> dict[str, Any]:
-    """Return a chunk as it is stored."""
-    return {
-        "broadcast_id": broadcast_id, "list": name, "start": chunk.start, "size": chunk.size,
-        "first_openid": chunk.first, "last_openid": chunk.last, "openids": chunk.packed,
-    }  # fmt: skip
-
-
-def alive(connection: Connection, broadcast_id: str) -> None:
-    """Show that the upload lives; raise TakenOverError if it was given up."""
-    kept = connection.execute(
-        update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
-        .where(BroadcastRow.uploading_at.is_not(None))
-        .values(uploading_at=now(connection))
-    )
-    if kept.rowcount != 1:
-        raise TakenOverError("error.submit.taken_over", id=broadcast_id)
-
-
-def abandon(engine: Engine, broadcast_id: str) -> None:
-    """Forget an upload that was not published: nothing stays half stored."""
-    write(engine, lambda connection: uploads.give_up(connection, broadcast_id))
-    uploads.clear(engine, broadcast_id)
-
-
 def publish(
     engine: Engine,
     broadcast_id: str,
@@ -229,7 +180,7 @@ def publish(
         there = _same(connection, body)
         if there is not None and there != broadcast_id:
             raise PublishedMeanwhileError(there)
-        alive(connection, broadcast_id)
+        uploads.alive(connection, broadcast_id)
         if not terms.again:
             _refuse_repeated(connection, body)
         wanted = _wanted(body, broadcast_id, figures=figures, terms=terms)
@@ -310,7 +261,7 @@ def _flip(
 def _refuse_repeated(connection: Connection, body: Body) -> None:
     """Refuse the same send under another key; under the same one it is no repeat, but found."""
     since = now(connection) - REPEAT_WITHIN
-    cancelled = standing.is_cancelled(BroadcastRow.id)
+    cancelled = closed_gates.is_cancelled(BroadcastRow.id)
     called = exists().where(Batch.broadcast_id == BroadcastRow.id, Batch.attempts > 0)
     earlier = connection.execute(
         select(BroadcastRow.id, BroadcastRow.created_at)

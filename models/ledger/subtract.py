@@ -19,10 +19,10 @@ from sqlalchemy import Connection, Engine, delete, insert, or_, select, update
 from broadcast import openid
 from broadcast.accounts import Account
 from broadcast.call import clientmsgid
-from broadcast.call.attempts import Reason
 from broadcast.plan import SMALLEST
 from broadcast.plan.chunk import ASKED, CHUNK, LEFT, SHRUNK, Chunk, name_of
 from broadcast.plan.subtraction import REASONS, Removal
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
@@ -30,9 +30,8 @@ from models.engine import now
 from models.ledger import lanes, skips, transitions
 from models.ledger.plans import ToPlan
 from models.ledger.reading import recipients
-from models.ledger.submits import chunk_row
 from models.ledger.transaction import read, write
-from models.ledger.uploads import CHUNKS_AT_ONCE
+from models.ledger.uploads import CHUNKS_AT_ONCE, chunk_row
 from models.recipients import ChunkRow
 
 IDs: TypeAlias = npt.NDArray[np.bytes_]

@@ -24,7 +24,7 @@ from models.broadcast import BroadcastRow
 from models.engine import now, skips_locked
 from models.gate import GateRow
 from models.ledger import gates, lanes, leases, records, uploads
-from models.ledger.reading import standing
+from models.ledger.reading import closed_gates
 from models.ledger.transaction import WORKER, read, write
 
 #: A wake-up that nobody answered for this long is repeated: the broker may have lost it.
@@ -154,7 +154,7 @@ def _launch(connection: Connection, *, account: str, which: str) -> bool:
     moment = now(connection)
     come = [
         gate
-        for gate in standing.of_broadcasts(connection, [which])
+        for gate in closed_gates.of_broadcasts(connection, [which])
         if gate.kind is GateKind.SCHEDULE and not gate.is_closed(moment)
     ]
     gates.open_(connection, account, come, who=WORKER)

@@ -1,18 +1,22 @@
 """Transitions: whoever moves a batch or ends a broadcast does it here, by the table of legal moves.
 
-Two states are written elsewhere. New rows begin with theirs, in plans and splits; and a claim
+Two states are written elsewhere. New rows begin with theirs, in plans and halves; and a claim
 writes *calling* itself, because one statement must find the batch as it was read and take it.
 Everybody who comes here holds the lane.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, exists, func, select, true, update
 
-from broadcast.call.attempts import Reason
+from broadcast.call.decide import Decision, Verdict
+from broadcast.call.outcomes import Outcome
+from broadcast.errors import IllegalMoveError
 from broadcast.events import EventKind
+from broadcast.reasons import Reason
 from broadcast.states import (
     BATCH_AT_REST,
     BATCH_MOVES,
@@ -27,7 +31,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import quotas
+from models.ledger import due, quotas
 from models.ledger.reading import possibly_sent
 from models.ledger.rows import HeldBatch
 from models.ledger.transaction import WORKER, note
@@ -89,7 +93,7 @@ _TOUCH = (
 )
 
 
-def settle(connection: Connection, broadcast_id: str, *, stays_open: bool = False) -> None:
+def end_if_at_rest(connection: Connection, broadcast_id: str, *, stays_open: bool = False) -> None:
     """End the broadcast if every batch is at rest, or end it anew after a late fact.
 
     Raises its version in any case: something of it has just changed. *stays_open*: a batch of it
@@ -171,3 +175,37 @@ def call_off(
                 connection, EventKind.BATCH_MOVE, who=who, why=why, broadcast_id=broadcast_id,
                 old=old, new=new, reason=reason, count=moved.rowcount,
             )  # fmt: skip
+
+
+log = logging.getLogger(__name__)
+
+
+def leave_to_a_person(
+    connection: Connection,
+    batch: HeldBatch,
+    error: IllegalMoveError,
+    *,
+    attempt_id: int,
+    outcome: Outcome,
+    msg_id: int | None,
+) -> Decision:
+    """Put a batch in doubt, of which *outcome* is stored, and write down which move was illegal."""
+    log.error("batch %s of %s is left to a person: %s", batch.id, batch.broadcast_id, error)
+    note(
+        connection, EventKind.ILLEGAL_MOVE, who=WORKER, broadcast_id=batch.broadcast_id,
+        batch_id=batch.id, error=str(error), attempt_id=attempt_id,
+        outcome=outcome, msg_id=msg_id,
+    )  # fmt: skip
+    if BatchState.IN_DOUBT in BATCH_MOVES.get(batch.state, ()):
+        move_batch(
+            connection, batch, BatchState.IN_DOUBT, reason=Reason.ILLEGAL_MOVE, not_before=None,
+            poll_at=None,
+        )  # fmt: skip
+    try:
+        with connection.begin_nested():
+            end_if_at_rest(connection, batch.broadcast_id)
+    except IllegalMoveError as again:
+        log.error("broadcast %s stays as it is: %s", batch.broadcast_id, again)  # noqa: TRY400
+    # What waited behind this batch may be called now.
+    due.refresh(connection, batch.account)
+    return Decision(verdict=Verdict.DOUBT, reason=Reason.ILLEGAL_MOVE)

@@ -1,4 +1,4 @@
-"""Uploads that end without being published: given up first, then removed a portion at a time.
+"""Uploads: lists stored in chunks, and what ends unpublished, given up and removed in portions.
 
 All chunks of ten million OpenIDs in one statement would hold up every other writer of SQLite for
 seconds, and MySQL would cut it off each time.
@@ -6,10 +6,15 @@ seconds, and MySQL would cut it off each time.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
+from itertools import islice
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, or_, select, update
 
+from broadcast.plan.chunk import ASKED, Chunk
+from broadcast.plan.submission import TakenOverError
 from broadcast.states import Phase
 from models.broadcast import BroadcastRow
 from models.engine import now
@@ -20,6 +25,44 @@ from models.recipients import ChunkRow, Skipped
 CHUNKS_AT_ONCE = 20
 #: Each chunk of an upload shows that it lives; one that was silent for this long is given up.
 GIVEN_UP_AFTER = timedelta(hours=1)
+
+
+def add_chunks(
+    engine: Engine, broadcast_id: str, chunks: Iterable[Chunk], *, name: str = ASKED
+) -> None:
+    """Store chunks of a list in short transactions, each of which shows that the upload lives.
+
+    Raises TakenOverError if the upload was given up meanwhile.
+    """
+    rest = iter(chunks)
+    while some := list(islice(rest, CHUNKS_AT_ONCE)):
+        rows = [chunk_row(broadcast_id, name, chunk) for chunk in some]
+
+        def work(connection: Connection, rows: list[dict[str, Any]] = rows) -> None:
+            alive(connection, broadcast_id)
+            connection.execute(insert(ChunkRow), rows)
+
+        write(engine, work)
+
+
+def chunk_row(broadcast_id: str, name: str, chunk: Chunk) -> dict[str, Any]:
+    """Return a chunk as it is stored."""
+    return {
+        "broadcast_id": broadcast_id, "list": name, "start": chunk.start, "size": chunk.size,
+        "first_openid": chunk.first, "last_openid": chunk.last, "openids": chunk.packed,
+    }  # fmt: skip
+
+
+def alive(connection: Connection, broadcast_id: str) -> None:
+    """Show that the upload lives; raise TakenOverError if it was given up."""
+    kept = connection.execute(
+        update(BroadcastRow)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
+        .where(BroadcastRow.uploading_at.is_not(None))
+        .values(uploading_at=now(connection))
+    )
+    if kept.rowcount != 1:
+        raise TakenOverError("error.submit.taken_over", id=broadcast_id)
 
 
 def silent_for(connection: Connection, silence: timedelta) -> ColumnElement[bool]:
@@ -71,3 +114,9 @@ def _clear_some(connection: Connection, broadcast_id: str) -> bool:
     connection.execute(delete(Skipped).where(Skipped.broadcast_id == broadcast_id))
     connection.execute(delete(BroadcastRow).where(BroadcastRow.id == broadcast_id))
     return False
+
+
+def abandon(engine: Engine, broadcast_id: str) -> None:
+    """Forget an upload that was not published: nothing stays half stored."""
+    write(engine, lambda connection: give_up(connection, broadcast_id))
+    clear(engine, broadcast_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broadcast.accounts import make
-from models.ledger import submits
+from models.ledger import uploads
 from tests.acceptance.by_hand import seated
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine
@@ -56,7 +56,7 @@ def test_an_upload_is_seen_by_its_state_and_can_be_asked_for(line: CommandLine) 
         shown = line.run("status", upload, "--json").json
         in_words = line.run("list").out
 
-        submits.abandon(engine, upload)
+        uploads.abandon(engine, upload)
 
     assert (listed["id"], listed["state"]) == (upload, "uploading")
     assert (shown["state"], shown["key"], shown["account"]) == ("uploading", "june", "shop")

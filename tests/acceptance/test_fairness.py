@@ -11,8 +11,8 @@ from sqlalchemy import select
 from broadcast import names
 from broadcast.accounts import Account
 from broadcast.accounts import from_file as accounts_of
-from broadcast.call.attempts import Reason
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models import Batch
 from presentation.report_json import utc

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from broadcast import day
-from broadcast.call.attempts import Reason
+from broadcast.reasons import Reason
 from tests.acceptance.by_hand import OWNER, seated
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broadcast.call.attempts import Reason
 from broadcast.call.waits import UNKNOWN_TRIES
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.ledger.lanes import LEASE
 from tests.acceptance.liar import FOREVER, SIZE, Liar, Victim, installed

@@ -14,9 +14,9 @@ import pytest
 
 from broadcast import day
 from broadcast.accounts import from_file as accounts_of
-from broadcast.call.attempts import Reason
 from broadcast.call.waits import NEAR_TURN
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.reports import Report
 from models.ledger import operator
 from tests.acceptance.liar import FOREVER, SIZE, Liar, Victim, installed

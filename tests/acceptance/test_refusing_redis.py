@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broadcast.call.attempts import Reason
 from broadcast.gates.kinds import Cause
+from broadcast.reasons import Reason
 from coordination.keys import Keys
 from tests.acceptance.conftest import sets_of
 from tests.acceptance.recovery import everybody_lives

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from broadcast import day
-from broadcast.call.attempts import Reason
 from broadcast.call.waits import NEAR_TURN
+from broadcast.reasons import Reason
 from models.ledger.reading import reports
 from tests.acceptance.conftest import sets_of
 from tests.kit.endpoints import MASS_SEND

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from broadcast import day
-from broadcast.call.attempts import Reason
+from broadcast.reasons import Reason
 from models.ledger.reading import reports
 from tests.acceptance.conftest import sets_of
 from tests.kit.clock import Clock

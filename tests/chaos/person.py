@@ -11,7 +11,7 @@ from broadcast.states import BatchState
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.ledger import resolves, retries
-from models.ledger.reading import standing
+from models.ledger.reading import closed_gates
 from models.ledger.transaction import read
 from tests.kit.wait import until
 
@@ -41,7 +41,7 @@ def doubts(engine: Engine) -> list[Doubt]:
         rows = connection.execute(
             select(
                 Batch.broadcast_id, Batch.n, Batch.clientmsgid,
-                standing.is_cancelled(BroadcastRow.id),
+                closed_gates.is_cancelled(BroadcastRow.id),
             )
             .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
             .where(Batch.state == BatchState.IN_DOUBT)

@@ -12,7 +12,7 @@ from broadcast.accounts import Account
 from broadcast.plan import submission
 from broadcast.plan.audience import Audience, OpenIDs
 from broadcast.plan.chunk import Chunk
-from models.ledger import submits
+from models.ledger import submits, uploads
 from producer import audience
 
 if TYPE_CHECKING:
@@ -66,6 +66,6 @@ def _submit(
     terms: submission.Terms,
 ) -> str:
     broadcast_id = submits.begin(engine, body, who=terms.who)
-    submits.add_chunks(engine, broadcast_id, chunks)
+    uploads.add_chunks(engine, broadcast_id, chunks)
     submits.publish(engine, broadcast_id, body, figures=figures, terms=terms, quota=None)
     return broadcast_id

@@ -15,7 +15,6 @@ from sqlalchemy import Engine, bindparam, func, select, update
 
 from broadcast import accounts, openid, plan
 from broadcast.accounts import Account
-from broadcast.call.attempts import Reason
 from broadcast.call.decide import Decision
 from broadcast.call.outcomes import Endpoint, Outcome, Scope, of_send
 from broadcast.call.result import CallResult, NoAnswer
@@ -25,10 +24,11 @@ from broadcast.errors import PlanError, RepeatedSendError
 from broadcast.plan import submission
 from broadcast.plan.audience import OpenIDs
 from broadcast.plan.chunk import CHUNK, Chunk, chunked
+from broadcast.reasons import Reason
 from broadcast.reports import Report
 from broadcast.states import BatchState
 from models import Base, Batch
-from models.ledger import claims, due, lanes, leases, plans, preflight, records, submits
+from models.ledger import claims, due, lanes, leases, plans, preflight, records, submits, uploads
 from models.ledger.claims import Claim
 from models.ledger.leases import Lease
 from models.ledger.reading import next_work
@@ -94,7 +94,7 @@ def figures(
 def upload(engine: Engine, said: submission.Body, *, size: int = 20) -> str:
     """Store a broadcast that nobody calls yet; return its id."""
     broadcast_id = submits.begin(engine, said, who="tests")
-    submits.add_chunks(engine, broadcast_id, chunks(openids(size)))
+    uploads.add_chunks(engine, broadcast_id, chunks(openids(size)))
     return broadcast_id
 
 

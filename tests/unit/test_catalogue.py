@@ -17,10 +17,10 @@ from babel.messages.pofile import read_po
 from pydantic import AliasChoices
 
 from broadcast.accounts import AccountKind
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.retry import RetryVerdict
 from broadcast.errors import BroadcastError
+from broadcast.reasons import Reason
 from broadcast.reports import SETS, SKIPS, Did
 from broadcast.settings import Settings
 from broadcast.states import BatchState, BroadcastState

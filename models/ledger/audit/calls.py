@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.ledger.audit.case import AuditedBatch, Call, Case
 from models.ledger.audit.findings import Check, Finding, Found

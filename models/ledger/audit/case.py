@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import SAID_ACCEPTED, Outcome, unanswered
 from broadcast.call.path import SendPath
 from broadcast.call.waits import Waits
@@ -16,6 +15,7 @@ from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
 from broadcast.gates.liveness import Liveness
 from broadcast.plan.chunk import SHRUNK
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.ledger.audit.findings import Check, Fact, Finding, Found
 

@@ -36,7 +36,7 @@ from models.ledger.audit.case import (
     Moved,
 )
 from models.ledger.audit.findings import Found
-from models.ledger.reading import liveness
+from models.ledger.reading import driven
 from models.ledger.rows import columns, every, first, one
 from models.recipients import Skipped
 
@@ -58,7 +58,7 @@ def load(connection: Connection, broadcast_id: str, waits: Waits) -> Case | None
     batches = _batches(connection, broadcast_id, moves)
     case = Case(
         row=row, now=now(connection), waits=waits, lane=one(connection, lane, AuditedLane),
-        signs=liveness.of_lane(connection, row.account), gates=_gates(connection, row, batches),
+        signs=driven.signs_of_life(connection, row.account), gates=_gates(connection, row, batches),
         batches=batches, moves=moves[None], lists=_NO_LISTS,
         skipped=_skipped(connection, broadcast_id),
         faults=[*_held(connection, row), *_shared(connection, broadcast_id)],

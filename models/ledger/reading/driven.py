@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
+from broadcast.gates.liveness import Liveness
 from broadcast.reports import Ahead, Doubtful, Driven
 from broadcast.states import BatchState, Phase
+from models.account import Lane
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.ledger.reading import liveness, next_work
+from models.engine import now
+from models.ledger.reading import next_work
+from models.ledger.reading.next_work import NO_GATE
+from models.ledger.rows import columns, one
 
 #: Most broadcasts that are named as going first.
 MOST = 10
@@ -34,7 +39,7 @@ def of(connection: Connection, place: Place, moment: datetime) -> Driven:
     """Return what is ahead of a broadcast at *moment*, and the signs of life on its lane."""
     return Driven(
         moved_at=place.moved_at or place.created_at,
-        signs=liveness.of_lane(connection, place.account),
+        signs=signs_of_life(connection, place.account),
         ahead=_ahead(connection, place, moment) if place.phase is Phase.SENDING else Ahead(),
     )
 
@@ -86,3 +91,34 @@ def _goes_first(place: Place, moment: datetime) -> ColumnElement[bool]:
 
 
 _OF_IT = Batch.broadcast_id == BroadcastRow.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signs:
+    """What the lane's own row says."""
+
+    leased_until: datetime | None
+    not_before: datetime | None
+    claimed_at: datetime | None
+    recorded_at: datetime | None
+    due_changed_at: datetime | None
+
+
+def signs_of_life(connection: Connection, account: str) -> Liveness:
+    """Return what was heard of an account's lane last."""
+    signs = one(connection, select(*columns(_Signs, Lane)).where(Lane.account == account), _Signs)
+    doubt_until = connection.scalar(
+        select(func.max(Batch.not_before))
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+        # One that a gate keeps from being repeated keeps nobody waiting.
+        .where(Batch.account == account, Batch.state == BatchState.UNKNOWN, NO_GATE),
+        {"moment": now(connection)},
+    )
+    return Liveness(
+        leased_until=signs.leased_until, waits_until=signs.not_before, doubt_until=doubt_until,
+        called_at=_last(signs.claimed_at, signs.recorded_at), due_changed_at=signs.due_changed_at,
+    )  # fmt: skip
+
+
+def _last(*moments: datetime | None) -> datetime | None:
+    return max((moment for moment in moments if moment is not None), default=None)

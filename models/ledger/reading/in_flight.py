@@ -18,7 +18,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.reading import reports, standing
+from models.ledger.reading import closed_gates, reports
 from models.ledger.transaction import read, snapshot
 
 
@@ -91,7 +91,7 @@ def _unfinished(engine: Engine, accounts: Collection[str]) -> Iterator[tuple[str
     with read(engine) as connection:
         rows = connection.execute(_OPEN.where(BroadcastRow.account.in_(accounts))).all()
         own: dict[str | None, list[Gate]] = defaultdict(list)
-        for gate in standing.of_broadcasts(connection, [row.id for row in rows]):
+        for gate in closed_gates.of_broadcasts(connection, [row.id for row in rows]):
             own[gate.broadcast_id].append(gate)
         moment = now(connection)
     for row in rows:
@@ -110,7 +110,7 @@ def going_on(engine: Engine, accounts: Collection[str]) -> list[str]:
 
 _OPEN = (
     select(BroadcastRow.account, BroadcastRow.id)
-    .where(BroadcastRow.phase.in_(standing.OPEN_PHASES))
+    .where(BroadcastRow.phase.in_(closed_gates.OPEN_PHASES))
     .order_by(BroadcastRow.created_at, BroadcastRow.id)
 )
 

@@ -11,12 +11,12 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, Engine, and_, bindparam, exists, func, or_, select, true
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import SAID_ACCEPTED, Outcome
 from broadcast.call.path import SendPath
 from broadcast.gates.kinds import OPEN_BY_TIME
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, Phase
 from models.account import Lane
 from models.attempt import AttemptRow

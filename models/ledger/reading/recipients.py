@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from broadcast import openid
-from broadcast.call.attempts import Reason
 from broadcast.errors import InputError
 from broadcast.gates.kinds import GateKind
 from broadcast.plan.chunk import ASKED, CHUNK, LEFT, cut_out, name_of
+from broadcast.reasons import Reason
 from broadcast.reports import SETS
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.ledger.reading import known, standing
+from models.ledger.reading import closed_gates, known
 from models.ledger.transaction import read
 from models.recipients import ChunkRow, Skipped
 
@@ -178,7 +178,7 @@ def _batches(connection: Connection, broadcast_id: str) -> list[_Member]:
 
 def _unplanned(connection: Connection, broadcast_id: str, name: str) -> list[_Member]:
     """Return everybody of a list that never became batches: they wait, or were cancelled."""
-    gates = standing.of_broadcasts(connection, [broadcast_id])
+    gates = closed_gates.of_broadcasts(connection, [broadcast_id])
     cancelled = any(gate.kind is GateKind.CANCEL for gate in gates)
     if name != ("cancelled" if cancelled else "waiting"):
         return []

@@ -10,11 +10,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, select
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
 from broadcast.gates.gate import Gate, closed
 from broadcast.gates.shown import shown_state
+from broadcast.reasons import Reason
 from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.account import Lane
@@ -22,7 +22,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.reading import driven, history, known, standing
+from models.ledger.reading import closed_gates, driven, history, known
 from models.ledger.reading.driven import Place
 from models.ledger.reading.recipients import set_of
 from models.ledger.rows import columns, every, first
@@ -149,7 +149,7 @@ def reports(engine: Engine, *, account: str | None = None, most: int = 50) -> li
 def _around(connection: Connection, rows: Sequence[_Row]) -> _Around:
     ids = [row.id for row in rows]
     gates: dict[str | None, list[Gate]] = defaultdict(list)
-    for gate in standing.of_broadcasts(connection, ids):
+    for gate in closed_gates.of_broadcasts(connection, ids):
         gates[gate.broadcast_id].append(gate)
     counts: dict[str, list[_Count]] = defaultdict(list)
     for count in _counts(connection, ids):
@@ -258,7 +258,7 @@ def _lane_views(connection: Connection, accounts: Collection[str] | None) -> dic
     if accounts is not None:
         query = query.where(Lane.account.in_(accounts))
     waits = every(connection, query, _Wait)
-    gates = standing.of_accounts(connection, [wait.account for wait in waits])
+    gates = closed_gates.of_accounts(connection, [wait.account for wait in waits])
     return {
         wait.account: LaneView(
             not_before=wait.not_before, wait_reason=wait.wait_reason,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Engine, select
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.retry import LEFT_OVER, RetryVerdict, place
+from broadcast.reasons import Reason
 from broadcast.reports import total
 from broadcast.states import BatchState
 from models.attempt import AttemptRow

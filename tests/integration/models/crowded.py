@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
 from broadcast.events import EventKind
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 from models import (
     AttemptRow,

@@ -36,7 +36,7 @@ from models.ledger import (
 )
 from models.ledger.audit.findings import Check
 from models.ledger.audit.run import audit_all
-from models.ledger.reading import next_work, standing
+from models.ledger.reading import closed_gates, next_work
 from models.ledger.reading.next_work import Kind, Work
 from models.ledger.transaction import write
 from tests.integration.models.ledger_world import (
@@ -373,7 +373,7 @@ class LedgerMachine(RuleBasedStateMachine):
             theirs = [
                 gate
                 for one in ("", *self.world.broadcasts)
-                for gate in standing.of(connection, ACCOUNT, one)
+                for gate in closed_gates.of(connection, ACCOUNT, one)
                 if gate.kind == STRANGE
             ]
         write(self.engine, lambda c: gates.open_(c, ACCOUNT, theirs, who="a newer release"))

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
 from broadcast.gates.gate import Gate
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from models import Event, GateRow
 from models.account import Lane
 from models.attempt import AttemptRow
@@ -18,7 +18,7 @@ from models.batch import Batch
 from models.engine import now
 from models.ledger import due, gates, lanes, operator
 from models.ledger.gates import Closing
-from models.ledger.reading import standing
+from models.ledger.reading import closed_gates
 from models.ledger.transaction import WORKER, read, write
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver
@@ -63,7 +63,7 @@ def standing_gates(
 ) -> list[Gate]:
     """Return the gates that nobody opened: of the account, its paths, and one broadcast."""
     with read(engine) as connection:
-        return standing.of(connection, account, broadcast_id)
+        return closed_gates.of(connection, account, broadcast_id)
 
 
 def kinds(engine: Engine, broadcast_id: str = "", *, account: str = "default") -> set[GateKind]:

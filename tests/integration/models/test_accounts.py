@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from broadcast.accounts import Account
-from broadcast.call.attempts import Reason
 from broadcast.errors import SettingsError
 from broadcast.events import EventKind
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BroadcastState
 from models import Event
 from models.account import AccountRow

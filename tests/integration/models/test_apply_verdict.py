@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.attempts import Reason
 from broadcast.call.decide import Verdict
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
@@ -15,6 +14,7 @@ from broadcast.events import EventKind
 from broadcast.gates import blockers
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import Cause, GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BATCH_MOVES, BatchState, BroadcastState, Phase
 from models import BroadcastRow, Event
 from models.attempt import AttemptRow

@@ -17,7 +17,7 @@ from broadcast.plan.chunk import SHRUNK, Chunk, name_of
 from broadcast.states import BatchState, BroadcastState, Phase
 from models import Batch, BroadcastRow
 from models.broadcast import Reservation
-from models.ledger import audit, operator, submits
+from models.ledger import audit, operator, submits, uploads
 from models.ledger.audit import Found
 from models.ledger.audit.recipients import SORTED_AT_ONCE
 from models.recipients import ChunkRow, Skipped
@@ -340,8 +340,8 @@ def shrunk(engine: Engine, broadcast_id: str) -> str:
     """Batch 4 without its first follower, who was capped."""
     whole = packed(engine, broadcast_id, 4)
     rows = [
-        submits.chunk_row(broadcast_id, "batch:4", Chunk(start=0, packed=whole[WIDTH:])),
-        submits.chunk_row(broadcast_id, OUT, Chunk(start=0, packed=whole[:WIDTH])),
+        uploads.chunk_row(broadcast_id, "batch:4", Chunk(start=0, packed=whole[WIDTH:])),
+        uploads.chunk_row(broadcast_id, OUT, Chunk(start=0, packed=whole[:WIDTH])),
     ]
     with engine.begin() as connection:
         connection.execute(insert(ChunkRow), rows)

@@ -16,7 +16,7 @@ from broadcast.gates.kinds import GateKind
 from broadcast.states import Phase
 from models import Lane
 from models.gate import GateRow
-from models.ledger import audit, lanes, leases, operator, submits, sweeps, uploads
+from models.ledger import audit, lanes, leases, operator, sweeps, uploads
 from models.ledger.audit import Found
 from models.ledger.transaction import write
 from tests.integration.models.stories import close, let_wait
@@ -306,7 +306,7 @@ def test_upload_that_was_left_is_found(engine: Engine) -> None:
     assert found(engine) == set()
     ledger.pass_time(engine, HOUR)
     assert finding(engine, Found.UPLOAD).broadcast_id == upload
-    submits.abandon(engine, upload)
+    uploads.abandon(engine, upload)
     assert found(engine) == set()
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.retry import RetryVerdict
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.ledger import operator, resolves, retries
 from models.ledger.audit import Found

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.accounts import Account
-from broadcast.call.attempts import Reason
+from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.call.rules import Rules
 from broadcast.call.waits import REPEAT_WINDOW, UNKNOWN_TRIES
-from broadcast.gates.circuit_breaker import CircuitBreaker
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 from models import GateRow
 from models.ledger import operator, resolves, retries, sweeps

@@ -10,13 +10,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, Engine, event, func, select, update
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
 from broadcast.call.waits import Waits
 from broadcast.errors import DatabaseAwayError
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.errors import InputError
@@ -23,6 +22,7 @@ from broadcast.events import EventKind
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
 from broadcast.plan import Quota
+from broadcast.reasons import Reason
 from broadcast.states import BATCH_MOVES, BatchState, BroadcastState, Phase
 from models import Base, BroadcastRow, Event
 from models.engine import open_engine
@@ -40,7 +40,7 @@ from models.ledger import (
     transitions,
 )
 from models.ledger.claims import Claim
-from models.ledger.reading import batches, reports
+from models.ledger.reading import held_rows, reports
 from models.ledger.transaction import write
 from tests.integration.models.ledger_world import empty
 from tests.integration.models.still_clock import StillClock
@@ -270,7 +270,7 @@ def cancelled_once(stage: Stage) -> None:
     write(
         stage.engine,
         lambda c: transitions.move_batch(
-            c, batches.held(c, batch_id), B.CANCELLED, who=WHO, reason=Reason.BY_HAND
+            c, held_rows.batch(c, batch_id), B.CANCELLED, who=WHO, reason=Reason.BY_HAND
         ),
     )
     stage.cancel()

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 from broadcast.gates.kinds import GateKind
 from models.account import Lane
 from models.ledger import lanes, operator
-from models.ledger.reading import standing
+from models.ledger.reading import closed_gates
 from tests.kit import ledger
 
 
@@ -20,7 +20,7 @@ def test_a_halt_waits_for_the_commit_of_whoever_has_looked_at_the_lane(engine: E
     with ThreadPoolExecutor(1) as threads:
         with engine.begin() as connection:
             lanes.hold(connection, "default")
-            assert standing.of(connection, "default", "") == []
+            assert closed_gates.of(connection, "default", "") == []
             halting = threads.submit(operator.halt, engine, None, who="test")
             with pytest.raises(TimeoutError):
                 halting.result(timeout=1)
@@ -33,8 +33,8 @@ def test_a_second_look_in_a_transaction_sees_what_was_committed_meanwhile(engine
     ledger.broadcast(engine)
 
     with engine.begin() as connection:
-        assert standing.of(connection, "default", "") == []
+        assert closed_gates.of(connection, "default", "") == []
         assert connection.scalar(select(Lane.gate_counter)) == 0
         operator.halt(engine, None, who="test")
-        assert [gate.kind for gate in standing.of(connection, "default", "")] == [GateKind.HALT]
+        assert [gate.kind for gate in closed_gates.of(connection, "default", "")] == [GateKind.HALT]
         assert connection.scalar(select(Lane.gate_counter)) == 1

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.waits import UNKNOWN_TRIES
 from broadcast.errors import RepeatedSendError
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.ledger import operator
 from tests.kit import ledger

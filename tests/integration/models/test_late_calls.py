@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
 from broadcast.gates.kinds import GateKind
 from broadcast.plan.submission import Body
+from broadcast.reasons import Reason
 from broadcast.states import BroadcastState
 from models.ledger import claims, operator, submits, sweeps
 from models.ledger.reading import reports

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.ledger import resolves, results, retries

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event, func, select
 
-from broadcast.call.attempts import Reason
 from broadcast.call.waits import UNKNOWN_TRIES
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.account import AccountRow, Lane
 from models.ledger import lanes, leases, operator

@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select, update
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.waits import REPEAT_WINDOW, Waits
@@ -15,6 +14,7 @@ from broadcast.enums import is_recognised, recognised
 from broadcast.events import EventKind
 from broadcast.gates import blockers
 from broadcast.gates.kinds import Cause, GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 from models import AttemptRow, Batch, BroadcastRow
 from models.ledger import claims, operator, plans, results, sweeps

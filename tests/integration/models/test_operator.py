@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.events import EventKind
 from broadcast.gates import blockers
 from broadcast.gates.kinds import Cause, GateKind
+from broadcast.reasons import Reason
 from broadcast.reports import Did
 from broadcast.states import BatchState, BroadcastState
 from models import Event, GateRow

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome, Scope
+from broadcast.call.preflight import NOT_READY, REDIS_AWAY
 from broadcast.call.result import NoAnswer
 from broadcast.call.waits import MINUTE, Waits
 from broadcast.gates import blockers
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import Cause, GateKind
-from broadcast.gates.preflight import NOT_READY, REDIS_AWAY
+from broadcast.reasons import Reason
 from models.ledger import preflight, sweeps
 from models.ledger.reading import reports
 from tests.integration.models.stories import lane, standing_gates, the_gate

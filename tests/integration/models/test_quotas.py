@@ -19,7 +19,7 @@ from broadcast.plan.submission import Terms
 from broadcast.states import BatchState, BroadcastState
 from models import QuotaDay, Reservation
 from models.engine import now, open_engine
-from models.ledger import operator, quotas, resolves, retries, submits, sweeps
+from models.ledger import operator, quotas, resolves, retries, submits, sweeps, uploads
 from models.ledger.reading import reports
 from models.ledger.transaction import write
 from presentation.texts import LANGUAGES, Language, Texts
@@ -117,7 +117,7 @@ def test_plan_that_does_not_fit_is_refused_with_the_figures_and_who_holds_the_ca
     assert (facts["calls"], facts["free"], facts["days"]) == (91, 90, 2)
     assert facts["holders"] == f"{large}, {small}"
     spread = Terms(who="tests", spread_days=True)
-    submits.abandon(engine, broadcast_id)
+    uploads.abandon(engine, broadcast_id)
     proof = submits.dry_run(
         engine, text, figures=figures(size=20, batches=91), terms=spread, quota=HUNDRED
     )

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.attempts import Reason
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.plan import submission
+from broadcast.reasons import Reason
 from broadcast.reports import SETS
 from broadcast.states import BatchState
 from models.ledger import operator, plans, submits

@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.attempts import Reason
 from broadcast.call.decide import Decision, Verdict
 from broadcast.call.result import CallResult
 from broadcast.events import EventKind
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow

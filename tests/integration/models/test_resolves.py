@@ -7,12 +7,12 @@ import json
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.events import EventKind
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 from models.ledger import operator, results, retries, sweeps
 from models.ledger.reading import history, reports

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.call.result import storable_status
 from broadcast.call.waits import Waits
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 from models import Batch
 from models.engine import now

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.call.attempts import Reason
 from broadcast.call.result import CallResult
 from broadcast.call.retry import RetryVerdict
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.ledger import operator, retries, sweeps
 from models.ledger.reading import history, possibly_sent, reports

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from broadcast.call.attempts import Reason
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.call.waits import Waits
 from broadcast.errors import DatabaseAwayError
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 from models.engine import now
-from models.ledger import claims, lanes, operator, plans, records, results, submits, sweeps
+from models.ledger import claims, lanes, operator, plans, records, results, sweeps, uploads
 from models.ledger.reading import recipients, reports
 from models.ledger.reading.next_work import Kind
 from tests.kit import ledger
@@ -219,7 +219,7 @@ def test_driver_who_died_after_a_cancel_leaves_a_batch_in_doubt(engine: Engine) 
 def test_forgotten_upload_that_was_published_keeps_its_audience(engine: Engine) -> None:
     """A commit whose answer was lost: the producer cleans up what is in sight already."""
     broadcast_id = ledger.published(engine, ledger.body(), batches=4)
-    submits.abandon(engine, broadcast_id)
+    uploads.abandon(engine, broadcast_id)
     ledger.planned(engine, broadcast_id)
     assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 4}
 

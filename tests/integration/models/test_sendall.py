@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Endpoint, of_send
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult
@@ -18,6 +17,7 @@ from broadcast.gates.kinds import Cause, GateKind
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience, Everyone, Tag
 from broadcast.plan.submission import Body, Figures, PublishedMeanwhileError
+from broadcast.reasons import Reason
 from broadcast.reports import Report
 from broadcast.states import BatchState, BroadcastState, Phase
 from models import AttemptRow, ChunkRow, Reservation

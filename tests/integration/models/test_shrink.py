@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from broadcast.call.attempts import Reason
 from broadcast.plan.subtraction import Removal
+from broadcast.reasons import Reason
 from broadcast.reports import SETS, SKIPS
 from broadcast.states import BatchState, BroadcastState
 from models import Batch, Reservation

@@ -11,8 +11,8 @@ from broadcast import openid
 from broadcast.call.rules import Rules
 from broadcast.states import BatchState, BroadcastState, Phase
 from models import Batch, ChunkRow
-from models.ledger import operator, splits
-from models.ledger.reading import batches, next_work, recipients, reports
+from models.ledger import apply_verdict, operator
+from models.ledger.reading import held_rows, next_work, recipients, reports
 from models.ledger.reading.next_work import Kind
 from models.ledger.transaction import read, write
 from tests.kit import ledger
@@ -76,7 +76,7 @@ def test_batch_without_recipients_of_ours_cannot_be_split(engine: Engine) -> Non
     batch_id = ledger.batch(engine, broadcast_id).id
 
     with pytest.raises(ValueError, match="no recipients"):
-        write(engine, lambda c: splits.split(c, batches.held(c, batch_id)))
+        write(engine, lambda c: apply_verdict.halve(c, held_rows.batch(c, batch_id)))
 
     assert len(ledger.batches(engine, broadcast_id)) == 2
 

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy import Engine, delete, func, select
 
-from broadcast.call.attempts import Reason
 from broadcast.errors import ConflictError, PlanError, RepeatedSendError, UnknownIdError
 from broadcast.gates.kinds import GateKind
 from broadcast.plan import Fit, Quota, submission
 from broadcast.plan.submission import Terms
+from broadcast.reasons import Reason
 from broadcast.states import BroadcastState, Phase
 from models import Base, BroadcastRow, ChunkRow, Reservation, Skipped, Submission
 from models.ledger import operator, plans, submits, sweeps, uploads
@@ -133,10 +133,10 @@ def test_of_fifty_uploads_under_one_key_one_is_published_and_the_others_leave_no
         broadcast_id = submits.begin(engine, text, who=f"person {n}")
         together.wait()
         try:
-            submits.add_chunks(engine, broadcast_id, ledger.chunks(ledger.openids(20)))
+            uploads.add_chunks(engine, broadcast_id, ledger.chunks(ledger.openids(20)))
             submits.publish(engine, broadcast_id, text, figures=what, terms=TERMS, quota=HUNDRED)
         except submission.PublishedMeanwhileError as there:
-            submits.abandon(engine, broadcast_id)
+            uploads.abandon(engine, broadcast_id)
             return there.id, False
         return broadcast_id, True
 
@@ -191,7 +191,7 @@ def test_upload_that_takes_hours_is_nobodys_but_its_owners_while_it_shows_that_i
     text = body(key="one", size=40)
     broadcast_id = submits.begin(engine, text, who="tests")
     for chunk in ledger.chunks(ledger.openids(40)):
-        submits.add_chunks(engine, broadcast_id, [chunk])
+        uploads.add_chunks(engine, broadcast_id, [chunk])
         ledger.pass_time(engine, timedelta(minutes=59))
         assert sweeps.forget_uploads(engine) == 0
     submits.publish(
@@ -209,7 +209,7 @@ def test_upload_that_was_silent_for_an_hour_is_given_up_and_its_owner_notices(
     ledger.pass_time(engine, uploads.GIVEN_UP_AFTER + timedelta(seconds=1))
     assert sweeps.forget_uploads(engine) == 1
     with pytest.raises(submission.TakenOverError) as caught:
-        submits.add_chunks(engine, dead, ledger.chunks(ledger.openids(4)))
+        uploads.add_chunks(engine, dead, ledger.chunks(ledger.openids(4)))
     assert caught.value.message_id == "error.submit.taken_over"
     with pytest.raises(submission.TakenOverError):
         submits.publish(
@@ -243,7 +243,7 @@ def test_upload_that_died_an_hour_ago_is_swept(engine: Engine) -> None:
 
 def test_upload_that_was_abandoned_leaves_nothing(engine: Engine) -> None:
     broadcast_id = upload(engine, body())
-    submits.abandon(engine, broadcast_id)
+    uploads.abandon(engine, broadcast_id)
     assert stored(engine) == (0, 0)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.attempts import Reason
 from broadcast.plan.chunk import ASKED, LEFT
 from broadcast.plan.subtraction import Removal
+from broadcast.reasons import Reason
 from broadcast.reports import SETS
 from broadcast.states import BatchState, BroadcastState
 from models import BroadcastRow, ChunkRow

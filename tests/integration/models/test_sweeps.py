@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.account import Lane
 from models.broadcast import BroadcastRow

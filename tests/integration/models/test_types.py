@@ -14,7 +14,7 @@ from broadcast.states import BatchState
 from models import AccountRow, Batch, BroadcastRow, ChunkRow
 from models.account import Lane
 from models.engine import now
-from models.ledger import submits
+from models.ledger import submits, uploads
 from models.ledger.reading import next_work, reports
 from tests.kit import ledger
 
@@ -99,7 +99,7 @@ def test_clientmsgid_is_compared_with_its_case_and_taken_once(engine: Engine) ->
 def test_chunk_of_ten_thousand_openids_comes_back_whole(engine: Engine) -> None:
     text = ledger.body(size=10_000)
     broadcast_id = submits.begin(engine, text, who="tests")
-    submits.add_chunks(engine, broadcast_id, ledger.chunks(ledger.openids(10_000), most=10_000))
+    uploads.add_chunks(engine, broadcast_id, ledger.chunks(ledger.openids(10_000), most=10_000))
     submits.publish(
         engine, broadcast_id, text, figures=ledger.figures(size=10_000, batches=1),
         terms=ledger.terms(size=10_000, batches=1), quota=None,

@@ -36,7 +36,7 @@ def stored(engine: Engine) -> tuple[int, int]:
 def fifty_chunks(engine: Engine, text: submission.Body) -> str:
     """Upload a hundred OpenIDs, two a chunk."""
     broadcast_id = submits.begin(engine, text, who="tests")
-    submits.add_chunks(engine, broadcast_id, ledger.chunks(ledger.openids(100), most=2))
+    uploads.add_chunks(engine, broadcast_id, ledger.chunks(ledger.openids(100), most=2))
     return broadcast_id
 
 
@@ -52,9 +52,9 @@ def test_upload_is_cleared_in_portions_and_its_row_goes_last(
         return done
 
     monkeypatch.setattr(uploads, "write", looks)
-    submits.abandon(engine, broadcast_id)
+    uploads.abandon(engine, broadcast_id)
 
-    assert left == [(1, 30), (1, 10), (1, 0), (0, 0)]
+    assert left == [(1, 50), (1, 30), (1, 10), (1, 0), (0, 0)], "given up, then cleared"
 
 
 def test_upload_that_was_half_cleared_can_not_be_published_and_is_cleared_by_another(
@@ -62,7 +62,7 @@ def test_upload_that_was_half_cleared_can_not_be_published_and_is_cleared_by_ano
 ) -> None:
     text = body(size=100, key="one")
     half = fifty_chunks(engine, text)
-    cleared = iter([0])
+    cleared = iter(["given up", "twenty chunks"])
 
     def dies(engine: Engine, work: Any) -> Any:
         next(cleared)
@@ -71,7 +71,7 @@ def test_upload_that_was_half_cleared_can_not_be_published_and_is_cleared_by_ano
     with monkeypatch.context() as dying:
         dying.setattr(uploads, "write", dies)
         with pytest.raises(StopIteration):
-            submits.abandon(engine, half)
+            uploads.abandon(engine, half)
     assert stored(engine) == (1, 30)
 
     what = figures(size=100, batches=50)
@@ -79,7 +79,7 @@ def test_upload_that_was_half_cleared_can_not_be_published_and_is_cleared_by_ano
         submits.publish(engine, half, text, figures=what, terms=TERMS, quota=None)
     assert caught.value.message_id == "error.submit.taken_over"
     with pytest.raises(InputError):
-        submits.add_chunks(engine, half, ledger.chunks(ledger.openids(2)))
+        uploads.add_chunks(engine, half, ledger.chunks(ledger.openids(2)))
     # At once, not only after its silence: nobody is its owner any more.
     assert sweeps.forget_uploads(engine) == 1
     assert stored(engine) == (0, 0)
@@ -101,7 +101,7 @@ def test_of_publish_and_clear_at_once_one_wins_wholly(engine: Engine) -> None:
 
         def clear(broadcast_id: str = broadcast_id, together: Any = together) -> str:
             together.wait()
-            submits.abandon(engine, broadcast_id)
+            uploads.abandon(engine, broadcast_id)
             return ""
 
         def publish(
@@ -145,7 +145,7 @@ def stopped_in_a_chunk(engine: Engine, broadcast_id: str, silence: timedelta) ->
     unlimited = engines.open_engine(url, patient=True)
     try:
         with unlimited.connect() as connection:
-            submits.alive(connection, broadcast_id)
+            uploads.alive(connection, broadcast_id)
             yield
     finally:
         unlimited.dispose()

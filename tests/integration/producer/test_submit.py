@@ -23,7 +23,7 @@ from broadcast.plan.chunk import ASKED
 from broadcast.states import BroadcastState
 from models import BroadcastRow, ChunkRow, Reservation
 from models.engine import now, open_engine
-from models.ledger import submits, sweeps
+from models.ledger import submits, sweeps, uploads
 from models.ledger.reading import reports
 from producer import audience as audiences
 from producer.submit import prepare, store, submit
@@ -182,14 +182,14 @@ def test_another_body_under_its_key_meets_what_was_published_while_wechat_was_as
 def test_who_lost_the_key_during_the_upload_finds_what_was_published_under_it(
     engine: Engine, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_chunks, others = submits.add_chunks, list[Any]()
+    add_chunks, others = uploads.add_chunks, list[Any]()
 
     def stalled(*words: Any) -> None:
-        monkeypatch.setattr(submits, "add_chunks", add_chunks)
+        monkeypatch.setattr(uploads, "add_chunks", add_chunks)
         others.append(send(engine, order(account), openids(5)))
         add_chunks(*words)
 
-    monkeypatch.setattr(submits, "add_chunks", stalled)
+    monkeypatch.setattr(uploads, "add_chunks", stalled)
     slow = send(engine, order(account), openids(5))
 
     assert [(slow.id, slow.created)] == [(other.id, False) for other in others]

@@ -21,8 +21,8 @@ from models.ledger.reading import reports
 from tests.kit import ledger
 from tests.kit.ledger import body, published
 from worker import planning
+from worker.heartbeat import Heartbeat
 from worker.lane import LaneContext
-from worker.leases import Heartbeat
 from worker.ports import Message
 
 PLANNERS = 4

@@ -14,13 +14,13 @@ from sqlalchemy import Engine, select, update
 
 from broadcast import openid
 from broadcast.call import sendby
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
 from broadcast.errors import DatabaseAwayError
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 from coordination.tokens import Token
 from models import Batch, BroadcastRow
@@ -28,8 +28,8 @@ from models.ledger import claims, leases, operator, records, transaction
 from models.ledger.reading import recipients, reports
 from tests.kit import ledger
 from worker import lane
+from worker.heartbeat import Heartbeat
 from worker.lane import LaneContext
-from worker.leases import Heartbeat
 from worker.ports import Message
 
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 from sqlalchemy import create_engine
 
 from broadcast import day
-from broadcast.call.attempts import Reason
 from broadcast.gates.blockers import Blocker
 from broadcast.gates.kinds import Cause, GateKind
 from broadcast.message import Message
+from broadcast.reasons import Reason
 from broadcast.states import BroadcastState
 from cli.following import _line, _Watch, waits_for_another_day
 from presentation.words import Moment

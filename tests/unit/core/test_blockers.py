@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from broadcast.call.attempts import Reason
 from broadcast.call.path import SendPath
 from broadcast.enums import recognised
 from broadcast.gates import blockers
@@ -18,6 +17,7 @@ from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import Cause, GateKind
 from broadcast.gates.liveness import NOBODY, Liveness
 from broadcast.gates.shown import shown_state
+from broadcast.reasons import Reason
 from broadcast.reports import SETS, Ahead, BatchLine, Doubtful, Driven, LaneView, Report
 from broadcast.states import BatchState, BroadcastState, Phase
 

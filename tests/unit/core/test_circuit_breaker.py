@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast.gates.circuit_breaker import CircuitBreaker
+from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.settings import Settings
 
 OFF = CircuitBreaker(refusals=0, doubts=0)

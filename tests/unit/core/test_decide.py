@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.call.attempts import Attempt, Reason
+from broadcast.call.attempts import Attempt
 from broadcast.call.decide import Policy, Verdict, decide, window_end
 from broadcast.call.outcomes import SAME_KEY_RUNNING, SPLITTABLE, Endpoint, Outcome, Scope
 from broadcast.call.waits import UNKNOWN_TRIES, VERIFY_FOR, Waits
+from broadcast.reasons import Reason
 from tests.unit.core.histories import START, attempt, history
 
 O = Outcome  # noqa: E741 - the tables below read better

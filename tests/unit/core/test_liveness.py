@@ -33,7 +33,7 @@ def test_each_sign_explains_the_silence_before_it(sign: str) -> None:
 @pytest.mark.parametrize(
     ("sign", "since"),
     [
-        ("waits_until", LATER), ("lifted_at", LATER), ("leased_until", AT), ("called_at", AT),
+        ("waits_until", LATER), ("due_changed_at", LATER), ("leased_until", AT), ("called_at", AT),
         ("doubt_until", AT),
     ],
 )  # fmt: skip

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import MAY_PASS
 from broadcast.call.retry import LEFT_OVER, RetryVerdict, place
+from broadcast.reasons import Reason
 from broadcast.states import BatchState
 
 B = BatchState

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.call.attempts import Reason
 from broadcast.call.decide import Verdict
 from broadcast.call.outcomes import SPLITTABLE, Outcome
 from broadcast.call.rules import Rules
 from broadcast.call.settle import Settled, Standing, settle
 from broadcast.call.waits import VERIFY_PAUSE
+from broadcast.reasons import Reason
 from broadcast.states import BATCH_AT_REST, BatchState
 from tests.unit.core.histories import START, attempt, history
 

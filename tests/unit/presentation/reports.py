@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from broadcast.call.attempts import Reason
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Report
 from broadcast.states import BatchState, BroadcastState, Phase
 from presentation.texts import LANGUAGES, Texts

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Endpoint, Outcome, meaning
 from broadcast.enums import recognised
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
+from broadcast.reasons import Reason
 from broadcast.reports import SETS, LaneView
 from broadcast.states import BatchState, BroadcastState
 from presentation import blockers, fixes

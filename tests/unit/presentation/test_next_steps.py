@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from broadcast.call.attempts import Reason
 from broadcast.call.retry import RetryVerdict
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
+from broadcast.reasons import Reason
 from broadcast.reports import BatchLine, Report
 from broadcast.states import BatchState, BroadcastState
 from presentation import next_steps, resend

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.message import Message
+from broadcast.reasons import Reason
 from broadcast.reports import BatchLine, Did, OperatorAction, OperatorActions, Repeat, Report
 from broadcast.states import BatchState, BroadcastState
 from presentation import operator_actions

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.errors import InputError, OutOfReachError
 from broadcast.message import Message
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 from presentation import words
 from presentation.texts import Language, Texts, choose_language

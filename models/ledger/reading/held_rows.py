@@ -1,4 +1,4 @@
-"""One batch as it stands, for whoever holds its lane."""
+"""One batch, one broadcast, for whoever holds their lane."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import database_now
 from models.gate import GateRow
-from models.ledger.reading import standing
+from models.ledger.reading import closed_gates
 from models.ledger.rows import HeldBatch, HeldBroadcast, columns, one
 
 _OTHER = aliased(Batch)
@@ -28,7 +28,7 @@ _BATCH = (
         database_now().label("now"),
         Lane.not_before.label("lane_waits_until"),
         BroadcastRow.due_at,
-        standing.is_cancelled(Batch.broadcast_id).label("cancelled"),
+        closed_gates.is_cancelled(Batch.broadcast_id).label("cancelled"),
         # The last are open the longest: from the end of the index the look is a short one.
         select(_OTHER.id)
         .where(_OTHER.broadcast_id == Batch.broadcast_id, _OTHER.id != Batch.id)
@@ -57,7 +57,7 @@ _BROADCAST = select(
 ).where(BroadcastRow.id == bindparam("broadcast_id"))
 
 
-def held(connection: Connection, batch_id: int) -> HeldBatch:
+def batch(connection: Connection, batch_id: int) -> HeldBatch:
     """Return a batch whose lane the caller holds, so that nobody moves it before the commit."""
     return one(connection, _BATCH, HeldBatch, {"batch_id": batch_id})
 

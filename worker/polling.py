@@ -1,4 +1,4 @@
-"""Settling: mass/get is asked for the end of accepted batches, with growing pauses."""
+"""Polling: mass/get is asked for the end of accepted batches, with growing pauses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 50
 
 
-def settle(lane: LaneContext) -> int:
+def ask(lane: LaneContext) -> int:
     """Ask for the account's due batches; return how many were answered."""
     answered = 0
     waits = lane.rules.waits

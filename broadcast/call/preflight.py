@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from broadcast.call.attempts import Reason
 from broadcast.call.outcomes import Outcome
 from broadcast.call.waits import MINUTE, Waits
+from broadcast.reasons import Reason
 
 #: Pause before WeChat is asked again for a token or a quota.
 NOT_READY = timedelta(seconds=5)
