@@ -14,6 +14,7 @@ class Reason(StrEnum):
     WECHAT_NOT_READY = "wechat_not_ready"
     REDIS_AWAY = "redis_away"  #: it cannot be reached, or refuses to work: no token and no pace
     QUOTA_TODAY = "quota_today"
+    SPREAD_OVER_DAYS = "spread_over_days"  #: its calls of today are made, the rest has days to come
     QUOTA_MONTH = "quota_month"
     CONTENT_REFUSED = "content_refused"
     REQUEST_NOT_MADE = "request_not_made"  #: our client could write no request; nothing was called

@@ -104,9 +104,13 @@ def waits_for_another_day(report: Report) -> bool:
     if report.state is BroadcastState.SCHEDULED and report.scheduled_at is not None:
         return day.start(report.scheduled_at) > day.start(report.now)
     wait = blockers.account_wait(report)
-    if wait is None or wait.reason is not Reason.QUOTA_TODAY or wait.until is None:
+    if wait is None or wait.reason not in _OTHER_DAY or wait.until is None:
         return False
     return day.start(wait.until) > day.start(report.now)
+
+
+#: What only another day ends.
+_OTHER_DAY = frozenset({Reason.QUOTA_TODAY, Reason.SPREAD_OVER_DAYS})
 
 
 def _rests(report: Report, until: Until) -> bool:

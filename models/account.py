@@ -43,6 +43,9 @@ class Lane(Base):
     #: The lane waits: too fast, no calls left today, WeChat away.
     not_before: Mapped[datetime | None]
     wait_reason: Mapped[Reason | None]
+    #: Until when it waited last for another day's calls, and behind a doubt: neither is a delay.
+    day_wait_until: Mapped[datetime | None]
+    doubt_wait_until: Mapped[datetime | None]
     #: Grows with every closing and opening of a gate of the account or of one of its broadcasts.
     gate_counter: Mapped[int] = mapped_column(BigInteger, default=0)
     #: From which on the circuit breaker counts doubts: a person's last unhalt.

@@ -66,6 +66,10 @@ class BroadcastRow(Base):
     scheduled_at: Mapped[datetime | None]
     #: Seconds after which a first call that is still to come is held.
     late_by_s: Mapped[int] = mapped_column(Integer)
+    #: Seconds, before its first call, in which nobody drove its lane though it was due; and when
+    #: they were counted last.
+    unattended_s: Mapped[int] = mapped_column(Integer, default=0)
+    unattended_at: Mapped[datetime | None]
 
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(text_string(128))

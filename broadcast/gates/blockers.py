@@ -139,12 +139,10 @@ def _may_pass(reason: Reason | None, errcode: int | None) -> bool:
 
 
 def account_wait(report: Report) -> Blocker | None:
-    """Return what keeps the calls of a driven broadcast's account until a moment to come."""
+    """Return what keeps the calls of a driven broadcast until a moment to come."""
     if not is_driven(report):
         return None
-    gates = of_account(report.account, report.lane, report.now)
-    by_gate = next((one for one in gates if one.cause is Cause.ACCOUNT_WAITS), None)
-    return by_gate or _lane_wait(report)
+    return next((one for one in of(report) if one.cause is Cause.ACCOUNT_WAITS), None)
 
 
 def _lane_wait(report: Report) -> Blocker | None:
@@ -164,9 +162,24 @@ def _waits(report: Report) -> Iterator[Blocker]:
     if report.driven is None:
         return
     yield from _behind(report)
+    if wait is None:
+        yield from _batches_wait(report)
     since = _silent_since(report)
     if since is not None and report.now - since > liveness.NOBODY:
         yield Blocker(cause=Cause.NO_WORKER, command="broadcast up", since=since)
+
+
+def _batches_wait(report: Report) -> Iterator[Blocker]:
+    """Yield until when each batch that is open waits, where all of them do."""
+    planned = [line for line in report.batch_list if line.state not in BATCH_AT_REST]
+    if any(line.state is not BatchState.PLANNED for line in planned):
+        return
+    first = min(planned, key=lambda line: line.not_before or report.now, default=None)
+    if first is not None and first.not_before is not None and first.not_before > report.now:
+        yield Blocker(
+            cause=Cause.ACCOUNT_WAITS, command=f"broadcast watch {report.id}",
+            reason=first.reason, until=first.not_before, batch=first.n,
+        )  # fmt: skip
 
 
 def _behind(report: Report) -> Iterator[Blocker]:

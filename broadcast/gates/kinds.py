@@ -22,7 +22,7 @@ class GateKind(StrEnum):
     SCHEDULE = "schedule"  #: its time is to come; opens by itself
     HALT = "halt"  #: a person's kill switch
     STOP = "stop"  #: WeChat refuses the account, or one interface of it
-    QUOTA = "quota"  #: no calls are left today on this interface; opens by itself
+    QUOTA = "quota"  #: no calls are left today, or none of its share; opens by itself
 
 
 class Cause(StrEnum):
@@ -85,7 +85,9 @@ RULES: Final[Mapping[GateKind, Rule]] = {
     GateKind.HALT: Rule(
         of_account=Opener.UNHALT, by_person=True, account_cause=Cause.ACCOUNT_HALTED
     ),
-    GateKind.QUOTA: Rule(by_time=True, shown=None, account_cause=Cause.ACCOUNT_WAITS),
+    GateKind.QUOTA: Rule(
+        by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS, account_cause=Cause.ACCOUNT_WAITS
+    ),
     GateKind.HOLD: Rule(own=Opener.RESUME, cause=Cause.HELD),
     GateKind.PAUSE: Rule(own=Opener.RESUME, by_person=True, shown=S.PAUSED, cause=Cause.PAUSED),
     GateKind.SCHEDULE: Rule(

@@ -1,33 +1,43 @@
-"""Whether a broadcast's first call would come too late to be made without a person's word."""
+"""Whether a broadcast's first call would come too late to be made without a person's word.
+
+Only the time counts in which nobody drove its lane: a turn in the lane's own queue and a wait for
+another day are no delay.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+#: A shorter silence of a lane is a pause between two calls, or a minute for which WeChat asked.
+SILENCE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class First:
     """What the moment of a first call is held against."""
 
-    scheduled_at: datetime | None
-    published_at: datetime | None
-    #: Last sign of other calls on the lane: a broadcast that stood in line there is not late.
-    lane_busy_until: datetime | None
-    #: The end of a wait for another day's calls.
-    waited_until: datetime | None
+    #: From when it may have been called: its time, its publication, the opening of its last gate.
+    due: datetime
+    #: Until when the lane was driven, or waited for what is no delay.
+    attended: Sequence[datetime]
+    #: Seconds in which nobody drove the lane, and when they were counted last.
+    unattended_s: int
+    unattended_at: datetime | None
     #: Seconds.
     late_by_s: int
 
 
-def is_late(first: First, now: datetime, *, opened_at: datetime | None = None) -> bool:
-    """Tell whether a first call at *now* is late. *opened_at*: when the last gate was opened."""
-    due = [
-        first.scheduled_at,
-        first.published_at,
-        first.lane_busy_until,
-        first.waited_until,
-        opened_at,
-    ]
-    latest = max((moment for moment in due if moment is not None), default=now)
-    return now > latest + timedelta(seconds=first.late_by_s)
+def is_late(first: First, now: datetime) -> bool:
+    """Tell whether a first call at *now* is late."""
+    return unattended(first, now).total_seconds() > first.late_by_s
+
+
+def unattended(first: First, now: datetime) -> timedelta:
+    """Return for how long nobody drove the lane of a broadcast that was due."""
+    since = max(first.due, *first.attended) if first.attended else first.due
+    # What was counted before it was due, or due anew, is no delay of its own.
+    counted = first.unattended_at is not None and first.unattended_at > first.due
+    before = timedelta(seconds=first.unattended_s if counted else 0)
+    return before + max(now - since, timedelta(0))

@@ -20,22 +20,18 @@ from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import DatabaseAwayError
 from broadcast.gates.gate import Situation, may_call
-from broadcast.gates.kinds import GateKind
-from broadcast.gates.late import First, is_late
-from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.ledger import gates, lanes, quotas, records
-from models.ledger.gates import Closing
+from models.ledger import lanes, lateness, quotas, records
 from models.ledger.lanes import LEASE
 from models.ledger.leases import Lease
 from models.ledger.reading import closed_gates, held_rows
 from models.ledger.reading.next_work import Work
 from models.ledger.rows import HeldBroadcast, HeldLane
-from models.ledger.transaction import WORKER, write
+from models.ledger.transaction import write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +86,12 @@ def _claim(
     )
     if not may_call(situation, moment):
         return None
-    if broadcast.started_at is None and _is_missed(
-        connection, broadcast, lane, situation=situation, moment=moment
-    ):
-        return None
-    if work.state is BatchState.UNKNOWN and _may_not_repeat(connection, work, rules):
+    if _must_wait(connection, broadcast, lane, work=work, situation=situation, rules=rules):
         return None
     number = work.attempts + 1
     if not _take(connection, work, number=number, moment=moment):
         return None
+    lateness.count_silence(connection, broadcast, lane, work=work, situation=situation)
     attempt_id = _write_down(
         connection, held, work, gate_counter=lane.gate_counter, name=name, moment=moment
     )
@@ -106,41 +99,26 @@ def _claim(
     return Claim(attempt_id=attempt_id, claim=name, number=number, read_at=time.monotonic())
 
 
-def _is_missed(
+def _must_wait(
     connection: Connection,
     broadcast: HeldBroadcast,
     lane: HeldLane,
     *,
+    work: Work,
     situation: Situation,
-    moment: datetime,
+    rules: Rules,
 ) -> bool:
-    """Hold a broadcast whose first call would come too late; return whether it was.
+    """Close the gate of what comes too late, or has sent its share of today; leave a doubt alone.
 
-    People sleep: what was to go out at eight in the evening does not go out by itself at two.
+    Returns whether the call is not made now.
     """
-    other_days = [
-        gate.until for gate in situation.gates
-        if gate.kind is GateKind.QUOTA and gate.concerns(broadcast.path)
-    ]  # fmt: skip
-    if lane.wait_reason is Reason.QUOTA_TODAY:
-        other_days.append(lane.not_before)
-    first = First(
-        scheduled_at=broadcast.scheduled_at,
-        published_at=broadcast.published_at,
-        lane_busy_until=max(filter(None, (lane.claimed_at, lane.recorded_at)), default=None),
-        waited_until=max(filter(None, other_days), default=None),
-        late_by_s=broadcast.late_by_s,
-    )
-    if not is_late(first, moment):
-        return False
-    opened = closed_gates.last_opened_at(connection, broadcast)
-    if not is_late(first, moment, opened_at=opened):
-        return False
-    missed = Closing(
-        kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast.id, reason=Reason.MISSED_TIME
-    )
-    gates.close(connection, broadcast.account, missed)
-    return True
+    if broadcast.started_at is None and lateness.is_missed(
+        connection, broadcast, lane, situation=situation
+    ):
+        return True
+    if work.state is BatchState.UNKNOWN:
+        return _may_not_repeat(connection, work, rules)
+    return work.attempts == 0 and quotas.waits_for_its_day(connection, broadcast, waits=rules.waits)
 
 
 def _may_not_repeat(connection: Connection, work: Work, rules: Rules) -> bool:

@@ -11,18 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from broadcast.call.path import SendPath
 from broadcast.events import EventKind
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
 from broadcast.reasons import Reason
+from broadcast.states import BatchState
 from models.account import Lane
+from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.gate import GateRow
-from models.ledger import due
+from models.ledger import due, lanes
 from models.ledger.reading import closed_gates
 from models.ledger.transaction import WORKER, note
 
@@ -64,6 +66,8 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
             _extend(connection, there, closing.until)
             due.refresh(connection, account)
         return False
+    if closing.broadcast_id is not None and closing.kind not in OPEN_BY_TIME:
+        _let_go_of_doubts(connection, account, closing.broadcast_id, moment=moment)
     # What opened by itself stood until its time: calls made since were not behind it.
     open_(connection, account, there, who=WORKER)
     connection.execute(
@@ -81,9 +85,22 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
         broadcast_id=closing.broadcast_id, gate=closing.kind, path=closing.path,
         reason=closing.reason, errcode=closing.errcode, until=closing.until, count=closing.count,
     )  # fmt: skip
-    _moved(connection, [closing.broadcast_id] if closing.broadcast_id else [], moment)
+    _moved(connection, account, [closing.broadcast_id], moment=moment)
     due.refresh(connection, account)
     return True
+
+
+def _let_go_of_doubts(
+    connection: Connection, account: str, broadcast_id: str, *, moment: datetime
+) -> None:
+    """Note that nothing waits any more for the repeats of a broadcast, if there are some."""
+    doubts = connection.execute(
+        select(func.count(), func.max(Batch.not_before)).where(
+            Batch.broadcast_id == broadcast_id, Batch.state == BatchState.UNKNOWN
+        )
+    ).one()
+    if doubts[0]:
+        lanes.doubt_left(connection, account, min(moment, doubts[1] or moment))
 
 
 def _same(connection: Connection, account: str, closing: Closing) -> list[Gate]:
@@ -125,8 +142,7 @@ def open_(
             connection, EventKind.GATE_OPENED, who=who, why=why, account=account,
             broadcast_id=gate.broadcast_id, gate=gate.kind, path=gate.path,
         )  # fmt: skip
-    ids = sorted({gate.broadcast_id for gate in gates if gate.broadcast_id})
-    _moved(connection, ids, moment)
+    _moved(connection, account, [gate.broadcast_id for gate in gates], moment=moment)
     connection.execute(
         update(Lane).where(Lane.account == account).values(due_changed_at=moment, woken_at=None)
     )
@@ -140,10 +156,19 @@ def raise_counter(connection: Connection, account: str) -> int:
     return connection.execute(select(Lane.gate_counter).where(mine)).scalar_one()
 
 
-def _moved(connection: Connection, ids: Sequence[str], moment: datetime) -> None:
-    if ids:
+def _moved(
+    connection: Connection, account: str, ids: Sequence[str | None], *, moment: datetime
+) -> None:
+    """Raise the version of the broadcasts of these gates; None: of all that are open."""
+    raised = update(BroadcastRow).values(version=BroadcastRow.version + 1)
+    own = sorted({one for one in ids if one})
+    if own:
         connection.execute(
-            update(BroadcastRow)
-            .where(BroadcastRow.id.in_(ids))
-            .values(version=BroadcastRow.version + 1, moved_at=moment, woken_at=None)
+            raised.where(BroadcastRow.id.in_(own)).values(moved_at=moment, woken_at=None)
+        )
+    if None in ids:
+        connection.execute(
+            raised.where(
+                BroadcastRow.account == account, BroadcastRow.phase.in_(closed_gates.OPEN_PHASES)
+            )
         )

@@ -73,6 +73,18 @@ def wait(connection: Connection, account: str, *, until: datetime, reason: Reaso
         .where(or_(Lane.not_before.is_(None), Lane.not_before < until))
         .values(not_before=until, wait_reason=reason)
     )
+    if reason is Reason.QUOTA_TODAY:
+        connection.execute(update(Lane).where(Lane.account == account).values(day_wait_until=until))
+
+
+def doubt_left(connection: Connection, account: str, at: datetime) -> None:
+    """Note that a doubt, behind which everything of the account waited, does so no more."""
+    connection.execute(
+        update(Lane)
+        .where(Lane.account == account)
+        .where(or_(Lane.doubt_wait_until.is_(None), Lane.doubt_wait_until < at))
+        .values(doubt_wait_until=at)
+    )
 
 
 def flow(connection: Connection, account: str, *, by: int) -> None:

@@ -11,19 +11,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from broadcast import day, plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
+from broadcast.call.waits import Waits
+from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BATCH_AT_REST, BatchState, Phase
 from models.account import QuotaDay
 from models.batch import Batch
 from models.broadcast import BroadcastRow, Reservation
 from models.engine import now
-from models.ledger import lanes
-from models.ledger.rows import HeldBatch
-from models.ledger.transaction import write
+from models.ledger import gates, lanes
+from models.ledger.gates import Closing
+from models.ledger.rows import HeldBatch, HeldBroadcast
+from models.ledger.transaction import WORKER, write
 
 #: Broadcasts that a refused plan names as those that hold the calls.
 MOST_HOLDERS = 5
@@ -128,6 +142,54 @@ def take(connection: Connection, broadcast_id: str, path: SendPath, *, moment: d
     connection.execute(_TAKE, whose)
 
 
+def waits_for_its_day(connection: Connection, broadcast: HeldBroadcast, *, waits: Waits) -> bool:
+    """Let a broadcast that goes out over several days wait, once today's share of it is sent.
+
+    Whatever more it called today would take calls that others have reserved. Returns whether it
+    waits; the lane's row is held.
+    """
+    if not broadcast.spread_days:
+        return False
+    today, until = day_of(broadcast.now), waits.next_day(broadcast.now)
+    mine = _held_days(connection, broadcast)
+    if today in mine:
+        return False
+    if not mine:
+        # What it held on days that are over is gone: it takes its turn on the next one.
+        if not _others_hold(connection, broadcast, today):
+            return False
+        calls = remaining(connection, broadcast.id)
+        _add(
+            connection, broadcast.id, broadcast.account, path=broadcast.path, on=day_of(until),
+            calls=calls,
+        )  # fmt: skip
+    share = Closing(
+        kind=GateKind.QUOTA, who=WORKER, broadcast_id=broadcast.id, until=until,
+        reason=Reason.SPREAD_OVER_DAYS,
+    )  # fmt: skip
+    gates.close(connection, broadcast.account, share)
+    return True
+
+
+def _held_days(connection: Connection, broadcast: HeldBroadcast) -> set[str]:
+    """Return the days from today on of which a broadcast holds calls."""
+    return set(
+        connection.scalars(
+            select(Reservation.day)
+            .where(Reservation.broadcast_id == broadcast.id, Reservation.path == broadcast.path)
+            .where(Reservation.day >= day_of(broadcast.now), Reservation.calls > 0)
+        )
+    )
+
+
+def _others_hold(connection: Connection, broadcast: HeldBroadcast, on: str) -> bool:
+    others = exists().where(
+        Reservation.account == broadcast.account, Reservation.day == on, Reservation.calls > 0,
+        Reservation.broadcast_id != broadcast.id,
+    )  # fmt: skip
+    return bool(connection.scalar(select(others)))
+
+
 def give_back(connection: Connection, batch: HeldBatch, *, calls: int) -> None:
     """Hold *calls* more today for a batch that is to be called again."""
     _add(
@@ -181,7 +243,7 @@ def carry_over(
     """Let every open broadcast hold its remaining calls from the day on to which it has to wait.
 
     *path*: None where both interfaces wait. What is held on that day and on later ones by one that
-    goes out over several days counts.
+    goes out over several days counts. One that holds no calls, for they do not fit, gets none.
     """
     on = day_of(until)
     if on == day_of(now(connection)):
@@ -191,6 +253,7 @@ def carry_over(
         .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
         .where(BroadcastRow.account == account, BroadcastRow.phase == Phase.SENDING)
         .where(Batch.state.not_in(list(BATCH_AT_REST)))
+        .where(exists().where(Reservation.broadcast_id == BroadcastRow.id, Reservation.calls > 0))
         .group_by(Batch.broadcast_id, Batch.path)
     )
     if path is not None:

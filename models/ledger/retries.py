@@ -88,6 +88,8 @@ def retry(
             )  # fmt: skip
             # Unproved, as a submit while WeChat is away; but no other plan counts on this call.
             quotas.give_back(connection, batch, calls=1)
+        if again:
+            transitions.touch(connection, broadcast.id)
         goes = _go_on(connection, broadcast, left, own=own, who=who, why=why)
         if again or goes is Goes.ON:
             log_action(connection, broadcast, Did.RETRY, who=who, why=why, batches=len(again))

@@ -67,6 +67,8 @@ class HeldLane:
     gate_counter: int
     claimed_at: datetime | None
     recorded_at: datetime | None
+    day_wait_until: datetime | None
+    doubt_wait_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,8 @@ class HeldBroadcast:
     spread_days: bool
     scheduled_at: datetime | None
     late_by_s: int
+    unattended_s: int
+    unattended_at: datetime | None
     published_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
@@ -111,6 +115,7 @@ class HeldBatch:
     reason: Reason | None
     msg_id: int | None
     attempts: int
+    not_before: datetime | None
     #: Of its lane.
     gate_counter: int
     lane_waits_until: datetime | None

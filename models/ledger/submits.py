@@ -141,7 +141,7 @@ def begin(engine: Engine, body: Body, *, who: str, title: str | None = None) -> 
                 audience_kind=body.audience.kind, audience_spec=audiences.spec(body.audience),
                 audience_digest=body.audience_digest, path=body.audience.path,
                 scheduled_at=body.scheduled_at, created_at=moment, uploading_at=moment,
-                batch_size=plan.LARGEST, late_by_s=0,
+                batch_size=plan.LARGEST, late_by_s=0, unattended_s=0,
             )
         )  # fmt: skip
         return broadcast_id

@@ -16,6 +16,7 @@ from broadcast.call.decide import Decision, Verdict
 from broadcast.call.outcomes import Outcome
 from broadcast.errors import IllegalMoveError
 from broadcast.events import EventKind
+from broadcast.gates.kinds import RESUME_OPENS
 from broadcast.reasons import Reason
 from broadcast.states import (
     BATCH_AT_REST,
@@ -31,8 +32,8 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import due, quotas
-from models.ledger.reading import possibly_sent
+from models.ledger import due, gates, lanes, quotas
+from models.ledger.reading import closed_gates, possibly_sent
 from models.ledger.rows import HeldBatch
 from models.ledger.transaction import WORKER, note
 
@@ -62,6 +63,8 @@ def move_batch(
             "moved_counter": batch.gate_counter, **values,
         },
     )  # fmt: skip
+    if moved.rowcount == 1 and batch.state is BatchState.UNKNOWN and state != batch.state:
+        lanes.doubt_left(connection, batch.account, min(batch.now, batch.not_before or batch.now))
     if moved.rowcount == 1 and state != batch.state:
         note(
             connection, EventKind.BATCH_MOVE, who=who, why=why, broadcast_id=batch.broadcast_id,
@@ -93,13 +96,18 @@ _TOUCH = (
 )
 
 
+def touch(connection: Connection, broadcast_id: str) -> None:
+    """Raise the version of a broadcast of which something has just changed."""
+    connection.execute(_TOUCH, {"b_id": broadcast_id})
+
+
 def end_if_at_rest(connection: Connection, broadcast_id: str, *, stays_open: bool = False) -> None:
     """End the broadcast if every batch is at rest, or end it anew after a late fact.
 
     Raises its version in any case: something of it has just changed. *stays_open*: a batch of it
     is known not to be at rest.
     """
-    connection.execute(_TOUCH, {"b_id": broadcast_id})
+    touch(connection, broadcast_id)
     if stays_open or connection.scalar(_OPEN, {"broadcast_id": broadcast_id}) is not None:
         return
     result = resting_state(counts(connection, broadcast_id))
@@ -110,7 +118,9 @@ def end_if_at_rest(connection: Connection, broadcast_id: str, *, stays_open: boo
 def end(connection: Connection, broadcast_id: str, result: BroadcastState) -> None:
     """Write how a broadcast ended, unless it ended so before; free the calls that it holds."""
     stands = connection.execute(
-        select(BroadcastRow.phase, BroadcastRow.result).where(BroadcastRow.id == broadcast_id)
+        select(BroadcastRow.account, BroadcastRow.phase, BroadcastRow.result).where(
+            BroadcastRow.id == broadcast_id
+        )
     ).one()
     if stands.phase is Phase.ENDED and stands.result is result:
         # It finished when it came to rest, not when a poll said so once more.
@@ -124,10 +134,22 @@ def end(connection: Connection, broadcast_id: str, result: BroadcastState) -> No
         )
     )  # fmt: skip
     quotas.free(connection, broadcast_id)
+    if stands.phase is not Phase.ENDED:
+        _open_what_a_resume_opens(connection, stands.account, broadcast_id)
     note(
         connection, EventKind.ENDED, who=WORKER, broadcast_id=broadcast_id, old=stands.result,
         new=result,
     )  # fmt: skip
+
+
+def _open_what_a_resume_opens(connection: Connection, account: str, broadcast_id: str) -> None:
+    """A pause ends with its broadcast: there is nothing left of it that a resume could call."""
+    mine = [
+        gate
+        for gate in closed_gates.of_broadcasts(connection, [broadcast_id])
+        if gate.kind in RESUME_OPENS
+    ]
+    gates.open_(connection, account, mine, who=WORKER)
 
 
 def after_cancel(connection: Connection, batch: HeldBatch) -> None:

@@ -318,17 +318,6 @@ def another_day(stage: Stage) -> None:
     stage.driver = None
 
 
-def call_off_and_on(stage: Stage) -> None:
-    """End a paused broadcast by what is under way, and let a person try it again."""
-    stage.resume()
-    stage.claim()
-    stage.pause()
-    stage.take_over()
-    stage.window_closes()
-    stage.word(None)
-    stage.retry()
-
-
 STOPS_ALL, NO_PERMISSION, USED_UP = said(40164), said(48001), said(45009)
 OWN, ACCOUNT, PATH = GateScope.BROADCAST, GateScope.ACCOUNT, GateScope.PATH
 claim, orphan, again, not_sent = Stage.claim, Stage.orphan, Stage.again, Stage.not_sent
@@ -418,7 +407,6 @@ SHOWN_STORIES: dict[BroadcastState, list[Story]] = {
     S.PAUSED: [
         published(pause), scheduled(pause), story(pause), story(claim, pause),
         scheduled(pause, launch), story(call(OK), call(CONTENT), batches=3),
-        story(pause, call_off_and_on),
     ],
     S.HELD: [
         published(too_large), story(in_doubt), story(orphan, pause, window_closes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,7 @@ from broadcast.gates.kinds import GateKind
 from broadcast.plan.submission import Body
 from broadcast.reasons import Reason
 from broadcast.states import BroadcastState
-from models.ledger import claims, operator, submits, sweeps
+from models.ledger import claims, operator, preflight, submits, sweeps
 from models.ledger.reading import reports
 from models.ledger.reading.next_work import Kind, Work
 from tests.integration.models.stories import close, kinds, let_wait, standing_gates, the_gate
@@ -199,6 +200,88 @@ def test_waiting_for_another_day_does_not_excuse_what_comes_after_it(engine: Eng
     assert not tried(engine)
 
     assert is_held(engine, waiting)
+
+
+def test_a_hiccup_after_midnight_does_not_hide_that_another_day_was_waited_for(
+    engine: Engine,
+) -> None:
+    first = ledger.broadcast(engine, batches=1)
+    waiting = planned(engine)
+    Driver(engine).call(said(45009))
+    until = ledger.batch(engine, first).not_before
+    operator.cancel(engine, first, who=WHO)
+    ledger.pass_time(engine, until - datetime.now(UTC) + timedelta(seconds=8))
+    preflight.wait_for_redis(engine, ledger.account())
+    ledger.pass_time(engine, timedelta(seconds=5))
+
+    assert tried(engine)
+    assert not is_held(engine, waiting)
+
+
+@pytest.mark.parametrize("word", [operator.cancel, operator.pause])
+def test_waiting_behind_a_doubt_is_not_late_when_a_person_ends_that_wait(
+    engine: Engine, word: Callable[..., bool]
+) -> None:
+    """Repeats come with growing pauses: nobody was heard of the lane for half an hour."""
+    first, second = ledger.broadcast(engine, batches=1), planned(engine)
+    Driver(engine).call(LOST)
+    for _ in range(6):
+        _repeat_comes(engine, first)
+        Driver(engine).call(LOST)
+    waits = ledger.batch(engine, first).not_before - datetime.now(UTC)
+    assert waits > LATE_BY + 2 * MINUTE
+    ledger.pass_time(engine, waits - MINUTE)
+    word(engine, first, who=WHO)
+    ledger.pass_time(engine, timedelta(seconds=5))
+
+    assert tried(engine)
+    assert not is_held(engine, second)
+
+
+def _repeat_comes(engine: Engine, broadcast_id: str) -> None:
+    waits = ledger.batch(engine, broadcast_id).not_before - datetime.now(UTC)
+    ledger.pass_time(engine, waits + timedelta(seconds=8))
+
+
+def test_a_doubt_that_nobody_repeated_is_no_excuse(engine: Engine) -> None:
+    first, second = ledger.broadcast(engine, batches=1), planned(engine)
+    Driver(engine).call(LOST)
+    ledger.pass_time(engine, 6 * HOUR)
+    operator.cancel(engine, first, who=WHO)
+
+    assert not tried(engine)
+    assert is_held(engine, second)
+
+
+def test_hours_without_a_worker_are_not_hidden_by_the_calls_that_follow_them(
+    engine: Engine,
+) -> None:
+    first, second = ledger.broadcast(engine, batches=3), planned(engine)
+    Driver(engine).call(said(0, msg_id=11))
+    ledger.pass_time(engine, 6 * HOUR)
+    Driver(engine).call(said(0, msg_id=12))
+    ledger.pass_time(engine, timedelta(seconds=8))
+    Driver(engine).call(said(0, msg_id=13))
+    ledger.pass_time(engine, timedelta(seconds=8))
+    assert reports.report(engine, first).state is BroadcastState.COMPLETED
+
+    assert not tried(engine)
+
+    assert is_held(engine, second)
+    operator.resume(engine, second, who=WHO)
+    ledger.pass_time(engine, timedelta(seconds=8))
+    assert tried(engine), "what was lost before the resume counts no more"
+
+
+def test_a_pause_between_two_calls_is_no_silence(engine: Engine) -> None:
+    ledger.broadcast(engine, size=32, batches=16)
+    second = planned(engine)
+    for n in range(16):
+        Driver(engine).call(said(0, msg_id=n + 1))
+        ledger.pass_time(engine, timedelta(seconds=90))
+
+    assert tried(engine)
+    assert not is_held(engine, second)
 
 
 def test_waiting_for_what_is_no_other_day_is_late(engine: Engine) -> None:

@@ -279,3 +279,17 @@ def test_look_tells_what_a_retry_would_find(engine: Engine) -> None:
     }
     assert found == {RetryVerdict.AGAIN: [1], RetryVerdict.NEVER_CALLED: [2]}
     assert snapshot(engine) == before
+
+
+def test_a_pause_ends_with_its_broadcast(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, size=2, batches=1)
+    driver = Driver(engine)
+    claim = driver.claim()
+    operator.pause(engine, broadcast_id, who=WHO)
+    driver.record(claim, said(43004))
+    assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
+
+    assert retry(engine, broadcast_id).goes is Goes.ON
+
+    assert driver.next().kind is Kind.CALL
+    assert findings(engine) == []

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
 
 import pytest
 
 from broadcast.gates.late import First, is_late
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-DUE = First(
-    scheduled_at=AT, published_at=AT - timedelta(days=1), lane_busy_until=None, waited_until=None,
-    late_by_s=15 * 60,
-)  # fmt: skip
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+DUE = First(due=AT, attended=(), unattended_s=0, unattended_at=None, late_by_s=15 * 60)
 
 
 @pytest.mark.parametrize(("minutes", "late"), [(0, False), (15, False), (16, True), (600, True)])
@@ -23,36 +19,23 @@ def test_a_first_call_is_late_after_its_grace_and_not_before(minutes: int, late:
     assert is_late(DUE, AT + minutes * MINUTE) == late
 
 
-def test_what_has_no_time_of_its_own_is_due_when_it_was_published() -> None:
-    unscheduled = replace(DUE, scheduled_at=None, published_at=AT)
+def test_a_turn_that_was_waited_for_is_no_delay() -> None:
+    waited = replace(DUE, attended=(AT - HOUR, AT + 5 * HOUR, AT + HOUR))
 
-    assert not is_late(unscheduled, AT + 15 * MINUTE)
-    assert is_late(unscheduled, AT + 16 * MINUTE)
-
-
-def test_what_was_published_after_its_time_is_due_from_then_on() -> None:
-    published = replace(DUE, published_at=AT + timedelta(hours=1))
-
-    assert not is_late(published, AT + timedelta(hours=1, minutes=15))
+    assert not is_late(waited, AT + 5 * HOUR + 15 * MINUTE)
+    assert is_late(waited, AT + 5 * HOUR + 16 * MINUTE)
 
 
-@pytest.mark.parametrize("excuse", ["lane_busy_until", "waited_until"])
-def test_a_turn_that_was_waited_for_is_no_delay(excuse: str) -> None:
-    waited = replace(DUE, **cast(Any, {excuse: AT + timedelta(hours=5)}))
-
-    assert not is_late(waited, AT + timedelta(hours=5, minutes=15))
-    assert is_late(waited, AT + timedelta(hours=5, minutes=16))
-
-
-def test_a_gate_that_somebody_opened_begins_the_count_anew() -> None:
-    opened = AT + timedelta(hours=5)
-
-    assert not is_late(DUE, opened + 15 * MINUTE, opened_at=opened)
-    assert is_late(DUE, opened + 16 * MINUTE, opened_at=opened)
-
-
-def test_what_is_due_at_no_moment_is_never_late() -> None:
-    nothing = First(
-        scheduled_at=None, published_at=None, lane_busy_until=None, waited_until=None, late_by_s=0
+def test_what_was_lost_while_it_stood_in_line_adds_up() -> None:
+    lost = replace(
+        DUE, attended=(AT + 5 * HOUR,), unattended_s=10 * 60, unattended_at=AT + 4 * HOUR
     )
-    assert not is_late(nothing, AT)
+
+    assert not is_late(lost, AT + 5 * HOUR + 5 * MINUTE)
+    assert is_late(lost, AT + 5 * HOUR + 6 * MINUTE)
+
+
+def test_what_was_lost_before_it_was_due_anew_counts_no_more() -> None:
+    resumed = replace(DUE, due=AT + 5 * HOUR, unattended_s=6 * 60 * 60, unattended_at=AT + 4 * HOUR)
+
+    assert not is_late(resumed, AT + 5 * HOUR + 15 * MINUTE)
