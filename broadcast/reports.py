@@ -133,7 +133,7 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driven:
-    """Whether somebody drives the broadcast, and what he does first."""
+    """Whether somebody drives the broadcast, and what the account's lane does first."""
 
     #: When it last moved from one state to another.
     moved_at: datetime
