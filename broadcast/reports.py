@@ -155,7 +155,8 @@ class Report:
     version: int = 0
     phase: Phase
     state: BroadcastState
-    #: Closed gates that concern it, its account's and its path's included.
+    #: Closed gates that concern it, its account's and its path's included, and its schedule even
+    #: when that time has passed.
     gates: Sequence[Gate] = ()
     msgtype: str
     #: Canonical JSON of WeChat's own content object.

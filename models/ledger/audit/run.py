@@ -25,7 +25,8 @@ from models.ledger.reading import known
 from models.ledger.transaction import read, snapshot
 from models.ledger.uploads import GIVEN_UP_AFTER
 
-#: What is asked of each broadcast; :attr:`Check.OVERLAPS` is asked of each account.
+#: What is asked of each broadcast. A lane (:mod:`models.ledger.audit.lanes`) is asked for overlaps,
+#: and for what of calls, gates, stuck and clock is the account's.
 CHECKS: Mapping[Check, Callable[[Case], Iterator[Finding]]] = {
     Check.SETS: sets.check,
     Check.ONCE: sets.once,

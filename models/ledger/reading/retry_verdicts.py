@@ -32,7 +32,7 @@ class RetryGroup:
 
 
 def look(engine: Engine, broadcast_id: str) -> list[RetryGroup]:
-    """Return what a retry would find; nothing for a cancelled broadcast that has no doubts."""
+    """Return what a retry would find, were it not refused because the broadcast is cancelled."""
     with read(engine) as connection:
         return grouped(of(connection, broadcast_id))
 
