@@ -13,8 +13,8 @@ from broadcast.call.rules import Rules
 from broadcast.call.waits import Waits
 from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
-from broadcast.reports import Report
-from cli import ledger_facts, waking
+from broadcast.reports import Report, RetryGroup
+from cli import waking
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.group import Command
 from cli.showing import show_what_remains
@@ -25,7 +25,7 @@ from models.ledger import resolves, retries
 from models.ledger.reading import in_flight, reports
 from models.ledger.resolves import Resolved
 from models.ledger.retries import Goes, Retried
-from presentation.next_steps import LeftOver, several, together
+from presentation.next_steps import several, together
 from presentation.words import Code, FollowerCount, Shortened, reason, suffix
 
 app = new_app()
@@ -122,8 +122,7 @@ def retry(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None)
 
 def retried(report: Report, done: Retried) -> Iterator[Message]:
     """Yield what was put back, whether the broadcast goes on, and what was left and why."""
-    groups = ledger_facts.left_over(done.placed)
-    again = [group for group in groups if group.verdict is RetryVerdict.AGAIN]
+    again = done.of(RetryVerdict.AGAIN)
     if again:
         yield Message(f"retry.again{several(again)}", id=report.id, **together(again))
     else:
@@ -135,10 +134,10 @@ def retried(report: Report, done: Retried) -> Iterator[Message]:
             id=report.id,
         )  # fmt: skip
     yield _goes(report, done)
-    never = [group for group in groups if group.verdict is RetryVerdict.NEVER_CALLED]
+    never = done.of(RetryVerdict.NEVER_CALLED)
     if done.goes is Goes.ON and never:
         yield Message(f"retry.never_called{several(never)}", **together(never))
-    for group in groups:
+    for group in done.placed:
         if group not in [*again, *never]:
             yield _left(group, report.id)
 
@@ -149,7 +148,7 @@ def _goes(report: Report, done: Retried) -> Message:
     return Message(f"retry.goes.{goes}", id=report.id, account=report.account)
 
 
-def _left(group: LeftOver, broadcast_id: str) -> Message:
+def _left(group: RetryGroup, broadcast_id: str) -> Message:
     return Message(
         f"retry.left.{group.verdict}{several([group])}", reason=reason(group.reason),
         code=Code(group.errcode), id=broadcast_id, **together([group]),

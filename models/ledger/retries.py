@@ -20,7 +20,7 @@ from broadcast.errors import InputError
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import RESUME_OPENS, GateKind
 from broadcast.reasons import Reason
-from broadcast.reports import Did
+from broadcast.reports import Did, RetryGroup
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
@@ -28,7 +28,7 @@ from models.engine import now
 from models.ledger import due, gates, lanes, operator, quotas, transitions
 from models.ledger.command import log_action, run
 from models.ledger.reading import closed_gates, held_rows, possibly_sent, retry_verdicts
-from models.ledger.reading.retry_verdicts import Left, RetryGroup
+from models.ledger.reading.retry_verdicts import Left
 from models.ledger.rows import HeldBroadcast
 
 _AS_WECHAT = Waits()
@@ -57,7 +57,7 @@ class Retried:
 
     def of(self, place: RetryVerdict) -> list[RetryGroup]:
         """Return the groups of one place."""
-        return [group for group in self.placed if group.place is place]
+        return [group for group in self.placed if group.verdict is place]
 
 
 def retry(
