@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from broadcast.reports import Report
+from broadcast.reports import SKIPS, Report
 from broadcast.states import BatchState
-from models.ledger.reading import history, possibly_sent, reports, retry_verdicts
+from models.ledger.reading import history, possibly_sent, recipients, reports, retry_verdicts
 from presentation.blockers import Lanes
 from presentation.next_steps import Circumstances, Doubt
 
@@ -38,6 +38,14 @@ def _doubts(engine: Engine, report: Report) -> list[Doubt]:
         )
         for line in unsettled
     ]  # fmt: skip
+
+
+def skipped(engine: Engine, report: Report) -> dict[str, list[tuple[int, str]]]:
+    """Return the first skipped lines by reason. Raises DatabaseAwayError."""
+    # An upload has none, and no list of them yet.
+    if not any(report.audience[name] for name in SKIPS):
+        return {}
+    return {one.reason: one.lines for one in recipients.skipped(engine, report.id)}
 
 
 def lanes(engine: Engine) -> Lanes:

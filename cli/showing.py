@@ -63,7 +63,7 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
         *next_steps.lines(report, ledger_facts.circumstances(engine, report)),
     ]
     repeats = reports.repeats(engine, report.id)
-    skipped = reports.skipped(engine, report.id)
+    skipped = ledger_facts.skipped(engine, report)
     for line in reporting.lines(report, repeats, skipped, next_steps=steps):
         run.terminal.say(line)
     if as_json:
