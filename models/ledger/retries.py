@@ -13,13 +13,12 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, Engine, update
 
-from broadcast.call.outcomes import MAY_PASS
+from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import RESUME_OPENS, GateKind
-from broadcast.reasons import Reason
 from broadcast.reports import Did, RetryGroup
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
@@ -129,7 +128,7 @@ def _go_on(
         return Goes.PAUSED
     if any(gate.kind is GateKind.HOLD for gate in mine):
         return Goes.HELD
-    if any(_content_stays_refused(gate) for gate in mine):
+    if any(content_stays_refused(gate.reason, gate.errcode) for gate in mine):
         return Goes.REFUSED
     gates.open_(connection, broadcast.account, mine, who=who, why=why)
     operator.count_anew(connection, broadcast)
@@ -147,7 +146,3 @@ def _reopen(connection: Connection, broadcast: HeldBroadcast) -> None:
             version=BroadcastRow.version + 1,
         )
     )  # fmt: skip
-
-
-def _content_stays_refused(gate: Gate) -> bool:
-    return gate.reason is Reason.CONTENT_REFUSED and gate.errcode not in MAY_PASS
