@@ -9,8 +9,6 @@ import typer
 
 from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.call.retry import RetryVerdict
-from broadcast.call.rules import Rules
-from broadcast.call.waits import Waits
 from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
 from broadcast.reports import Report, RetryGroup
@@ -53,7 +51,7 @@ def resolve(
     unasked = [] if msg_id is None else list(_ask_about(run, broadcast_id, msg_id))
     done = resolves.resolve(
         ledger, broadcast_id, n, msg_id=msg_id, who=who(), why=in_one_line(why),
-        rules=Rules(waits=Waits(run.settings.wait_scale)),
+        rules=run.settings.rules(),
     )  # fmt: skip
     for line in (*unasked, *resolved(broadcast_id, done, msg_id)):
         run.terminal.say(line)
@@ -111,7 +109,7 @@ def retry(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None)
     waking.get_ready(run)
     done = retries.retry(
         ledger, broadcast_id, who=who(), why=in_one_line(why),
-        waits=Waits(run.settings.wait_scale),
+        waits=run.settings.rules().waits,
     )  # fmt: skip
     report, under_way = in_flight.beside_report(ledger, broadcast_id)
     waking.wake(run, report)
