@@ -1,6 +1,6 @@
 """Celery's settings, read by ``app.config_from_object("celeryconfig")``; each with its reason.
 
-The broker is a doorbell: it may lose, repeat and reorder messages, and the database decides.
+The broker only wakes: it may lose, repeat and reorder messages, and the database decides.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ result_expires = None
 task_serializer = "json"
 # Pickle runs code: of whoever can write to the broker.
 accept_content = ["json"]
-# A worker that dies leaves its ring in the broker.
+# A worker that dies leaves its wake in the broker.
 task_acks_late = True
 # Nothing is parked behind a slow lane.
 worker_prefetch_multiplier = 1
@@ -43,7 +43,7 @@ worker_prefetch_multiplier = 1
 # lanes would not hear of a stop: see docs/decisions/0003-threads-pool.md.
 worker_pool = "threads"
 worker_concurrency = _settings.concurrency
-# A dead broker costs seconds, half-open sockets are found, and lost rings come back by themselves
+# A dead broker costs seconds, half-open sockets are found, and lost wakes come back by themselves
 # although the sweep is the real recovery. The last three are RabbitMQ's, and the others Redis's:
 # each ignores what it does not know.
 broker_transport_options = {
@@ -67,7 +67,7 @@ broker_transport_options = {
 # worker opens a new connection. With Celery's 120 s a connection that a router forgot, so that no
 # reset ever comes, would keep every worker deaf for minutes, and lanes would stand still.
 broker_heartbeat = _SILENCE_S
-# A publish fails soon: the row is committed, and the sweep rings later. It is tried twice, because
+# A publish fails soon: the row is committed, and the sweep wakes later. It is tried twice, because
 # the second try opens a new connection. RabbitMQ's does not mend itself: after a restart of the
 # node beat would publish into the old one, in vain, for as long as it lives.
 task_publish_retry_policy = {
@@ -105,18 +105,18 @@ worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 # The account's day.
 timezone = "Asia/Shanghai"
-# Messages carry UTC, so that machines of different zones agree on when a ring is too old.
+# Messages carry UTC, so that machines of different zones agree on when a wake is too old.
 enable_utc = True
 # It goes on where the clock was set back.
 beat_scheduler = "worker.schedule:Scheduler"
-# Losing it costs one ring of each entry.
+# Losing it costs one wake of each entry.
 beat_schedule_filename = str(_VAR / "celerybeat-schedule")
 
 
 def _every(seconds: float, task: str, **kwargs: object) -> dict[str, object]:
-    # An old ring is dropped: a night without workers does not end in a flood. Old by the clock of
+    # An old wake is dropped: a night without workers does not end in a flood. Old by the clock of
     # the worker, while beat wrote down the time by its own: with the period alone, a worker whose
-    # clock is minutes ahead would drop every ring, and nothing left behind would ever go on. Where
+    # clock is minutes ahead would drop every wake, and nothing left behind would ever go on. Where
     # it is further ahead still, worker/late.py lets some through.
     return {
         "task": task,
@@ -126,7 +126,7 @@ def _every(seconds: float, task: str, **kwargs: object) -> dict[str, object]:
     }
 
 
-# Any number of beats is harmless: each entry only rings, and the database decides.
+# Any number of beats is harmless: each entry only wakes, and the database decides.
 beat_schedule = {
     # WeChat's token lives 7,200 s.
     "refresh-token": _every(100 * _MINUTE_S, _names.REFRESH_TOKEN),

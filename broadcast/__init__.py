@@ -1,1 +1,1 @@
-"""The core: vocabulary and rules of a broadcast, without any I/O but settings and texts."""
+"""The core: vocabulary and rules of a broadcast, without any I/O but settings."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
+from broadcast.call.retry import RetryVerdict
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import GateKind
 from broadcast.gates.liveness import Liveness
@@ -74,6 +75,42 @@ class LaneView:
         return next((gate for gate in self.gates if gate.kind in kinds), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InFlight:
+    """A batch that was claimed, and of whose call nothing has been recorded yet."""
+
+    account: str
+    broadcast_id: str
+    n: int
+    size: int | None
+    since: datetime
+    #: Whether its driver still holds the lane. One who lost it may be gone for good, or may bring
+    #: the reply late; until somebody takes the lane over nobody asks WeChat what became of it.
+    driven: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryGroup:
+    """Batches of which a retry says the same."""
+
+    verdict: RetryVerdict
+    numbers: Sequence[int]
+    followers: int | None
+    reason: Reason | None
+    errcode: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """A reply of WeChat's that said otherwise than the person who had settled the batch."""
+
+    n: int
+    at: datetime
+    #: ``said_sent`` or ``said_not_sent``.
+    word: Reason
+    msg_id: int | None
+
+
 class Did(StrEnum):
     """What a person did, by its command; each has its text."""
 
@@ -133,7 +170,7 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driven:
-    """Whether somebody drives the broadcast, and what he does first."""
+    """Whether somebody drives the broadcast, and what the account's lane does first."""
 
     #: When it last moved from one state to another.
     moved_at: datetime
@@ -155,7 +192,8 @@ class Report:
     version: int = 0
     phase: Phase
     state: BroadcastState
-    #: Closed gates that concern it, its account's and its path's included.
+    #: Closed gates that concern it, its account's and its path's included, and its schedule even
+    #: when that time has passed.
     gates: Sequence[Gate] = ()
     msgtype: str
     #: Canonical JSON of WeChat's own content object.

@@ -33,6 +33,9 @@ from pydantic_settings import (
 
 from broadcast import accounts, url_options
 from broadcast.accounts import Account, AccountKind, CallsPerMinute, TokenMode
+from broadcast.call.circuit_breaker import CircuitBreaker
+from broadcast.call.rules import Rules
+from broadcast.call.waits import Waits
 from broadcast.duration import parse_duration
 from broadcast.errors import SettingsError
 from broadcast.message import Message
@@ -206,6 +209,12 @@ class Settings(BaseSettings):
     def celery_broker_url(self) -> str:
         """The broker's URL with its password, for Celery alone."""
         return url_options.for_celery((self.broker_url or self.redis_url).get_secret_value())
+
+    def rules(self) -> Rules:
+        """Return what follows from a call, as far as it is set; an account has its own quota."""
+        breaker = CircuitBreaker(refusals=self.pause_after_refusals, doubts=self.pause_after_doubts)
+        waits = Waits(self.wait_scale)
+        return Rules(waits=waits, split_depth=self.split_depth, breaker=breaker)
 
     def accounts(self) -> dict[str, Account]:
         """Return the accounts by name; raise :class:`SettingsError` on a wrong file or secret."""

@@ -31,10 +31,10 @@ class BatchState(StrEnum):
 class Phase(StrEnum):
     """How far a broadcast is; whether its calls are forbidden is said by its gates alone."""
 
-    UPLOADING = "uploading"  #: its audience is being stored; no lane and no list sees it yet
+    UPLOADING = "uploading"  #: its audience is being stored; no lane sees it yet
     PLANNING = "planning"  #: published: the worker resolves, subtracts, cuts and proves
     SENDING = "sending"  #: its batches are there, and may be called unless a gate forbids it
-    ENDED = "ended"  #: every batch is at rest; a late fact or a retry may open it again
+    ENDED = "ended"  #: every batch is at rest; only a retry opens it again
 
 
 class BroadcastState(StrEnum):

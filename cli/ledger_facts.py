@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from sqlalchemy import Engine
 
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.reports import Report
-from broadcast.states import BatchState, BroadcastState
-from models.ledger.reading import history, possibly_sent, reports, retry_verdicts
-from models.ledger.reading.in_flight import InFlight
-from models.ledger.reading.retry_verdicts import RetryGroup
+from broadcast.reports import SKIPS, Report
+from broadcast.states import BatchState
+from models.ledger.reading import history, possibly_sent, recipients, reports, retry_verdicts
 from presentation.blockers import Lanes
-from presentation.next_steps import (
-    CallInFlight,
-    Circumstances,
-    Conflict,
-    Doubt,
-    LastWord,
-    LeftOver,
-)
+from presentation.next_steps import Circumstances, Doubt
 
 
 def circumstances(engine: Engine, report: Report) -> Circumstances:
@@ -31,23 +18,10 @@ def circumstances(engine: Engine, report: Report) -> Circumstances:
     """
     refused = report.batches["refused"]
     return Circumstances(
-        last_word=_last_word(report),
         doubts=_doubts(engine, report),
-        left_over=left_over(retry_verdicts.look(engine, report.id)) if refused else (),
-        conflicts=[
-            Conflict(n=one.n, at=one.at, word=Reason(one.word), msg_id=one.msg_id)
-            for one in history.conflicts(engine, report.id)
-        ],
+        left_over=retry_verdicts.look(engine, report.id) if refused else (),
+        conflicts=history.conflicts(engine, report.id),
     )
-
-
-def _last_word(report: Report) -> LastWord | None:
-    """Return the cancel of a broadcast, or the pause that stands."""
-    gate = report.gate(GateKind.CANCEL) or report.gate(GateKind.PAUSE)
-    if gate is None:
-        return None
-    moved_to = BroadcastState.CANCELLED if gate.kind is GateKind.CANCEL else BroadcastState.PAUSED
-    return LastWord(who=gate.closed_by, why=gate.why, at=gate.closed_at, moved_to=moved_to)
 
 
 def _doubts(engine: Engine, report: Report) -> list[Doubt]:
@@ -66,26 +40,12 @@ def _doubts(engine: Engine, report: Report) -> list[Doubt]:
     ]  # fmt: skip
 
 
-def left_over(groups: Iterable[RetryGroup]) -> list[LeftOver]:
-    """Return what a retry says of each group of batches."""
-    return [
-        LeftOver(
-            verdict=group.place, numbers=group.numbers, followers=group.followers,
-            reason=group.reason, errcode=group.errcode,
-        )
-        for group in groups
-    ]  # fmt: skip
-
-
-def calls(found: Iterable[InFlight]) -> list[CallInFlight]:
-    """Return calls that are under way."""
-    return [
-        CallInFlight(
-            broadcast_id=one.broadcast_id, n=one.n, size=one.size, since=one.since,
-            driven=one.driven,
-        )
-        for one in found
-    ]  # fmt: skip
+def skipped(engine: Engine, report: Report) -> dict[str, list[tuple[int, str]]]:
+    """Return the first skipped lines by reason. Raises DatabaseAwayError."""
+    # An upload has none, and no list of them yet.
+    if not any(report.audience[name] for name in SKIPS):
+        return {}
+    return {one.reason: one.lines for one in recipients.skipped(engine, report.id)}
 
 
 def lanes(engine: Engine) -> Lanes:

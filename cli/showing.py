@@ -9,14 +9,13 @@ from collections.abc import Iterable, Iterator
 from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.gates.blockers import is_driven
 from broadcast.message import Message
-from broadcast.reports import Report
+from broadcast.reports import InFlight, Report
 from broadcast.states import SHOWN_DONE
 from cli import exits, ledger_facts
 from cli.following import Lines, Progress, Until, follow
 from cli.terminal import one_line
 from cli.wiring.run import Run
 from models.ledger.reading import reports
-from models.ledger.reading.in_flight import InFlight
 from presentation import blockers, next_steps, report_json
 from presentation import report as reporting
 
@@ -59,12 +58,12 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
     engine = run.engine
     in_flight = [one for one in under_way if one.driven and not is_driven(report)]
     steps = [
-        *next_steps.in_flight(ledger_facts.calls(in_flight), report.now),
+        *next_steps.in_flight(in_flight, report.now),
         *_absent(run, report),
         *next_steps.lines(report, ledger_facts.circumstances(engine, report)),
     ]
     repeats = reports.repeats(engine, report.id)
-    skipped = reports.skipped(engine, report.id)
+    skipped = ledger_facts.skipped(engine, report)
     for line in reporting.lines(report, repeats, skipped, next_steps=steps):
         run.terminal.say(line)
     if as_json:
@@ -74,7 +73,7 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
 def show_what_remains(run: Run, report: Report, under_way: Iterable[InFlight]) -> None:
     """Say where everybody is, what is under way and cannot be stopped, and what goes on how."""
     # What a worker left behind is among the blockers.
-    in_flight = ledger_facts.calls(one for one in under_way if one.driven)
+    in_flight = [one for one in under_way if one.driven]
     for line in (
         reporting.recipients(report),
         *reporting.maybe_sent(report),

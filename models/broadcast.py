@@ -75,7 +75,7 @@ class BroadcastRow(Base):
     created_by: Mapped[str] = mapped_column(text_string(128))
     #: Beat of an upload that is under way; NULL: given up, or published.
     uploading_at: Mapped[datetime | None]
-    #: The flip: from here on lanes and lists see it.
+    #: The flip: from here on lanes see it.
     published_at: Mapped[datetime | None]
     #: When it came to its phase, or a gate of it moved, last.
     moved_at: Mapped[datetime | None]

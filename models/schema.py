@@ -172,17 +172,12 @@ def _on_postgresql(connection: Connection) -> Iterator[None]:
     """Hold an advisory lock of the session: it outlives the transactions of the migration."""
     key = {"key": int.from_bytes(hashlib.sha256(_LOCK_NAME.encode()).digest()[:7], "big")}
     connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_WAIT_S}s'")
-    try:
+    with _last_of_session(connection):
         connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
         connection.commit()
         connection.exec_driver_sql(f"SET lock_timeout = '{TABLE_WAIT_S}s'")
         connection.commit()
         yield
-        connection.commit()
-    finally:
-        connection.rollback()
-        # The end of the session lets the lock go, whatever state the transaction was left in.
-        connection.invalidate()
 
 
 @contextmanager
@@ -195,11 +190,18 @@ def _on_mysql(connection: Connection) -> Iterator[None]:
     )
     if got != 1:
         raise SchemaError("error.schema.busy", seconds=LOCK_WAIT_S)
-    try:
+    with _last_of_session(connection):
         connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {TABLE_WAIT_S}")
         connection.commit()
+        yield
+
+
+@contextmanager
+def _last_of_session(connection: Connection) -> Iterator[None]:
+    """Commit what is done, and end the session: that lets its lock go, whatever went wrong."""
+    try:
         yield
         connection.commit()
     finally:
         connection.rollback()
-        connection.invalidate()  # ends the session, and with it the lock
+        connection.invalidate()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from broadcast.call.outcomes import content_stays_refused
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
 from broadcast.gates.kinds import Cause, GateKind
@@ -99,7 +100,7 @@ def _paused_for(one: Blocker, report: Report) -> str:
         return "blocker.paused_for_month"
     if one.reason is not Reason.CONTENT_REFUSED:
         return "blocker.paused"
-    if blockers.is_worth_a_resume(one):
+    if not content_stays_refused(one.reason, one.errcode):
         return "blocker.paused_for_a_while"
     if resend.may_have_reached_some(report):
         return "blocker.paused_for_content_in_part"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from broadcast.call.retry import RetryVerdict
+from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
-from broadcast.reasons import Reason
-from broadcast.reports import Report, total
+from broadcast.reports import Conflict, InFlight, Report, RetryGroup, total
 from broadcast.states import BatchState, BroadcastState
 from presentation import resend
 from presentation.words import (
@@ -27,16 +27,6 @@ MOST_EXPLAINED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastWord:
-    """By what a person moved the broadcast last."""
-
-    who: str
-    why: str | None
-    at: datetime
-    moved_to: BroadcastState | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
     """A batch in doubt, and where a person looks for it."""
 
@@ -50,45 +40,11 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOver:
-    """Batches of which a retry says the same."""
-
-    verdict: RetryVerdict
-    numbers: Sequence[int]
-    followers: int | None
-    reason: Reason | None
-    errcode: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
-    """A reply of WeChat's that said otherwise than the person who had settled the batch."""
-
-    n: int
-    at: datetime
-    word: Reason
-    msg_id: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallInFlight:
-    """A call whose end nobody recorded yet."""
-
-    broadcast_id: str
-    n: int
-    size: int | None
-    since: datetime
-    #: Whether its worker still holds the lane.
-    driven: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What is known of a broadcast beside its report."""
 
-    last_word: LastWord | None = None
     doubts: Sequence[Doubt] = ()
-    left_over: Sequence[LeftOver] = ()
+    left_over: Sequence[RetryGroup] = ()
     conflicts: Sequence[Conflict] = ()
 
 
@@ -97,10 +53,9 @@ def lines(report: Report, beside: Circumstances) -> Iterator[Message]:
 
     *report* with its batches.
     """
-    cancelled = _moved_to(beside) is BroadcastState.CANCELLED
-    yield from _last_word(report, beside)
+    yield from _last_word(report)
     yield from _doubts(report, beside.doubts)
-    if report.batches["refused"] and not cancelled:
+    if report.batches["refused"] and not report.gate(GateKind.CANCEL):
         yield from _retry(report, beside.left_over)
     yield from resend.steps(report)
     yield from explain(report)
@@ -111,19 +66,16 @@ def lines(report: Report, beside: Circumstances) -> Iterator[Message]:
         )  # fmt: skip
 
 
-def _moved_to(beside: Circumstances) -> BroadcastState | None:
-    return beside.last_word.moved_to if beside.last_word else None
-
-
-def _last_word(report: Report, beside: Circumstances) -> Iterator[Message]:
-    word = beside.last_word
-    if word is None:
-        return
-    facts = {"who": Speaker(word.who, word.why), "at": Moment(word.at, report.now)}
-    if word.moved_to is BroadcastState.CANCELLED:
-        yield Message("next_step.cancelled_by", **facts)
-    elif word.moved_to is BroadcastState.PAUSED and report.state is BroadcastState.PAUSED:
-        yield Message("next_step.paused_by", **facts)
+def _last_word(report: Report) -> Iterator[Message]:
+    """Yield who cancelled a broadcast, or whose pause stands."""
+    paused = report.state is BroadcastState.PAUSED
+    gate = report.gate(GateKind.CANCEL) or (report.gate(GateKind.PAUSE) if paused else None)
+    if gate is not None:
+        cancelled = gate.kind is GateKind.CANCEL
+        yield Message(
+            "next_step.cancelled_by" if cancelled else "next_step.paused_by",
+            who=Speaker(gate.closed_by, gate.why), at=Moment(gate.closed_at, report.now),
+        )  # fmt: skip
 
 
 def _doubts(report: Report, doubts: Sequence[Doubt]) -> Iterator[Message]:
@@ -144,7 +96,7 @@ def _doubt(report: Report, doubt: Doubt) -> Message:
     return Message("next_step.doubt", **facts)
 
 
-def _retry(report: Report, left_over: Iterable[LeftOver]) -> Iterator[Message]:
+def _retry(report: Report, left_over: Iterable[RetryGroup]) -> Iterator[Message]:
     again = [group for group in left_over if group.verdict is RetryVerdict.AGAIN]
     if again:
         yield Message(f"next_step.retry{several(again)}", id=report.id, **together(again))
@@ -159,19 +111,19 @@ def explain(report: Report) -> Iterator[Message]:
         yield Message("next_step.explain", code=code)
 
 
-def together(groups: Sequence[LeftOver]) -> dict[str, object]:
+def together(groups: Sequence[RetryGroup]) -> dict[str, object]:
     """Return the facts of all batches in *groups*: the first numbers, and how many follow."""
     numbers = sorted(n for group in groups for n in group.numbers)
     followers = FollowerCount(total(group.followers for group in groups))
     return {"numbers": Shortened(numbers), "followers": followers}
 
 
-def several(groups: Sequence[LeftOver]) -> str:
+def several(groups: Sequence[RetryGroup]) -> str:
     """Return how the id of a text about *groups* ends."""
     return suffix(sum(len(group.numbers) for group in groups))
 
 
-def in_flight(calls: Iterable[CallInFlight], now: datetime) -> Iterator[Message]:
+def in_flight(calls: Iterable[InFlight], now: datetime) -> Iterator[Message]:
     """Yield the calls that no word stops any more, and those whose worker is gone."""
     for call in calls:
         yield Message(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from broadcast.call.outcomes import MAY_PASS
+from broadcast.call.outcomes import content_stays_refused
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.reasons import Reason
@@ -61,19 +61,16 @@ def _maybe_sent(report: Report) -> bool:
 def _is_content_refused(report: Report) -> bool:
     breaker = report.gate(GateKind.BREAKER)
     if breaker is not None:
-        stays = breaker.errcode not in MAY_PASS
-        return stays and breaker.reason is Reason.CONTENT_REFUSED
+        return content_stays_refused(breaker.reason, breaker.errcode)
     if report.state not in _ENDED or report.recipients["waiting"]:
         return False
     return any(
         line.state is BatchState.REFUSED
-        and line.reason in _FOR_CONTENT
-        and line.errcode not in MAY_PASS
+        and (
+            line.reason is Reason.REVIEW_REFUSED or content_stays_refused(line.reason, line.errcode)
+        )
         for line in report.batch_list
     )
-
-
-_FOR_CONTENT = frozenset({Reason.CONTENT_REFUSED, Reason.REVIEW_REFUSED})
 
 
 def _commands(report: Report) -> Iterator[str]:

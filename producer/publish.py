@@ -62,10 +62,10 @@ class CeleryWaker:
             with self._app.producer_or_acquire() as producer:
                 producer.connection.ensure_connection(max_retries=0, timeout=SOCKET_TIMEOUT_S)
         except Exception as error:  # noqa: BLE001 - as in _send
-            reason = f"{type(error).__name__}: {redact(str(error))}".strip()
+            away = _away(f"{type(error).__name__}: {redact(str(error))}")
         else:
             return
-        raise BrokerAwayError("error.broker.away", reason=reason.splitlines()[0])
+        raise away
 
     def close(self) -> None:
         """Close what was connected."""
@@ -79,15 +79,15 @@ class CeleryWaker:
         try:
             self._app.send_task(name, args=args, queue=names.QUEUE)
         except OperationalError as error:
-            reason = redact(str(error.__cause__ or error)).strip() or type(error).__name__
+            away = _away(redact(str(error.__cause__ or error)).strip() or type(error).__name__)
         # Whatever else a transport ends with, for an option that it does not know or a file that
         # is not there: what was stored stays stored, so the wake-up has failed and nothing more.
         except Exception as error:  # noqa: BLE001 - the kinds are the library's, and not told
-            reason = f"{type(error).__name__}: {redact(str(error))}".strip()
+            away = _away(f"{type(error).__name__}: {redact(str(error))}")
         else:
             return
         # Outside the handler: the library's frames hold the URL.
-        raise BrokerAwayError("error.broker.away", reason=reason.splitlines()[0])
+        raise away
 
     @cached_property
     def _app(self) -> Celery:
@@ -101,3 +101,7 @@ class CeleryWaker:
             **(app.conf.broker_transport_options or {}), **bounds,
         }  # fmt: skip
         return app
+
+
+def _away(reason: str) -> BrokerAwayError:
+    return BrokerAwayError("error.broker.away", reason=reason.strip().splitlines()[0])

@@ -181,7 +181,7 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, waker: Wake
     woken, notices = False, tuple[Message, ...]()
     if not published.scheduled:
         # What waits for its time is launched by beat.
-        woken, notices = _ring(waker, broadcast_id)
+        woken, notices = _wake(waker, broadcast_id)
     return Submitted(
         id=broadcast_id, created=True, scheduled=published.scheduled, now=published.now,
         proof=published.proof, woken=woken, notices=(*prepared.notices, *notices),
@@ -241,14 +241,14 @@ def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, waker: Wake
     woken, notices = False, tuple[Message, ...]()
     scheduled = told.state is BroadcastState.SCHEDULED
     if told.phase is Phase.PLANNING and not scheduled:
-        woken, notices = _ring(waker, broadcast_id)
+        woken, notices = _wake(waker, broadcast_id)
     return Submitted(
         id=broadcast_id, created=False, scheduled=scheduled, now=told.now, proof=None, woken=woken,
         notices=(*prepared.notices, *notices),
     )  # fmt: skip
 
 
-def _ring(waker: Waker, broadcast_id: str) -> tuple[bool, tuple[Message, ...]]:
+def _wake(waker: Waker, broadcast_id: str) -> tuple[bool, tuple[Message, ...]]:
     try:
         waker.wake_planner(broadcast_id)
         passing(Point.SUBMIT_WOKEN)

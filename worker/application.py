@@ -115,7 +115,7 @@ def _compare_clocks(**_: object) -> None:
 
 
 @signals.worker_ready.connect
-def _ring_for_what_was_left(sender: object = None, **_: object) -> None:
+def _wake_for_what_was_left(sender: object = None, **_: object) -> None:
     """Sweep at once: after a crash nothing waits for the next beat."""
     del sender
     from worker import wake  # noqa: PLC0415

@@ -1,6 +1,6 @@
 """Heartbeat: one thread a process renews the leases of all lanes that it drives.
 
-A call may take longer than a lease; whoever drives it shows that he lives. A process that dies
+A call may take longer than a lease; whoever drives it shows that it lives. A process that dies
 stops renewing, and its lanes are free within one lease.
 """
 

@@ -152,7 +152,7 @@ def sweep() -> dict[str, int]:
     with alone(names.SWEEP, "wake") as first:
         told = _wake_again(here) if first else {"plans": 0, "lanes": 0}
     # After the wakes, and each by itself: one that fails each time, or waits for a row, must not
-    # silence the bells of lanes that are marked as woken by then.
+    # keep the wakes from lanes that are marked as woken by then.
     _settle_by_time("hold", lambda: sweeps.hold_expired(here.engine, rules=here.rules))
     _settle_by_time("forget", lambda: sweeps.forget_uploads(here.engine))
     return told

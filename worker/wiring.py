@@ -15,10 +15,9 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Engine
 
+from broadcast import accounts
 from broadcast.accounts import Account
-from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.call.rules import Rules
-from broadcast.call.waits import Waits
 from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.settings import Settings
 from coordination.connection import Connection, connect
@@ -80,9 +79,7 @@ class Parts:
         """
         account = self.accounts.get(name)
         if account is None:
-            raise SettingsError(
-                "error.settings.unknown_account", account=name, names=", ".join(self.accounts)
-            )
+            raise accounts.unknown(name, self.accounts)
         self._meet(account)
         return LaneContext(
             engine=self.engine,
@@ -122,8 +119,8 @@ def parts() -> Parts:
 @functools.cache
 def _build(pid: int) -> Parts:
     settings = Settings.load()
-    accounts = settings.accounts()
-    by_appid = {account.appid: account for account in accounts.values()}
+    by_name = settings.accounts()
+    by_appid = {account.appid: account for account in by_name.values()}
     by_base: dict[str, WeChatClient] = {
         base: WeChatClient(base, pool_size=max(settings.concurrency, 64))
         for base in {account.api_base for account in by_appid.values()}
@@ -136,7 +133,7 @@ def _build(pid: int) -> Parts:
     keys = Keys(prefix=settings.redis_prefix)
     return Parts(
         settings=settings,
-        accounts=accounts,
+        accounts=by_name,
         engine=engine,
         redis=redis,
         tokens=TokenService(
@@ -149,7 +146,7 @@ def _build(pid: int) -> Parts:
         clients=clients,
         # With a connection of its own: a lease must not run out while threads queue for the others.
         heartbeat=Heartbeat(open_engine(url, pool_size=1)),
-        rules=_rules(settings),
+        rules=settings.rules(),
         owner=lane_owner(pid),
     )
 
@@ -166,16 +163,6 @@ def pool_size(concurrency: int) -> int:
     A lane waits for WeChat most of its time, so a third as many as there are threads is plenty.
     """
     return min(max(concurrency // 6, 2), 32)
-
-
-def _rules(settings: Settings) -> Rules:
-    return Rules(
-        waits=Waits(settings.wait_scale),
-        split_depth=settings.split_depth,
-        breaker=CircuitBreaker(
-            refusals=settings.pause_after_refusals, doubts=settings.pause_after_doubts
-        ),
-    )
 
 
 def _tell_drift(engine: Engine, account: Account) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from broadcast.reasons import Reason
+
 
 class Outcome(StrEnum):
     """The closed set of what a call can end as."""
@@ -194,6 +196,11 @@ SPLITTABLE = frozenset({40003, 40031, 43004, 43005, 43019, 46004, 48002, 49003, 
 #: or blocked may come back, a right may be granted, a video may pass its review. All others would
 #: be refused again. (Quota, permission, token and waits never end a batch; it goes on by itself.)
 MAY_PASS = frozenset({43004, 43005, 43019, 45085, 48002, 48008, 48014, 50005})
+
+
+def content_stays_refused(reason: Reason | None, errcode: int | None) -> bool:
+    """Tell whether WeChat refused the content for a cause that stays while the content does."""
+    return reason is Reason.CONTENT_REFUSED and errcode not in MAY_PASS
 
 
 def meaning(endpoint: Endpoint, errcode: int) -> Meaning:

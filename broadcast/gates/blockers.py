@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from broadcast.call.outcomes import MAY_PASS
+from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.path import SendPath
 from broadcast.gates import liveness
 from broadcast.gates.gate import Gate, GateScope, closed
@@ -97,7 +97,7 @@ def _own(report: Report) -> Iterator[Blocker]:
         means = rule(gate.kind)
         command = f"broadcast {means.own or 'status'} {report.id}"
         match gate.kind:
-            case GateKind.BREAKER if not _may_pass(gate.reason, gate.errcode):
+            case GateKind.BREAKER if content_stays_refused(gate.reason, gate.errcode):
                 yield _blocker(gate, means.cause, f"broadcast cancel {report.id}")
             case GateKind.HOLD:
                 yield _blocker(gate, _HOLDS.get(gate.reason, means.cause), command)
@@ -127,15 +127,6 @@ def _scheduled(report: Report, gate: Gate) -> Iterator[Blocker]:
 def _in_doubt(report: Report) -> Blocker:
     resolve = f"broadcast resolve {report.id} --batch N --sent MSG_ID | --not-sent"
     return Blocker(cause=Cause.IN_DOUBT, command=resolve, count=report.batches["in_doubt"])
-
-
-def is_worth_a_resume(blocker: Blocker) -> bool:
-    """Tell whether what paused a broadcast by itself may pass while its content stays."""
-    return _may_pass(blocker.reason, blocker.errcode)
-
-
-def _may_pass(reason: Reason | None, errcode: int | None) -> bool:
-    return reason is not Reason.CONTENT_REFUSED or errcode in MAY_PASS
 
 
 def account_wait(report: Report) -> Blocker | None:

@@ -1,7 +1,8 @@
 """Gates: facts that forbid calls. Several may be closed at once, and none hides another.
 
 A closed gate forbids mass/send and sendall and nothing else. Whether a call may be made is decided
-by :func:`due_at` alone: the claim asks it under its locks, the sweep and the reports ask it too.
+by :func:`due_at` alone: the claim asks it under its locks, and what it gives is stored for the
+sweep. Reports tell of gates by :mod:`broadcast.gates.blockers`.
 """
 
 from __future__ import annotations

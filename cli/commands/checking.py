@@ -10,7 +10,6 @@ import typer
 
 from broadcast import day
 from broadcast.call.outcomes import Endpoint, Outcome, meaning
-from broadcast.call.waits import Waits
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.states import BatchState, BroadcastState
@@ -47,7 +46,7 @@ def ask(
     if everything and broadcast_id is not None:
         raise InputError("error.usage.id_and_all")
     run: Run = context.obj
-    waits = Waits(run.settings.wait_scale)
+    waits = run.settings.rules().waits
     if broadcast_id is None:
         done = audit.audit_all(run.engine, waits=waits)
     else:

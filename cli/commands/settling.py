@@ -9,12 +9,10 @@ import typer
 
 from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.call.retry import RetryVerdict
-from broadcast.call.rules import Rules
-from broadcast.call.waits import Waits
 from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
-from broadcast.reports import Report
-from cli import ledger_facts, waking
+from broadcast.reports import Report, RetryGroup
+from cli import waking
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.group import Command
 from cli.showing import show_what_remains
@@ -25,7 +23,7 @@ from models.ledger import resolves, retries
 from models.ledger.reading import in_flight, reports
 from models.ledger.resolves import Resolved
 from models.ledger.retries import Goes, Retried
-from presentation.next_steps import LeftOver, several, together
+from presentation.next_steps import several, together
 from presentation.words import Code, FollowerCount, Shortened, reason, suffix
 
 app = new_app()
@@ -53,7 +51,7 @@ def resolve(
     unasked = [] if msg_id is None else list(_ask_about(run, broadcast_id, msg_id))
     done = resolves.resolve(
         ledger, broadcast_id, n, msg_id=msg_id, who=who(), why=in_one_line(why),
-        rules=Rules(waits=Waits(run.settings.wait_scale)),
+        rules=run.settings.rules(),
     )  # fmt: skip
     for line in (*unasked, *resolved(broadcast_id, done, msg_id)):
         run.terminal.say(line)
@@ -111,7 +109,7 @@ def retry(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None)
     waking.get_ready(run)
     done = retries.retry(
         ledger, broadcast_id, who=who(), why=in_one_line(why),
-        waits=Waits(run.settings.wait_scale),
+        waits=run.settings.rules().waits,
     )  # fmt: skip
     report, under_way = in_flight.beside_report(ledger, broadcast_id)
     waking.wake(run, report)
@@ -122,8 +120,7 @@ def retry(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None)
 
 def retried(report: Report, done: Retried) -> Iterator[Message]:
     """Yield what was put back, whether the broadcast goes on, and what was left and why."""
-    groups = ledger_facts.left_over(done.placed)
-    again = [group for group in groups if group.verdict is RetryVerdict.AGAIN]
+    again = done.of(RetryVerdict.AGAIN)
     if again:
         yield Message(f"retry.again{several(again)}", id=report.id, **together(again))
     else:
@@ -135,10 +132,10 @@ def retried(report: Report, done: Retried) -> Iterator[Message]:
             id=report.id,
         )  # fmt: skip
     yield _goes(report, done)
-    never = [group for group in groups if group.verdict is RetryVerdict.NEVER_CALLED]
+    never = done.of(RetryVerdict.NEVER_CALLED)
     if done.goes is Goes.ON and never:
         yield Message(f"retry.never_called{several(never)}", **together(never))
-    for group in groups:
+    for group in done.placed:
         if group not in [*again, *never]:
             yield _left(group, report.id)
 
@@ -149,7 +146,7 @@ def _goes(report: Report, done: Retried) -> Message:
     return Message(f"retry.goes.{goes}", id=report.id, account=report.account)
 
 
-def _left(group: LeftOver, broadcast_id: str) -> Message:
+def _left(group: RetryGroup, broadcast_id: str) -> Message:
     return Message(
         f"retry.left.{group.verdict}{several([group])}", reason=reason(group.reason),
         code=Code(group.errcode), id=broadcast_id, **together([group]),

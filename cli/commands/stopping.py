@@ -209,7 +209,7 @@ def _say_what_remains(run: Run, changed: list[str], accounts: list[str]) -> None
         if account in waiting:
             _say_what_waits(run, account, waiting[account])
     lanes = ledger_facts.lanes(ledger)
-    for line in next_steps.in_flight(ledger_facts.calls(under_way), lanes.now):
+    for line in next_steps.in_flight(under_way, lanes.now):
         terminal.say(line)
     for account in accounts:
         # One command lifts both, so a stop is told beside the halt that was put on top of it.

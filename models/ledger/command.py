@@ -1,4 +1,4 @@
-"""A person's command on a broadcast: its lane is held while it is carried out, and it is logged."""
+"""Commands on a broadcast: its lane is held while they are carried out; a person's are logged."""
 
 from __future__ import annotations
 

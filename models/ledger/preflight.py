@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine
 
 from broadcast.accounts import Account
 from broadcast.call import preflight
@@ -10,10 +10,11 @@ from broadcast.call.result import NoAnswer
 from broadcast.call.waits import Waits
 from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
-from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import due, gates, lanes
+from models.ledger.command import run
 from models.ledger.gates import Closing
+from models.ledger.rows import HeldBroadcast
 from models.ledger.transaction import WORKER, write
 
 
@@ -54,15 +55,11 @@ def wait_for_redis(engine: Engine, account: Account) -> None:
 def cannot_be_made(engine: Engine, broadcast_id: str, problem: str) -> None:
     """Hold a broadcast of which no request can be made here: no call, and no word of WeChat's."""
 
-    def work(connection: Connection) -> None:
-        account = connection.execute(
-            select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id)
-        ).scalar_one()
-        lanes.hold(connection, account)
+    def work(connection: Connection, broadcast: HeldBroadcast) -> None:
         held = Closing(
             kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id,
             reason=Reason.REQUEST_NOT_MADE, errmsg=problem,
         )  # fmt: skip
-        gates.close(connection, account, held)
+        gates.close(connection, broadcast.account, held)
 
-    write(engine, work)
+    run(engine, broadcast_id, work)

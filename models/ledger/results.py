@@ -32,8 +32,6 @@ _POLLED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 #: What mass/get says of a job that ended. DELETE is also seen when nobody was left to send to.
 ENDED = frozenset({"SEND_SUCCESS", "DELETE"})
 FAILED = "SEND_FAIL"
-#: Characters of what mass/get says that are kept.
-LONGEST_STATUS = 32
 _AS_WECHAT = Waits()
 
 
@@ -107,7 +105,6 @@ def heard(engine: Engine, asked: Polled, status: str | None, *, waits: Waits) ->
 
     What it said of a msg_id that is the batch's no more changes nothing.
     """
-    status = status and status[:LONGEST_STATUS]
 
     def work(connection: Connection) -> None:
         # Lane, then batch, in the order of everybody who moves a batch that is there: read before

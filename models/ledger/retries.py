@@ -13,14 +13,13 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, Engine, update
 
-from broadcast.call.outcomes import MAY_PASS
+from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import RESUME_OPENS, GateKind
-from broadcast.reasons import Reason
-from broadcast.reports import Did
+from broadcast.reports import Did, RetryGroup
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
@@ -28,7 +27,7 @@ from models.engine import now
 from models.ledger import due, gates, lanes, operator, quotas, transitions
 from models.ledger.command import log_action, run
 from models.ledger.reading import closed_gates, held_rows, possibly_sent, retry_verdicts
-from models.ledger.reading.retry_verdicts import Left, RetryGroup
+from models.ledger.reading.retry_verdicts import Left
 from models.ledger.rows import HeldBroadcast
 
 _AS_WECHAT = Waits()
@@ -57,7 +56,7 @@ class Retried:
 
     def of(self, place: RetryVerdict) -> list[RetryGroup]:
         """Return the groups of one place."""
-        return [group for group in self.placed if group.place is place]
+        return [group for group in self.placed if group.verdict is place]
 
 
 def retry(
@@ -131,7 +130,7 @@ def _go_on(
         return Goes.PAUSED
     if any(gate.kind is GateKind.HOLD for gate in mine):
         return Goes.HELD
-    if any(_content_stays_refused(gate) for gate in mine):
+    if any(content_stays_refused(gate.reason, gate.errcode) for gate in mine):
         return Goes.REFUSED
     gates.open_(connection, broadcast.account, mine, who=who, why=why)
     operator.count_anew(connection, broadcast)
@@ -149,7 +148,3 @@ def _reopen(connection: Connection, broadcast: HeldBroadcast) -> None:
             version=BroadcastRow.version + 1,
         )
     )  # fmt: skip
-
-
-def _content_stays_refused(gate: Gate) -> bool:
-    return gate.reason is Reason.CONTENT_REFUSED and gate.errcode not in MAY_PASS

@@ -24,11 +24,12 @@ from broadcast.states import BatchState, BroadcastState, Phase
 from models.account import AccountRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.ledger import due, lanes, quotas, skips, transitions
+from models.ledger import due, quotas, skips, transitions
+from models.ledger.command import run
 from models.ledger.reading import held_rows, recipients
-from models.ledger.rows import columns, every, one
+from models.ledger.rows import HeldBroadcast, columns, every, one
 from models.ledger.subtract import IDs, are_in, packed, unpacked
-from models.ledger.transaction import WORKER, note, write
+from models.ledger.transaction import WORKER, note
 from models.ledger.uploads import chunk_row
 from models.recipients import ChunkRow
 
@@ -41,7 +42,6 @@ class _Broadcast:
     account: str
     key: str
     content: str
-    phase: Phase
     batch_size: int
 
 
@@ -78,18 +78,14 @@ def shrink(engine: Engine, broadcast_id: str, people: bytes, *, reason: str) -> 
         raise ValueError(f"nobody is left out as {reason!r}")
     wanted = np.unique(unpacked(people))
 
-    def work(connection: Connection) -> int:
-        account = connection.execute(
-            select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id)
-        ).scalar_one()
-        lanes.hold(connection, account)
+    def work(connection: Connection, held: HeldBroadcast) -> int:
+        if held.phase is not Phase.SENDING or not len(wanted):
+            return 0
         query = select(*columns(_Broadcast, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
         broadcast = one(connection, query, _Broadcast)
-        if broadcast.phase is not Phase.SENDING or not len(wanted):
-            return 0
         return _shrink(connection, broadcast, wanted, reason=reason)
 
-    return write(engine, work)
+    return run(engine, broadcast_id, work)
 
 
 def _shrink(connection: Connection, broadcast: _Broadcast, wanted: IDs, *, reason: str) -> int:

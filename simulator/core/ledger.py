@@ -74,7 +74,7 @@ def _grown(counts: _Counts, positions: Numbers) -> _Counts:
 
 @dataclass(slots=True)
 class Ledger:
-    """Counts of one account by follower number (see `simulator.followers`)."""
+    """Counts of one account by follower number (see `simulator.core.followers`)."""
 
     _ever: _Tally = field(default_factory=_Tally)
     _this_month: _Tally = field(default_factory=_Tally)

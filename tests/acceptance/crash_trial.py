@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 SCALE = 1 / 60
 SIZE = BATCHES * BATCH_SIZE
 #: What beat's schedule has.
-RING_EVERY_S = 3
+WAKE_EVERY_S = 3
 AT_ONCE = 12
 STARTING_AT_ONCE = 3
 DIES_WITHIN_S = 90
@@ -164,7 +164,7 @@ class Installation(System):
         return Settings(BROADCAST_ACCOUNTS_FILE=file).accounts()[self._account.name]
 
     def submit(self) -> str:
-        """Store a broadcast to all followers, ringing for nobody; return its id."""
+        """Store a broadcast to all followers, waking nobody; return its id."""
         return submit(self.engine, self.account, self.openids, key="K", batch_size=BATCH_SIZE)
 
     @contextlib.contextmanager
@@ -173,7 +173,7 @@ class Installation(System):
         over = threading.Event()
 
         def wake() -> None:
-            while not over.wait(RING_EVERY_S):
+            while not over.wait(WAKE_EVERY_S):
                 for task in tasks:
                     self.broker.send_task(task, queue=names.QUEUE)
 

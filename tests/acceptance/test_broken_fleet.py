@@ -86,7 +86,7 @@ def test_two_beats_many_sweeps_and_five_workers_send_everything_once(
     assert system.simulator.max_accounts_in_flight() == 3
 
 
-def test_messages_that_come_five_times_and_in_no_order_ring_and_no_more(
+def test_messages_that_come_five_times_and_in_no_order_wake_and_no_more(
     start_system: StartSystem, valkey: Valkey
 ) -> None:
     system = start_system(followers=40, latency_ms=20)

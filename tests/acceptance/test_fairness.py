@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.kit.system import System
 
 BATCHES = 5
-RINGS = 8
+WAKES = 8
 
 
 def test_sixteen_accounts_finish_while_a_slow_one_is_in_its_first_calls_and_three_stand_still(
@@ -72,11 +72,11 @@ def test_an_account_whose_quota_is_slow_to_get_takes_one_thread_however_often_it
     system.simulator.fault("slow", when="before", seconds=4, path=QUOTA)
 
     broadcast_id = line.store("slow")
-    for _ in range(RINGS):
+    for _ in range(WAKES):
         line.wake(broadcast_id)
 
     system.until_state(broadcast_id, "completed", timeout_s=30)
-    worker.wait_for_line(f"Task {names.PLAN}[", times=2 * RINGS)
+    worker.wait_for_line(f"Task {names.PLAN}[", times=2 * WAKES)
     assert len(system.simulator.calls(path=QUOTA)) == 1
     assert system.simulator.ledger()["delivered_max"] == 1
 
@@ -93,12 +93,12 @@ def test_an_account_whose_results_are_slow_to_get_takes_one_thread_however_often
     system.until_state(broadcast_id, "completed", timeout_s=30)
 
     def asked() -> bool:
-        line.ring_for(names.SETTLE, "default")
+        line.wake_for(names.SETTLE, "default")
         states = {batch.state for batch in system.report(broadcast_id).batch_list}
         return states == {BatchState.FINISHED}
 
     until(asked, 30, "the results")
-    assert worker.output.count(f"Task {names.SETTLE}[") > RINGS
+    assert worker.output.count(f"Task {names.SETTLE}[") > WAKES
     assert len(system.simulator.calls(path=MASS_GET)) == 2
 
 
@@ -144,7 +144,7 @@ def test_what_waits_behind_anothers_doubt_says_so_with_until_when_and_the_comman
     doubtful, waits = line.submit("doubtful"), line.submit("waits")
     system.simulator.fault("errcode", errcode=45066, when="before", path=MASS_SEND)
     system.broadcast("unhalt")
-    line.ring_for(names.SEND_BATCH, "default", doubtful)
+    line.wake_for(names.SEND_BATCH, "default", doubtful)
     until(lambda: system.simulator.mass_calls(errcode=45066), 20, "the refusal")
     batch = until(lambda: _unknown(system, doubtful), 20, "its record")
     assert batch is not None
@@ -163,7 +163,7 @@ def test_what_waits_behind_anothers_doubt_says_so_with_until_when_and_the_comman
     assert told[0]["until"] == utc(batch.not_before)
 
     system.broadcast("pause", doubtful)
-    line.ring_for(names.SEND_BATCH, "default", waits)
+    line.wake_for(names.SEND_BATCH, "default", waits)
     system.until_state(waits, "completed", timeout_s=30)
 
 
@@ -223,9 +223,9 @@ class Line:
 
     def wake(self, broadcast_id: str) -> None:
         """Ask the worker to plan it."""
-        self.ring_for(names.PLAN, broadcast_id)
+        self.wake_for(names.PLAN, broadcast_id)
 
-    def ring_for(self, task: str, *of: str) -> None:
+    def wake_for(self, task: str, *of: str) -> None:
         """Ask the worker to do something."""
         with contextlib.closing(CeleryWaker(self.system.valkey.url)) as waker:
             waker._send(task, list(of))

@@ -27,7 +27,7 @@ def test_no_queue_is_read_whose_tasks_do_not_exist() -> None:
     assert [queue.name for queue in celeryconfig.task_queues] == [names.QUEUE]
 
 
-def test_every_ring_of_beat_expires_but_not_where_two_clocks_differ_by_an_hour() -> None:
+def test_every_wake_of_beat_expires_but_not_where_two_clocks_differ_by_an_hour() -> None:
     for entry in celeryconfig.beat_schedule.values():
         period_s = entry["schedule"]
         assert isinstance(period_s, int | float)

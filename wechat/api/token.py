@@ -30,7 +30,31 @@ class TokenReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassicToken(Request[TokenReply]):
+class _TokenRequest(Request[TokenReply]):
+    """What both ways to a token share."""
+
+    timeouts: ClassVar[Timeouts] = _TIMEOUTS
+    needs_token: ClassVar[bool] = False
+    confidential: ClassVar[bool] = True
+
+    appid: str
+    secret: SecretStr
+
+    def read(self, raw: RawReply) -> TokenReply:
+        """Return the token."""
+        reply = success(raw)
+        access_token, expires_in = reply.secret("access_token"), reply.integer("expires_in")
+        if access_token is None or expires_in is None or expires_in <= 0:
+            raise raw.error(TransportKind.GARBAGE, "no access_token or no expires_in")
+        if len(access_token) > LONGEST_TOKEN:
+            size = len(access_token)
+            problem = f"access_token of {size} characters, {LONGEST_TOKEN} can be stored"
+            raise raw.error(TransportKind.GARBAGE, problem)
+        return TokenReply(access_token=access_token, expires_in=expires_in)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassicToken(_TokenRequest):
     """Fetch a new classic token, which supersedes the one before (GET cgi-bin/token).
 
     The old one lives 5 more minutes.
@@ -38,36 +62,21 @@ class ClassicToken(Request[TokenReply]):
 
     method: ClassVar[Literal["GET", "POST"]] = "GET"
     path: ClassVar[str] = "/cgi-bin/token"
-    timeouts: ClassVar[Timeouts] = _TIMEOUTS
-    needs_token: ClassVar[bool] = False
-    confidential: ClassVar[bool] = True
-
-    appid: str
-    secret: SecretStr
 
     def query(self) -> Mapping[str, str | SecretStr]:
         """Return the AppID and its secret."""
         return {"grant_type": _GRANT_TYPE, "appid": self.appid, "secret": self.secret}
 
-    def read(self, raw: RawReply) -> TokenReply:
-        """Return the token."""
-        return _read(raw)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StableToken(Request[TokenReply]):
+class StableToken(_TokenRequest):
     """Fetch the stable token (POST cgi-bin/stable_token): the same one until its last 5 minutes.
 
     *force_refresh* kills it at once and is allowed 20 times a day, 30 s apart.
     """
 
     path: ClassVar[str] = "/cgi-bin/stable_token"
-    timeouts: ClassVar[Timeouts] = _TIMEOUTS
-    needs_token: ClassVar[bool] = False
-    confidential: ClassVar[bool] = True
 
-    appid: str
-    secret: SecretStr
     force_refresh: bool = False
 
     def body(self) -> Body:
@@ -78,18 +87,3 @@ class StableToken(Request[TokenReply]):
                 "force_refresh": self.force_refresh,
             }
         )  # fmt: skip
-
-    def read(self, raw: RawReply) -> TokenReply:
-        """Return the token."""
-        return _read(raw)
-
-
-def _read(raw: RawReply) -> TokenReply:
-    reply = success(raw)
-    access_token, expires_in = reply.secret("access_token"), reply.integer("expires_in")
-    if access_token is None or expires_in is None or expires_in <= 0:
-        raise raw.error(TransportKind.GARBAGE, "no access_token or no expires_in")
-    if len(access_token) > LONGEST_TOKEN:
-        problem = f"access_token of {len(access_token)} characters, {LONGEST_TOKEN} can be stored"
-        raise raw.error(TransportKind.GARBAGE, problem)
-    return TokenReply(access_token=access_token, expires_in=expires_in)

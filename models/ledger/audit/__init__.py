@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from models.ledger.audit.findings import Audit, Check, Finding, Found
-from models.ledger.audit.run import CHECKS, audit, audit_all
+from models.ledger.audit.run import audit, audit_all
 
-__all__ = ["CHECKS", "Audit", "Check", "Finding", "Found", "audit", "audit_all"]
+__all__ = ["Audit", "Check", "Finding", "Found", "audit", "audit_all"]

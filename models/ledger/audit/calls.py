@@ -17,7 +17,7 @@ from broadcast.call.outcomes import Outcome
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.ledger.audit.case import AuditedBatch, Call, Case
-from models.ledger.audit.findings import Check, Finding, Found
+from models.ledger.audit.findings import Finding, Found
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -193,7 +193,6 @@ def msg_ids(case: Case) -> Iterator[Finding]:
                 yield case.finding(Found.TWO_MSG_IDS, batch, msg_ids=listed, state=batch.state)
         elif batch.state in _OWNING and not _fits(batch, next(iter(said), None)):
             yield case.finding(Found.OTHER_MSG_ID, batch, msg_id=batch.msg_id or "-", said=listed)
-    yield from case.faults_of(Check.MSG_IDS)
 
 
 def _named(batch: AuditedBatch) -> set[int]:

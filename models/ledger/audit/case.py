@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
 
 from broadcast.call.outcomes import SAID_ACCEPTED, Outcome, unanswered
 from broadcast.call.path import SendPath
@@ -17,7 +16,7 @@ from broadcast.gates.liveness import Liveness
 from broadcast.plan.chunk import SHRUNK
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
-from models.ledger.audit.findings import Check, Fact, Finding, Found
+from models.ledger.audit.findings import Fact, Finding, Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,10 +191,6 @@ class AuditedRange:
     key: str
 
 
-#: What the database or the lists themselves show: what, of which batch, and its facts.
-Fault: TypeAlias = tuple[Found, int | None, dict[str, Fact]]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lists:
     """What the lists of a broadcast hold."""
@@ -210,7 +205,6 @@ class Lists:
     resolved: str
     #: SHA-256 over the OpenIDs of the list as it was given.
     digest: str
-    faults: Sequence[Fault]
 
     def size(self, name: str | None) -> int:
         """Return how many OpenIDs a list holds."""
@@ -239,7 +233,8 @@ class Case:
     lists: Lists
     #: By reason.
     skipped: Mapping[str, int]
-    faults: Sequence[Fault]
+    #: What was seen while it was read.
+    findings: Sequence[Finding]
 
     @property
     def own_gates(self) -> Sequence[AuditedGate]:
@@ -261,12 +256,6 @@ class Case:
     def leaves(self) -> Sequence[AuditedBatch]:
         """The batches that were not split."""
         return [batch for batch in self.batches if batch.state is not BatchState.SPLIT]
-
-    def faults_of(self, check: Check) -> Iterator[Finding]:
-        """Yield what was seen of a check while the case was read."""
-        for found, n, facts in (*self.lists.faults, *self.faults):
-            if found.check is check:
-                yield self.finding(found, n, **facts)
 
     def finding(
         self, found: Found, batch: AuditedBatch | int | None = None, **facts: Fact

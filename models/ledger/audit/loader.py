@@ -31,16 +31,15 @@ from models.ledger.audit.case import (
     AuditedLane,
     Call,
     Case,
-    Fault,
     Lists,
     Moved,
 )
-from models.ledger.audit.findings import Found
+from models.ledger.audit.findings import Finding, Found
 from models.ledger.reading import driven
 from models.ledger.rows import columns, every, first, one
 from models.recipients import Skipped
 
-_NO_LISTS = Lists(sizes={}, marks={}, ranges={}, resolved=ASKED, digest="", faults=())
+_NO_LISTS = Lists(sizes={}, marks={}, ranges={}, resolved=ASKED, digest="")
 
 
 def load(connection: Connection, broadcast_id: str, waits: Waits) -> Case | None:
@@ -60,11 +59,10 @@ def load(connection: Connection, broadcast_id: str, waits: Waits) -> Case | None
         row=row, now=now(connection), waits=waits, lane=one(connection, lane, AuditedLane),
         signs=driven.signs_of_life(connection, row.account), gates=_gates(connection, row, batches),
         batches=batches, moves=moves[None], lists=_NO_LISTS,
-        skipped=_skipped(connection, broadcast_id),
-        faults=[*_held(connection, row), *_shared(connection, broadcast_id)],
+        skipped=_skipped(connection, broadcast_id), findings=(),
     )  # fmt: skip
-    lists = recipients.read(connection, row, batches, planned=case.is_planned)
-    return replace(case, lists=lists)
+    found = [*_held(connection, case), *_shared(connection, case)]
+    return recipients.read(connection, replace(case, findings=found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,20 +144,20 @@ def _skipped(connection: Connection, broadcast_id: str) -> dict[str, int]:
     return {reason: count for reason, count in rows}  # noqa: C416 - rows are not pairs to mypy
 
 
-def _held(connection: Connection, row: AuditedBroadcast) -> Iterator[Fault]:
+def _held(connection: Connection, case: Case) -> Iterator[Finding]:
     """Yield days of which it holds fewer than no calls, or any although it has ended."""
-    wrong = Reservation.calls != 0 if row.phase is Phase.ENDED else Reservation.calls < 0
+    wrong = Reservation.calls != 0 if case.row.phase is Phase.ENDED else Reservation.calls < 0
     query = select(Reservation.calls, Reservation.day).where(wrong)
-    for held in connection.execute(query.where(Reservation.broadcast_id == row.id)).mappings():
-        yield Found.RESERVED, None, dict(held)
+    for held in connection.execute(query.where(Reservation.broadcast_id == case.row.id)).mappings():
+        yield case.finding(Found.RESERVED, **held)
 
 
-def _shared(connection: Connection, broadcast_id: str) -> Iterator[Fault]:
+def _shared(connection: Connection, case: Case) -> Iterator[Finding]:
     """Yield the msg_ids of accepted batches that another batch of the account owns as well."""
     other = aliased(Batch)
     named = select(
         Batch.n, other.msg_id, other.broadcast_id.label("owner"), other.n.label("other")
-    ).where(Batch.broadcast_id == broadcast_id)
+    ).where(Batch.broadcast_id == case.row.id)
     by_batch = named.join(
         other,
         and_(other.account == Batch.account, other.msg_id == Batch.msg_id, other.id != Batch.id),
@@ -178,4 +176,4 @@ def _shared(connection: Connection, broadcast_id: str) -> Iterator[Fault]:
     )  # fmt: skip
     for row in connection.execute(by_batch.union(by_reply)).mappings():
         facts = dict(row)
-        yield Found.SHARED_MSG_ID, facts.pop("n"), facts
+        yield case.finding(Found.SHARED_MSG_ID, facts.pop("n"), **facts)

@@ -23,15 +23,8 @@ from broadcast import openid, plan
 from broadcast.call import clientmsgid
 from broadcast.plan.chunk import ASKED, LEFT, SHRUNK, cut_out, name_of
 from broadcast.plan.subtraction import REASONS
-from broadcast.states import BatchState
-from models.ledger.audit.case import (
-    AuditedBatch,
-    AuditedBroadcast,
-    AuditedRange,
-    Fault,
-    Lists,
-)
-from models.ledger.audit.findings import Fact, Found
+from models.ledger.audit.case import AuditedBatch, AuditedBroadcast, AuditedRange, Case, Lists
+from models.ledger.audit.findings import Fact, Finding, Found
 from models.ledger.rows import columns
 from models.recipients import ChunkRow
 
@@ -67,23 +60,24 @@ def unpacked(packed: bytes) -> IDs:
     return np.frombuffer(openid.unpack(packed[:whole]), _ID)
 
 
-def read(
-    connection: Connection, row: AuditedBroadcast, batches: Sequence[AuditedBatch], *, planned: bool
-) -> Lists:
-    """Look at all chunks of a broadcast once. Its batches count if it is *planned*."""
-    look = _Look()
+def read(connection: Connection, case: Case) -> Case:
+    """Return *case* with its lists, whose chunks are all looked at once, and what is wrong there.
+
+    Its batches count if it is planned.
+    """
+    row, planned, look = case.row, case.is_planned, _Look(case)
     ranges = {
         batch.id: _range(row, packed)
         for name, stored in _by_list(connection, row.id)
-        for batch, packed in _cut(look.over(stored), _on_list(batches, name))
+        for batch, packed in _cut(look.over(stored), _on_list(case.batches, name))
     }
     run = row.subtraction
     found = Lists(
-        sizes=look.sizes | _by_reason(look.sizes, run), ranges=ranges, faults=look.faults,
+        sizes=look.sizes | _by_reason(look.sizes, run), ranges=ranges,
         marks=look.marks | _by_reason(look.marks, run), digest=look.digest.hexdigest(),
         resolved=ASKED if run is None else name_of(LEFT, run),
     )  # fmt: skip
-    leaves = [batch for batch in batches if planned and batch.state is not BatchState.SPLIT]
+    leaves = case.leaves if planned else ()
     if planned:
         doubtful = 0 if _are_apart(leaves, look) else sum(batch.size or 0 for batch in leaves)
     else:
@@ -91,7 +85,8 @@ def read(
     owned = functools.partial(
         _owned, connection, row.id, leaves=leaves, lists=None if planned else found
     )
-    return replace(found, faults=[*look.faults, *_twice(owned, doubtful)])
+    seen = [*case.findings, *look.findings, *_twice(case, owned, doubtful)]
+    return replace(case, lists=found, findings=seen)
 
 
 def _by_reason(lists: Counter[str], run: str | None) -> dict[str, int]:
@@ -107,12 +102,13 @@ def _by_reason(lists: Counter[str], run: str | None) -> dict[str, int]:
 class _Look:
     """What is seen of the lists while they pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, case: Case) -> None:
+        self.case = case
         self.sizes: Counter[str] = Counter()
         self.marks: Counter[str] = Counter()
         #: Whether each OpenID of a list is larger than the one before.
         self.rises: defaultdict[str, bool] = defaultdict(lambda: True)
-        self.faults: list[Fault] = []
+        self.findings: list[Finding] = []
         self.digest = hashlib.sha256()
 
     def over(self, stored: Iterable[_Stored]) -> Iterator[_Piece]:
@@ -135,11 +131,11 @@ class _Look:
         at, whole = self.sizes[chunk.list], len(ids) * openid.PACKED_LENGTH == len(chunk.openids)
         if not whole or (chunk.start, chunk.size) != (at, len(ids)):
             facts = where | {"said": chunk.size, "counted": len(ids), "before": at}
-            self.faults.append((Found.SIZE, None, facts))
+            self.findings.append(self.case.finding(Found.SIZE, None, **facts))
         said, real = (chunk.first_openid, chunk.last_openid), (_text(ids[:1]), _text(ids[-1:]))
         if said != real:
             facts = where | {"said": " … ".join(said), "real": " … ".join(real)}
-            self.faults.append((Found.EDGES, None, facts))
+            self.findings.append(self.case.finding(Found.EDGES, None, **facts))
 
 
 def _by_list(connection: Connection, broadcast_id: str) -> Iterator[tuple[str, Iterator[_Stored]]]:
@@ -243,7 +239,9 @@ def _owned(
             yield from ((0, unpacked(packed)) for _, packed in pieces)
 
 
-def _twice(owned: Callable[[], Iterator[tuple[int, IDs]]], size: int) -> Iterator[Fault]:
+def _twice(
+    case: Case, owned: Callable[[], Iterator[tuple[int, IDs]]], size: int
+) -> Iterator[Finding]:
     """Yield which batches share OpenIDs, of *size* of which order proves nothing."""
     slices = -(-size // SORTED_AT_ONCE)
     counts: Counter[tuple[int, int]] = Counter()
@@ -255,9 +253,9 @@ def _twice(owned: Callable[[], Iterator[tuple[int, IDs]]], size: int) -> Iterato
     for n, other in sorted(counts):
         facts: dict[str, Fact] = {"count": counts[n, other], "example": examples[n, other]}
         if n:
-            yield Found.TWICE, n, facts | {"other": other}
+            yield case.finding(Found.TWICE, n, other=other, **facts)
         else:
-            yield Found.LISTED_TWICE, None, facts
+            yield case.finding(Found.LISTED_TWICE, None, **facts)
 
 
 def _are_apart(leaves: Sequence[AuditedBatch], look: _Look) -> bool:

@@ -7,7 +7,8 @@ memory holds one of them. The number of statements does not grow with its batche
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from sqlalchemy import Engine, func, select
 
@@ -20,25 +21,17 @@ from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger.audit import calls, lanes, loader, sets, stops, stuck
 from models.ledger.audit.case import Case
-from models.ledger.audit.findings import Audit, Check, Finding, Found
+from models.ledger.audit.findings import Audit, Finding, Found
 from models.ledger.reading import known
 from models.ledger.transaction import read, snapshot
 from models.ledger.uploads import GIVEN_UP_AFTER
 
-#: What is asked of each broadcast; :attr:`Check.OVERLAPS` is asked of each account.
-CHECKS: Mapping[Check, Callable[[Case], Iterator[Finding]]] = {
-    Check.SETS: sets.check,
-    Check.ONCE: sets.once,
-    Check.HALVES: sets.halves,
-    Check.MSG_IDS: calls.msg_ids,
-    Check.CALLS: calls.check,
-    Check.KEYS: sets.keys,
-    Check.STOPS: stops.check,
-    Check.GATES: stops.gates,
-    Check.MOVES: stops.moves,
-    Check.STUCK: stuck.check,
-    Check.CLOCK: stops.clock,
-}
+#: What is asked of each broadcast, beside what shows while it is read. A lane is asked for its
+#: overlaps, and for what of calls, gates, stuck and clock is its own.
+_CHECKS: Sequence[Callable[[Case], Iterator[Finding]]] = (
+    sets.check, sets.halves, calls.msg_ids, calls.check, sets.keys, stops.check, stops.gates,
+    stops.moves, stuck.check, stops.clock,
+)  # fmt: skip
 
 
 def audit(engine: Engine, broadcast_id: str, *, waits: Waits) -> Audit:
@@ -85,9 +78,8 @@ def _broadcast(engine: Engine, broadcast_id: str, waits: Waits, *, into: Audit) 
     into.openids += case.lists.size(ASKED)
     into.batches += len(case.batches)
     into.calls += sum(len(batch.calls) for batch in case.batches)
-    for check in CHECKS.values():
-        for finding in check(case):
-            into.add(finding)
+    for finding in chain(case.findings, *(check(case) for check in _CHECKS)):
+        into.add(finding)
 
 
 def _lane(engine: Engine, account: str, broadcast_id: str | None, *, into: Audit) -> None:

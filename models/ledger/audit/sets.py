@@ -17,7 +17,7 @@ from broadcast.plan.chunk import ASKED, own_list
 from broadcast.reports import SKIPS
 from broadcast.states import BatchState, BroadcastState, Phase, resting_state
 from models.ledger.audit.case import AuditedBatch, AuditedBroadcast, Case
-from models.ledger.audit.findings import Check, Finding, Found
+from models.ledger.audit.findings import Finding, Found
 
 _SUMS = 1 << 64
 
@@ -45,9 +45,8 @@ def _figures(case: Case) -> Iterator[Finding]:
 
 
 def _lists(case: Case) -> Iterator[Finding]:
-    """Each list is whole, and the one that was given is the one that was asked for."""
+    """The list that was given is the one that was asked for."""
     row, lists = case.row, case.lists
-    yield from case.faults_of(Check.SETS)
     counted = lists.size(ASKED)
     if row.audience_kind == OpenIDs.kind:
         given = row.read - row.malformed - row.duplicate
@@ -119,11 +118,6 @@ def _result(case: Case) -> Iterator[Finding]:
         for batch in case.batches:
             if batch.state in {BatchState.PLANNED, BatchState.UNKNOWN}:
                 yield case.finding(Found.CANCELLED_WAITS, batch, state=batch.state)
-
-
-def once(case: Case) -> Iterator[Finding]:
-    """No follower of the broadcast stands in two batches that may be called."""
-    yield from case.faults_of(Check.ONCE)
 
 
 def halves(case: Case) -> Iterator[Finding]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from broadcast.call.attempts import Attempt
+from broadcast.call.decide import window_end
 from broadcast.call.outcomes import Outcome
 from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.gates import liveness
@@ -40,13 +42,16 @@ def _calling(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
 
 
 def _doubt(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
-    called = [c for c in batch.calls if c.outcome is not Outcome.NOT_CALLED and not c.denied]
-    taken = [call for call in called if call.maybe_sent or call.said_accepted]
+    called = [
+        Attempt(number=call.number, outcome=call.outcome, started_at=call.started_at)
+        for call in batch.calls
+        if call.outcome is not Outcome.NOT_CALLED and not call.denied
+    ]
     if not called:
         return
-    first = (taken or called)[0].started_at
-    end = first + case.waits.scaled(REPEAT_WINDOW)
+    end = window_end(called, case.waits)
     if case.now - end > STUCK:
+        first = end - case.waits.scaled(REPEAT_WINDOW)
         yield case.finding(Found.DOUBT, batch, first=first, end=end)
 
 

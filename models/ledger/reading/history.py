@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
 
 from broadcast.enums import recognised
 from broadcast.events import EventKind
-from broadcast.reports import Did, OperatorAction, OperatorActions
+from broadcast.reasons import Reason
+from broadcast.reports import Conflict, Did, OperatorAction, OperatorActions
 from models.batch import Batch
 from models.event import Event
 from models.ledger.transaction import read
 
 #: Most actions that are returned one by one; earlier ones are counted.
 MOST = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
-    """A reply of WeChat's that said otherwise than the person who had settled a batch."""
-
-    n: int
-    at: datetime
-    #: ``said_sent`` or ``said_not_sent``.
-    word: str
-    msg_id: int | None
 
 
 def operator_actions(
@@ -93,4 +82,5 @@ def conflicts(engine: Engine, broadcast_id: str) -> list[Conflict]:
 
 def _conflict(n: int, at: datetime, detail: str) -> Conflict:
     facts = json.loads(detail)
-    return Conflict(n=n, at=at, word=facts["word"], msg_id=facts["msg_id"])
+    word = recognised(Reason, facts["word"])
+    return Conflict(n=n, at=at, word=word, msg_id=facts["msg_id"])

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 
 from broadcast.gates.gate import Gate, closed
 from broadcast.gates.kinds import FORBID_PLANNING
-from broadcast.reports import Report
+from broadcast.reports import InFlight, Report
 from broadcast.states import BatchState
 from models.account import Lane
 from models.attempt import AttemptRow
@@ -20,20 +20,6 @@ from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger.reading import closed_gates, reports
 from models.ledger.transaction import read, snapshot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InFlight:
-    """A batch that was claimed, and of whose call nothing has been recorded yet."""
-
-    account: str
-    broadcast_id: str
-    n: int
-    size: int | None
-    since: datetime
-    #: Whether its driver still holds the lane. One who lost it may be gone for good, or may bring
-    #: the reply late; until somebody takes the lane over nobody asks WeChat what became of it.
-    driven: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Engine, bindparam, func, select
+from sqlalchemy import Connection, Engine, Row, bindparam, func, select
 
 from broadcast import openid
 from broadcast.errors import InputError
@@ -149,18 +149,22 @@ def _read(engine: Engine, broadcast_id: str, members: Sequence[_Member]) -> Iter
 
 def _members(connection: Connection, broadcast_id: str, name: str) -> list[_Member]:
     """Return the batches of a set; of what is not planned yet, the chunks of its list."""
-    stands = connection.execute(
-        select(BroadcastRow.phase, BroadcastRow.planned).where(
-            BroadcastRow.id == broadcast_id, BroadcastRow.phase != Phase.UPLOADING
-        )
-    ).first()
-    if stands is None:
-        raise known.unknown_id(connection, broadcast_id)
+    stands = _published(connection, broadcast_id)
     there = _batches(connection, broadcast_id) if stands.phase is not Phase.PLANNING else []
     # Nobody is planned where everybody was left out.
     if not there and stands.planned:
         return _unplanned(connection, broadcast_id, name)
     return [member for member in there if set_of(member.state) == name]
+
+
+def _published(connection: Connection, broadcast_id: str) -> Row[Phase, int | None]:
+    query = select(BroadcastRow.phase, BroadcastRow.planned).where(
+        BroadcastRow.id == broadcast_id, BroadcastRow.phase != Phase.UPLOADING
+    )
+    stands = connection.execute(query).first()
+    if stands is None:
+        raise known.unknown_id(connection, broadcast_id)
+    return stands
 
 
 def _batches(connection: Connection, broadcast_id: str) -> list[_Member]:
@@ -201,7 +205,7 @@ def _unplanned(connection: Connection, broadcast_id: str, name: str) -> list[_Me
 def skipped(engine: Engine, broadcast_id: str) -> list[SkippedLines]:
     """Return the lines that were left out, by reason. Raises UnknownIdError."""
     with read(engine) as connection:
-        _members(connection, broadcast_id, SETS[0])
+        _published(connection, broadcast_id)
         rows = connection.execute(
             select(Skipped.reason, Skipped.count.label("lines"), Skipped.sample)
             .where(Skipped.broadcast_id == broadcast_id)

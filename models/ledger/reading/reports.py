@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +26,6 @@ from models.ledger.reading.driven import Place
 from models.ledger.reading.recipients import set_of
 from models.ledger.rows import columns, every, first
 from models.ledger.transaction import read, snapshot
-from models.recipients import Skipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,13 +285,3 @@ def repeats(engine: Engine, broadcast_id: str) -> Sequence[Repeat]:
     )  # fmt: skip
     with read(engine) as connection:
         return every(connection, query, Repeat)
-
-
-def skipped(engine: Engine, broadcast_id: str) -> dict[str, list[tuple[int, str]]]:
-    """Return the first skipped lines of a broadcast by reason, with their line numbers."""
-    with read(engine) as connection:
-        rows = connection.execute(
-            select(Skipped.reason, Skipped.sample).where(Skipped.broadcast_id == broadcast_id)
-        )
-        return {reason: [(line, text) for line, text in json.loads(sample)]
-                for reason, sample in rows}  # fmt: skip

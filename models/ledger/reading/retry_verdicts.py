@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, select
 from broadcast.call.outcomes import Outcome
 from broadcast.call.retry import LEFT_OVER, RetryVerdict, place
 from broadcast.reasons import Reason
-from broadcast.reports import total
+from broadcast.reports import RetryGroup, total
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.batch import Batch
@@ -20,19 +20,8 @@ from models.ledger.rows import columns, every
 from models.ledger.transaction import read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryGroup:
-    """Batches of which the same is to be said."""
-
-    place: RetryVerdict
-    numbers: Sequence[int]
-    followers: int | None
-    reason: Reason | None
-    errcode: int | None
-
-
 def look(engine: Engine, broadcast_id: str) -> list[RetryGroup]:
-    """Return what a retry would find; nothing for a cancelled broadcast that has no doubts."""
+    """Return what a retry would find, were it not refused because the broadcast is cancelled."""
     with read(engine) as connection:
         return grouped(of(connection, broadcast_id))
 
@@ -100,16 +89,14 @@ _Cause = tuple[RetryVerdict, Reason | None, int | None]
 
 def grouped(batches: Sequence[Left]) -> list[RetryGroup]:
     """Put batches together of which the same is to be said."""
-    groups: dict[tuple[RetryVerdict, Reason | None, int | None], list[LeftBatch]] = defaultdict(
-        list
-    )
+    groups: dict[_Cause, list[LeftBatch]] = defaultdict(list)
     for batch in batches:
         told = batch.place not in {RetryVerdict.NEVER_CALLED, RetryVerdict.WAITS}
         cause = (batch.row.reason, batch.row.errcode) if told else (None, None)
         groups[(batch.place, *cause)].append(batch.row)
     return [
         RetryGroup(
-            place=place, numbers=[row.n for row in rows],
+            verdict=place, numbers=[row.n for row in rows],
             followers=total(row.size for row in rows),
             reason=reason, errcode=errcode,
         )

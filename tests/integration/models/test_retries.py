@@ -275,7 +275,7 @@ def test_look_tells_what_a_retry_would_find(engine: Engine) -> None:
     Driver(engine).call(said(43004))
     before = snapshot(engine)
     found = {
-        group.place: list(group.numbers) for group in retry_verdicts.look(engine, broadcast_id)
+        group.verdict: list(group.numbers) for group in retry_verdicts.look(engine, broadcast_id)
     }
     assert found == {RetryVerdict.AGAIN: [1], RetryVerdict.NEVER_CALLED: [2]}
     assert snapshot(engine) == before

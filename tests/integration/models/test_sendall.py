@@ -210,14 +210,16 @@ def test_a_doubt_is_settled_by_a_person_and_retried_by_a_word(engine: Engine) ->
     [doubt] = blockers.of(told)
     assert (doubt.cause, doubt.count) == (Cause.IN_DOUBT, 1)
     [group] = retry_verdicts.look(engine, broadcast_id)
-    assert (group.place, group.numbers, group.followers) == (RetryVerdict.IN_DOUBT, [1], None)
+    assert (group.verdict, group.numbers, group.followers) == (RetryVerdict.IN_DOUBT, [1], None)
 
     resolved = resolves.resolve(engine, broadcast_id, 1, msg_id=None, who=WHO)
 
     assert (resolved.size, resolved.state) == (None, BatchState.REFUSED)
     assert ledger.batch(engine, broadcast_id).reason is Reason.SAID_NOT_SENT
     retried = retries.retry(engine, broadcast_id, who=WHO)
-    assert [(group.place, group.numbers) for group in retried.placed] == [(RetryVerdict.AGAIN, [1])]
+    assert [(group.verdict, group.numbers) for group in retried.placed] == [
+        (RetryVerdict.AGAIN, [1])
+    ]
     driver.call(answered(0, msg_id=7))
     assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
 

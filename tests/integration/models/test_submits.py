@@ -18,7 +18,7 @@ from broadcast.reasons import Reason
 from broadcast.states import BroadcastState, Phase
 from models import Base, BroadcastRow, ChunkRow, Reservation, Skipped, Submission
 from models.ledger import operator, plans, submits, sweeps, uploads
-from models.ledger.reading import reports
+from models.ledger.reading import recipients, reports
 from models.ledger.reading.next_work import Kind
 from presentation.texts import LANGUAGES, Texts
 from tests.kit import ledger
@@ -317,7 +317,8 @@ def test_skipped_lines_are_kept_with_their_reason(engine: Engine) -> None:
         size=20, batches=2, malformed=(2, [(3, "没有"), (9, "x,y")]), duplicate=(1, [(4, "oA")])
     )
     submits.publish(engine, broadcast_id, text, figures=what, terms=TERMS, quota=None)
-    assert reports.skipped(engine, broadcast_id) == {
+    skipped = recipients.skipped(engine, broadcast_id)
+    assert {one.reason: one.lines for one in skipped} == {
         "malformed": [(3, "没有"), (9, "x,y")],
         "duplicate": [(4, "oA")],
     }

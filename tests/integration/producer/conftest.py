@@ -34,8 +34,8 @@ class QuotaStub:
 
 
 @dataclass
-class BellStub:
-    """Remembers for what it rang; can be away."""
+class WakerStub:
+    """Remembers for what it woke; can be away."""
 
     away: bool = False
     woken: list[str] = field(default_factory=list)

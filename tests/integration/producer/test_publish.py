@@ -22,7 +22,7 @@ from tests.servers.valkey import Valkey
 SECONDS = 6
 
 
-def test_a_ring_is_a_message_by_name_with_the_id_alone(valkey: Valkey) -> None:
+def test_a_wake_is_a_message_by_name_with_the_id_alone(valkey: Valkey) -> None:
     with closing(CeleryWaker(valkey.url)) as waker:
         waker.wake_planner("20261125-abcdef")
 
@@ -32,7 +32,7 @@ def test_a_ring_is_a_message_by_name_with_the_id_alone(valkey: Valkey) -> None:
     assert json.loads(b64decode(message["body"]))[0] == ["20261125-abcdef"]
 
 
-def test_a_ring_through_rabbitmq_arrives(rabbitmq_url: str) -> None:
+def test_a_wake_through_rabbitmq_arrives(rabbitmq_url: str) -> None:
     from kombu import Connection
 
     with closing(CeleryWaker(rabbitmq_url)) as waker:
@@ -109,7 +109,7 @@ def test_a_refusing_broker_is_told_at_once(scheme: str) -> None:
         ("rediss://:hunter2secret@127.0.0.1:1/0?ssl_cert_reqs=x", "KeyError"),
     ],
 )
-def test_a_ring_that_fails_in_an_unexpected_way_has_not_woken(url: str, cause: str) -> None:
+def test_a_wake_that_fails_in_an_unexpected_way_has_not_woken(url: str, cause: str) -> None:
     with closing(CeleryWaker(url)) as waker, pytest.raises(BrokerAwayError) as caught:
         waker.wake_planner("x")
 
@@ -130,7 +130,7 @@ def test_a_silent_broker_is_given_up_on(valkey: Valkey, tcp_proxy: MakeProxy) ->
     assert time.monotonic() - begun < SECONDS
 
 
-def test_neither_celery_nor_worker_is_imported_before_a_ring() -> None:
+def test_neither_celery_nor_worker_is_imported_before_a_wake() -> None:
     program = (
         "import sys, producer.publish, producer.submit, cli.commands.looking\n"
         "producer.publish.CeleryWaker('redis://localhost/0')\n"

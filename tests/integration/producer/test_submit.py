@@ -24,11 +24,11 @@ from broadcast.states import BroadcastState
 from models import BroadcastRow, ChunkRow, Reservation
 from models.engine import now, open_engine
 from models.ledger import submits, sweeps, uploads
-from models.ledger.reading import reports
+from models.ledger.reading import recipients, reports
 from producer import audience as audiences
 from producer.submit import prepare, store, submit
 from tests.integration.models.still_clock import StillClock
-from tests.integration.producer.conftest import BellStub, QuotaStub, openids, order
+from tests.integration.producer.conftest import QuotaStub, WakerStub, openids, order
 from tests.kit.openids import split
 
 
@@ -51,13 +51,13 @@ def send(engine: Engine, wanted: Any, people: list[str], **ports: Any) -> Any:
     with audiences.read(people) as audience:
         return submit(
             wanted, audience, engine=engine, quota=ports.get("quota") or QuotaStub(),
-            waker=ports.get("waker") or BellStub(),
+            waker=ports.get("waker") or WakerStub(),
         )  # fmt: skip
 
 
 def test_a_broadcast_is_stored_whole_and_woken_for(engine: Engine, account: Account) -> None:
     people = openids(1001)
-    waker = BellStub()
+    waker = WakerStub()
 
     made = send(engine, order(account, batch_size=300), [*people, people[7], "bad"], waker=waker)
 
@@ -68,7 +68,8 @@ def test_a_broadcast_is_stored_whole_and_woken_for(engine: Engine, account: Acco
     assert told.audience == dict.fromkeys(told.audience, 0) | {
         "read": 1003, "malformed": 1, "duplicate": 1, "planned": 1001,
     }  # fmt: skip
-    assert reports.skipped(engine, made.id) == {
+    skipped = recipients.skipped(engine, made.id)
+    assert {one.reason: one.lines for one in skipped} == {
         "malformed": [(1003, "bad")], "duplicate": [(1002, people[7])],
     }  # fmt: skip
     with engine.connect() as connection:
@@ -86,7 +87,7 @@ def test_a_broadcast_is_stored_whole_and_woken_for(engine: Engine, account: Acco
 def test_the_same_key_and_body_bring_the_same_broadcast(engine: Engine, account: Account) -> None:
     people, quota = openids(5), QuotaStub()
     first = send(engine, order(account), people)
-    waker = BellStub()
+    waker = WakerStub()
 
     second = send(engine, order(account), list(reversed(people)), quota=quota, waker=waker)
 
@@ -105,7 +106,7 @@ def test_a_key_whose_broadcast_is_gone_brings_its_id_and_sends_nothing(
         for table in (ChunkRow, Reservation):
             connection.execute(delete(table).where(table.broadcast_id == first.id))
         connection.execute(delete(BroadcastRow).where(BroadcastRow.id == first.id))
-    waker = BellStub()
+    waker = WakerStub()
 
     second = send(engine, order(account), openids(5), waker=waker)
 
@@ -132,7 +133,7 @@ def test_what_was_submitted_while_a_person_was_asked_is_found(
     with audiences.read(openids(5)) as audience:
         prepared = prepare(order(account), audience, engine=engine, quota=QuotaStub())
         first = send(engine, order(account), openids(5))
-        waker = BellStub()
+        waker = WakerStub()
 
         second = store(prepared, audience, engine=engine, waker=waker)
 
@@ -255,10 +256,10 @@ def test_with_wechat_away_it_is_stored_unproved_and_says_so(
     assert counts(engine) == (1, 1)
 
 
-def test_with_the_broker_away_it_is_stored_and_the_sweep_will_ring(
+def test_with_the_broker_away_it_is_stored_and_the_sweep_will_wake(
     engine: Engine, account: Account
 ) -> None:
-    made = send(engine, order(account), openids(5), waker=BellStub(away=True))
+    made = send(engine, order(account), openids(5), waker=WakerStub(away=True))
 
     assert (made.created, made.woken) == (True, False)
     assert [n.id for n in made.notices] == ["notice.submit.not_woken"]
@@ -266,7 +267,7 @@ def test_with_the_broker_away_it_is_stored_and_the_sweep_will_ring(
 
 
 def test_a_scheduled_broadcast_is_not_woken_for(engine: Engine, account: Account) -> None:
-    waker, at = BellStub(), datetime.now(UTC) + timedelta(hours=2)
+    waker, at = WakerStub(), datetime.now(UTC) + timedelta(hours=2)
 
     made = send(engine, order(account, scheduled_at=at), openids(5), waker=waker)
 
@@ -319,7 +320,7 @@ def test_a_time_that_is_past_by_the_databases_clock_is_refused_at_the_door(
 def test_a_broadcast_whose_time_passed_before_it_was_published_is_woken_for_at_once(
     engine: Engine, account: Account
 ) -> None:
-    waker, at = BellStub(), datetime.now(UTC) + timedelta(hours=2)
+    waker, at = WakerStub(), datetime.now(UTC) + timedelta(hours=2)
     with audiences.read(openids(5)) as audience:
         wanted = order(account, scheduled_at=at)
         prepared = prepare(wanted, audience, engine=engine, quota=QuotaStub())
@@ -335,7 +336,7 @@ def test_a_scheduled_broadcast_whose_time_has_come_is_woken_for_when_it_is_submi
     still: tuple[Engine, StillClock], account: Account
 ) -> None:
     engine, clock = still
-    waker, wanted = BellStub(), order(account, scheduled_at=clock.now + timedelta(hours=2))
+    waker, wanted = WakerStub(), order(account, scheduled_at=clock.now + timedelta(hours=2))
     first = send(engine, wanted, openids(5), waker=waker)
     assert send(engine, wanted, openids(5), waker=waker).woken is False
     clock.pass_(timedelta(hours=2, seconds=1))
@@ -417,5 +418,5 @@ def test_preparing_stores_nothing(engine: Engine, account: Account) -> None:
         assert prepared.proof is not None
         assert (prepared.proof.fit, prepared.proof.free) == (plan.Fit.FITS, 100)
         assert counts(engine) == (0, 0)
-        made = store(prepared, audience, engine=engine, waker=BellStub())
+        made = store(prepared, audience, engine=engine, waker=WakerStub())
     assert made.created

@@ -44,7 +44,7 @@ def test_an_event_of_a_task_is_sent_by_its_own_policy(valkey: Valkey) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_an_event_of_a_worker_waits_for_no_answer_and_a_ring_does(
+def test_an_event_of_a_worker_waits_for_no_answer_and_a_wake_does(
     rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy
 ) -> None:
     """What waits for it would read the connection beside the worker's loop."""

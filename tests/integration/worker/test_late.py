@@ -36,7 +36,7 @@ def wake(task: str, *args: object, age: timedelta, **kwargs: object) -> late.Req
 OLD = timedelta(minutes=30)
 
 
-def test_of_many_rings_that_seem_too_old_one_of_a_kind_is_taken() -> None:
+def test_of_many_wakes_that_seem_too_old_one_of_a_kind_is_taken() -> None:
     night = [wake(names.SWEEP, age=OLD) for _ in range(50)]
     dropped = [each.revoked() for each in night]
     assert dropped == [False, *(True for _ in range(49))]
@@ -48,17 +48,17 @@ def test_of_many_rings_that_seem_too_old_one_of_a_kind_is_taken() -> None:
     assert not wake(names.REFRESH_TOKEN, age=OLD, only_expiring=True).revoked()
 
 
-def test_a_ring_for_one_account_takes_no_turn_of_another() -> None:
+def test_a_wake_for_one_account_takes_no_turn_of_another() -> None:
     assert not wake(names.SETTLE, "a", age=OLD).revoked()
     assert not wake(names.SETTLE, "b", age=OLD).revoked()
     assert wake(names.SETTLE, "a", age=OLD).revoked()
 
 
-def test_a_ring_that_is_not_too_old_is_taken_whatever_was_taken_before() -> None:
+def test_a_wake_that_is_not_too_old_is_taken_whatever_was_taken_before() -> None:
     assert not any(wake(names.SWEEP, age=age).revoked() for age in (OLD, -OLD, -OLD))
 
 
-def test_the_next_ring_of_a_kind_is_taken_after_less_than_the_shortest_period_of_beat(
+def test_the_next_wake_of_a_kind_is_taken_after_less_than_the_shortest_period_of_beat(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [100.0]

@@ -66,7 +66,7 @@ def unable(*_: object) -> None:
 
 
 @pytest.mark.parametrize("task", ["broadcast.plan", "broadcast.send_batch", "broadcast.settle"])
-def test_ring_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_until_it_went_round(
+def test_wake_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_until_it_went_round(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, task: str
 ) -> None:
     passed: list[tuple[tuple[object, ...], dict[str, object]]] = []
@@ -91,7 +91,7 @@ def test_ring_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
     ]
 
 
-def test_poll_rings_for_results_of_an_account_that_its_worker_lacks(
+def test_poll_wakes_for_results_of_an_account_that_its_worker_lacks(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, woken: list[tuple[object, ...]]
 ) -> None:
     ledger.broadcast(engine, owner=ledger.account("b"))
@@ -140,7 +140,7 @@ def test_account_that_wechat_answers_slowly_keeps_no_other_from_its_token(
     assert not tokens.kept_waiting
 
 
-def test_ring_for_tokens_that_are_being_fetched_takes_no_thread(
+def test_wake_for_tokens_that_are_being_fetched_takes_no_thread(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = Tokens(ledger.account("a").appid, others=0)
@@ -153,7 +153,7 @@ def test_ring_for_tokens_that_are_being_fetched_takes_no_thread(
         assert slow.result(20) == {"a": "ok"}
 
 
-def test_sweep_that_waits_for_a_row_takes_one_thread_and_silences_no_bell(
+def test_sweep_that_waits_for_a_row_takes_one_thread_and_keeps_no_wake_back(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, woken: list[tuple[object, ...]]
 ) -> None:
     wired(engine, monkeypatch, "a")
@@ -175,7 +175,7 @@ def test_sweep_that_waits_for_a_row_takes_one_thread_and_silences_no_bell(
     assert (begun, woken) == (["hold"], [("broadcast.send_batch", "a", broadcast_id)])
 
 
-def test_sweep_rings_although_what_only_time_can_settle_fails(
+def test_sweep_wakes_although_what_only_time_can_settle_fails(
     engine: Engine,
     monkeypatch: pytest.MonkeyPatch,
     woken: list[tuple[object, ...]],

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.path import SendPath
 from broadcast.enums import recognised
 from broadcast.gates import blockers
@@ -158,7 +159,7 @@ def test_a_content_that_stays_refused_is_not_to_be_resumed(errcode: int, command
     one = only(report(own(GateKind.BREAKER, reason=Reason.CONTENT_REFUSED, errcode=errcode)))
 
     assert one.command == command
-    assert blockers.is_worth_a_resume(one) == (command == RESUME)
+    assert content_stays_refused(one.reason, one.errcode) != (command == RESUME)
 
 
 def test_a_pause_by_refusals_says_the_code_and_names_nobody() -> None:

@@ -12,17 +12,10 @@ from broadcast.call.retry import RetryVerdict
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.reasons import Reason
-from broadcast.reports import BatchLine, Report
+from broadcast.reports import BatchLine, Conflict, InFlight, Report, RetryGroup
 from broadcast.states import BatchState, BroadcastState
 from presentation import next_steps, resend
-from presentation.next_steps import (
-    CallInFlight,
-    Circumstances,
-    Conflict,
-    Doubt,
-    LastWord,
-    LeftOver,
-)
+from presentation.next_steps import Circumstances, Doubt
 from presentation.words import Between, FollowerCount, Moment, Shortened, Speaker
 from tests.unit.presentation.reports import EN, ID, NOW, ZH, batch, of_batches, own, refused, report
 
@@ -125,16 +118,16 @@ def test_no_new_broadcast_is_advised_where_it_is_not_needed(of: Report) -> None:
 
 
 def test_what_may_be_called_again_comes_with_the_retry_unless_it_was_cancelled() -> None:
-    again = LeftOver(
+    again = RetryGroup(
         verdict=RetryVerdict.AGAIN, numbers=[2], followers=5, reason=None, errcode=43004
     )
     of = of_batches(S.PARTIAL, TAKEN, refused(2, 43004))
-    word = LastWord(who="cli:ann@desk", why="a typo", at=NOW, moved_to=S.CANCELLED)
+    word = own(GateKind.CANCEL, closed_by="cli:ann@desk", why="a typo", closed_at=NOW)
 
     assert steps(of, left_over=[again])[0] == Message(
         "next_step.retry_one", id=ID, numbers=Shortened([2]), followers=FollowerCount(5)
     )
-    told = steps(of, left_over=[again], last_word=word)
+    told = steps(replace(of, gates=[word]), left_over=[again])
     assert told[0] == Message(
         "next_step.cancelled_by", who=Speaker("cli:ann@desk", "a typo"), at=Moment(NOW, NOW)
     )
@@ -182,7 +175,7 @@ def test_the_codes_of_a_failed_broadcast_come_with_the_command_that_explains_the
 
 @pytest.mark.parametrize("driven", [True, False])
 def test_a_call_under_way_is_told_from_one_whose_worker_is_gone(*, driven: bool) -> None:
-    call = CallInFlight(broadcast_id=ID, n=1, size=5, since=NOW, driven=driven)
+    call = InFlight(account="shop", broadcast_id=ID, n=1, size=5, since=NOW, driven=driven)
     [line] = next_steps.in_flight([call], NOW)
     assert line.id == ("next_step.in_flight" if driven else "next_step.left_behind")
 
