@@ -321,7 +321,7 @@ def test_that_nobody_is_there_is_said_after_a_while_and_not_before(phase: Phase)
 @pytest.mark.parametrize(
     ("lines", "wanted"),
     [
-        ([replace(PLANNED, not_before=SOON)], []),
+        ([replace(PLANNED, not_before=SOON)], [Cause.ACCOUNT_WAITS]),
         ([replace(PLANNED, not_before=NOW - SILENT)], [Cause.NO_WORKER]),
         ([replace(PLANNED, state=BatchState.CALLING)], [Cause.NO_WORKER]),
         ([replace(PLANNED, state=BatchState.ACCEPTED, msg_id=7)], []),
