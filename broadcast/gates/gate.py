@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from broadcast.call.path import SendPath
+from broadcast.enums import is_recognised
 from broadcast.gates.kinds import FORBID_PLANNING, OPEN_BY_TIME, GateKind
 from broadcast.reasons import Reason
 from broadcast.states import Phase
@@ -85,7 +86,15 @@ class Situation:
 
 
 def due_at(situation: Situation) -> datetime | None:
-    """Return from when the call may be made; None: not before something changes."""
+    """Return from when the call may be made; None: not before something changes.
+
+    Never to an interface that only a newer release knows.
+    """
+    return allowed_at(situation) if is_recognised(situation.path) else None
+
+
+def allowed_at(situation: Situation) -> datetime | None:
+    """Return from when a release that knows the interface may make the call; None: as above."""
     if situation.phase is not Phase.SENDING:
         return None
     gates = [gate for gate in situation.gates if gate.concerns(situation.path)]
