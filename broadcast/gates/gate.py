@@ -111,9 +111,13 @@ def plan_due_at(gates: Iterable[Gate], lane_waits_until: datetime | None) -> dat
     """Return from when a published broadcast may be planned; None: never, as it stands.
 
     Planning calls nobody, so it runs under a pause, a hold and a halt. A lane that waits for WeChat
-    could not be told its quota either.
+    could not be told its quota either. What could not be planned is tried again at its resume.
     """
-    return _latest([g for g in gates if g.kind in FORBID_PLANNING], lane_waits_until)
+    return _latest([gate for gate in gates if _forbids_planning(gate)], lane_waits_until)
+
+
+def _forbids_planning(gate: Gate) -> bool:
+    return gate.kind in FORBID_PLANNING or gate.reason is Reason.REQUEST_NOT_MADE
 
 
 def _latest(gates: Iterable[Gate], *waits: datetime | None) -> datetime | None:
