@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from broadcast.call import clientmsgid
 from broadcast.enums import is_recognised
 from broadcast.plan import audience as audiences
-from broadcast.plan.audience import OpenIDs
+from broadcast.plan.audience import Audience, OpenIDs
 from broadcast.plan.chunk import ASKED, own_list
 from broadcast.reports import SKIPS
 from broadcast.states import BatchState, BroadcastState, Phase, resting_state
@@ -48,6 +48,8 @@ def _lists(case: Case) -> Iterator[Finding]:
     """Each list is whole, and the one that was given is the one that was asked for."""
     row, lists = case.row, case.lists
     yield from case.faults_of(Check.SETS)
+    if row.audience_kind in audiences.KINDS and _asked_for(row) is None:
+        yield case.finding(Found.UNREADABLE, kind=row.audience_kind)
     counted = lists.size(ASKED)
     if row.audience_kind == OpenIDs.kind:
         given = row.read - row.malformed - row.duplicate
@@ -58,6 +60,14 @@ def _lists(case: Case) -> Iterator[Finding]:
     elif _is_wechats(row) and (row.planned is not None or counted):
         planned = "-" if row.planned is None else row.planned
         yield case.finding(Found.PLANNED, planned=planned, counted=counted)
+
+
+def _asked_for(row: AuditedBroadcast) -> Audience | None:
+    """Return whom it goes to, as it was asked for; None where the row cannot be read."""
+    try:
+        return audiences.parse(row.audience_kind, row.audience_spec)
+    except (TypeError, ValueError):
+        return None
 
 
 def _is_wechats(row: AuditedBroadcast) -> bool:
@@ -182,7 +192,8 @@ def _made(case: Case, batch: AuditedBatch) -> str | None:
     if not _is_wechats(row):
         there = case.lists.ranges.get(batch.id)
         return there.key if there else None
-    filtered = audiences.filter_of(audiences.parse(row.audience_kind, row.audience_spec))
-    return clientmsgid.derive(
-        appid=row.appid, key=row.key, content=row.content, packed=filtered.encode()
-    )
+    audience = _asked_for(row)
+    if audience is None:
+        return None
+    packed = audiences.filter_of(audience).encode()
+    return clientmsgid.derive(appid=row.appid, key=row.key, content=row.content, packed=packed)

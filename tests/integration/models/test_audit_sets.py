@@ -420,3 +420,15 @@ def test_result_of_a_newer_release_is_no_finding(engine: Engine) -> None:
         connection.exec_driver_sql("UPDATE bc_broadcasts SET result = 'recalled'")
     assert ledger.batch(engine, broadcast_id).state is BatchState.ACCEPTED
     assert found(engine) == set()
+
+
+@pytest.mark.parametrize("stored", ["[1]", "{bad", '{"tag": 2}', "7"])
+def test_audience_that_cannot_be_read_is_found_and_ends_no_audit(
+    engine: Engine, to_wechats_list: str, stored: str
+) -> None:
+    other = ledger.broadcast(engine)
+    change_broadcast(engine, to_wechats_list, audience_spec=stored)
+    change_broadcast(engine, other, read=41)
+
+    assert found(engine) == {Found.UNREADABLE, Found.READ, Found.PLANNED}
+    assert finding(engine, Found.UNREADABLE).broadcast_id == to_wechats_list
