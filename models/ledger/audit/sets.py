@@ -157,7 +157,8 @@ def halves(case: Case) -> Iterator[Finding]:
 def _uneven(batch: AuditedBatch, mine: Sequence[AuditedBatch]) -> tuple[int, int]:
     """Return how many of a batch are in none of its children, and how many in them too many.
 
-    A child with a list of its own lost people after the split: who they are is said by the sets.
+    People left a child with a list of its own after the split, or joined it from elsewhere: that
+    each of them is somewhere, and nobody twice, is said by the sets.
     """
     at, covered = batch.start, 0
     on_list = sorted((one for one in mine if one.list == batch.list), key=lambda one: one.start)
@@ -165,11 +166,9 @@ def _uneven(batch: AuditedBatch, mine: Sequence[AuditedBatch]) -> tuple[int, int
         begin, end = max(at, one.start), min(batch.end, one.end)
         covered += max(0, end - begin)
         at = max(at, end)
-    shrunk = [one for one in mine if one.list == own_list(one.n)]
-    own = sum(one.size or 0 for one in shrunk)
-    missing = (batch.size or 0) - covered - own
-    extra = sum(one.size or 0 for one in mine) - covered - own + max(0, -missing)
-    return (0 if shrunk else max(0, missing)), extra
+    ranges = [one for one in mine if one.list != own_list(one.n)]
+    missing = (batch.size or 0) - covered if ranges == list(mine) else 0
+    return missing, sum(one.size or 0 for one in ranges) - covered
 
 
 def keys(case: Case) -> Iterator[Finding]:
