@@ -155,8 +155,8 @@ _ALL_RECOGNISED = ~exists().where(
 DOUBTFUL = (
     select(*columns(_Next, Batch))
     .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
-    .where(Batch.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING, NO_GATE)
     .where(IS_UNDERSTOOD, Batch.path.in_(_PATHS))
+    .where(Batch.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING, NO_GATE)
     .where(Batch.state == BatchState.UNKNOWN, _ALL_RECOGNISED)
     .order_by(Batch.not_before, Batch.id)
     .limit(1)
@@ -170,8 +170,8 @@ _IS_PLANNED = and_(
 _FIRST = (
     select(BroadcastRow.id)
     .where(BroadcastRow.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING)
-    .where(IS_UNDERSTOOD, NO_GATE)
-    .where(exists().where(Batch.broadcast_id == BroadcastRow.id, _IS_PLANNED))
+    .where(IS_UNDERSTOOD)
+    .where(NO_GATE, exists().where(Batch.broadcast_id == BroadcastRow.id, _IS_PLANNED))
     .order_by(*ORDER)
     .limit(1)
     .scalar_subquery()
