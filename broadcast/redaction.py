@@ -7,9 +7,9 @@ it stands, whatever stands around it.
 
 ``install`` puts both nets under every log record of the process, at the record factory: a filter
 on a logger is not asked for its children's records, and one on a handler is forgotten by the next
-handler. What is *not* caught: fields that a caller adds with ``extra=`` (only ``RedactingFilter``
-on that handler sees them), and the local variables of a traceback that is kept as an object. So a
-package that handles secrets holds them as ``SecretStr`` and lets no foreign traceback out.
+handler. What is *not* caught: fields that a caller adds with ``extra=``, and the local variables of
+a traceback that is kept as an object. So a package that handles secrets holds them as ``SecretStr``
+and lets no foreign traceback out.
 """
 
 from __future__ import annotations
@@ -165,33 +165,6 @@ def redact(text: str) -> str:
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
-
-
-class RedactingFilter(logging.Filter):
-    """Cleans a whole record, its ``extra`` fields too; lets every record through.
-
-    The traceback is kept as text only: handlers that draw one themselves may draw local
-    variables, and those of a HTTP library hold the URL.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Clean *record* in place."""
-        _clean(record)
-        if record.exc_info:
-            record.exc_text = redact(record.exc_text or _traceback(record.exc_info[1]))
-            record.exc_info = None
-        for name, value in record.__dict__.items():
-            if isinstance(value, str):
-                record.__dict__[name] = redact(value)
-        return True
-
-
-def guard(*logger_names: str) -> None:
-    """Put a ``RedactingFilter`` on these loggers, once, with or without ``install``."""
-    for name in logger_names:
-        logger = logging.getLogger(name)
-        if not any(isinstance(present, RedactingFilter) for present in logger.filters):
-            logger.addFilter(RedactingFilter())
 
 
 class _RedactingFactory:

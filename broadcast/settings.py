@@ -36,11 +36,10 @@ from broadcast.accounts import Account, AccountKind, CallsPerMinute, TokenMode
 from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.call.rules import Rules
 from broadcast.call.waits import Waits
-from broadcast.duration import parse_duration
 from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.plan import LARGEST, SMALLEST
-from broadcast.plan.submission import LATE_BY
+from broadcast.plan.submission import LATE_BY, parse_late_by
 from broadcast.url_logins import any_torn, torn
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,7 +126,7 @@ class Settings(BaseSettings):
         3, validation_alias=_env("BROADCAST_PAUSE_AFTER_DOUBTS")
     )
     #: A first call that comes later than this after it was due is held for a person.
-    late_by: Annotated[timedelta, BeforeValidator(parse_duration)] = Field(
+    late_by: Annotated[timedelta, BeforeValidator(parse_late_by)] = Field(
         LATE_BY, validation_alias=_env("BROADCAST_LATE_BY")
     )
     #: Most tasks at once in one worker process; each lane that is sending takes one.

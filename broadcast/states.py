@@ -86,8 +86,6 @@ BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
 #: States in which a batch needs nothing more from a lane. Every other state, one that this release
 #: does not know as well, counts as open.
 BATCH_AT_REST = frozenset({B.ACCEPTED, B.FINISHED, B.REFUSED, B.CANCELLED, B.IN_DOUBT, B.SPLIT})
-#: Something will still happen to them by itself.
-BATCH_OPEN = frozenset(B) - BATCH_AT_REST
 
 
 def move(

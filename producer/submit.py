@@ -97,8 +97,6 @@ class Submitted:
     #: The database's moment of that.
     now: datetime
     proof: plan.Proof | None
-    #: Whether a worker was woken to plan it. If not, the sweep does that when it is due.
-    woken: bool
     notices: tuple[Message, ...]
 
 
@@ -178,22 +176,14 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, waker: Wake
         # Only a note for `quota` and the reports; the broadcast is stored with or without it.
         with contextlib.suppress(OutOfReachError):
             quotas.remember(engine, prepared.body.account, prepared.quota)
-    woken, notices = False, tuple[Message, ...]()
+    notices = tuple[Message, ...]()
     if not published.scheduled:
         # What waits for its time is launched by beat.
-        woken, notices = _wake(waker, broadcast_id)
+        notices = _wake(waker, broadcast_id)
     return Submitted(
         id=broadcast_id, created=True, scheduled=published.scheduled, now=published.now,
-        proof=published.proof, woken=woken, notices=(*prepared.notices, *notices),
+        proof=published.proof, notices=(*prepared.notices, *notices),
     )  # fmt: skip
-
-
-def submit(
-    order: Order, audience: Audience, *, engine: Engine, quota: QuotaSource, waker: Waker
-) -> Submitted:
-    """Prepare and store in one go, for those who have nobody to ask in between."""
-    prepared = prepare(order, audience, engine=engine, quota=quota)
-    return store(prepared, audience, engine=engine, waker=waker)
 
 
 def _publish(
@@ -236,26 +226,27 @@ def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, waker: Wake
     except UnknownIdError:
         return Submitted(
             id=broadcast_id, created=False, scheduled=False, now=prepared.now, proof=None,
-            woken=False, notices=prepared.notices,
+            notices=prepared.notices,
         )  # fmt: skip
-    woken, notices = False, tuple[Message, ...]()
+    notices = tuple[Message, ...]()
     scheduled = told.state is BroadcastState.SCHEDULED
     if told.phase is Phase.PLANNING and not scheduled:
-        woken, notices = _wake(waker, broadcast_id)
+        notices = _wake(waker, broadcast_id)
     return Submitted(
-        id=broadcast_id, created=False, scheduled=scheduled, now=told.now, proof=None, woken=woken,
+        id=broadcast_id, created=False, scheduled=scheduled, now=told.now, proof=None,
         notices=(*prepared.notices, *notices),
     )  # fmt: skip
 
 
-def _wake(waker: Waker, broadcast_id: str) -> tuple[bool, tuple[Message, ...]]:
+def _wake(waker: Waker, broadcast_id: str) -> tuple[Message, ...]:
+    """Wake a planner; return the notice where it cannot be: then the sweep does when it is due."""
     try:
         waker.wake_planner(broadcast_id)
         passing(Point.SUBMIT_WOKEN)
     except BrokerAwayError as error:
         reason = error.facts.get("reason", "")
-        return False, (Message("notice.submit.not_woken", reason=reason),)
-    return True, ()
+        return (Message("notice.submit.not_woken", reason=reason),)
+    return ()
 
 
 def _doubtful(audience: Audience) -> tuple[Message, ...]:

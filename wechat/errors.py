@@ -140,14 +140,11 @@ class APIError(_AnswerError):
     ``errmsg`` is without its rid and hint; ``rid`` is what WeChat's support asks for.
     """
 
-    def __init__(
-        self, *, errcode: int, errmsg: str, rid: str | None, endpoint: str, hint: str | None = None
-    ) -> None:
+    def __init__(self, *, errcode: int, errmsg: str, rid: str | None, endpoint: str) -> None:
         super().__init__()
         self.errcode = errcode
         self.errmsg = errmsg
         self.rid = rid
-        self.hint = hint
         self.endpoint = endpoint
 
     def __str__(self) -> str:

@@ -28,7 +28,7 @@ _EXCERPT_READ, _EXCERPT_SHOWN = 4096, 200  # bytes of a foreign reply, character
 INT64_MAX: Final = 2**63 - 1
 
 _TAIL = re.compile(
-    r",?\s*(?:hint: \[(?P<hint>[^\]]*)\])?\s*(?:rid: (?P<rid>[0-9a-f-]+))?\s*\Z", re.IGNORECASE
+    r",?\s*(?:hint: \[[^\]]*\])?\s*(?:rid: (?P<rid>[0-9a-f-]+))?\s*\Z", re.IGNORECASE
 )
 
 
@@ -77,7 +77,6 @@ class Errmsg:
 
     text: str
     rid: str | None
-    hint: str | None
 
 
 def parse_errmsg(errmsg: str, secrets: Secrets = NO_SECRETS) -> Errmsg:
@@ -86,9 +85,9 @@ def parse_errmsg(errmsg: str, secrets: Secrets = NO_SECRETS) -> Errmsg:
     errmsg = secrets.mask(errmsg).rstrip()
     tail = _TAIL.search(errmsg, max(0, len(errmsg) - _LONGEST_TAIL))
     if tail is None:
-        return Errmsg(text=errmsg[:LONGEST_ERRMSG], rid=None, hint=None)
+        return Errmsg(text=errmsg[:LONGEST_ERRMSG], rid=None)
     text = errmsg[: tail.start()][:LONGEST_ERRMSG]
-    return Errmsg(text=text, rid=tail["rid"], hint=tail["hint"])
+    return Errmsg(text=text, rid=tail["rid"])
 
 
 class Payload:
@@ -192,7 +191,6 @@ def _refuse_errcode(raw: RawReply, reply: Payload) -> None:
             errcode=errcode,
             errmsg=errmsg.text,
             rid=errmsg.rid,
-            hint=errmsg.hint,
             endpoint=raw.endpoint,
         )
 

@@ -219,7 +219,7 @@ class _Drive:
         message = self._prefetch.message(work)
         if message.problem is not None:
             log.error("batch %s of %s: %s", work.n, work.broadcast_id, message.problem)
-            preflight.cannot_be_made(lane.engine, work.broadcast_id, message.problem)
+            preflight.cannot_be_made(lane.engine, work, message.problem)
             return
         # Name, TCP and TLS may take longer than a claim may be old.
         lane.gateway.warm()
@@ -259,18 +259,27 @@ class _Drive:
         return fact
 
     def _message(self, work: Work) -> Message:
+        """Return the message of a batch, or one with the problem that keeps it from being made."""
+        try:
+            return self._lane.gateway.ready(self._read(work))
+        except preflight.UNREADABLE as error:
+            # One bad row must not stop its account's other broadcasts.
+            log.exception("batch %s of %s cannot be read", work.n, work.broadcast_id)
+            problem = preflight.problem_of(error)
+            return Message(openids=b"", content={}, clientmsgid=work.clientmsgid, problem=problem)
+
+    def _read(self, work: Work) -> Message:
         engine = self._lane.engine
         if work.broadcast_id not in self._said:
             self._said[work.broadcast_id] = next_work.said(engine, work.broadcast_id)
         said = self._said[work.broadcast_id]
         packed = next_work.openids(engine, work)
-        message = Message(
+        return Message(
             openids=None if packed is None else openid.unpack(packed),
             filter=None if packed is not None else filter_of(said.audience),
             content=json.loads(said.content),
             clientmsgid=work.clientmsgid,
         )
-        return self._lane.gateway.ready(message)
 
     def _record(self, attempt_id: int, fact: CallResult, *, of: Called) -> Decision:
         """Store the fact, again and again while the database is away: nobody else knows it."""

@@ -42,8 +42,8 @@ def plan(
         return None
     if removals and not _subtract(lane, broadcast, removals):
         return None
-    cuts = plans.cuts_of(lane.engine, broadcast)
-    if not plans.add_batches(lane.engine, broadcast, lane.account, cuts=cuts):
+    cuts = _cut(lane, broadcast)
+    if cuts is None:
         return None
     passing(Point.PLAN_STORED)
     try:
@@ -72,6 +72,20 @@ def plan(
     )
     passing(Point.PLAN_OPENED)
     return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
+
+
+def _cut(lane: LaneContext, broadcast: plans.ToPlan) -> Sequence[plans.Cut] | None:
+    """Store the calls of a plan; return None where it is planned no more, or cannot be."""
+    try:
+        cuts = plans.cuts_of(lane.engine, broadcast)
+        if plans.add_batches(lane.engine, broadcast, lane.account, cuts=cuts):
+            return cuts
+    except preflight.UNREADABLE as error:
+        log.exception("%s cannot be planned", broadcast.id)
+        preflight.cannot_be_planned(
+            lane.engine, broadcast.account, broadcast.id, problem=preflight.problem_of(error)
+        )
+    return None
 
 
 def _subtract(lane: LaneContext, broadcast: plans.ToPlan, removals: Sequence[Removal]) -> bool:

@@ -210,7 +210,8 @@ def meaning(endpoint: Endpoint, errcode: int) -> Meaning:
 
 def scope_of(endpoint: Endpoint, outcome: Outcome, errcode: int | None) -> Scope:
     """Return whom a call concerns that ended as *outcome*, with or without an errcode."""
-    told = MAPS[endpoint].get(errcode) if errcode is not None else None
+    # What a newer release calls has no map here.
+    told = MAPS.get(endpoint, {}).get(errcode) if errcode is not None else None
     if told is not None and told.outcome is outcome:
         return told.scope
     # Whom an outcome of a newer release concerns is that release's to say.

@@ -15,6 +15,7 @@ from broadcast.call.path import SendPath
 from broadcast.gates import liveness
 from broadcast.gates.gate import Gate, GateScope, closed
 from broadcast.gates.kinds import Cause, GateKind, order, rule
+from broadcast.plan import audience as audiences
 from broadcast.reasons import Reason
 from broadcast.reports import LaneView, Report
 from broadcast.states import BATCH_AT_REST, BatchState, Phase
@@ -92,6 +93,8 @@ def _own(report: Report) -> Iterator[Blocker]:
     """Yield what closed the broadcast's own gates: first what is to be fixed, then a pause."""
     if report.phase is Phase.ENDED or report.gate(GateKind.CANCEL):
         return
+    if not audiences.is_understood(report.path, report.audience_kind):
+        yield Blocker(cause=Cause.NEWER_RELEASE, command=f"broadcast status {report.id}")
     own = [gate for gate in report.gates if gate.scope is GateScope.BROADCAST]
     for gate in sorted(own, key=lambda gate: order(gate.kind)):
         means = rule(gate.kind)

@@ -1,7 +1,7 @@
 """From when the sweep may find something to do for each open broadcast of a lane.
 
 It may name a moment too early, which costs a look, and never one too late, which would leave a
-broadcast behind. Only the claim decides, by the same :func:`broadcast.gates.gate.due_at`.
+broadcast behind. Only the claim decides, by :func:`broadcast.gates.gate.due_at`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from broadcast.call.path import SendPath
-from broadcast.gates.gate import ALWAYS, Gate, Situation, due_at, plan_due_at
+from broadcast.gates.gate import ALWAYS, Gate, Situation, allowed_at, plan_due_at
+from broadcast.plan.audience import OpenIDs, is_understood
 from broadcast.states import BatchState, Phase
 
 
@@ -22,6 +23,7 @@ class OpenBroadcast:
     id: str
     phase: Phase
     path: SendPath
+    audience_kind: str = OpenIDs.kind
     gates: Sequence[Gate] = ()
     #: Of its open batches: the first moment by state; a batch that waits for nothing is ALWAYS.
     waits: Mapping[BatchState, datetime] = field(default_factory=dict)
@@ -81,7 +83,8 @@ def _doubts(
     one: OpenBroadcast, gates: Sequence[Gate], lane_waits_until: datetime | None
 ) -> Iterator[_Doubt]:
     waits = one.waits.get(BatchState.UNKNOWN)
-    if waits is None:
+    # What a newer release alone can repeat keeps no call of this one waiting.
+    if waits is None or not is_understood(one.path, one.audience_kind):
         return
     gates_open = _due(one, gates, None, batch=ALWAYS)
     due = _due(one, gates, lane_waits_until, batch=waits)
@@ -92,7 +95,8 @@ def _doubts(
 def _due(
     one: OpenBroadcast, gates: Sequence[Gate], lane: datetime | None, *, batch: datetime
 ) -> datetime | None:
-    return due_at(
+    # An interface that this release does not know may be a newer one's to call: as for states.
+    return allowed_at(
         Situation(
             phase=one.phase, path=one.path, gates=[*gates, *one.gates], lane_waits_until=lane,
             batch_waits_until=batch if batch > ALWAYS else None,

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from broadcast.call.path import SendPath
+from broadcast.enums import is_recognised
 from broadcast.gates.kinds import FORBID_PLANNING, OPEN_BY_TIME, GateKind
 from broadcast.reasons import Reason
 from broadcast.states import Phase
@@ -86,7 +87,15 @@ class Situation:
 
 
 def due_at(situation: Situation) -> datetime | None:
-    """Return from when the call may be made; None: not before something changes."""
+    """Return from when the call may be made; None: not before something changes.
+
+    Never to an interface that only a newer release knows.
+    """
+    return allowed_at(situation) if is_recognised(situation.path) else None
+
+
+def allowed_at(situation: Situation) -> datetime | None:
+    """Return from when a release that knows the interface may make the call; None: as above."""
     if situation.phase is not Phase.SENDING:
         return None
     gates = [gate for gate in situation.gates if gate.concerns(situation.path)]
@@ -103,9 +112,13 @@ def plan_due_at(gates: Iterable[Gate], lane_waits_until: datetime | None) -> dat
     """Return from when a published broadcast may be planned; None: never, as it stands.
 
     Planning calls nobody, so it runs under a pause, a hold and a halt. A lane that waits for WeChat
-    could not be told its quota either.
+    could not be told its quota either. What could not be planned is tried again at its resume.
     """
-    return _latest([g for g in gates if g.kind in FORBID_PLANNING], lane_waits_until)
+    return _latest([gate for gate in gates if _forbids_planning(gate)], lane_waits_until)
+
+
+def _forbids_planning(gate: Gate) -> bool:
+    return gate.kind in FORBID_PLANNING or gate.reason is Reason.REQUEST_NOT_MADE
 
 
 def _latest(gates: Iterable[Gate], *waits: datetime | None) -> datetime | None:

@@ -43,7 +43,7 @@ class Cause(StrEnum):
     NO_WORKER = "no_worker"  #: nobody drives it although it may go on
     #: A call of it began, and the worker that made it is gone; another cause blocks it.
     LEFT_BEHIND = "left_behind"
-    #: A gate of a kind that this release does not know.
+    #: A gate, an interface or an audience that this release does not know.
     NEWER_RELEASE = "newer_release"
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar, TypeAlias
 
 from broadcast.call.path import SendPath
+from broadcast.enums import is_recognised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,15 @@ Audience: TypeAlias = OpenIDs | Followers | Tag | Everyone
 _KINDS: dict[str, type[OpenIDs | Followers | Tag | Everyone]] = {
     kind.kind: kind for kind in (OpenIDs, Followers, Tag, Everyone)
 }
+
+
+#: What this release knows; another kind is for a newer release to plan and to call.
+KINDS = frozenset(_KINDS)
+
+
+def is_understood(path: SendPath, kind: str) -> bool:
+    """Tell whether this release knows an interface and a kind of audience that it read."""
+    return is_recognised(path) and kind in KINDS
 
 
 def spec(audience: Audience) -> str:

@@ -11,10 +11,9 @@ import typer
 
 from broadcast import content as contents
 from broadcast.content import Content
-from broadcast.duration import parse_duration
 from broadcast.errors import InputError
 from broadcast.message import Message
-from broadcast.plan.submission import Terms
+from broadcast.plan.submission import Terms, parse_late_by
 from cli import content_file, showing
 from cli.commands.options import AccountName, AsJSON, UntilWord, new_app
 from cli.following import Until
@@ -94,7 +93,7 @@ def send(
 
 def _late_by(text: str) -> timedelta:
     try:
-        return parse_duration(text)
+        return parse_late_by(text)
     except ValueError:
         raise InputError("error.usage.late_by", text=one_line(text)[:40]) from None
 

@@ -37,9 +37,13 @@ class Due:
 def of_account(connection: Connection, account: str, moment: datetime) -> Sequence[Due]:
     """Return from when something is to be done for each open broadcast of an account."""
     rows = connection.execute(
-        select(BroadcastRow.id, BroadcastRow.phase, BroadcastRow.path, BroadcastRow.due_at).where(
-            BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES)
-        )
+        select(
+            BroadcastRow.id,
+            BroadcastRow.phase,
+            BroadcastRow.path,
+            BroadcastRow.audience_kind,
+            BroadcastRow.due_at,
+        ).where(BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES))
     ).all()
     if not rows:
         return ()
@@ -54,8 +58,8 @@ def of_account(connection: Connection, account: str, moment: datetime) -> Sequen
     found = due_of_lane(
         [
             OpenBroadcast(
-                id=row.id, phase=row.phase, path=row.path, gates=own[row.id],
-                waits=waits.get(row.id, {}),
+                id=row.id, phase=row.phase, path=row.path, audience_kind=row.audience_kind,
+                gates=own[row.id], waits=waits.get(row.id, {}),
             )
             for row in rows
         ],

@@ -33,6 +33,7 @@ from models.ledger import due, gates, lanes, quotas
 from models.ledger.gates import Closing
 from models.ledger.quotas import Wanted
 from models.ledger.reading import closed_gates, recipients
+from models.ledger.reading.next_work import IS_UNDERSTOOD
 from models.ledger.rows import columns, first
 from models.ledger.transaction import WORKER, note, read, write
 
@@ -77,7 +78,7 @@ def to_plan(engine: Engine, broadcast_id: str) -> ToPlan | None:
     Planning calls nobody: it runs under every gate but a cancel and a time that is to come.
     """
     query = select(*columns(ToPlan, BroadcastRow)).where(
-        BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.PLANNING
+        BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.PLANNING, IS_UNDERSTOOD
     )
     with read(engine) as connection:
         found = first(connection, query, ToPlan)

@@ -31,7 +31,7 @@ from broadcast.call.result import CallResult, storable
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.call.settle import Standing, settle
 from broadcast.crashpoints import Point, passing
-from broadcast.enums import is_recognised
+from broadcast.enums import is_recognised, recognised
 from broadcast.errors import IllegalMoveError
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
@@ -271,23 +271,23 @@ def _settle(
 
 
 def _is_understood(batch: HeldBatch, history: Sequence[Attempt]) -> bool:
-    """Tell whether this release knows the state of a batch and all that its calls ended as.
+    """Tell whether this release knows a batch's interface, state and all that its calls ended as.
 
     What a newer release wrote is for that release to decide; the reply itself is stored here.
     """
     outcomes = [attempt.outcome for attempt in history if attempt.outcome is not None]
-    return all(is_recognised(word) for word in (batch.state, *outcomes))
+    return all(is_recognised(word) for word in (batch.path, batch.state, *outcomes))
 
 
 def has_stranger(connection: Connection, batch: HeldBatch) -> bool:
-    """Tell whether a batch has a state, or a call an outcome, that only a newer release knows."""
+    """Tell whether only a newer release knows a batch's interface or state, or a call's outcome."""
     return not _is_understood(batch, history_of(connection, batch))
 
 
 def _standing(batch: HeldBatch) -> Standing:
     return Standing(
         state=batch.state, reason=batch.reason, size=batch.size, depth=batch.depth,
-        cancelled=batch.cancelled, endpoint=Endpoint(batch.path.value),
+        cancelled=batch.cancelled, endpoint=recognised(Endpoint, batch.path.value),
     )  # fmt: skip
 
 

@@ -77,13 +77,10 @@ class HeldBroadcast:
 
     id: str
     account: str
-    key: str
     path: SendPath
     phase: Phase
     result: BroadcastState | None
-    due_at: datetime | None
     planned: int | None
-    calls_planned: int | None
     spread_days: bool
     scheduled_at: datetime | None
     late_by_s: int
@@ -91,7 +88,6 @@ class HeldBroadcast:
     unattended_at: datetime | None
     published_at: datetime | None
     started_at: datetime | None
-    finished_at: datetime | None
     #: A gate of it, its account or a path stands that nobody opened.
     has_gates: bool
     #: The database's moment of the reading.

@@ -29,7 +29,9 @@ FORBIDDEN = {
         *("celery", "requests", "sqlalchemy"),
         *("cli", "models", "presentation", "producer", "simulator", "wechat", "worker"),
     ),
+    "models/ledger": ("models.event",),
     "models/ledger/reading": (
+        "models.event",
         "models.ledger.audit",
         "models.ledger.lanes",
         "models.ledger.records",

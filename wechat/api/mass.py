@@ -32,8 +32,8 @@ _NOT_OF_A_CONTENT: Final = frozenset({"touser", "towxname", "toparty", "filter",
 class MassReply:
     """WeChat's word on a mass send, whatever its errcode: what it means is the caller's to decide.
 
-    ``msg_id`` also comes with 45065 (clientmsgid exist) and exceeds 32 bits; ``rid`` and ``hint``
-    are cut out of the errmsg.
+    ``msg_id`` also comes with 45065 (clientmsgid exist) and exceeds 32 bits; the errmsg is
+    without its rid and hint.
     """
 
     errcode: int
@@ -43,7 +43,6 @@ class MassReply:
     msg_data_id: int | None
     http_status: int
     elapsed_ms: int
-    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +207,6 @@ def _mass_reply(raw: RawReply) -> MassReply:
         errcode=reply.integer("errcode") or 0,
         errmsg=errmsg.text,
         rid=errmsg.rid,
-        hint=errmsg.hint,
         msg_id=_message_id(reply, "msg_id"),
         msg_data_id=_message_id(reply, "msg_data_id"),
         http_status=raw.status,

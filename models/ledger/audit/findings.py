@@ -38,6 +38,7 @@ class Found(StrEnum):
     SKIPPED = "sets.skipped"
     PLANNED = "sets.planned"
     AUDIENCE = "sets.audience"
+    UNREADABLE = "sets.unreadable"
     SIZE = "sets.size"
     EDGES = "sets.edges"
     RANGE = "sets.range"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from broadcast.call import clientmsgid
 from broadcast.enums import is_recognised
 from broadcast.plan import audience as audiences
-from broadcast.plan.audience import OpenIDs
+from broadcast.plan.audience import Audience, OpenIDs
 from broadcast.plan.chunk import ASKED, own_list
 from broadcast.reports import SKIPS
 from broadcast.states import BatchState, BroadcastState, Phase, resting_state
@@ -47,6 +47,8 @@ def _figures(case: Case) -> Iterator[Finding]:
 def _lists(case: Case) -> Iterator[Finding]:
     """The list that was given is the one that was asked for."""
     row, lists = case.row, case.lists
+    if row.audience_kind in audiences.KINDS and _asked_for(row) is None:
+        yield case.finding(Found.UNREADABLE, kind=row.audience_kind)
     counted = lists.size(ASKED)
     if row.audience_kind == OpenIDs.kind:
         given = row.read - row.malformed - row.duplicate
@@ -57,6 +59,14 @@ def _lists(case: Case) -> Iterator[Finding]:
     elif _is_wechats(row) and (row.planned is not None or counted):
         planned = "-" if row.planned is None else row.planned
         yield case.finding(Found.PLANNED, planned=planned, counted=counted)
+
+
+def _asked_for(row: AuditedBroadcast) -> Audience | None:
+    """Return whom it goes to, as it was asked for; None where the row cannot be read."""
+    try:
+        return audiences.parse(row.audience_kind, row.audience_spec)
+    except (TypeError, ValueError):
+        return None
 
 
 def _is_wechats(row: AuditedBroadcast) -> bool:
@@ -141,7 +151,8 @@ def halves(case: Case) -> Iterator[Finding]:
 def _uneven(batch: AuditedBatch, mine: Sequence[AuditedBatch]) -> tuple[int, int]:
     """Return how many of a batch are in none of its children, and how many in them too many.
 
-    A child with a list of its own lost people after the split: who they are is said by the sets.
+    People left a child with a list of its own after the split, or joined it from elsewhere: that
+    each of them is somewhere, and nobody twice, is said by the sets.
     """
     at, covered = batch.start, 0
     on_list = sorted((one for one in mine if one.list == batch.list), key=lambda one: one.start)
@@ -149,11 +160,9 @@ def _uneven(batch: AuditedBatch, mine: Sequence[AuditedBatch]) -> tuple[int, int
         begin, end = max(at, one.start), min(batch.end, one.end)
         covered += max(0, end - begin)
         at = max(at, end)
-    shrunk = [one for one in mine if one.list == own_list(one.n)]
-    own = sum(one.size or 0 for one in shrunk)
-    missing = (batch.size or 0) - covered - own
-    extra = sum(one.size or 0 for one in mine) - covered - own + max(0, -missing)
-    return (0 if shrunk else max(0, missing)), extra
+    ranges = [one for one in mine if one.list != own_list(one.n)]
+    missing = (batch.size or 0) - covered if ranges == list(mine) else 0
+    return missing, sum(one.size or 0 for one in ranges) - covered
 
 
 def keys(case: Case) -> Iterator[Finding]:
@@ -176,7 +185,8 @@ def _made(case: Case, batch: AuditedBatch) -> str | None:
     if not _is_wechats(row):
         there = case.lists.ranges.get(batch.id)
         return there.key if there else None
-    filtered = audiences.filter_of(audiences.parse(row.audience_kind, row.audience_spec))
-    return clientmsgid.derive(
-        appid=row.appid, key=row.key, content=row.content, packed=filtered.encode()
-    )
+    audience = _asked_for(row)
+    if audience is None:
+        return None
+    packed = audiences.filter_of(audience).encode()
+    return clientmsgid.derive(appid=row.appid, key=row.key, content=row.content, packed=packed)

@@ -59,14 +59,22 @@ _STANDING = _GATES.where(
 
 
 def _gate(row: Any) -> Gate:  # noqa: ANN401 - the mapping of a row
-    ids = row["broadcasts"]
     return Gate(
         **{
             **row,
             "broadcast_id": row["broadcast_id"] or None,
-            "broadcasts": tuple(json.loads(ids)) if ids else (),
+            "broadcasts": _ids(row["broadcasts"]),
         }
     )
+
+
+def _ids(stored: str | None) -> tuple[str, ...]:
+    """Return the ids that a gate names; they only explain it, and it counts without them."""
+    try:
+        ids = json.loads(stored or "[]")
+    except ValueError:
+        return ()
+    return tuple(map(str, ids)) if isinstance(ids, list) else ()
 
 
 def last_opened_at(connection: Connection, broadcast: HeldBroadcast) -> datetime | None:

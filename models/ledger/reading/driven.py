@@ -86,7 +86,12 @@ def _goes_first(place: Place, moment: datetime) -> ColumnElement[bool]:
     due = or_(Batch.not_before.is_(None), Batch.not_before <= moment)
     return or_(
         exists().where(_OF_IT, Batch.state == BatchState.CALLING),
-        before & next_work.NO_GATE & exists().where(_OF_IT, Batch.state == BatchState.PLANNED, due),
+        and_(
+            before,
+            next_work.IS_UNDERSTOOD,
+            next_work.NO_GATE,
+            exists().where(_OF_IT, Batch.state == BatchState.PLANNED, due),
+        ),
     )
 
 

@@ -140,6 +140,11 @@ NO_GATE = and_(
     ~_FORBIDS.where(GateRow.broadcast_id == ""),
     ~_FORBIDS.where(GateRow.broadcast_id == BroadcastRow.id),
 )
+_PATHS = list(SendPath)
+#: This release knows whom it goes to and how; what it does not know is for a newer one to call.
+IS_UNDERSTOOD = and_(
+    BroadcastRow.path.in_(_PATHS), BroadcastRow.audience_kind.in_(sorted(audiences.KINDS))
+)
 #: In which an account's broadcasts are called.
 ORDER = (BroadcastRow.priority.desc(), BroadcastRow.published_at, BroadcastRow.id)
 #: What a newer release made of a call of it is for that release to repeat.
@@ -150,6 +155,7 @@ _ALL_RECOGNISED = ~exists().where(
 DOUBTFUL = (
     select(*columns(_Next, Batch))
     .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+    .where(IS_UNDERSTOOD, Batch.path.in_(_PATHS))
     .where(Batch.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING, NO_GATE)
     .where(Batch.state == BatchState.UNKNOWN, _ALL_RECOGNISED)
     .order_by(Batch.not_before, Batch.id)
@@ -157,12 +163,14 @@ DOUBTFUL = (
 )
 _IS_PLANNED = and_(
     Batch.state == BatchState.PLANNED,
+    Batch.path.in_(_PATHS),
     or_(Batch.not_before.is_(None), Batch.not_before <= bindparam("moment")),
 )
 #: The broadcast first and then its batches, so that no call looks at every batch that waits.
 _FIRST = (
     select(BroadcastRow.id)
     .where(BroadcastRow.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING)
+    .where(IS_UNDERSTOOD)
     .where(NO_GATE, exists().where(Batch.broadcast_id == BroadcastRow.id, _IS_PLANNED))
     .order_by(*ORDER)
     .limit(1)
@@ -188,7 +196,7 @@ _SOONEST = (
     select(func.min(Batch.not_before))
     .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
     .where(Batch.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING, NO_GATE)
-    .where(Batch.state == BatchState.PLANNED)
+    .where(IS_UNDERSTOOD, Batch.state == BatchState.PLANNED, Batch.path.in_(_PATHS))
 )
 
 

@@ -19,6 +19,7 @@ from broadcast.states import BatchState
 from models import AttemptRow, GateRow
 from models.engine import now
 from models.ledger import claims, operator, retries, sweeps
+from models.ledger.reading import reports
 from models.ledger.reading.next_work import Kind
 from models.ledger.transaction import read
 from tests.integration.models.stories import OVER, close, kinds, standing_gates, the_gate
@@ -339,3 +340,19 @@ def test_no_call_is_claimed_behind_a_gate_that_closes_and_opens_meanwhile(
     assert made == attempts(engine) > 0
     assert violations(engine) == []
     assert ledger.states(engine, broadcast_id).keys() <= {BatchState.ACCEPTED, BatchState.PLANNED}
+
+
+@pytest.mark.parametrize("stored", ["{bad", "7", "{}"])
+def test_gate_whose_list_of_broadcasts_cannot_be_read_counts_and_can_be_opened(
+    engine: Engine, stored: str
+) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    operator.pause(engine, broadcast_id, who=WHO)
+    with engine.begin() as connection:
+        connection.execute(update(GateRow).values(broadcasts=stored))
+
+    [gate] = reports.report(engine, broadcast_id).gates
+    assert (gate.kind, gate.broadcasts) == (GateKind.PAUSE, ())
+    assert Driver(engine).next().kind is Kind.REST
+    ledger.broadcast(engine)
+    assert operator.resume(engine, broadcast_id, who=WHO)

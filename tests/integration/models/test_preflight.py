@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -98,3 +99,16 @@ def test_a_redis_that_is_away_shortens_no_wait_of_wechat_s(engine: Engine) -> No
     preflight.wait_for_redis(engine, ledger.account())
 
     assert lane(engine).wait_reason is Reason.THROTTLED
+
+
+def test_batch_that_changed_since_it_was_read_holds_nothing(engine: Engine) -> None:
+    """People were taken out of it while its list was being read."""
+    broadcast_id = ledger.broadcast(engine)
+    work = ledger.Driver(engine).next()
+
+    preflight.cannot_be_made(engine, replace(work, clientmsgid="of before"), "a gap")
+    assert standing_gates(engine, broadcast_id) == []
+
+    preflight.cannot_be_made(engine, work, "a gap")
+    hold = the_gate(engine, GateKind.HOLD, broadcast_id)
+    assert (hold.reason, hold.errmsg) == (Reason.REQUEST_NOT_MADE, "a gap")

@@ -174,6 +174,29 @@ def test_halves_that_were_not_called_shrink_and_the_whole_stays(engine: Engine) 
     adds_up(engine, broadcast_id)
 
 
+def test_half_that_somebody_from_elsewhere_joins_is_as_it_should_be(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, size=40, batches=2)
+    Driver(engine).call(said(40003))
+
+    take_out(engine, broadcast_id, PEOPLE[21:40])
+
+    rows = ledger.batches(engine, broadcast_id)
+    assert [(row.n, row.size) for row in rows] == [(1, 20), (3, 11), (4, 10)]
+    assert PEOPLE[20] in people_of(engine, broadcast_id)[3]
+    adds_up(engine, broadcast_id)
+
+
+def test_half_that_leaves_one_to_another_batch_is_as_it_should_be(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, size=40, batches=2)
+    Driver(engine).call(said(40003))
+
+    take_out(engine, broadcast_id, [*PEOPLE[1:10], PEOPLE[39]])
+    adds_up(engine, broadcast_id)
+
+    take_out(engine, broadcast_id, PEOPLE[10:19])
+    adds_up(engine, broadcast_id)
+
+
 def test_same_people_twice_are_taken_out_once(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, size=40, batches=4)
     assert take_out(engine, broadcast_id, PEOPLE[:2]) == 2

@@ -6,18 +6,24 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+import pytest
+from sqlalchemy import Engine, select, update
 
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.rules import DEFAULT_RULES
 from broadcast.events import EventKind
+from broadcast.gates.kinds import GateKind
 from broadcast.plan import Quota
+from broadcast.plan.audience import Everyone
 from broadcast.plan.subtraction import Removal
-from broadcast.states import BatchState, BroadcastState
+from broadcast.reasons import Reason
+from broadcast.states import BatchState, BroadcastState, Phase
 from coordination.tokens import Token
-from models import Event
+from models import BroadcastRow, Event
+from models.ledger import operator, sweeps
 from models.ledger.reading import reports
+from tests.integration.models import test_sendall
 from tests.kit import ledger
 from tests.kit.ledger import body, published
 from worker import planning
@@ -136,3 +142,33 @@ def test_planner_that_comes_too_late_changes_nothing(engine: Engine) -> None:
     assert planning.plan(context(engine, wechat), broadcast_id) is None
 
     assert ledger.batches(engine, broadcast_id) == before
+
+
+def test_broadcast_that_cannot_be_planned_is_held_until_a_person_resumes_it(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = test_sendall.published(engine, Everyone()), published(engine, body())
+    wechat = WeChatStub(threading.Barrier(1))
+    _say(engine, bad, "[1]")
+
+    for broadcast_id in (bad, good, bad):
+        planning.plan(context(engine, wechat), broadcast_id)
+
+    hold = reports.report(engine, bad).gate(GateKind.HOLD)
+    assert hold is not None
+    assert hold.reason is Reason.REQUEST_NOT_MADE
+    assert len([record for record in caplog.records if record.exc_info]) == 1
+    assert reports.report(engine, good).phase is Phase.SENDING
+    assert sweeps.due(engine).plans == []
+
+    _say(engine, bad, "{}")
+    operator.resume(engine, bad, who="tests")
+    assert sweeps.due(engine).plans == [bad]
+    planning.plan(context(engine, wechat), bad)
+    assert reports.report(engine, bad).phase is Phase.SENDING
+
+
+def _say(engine: Engine, broadcast_id: str, spec: str) -> None:
+    with engine.begin() as connection:
+        which = BroadcastRow.id == broadcast_id
+        connection.execute(update(BroadcastRow).where(which).values(audience_spec=spec))

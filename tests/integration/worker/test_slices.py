@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Delete, Engine, Update, delete, select, update
 
 from broadcast import openid
 from broadcast.call import sendby
@@ -23,9 +23,10 @@ from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 from coordination.tokens import Token
-from models import Batch, BroadcastRow
+from models import Batch, BroadcastRow, ChunkRow
 from models.ledger import claims, leases, operator, records, transaction
 from models.ledger.reading import recipients, reports
+from tests.integration.models import test_sendall
 from tests.kit import ledger
 from worker import lane
 from worker.heartbeat import Heartbeat
@@ -49,6 +50,7 @@ class WeChat:
         """It is there."""
 
     def ready(self, message: Message) -> Message:
+        assert message.content.keys(), "it says nothing"
         self.made.append(message.clientmsgid)
         bad = message.clientmsgid != self.made[0]
         return replace(message, problem=self.problem if bad else None)
@@ -172,6 +174,49 @@ def test_a_broadcast_of_which_no_request_can_be_made_is_held_and_nothing_is_clai
     operator.resume(engine, broadcast_id, who="tests")
     lane.drive(context(engine, wechat), seconds=5)
     assert states(engine) == [BatchState.ACCEPTED] * 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        update(BroadcastRow).values(content="{bad"),
+        update(BroadcastRow).values(content="[1]"),
+        delete(ChunkRow),
+        update(Batch).values(size=9),
+        update(Batch).values(list=None),
+    ],
+    ids=["no JSON", "no object", "no chunks", "a wrong size", "no list"],
+)
+def test_a_broadcast_that_cannot_be_read_is_held_and_the_others_of_its_account_go_on(
+    engine: Engine, damage: Delete | Update, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = ledger.broadcast(engine, size=4, batches=1)
+    with engine.begin() as connection:
+        connection.execute(damage)
+    good = ledger.broadcast(engine, size=20, batches=2)
+    wechat = WeChat()
+    lane.drive(context(engine, wechat), seconds=5)
+
+    hold = reports.report(engine, bad).gate(GateKind.HOLD)
+    assert hold is not None
+    assert hold.reason is Reason.REQUEST_NOT_MADE
+    assert str(hold.errmsg).startswith("its stored content or audience cannot be read: ")
+    assert reports.report(engine, bad).calls == 0
+    assert reports.report(engine, good).state is BroadcastState.COMPLETED
+    assert len([record for record in caplog.records if record.exc_info]) == 1
+
+
+def test_a_send_to_wechats_list_whose_audience_cannot_be_read_is_held(engine: Engine) -> None:
+    bad = test_sendall.planned(engine)
+    with engine.begin() as connection:
+        connection.execute(update(BroadcastRow).values(audience_spec="[1]"))
+    wechat = WeChat()
+    lane.drive(context(engine, wechat), seconds=5)
+
+    hold = reports.report(engine, bad).gate(GateKind.HOLD)
+    assert hold is not None
+    assert hold.reason is Reason.REQUEST_NOT_MADE
+    assert wechat.keys == []
 
 
 def states(engine: Engine) -> list[BatchState]:

@@ -151,3 +151,15 @@ def test_a_busy_address_is_named_once() -> None:
     taken = OSError(errno.EADDRINUSE, "Address already in use (while attempting to bind on …)")
 
     assert _reason(taken) == "Address already in use"
+
+
+@pytest.mark.parametrize("length", ["0s", "59s", "367d", "soon"])
+def test_a_lateness_that_cannot_be_asked_for_is_told_with_the_least_and_the_most(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, length: str
+) -> None:
+    monkeypatch.setenv("WECHAT_APPID", "wx0123456789abcdef")
+    monkeypatch.setenv("WECHAT_APPSECRET", "0123456789abcdef" * 2)
+    words = ["send", "--openids", "a.txt", "--text", "a", "--late-by", length]
+    assert main.run(words) == 2
+    told = capsys.readouterr().err
+    assert f"--late-by {length} is wrong: give a length of time from 1m to 366d" in told

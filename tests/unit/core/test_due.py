@@ -21,6 +21,7 @@ from tests.unit.core.test_gates import GATES, MOMENTS, NOW, SECOND, gate
 B = BatchState
 LEASE_ENDS = NOW + 6 * SECOND
 STRANGER = recognised(BatchState, "prefetched_by_a_later_release")
+PIGEON = recognised(SendPath, "pigeon")
 OPEN_STATES = [B.PLANNED, B.UNKNOWN, B.CALLING, STRANGER]
 
 
@@ -140,7 +141,7 @@ def lanes(draw: st.DrawFn) -> Lane:
         Broadcast(
             id=f"b{n}",
             phase=draw(st.sampled_from([Phase.SENDING] * 4 + [Phase.PLANNING])),
-            path=draw(st.sampled_from(list(SendPath))),
+            path=draw(st.sampled_from([*SendPath, PIGEON])),
             gates=draw(FEW_GATES.map(_own)),
             batches=draw(st.lists(BATCHES, min_size=1, max_size=3)),
         )
@@ -203,6 +204,16 @@ def test_a_batch_of_a_newer_release_is_looked_at_as_if_it_were_to_be_called(lane
     )  # fmt: skip
 
     assert lane.due() == known.due()
+
+
+def test_interface_of_a_newer_release_is_looked_at_and_keeps_no_other_waiting() -> None:
+    """That release may have been stopped; its doubts are not this one's to repeat first."""
+    doubt = Batch(B.UNKNOWN, NOW + timedelta(hours=1))
+    batches = [doubt, Batch(B.PLANNED, None)]
+    theirs = Broadcast("a", Phase.SENDING, PIGEON, (), batches)
+    ours = Broadcast("b", Phase.SENDING, SendPath.MASS_SEND, (), batches[1:])
+
+    assert Lane([theirs, ours], (), None).due() == {"a": ALWAYS, "b": ALWAYS}
 
 
 def _due(*batches: Batch, gates: Sequence[Gate] = ()) -> datetime | None:
