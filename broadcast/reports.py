@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from broadcast.call.outcomes import Outcome
@@ -175,6 +175,12 @@ class Report:
     lane: LaneView
     created_at: datetime
     created_by: str = ""
+    #: When its list was stored whole; None: that is not so, or not yet.
+    published_at: datetime | None = None
+    #: When a list that is being stored last grew; None: it is stored whole, or was given up.
+    uploading_at: datetime | None = None
+    #: A first call that comes later than this after it was due is not made without a person.
+    late_by: timedelta
     scheduled_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
@@ -182,6 +188,8 @@ class Report:
     operator_actions: OperatorActions | None = None
     #: Whether somebody drives it; only in a report of one broadcast.
     driven: Driven | None = None
+    #: When the last gate opened that had forbidden its calls; only in a report of one broadcast.
+    opened_at: datetime | None = None
     #: The database's moment.
     now: datetime
 

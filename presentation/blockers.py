@@ -12,7 +12,7 @@ from broadcast.gates.kinds import Cause, GateKind
 from broadcast.message import Message
 from broadcast.reasons import Reason
 from broadcast.reports import LaneView, Report
-from presentation import fixes, resend
+from presentation import fixes, late, resend
 from presentation.words import Code, Meaning, Moment, Shortened, Speaker, reason
 
 
@@ -75,11 +75,21 @@ def line(one: Blocker, report: Report) -> Message:
             return Message(single, n=one.count, id=report.id)
         case Cause.UNKNOWN_FIRST | Cause.BEHIND:
             return _behind(one, report)
-    at = one.until or one.since
+    at, due = one.until or one.since, report.scheduled_at or report.published_at
     return Message(
-        f"blocker.{one.cause}", id=report.id, account=report.account, reason=reason(one.reason),
+        _text(one, report), id=report.id, account=report.account, reason=reason(one.reason),
         code=Code(one.errcode, one.errmsg), at=at and Moment(at, report.now), n=one.batch,
+        due=due and Moment(due, report.now), late_by=report.late_by,
     )  # fmt: skip
+
+
+def _text(one: Blocker, report: Report) -> str:
+    """Return the id of the text of a cause that has several."""
+    if one.cause is Cause.MISSED_TIME and report.scheduled_at is None:
+        return "blocker.missed_at_once"
+    if one.cause in {Cause.OVERDUE, Cause.NO_WORKER} and late.will_be_held(report):
+        return f"blocker.{one.cause}_late"
+    return f"blocker.{one.cause}"
 
 
 def _paused(one: Blocker, report: Report) -> Message:

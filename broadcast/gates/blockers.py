@@ -201,7 +201,9 @@ def _left_behind(report: Report) -> Iterator[Blocker]:
 def _silent_since(report: Report) -> datetime | None:
     if report.driven is None:
         return None
-    moved_at, signs = report.driven.moved_at, report.driven.signs
+    # Before its time nobody was to take it up.
+    moved_at = liveness.latest(report.driven.moved_at, report.scheduled_at)
+    signs = report.driven.signs
     if report.phase is Phase.PLANNING:
         return liveness.of_plan(moved_at, signs)
     due = [

@@ -68,12 +68,14 @@ def report(
         "recipients": dict.fromkeys(SETS, 0) | {"waiting": 3},
         "batches": dict.fromkeys(("total", *SETS), 0) | {"total": 1, "waiting": 1},
         "batch_list": [PLANNED],
+        "scheduled_at": None,
     } | facts
     return Report(
         id=ID, account="default", key="周五", phase=phase, state=state, gates=closed,
         msgtype="text", content="{}", audience={"read": 3, "planned": 3},
         calls=0, results_due=0, lane=lane,
-        created_at=AGO, scheduled_at=None, started_at=None, finished_at=None, now=NOW, **given,
+        created_at=AGO, late_by=timedelta(minutes=15), started_at=None,
+        finished_at=None, now=NOW, **given,
     )  # fmt: skip
 
 
@@ -305,6 +307,17 @@ def test_of_a_lane_that_stands_still_nothing_else_is_named(lane: LaneView) -> No
 
 
 SILENT = NOBODY + timedelta(seconds=1)
+
+
+def test_nobody_is_missed_from_before_its_time() -> None:
+    """It was stored an hour ago, and was to wait until now."""
+    at = NOW - NOBODY / 2
+    due = own(GateKind.SCHEDULE, until=at)
+    silent = driven(moved_at=AGO)
+
+    assert causes(report(due, phase=Phase.PLANNING, scheduled_at=at, driven=silent)) == []
+    later = report(scheduled_at=NOW - SILENT, driven=silent)
+    assert only(later).since == NOW - SILENT
 
 
 @pytest.mark.parametrize("phase", [Phase.PLANNING, Phase.SENDING])

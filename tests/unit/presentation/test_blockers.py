@@ -78,7 +78,7 @@ def test_a_broadcast_held_by_its_account_alone_names_no_other_command() -> None:
     ("own", "wanted"),
     [
         ({"gates": [own(GateKind.HOLD, reason=Reason.PLAN_DOES_NOT_FIT)]}, "blocker.does_not_fit"),
-        ({"gates": [own(GateKind.HOLD, reason=Reason.MISSED_TIME)]}, "blocker.missed_time"),
+        ({"gates": [own(GateKind.HOLD, reason=Reason.MISSED_TIME)]}, "blocker.missed_at_once"),
         ({"recipients": dict.fromkeys(SETS, 0) | {"accepted": 5, "in_doubt": 5},
           "batches": {"total": 2, "waiting": 0, "in_doubt": 1}}, "blocker.in_doubt_one"),
     ],
