@@ -13,7 +13,7 @@ from broadcast import day
 from broadcast.accounts import unknown
 from broadcast.errors import UnknownIdError
 from broadcast.reports import Report
-from cli import ledger_facts, showing
+from cli import ledger_facts, showing, uploading
 from cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
 from cli.following import Until
 from cli.group import Command
@@ -71,6 +71,7 @@ def watch(
 ) -> None:
     """Follow a broadcast until it rests."""
     goal = showing.until_of(until)
+    uploading.refuse(context.obj, broadcast_id)
     raise typer.Exit(showing.wait(context.obj, broadcast_id, until=goal, as_json=as_json))
 
 

@@ -14,7 +14,7 @@ from broadcast.call.waits import Waits
 from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
 from broadcast.reports import Report
-from cli import ledger_facts, waking
+from cli import ledger_facts, uploading, waking
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.group import Command
 from cli.showing import show_what_remains
@@ -50,6 +50,7 @@ def resolve(
         raise InputError("error.resolve.which", id=broadcast_id, n=n)
     msg_id = None if sent is None else _number(sent, "error.resolve.msg_id")
     ledger = run.engine
+    uploading.refuse(run, broadcast_id)
     unasked = [] if msg_id is None else list(_ask_about(run, broadcast_id, msg_id))
     done = resolves.resolve(
         ledger, broadcast_id, n, msg_id=msg_id, who=who(), why=in_one_line(why),
@@ -108,6 +109,7 @@ def retry(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None)
     """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
     run: Run = context.obj
     ledger = run.engine
+    uploading.refuse(run, broadcast_id)
     waking.get_ready(run)
     done = retries.retry(
         ledger, broadcast_id, who=who(), why=in_one_line(why),

@@ -16,7 +16,7 @@ from broadcast.errors import InputError, SettingsError
 from broadcast.gates.kinds import Opener
 from broadcast.message import Message
 from broadcast.states import BroadcastState
-from cli import ledger_facts, waking
+from cli import ledger_facts, uploading, waking
 from cli.commands.options import AccountName, BroadcastID, Why, new_app
 from cli.group import Command
 from cli.showing import show_what_remains
@@ -55,12 +55,14 @@ class Control(Protocol):
 @app.command(cls=Command, help="help.pause")
 def pause(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
     """Start no new call of a broadcast."""
+    uploading.refuse(context.obj, broadcast_id)
     _steer(context.obj, operator.pause, broadcast_id, why=why, name="pause")
 
 
 @app.command(cls=Command, help="help.resume")
 def resume(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
     """Let a broadcast go on; its remaining calls are proved against the day once more."""
+    uploading.refuse(context.obj, broadcast_id)
     _let_go_on(context.obj, Opener.RESUME, broadcast_id, why=why)
 
 
@@ -97,6 +99,7 @@ def _quota(run: Run, account: Account | None, path: SendPath) -> plan.Quota | No
 @app.command(cls=Command, help="help.cancel")
 def cancel(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
     """Never call the rest of a broadcast."""
+    uploading.refuse(context.obj, broadcast_id)
     _steer(context.obj, operator.cancel, broadcast_id, why=why, name="cancel")
 
 
