@@ -12,9 +12,10 @@ from sqlalchemy import Engine
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
-from broadcast.errors import InputError, SettingsError
+from broadcast.errors import InputError, PlanError, SettingsError
 from broadcast.gates.kinds import Opener
 from broadcast.message import Message
+from broadcast.reports import Report
 from broadcast.states import BroadcastState
 from cli import ledger_facts, uploading, waking
 from cli.commands.options import AccountName, BroadcastID, Why, new_app
@@ -73,12 +74,30 @@ def _let_go_on(run: Run, opener: Opener, broadcast_id: str, *, why: str | None) 
     quota = _quota(run, account, report.path)
 
     def control(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
-        return operator.let_go_on(
-            engine, broadcast_id, opener, who=who, why=why, quota=quota,
-            shared_quota=account is None or account.shared_quota,
-        )  # fmt: skip
+        try:
+            return operator.let_go_on(
+                engine, broadcast_id, opener, who=who, why=why, quota=quota,
+                shared_quota=account is None or account.shared_quota,
+            )  # fmt: skip
+        except PlanError as error:
+            raise _no_room(error, report) from None
 
     _steer(run, control, broadcast_id, why=why, name=opener.value)
+
+
+#: What a submit is told of a plan without room is no advice for a broadcast that is stored.
+NO_ROOM = {
+    "error.plan.too_many": "error.resume.too_many",
+    "error.plan.too_many_one": "error.resume.too_many_one",
+    "error.plan.too_many_held": "error.resume.too_many_held",
+    "error.plan.too_many_one_held": "error.resume.too_many_one_held",
+}
+
+
+def _no_room(error: PlanError, report: Report) -> PlanError:
+    """Return what a resume is told where its day has too few calls left."""
+    own = NO_ROOM[error.message_id]
+    return PlanError(own, **error.facts, id=report.id, account=report.account)
 
 
 def _account(run: Run, name: str) -> Account | None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
 from cli.main import run
-from models.engine import open_engine
 from models.ledger import uploads
 from models.ledger.transaction import write
-from models.schema import upgrade
 from tests.kit import ledger
 
 COMMANDS = (
@@ -21,19 +17,6 @@ COMMANDS = (
     ("resolve", "ID", "--batch", "1", "--not-sent"), ("recipients", "ID", "--set", "waiting"),
     ("recipients", "ID", "--set", "skipped"), ("audit", "ID"),
 )  # fmt: skip
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Engine]:
-    """The ledger that the commands find."""
-    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
-    monkeypatch.setenv("DATABASE_URL", url)
-    monkeypatch.setenv("BROADCAST_LANG", "en")
-    monkeypatch.chdir(tmp_path)
-    engine = open_engine(url)
-    upgrade(engine)
-    yield engine
-    engine.dispose()
 
 
 def refused(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], broadcast_id: str) -> str:
