@@ -45,12 +45,15 @@ class Blocker:
 
 
 def of(report: Report) -> Iterator[Blocker]:
-    """Yield why *report* makes no call; nothing where it is driven, or has ended.
+    """Yield why *report* makes no call; nothing where it is driven.
 
-    What stops the account is named whatever the state: its next broadcast stands still too. So are
-    doubts. What is ahead of it and whether anybody is there are known of a report of one broadcast
-    alone.
+    Of one that has ended only its doubts are named: no other command makes a call of it. What is
+    ahead of it and whether anybody is there are known of a report of one broadcast alone.
     """
+    if report.phase is Phase.ENDED:
+        if report.batches["in_doubt"]:
+            yield _in_doubt(report)
+        return
     stops = list(of_account(report.account, report.lane, report.now))
     yield from stops
     own = list(_own(report))
@@ -90,7 +93,7 @@ def _blocker(gate: Gate, cause: Cause, command: str) -> Blocker:
 
 def _own(report: Report) -> Iterator[Blocker]:
     """Yield what closed the broadcast's own gates: first what is to be fixed, then a pause."""
-    if report.phase is Phase.ENDED or report.gate(GateKind.CANCEL):
+    if report.gate(GateKind.CANCEL):
         return
     own = [gate for gate in report.gates if gate.scope is GateScope.BROADCAST]
     for gate in sorted(own, key=lambda gate: order(gate.kind)):

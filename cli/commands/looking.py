@@ -13,6 +13,7 @@ from broadcast import day
 from broadcast.accounts import unknown
 from broadcast.errors import UnknownIdError
 from broadcast.reports import Report
+from broadcast.states import Phase
 from cli import ledger_facts, showing, uploading
 from cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
 from cli.following import Until
@@ -51,8 +52,9 @@ def status(
     ledger = run.engine
     if broadcast_id is None:
         newest = reports.reports(ledger, most=1)
-        # The newest broadcast says nothing of other accounts.
-        beside = newest[0].account if newest else None
+        # The newest broadcast says nothing of other accounts, and of its own until its end.
+        told = newest and newest[0].phase is not Phase.ENDED
+        beside = newest[0].account if told else None
         for line in ledger_facts.lanes(ledger).stops_beside(beside):
             run.terminal.say(line)
         if not newest:

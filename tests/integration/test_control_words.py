@@ -48,3 +48,15 @@ def test_a_resume_without_room_names_who_holds_the_calls(
 
     assert f"held by {holder}" in told
     assert "broadcast resume" in told
+
+
+def test_a_halt_is_told_beside_a_newest_broadcast_that_has_ended(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its next broadcast stands still too."""
+    broadcast_id = ledger.broadcast(here)
+    operator.cancel(here, broadcast_id, who="tests")
+    operator.halt(here, "default", who="tests")
+
+    assert "Halted by hand: account default" in said(capsys, "status")
+    assert "Halted by hand" not in said(capsys, "status", broadcast_id)

@@ -98,23 +98,26 @@ def only(found: Report) -> Blocker:
 
 
 ENDS = [BroadcastState.COMPLETED, BroadcastState.PARTIAL, BroadcastState.FAILED]
-ANYWHERE = [
-    *(report(lane=replace(FREE, gates=(HALT, STOP)), phase=phase) for phase in Phase),
-    *(
-        report(lane=replace(FREE, gates=(HALT, STOP)), phase=Phase.ENDED, result=state)
-        for state in ENDS
-    ),
-]
+BOTH = replace(FREE, gates=(HALT, STOP))
 
 
-@pytest.mark.parametrize("found", ANYWHERE, ids=lambda one: f"{one.phase}-{one.state}")
-def test_what_stops_an_account_is_named_whatever_the_state(found: Report) -> None:
-    stopped, halted = list(blockers.of(found))[:2]
+@pytest.mark.parametrize("phase", [one for one in Phase if one is not Phase.ENDED])
+def test_what_stops_an_account_is_named_until_the_end(phase: Phase) -> None:
+    stopped, halted = list(blockers.of(report(lane=BOTH, phase=phase)))[:2]
 
     assert (stopped.cause, stopped.errcode, stopped.since) == (Cause.ACCOUNT_STOPPED, 48001, AGO)
     assert (halted.cause, halted.who, halted.since) == (Cause.ACCOUNT_HALTED, "cli:ann@desk", AGO)
     assert halted.why == "wrong picture"
     assert stopped.command == halted.command == UNHALT
+
+
+@pytest.mark.parametrize("state", [*ENDS, BroadcastState.HELD])
+def test_what_stops_an_account_is_no_blocker_of_what_has_ended(state: BroadcastState) -> None:
+    doubts = dict.fromkeys(("total", *SETS), 0) | {"in_doubt": int(state is BroadcastState.HELD)}
+
+    found = report(lane=BOTH, phase=Phase.ENDED, result=state, batches=doubts)
+
+    assert causes(found) == [Cause.IN_DOUBT] * doubts["in_doubt"]
 
 
 def test_the_circuit_breaker_of_an_account_names_its_doubts_and_nobody() -> None:
