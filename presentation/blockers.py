@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
-from broadcast.gates.kinds import Cause, GateKind
+from broadcast.gates.kinds import Cause, GateKind, rule
 from broadcast.message import Message
 from broadcast.reasons import Reason
 from broadcast.reports import LaneView, Report
@@ -28,6 +28,25 @@ class Lanes:
         lane = self.by_account.get(account)
         if lane is not None:
             yield from of_account(account, lane, self.now)
+            yield from self._lane_wait(account, lane)
+
+    def waits(self, account: str) -> Iterator[Message]:
+        """Yield until when *account* waits for another day's calls, or for WeChat."""
+        lane = self.by_account.get(account)
+        if lane is None:
+            return
+        by_time = [gate for gate in lane.gates if rule(gate.kind).by_time]
+        yield from of_account(account, replace(lane, gates=by_time), self.now)
+        yield from self._lane_wait(account, lane)
+
+    def _lane_wait(self, account: str, lane: LaneView) -> Iterator[Message]:
+        until = lane.not_before
+        if until is not None and until > self.now:
+            quota = lane.wait_reason is Reason.QUOTA_TODAY
+            yield Message(
+                "blocker.account_waits_for_day" if quota else "blocker.account_waits_itself",
+                account=account, reason=reason(lane.wait_reason), at=Moment(until, self.now),
+            )  # fmt: skip
 
     def stands_still(self, account: str) -> bool:
         """Tell whether *account* is halted or stopped."""

@@ -28,7 +28,7 @@ from models.ledger.reading import in_flight, known, reports
 from models.ledger.reading.in_flight import Waiting
 from presentation import next_steps
 from presentation import report as reporting
-from presentation.words import MOST_NAMED, Shortened
+from presentation.words import MOST_NAMED, Moment, Shortened
 
 app = new_app()
 
@@ -230,6 +230,7 @@ def _say_what_remains(run: Run, changed: list[str], accounts: list[str]) -> None
     for account in accounts:
         if account in waiting:
             _say_what_waits(run, account, waiting[account])
+            _say_scheduled(run, account, waiting[account])
     lanes = ledger_facts.lanes(ledger)
     for line in next_steps.in_flight(ledger_facts.calls(under_way), lanes.now):
         terminal.say(line)
@@ -250,3 +251,13 @@ def _say_what_waits(run: Run, account: str, waiting: Waiting) -> None:
                 terminal.say(Message("lanes.broadcast", id=report.id, recipients=line))
     if waiting.kept_back:
         terminal.say("lanes.kept_back", account=account, ids=Shortened(waiting.kept_back))
+
+
+def _say_scheduled(run: Run, account: str, waiting: Waiting) -> None:
+    """Name what is to go out later: a halt that outlasts its time lets it be held."""
+    terminal, moment = run.terminal, ledger_facts.lanes(run.engine).now
+    for broadcast_id, at in waiting.scheduled[:MOST_NAMED]:
+        terminal.say("lanes.scheduled", account=account, id=broadcast_id, at=Moment(at, moment))
+    more = len(waiting.scheduled) - MOST_NAMED
+    if more > 0:
+        terminal.say("lanes.scheduled_more", account=account, n=more)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import pytest
 from sqlalchemy import Engine
 
 from broadcast.plan import Quota
+from broadcast.reasons import Reason
 from cli.commands import stopping
 from cli.main import run
 from models.ledger import operator
@@ -60,3 +64,32 @@ def test_a_halt_is_told_beside_a_newest_broadcast_that_has_ended(
 
     assert "Halted by hand: account default" in said(capsys, "status")
     assert "Halted by hand" not in said(capsys, "status", broadcast_id)
+
+
+@pytest.mark.parametrize("word", ["halt", "unhalt"])
+def test_a_halt_and_its_end_name_what_is_scheduled_with_its_time(
+    here: Engine, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    at = datetime.now(UTC) + timedelta(days=2)
+    broadcast_id = ledger.published(here, ledger.body(at=at))
+    if word == "unhalt":
+        operator.halt(here, "default", who="tests")
+
+    told = said(capsys, word, "--account", "default")
+
+    assert f"scheduled: {broadcast_id}, " in told
+    assert "(in 48 h)" in told or "(in 2 days)" in told
+
+
+def test_what_waits_for_another_day_is_told_before_a_send_and_after_it(
+    here: Engine, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    ledger.broadcast(here)
+    until = datetime.now(UTC) + timedelta(hours=5)
+    ledger.wait(here, until=until, reason=Reason.QUOTA_TODAY)
+    (tmp_path / "list.txt").write_text("\n".join(ledger.openids(4)), encoding="utf-8")
+    words = ("send", "--openids", str(tmp_path / "list.txt"), "--text", "hello")
+
+    for told in (said(capsys, *words, "--dry-run", status=3), said(capsys, *words)):
+        assert "Waits: account default: today's calls of this account are used up" in told
+    assert "Waits: account default" in said(capsys, "accounts")
