@@ -11,7 +11,7 @@ from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.reasons import Reason
 from broadcast.reports import SETS, SKIPS, BatchLine, Repeat, Report
-from broadcast.states import BatchState, Phase
+from broadcast.states import BatchState, BroadcastState, Phase
 from presentation import blockers, operator_actions
 from presentation.words import MOST_NAMED, Code, Joined, Moment, reason, sizes
 
@@ -49,7 +49,8 @@ def _times(report: Report) -> Message:
     if scheduled is not None and report.gate(GateKind.PAUSE):
         at = Moment(scheduled, report.now)
         return Message("report.times_scheduled", created=created, at=at)
-    if report.finished_at is None:
+    # What is held has not ended: a person settles it, and may let it go on.
+    if report.finished_at is None or report.state is BroadcastState.HELD:
         return Message("report.times", created=created)
     ended = Moment(report.finished_at, report.now)
     return Message("report.times_ended", created=created, ended=ended)

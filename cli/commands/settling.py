@@ -51,7 +51,7 @@ def resolve(
     msg_id = None if sent is None else _number(sent, "error.resolve.msg_id")
     ledger = run.engine
     uploading.refuse(run, broadcast_id)
-    unasked = [] if msg_id is None else list(_ask_about(run, broadcast_id, msg_id))
+    unasked = [] if msg_id is None else list(_ask_about(run, broadcast_id, n=n, msg_id=msg_id))
     done = resolves.resolve(
         ledger, broadcast_id, n, msg_id=msg_id, who=who(), why=in_one_line(why),
         rules=Rules(waits=Waits(run.settings.wait_scale)),
@@ -61,14 +61,17 @@ def resolve(
     show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id))
 
 
-def _ask_about(run: Run, broadcast_id: str, msg_id: int) -> Iterator[Message]:
+def _ask_about(run: Run, broadcast_id: str, *, n: int, msg_id: int) -> Iterator[Message]:
     """Ask WeChat about a msg_id that a person gives; yield that it could not be asked.
 
     Raises InputError for one that WeChat does not know: it would stand for a job that is none.
     """
-    name = reports.report(run.engine, broadcast_id, whole=False).account
+    report = reports.report(run.engine, broadcast_id)
+    if n not in {line.n for line in report.batch_list}:
+        # The ledger says so, and names those in doubt.
+        return
     try:
-        known = run.wechat.knows_job(run.settings.account(name), msg_id)
+        known = run.wechat.knows_job(run.settings.account(report.account), msg_id)
     except BroadcastError as error:
         yield Message("resolve.not_asked", msg_id=msg_id, problem=error)
         return

@@ -184,7 +184,8 @@ def _configured(run: Run, *, every: bool) -> Collection[Account]:
         return run.settings.accounts().values()
     except SettingsError as error:
         if every:
-            run.terminal.warn("halt.settings_unread", problem=error)
+            run.terminal.warn(error)
+            run.terminal.warn("halt.settings_unread")
         return ()
 
 
@@ -202,10 +203,19 @@ def _switch(
         terminal.say(f"{name}.done", names=changed, command=back)
     elif one is None:
         nobody = name == "halt" and not known.names(ledger)
-        terminal.say("halt.no_account" if nobody else f"{name}.already_all")
+        terminal.say(_nobody(run) if nobody else f"{name}.already_all")
     else:
         terminal.say(f"{name}.already", name=one)
     _say_what_remains(run, changed, [one] if one is not None else known.names(ledger))
+
+
+def _nobody(run: Run) -> str:
+    """Return what is said where no account was halted: none is known, or none could be read."""
+    try:
+        run.settings.accounts()
+    except SettingsError:
+        return "halt.nobody_known"
+    return "halt.no_account"
 
 
 def _named(run: Run, ledger: Engine, account: str | None) -> str:

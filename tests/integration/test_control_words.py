@@ -12,6 +12,7 @@ from broadcast.plan import Quota
 from broadcast.reasons import Reason
 from cli.commands import stopping
 from cli.main import run
+from cli.wiring import wechat
 from models.ledger import operator
 from tests.kit import ledger
 
@@ -93,3 +94,32 @@ def test_what_waits_for_another_day_is_told_before_a_send_and_after_it(
     for told in (said(capsys, *words, "--dry-run", status=3), said(capsys, *words)):
         assert "Waits: account default: today's calls of this account are used up" in told
     assert "Waits: account default" in said(capsys, "accounts")
+
+
+def test_a_batch_that_is_not_there_is_told_before_wechat_is_asked(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: object) -> bool:
+        raise AssertionError("WeChat was asked")
+
+    monkeypatch.setattr(wechat.WeChat, "knows_job", asked)
+    broadcast_id = ledger.broadcast(here)
+
+    told = said(capsys, "resolve", broadcast_id, "--batch", "77", "--sent", "1", status=2)
+
+    assert "has no batch 77" in told
+
+
+@pytest.mark.usefixtures("here")
+def test_a_halt_of_all_without_readable_settings_does_not_say_that_there_is_nobody(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "accounts.toml").write_text("[accounts", encoding="utf-8")
+    monkeypatch.setenv("BROADCAST_ACCOUNTS_FILE", "accounts.toml")
+
+    lines = said(capsys, "halt", "--all").splitlines()
+
+    assert any(line.startswith("Nothing halted: the database knows no account") for line in lines)
+    warned = [line for line in lines if line.startswith("Warning: ")]
+    assert len(warned) == 2
+    assert not any("neither in the settings" in line for line in lines)
