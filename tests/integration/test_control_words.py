@@ -82,6 +82,19 @@ def test_a_halt_and_its_end_name_what_is_scheduled_with_its_time(
     assert "(in 48 h)" in told or "(in 2 days)" in told
 
 
+def test_what_is_scheduled_and_paused_as_well_is_told_as_paused(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = datetime.now(UTC) + timedelta(days=2)
+    broadcast_id = ledger.published(here, ledger.body(at=at))
+    operator.pause(here, broadcast_id, who="tests")
+
+    told = said(capsys, "halt", "--account", "default")
+
+    assert "scheduled:" not in told
+    assert f"paused or held with followers that wait: {broadcast_id}" in told
+
+
 def test_what_waits_for_another_day_is_told_before_a_send_and_after_it(
     here: Engine, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -110,12 +110,11 @@ def _unfinished(engine: Engine, accounts: Collection[str]) -> Iterator[_Unfinish
         moment = now(connection)
     for row in rows:
         gates = closed(own[row.id], moment)
-        schedule = next((gate for gate in gates if gate.kind is GateKind.SCHEDULE), None)
-        if not any(gate.kind is GateKind.CANCEL for gate in gates):
-            yield _Unfinished(
-                account=row.account, id=row.id, until=schedule.until if schedule else None,
-                kept_back=bool(gates),
-            )  # fmt: skip
+        kinds = {gate.kind for gate in gates}
+        if GateKind.CANCEL not in kinds:
+            # One that is paused as well does not go out at its time.
+            until = gates[0].until if kinds == {GateKind.SCHEDULE} else None
+            yield _Unfinished(account=row.account, id=row.id, until=until, kept_back=bool(kinds))
 
 
 def going_on(engine: Engine, accounts: Collection[str]) -> list[str]:
