@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from broadcast.call.outcomes import Outcome
@@ -12,6 +12,7 @@ from broadcast.call.path import SendPath
 from broadcast.call.retry import RetryVerdict
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import GateKind
+from broadcast.gates.late import First
 from broadcast.gates.liveness import Liveness
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
@@ -213,6 +214,12 @@ class Report:
     lane: LaneView
     created_at: datetime
     created_by: str = ""
+    #: When its list was stored whole; None: that is not so, or not yet.
+    published_at: datetime | None = None
+    #: When a list that is being stored last grew; None: it is stored whole, or was given up.
+    uploading_at: datetime | None = None
+    #: A first call that comes later than this after it was due is not made without a person.
+    late_by: timedelta
     scheduled_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
@@ -220,6 +227,8 @@ class Report:
     operator_actions: OperatorActions | None = None
     #: Whether somebody drives it; only in a report of one broadcast.
     driven: Driven | None = None
+    #: What its first call, if it is still to come, is held against; only in a report of one.
+    first_call: First | None = None
     #: The database's moment.
     now: datetime
 

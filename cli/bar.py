@@ -50,23 +50,26 @@ class Bar:
 
     def show(self, report: Report) -> None:
         """Move the bar to how far the report is."""
-        planned = report.audience["planned"] or 0
-        total = report.batches["total"]
-        name = "following.bar" if total else "following.bar_uncut"
-        if report.audience["planned"] is None:
-            name = "following.bar_calls"
-        figures = self._texts(
-            name, accepted=report.recipients["accepted"], planned=planned,
-            done=total - report.batches["waiting"], total=total,
-        )  # fmt: skip
+        planned, total = report.audience["planned"], report.batches["total"]
+        done = total - report.batches["waiting"]
         self._bar.update(
             self._task,
-            total=planned,
-            completed=planned - (report.recipients["waiting"] or 0),
+            # Before its batches are there, a list that nobody counted has no length.
+            total=planned if planned is not None else total or None,
+            completed=done if planned is None else planned - (report.recipients["waiting"] or 0),
             # The long one does not fit into 80 columns beside the figures.
             description=escape(words.short(report.state, self._texts)),
-            figures=escape(figures),
+            figures=escape(self._figures(report, done)),
         )
+
+    def _figures(self, report: Report, done: int) -> str:
+        planned, total = report.audience["planned"], report.batches["total"]
+        if planned is None:
+            return self._texts("following.bar_calls", done=done, total=total) if total else ""
+        return self._texts(
+            "following.bar" if total else "following.bar_uncut", done=done, total=total,
+            accepted=report.recipients["accepted"], planned=planned,
+        )  # fmt: skip
 
     def tell(self, message: Message) -> None:
         """Print a line above the bar."""

@@ -254,7 +254,9 @@ class Lines:
 def _line(report: Report) -> Message:
     total = report.batches["total"]
     if report.audience["planned"] is None:
-        # The list is WeChat's, or is resolved by the plan alone.
+        # The list is WeChat's, is resolved by the plan alone, or is still being stored.
+        if not total:
+            return Message("following.line_state", state=report.state)
         done = total - report.batches["waiting"]
         return Message("following.line_calls", state=report.state, done=done, total=total)
     return Message(

@@ -208,9 +208,17 @@ class Sending:
             terminal.say("send.stored_followed" if followed else "send.stored", id=submitted.id)
             if at is not None:
                 terminal.say("send.at_passed", at=Moment(at, submitted.now))
-        account = self._wish.order.account.name
-        if submitted.created and ledger_facts.lanes(engine).stands_still(account):
-            terminal.say("send.blocked", account=account)
+        if submitted.created:
+            self._tell_what_waits()
+
+    def _tell_what_waits(self) -> None:
+        """Say that the account makes no call now; who was shown it before is told of a halt."""
+        account, lanes = self._wish.order.account.name, ledger_facts.lanes(self._run.engine)
+        if lanes.stands_still(account):
+            self._terminal.say("send.blocked", account=account)
+        elif self._wish.ask is Ask.NOBODY and self._wish.order.scheduled_at is None:
+            for line in lanes.waits(account):
+                self._terminal.say(line)
 
     def _show_existing(self, broadcast_id: str) -> int:
         report = reports.report(self._run.engine, broadcast_id)

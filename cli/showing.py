@@ -11,7 +11,7 @@ from broadcast.gates.blockers import is_driven
 from broadcast.message import Message
 from broadcast.reports import InFlight, Report
 from broadcast.states import SHOWN_DONE
-from cli import exits, ledger_facts
+from cli import exits, ledger_facts, uploading
 from cli.following import Lines, Progress, Until, follow
 from cli.terminal import one_line
 from cli.wiring.run import Run
@@ -57,7 +57,9 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
     """
     engine = run.engine
     in_flight = [one for one in under_way if one.driven and not is_driven(report)]
+    upload = uploading.told_of(report)
     steps = [
+        *([upload] if upload else []),
         *next_steps.in_flight(in_flight, report.now),
         *_absent(run, report),
         *next_steps.lines(report, ledger_facts.circumstances(engine, report)),

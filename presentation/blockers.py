@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from broadcast.call.outcomes import content_stays_refused
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
-from broadcast.gates.kinds import Cause, GateKind
+from broadcast.gates.kinds import Cause, GateKind, rule
 from broadcast.message import Message
 from broadcast.reasons import Reason
 from broadcast.reports import LaneView, Report
-from presentation import fixes, resend
+from presentation import fixes, late, resend
 from presentation.words import Code, Meaning, Moment, Shortened, Speaker, reason
 
 
@@ -29,6 +29,25 @@ class Lanes:
         lane = self.by_account.get(account)
         if lane is not None:
             yield from of_account(account, lane, self.now)
+            yield from self._lane_wait(account, lane)
+
+    def waits(self, account: str) -> Iterator[Message]:
+        """Yield until when *account* waits for another day's calls, or for WeChat."""
+        lane = self.by_account.get(account)
+        if lane is None:
+            return
+        by_time = [gate for gate in lane.gates if rule(gate.kind).by_time]
+        yield from of_account(account, replace(lane, gates=by_time), self.now)
+        yield from self._lane_wait(account, lane)
+
+    def _lane_wait(self, account: str, lane: LaneView) -> Iterator[Message]:
+        until = lane.not_before
+        if until is not None and until > self.now:
+            quota = lane.wait_reason is Reason.QUOTA_TODAY
+            yield Message(
+                "blocker.account_waits_for_day" if quota else "blocker.account_waits_itself",
+                account=account, reason=reason(lane.wait_reason), at=Moment(until, self.now),
+            )  # fmt: skip
 
     def stands_still(self, account: str) -> bool:
         """Tell whether *account* is halted or stopped."""
@@ -76,11 +95,21 @@ def line(one: Blocker, report: Report) -> Message:
             return Message(single, n=one.count, id=report.id)
         case Cause.UNKNOWN_FIRST | Cause.BEHIND:
             return _behind(one, report)
-    at = one.until or one.since
+    at, due = one.until or one.since, report.scheduled_at or report.published_at
     return Message(
-        f"blocker.{one.cause}", id=report.id, account=report.account, reason=reason(one.reason),
+        _text(one, report), id=report.id, account=report.account, reason=reason(one.reason),
         code=Code(one.errcode, one.errmsg), at=at and Moment(at, report.now), n=one.batch,
+        due=due and Moment(due, report.now), late_by=report.late_by,
     )  # fmt: skip
+
+
+def _text(one: Blocker, report: Report) -> str:
+    """Return the id of the text of a cause that has several."""
+    if one.cause is Cause.MISSED_TIME and report.scheduled_at is None:
+        return "blocker.missed_at_once"
+    if one.cause in {Cause.OVERDUE, Cause.NO_WORKER} and late.will_be_held(report):
+        return f"blocker.{one.cause}_late"
+    return f"blocker.{one.cause}"
 
 
 def _paused(one: Blocker, report: Report) -> Message:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
+from broadcast.call.path import SendPath
 from broadcast.gates.blockers import is_driven
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.reasons import Reason
 from broadcast.reports import SETS, SKIPS, BatchLine, Repeat, Report
-from broadcast.states import BatchState, Phase
+from broadcast.states import BatchState, BroadcastState, Phase
 from presentation import blockers, operator_actions
 from presentation.words import MOST_NAMED, Code, Joined, Moment, reason, sizes
 
@@ -31,7 +32,8 @@ def lines(
         yield Message("report.priority", n=report.priority)
     yield from blockers.lines(report)
     yield from next_steps
-    yield _audience(report, skipped)
+    if report.phase is not Phase.UPLOADING:
+        yield _audience(report, skipped)
     yield _batches(report)
     yield recipients(report)
     yield from _repeats(repeats)
@@ -47,7 +49,8 @@ def _times(report: Report) -> Message:
     if scheduled is not None and report.gate(GateKind.PAUSE):
         at = Moment(scheduled, report.now)
         return Message("report.times_scheduled", created=created, at=at)
-    if report.finished_at is None:
+    # What is held has not ended: a person settles it, and may let it go on.
+    if report.finished_at is None or report.state is BroadcastState.HELD:
         return Message("report.times", created=created)
     ended = Moment(report.finished_at, report.now)
     return Message("report.times_ended", created=created, ended=ended)
@@ -95,15 +98,24 @@ def _batches(report: Report) -> Message:
 
 
 def recipients(report: Report) -> Message:
-    """Tell in which sets the recipients are; of a list that is WeChat's, that it is."""
-    if report.audience["planned"] is None and report.phase is not Phase.PLANNING:
-        return Message("report.recipients_unknown")
+    """Tell in which sets the recipients are, or why nobody can count them."""
+    if report.audience["planned"] is None:
+        return Message(f"report.recipients_{_uncounted(report)}")
     figures = [
         Message(f"set.{name}", n=report.recipients[name])
         for name in SETS
         if report.recipients[name] or name == "accepted"
     ]
     return Message("report.recipients", figures=Joined(figures, "separator"))
+
+
+def _uncounted(report: Report) -> str:
+    """Return why it is not known how many there are; a list that is WeChat's is so in any phase."""
+    if report.path is SendPath.SENDALL:
+        return "unknown"
+    if report.phase is Phase.UPLOADING:
+        return "uploading"
+    return "never_planned" if report.phase is Phase.ENDED else "unplanned"
 
 
 def _repeats(repeats: Sequence[Repeat]) -> Iterator[Message]:

@@ -145,6 +145,14 @@ def _(fact: Moment, texts: Texts) -> str:
     )  # fmt: skip
 
 
+@of.register(datetime)
+def _(fact: datetime, texts: Texts) -> str:
+    """Write a moment in Beijing, to the second where it has one; its text says of which zone."""
+    del texts
+    local = fact.astimezone(day.SHANGHAI)
+    return f"{local:%Y-%m-%d %H:%M:%S}" if local.second else f"{local:%Y-%m-%d %H:%M}"
+
+
 @of.register(Between)
 def _(fact: Between, texts: Texts) -> object:
     first, last = (of(Moment(one, fact.now), texts) for one in (fact.first, fact.last))

@@ -46,12 +46,15 @@ class Blocker:
 
 
 def of(report: Report) -> Iterator[Blocker]:
-    """Yield why *report* makes no call; nothing where it is driven, or has ended.
+    """Yield why *report* makes no call; nothing where it is driven.
 
-    What stops the account is named whatever the state: its next broadcast stands still too. So are
-    doubts. What is ahead of it and whether anybody is there are known of a report of one broadcast
-    alone.
+    Of one that has ended only its doubts are named: no other command makes a call of it. What is
+    ahead of it and whether anybody is there are known of a report of one broadcast alone.
     """
+    if report.phase is Phase.ENDED:
+        if report.batches["in_doubt"]:
+            yield _in_doubt(report)
+        return
     stops = list(of_account(report.account, report.lane, report.now))
     yield from stops
     own = list(_own(report))
@@ -91,7 +94,7 @@ def _blocker(gate: Gate, cause: Cause, command: str) -> Blocker:
 
 def _own(report: Report) -> Iterator[Blocker]:
     """Yield what closed the broadcast's own gates: first what is to be fixed, then a pause."""
-    if report.phase is Phase.ENDED or report.gate(GateKind.CANCEL):
+    if report.gate(GateKind.CANCEL):
         return
     if not audiences.is_understood(report.path, report.audience_kind):
         yield Blocker(cause=Cause.NEWER_RELEASE, command=f"broadcast status {report.id}")
@@ -208,7 +211,9 @@ def _left_behind(report: Report) -> Iterator[Blocker]:
 def _silent_since(report: Report) -> datetime | None:
     if report.driven is None:
         return None
-    moved_at, signs = report.driven.moved_at, report.driven.signs
+    # Before its time nobody was to take it up.
+    moved_at = liveness.latest(report.driven.moved_at, report.scheduled_at)
+    signs = report.driven.signs
     if report.phase is Phase.PLANNING:
         return liveness.of_plan(moved_at, signs)
     due = [

@@ -36,8 +36,12 @@ def is_late(first: First, now: datetime) -> bool:
 
 def unattended(first: First, now: datetime) -> timedelta:
     """Return for how long nobody drove the lane of a broadcast that was due."""
-    since = max(first.due, *first.attended) if first.attended else first.due
     # What was counted before it was due, or due anew, is no delay of its own.
     counted = first.unattended_at is not None and first.unattended_at > first.due
     before = timedelta(seconds=first.unattended_s if counted else 0)
-    return before + max(now - since, timedelta(0))
+    return before + silence(first, now)
+
+
+def silence(first: First, now: datetime) -> timedelta:
+    """Return for how long nobody has driven the lane now, of the time since it was due."""
+    return max(now - max([first.due, *first.attended]), timedelta(0))

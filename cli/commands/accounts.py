@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 
 import typer
@@ -161,6 +162,10 @@ def quota(context: typer.Context, *, account: AccountName = None, as_json: AsJSO
         "quota.line", account=asked.name, limit=answer.daily_limit, used=answer.used,
         remain=answer.remain, openids=answer.remain * plan.LARGEST,
     )  # fmt: skip
+    # WeChat is asked without a database too.
+    with contextlib.suppress(OutOfReachError):
+        for line in ledger_facts.lanes(run.engine).waits(asked.name):
+            run.terminal.say(line)
     if as_json:
         run.terminal.show_json(
             {

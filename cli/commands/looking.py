@@ -13,7 +13,8 @@ from broadcast import day
 from broadcast.accounts import unknown
 from broadcast.errors import UnknownIdError
 from broadcast.reports import Report
-from cli import ledger_facts, showing
+from broadcast.states import Phase
+from cli import ledger_facts, showing, uploading
 from cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
 from cli.following import Until
 from cli.group import Command
@@ -51,8 +52,9 @@ def status(
     ledger = run.engine
     if broadcast_id is None:
         newest = reports.reports(ledger, most=1)
-        # The newest broadcast says nothing of other accounts.
-        beside = newest[0].account if newest else None
+        # The newest broadcast says nothing of other accounts, and of its own until its end.
+        told = newest and newest[0].phase is not Phase.ENDED
+        beside = newest[0].account if told else None
         for line in ledger_facts.lanes(ledger).stops_beside(beside):
             run.terminal.say(line)
         if not newest:
@@ -71,6 +73,7 @@ def watch(
 ) -> None:
     """Follow a broadcast until it rests."""
     goal = showing.until_of(until)
+    uploading.refuse(context.obj, broadcast_id)
     raise typer.Exit(showing.wait(context.obj, broadcast_id, until=goal, as_json=as_json))
 
 

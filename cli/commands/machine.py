@@ -59,7 +59,9 @@ def up(context: typer.Context) -> None:
 def simulator(
     context: typer.Context,
     *,
-    host: Annotated[str, typer.Option(help="help.simulator.host")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="help.simulator.host")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="help.simulator.port", min=0, max=65535)] = 8765,
     followers: Annotated[int, typer.Option(help="help.simulator.followers", min=0)] = 1_000_000,
     latency_ms: Annotated[int, typer.Option(help="help.simulator.latency", min=0)] = 0,

@@ -10,7 +10,10 @@ AsJSON = Annotated[bool, typer.Option("--json", help="help.json")]
 AccountName = Annotated[str | None, typer.Option("--account", metavar="NAME", help="help.account")]
 BroadcastID = Annotated[str, typer.Argument(metavar="ID", help="help.id", show_default=False)]
 Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="help.why")]
-UntilWord = Annotated[str, typer.Option("--until", metavar="accepted|finished", help="help.until")]
+_UNTIL = typer.Option("--until", metavar="accepted|finished", help="help.until")
+UntilWord = Annotated[str, _UNTIL]
+#: Of its own: what is annotated keeps its option only where nothing is added to it.
+UntilWordIfAny = Annotated[str | None, _UNTIL]
 
 
 def new_app() -> typer.Typer:

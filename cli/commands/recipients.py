@@ -12,6 +12,7 @@ import typer
 
 from broadcast import openid
 from broadcast.message import Message
+from cli import uploading
 from cli.commands.options import BroadcastID, new_app
 from cli.group import Command
 from cli.terminal import Terminal, clean, one_line
@@ -39,6 +40,7 @@ def recipients(
     """Write the OpenIDs of one set, one a line, or as CSV."""
     run: Run = context.obj
     ledger = run.engine
+    uploading.refuse(run, broadcast_id)
     if name == sets.SKIPPED:
         found = sets.skipped(ledger, broadcast_id)
         run.terminal.stream(_skipped(found, as_csv=as_csv))

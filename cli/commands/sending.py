@@ -15,7 +15,7 @@ from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.plan.submission import Terms, parse_late_by
 from cli import content_file, showing
-from cli.commands.options import AccountName, AsJSON, UntilWord, new_app
+from cli.commands.options import AccountName, AsJSON, UntilWordIfAny, new_app
 from cli.following import Until
 from cli.group import Command
 from cli.sending import Ask, Sending, Wish
@@ -62,7 +62,7 @@ def send(
     again: Annotated[bool, typer.Option("--again", help="help.send.again")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="help.send.yes")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="help.send.wait")] = False,
-    until: UntilWord | None = None,
+    until: UntilWordIfAny = None,
     as_json: AsJSON = False,
 ) -> None:
     """Submit a broadcast."""

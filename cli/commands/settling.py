@@ -12,7 +12,7 @@ from broadcast.call.retry import RetryVerdict
 from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
 from broadcast.reports import Report, RetryGroup
-from cli import waking
+from cli import uploading, waking
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.group import Command
 from cli.showing import show_what_remains
@@ -48,7 +48,8 @@ def resolve(
         raise InputError("error.resolve.which", id=broadcast_id, n=n)
     msg_id = None if sent is None else _number(sent, "error.resolve.msg_id")
     ledger = run.engine
-    unasked = [] if msg_id is None else list(_ask_about(run, broadcast_id, msg_id))
+    uploading.refuse(run, broadcast_id)
+    unasked = [] if msg_id is None else list(_ask_about(run, broadcast_id, n=n, msg_id=msg_id))
     done = resolves.resolve(
         ledger, broadcast_id, n, msg_id=msg_id, who=who(), why=in_one_line(why),
         rules=run.settings.rules(),
@@ -58,14 +59,17 @@ def resolve(
     show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id))
 
 
-def _ask_about(run: Run, broadcast_id: str, msg_id: int) -> Iterator[Message]:
+def _ask_about(run: Run, broadcast_id: str, *, n: int, msg_id: int) -> Iterator[Message]:
     """Ask WeChat about a msg_id that a person gives; yield that it could not be asked.
 
     Raises InputError for one that WeChat does not know: it would stand for a job that is none.
     """
-    name = reports.report(run.engine, broadcast_id, whole=False).account
+    report = reports.report(run.engine, broadcast_id)
+    if n not in {line.n for line in report.batch_list}:
+        # The ledger says so, and names those in doubt.
+        return
     try:
-        known = run.wechat.knows_job(run.settings.account(name), msg_id)
+        known = run.wechat.knows_job(run.settings.account(report.account), msg_id)
     except BroadcastError as error:
         yield Message("resolve.not_asked", msg_id=msg_id, problem=error)
         return
@@ -106,6 +110,7 @@ def retry(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None)
     """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
     run: Run = context.obj
     ledger = run.engine
+    uploading.refuse(run, broadcast_id)
     waking.get_ready(run)
     done = retries.retry(
         ledger, broadcast_id, who=who(), why=in_one_line(why),

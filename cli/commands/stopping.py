@@ -12,11 +12,12 @@ from sqlalchemy import Engine
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
-from broadcast.errors import InputError, SettingsError
+from broadcast.errors import InputError, PlanError, SettingsError
 from broadcast.gates.kinds import Opener
 from broadcast.message import Message
+from broadcast.reports import Report
 from broadcast.states import BroadcastState
-from cli import ledger_facts, waking
+from cli import ledger_facts, uploading, waking
 from cli.commands.options import AccountName, BroadcastID, Why, new_app
 from cli.group import Command
 from cli.showing import show_what_remains
@@ -27,7 +28,7 @@ from models.ledger.reading import in_flight, known, reports
 from models.ledger.reading.in_flight import Waiting
 from presentation import next_steps
 from presentation import report as reporting
-from presentation.words import MOST_NAMED, Shortened
+from presentation.words import MOST_NAMED, Moment, Shortened
 
 app = new_app()
 
@@ -55,12 +56,14 @@ class Control(Protocol):
 @app.command(cls=Command, help="help.pause")
 def pause(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
     """Start no new call of a broadcast."""
+    uploading.refuse(context.obj, broadcast_id)
     _steer(context.obj, operator.pause, broadcast_id, why=why, name="pause")
 
 
 @app.command(cls=Command, help="help.resume")
 def resume(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
     """Let a broadcast go on; its remaining calls are proved against the day once more."""
+    uploading.refuse(context.obj, broadcast_id)
     _let_go_on(context.obj, Opener.RESUME, broadcast_id, why=why)
 
 
@@ -71,12 +74,30 @@ def _let_go_on(run: Run, opener: Opener, broadcast_id: str, *, why: str | None) 
     quota = _quota(run, account, report.path)
 
     def control(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
-        return operator.let_go_on(
-            engine, broadcast_id, opener, who=who, why=why, quota=quota,
-            shared_quota=account is None or account.shared_quota,
-        )  # fmt: skip
+        try:
+            return operator.let_go_on(
+                engine, broadcast_id, opener, who=who, why=why, quota=quota,
+                shared_quota=account is None or account.shared_quota,
+            )  # fmt: skip
+        except PlanError as error:
+            raise _no_room(error, report) from None
 
     _steer(run, control, broadcast_id, why=why, name=opener.value)
+
+
+#: What a submit is told of a plan without room is no advice for a broadcast that is stored.
+NO_ROOM = {
+    "error.plan.too_many": "error.resume.too_many",
+    "error.plan.too_many_one": "error.resume.too_many_one",
+    "error.plan.too_many_held": "error.resume.too_many_held",
+    "error.plan.too_many_one_held": "error.resume.too_many_one_held",
+}
+
+
+def _no_room(error: PlanError, report: Report) -> PlanError:
+    """Return what a resume is told where its day has too few calls left."""
+    own = NO_ROOM[error.message_id]
+    return PlanError(own, **error.facts, id=report.id, account=report.account)
 
 
 def _account(run: Run, name: str) -> Account | None:
@@ -97,6 +118,7 @@ def _quota(run: Run, account: Account | None, path: SendPath) -> plan.Quota | No
 @app.command(cls=Command, help="help.cancel")
 def cancel(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
     """Never call the rest of a broadcast."""
+    uploading.refuse(context.obj, broadcast_id)
     _steer(context.obj, operator.cancel, broadcast_id, why=why, name="cancel")
 
 
@@ -162,7 +184,8 @@ def _configured(run: Run, *, every: bool) -> Collection[Account]:
         return run.settings.accounts().values()
     except SettingsError as error:
         if every:
-            run.terminal.warn("halt.settings_unread", problem=error)
+            run.terminal.warn(error)
+            run.terminal.warn("halt.settings_unread")
         return ()
 
 
@@ -180,10 +203,19 @@ def _switch(
         terminal.say(f"{name}.done", names=changed, command=back)
     elif one is None:
         nobody = name == "halt" and not known.names(ledger)
-        terminal.say("halt.no_account" if nobody else f"{name}.already_all")
+        terminal.say(_nobody(run) if nobody else f"{name}.already_all")
     else:
         terminal.say(f"{name}.already", name=one)
     _say_what_remains(run, changed, [one] if one is not None else known.names(ledger))
+
+
+def _nobody(run: Run) -> str:
+    """Return what is said where no account was halted: none is known, or none could be read."""
+    try:
+        run.settings.accounts()
+    except SettingsError:
+        return "halt.nobody_known"
+    return "halt.no_account"
 
 
 def _named(run: Run, ledger: Engine, account: str | None) -> str:
@@ -208,6 +240,7 @@ def _say_what_remains(run: Run, changed: list[str], accounts: list[str]) -> None
     for account in accounts:
         if account in waiting:
             _say_what_waits(run, account, waiting[account])
+            _say_scheduled(run, account, waiting[account])
     lanes = ledger_facts.lanes(ledger)
     for line in next_steps.in_flight(under_way, lanes.now):
         terminal.say(line)
@@ -228,3 +261,13 @@ def _say_what_waits(run: Run, account: str, waiting: Waiting) -> None:
                 terminal.say(Message("lanes.broadcast", id=report.id, recipients=line))
     if waiting.kept_back:
         terminal.say("lanes.kept_back", account=account, ids=Shortened(waiting.kept_back))
+
+
+def _say_scheduled(run: Run, account: str, waiting: Waiting) -> None:
+    """Name what is to go out later: a halt that outlasts its time lets it be held."""
+    terminal, moment = run.terminal, ledger_facts.lanes(run.engine).now
+    for broadcast_id, at in waiting.scheduled[:MOST_NAMED]:
+        terminal.say("lanes.scheduled", account=account, id=broadcast_id, at=Moment(at, moment))
+    more = len(waiting.scheduled) - MOST_NAMED
+    if more > 0:
+        terminal.say("lanes.scheduled_more", account=account, n=more)

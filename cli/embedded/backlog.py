@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from broadcast.message import Message
 from models.ledger.reading import in_flight, reports
+from presentation import late
 from presentation.words import FollowerCount, Moment
 
 #: Most broadcasts that are named; the rest is counted.
@@ -25,10 +26,11 @@ def lines(engine: Engine, known: Collection[str]) -> Iterator[Message]:
         return
     yield Message("up.backlog")
     for one in told[:MOST_NAMED]:
+        held = late.will_be_held(reports.report(engine, one.id))
         yield Message(
-            "up.backlog_line", id=one.id, account=one.account,
+            "up.backlog_late" if held else "up.backlog_line", id=one.id, account=one.account,
             followers=FollowerCount(one.recipients["waiting"]),
-            since=Moment(one.created_at, one.now),
+            since=Moment(one.created_at, one.now), late_by=one.late_by,
         )  # fmt: skip
     if len(told) > MOST_NAMED:
         yield Message("up.backlog_more", n=len(told) - MOST_NAMED)

@@ -42,6 +42,8 @@ from models.ledger.rows import columns, first
 from models.ledger.transaction import note, read, snapshot, write
 from models.recipients import Skipped
 
+#: When a broadcast without a time is to be sent.
+AT_ONCE = Message("submit.at_once")
 REPEAT_WITHIN = timedelta(hours=24)
 #: Letters without those that are mistaken for each other when an id is read out.
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -106,17 +108,10 @@ def _conflict(connection: Connection, body: Body, broadcast_id: str) -> Conflict
     ):
         # Moments are compared, not how they were written.
         return ConflictError(
-            "error.submit.other_time", key=body.key, id=broadcast_id, at=_time(body.scheduled_at),
-            stored=_time(stored.scheduled_at),
+            "error.submit.other_time", key=body.key, id=broadcast_id,
+            at=body.scheduled_at or AT_ONCE, stored=stored.scheduled_at or AT_ONCE,
         )  # fmt: skip
     return ConflictError("error.submit.key_taken", key=body.key, id=broadcast_id)
-
-
-def _time(at: datetime | None) -> str | Message:
-    """Return when a broadcast is to be sent."""
-    if at is None:
-        return Message("submit.at_once")
-    return at.astimezone(day.SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def begin(engine: Engine, body: Body, *, who: str, title: str | None = None) -> str:
@@ -283,8 +278,7 @@ def _refuse_repeated(connection: Connection, body: Body) -> None:
         .order_by(BroadcastRow.created_at.desc())
     ).first()
     if earlier is not None:
-        at = earlier.created_at.astimezone(day.SHANGHAI).strftime("%Y-%m-%d %H:%M")
-        raise RepeatedSendError("error.submit.repeated", id=earlier.id, at=at)
+        raise RepeatedSendError("error.submit.repeated", id=earlier.id, at=earlier.created_at)
 
 
 def dry_run(

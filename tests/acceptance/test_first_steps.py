@@ -11,6 +11,7 @@ import pytest
 from cli.embedded import backlog
 from models.engine import open_engine
 from presentation.texts import Texts
+from presentation.words import FollowerCount
 from tests.acceptance.by_hand import seated
 from tests.acceptance.test_terminal import on_terminal
 from tests.kit.command_line import CommandLine
@@ -178,6 +179,10 @@ def test_an_overdue_time_is_told_with_what_is_missing(line: CommandLine) -> None
 
     assert "Scheduled:" in ahead
     assert "Overdue: its time was" in told
+    assert "at once" in told
+    line.pass_time(timedelta(minutes=11))
+    assert "held, not sent. Start them" in (late := line.run("status", broadcast_id).out)
+    assert f"broadcast resume {broadcast_id}" in late
     assert "celery -A worker beat" in told
     assert f"broadcast cancel {broadcast_id}" in told
     assert line.run("cancel", broadcast_id).status == 0
@@ -200,7 +205,8 @@ def test_up_lists_what_it_finds_and_nothing_that_is_held_still(line: CommandLine
     assert len(told) == 3, told
     assert {shown.facts["id"] for shown in told[1:]} == {old, overdue}
     for shown in told[1:]:
-        assert (shown.id, shown.facts["followers"]) == ("up.backlog_line", 5)
+        # Hours after they were due a worker holds them.
+        assert (shown.id, shown.facts["followers"]) == ("up.backlog_late", FollowerCount(5))
         assert "(10 h ago)" in Texts("en")(shown)
     for one in (old, overdue):
         assert line.run("cancel", one).status == 0

@@ -80,7 +80,7 @@ def test_an_account_that_is_halted_and_stopped_tells_both_and_the_command_once(
 
 
 @pytest.mark.parametrize("control", ["pause", "cancel"])
-def test_the_status_tells_of_its_account_whatever_became_of_the_broadcast(
+def test_the_status_tells_of_its_account_until_the_broadcast_has_ended(
     line: CommandLine, control: str
 ) -> None:
     sent = line.run(*SEND, "hello", "--json").json["id"]
@@ -89,7 +89,9 @@ def test_the_status_tells_of_its_account_whatever_became_of_the_broadcast(
 
     shown = line.run("status", sent).out
 
-    assert "broadcast unhalt --account shop" in shown
+    assert ("broadcast unhalt --account shop" in shown) is (control == "pause")
+    # Its next broadcast stands still too.
+    assert "broadcast unhalt --account shop" in line.run("status").out
     assert (f"broadcast resume {sent}" in shown) is (control == "pause")
 
 

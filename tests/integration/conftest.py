@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, update
 
 from models import Base, Batch
 from models.engine import open_engine
+from models.schema import upgrade
+from tests.kit import ledger
 from tests.servers.fixtures import DATABASES
 from tests.servers.mariadb import MariaDB
+from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.postgresql import PostgreSQL
 
 
@@ -61,3 +65,21 @@ def empty(engine: Engine) -> None:
         connection.execute(update(Batch).values(parent_id=None))
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Engine]:
+    """The ledger that the commands find."""
+    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("BROADCAST_LANG", "en")
+    monkeypatch.setenv("WECHAT_APPID", ledger.account().appid)
+    monkeypatch.setenv("WECHAT_APPSECRET", "appsecret-of-the-tests")
+    nobody = f"{LOOPBACK}:{free_port()}"
+    monkeypatch.setenv("REDIS_URL", f"redis://{nobody}/0")
+    monkeypatch.setenv("WECHAT_API_BASE", f"http://{nobody}")
+    monkeypatch.chdir(tmp_path)
+    engine = open_engine(url)
+    upgrade(engine)
+    yield engine
+    engine.dispose()

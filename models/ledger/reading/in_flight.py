@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 
 from broadcast.gates.gate import Gate, closed
-from broadcast.gates.kinds import FORBID_PLANNING
+from broadcast.gates.kinds import GateKind
 from broadcast.reports import InFlight, Report
 from broadcast.states import BatchState
 from models.account import Lane
@@ -29,6 +29,8 @@ class Waiting:
     going: list[str] = field(default_factory=list)
     #: Paused or held: the end of a halt lets none of them go on.
     kept_back: list[str] = field(default_factory=list)
+    #: Those whose time is to come, each with it.
+    scheduled: list[tuple[str, datetime]] = field(default_factory=list)
 
 
 def beside_report(engine: Engine, broadcast_id: str) -> tuple[Report, list[InFlight]]:
@@ -61,19 +63,31 @@ def _flights(
 
 
 def waiting(engine: Engine, accounts: Collection[str]) -> dict[str, Waiting]:
-    """Return what of some accounts has more to be called; nothing of an account that has none.
-
-    A broadcast whose time is to come is not among them.
-    """
+    """Return what of some accounts has more to be called; nothing of an account that has none."""
     found: dict[str, Waiting] = {}
-    for account, broadcast_id, kept_back in _unfinished(engine, accounts):
-        there = found.setdefault(account, Waiting())
-        (there.kept_back if kept_back else there.going).append(broadcast_id)
+    for one in _unfinished(engine, accounts):
+        there = found.setdefault(one.account, Waiting())
+        if one.until is not None:
+            there.scheduled.append((one.id, one.until))
+        else:
+            (there.kept_back if one.kept_back else there.going).append(one.id)
     return found
 
 
-def _unfinished(engine: Engine, accounts: Collection[str]) -> Iterator[tuple[str, str, bool]]:
-    """Yield account and id, oldest first, and whether a gate of its own keeps it back."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unfinished:
+    """A broadcast that is not called off and has not ended."""
+
+    account: str
+    id: str
+    #: Its time, where that is to come.
+    until: datetime | None
+    #: Whether another gate of its own is closed.
+    kept_back: bool
+
+
+def _unfinished(engine: Engine, accounts: Collection[str]) -> Iterator[_Unfinished]:
+    """Yield the broadcasts that have more to be called, oldest first."""
     with read(engine) as connection:
         rows = connection.execute(_OPEN.where(BroadcastRow.account.in_(accounts))).all()
         own: dict[str | None, list[Gate]] = defaultdict(list)
@@ -82,8 +96,11 @@ def _unfinished(engine: Engine, accounts: Collection[str]) -> Iterator[tuple[str
         moment = now(connection)
     for row in rows:
         gates = closed(own[row.id], moment)
-        if not any(gate.kind in FORBID_PLANNING for gate in gates):
-            yield row.account, row.id, bool(gates)
+        kinds = {gate.kind for gate in gates}
+        if GateKind.CANCEL not in kinds:
+            # One that is paused as well does not go out at its time.
+            until = gates[0].until if kinds == {GateKind.SCHEDULE} else None
+            yield _Unfinished(account=row.account, id=row.id, until=until, kept_back=bool(kinds))
 
 
 def going_on(engine: Engine, accounts: Collection[str]) -> list[str]:
@@ -91,7 +108,7 @@ def going_on(engine: Engine, accounts: Collection[str]) -> list[str]:
 
     Those of an account that is halted or stopped are among them. Raises DatabaseAwayError.
     """
-    return [one for _, one, kept_back in _unfinished(engine, accounts) if not kept_back]
+    return [one.id for one in _unfinished(engine, accounts) if not one.kept_back]
 
 
 _OPEN = (

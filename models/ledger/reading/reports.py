@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, func, select
 
@@ -21,7 +21,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.reading import closed_gates, driven, history, known
+from models.ledger.reading import closed_gates, driven, first_calls, history, known
 from models.ledger.reading.driven import Place
 from models.ledger.reading.recipients import set_of
 from models.ledger.rows import columns, every, first
@@ -56,7 +56,9 @@ class _Row:
     created_at: datetime
     created_by: str
     published_at: datetime | None
+    uploading_at: datetime | None
     moved_at: datetime | None
+    late_by_s: int
     scheduled_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
@@ -119,6 +121,7 @@ def of(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Repo
             connection, row.id, row.account, since=row.created_at, until=row.finished_at
         ),
         driven=driven.of(connection, _place(row), around.now),
+        first_call=first_calls.read(connection, row.id),
     )
 
 
@@ -211,8 +214,9 @@ def _report(row: _Row, around: _Around) -> Report:
         | {"planned": row.planned},
         recipients=recipients, batches=batches, batch_list=(), calls=calls,
         results_due=sum(count.polled for count in counts), lane=lane, created_at=row.created_at,
-        created_by=row.created_by, scheduled_at=row.scheduled_at, started_at=row.started_at,
-        finished_at=row.finished_at, now=around.now,
+        created_by=row.created_by, published_at=row.published_at, uploading_at=row.uploading_at,
+        late_by=timedelta(seconds=row.late_by_s), scheduled_at=row.scheduled_at,
+        started_at=row.started_at, finished_at=row.finished_at, now=around.now,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from broadcast.states import BroadcastState
 from models.ledger import claims, operator, preflight, submits, sweeps
 from models.ledger.reading import reports
 from models.ledger.reading.next_work import Kind, Work
+from presentation import late
 from tests.integration.models.stories import close, kinds, let_wait, standing_gates, the_gate
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said
@@ -264,6 +265,8 @@ def test_hours_without_a_worker_are_not_hidden_by_the_calls_that_follow_them(
     Driver(engine).call(said(0, msg_id=13))
     ledger.pass_time(engine, timedelta(seconds=8))
     assert reports.report(engine, first).state is BroadcastState.COMPLETED
+
+    assert late.will_be_held(reports.report(engine, second)), "status tells it before"
 
     assert not tried(engine)
 

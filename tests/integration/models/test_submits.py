@@ -84,6 +84,10 @@ def test_same_key_for_another_time_is_another_body(
     with pytest.raises(ConflictError, match=broadcast_id) as caught:
         submits.find(engine, body(key="one", at=second))
     assert caught.value.message_id == "error.submit.other_time"
+    # Facts, not words: whoever reads them has a language.
+    assert (caught.value.facts["stored"], caught.value.facts["at"]) == (
+        first or submits.AT_ONCE, second or submits.AT_ONCE,
+    )  # fmt: skip
     assert submits.find(engine, body(key="one", at=first)) == broadcast_id
 
 

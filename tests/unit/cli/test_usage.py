@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import typer
 
 from cli import main
 from cli.commands.machine import _reason
+from cli.group import LazyGroup
+from tests.unit.presentation.reports import EN
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +141,28 @@ def test_the_help_shows_the_default(
 
     [line] = [one for one in capsys.readouterr().out.splitlines() if option in one]
     assert line.rstrip().endswith(f". Default: {default}.")
+
+
+def every_command(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield every command with its words, those of groups too."""
+    context = typer.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield " ".join((*path, name)), command
+        if hasattr(command, "list_commands"):
+            yield from every_command(command, (*path, name))
+
+
+COMMANDS = dict(every_command(LazyGroup(name="broadcast")))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_every_command_has_its_help_and_the_name_of_its_value(name: str) -> None:
+    for parameter in COMMANDS[name].params:
+        assert EN.has(parameter.help or "-"), parameter.name
+        if parameter.param_type_name == "option" and not parameter.is_flag:
+            ranged = getattr(parameter, "min", None) is not None
+            assert parameter.metavar or ranged, parameter.name
 
 
 def test_the_help_shows_no_default_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:

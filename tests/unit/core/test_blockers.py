@@ -69,12 +69,14 @@ def report(
         "recipients": dict.fromkeys(SETS, 0) | {"waiting": 3},
         "batches": dict.fromkeys(("total", *SETS), 0) | {"total": 1, "waiting": 1},
         "batch_list": [PLANNED],
+        "scheduled_at": None,
     } | facts
     return Report(
         id=ID, account="default", key="周五", phase=phase, state=state, gates=closed,
         msgtype="text", content="{}", audience={"read": 3, "planned": 3},
         calls=0, results_due=0, lane=lane,
-        created_at=AGO, scheduled_at=None, started_at=None, finished_at=None, now=NOW, **given,
+        created_at=AGO, late_by=timedelta(minutes=15), started_at=None,
+        finished_at=None, now=NOW, **given,
     )  # fmt: skip
 
 
@@ -97,23 +99,26 @@ def only(found: Report) -> Blocker:
 
 
 ENDS = [BroadcastState.COMPLETED, BroadcastState.PARTIAL, BroadcastState.FAILED]
-ANYWHERE = [
-    *(report(lane=replace(FREE, gates=(HALT, STOP)), phase=phase) for phase in Phase),
-    *(
-        report(lane=replace(FREE, gates=(HALT, STOP)), phase=Phase.ENDED, result=state)
-        for state in ENDS
-    ),
-]
+BOTH = replace(FREE, gates=(HALT, STOP))
 
 
-@pytest.mark.parametrize("found", ANYWHERE, ids=lambda one: f"{one.phase}-{one.state}")
-def test_what_stops_an_account_is_named_whatever_the_state(found: Report) -> None:
-    stopped, halted = list(blockers.of(found))[:2]
+@pytest.mark.parametrize("phase", [one for one in Phase if one is not Phase.ENDED])
+def test_what_stops_an_account_is_named_until_the_end(phase: Phase) -> None:
+    stopped, halted = list(blockers.of(report(lane=BOTH, phase=phase)))[:2]
 
     assert (stopped.cause, stopped.errcode, stopped.since) == (Cause.ACCOUNT_STOPPED, 48001, AGO)
     assert (halted.cause, halted.who, halted.since) == (Cause.ACCOUNT_HALTED, "cli:ann@desk", AGO)
     assert halted.why == "wrong picture"
     assert stopped.command == halted.command == UNHALT
+
+
+@pytest.mark.parametrize("state", [*ENDS, BroadcastState.HELD])
+def test_what_stops_an_account_is_no_blocker_of_what_has_ended(state: BroadcastState) -> None:
+    doubts = dict.fromkeys(("total", *SETS), 0) | {"in_doubt": int(state is BroadcastState.HELD)}
+
+    found = report(lane=BOTH, phase=Phase.ENDED, result=state, batches=doubts)
+
+    assert causes(found) == [Cause.IN_DOUBT] * doubts["in_doubt"]
 
 
 def test_the_circuit_breaker_of_an_account_names_its_doubts_and_nobody() -> None:
@@ -306,6 +311,17 @@ def test_of_a_lane_that_stands_still_nothing_else_is_named(lane: LaneView) -> No
 
 
 SILENT = NOBODY + timedelta(seconds=1)
+
+
+def test_nobody_is_missed_from_before_its_time() -> None:
+    """It was stored an hour ago, and was to wait until now."""
+    at = NOW - NOBODY / 2
+    due = own(GateKind.SCHEDULE, until=at)
+    silent = driven(moved_at=AGO)
+
+    assert causes(report(due, phase=Phase.PLANNING, scheduled_at=at, driven=silent)) == []
+    later = report(scheduled_at=NOW - SILENT, driven=silent)
+    assert only(later).since == NOW - SILENT
 
 
 @pytest.mark.parametrize("phase", [Phase.PLANNING, Phase.SENDING])

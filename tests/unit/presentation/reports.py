@@ -89,7 +89,7 @@ def report(
         "batches": dict.fromkeys(("total", "finished", *SETS), 0) | {"total": 2, "waiting": 2},
         "batch_list": [batch(1), batch(2)], "calls": 0, "results_due": 0, "lane": lane,
         "gates": (*gates, *lane.gates), "created_at": NOW, "scheduled_at": None,
-        "started_at": None, "finished_at": None, "now": NOW,
+        "late_by": timedelta(minutes=15), "started_at": None, "finished_at": None, "now": NOW,
     }  # fmt: skip
     return Report(**(values | facts))
 

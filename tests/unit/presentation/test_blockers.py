@@ -63,11 +63,21 @@ def ids(state: BroadcastState, lane: LaneView, **facts: Any) -> list[str]:
         (STRANGE, ["blocker.newer_release"]),
     ],
 )
-@pytest.mark.parametrize("state", [S.COMPLETED, S.CANCELLED])
-def test_an_account_that_stands_still_is_told_even_after_the_end(
+@pytest.mark.parametrize("state", [S.SENDING, S.CANCELLED])
+def test_an_account_that_stands_still_is_told_until_the_end(
     state: BroadcastState, lane: LaneView, wanted: list[str]
 ) -> None:
     assert ids(state, lane) == wanted
+
+
+@pytest.mark.parametrize("lane", [HALTED, BOTH, USED_UP])
+def test_what_has_ended_names_no_command_for_its_account_which_the_account_does(
+    lane: LaneView,
+) -> None:
+    of_all = blockers.Lanes(by_account={"shop": lane}, now=NOW)
+
+    assert ids(S.COMPLETED, lane) == []
+    assert list(of_all.stops("shop")) != []
 
 
 def test_a_broadcast_held_by_its_account_alone_names_no_other_command() -> None:
@@ -78,7 +88,7 @@ def test_a_broadcast_held_by_its_account_alone_names_no_other_command() -> None:
     ("own", "wanted"),
     [
         ({"gates": [own(GateKind.HOLD, reason=Reason.PLAN_DOES_NOT_FIT)]}, "blocker.does_not_fit"),
-        ({"gates": [own(GateKind.HOLD, reason=Reason.MISSED_TIME)]}, "blocker.missed_time"),
+        ({"gates": [own(GateKind.HOLD, reason=Reason.MISSED_TIME)]}, "blocker.missed_at_once"),
         ({"recipients": dict.fromkeys(SETS, 0) | {"accepted": 5, "in_doubt": 5},
           "batches": {"total": 2, "waiting": 0, "in_doubt": 1}}, "blocker.in_doubt_one"),
     ],

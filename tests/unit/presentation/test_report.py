@@ -85,6 +85,12 @@ def test_the_end_is_told_once_there_is_one() -> None:
     }  # fmt: skip
 
 
+def test_what_is_held_for_doubts_is_not_said_to_have_ended() -> None:
+    held = of_batches(S.HELD, batch(1, state=BatchState.IN_DOUBT), finished_at=NOW)
+
+    assert "report.times_ended" not in lines(held)
+
+
 def test_a_batch_that_was_refused_for_a_while_is_not_said_never_to_have_been_called() -> None:
     """45009: its call was made, and nothing was sent."""
     called = batch(1, attempts=1, errcode=45009, reason=Reason.QUOTA_TODAY, not_before=SOON)

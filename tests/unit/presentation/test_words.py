@@ -107,6 +107,17 @@ def test_an_error_in_a_log_has_its_id_and_its_facts() -> None:
     assert str(InputError("error.key.empty")) == "error.key.empty"
 
 
+def test_a_moment_in_an_error_is_written_in_beijing_time() -> None:
+    repeated = InputError("error.submit.repeated", id="x", at=NOW)
+
+    assert "at 2026-11-27 14:00 (Beijing time)" in EN(repeated)
+    assert "北京时间 2026-11-27 14:00 提交过" in ZH(repeated)
+    later = NOW + timedelta(seconds=5)
+    assert "14:00:05" in EN(
+        InputError("error.submit.other_time", at=later, stored=NOW, key="k", id="x")
+    )
+
+
 def test_a_text_that_is_missing_is_a_bug() -> None:
     with pytest.raises(KeyError):
         EN("no.such.text")

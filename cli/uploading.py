@@ -1,0 +1,26 @@
+"""What is being stored is no broadcast yet, and whoever names it is told so."""
+
+from __future__ import annotations
+
+from broadcast.errors import UnknownIdError
+from broadcast.message import Message
+from broadcast.reports import Report
+from broadcast.states import Phase
+from cli.wiring.run import Run
+from models.ledger.reading import reports
+from models.ledger.uploads import GIVEN_UP_AFTER
+
+
+def refuse(run: Run, broadcast_id: str) -> None:
+    """Raise UnknownIdError for an id that nobody has, and for one whose list is not stored yet."""
+    told = told_of(reports.report(run.engine, broadcast_id, whole=False))
+    if told is not None:
+        raise UnknownIdError(told.id, **told.facts)
+
+
+def told_of(report: Report) -> Message | None:
+    """Tell whether an upload goes on or was given up; None for a broadcast that is stored."""
+    if report.phase is not Phase.UPLOADING:
+        return None
+    lives = report.uploading_at is not None and report.now - report.uploading_at < GIVEN_UP_AFTER
+    return Message(f"error.broadcast.{'uploading' if lives else 'given_up'}", id=report.id)

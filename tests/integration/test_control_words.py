@@ -1,0 +1,138 @@
+"""What a person is told who stops a broadcast or an account, or lets it go on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from broadcast.plan import Quota
+from broadcast.reasons import Reason
+from cli.commands import stopping
+from cli.main import run
+from cli.wiring import wechat
+from models.ledger import operator
+from tests.kit import ledger
+
+ONE_LEFT = Quota(daily_limit=100, used=99, remain=1)
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
+    assert run(words) == status
+    told = capsys.readouterr()
+    return told.out + told.err
+
+
+def test_a_resume_without_room_says_what_is_missing_and_that_nothing_changed(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broadcast_id = ledger.broadcast(here)
+    operator.pause(here, broadcast_id, who="tests")
+    monkeypatch.setattr(stopping, "_quota", lambda *_: ONE_LEFT)
+
+    told = said(capsys, "resume", broadcast_id, status=2)
+
+    assert f"Broadcast {broadcast_id} stays as it is: it still takes 2 calls" in told
+    assert "left today: 1, 1 too few" in told
+    assert "--spread-days" not in told
+    assert "Nothing was stored" not in told
+
+
+def test_a_resume_without_room_names_who_holds_the_calls(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broadcast_id = ledger.broadcast(here)
+    operator.pause(here, broadcast_id, who="tests")
+    holder = ledger.broadcast(here, key="other")
+    three = Quota(daily_limit=100, used=97, remain=3)
+    monkeypatch.setattr(stopping, "_quota", lambda *_: three)
+
+    told = said(capsys, "resume", broadcast_id, status=2)
+
+    assert f"held by {holder}" in told
+    assert "broadcast resume" in told
+
+
+def test_a_halt_is_told_beside_a_newest_broadcast_that_has_ended(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its next broadcast stands still too."""
+    broadcast_id = ledger.broadcast(here)
+    operator.cancel(here, broadcast_id, who="tests")
+    operator.halt(here, "default", who="tests")
+
+    assert "Halted by hand: account default" in said(capsys, "status")
+    assert "Halted by hand" not in said(capsys, "status", broadcast_id)
+
+
+@pytest.mark.parametrize("word", ["halt", "unhalt"])
+def test_a_halt_and_its_end_name_what_is_scheduled_with_its_time(
+    here: Engine, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    at = datetime.now(UTC) + timedelta(days=2)
+    broadcast_id = ledger.published(here, ledger.body(at=at))
+    if word == "unhalt":
+        operator.halt(here, "default", who="tests")
+
+    told = said(capsys, word, "--account", "default")
+
+    assert f"scheduled: {broadcast_id}, " in told
+    assert "(in 48 h)" in told or "(in 2 days)" in told
+
+
+def test_what_is_scheduled_and_paused_as_well_is_told_as_paused(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = datetime.now(UTC) + timedelta(days=2)
+    broadcast_id = ledger.published(here, ledger.body(at=at))
+    operator.pause(here, broadcast_id, who="tests")
+
+    told = said(capsys, "halt", "--account", "default")
+
+    assert "scheduled:" not in told
+    assert f"paused or held with followers that wait: {broadcast_id}" in told
+
+
+def test_what_waits_for_another_day_is_told_before_a_send_and_after_it(
+    here: Engine, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    ledger.broadcast(here)
+    until = datetime.now(UTC) + timedelta(hours=5)
+    ledger.wait(here, until=until, reason=Reason.QUOTA_TODAY)
+    (tmp_path / "list.txt").write_text("\n".join(ledger.openids(4)), encoding="utf-8")
+    words = ("send", "--openids", str(tmp_path / "list.txt"), "--text", "hello")
+
+    for told in (said(capsys, *words, "--dry-run", status=3), said(capsys, *words)):
+        assert "Waits: account default: today's calls of this account are used up" in told
+    assert "Waits: account default" in said(capsys, "accounts")
+
+
+def test_a_batch_that_is_not_there_is_told_before_wechat_is_asked(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: object) -> bool:
+        raise AssertionError("WeChat was asked")
+
+    monkeypatch.setattr(wechat.WeChat, "knows_job", asked)
+    broadcast_id = ledger.broadcast(here)
+
+    told = said(capsys, "resolve", broadcast_id, "--batch", "77", "--sent", "1", status=2)
+
+    assert "has no batch 77" in told
+
+
+@pytest.mark.usefixtures("here")
+def test_a_halt_of_all_without_readable_settings_does_not_say_that_there_is_nobody(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "accounts.toml").write_text("[accounts", encoding="utf-8")
+    monkeypatch.setenv("BROADCAST_ACCOUNTS_FILE", "accounts.toml")
+
+    lines = said(capsys, "halt", "--all").splitlines()
+
+    assert any(line.startswith("Nothing halted: the database knows no account") for line in lines)
+    warned = [line for line in lines if line.startswith("Warning: ")]
+    assert len(warned) == 2
+    assert not any("neither in the settings" in line for line in lines)

@@ -1,0 +1,57 @@
+"""An upload that is under way, or died, is told as what it is by every command that names it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from cli.main import run
+from models.ledger import uploads
+from models.ledger.transaction import write
+from tests.kit import ledger
+
+COMMANDS = (
+    ("watch", "ID"), ("pause", "ID"), ("resume", "ID"), ("cancel", "ID"), ("retry", "ID"),
+    ("resolve", "ID", "--batch", "1", "--not-sent"), ("recipients", "ID", "--set", "waiting"),
+    ("recipients", "ID", "--set", "skipped"), ("audit", "ID"),
+)  # fmt: skip
+
+
+def refused(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], broadcast_id: str) -> str:
+    typed = [broadcast_id if word == "ID" else word for word in words]
+    assert run(typed) == 2, words
+    [line] = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_a_list_that_is_being_stored_is_no_broadcast_that_is_not_there(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broadcast_id = ledger.upload(here, ledger.body())
+
+    for words in COMMANDS:
+        assert "is still being stored" in refused(capsys, words, broadcast_id)
+    assert run(["status", broadcast_id]) == 0
+    assert "is still being stored" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("word", [True, False])
+def test_an_upload_that_was_given_up_is_told_as_such(
+    here: Engine, capsys: pytest.CaptureFixture[str], *, word: bool
+) -> None:
+    broadcast_id = ledger.upload(here, ledger.body())
+    if word:
+        write(here, lambda connection: uploads.give_up(connection, broadcast_id))
+    else:
+        ledger.pass_time(here, uploads.GIVEN_UP_AFTER + timedelta(seconds=1))
+
+    for words in COMMANDS:
+        assert "it was given up" in refused(capsys, words, broadcast_id)
+
+
+def test_an_id_that_nobody_has_is_told_as_before(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "There is no broadcast" in refused(capsys, ("watch", "ID"), "20260301-abcdef")
