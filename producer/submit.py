@@ -173,7 +173,7 @@ def store(prepared: Prepared, audience: Audience, *, engine: Engine, waker: Wake
     except submission.PublishedMeanwhileError as there:
         return _again(prepared, there.id, engine=engine, waker=waker)
     if prepared.quota is not None:
-        # Only a note for `quota` and the reports; the broadcast is stored with or without it.
+        # A note for people; nothing is decided by it, and the broadcast is stored without it too.
         with contextlib.suppress(OutOfReachError):
             quotas.remember(engine, prepared.body.account, prepared.quota)
     notices = tuple[Message, ...]()

@@ -118,7 +118,7 @@ def _must_wait(
         return True
     if work.state is BatchState.UNKNOWN:
         return _may_not_repeat(connection, work, rules)
-    return work.attempts == 0 and quotas.waits_for_its_day(connection, broadcast, waits=rules.waits)
+    return work.attempts == 0 and quotas.waits_for_its_day(connection, broadcast)
 
 
 def _may_not_repeat(connection: Connection, work: Work, rules: Rules) -> bool:

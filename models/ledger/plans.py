@@ -194,8 +194,9 @@ def open_for_calls(
 ) -> plan.Proof | None:
     """Let all calls of a plan be made, unless it does not fit: then a gate holds it.
 
-    What does not fit just after the turn of the day, but would fit a new one, is neither: WeChat
-    may still have reported yesterday. Its lane waits, and the sweep has it planned again.
+    What does not fit just after the turn of the day, but would fit a new one, or has to be spread,
+    is neither: WeChat may still have reported yesterday. Its lane waits, and the sweep has it
+    planned again.
 
     Returns None if the broadcast is planned no more, or batches are missing: it was planned by
     another release in between, and the sweep has it planned again.
@@ -215,7 +216,7 @@ def open_for_calls(
             shared=account.shared_quota,
         )  # fmt: skip
         proof = quotas.prove(connection, wanted, quota=quota)
-        if proof.fit is plan.Fit.TOO_MANY and _of_yesterday(connection, proof, quota):
+        if _of_yesterday(connection, proof, quota):
             until = waits.next_day(now(connection))
             lanes.wait(connection, broadcast.account, until=until, reason=Reason.QUOTA_TODAY)
         else:
@@ -263,10 +264,12 @@ def _open(  # noqa: PLR0917 - what was proved, and what it leads to
 
 def _of_yesterday(connection: Connection, proof: plan.Proof, quota: plan.Quota | None) -> bool:
     """Tell whether *quota* may be the answer of a day that is over here and not yet at WeChat."""
-    if quota is None or proof.free is None:
+    if quota is None or proof.free is None or proof.fit is plan.Fit.FITS:
         return False
     reserved = max(0, quota.remain - proof.free)
-    return proof.calls + reserved <= quota.daily_limit and just_turned(now(connection))
+    # What goes out over several days would lose its share of the first.
+    another = proof.fit is plan.Fit.SPREADS or proof.calls + reserved <= quota.daily_limit
+    return another and quota.used > 0 and just_turned(now(connection))
 
 
 def _is_whole(

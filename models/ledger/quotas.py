@@ -26,7 +26,6 @@ from sqlalchemy import (
 from broadcast import day, plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
-from broadcast.call.waits import Waits
 from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
 from broadcast.states import BATCH_AT_REST, BatchState, Phase
@@ -142,7 +141,7 @@ def take(connection: Connection, broadcast_id: str, path: SendPath, *, moment: d
     connection.execute(_TAKE, whose)
 
 
-def waits_for_its_day(connection: Connection, broadcast: HeldBroadcast, *, waits: Waits) -> bool:
+def waits_for_its_day(connection: Connection, broadcast: HeldBroadcast) -> bool:
     """Let a broadcast that goes out over several days wait, once today's share of it is sent.
 
     Whatever more it called today would take calls that others have reserved. Returns whether it
@@ -150,7 +149,7 @@ def waits_for_its_day(connection: Connection, broadcast: HeldBroadcast, *, waits
     """
     if not broadcast.spread_days:
         return False
-    today, until = day_of(broadcast.now), waits.next_day(broadcast.now)
+    today, until = day_of(broadcast.now), day.turn(broadcast.now)
     mine = _held_days(connection, broadcast)
     if today in mine:
         return False

@@ -22,6 +22,7 @@ from models.ledger import operator
 from tests.acceptance.liar import FOREVER, SIZE, Liar, Victim, installed
 from tests.kit import direct
 from tests.kit.clock import Clock
+from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -88,9 +89,11 @@ def test_45009_three_seconds_after_the_turn_is_asked_again_in_minutes_and_not_in
 ) -> None:
     turn = day.turn(morning)
     calendar.put(turn + 3 * SECOND, wechat=turn - MINUTE)
-    use_up_the_day(victim)
+    victim.system.simulator.fault(
+        "errcode", errcode=45009, count=1, appid=victim.account.appid, path=MASS_SEND
+    )
 
-    victim.send("--spread-days")
+    victim.send()
 
     until(lambda: victim.replies() == [45009], 20, "the refusal")
     until(lambda: victim.report().lane.not_before, 20, "the wait")

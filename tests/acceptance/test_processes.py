@@ -183,7 +183,7 @@ def test_up_lists_what_was_stored_before_it_goes_on_with_it(
         run(["audit", "--all"], env=env, cwd=tmp_path, log=tmp_path / "audit.log")
 
     [listed] = [one for one in printed if one.endswith(f"broadcast cancel {sent}")]
-    assert "10 followers wait" in listed
+    assert "waiting: 10 followers" in listed
     [running] = [one for one in printed if one.startswith("Running for")]
     assert printed.index(listed) < printed.index(running)
 

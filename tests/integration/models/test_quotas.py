@@ -465,3 +465,20 @@ def test_what_does_not_fit_gets_no_calls_of_another_day(still: tuple[Engine, Sti
     Driver(engine).call(said(45009))
 
     assert (held(engine, first, 1), held(engine, second, 1)) == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "used", "waits"), [(3, 1, True), (3, 0, False), (6 * 60 * 60, 1, False)]
+)
+def test_what_has_to_be_spread_just_after_the_turn_is_planned_once_wechats_day_has_turned_too(
+    still: tuple[Engine, StillClock], seconds: int, used: int, waits: bool
+) -> None:
+    engine, clock = still
+    clock.pass_(day.turn(clock.now) - clock.now + timedelta(seconds=seconds))
+    quota = Quota(daily_limit=2, used=used, remain=2 - used)
+    spreads = published(engine, body(size=8), size=8, batches=4, quota=None, spread=True)
+
+    ledger.planned(engine, spreads, quota=quota)
+
+    waiting = reports.report(engine, spreads).lane.wait_reason is Reason.QUOTA_TODAY
+    assert waiting == waits
