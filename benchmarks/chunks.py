@@ -34,11 +34,11 @@ from sqlalchemy import Engine, select, text
 
 from broadcast import openid
 from broadcast.plan.chunk import ASKED, chunked
+from broadcast.sorted_openids import are_in, unpacked
 from models import Base, ChunkRow
 from models.engine import open_engine
 from models.ledger import submits, uploads
 from models.ledger.reading import recipients
-from models.ledger.subtract import are_in, unpacked
 from models.ledger.transaction import read
 from tests.kit import ledger
 from tests.servers.mariadb import MariaDB

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from broadcast import rest
 from broadcast.call.outcomes import content_stays_refused
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
@@ -75,15 +76,8 @@ def _is_content_refused(report: Report) -> bool:
 
 def _commands(report: Report) -> Iterator[str]:
     """Yield the commands that list the rest and send to it; never to those in doubt."""
-    waiting = report.recipients["waiting"]
-    if waiting:
-        yield f"broadcast cancel {report.id}"
-    sets = [name for name in ("cancelled", "refused") if report.recipients[name]]
-    if waiting and "cancelled" not in sets:
-        sets.insert(0, "cancelled")
-    for name, into in zip(sets, (">", ">>"), strict=False):
-        yield f"broadcast recipients {report.id} --set {name} {into} rest.txt"
-    yield f"broadcast send --account {report.account} --openids rest.txt --text TEXT"
+    yield from rest.listing(report.id, [name for name, count in report.recipients.items() if count])
+    yield f"broadcast send --account {report.account} --openids {rest.FILE} --text TEXT"
 
 
 def _by_word(report: Report) -> Iterator[Message]:

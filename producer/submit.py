@@ -1,6 +1,6 @@
 """Submitting: an audience and a content become a broadcast, or nothing at all.
 
-:func:`prepare` looks (the key, the same send of yesterday, the calls that are left) and stores
+:func:`prepare` looks (the key, what was sent since yesterday, the calls that are left) and stores
 nothing. :func:`store` writes the audience in chunks that nobody sees, publishes them by one flip,
 and wakes only after the commit: a broker that is away costs time, never a broadcast.
 """
@@ -16,7 +16,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from broadcast import plan
+from broadcast import plan, rest
 from broadcast.accounts import Account, AccountKind
 from broadcast.content import Content
 from broadcast.crashpoints import Point, passing
@@ -147,7 +147,7 @@ def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSou
     except submission.PublishedMeanwhileError as there:
         # WeChat takes its time to answer, and a second process with the same key need not wait.
         return replace(prepared, existing=there.id)
-    notices = prepared.notices
+    notices = (*prepared.notices, *_overlapping(engine, body, audience))
     if answer is None:
         notices = (*notices, Message("notice.plan.unproved"))
     return replace(prepared, proof=proof, quota=answer, notices=notices)
@@ -255,6 +255,19 @@ def _doubtful(audience: Audience) -> tuple[Message, ...]:
     if not count:
         return ()
     return (Message("notice.audience.not_o", count=count, planned=audience.planned),)
+
+
+def _overlapping(engine: Engine, body: submission.Body, audience: Audience) -> Iterator[Message]:
+    """Notice earlier broadcasts that a part of this list got, or may have: it would get both."""
+    from models.ledger.reading import overlaps  # noqa: PLC0415 - numpy, which not all need
+
+    for one in overlaps.overlaps(engine, body, audience.chunks()):
+        commands = rest.listing(one.id, one.rest)
+        yield Message(
+            "notice.submit.overlap" if commands else "notice.submit.overlap_no_rest",
+            count=one.followers, planned=audience.planned, id=one.id, at=one.started_at,
+            commands=" && ".join(commands), file=rest.FILE,
+        )  # fmt: skip
 
 
 def _body(order: Order, audience: Audience) -> submission.Body:

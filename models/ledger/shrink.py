@@ -20,6 +20,7 @@ from broadcast.events import EventKind
 from broadcast.plan.chunk import SHRUNK, Chunk, chunked, name_of, own_list
 from broadcast.plan.subtraction import REASONS, Rearranged, rearrange
 from broadcast.reasons import Reason
+from broadcast.sorted_openids import IDs, are_in, packed, unpacked
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.account import AccountRow
 from models.batch import Batch
@@ -28,7 +29,6 @@ from models.ledger import due, quotas, skips, transitions
 from models.ledger.command import run
 from models.ledger.reading import held_rows, recipients
 from models.ledger.rows import HeldBroadcast, columns, every, one
-from models.ledger.subtract import IDs, are_in, packed, unpacked
 from models.ledger.transaction import WORKER, note
 from models.ledger.uploads import chunk_row
 from models.recipients import ChunkRow

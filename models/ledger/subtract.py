@@ -10,10 +10,8 @@ from __future__ import annotations
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Connection, Engine, delete, insert, or_, select, update
 
 from broadcast import openid
@@ -23,6 +21,7 @@ from broadcast.plan import SMALLEST
 from broadcast.plan.chunk import ASKED, CHUNK, LEFT, SHRUNK, Chunk, name_of
 from broadcast.plan.subtraction import REASONS, Removal
 from broadcast.reasons import Reason
+from broadcast.sorted_openids import IDs, Stream, packed, unpacked
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
@@ -33,10 +32,6 @@ from models.ledger.reading import recipients
 from models.ledger.transaction import read, write
 from models.ledger.uploads import CHUNKS_AT_ONCE, chunk_row
 from models.recipients import ChunkRow
-
-IDs: TypeAlias = npt.NDArray[np.bytes_]
-Hits: TypeAlias = npt.NDArray[np.bool_]
-_ID = np.dtype(f"S{openid.LENGTH}")
 
 
 def subtract(
@@ -52,7 +47,7 @@ def subtract(
         return True
     run = secrets.token_hex(4)
     store = _Store(engine, broadcast, run)
-    for what, ids in _parts(engine, broadcast.id, [_Stream(one) for one in removals]):
+    for what, ids in _parts(engine, broadcast.id, [_Removed(one) for one in removals]):
         store.add(what, ids)
     if not store.close():
         return True
@@ -67,49 +62,16 @@ def _is_done(engine: Engine, broadcast_id: str) -> bool:
         return connection.scalar(query) is not None
 
 
-def unpacked(packed: bytes) -> IDs:
-    """Return packed OpenIDs as an array, whose order is that of ASCII."""
-    return np.frombuffer(openid.unpack(packed), _ID)
-
-
-def packed(ids: IDs) -> bytes:
-    """Return an array of OpenIDs as it is stored."""
-    return openid.pack(np.ascontiguousarray(ids).tobytes())
-
-
-def are_in(ids: IDs, others: IDs) -> Hits:
-    """Tell of each of *ids* whether it is in *others*; both are sorted."""
-    if not len(others):
-        return np.zeros(len(ids), bool)
-    at = np.minimum(np.searchsorted(others, ids), len(others) - 1)
-    return np.asarray(others[at] == ids, bool)
-
-
-class _Stream:
-    """The sorted OpenIDs of one removal, of which one piece is in hand."""
+class _Removed(Stream):
+    """The sorted OpenIDs of one removal."""
 
     def __init__(self, removal: Removal) -> None:
+        super().__init__(removal.pieces)
         self.reason = removal.reason
-        self._pieces = iter(removal.pieces)
-        self._held = np.empty(0, _ID)
-
-    def hits(self, ids: IDs) -> Hits:
-        """Tell of each of *ids* whether it is removed; each look goes on where the last ended."""
-        found = np.zeros(len(ids), bool)
-        while True:
-            upto = int(np.searchsorted(self._held, ids[-1], "right"))
-            found |= are_in(ids, self._held[:upto])
-            self._held = self._held[upto:]
-            if len(self._held):
-                return found
-            piece = next(self._pieces, None)
-            if piece is None:
-                return found
-            self._held = unpacked(piece)
 
 
 def _parts(
-    engine: Engine, broadcast_id: str, streams: Sequence[_Stream]
+    engine: Engine, broadcast_id: str, streams: Sequence[_Removed]
 ) -> Iterator[tuple[str, IDs]]:
     """Yield who is left and who is removed by reason, in order; nothing where nobody is removed."""
     begun = False

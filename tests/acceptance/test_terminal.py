@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.by_hand import seated
+from models.engine import open_engine
+from tests.acceptance.by_hand import OWNER, seated
+from tests.kit import ledger
 from tests.kit.command_line import CommandLine, Result
 from tests.servers.valkey import Valkey
 
@@ -89,6 +91,44 @@ def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
         assert fact in result.out, result.out
     assert "Priority" not in result.out
     assert line.rows() == {}
+
+
+def gone_out_in_part(line: CommandLine) -> str:
+    """Send another content, of which one batch goes out and the next is refused."""
+    first: str = line.run(*SEND[:-1], "wrong", "--json").json["id"]
+    engine = open_engine(f"sqlite:///{line.database}")
+    ledger.planned(engine, first, owner=OWNER)
+    driver = ledger.Driver(engine)
+    driver.call(ledger.said(0, msg_id=1))
+    driver.call(ledger.said(40007))
+    engine.dispose()
+    return first
+
+
+@pytest.mark.parametrize(("lang", "told"), [("en", "They would get both"), ("zh", "两条都收到")])
+def test_before_the_question_it_is_said_who_would_get_two_contents(
+    line: CommandLine, lang: str, told: str
+) -> None:
+    first = gone_out_in_part(line)
+
+    before, _, after = on_terminal(line, *SEND, types=b"n\n", BROADCAST_LANG=lang).out.partition(
+        "[y/N]"
+    )
+
+    assert told in before
+    assert f"broadcast recipients {first} --set refused > rest.txt" in before
+    assert told not in after
+
+
+def test_who_is_not_asked_is_told_on_stderr_who_would_get_two_contents(line: CommandLine) -> None:
+    first = gone_out_in_part(line)
+
+    dry = line.run(*SEND, "--dry-run")
+    sent = line.run(*SEND, "--yes")
+
+    for result in (dry, sent):
+        assert f"3 of the 5 OpenIDs of this list already got broadcast {first}" in result.err
+    assert sent.status == 0
 
 
 @pytest.mark.parametrize("part", ["Redis", "WeChat"])

@@ -15,6 +15,7 @@ from broadcast.plan.chunk import ASKED, LEFT
 from broadcast.plan.subtraction import Removal
 from broadcast.reasons import Reason
 from broadcast.reports import SETS
+from broadcast.sorted_openids import unpacked
 from broadcast.states import BatchState, BroadcastState
 from models import BroadcastRow, ChunkRow
 from models.ledger import operator, plans, subtract, transaction
@@ -52,7 +53,7 @@ def lists(engine: Engine, broadcast_id: str) -> dict[str, list[str]]:
         )
         for name, packed in rows:
             found.setdefault(name.partition(".")[0], []).extend(
-                one.decode() for one in subtract.unpacked(packed).tolist()
+                one.decode() for one in unpacked(packed).tolist()
             )
     return found
 

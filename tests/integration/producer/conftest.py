@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import Engine
 
 from broadcast import content, plan
 from broadcast.accounts import Account
 from broadcast.errors import BrokerAwayError
 from broadcast.plan.submission import Terms
-from producer.submit import Order
+from producer import audience as audiences
+from producer.submit import Order, prepare, store
 
 LETTERS = string.ascii_letters + string.digits + "_-"
 
@@ -69,3 +71,11 @@ def order(
         account=account, key=key, content=content.of_text(text, limit=600),
         terms=Terms(who="test", again=again, batch_size=batch_size), **values,
     )  # fmt: skip
+
+
+def send(engine: Engine, wanted: Any, people: list[str], **ports: Any) -> Any:
+    """Prepare and store an order."""
+    with audiences.read(people) as audience:
+        quota = ports.get("quota") or QuotaStub()
+        prepared = prepare(wanted, audience, engine=engine, quota=quota)
+        return store(prepared, audience, engine=engine, waker=ports.get("waker") or WakerStub())

@@ -28,7 +28,7 @@ from models.ledger.reading import recipients, reports
 from producer import audience as audiences
 from producer.submit import prepare, store
 from tests.integration.models.still_clock import StillClock
-from tests.integration.producer.conftest import QuotaStub, WakerStub, openids, order
+from tests.integration.producer.conftest import QuotaStub, WakerStub, openids, order, send
 from tests.kit.openids import split
 
 
@@ -45,13 +45,6 @@ def ledger_now(engine: Engine) -> datetime:
     """Return the database's moment."""
     with engine.connect() as connection:
         return now(connection)
-
-
-def send(engine: Engine, wanted: Any, people: list[str], **ports: Any) -> Any:
-    with audiences.read(people) as audience:
-        quota = ports.get("quota") or QuotaStub()
-        prepared = prepare(wanted, audience, engine=engine, quota=quota)
-        return store(prepared, audience, engine=engine, waker=ports.get("waker") or WakerStub())
 
 
 def test_a_broadcast_is_stored_whole_and_woken_for(engine: Engine, account: Account) -> None:
