@@ -24,6 +24,7 @@ FORBIDDEN = {
         *("cli", "coordination", "models", "presentation", "producer"),
         *("simulator", "wechat", "worker"),
     ),
+    "broadcast/call": ("broadcast.gates.kinds",),
     "cli": ("simulator",),
     "coordination": (
         *("celery", "requests", "sqlalchemy"),
