@@ -96,7 +96,10 @@ def _run(module: str) -> int:
 
 
 def serve(control: socket.socket) -> str | None:
-    """Start what is ordered and report each end; in a process that is to be a module, its name."""
+    """Start what is ordered and report each end; in a process that is to be a module, its name.
+
+    The process itself reports its pid, once it leads its session.
+    """
     hears, wakes = socket.socketpair()
     wakes.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
@@ -117,7 +120,6 @@ def serve(control: socket.socket) -> str | None:
                     each.close()
                 return _become(descriptors)
             running[pid] = socket.socket(fileno=descriptors[0])
-            running[pid].sendall(NUMBER.pack(pid))
             for number in descriptors[1:]:
                 os.close(number)
 
@@ -136,7 +138,6 @@ def _become(descriptors: list[int]) -> str:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     asker, order, *streams = descriptors
-    os.close(asker)
     with os.fdopen(order, encoding="ascii") as file:
         told: dict[str, Any] = json.load(file)
     for number, each in enumerate(streams):
@@ -144,6 +145,9 @@ def _become(descriptors: list[int]) -> str:
         os.close(each)
     if told["session"]:
         os.setsid()
+    # Only now: a signal to the group of a program that is known must find the group.
+    with socket.socket(fileno=asker) as reporter:
+        reporter.sendall(NUMBER.pack(os.getpid()))
     os.chdir(told["folder"])
     os.environ.clear()
     os.environ.update(told["environment"])
