@@ -7,6 +7,7 @@ so does everything with `TESTS_START=interpreter`, as `make prove` has it.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -67,7 +68,9 @@ class Fork:
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            # It may have ended just now, and its status be on the way.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         """Send SIGTERM, unless it has ended."""
