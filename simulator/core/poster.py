@@ -99,6 +99,10 @@ class Poster:
         try:
             query = "&".join(filter(None, (parts.query, urlencode(post.query))))
             target = f"{parts.path or '/'}?{query}"
+            connection.connect()
+            with self._lock:
+                if self._stopped:  # before there was a socket that `stop` could cut
+                    return Outcome(error="stopped")
             connection.request("POST", target, post.body, {"Content-Type": "text/xml"})
             response = connection.getresponse()
             return Outcome(status=response.status, answer=response.read(ANSWER_BYTES))

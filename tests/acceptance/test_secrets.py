@@ -132,7 +132,6 @@ def test_no_secret_is_printed_logged_stored_or_sent_whatever_fails(scene: Scene)
         events.wait_for("task-succeeded")
     let_redis_be_refused(scene)
     stored = everything_in_redis(scene)
-    scene.valkey.kill()
     let_redis_be_away(scene)
     second.wait_for_line("lane of", timeout_s=20)
 
@@ -236,7 +235,14 @@ def let_redis_be_refused(scene: Scene) -> None:
 
 
 def let_redis_be_away(scene: Scene) -> None:
-    """Redis is killed: stored with a warning; the worker and beat complain in their logs."""
+    """Redis is killed during a call: stored with a warning; worker and beat complain in their logs."""
+    before = len(scene.attempts())
+    main = scene.simulator.account.appid
+    scene.simulator.fault("slow", path=MASS_SEND, appid=main, seconds=3, when="before")
+    for text in ("the last call with Redis", "the first call without"):
+        scene.send("main", text)
+    until(lambda: len(scene.attempts()) > before, 20, "a call during which Redis goes away")
+    scene.valkey.kill()
     assert scene.send("main", "Redis is away")
     scene.run("token", "refresh", "--account", "main", status=3)
 

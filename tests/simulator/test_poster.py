@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import threading
+from http.client import HTTPConnection
 
 import pytest
 
@@ -31,6 +33,29 @@ def test_too_many_waiting_posts_are_refused() -> None:
 
     with Receiver(None) as receiver:
         asyncio.run(story(receiver))
+
+
+def test_a_post_that_is_still_connecting_is_cut_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    connecting, stopped = threading.Event(), threading.Event()
+    connect = HTTPConnection.connect
+
+    def slow(connection: HTTPConnection) -> None:
+        connecting.set()
+        stopped.wait(10)
+        connect(connection)
+
+    async def story(receiver: Receiver) -> None:
+        poster = Poster(threads=1)
+        poster.post(post_to(receiver.url), lambda _outcome: None)
+        await asyncio.to_thread(connecting.wait, 10)
+        poster.stop()
+        stopped.set()
+        assert poster.join(10), "the thread ends although its receiver says nothing"
+
+    monkeypatch.setattr(HTTPConnection, "connect", slow)
+    with Receiver(None) as receiver:
+        asyncio.run(story(receiver))
+        assert receiver.received == []
 
 
 def test_a_silent_receiver_does_not_hold_up_the_others() -> None:

@@ -301,11 +301,13 @@ def test_no_call_is_claimed_behind_a_gate_that_closes_and_opens_meanwhile(
     """Two drivers of one lane race with a person who stops it and lets it go, many times."""
     broadcast_id = ledger.broadcast(engine, size=240, batches=120)
     driver = Driver(engine, rules=Rules())
-    begun, done = threading.Event(), threading.Event()
+    begun, turned, done = threading.Event(), threading.Event(), threading.Event()
 
     def drive(_n: int) -> int:
         made = 0
         while not done.is_set():
+            if made == 30:  # not all of them before the person had a turn
+                turned.wait(30)
             work = driver.next()
             if work.kind is Kind.REST and ledger.batch(engine, broadcast_id, 120).attempts:
                 break
@@ -329,6 +331,7 @@ def test_no_call_is_claimed_behind_a_gate_that_closes_and_opens_meanwhile(
                 operator.halt(engine, "default", who=WHO)
                 operator.unhalt(engine, "default", who=WHO)
             turns += 1
+            turned.set()
         done.set()
         return turns
 
