@@ -235,7 +235,7 @@ def let_redis_be_refused(scene: Scene) -> None:
 
 
 def let_redis_be_away(scene: Scene) -> None:
-    """Redis is killed during a call: stored with a warning; worker and beat complain in their logs."""
+    """Redis is killed during a call: stored with a warning; the logs say so."""
     before = len(scene.attempts())
     main = scene.simulator.account.appid
     scene.simulator.fault("slow", path=MASS_SEND, appid=main, seconds=3, when="before")
