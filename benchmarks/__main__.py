@@ -2,7 +2,7 @@
 
 Prints the ratio pair by pair, the peak memory of producer and worker, what an idle worker weighs,
 and first how long the simulator takes for a call, which is a part of both.
-Usage: python -m benchmarks [--openids N] [--rounds N]
+Usage: python -m benchmarks [--openids N] [--rounds N] [--database sqlite|postgresql|mariadb]
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -24,10 +26,13 @@ from cli.embedded.loopback import beside_proxies
 from tests.kit.simulator import Simulator
 from tests.kit.system import System
 from tests.kit.wait import until
+from tests.servers.mariadb import MariaDB
+from tests.servers.postgresql import PostgreSQL
 from tests.servers.valkey import Valkey
 
 BARE = Path(__file__).with_name("bare_loop.py")
 MB = 1_000_000
+SERVERS = {"postgresql": PostgreSQL, "mariadb": MariaDB}
 #: Runs a command and prints its peak memory in KiB (Linux): asked in a process of its own, because
 #: a child counts what its parent held when it was forked.
 WATCHED = (
@@ -41,16 +46,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--openids", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--database", choices=("sqlite", *SERVERS), default="sqlite")
     wanted = parser.parse_args()
     os.environ.update(beside_proxies(os.environ))
     stand_in.measure()
-    with tempfile.TemporaryDirectory() as folder, Valkey() as valkey:
-        simulator = Simulator(followers=wanted.openids)
-        with simulator, System(Path(folder), valkey=valkey, simulator=simulator) as system:
-            simulator.change_account(daily_limit=1_000_000, calls_per_minute=0)
-            # Each round sends to all of them again, which WeChat would filter after the fourth.
-            simulator.set_switches(monthly_cap=0)
-            measure(system, openids=wanted.openids, rounds=wanted.rounds)
+    with (
+        tempfile.TemporaryDirectory() as folder, Valkey() as valkey,
+        database(wanted.database) as url, Simulator(followers=wanted.openids) as simulator,
+        System(Path(folder), valkey=valkey, simulator=simulator, database_url=url) as system,
+    ):  # fmt: skip
+        simulator.change_account(daily_limit=1_000_000, calls_per_minute=0)
+        # Each round sends to all of them again, which WeChat would filter after the fourth.
+        simulator.set_switches(monthly_cap=0)
+        measure(system, openids=wanted.openids, rounds=wanted.rounds)
+
+
+@contextmanager
+def database(kind: str) -> Iterator[str | None]:
+    """Start the server of this kind and yield its URL; None is a file of the system's own."""
+    if kind not in SERVERS:
+        yield None
+        return
+    with SERVERS[kind]() as server:
+        yield server.fresh_database()
 
 
 def measure(system: System, *, openids: int, rounds: int) -> None:
