@@ -2,7 +2,7 @@
 
 PYTHON_CANDIDATES = $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 # More than cores: the tests wait for leases, clocks and servers most of their time.
-WORKERS = 4
+WORKERS = 5
 PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --quiet install
 # The folders with our code, for the tools that must be told.

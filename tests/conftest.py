@@ -6,4 +6,5 @@ pytest_plugins = (
     "tests.servers.guards",
     "tests.servers.proofs",
     "tests.servers.fixtures",
+    "tests.servers.shares",
 )

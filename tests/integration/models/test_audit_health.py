@@ -39,6 +39,8 @@ from tests.integration.models.tampering import ON_SQLITE
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
+pytestmark = pytest.mark.every_database
+
 SOON = timedelta(seconds=3)
 OVER = lanes.LEASE + timedelta(seconds=1)
 WHO = "a person"

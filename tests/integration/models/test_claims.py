@@ -28,6 +28,8 @@ from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 from tests.servers.fixtures import Launch
 
+pytestmark = pytest.mark.every_database
+
 
 def attempts(engine: Engine) -> int:
     with engine.connect() as connection:

@@ -14,6 +14,8 @@ from tests.kit.wait import until
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 
+pytestmark = pytest.mark.every_database
+
 
 def test_database_as_we_open_it_is_durable(empty: Engine) -> None:
     durability.check(empty)

@@ -27,6 +27,8 @@ from tests.kit.wait import until
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 
+pytestmark = pytest.mark.every_database
+
 
 @pytest.mark.parametrize(
     ("url", "driver"),

@@ -17,6 +17,8 @@ from tests.integration.models.stories import lost_then
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 
+pytestmark = pytest.mark.every_database
+
 HOUR = timedelta(hours=1)
 
 

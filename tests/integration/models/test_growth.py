@@ -28,6 +28,8 @@ from tests.integration.models import crowded
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said
 
+pytestmark = pytest.mark.every_database
+
 Statement = tuple[str, Any]
 
 

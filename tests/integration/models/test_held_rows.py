@@ -13,6 +13,8 @@ from models.ledger import lanes, operator
 from models.ledger.reading import closed_gates
 from tests.kit import ledger
 
+pytestmark = pytest.mark.every_database
+
 
 def test_a_halt_waits_for_the_commit_of_whoever_has_looked_at_the_lane(engine: Engine) -> None:
     ledger.broadcast(engine)

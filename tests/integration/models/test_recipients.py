@@ -20,6 +20,8 @@ from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 from tests.kit.openids import split
 
+pytestmark = pytest.mark.every_database
+
 WHO = "tests"
 
 

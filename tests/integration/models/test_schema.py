@@ -33,6 +33,8 @@ from tests.kit import ledger
 from tests.kit.processes import ROOT
 from tests.servers.fixtures import Launch
 
+pytestmark = pytest.mark.every_database
+
 
 def alembic(engine: Engine, do: Any, *words: str) -> None:
     """Run one of Alembic's commands in a transaction of its own."""

@@ -24,6 +24,8 @@ from presentation.texts import LANGUAGES, Texts
 from tests.kit import ledger
 from tests.kit.ledger import Driver, body, figures, published, said, upload
 
+pytestmark = pytest.mark.every_database
+
 HUNDRED = Quota(daily_limit=100, used=0, remain=100)
 TERMS = Terms(who="tests")
 

@@ -25,6 +25,8 @@ from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 from tests.kit.openids import split
 
+pytestmark = pytest.mark.every_database
+
 
 def removal(reason: str, names: Sequence[str], piece: int = 3) -> Removal:
     """Return people to leave out, some at a time."""

@@ -21,6 +21,8 @@ from tests.integration.models.stories import close, let_wait
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
+pytestmark = pytest.mark.every_database
+
 OVER = lanes.LEASE + timedelta(seconds=1)
 
 

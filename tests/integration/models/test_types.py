@@ -18,6 +18,8 @@ from models.ledger import submits, uploads
 from models.ledger.reading import next_work, reports
 from tests.kit import ledger
 
+pytestmark = pytest.mark.every_database
+
 CHINA = timezone(timedelta(hours=8))
 
 

@@ -22,6 +22,8 @@ from models.ledger.transaction import write
 from tests.kit import ledger
 from tests.kit.ledger import body, figures, upload
 
+pytestmark = pytest.mark.every_database
+
 TERMS = Terms(who="tests")
 
 

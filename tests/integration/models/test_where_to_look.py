@@ -19,6 +19,8 @@ from tests.integration.models.stories import SOON, lost_then, take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
+pytestmark = pytest.mark.every_database
+
 YESTERDAY = timedelta(hours=20)
 
 
