@@ -43,6 +43,14 @@ def lines(
         yield from operator_actions.lines(report.operator_actions, report.now)
 
 
+def headline(report: Report) -> Iterator[Message]:
+    """Yield a report in short: which broadcast, its state, what keeps it waiting, who has it."""
+    yield Message("report.title", id=report.id, account=report.account)
+    yield Message("report.state", state=report.state)
+    yield from blockers.lines(report)
+    yield recipients(report)
+
+
 def _times(report: Report) -> Message:
     created = Moment(report.created_at, report.now)
     scheduled = report.scheduled_at if report.started_at is None else None

@@ -13,7 +13,7 @@ from broadcast.call.outcomes import Endpoint, Outcome, meaning
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.states import BatchState, BroadcastState
-from cli import exits, uploading
+from cli import exits, which
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command
 from cli.terminal import one_line
@@ -50,7 +50,7 @@ def ask(
     if broadcast_id is None:
         done = audit.audit_all(run.engine, waits=waits)
     else:
-        uploading.refuse(run, broadcast_id)
+        broadcast_id = which.stored(run, broadcast_id)
         done = audit.audit(run.engine, broadcast_id, waits=waits)
     for line in lines(done):
         run.terminal.say(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,16 +12,15 @@ from sqlalchemy import Engine
 
 from broadcast import day
 from broadcast.accounts import unknown
-from broadcast.errors import UnknownIdError
 from broadcast.reports import Report
-from broadcast.states import Phase
-from cli import ledger_facts, showing, uploading
+from cli import ledger_facts, showing, which
 from cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
 from cli.following import Until
 from cli.group import Command
 from cli.terminal import Plain
 from cli.wiring.run import Run
-from models.ledger.reading import in_flight, known, reports
+from models.ledger.reading import ids, in_flight, known, reports
+from presentation import report as reporting
 from presentation import report_json, words
 from presentation.texts import Texts
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 app = new_app()
 
+#: Open broadcasts that `status` shows.
+MOST_OPEN = 20
 #: Pipes are as wide as it takes.
 WIDTH_OF_A_PIPE = 200
 #: From here on there is room for the year and the weekday of a moment.
@@ -44,36 +46,49 @@ def status(
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Show where a broadcast stands; without an id the newest, and every account that stands still.
-
-    The broadcast's own account is told with it.
-    """
+    """Show where a broadcast stands; without an id all open ones, else the newest."""
     run: Run = context.obj
-    ledger = run.engine
-    if broadcast_id is None:
-        newest = reports.reports(ledger, most=1)
-        # The newest broadcast says nothing of other accounts, and of its own until its end.
-        told = newest and newest[0].phase is not Phase.ENDED
-        beside = newest[0].account if told else None
-        for line in ledger_facts.lanes(ledger).stops_beside(beside):
+    if broadcast_id is not None:
+        _show(run, which.one(run, broadcast_id), as_json=as_json)
+        return
+    found = ids.of_open(run.engine, most=MOST_OPEN)
+    for line in ledger_facts.lanes(run.engine).stops_beside(_accounts(run, found)):
+        run.terminal.say(line)
+    newest = which.one(run, which.LAST)
+    if as_json or not found or list(found) == [newest]:
+        _show(run, newest, as_json=as_json)
+    else:
+        _say_in_short(run, dict.fromkeys([*found, newest]))
+
+
+def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:
+    showing.show(run, *in_flight.beside_report(run.engine, broadcast_id), as_json=as_json)
+
+
+def _accounts(run: Run, shown: Iterable[str]) -> set[str]:
+    """Return the accounts of broadcasts, whose own reports say why these stand still."""
+    return {reports.report(run.engine, each, whole=False).account for each in shown}
+
+
+def _say_in_short(run: Run, found: Iterable[str]) -> None:
+    for broadcast_id in found:
+        for line in reporting.headline(reports.report(run.engine, broadcast_id)):
             run.terminal.say(line)
-        if not newest:
-            raise UnknownIdError("error.broadcast.none")
-        broadcast_id = newest[0].id
-    showing.show(run, *in_flight.beside_report(ledger, broadcast_id), as_json=as_json)
+        run.terminal.say(Plain(""))
+    run.terminal.say("status.in_short")
 
 
 @app.command(cls=Command, help="help.watch")
 def watch(
     context: typer.Context,
     *,
-    broadcast_id: BroadcastID,
+    broadcast_id: BroadcastID = which.OPEN,
     until: UntilWord = Until.ACCEPTED.value,
     as_json: AsJSON = False,
 ) -> None:
     """Follow a broadcast until it rests."""
     goal = showing.until_of(until)
-    uploading.refuse(context.obj, broadcast_id)
+    broadcast_id = which.stored(context.obj, broadcast_id)
     raise typer.Exit(showing.wait(context.obj, broadcast_id, until=goal, as_json=as_json))
 
 

@@ -12,7 +12,7 @@ from broadcast.call.retry import RetryVerdict
 from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
 from broadcast.reports import Report, RetryGroup
-from cli import uploading, waking
+from cli import waking, which
 from cli.commands.options import BroadcastID, Why, new_app
 from cli.group import Command
 from cli.showing import show_what_remains
@@ -33,7 +33,7 @@ app = new_app()
 def resolve(
     context: typer.Context,
     *,
-    broadcast_id: BroadcastID,
+    broadcast_id: BroadcastID = which.OPEN,
     batch: Annotated[str, typer.Option("--batch", metavar="N", help="help.resolve.batch")],
     sent: Annotated[
         str | None, typer.Option("--sent", metavar="MSG_ID", help="help.resolve.sent")
@@ -47,8 +47,7 @@ def resolve(
     if not_sent == (sent is not None):
         raise InputError("error.resolve.which", id=broadcast_id, n=n)
     msg_id = None if sent is None else _number(sent, "error.resolve.msg_id")
-    ledger = run.engine
-    uploading.refuse(run, broadcast_id)
+    ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
     unasked = [] if msg_id is None else list(_ask_about(run, broadcast_id, n=n, msg_id=msg_id))
     done = resolves.resolve(
         ledger, broadcast_id, n, msg_id=msg_id, who=who(), why=in_one_line(why),
@@ -106,11 +105,12 @@ def _word(broadcast_id: str, done: Resolved, msg_id: int | None) -> Message:
 
 
 @app.command(cls=Command, help="help.retry")
-def retry(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
+def retry(
+    context: typer.Context, *, broadcast_id: BroadcastID = which.OPEN, why: Why = None
+) -> None:
     """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
     run: Run = context.obj
-    ledger = run.engine
-    uploading.refuse(run, broadcast_id)
+    ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
     waking.get_ready(run)
     done = retries.retry(
         ledger, broadcast_id, who=who(), why=in_one_line(why),

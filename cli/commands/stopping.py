@@ -17,7 +17,7 @@ from broadcast.gates.kinds import Opener
 from broadcast.message import Message
 from broadcast.reports import Report
 from broadcast.states import BroadcastState
-from cli import ledger_facts, uploading, waking
+from cli import ledger_facts, waking, which
 from cli.commands.options import AccountName, BroadcastID, Why, new_app
 from cli.group import Command
 from cli.showing import show_what_remains
@@ -54,17 +54,21 @@ class Control(Protocol):
 
 
 @app.command(cls=Command, help="help.pause")
-def pause(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
+def pause(
+    context: typer.Context, *, broadcast_id: BroadcastID = which.OPEN, why: Why = None
+) -> None:
     """Start no new call of a broadcast."""
-    uploading.refuse(context.obj, broadcast_id)
-    _steer(context.obj, operator.pause, broadcast_id, why=why, name="pause")
+    _steer(
+        context.obj, operator.pause, which.stored(context.obj, broadcast_id), why=why, name="pause"
+    )
 
 
 @app.command(cls=Command, help="help.resume")
-def resume(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
+def resume(
+    context: typer.Context, *, broadcast_id: BroadcastID = which.OPEN, why: Why = None
+) -> None:
     """Let a broadcast go on; its remaining calls are proved against the day once more."""
-    uploading.refuse(context.obj, broadcast_id)
-    _let_go_on(context.obj, Opener.RESUME, broadcast_id, why=why)
+    _let_go_on(context.obj, Opener.RESUME, which.stored(context.obj, broadcast_id), why=why)
 
 
 def _let_go_on(run: Run, opener: Opener, broadcast_id: str, *, why: str | None) -> None:
@@ -116,10 +120,17 @@ def _quota(run: Run, account: Account | None, path: SendPath) -> plan.Quota | No
 
 
 @app.command(cls=Command, help="help.cancel")
-def cancel(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
+def cancel(
+    context: typer.Context, *, broadcast_id: BroadcastID = which.OPEN, why: Why = None
+) -> None:
     """Never call the rest of a broadcast."""
-    uploading.refuse(context.obj, broadcast_id)
-    _steer(context.obj, operator.cancel, broadcast_id, why=why, name="cancel")
+    _steer(
+        context.obj,
+        operator.cancel,
+        which.stored(context.obj, broadcast_id),
+        why=why,
+        name="cancel",
+    )
 
 
 def _steer(run: Run, control: Control, broadcast_id: str, *, why: str | None, name: str) -> None:
