@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from models.ledger.submits import find
 from presentation.words import Moment
 from producer import audience as audiences
 from producer.audience import Audience
+from producer.audience.source import STDIN
 from producer.submit import (
     Order,
     Prepared,
@@ -174,13 +176,19 @@ class Sending:
         if not self._is_shown(prepared):
             return True
         blocked = self._show(prepared, warnings)
-        return self._wish.ask is Ask.TELL or self._agreed(blocked=blocked)
+        return self._wish.ask is Ask.TELL or self._agreed(prepared, blocked=blocked)
 
-    def _agreed(self, *, blocked: bool) -> bool:
-        account = self._wish.order.account.name
-        self._terminal.note("send.ask_blocked" if blocked else "send.ask", account=account)
-        answers = self._terminal.in_words("send.yes").split()
-        return sys.stdin.readline().strip().casefold() in answers
+    def _agreed(self, prepared: Prepared, *, blocked: bool) -> bool:
+        """Ask with the facts that cannot be mended afterwards: how many, which list, when."""
+        order, terminal = self._wish.order, self._terminal
+        question = "send.question_blocked" if blocked else "send.question"
+        given = self._wish.source
+        answer = terminal.ask(
+            question, n=prepared.figures.planned, account=order.account.name,
+            source=STDIN if given == "-" else Path(given).name,
+            when=_when(order.scheduled_at, prepared.now),
+        )  # fmt: skip
+        return answer.casefold() in terminal.in_words("send.yes").split()
 
     def _interrupted(self, prepared: Prepared) -> int:
         """Say whether Ctrl-C came before or after the broadcast was stored."""
@@ -235,6 +243,12 @@ def _nothing_stored() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise StoppedError("send.interrupted") from None
+
+
+def _when(at: datetime | None, now: datetime) -> Message:
+    if at is None:
+        return Message("send.when_now")
+    return Message("send.when", at=Moment(at, now))
 
 
 def _existing(report: Report) -> Message:

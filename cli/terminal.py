@@ -7,6 +7,7 @@ is printed passes :func:`clean`, so that no command has to remember that it may 
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -63,6 +64,18 @@ class Terminal:
     def note(self, what: Sayable, /, **facts: object) -> None:
         """Say what goes on beside the result."""
         _echo(self.in_words(what, **facts), err=True)
+
+    def ask(self, what: Sayable, /, **facts: object) -> str:
+        """Ask a person, bold where a terminal shows it; return the answer from the same line."""
+        question = self.in_words(what, **facts)
+        if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+            question = typer.style(question, bold=True)
+        _echo(f"{question} ", err=True, end="")
+        answer = sys.stdin.readline()
+        if not answer.endswith("\n"):
+            # Nobody pressed Enter: what is printed next begins on a line of its own.
+            _echo("", err=True)
+        return answer.strip()
 
     def warn(self, what: Sayable, /, **facts: object) -> None:
         """Say a warning in one line."""
@@ -133,8 +146,9 @@ def is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _echo(text: str, *, err: bool) -> None:
+def _echo(text: str, *, err: bool, end: str = "\n") -> None:
     # A terminal that cannot show a character gets a substitute, not a traceback.
     stream = sys.stderr if err else sys.stdout
     encoding = stream.encoding or "utf-8"
-    typer.echo(clean(text).encode(encoding, "replace").decode(encoding), err=err)
+    shown = clean(text).encode(encoding, "replace").decode(encoding)
+    typer.echo(shown + end, err=err, nl=False)

@@ -118,7 +118,7 @@ def test_a_person_is_asked_in_other_words_on_a_halted_account(line: CommandLine)
     shown = on_terminal(line, *SEND, "--again", types=b"n\n").out
 
     assert "the boss calls" in shown
-    assert "wait for: broadcast unhalt --account default. Store it? [y/N]" in shown
+    assert "it is sent after broadcast unhalt --account default" in shown
 
 
 def test_halting_twice_says_exactly_what_is_halted(line: CommandLine) -> None:

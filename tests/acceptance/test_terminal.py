@@ -85,7 +85,7 @@ def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
         "how many are left today could not be asked", "Warning: Redis at redis://",
         "周五 20:00 开播", "第二行",
         "at once", "Beijing time",
-        "cannot be called back",
+        "Send to 5 followers (", "of account default, now? It cannot be recalled. [y/N] n",
         "nothing was stored",
     ):  # fmt: skip
         assert fact in result.out, result.out
