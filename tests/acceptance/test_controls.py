@@ -169,8 +169,8 @@ def test_a_stop_names_what_may_have_been_sent_and_does_not_promise_to_ask_again(
     told = good(line.run(words[0], words[1].replace("ID", sent)))
 
     for said_ in (told, line.run("status", sent).out):
-        assert "Batch 1: unknown whether WeChat took it" in said_
-        assert "It is not asked again while this stands still" in said_
+        assert "Batch 1: possibly sent; " in said_
+        assert "the call is not repeated while the broadcast is blocked" in said_
         assert "; next " not in said_
 
 
@@ -205,7 +205,7 @@ def test_halting_an_unknown_account_stores_nothing(line: CommandLine) -> None:
     for command in ("halt", "unhalt"):
         result = line.run(command, "--account", "nobody")
         assert (result.status, len(result.lines), result.out) == (2, 1, "")
-        assert "There is no account nobody" in result.err
+        assert "Account nobody does not exist" in result.err
     assert line.rows() == before
 
 

@@ -180,8 +180,8 @@ def test_the_list_of_an_account_that_nobody_knows_is_refused(
 
     for result in (typo, near):
         assert (result.status, len(result.lines)) == (2, 1)
-        assert "There is no account" in result.err
-        assert "use default" in result.err
+        assert "does not exist" in result.err
+        assert "Use default" in result.err
     assert typo.json["error"] in typo.err
 
 

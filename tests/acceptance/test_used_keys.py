@@ -27,7 +27,7 @@ def test_a_used_key_names_its_broadcast_and_its_state(line: CommandLine) -> None
     again = line.run(*SEND)
 
     assert again.status == 0
-    assert f"{sent}. Its state: stored, to be planned." in again.out
+    assert f"{sent}. Its state: stored, not planned yet." in again.out
 
 
 def test_the_key_of_a_cancelled_broadcast_says_so_and_asks_for_another(line: CommandLine) -> None:

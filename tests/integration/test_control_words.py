@@ -34,8 +34,8 @@ def test_a_resume_without_room_says_what_is_missing_and_that_nothing_changed(
 
     told = said(capsys, "resume", broadcast_id, status=2)
 
-    assert f"Broadcast {broadcast_id} stays as it is: it still takes 2 calls" in told
-    assert "left today: 1, 1 too few" in told
+    assert f"Broadcast {broadcast_id} was not changed. It still needs 2 calls" in told
+    assert "Left today: 1 (1 too few)" in told
     assert "--spread-days" not in told
     assert "Nothing was stored" not in told
 
@@ -51,7 +51,7 @@ def test_a_resume_without_room_names_who_holds_the_calls(
 
     told = said(capsys, "resume", broadcast_id, status=2)
 
-    assert f"held by {holder}" in told
+    assert f"reserved by {holder}" in told
     assert "broadcast resume" in told
 
 

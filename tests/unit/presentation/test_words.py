@@ -73,7 +73,7 @@ def test_of_many_the_first_are_named_and_all_are_counted(many: int, wanted: str)
         (Reason.NONE, "no reason recorded"),
         (BatchState.SPLIT, "split into smaller batches"),
         (BroadcastState.PAUSED, "paused"),
-        (Outcome.NOT_CALLED, "given back unsent"),
+        (Outcome.NOT_CALLED, "not called, returned unsent"),
         (Joined([Message("comma"), Message("comma")], "separator"), ",  · , "),
         (Message("span.days", n=3), "3 days"),
         ((1, 2), "1, 2"),
