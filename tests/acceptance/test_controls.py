@@ -34,8 +34,8 @@ def test_pause_names_the_call_that_it_does_not_reach_and_who_said_why(
     said_again = good(line.run("pause", sent, "--why", "another reason"))
     shown = good(line.run("status", sent))
 
-    assert f"{sent} is paused: no new call starts" in said_first
-    assert f"{sent} is paused already" in said_again
+    assert f"{sent} is paused. No new call starts" in said_first
+    assert f"{sent} is already paused" in said_again
     for told in (said_first, said_again, shown):
         assert f"Under way: broadcast {sent}, batch 1, 2 followers" in told
         assert "Paused by cli:" in told
@@ -47,19 +47,19 @@ def test_pause_names_the_call_that_it_does_not_reach_and_who_said_why(
 def test_resume_of_what_waits_for_its_time_says_so(line: CommandLine, store: Engine) -> None:
     later = ledger.published(store, ledger.body(at=datetime.now(UTC) + timedelta(hours=1)))
 
-    assert "waits for its time" in good(line.run("resume", later))
+    assert "waits for its scheduled time" in good(line.run("resume", later))
 
 
 def test_resume_and_cancel_are_harmless_twice(line: CommandLine, sent: str) -> None:
-    assert "was running already" in good(line.run("resume", sent))
+    assert "was already running" in good(line.run("resume", sent))
     line.run("pause", sent)
-    assert "goes on" in good(line.run("resume", sent, "--why", "mended"))
-    assert "no new call starts, for good" in good(line.run("cancel", sent, "--why", "over"))
+    assert "is resumed" in good(line.run("resume", sent, "--why", "mended"))
+    assert "No new call ever starts" in good(line.run("cancel", sent, "--why", "over"))
     before = line.rows()
 
     again = good(line.run("cancel", sent, "--why", "once more"))
 
-    assert "nothing was changed" in again
+    assert "Nothing was changed" in again
     assert "Cancelled by cli:" in again
     assert "“over”" in again
     assert line.rows() == before
@@ -75,8 +75,8 @@ def test_resume_under_a_halt_is_kept_and_says_what_else_is_needed(
     again = good(line.run("resume", sent)).splitlines()[0]
     line.run("unhalt")
 
-    assert f"{sent} may go on, and that is kept, but its account stands still" in first
-    assert f"{sent} was not stopped itself, but its account stands still" in again
+    assert f"{sent} is resumed, but its account is halted or stopped" in first
+    assert f"{sent} was not paused, but its account is halted or stopped" in again
     for told in (first, again):
         assert told.endswith(": broadcast unhalt --account default")
     assert line.run("status", sent, "--json").json["state"] == "waiting"
@@ -93,7 +93,7 @@ def test_resume_of_an_ended_broadcast_is_refused_in_one_line(
 
     assert (result.status, len(result.lines), result.out) == (2, 1, "")
     assert "has ended" in result.err
-    assert "nothing was changed" in good(line.run("cancel", sent))
+    assert "Nothing was changed" in good(line.run("cancel", sent))
 
 
 @pytest.mark.parametrize(
@@ -131,14 +131,14 @@ def test_halt_says_what_waits_and_what_it_does_not_reach_and_twice_who_said_it(
     assert f"with more to send: {sent}." in first
     assert f"{sent}: Followers: accepted by WeChat (not necessarily delivered) 0 · " in first
     assert f"Under way: broadcast {sent}, batch 1, 2 followers" in first
-    assert "is halted already" in again
+    assert "is already halted" in again
     for told in (again, line.run("status", sent).out, line.run("accounts").out):
         assert "“the boss calls”" in told
         assert "broadcast unhalt --account default" in told
         assert "me too" not in told
     [account] = line.run("accounts", "--json").json["accounts"]
     assert account["halted"]["why"] == "the boss calls"
-    assert "Running again: default" in good(line.run("unhalt"))
+    assert "Unhalted: default" in good(line.run("unhalt"))
     assert "neither halted nor stopped" in good(line.run("unhalt"))
 
 
@@ -184,7 +184,7 @@ def test_halt_of_a_stopped_account_tells_the_stop_and_its_mend(
 
     assert "Stopped: account default" in told
     assert "48003" in told
-    assert "Halted by hand as well" in told
+    assert "Also halted: account default" in told
 
 
 def test_halt_names_what_is_paused_and_stays_so_after_it(line: CommandLine, sent: str) -> None:
@@ -244,12 +244,11 @@ def test_a_secret_that_cannot_be_read_keeps_nobody_from_the_kill_switch(
     halted = line.run("halt", *whom)
 
     assert halted.status == 0
-    assert f"Halted: default. No new call starts until: broadcast unhalt {' '.join(whom)}\n" in (
-        halted.out
-    )
+    back = f"broadcast unhalt {' '.join(whom)}"
+    assert f"Halted: default. No new call starts. Lift the halt: {back}\n" in halted.out
     assert ("gone" in halted.err) == (whom == ["--all"])
-    assert "Halted by hand" in line.run("status", sent).out
-    assert "Running again: default" in good(line.run("unhalt", *whom))
+    assert "Halted: account default" in line.run("status", sent).out
+    assert "Unhalted: default" in good(line.run("unhalt", *whom))
 
 
 # -- resolve

@@ -82,11 +82,11 @@ def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
         "default", "service account", "wx0000000000000001",
         "read 7 · malformed 1 · duplicate 1 · planned 5",
         "2, of 2 to 3 followers",
-        "how many are left today could not be asked", "Warning: Redis at redis://",
+        "the number left today is unknown", "Warning: Redis at redis://",
         "周五 20:00 开播", "第二行",
         "at once", "Beijing time",
         "Send to 5 followers (", "of account default, now? It cannot be recalled. [y/N] n",
-        "nothing was stored",
+        "Nothing was stored",
     ):  # fmt: skip
         assert fact in result.out, result.out
     assert "Priority" not in result.out
@@ -127,7 +127,7 @@ def test_who_is_not_asked_is_told_on_stderr_who_would_get_two_contents(line: Com
     sent = line.run(*SEND, "--yes")
 
     for result in (dry, sent):
-        assert f"3 of the 5 OpenIDs of this list already got broadcast {first}" in result.err
+        assert f"3 of the 5 OpenIDs in this list were sent broadcast {first}" in result.err
     assert sent.status == 0
 
 
@@ -141,8 +141,8 @@ def test_before_the_question_it_is_said_once_which_part_cannot_be_asked(
     before, _, after = on_terminal(line, *SEND, types=b"y\n").out.partition("[y/N]")
 
     assert re.findall(r"Warning: (\w+) at ", before) == [part]
-    assert "proved before the first call" in before
-    assert "could not be asked" not in after
+    assert "checked before the first call" in before
+    assert "unknown" not in after
     assert f"Warning: {part}" not in after
 
 
@@ -181,7 +181,10 @@ def test_ctrl_c_at_the_question_stores_nothing_and_says_so(line: CommandLine, la
     result = on_terminal(line, *SEND, asked=lambda: None, interrupted=True, BROADCAST_LANG=lang)
 
     assert result.status == 130
-    said = {"en": "nothing was stored, nothing will be sent", "zh": "没有保存任何内容，不会发送"}
+    said = {
+        "en": "Nothing was stored, and nothing will be sent",
+        "zh": "没有保存任何内容，不会发送",
+    }
     assert said[lang] in result.out
     assert line.rows() == {}
 

@@ -63,8 +63,8 @@ def test_a_halt_is_told_beside_a_newest_broadcast_that_has_ended(
     operator.cancel(here, broadcast_id, who="tests")
     operator.halt(here, "default", who="tests")
 
-    assert "Halted by hand: account default" in said(capsys, "status")
-    assert "Halted by hand" not in said(capsys, "status", broadcast_id)
+    assert "Halted: account default" in said(capsys, "status")
+    assert "Halted: account" not in said(capsys, "status", broadcast_id)
 
 
 @pytest.mark.parametrize("word", ["halt", "unhalt"])

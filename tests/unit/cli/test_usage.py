@@ -56,9 +56,9 @@ def test_a_misspelt_command_is_told_with_the_one_that_was_meant(
     [
         (["quux"], "no command quux"),
         (["db"], "A command is missing"),
-        (["watch", "ID", "two", "three"], "two three is too much"),
-        (["send", "--text"], "--text lacks its value"),
-        (["send", "--yes=1"], "--yes lacks its value, or has one and takes none"),
+        (["watch", "ID", "two", "three"], "Unexpected on the command line: two three"),
+        (["send", "--text"], "--text needs a value"),
+        (["send", "--yes=1"], "--yes needs a value, or has one and takes none"),
     ],
 )
 def test_every_mistake_is_told_with_where_the_help_is(

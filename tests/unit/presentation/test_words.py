@@ -46,7 +46,7 @@ def test_a_moment_is_told_in_beijing_time_with_its_distance(
 def test_followers_that_only_wechat_can_count_are_not_told_as_none() -> None:
     assert words.of(FollowerCount(1200), EN) == "1,200 followers"
     assert words.of(FollowerCount(0), ZH) == "0 人"
-    assert words.of(FollowerCount(None), EN) == "WeChat alone knows how many followers"
+    assert words.of(FollowerCount(None), EN) == "number of followers known only to WeChat"
     assert words.of(FollowerCount(None), ZH) == "人数只有微信知道"
 
 
