@@ -146,7 +146,7 @@ def test_a_time_that_has_passed_is_told_as_overdue(line: CommandLine, launch: La
     command = [sys.executable, "-m", "cli.main", "watch", sent["id"]]
     process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
 
-    process.wait_for_line("Overdue: its time was")
+    process.wait_for_line("Overdue: it was due")
     line.run("cancel", sent["id"])
 
     assert process.wait() == 1

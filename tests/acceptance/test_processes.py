@@ -232,7 +232,7 @@ def test_ctrl_c_in_the_demo_says_one_true_line(
         assert end(demo, signal.SIGINT) == 130
         printed = demo.output
 
-    assert printed.splitlines()[-1].startswith("Interrupted: the demo is stopped"), printed
+    assert printed.splitlines()[-1].startswith("Interrupted: the demo, all its parts"), printed
     assert "broadcast watch" not in printed
     assert "Error" not in printed
     assert list((installation / "var").glob("demo-*")) == []

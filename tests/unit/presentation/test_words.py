@@ -67,7 +67,7 @@ def test_of_many_the_first_are_named_and_all_are_counted(many: int, wanted: str)
         (Code(40003), " (40003)"),
         (Code(-1, "system error"), " (-1 system error)"),
         (Meaning(40003), "an OpenID is malformed or of another account"),
-        (Meaning(987654), "no list of WeChat's names this code"),
+        (Meaning(987654), "this code is in none of WeChat's lists"),
         (Speaker("ann", None), "ann"),
         (Speaker("ann", "a typo"), "ann (“a typo”)"),
         (Reason.NONE, "no reason recorded"),
