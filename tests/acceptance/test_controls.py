@@ -150,13 +150,13 @@ def test_what_a_worker_left_behind_is_told_while_it_stands_still(
 
     for word in ("pause", "cancel"):
         told = good(line.run(word, sent))
-        assert told.count("Left behind: the worker that called batch 1 is gone") == 1
+        assert told.count("Abandoned: the worker that called batch 1 is gone") == 1
         assert "In progress" not in told
-    assert "Left behind" in line.run("status", sent).out
+    assert "Abandoned" in line.run("status", sent).out
     [one] = line.run("status", sent, "--json").json["blockers"]
     assert (one["cause"], one["batch"], one["command"]) == ("left_behind", 1, "broadcast up")
     Driver(store, owner="later")  # takes the lane over
-    assert "Left behind" not in line.run("status", sent).out
+    assert "Abandoned" not in line.run("status", sent).out
 
 
 @pytest.mark.parametrize("words", [("pause", "ID"), ("halt", "--all")])
