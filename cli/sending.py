@@ -188,7 +188,7 @@ class Sending:
             source=STDIN if given == "-" else Path(given).name,
             when=_when(order.scheduled_at, prepared.now),
         )  # fmt: skip
-        return answer.casefold() in terminal.in_words("send.yes").split()
+        return terminal.agrees(answer)
 
     def _interrupted(self, prepared: Prepared) -> int:
         """Say whether Ctrl-C came before or after the broadcast was stored."""

@@ -68,7 +68,7 @@ class Terminal:
     def ask(self, what: Sayable, /, **facts: object) -> str:
         """Ask a person, bold where a terminal shows it; return the answer from the same line."""
         question = self.in_words(what, **facts)
-        if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+        if _is_styled():
             question = typer.style(question, bold=True)
         _echo(f"{question} ", err=True, end="")
         answer = sys.stdin.readline()
@@ -76,6 +76,10 @@ class Terminal:
             # Nobody pressed Enter: what is printed next begins on a line of its own.
             _echo("", err=True)
         return answer.strip()
+
+    def agrees(self, answer: str) -> bool:
+        """Tell whether an answer is a yes, in the person's language or in English."""
+        return answer.casefold() in self.texts("send.yes").split()
 
     def warn(self, what: Sayable, /, **facts: object) -> None:
         """Say a warning in one line."""
@@ -144,6 +148,12 @@ def _escaped(character: str) -> str:
 def is_terminal() -> bool:
     """Tell whether a person sits there who can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _is_styled() -> bool:
+    """Tell whether standard error shows bold (https://no-color.org)."""
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return wanted and sys.stderr.isatty()
 
 
 def _echo(text: str, *, err: bool, end: str = "\n") -> None:

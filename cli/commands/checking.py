@@ -82,6 +82,14 @@ def lines(done: Audit) -> Iterator[Message]:
         if count > MOST_SHOWN:
             yield Message("audit.more", count=count - MOST_SHOWN)
         yield Message("audit.means", means=Message(f"audit.means.{check}"))
+    yield _verdict(done)
+
+
+def _verdict(done: Audit) -> Message:
+    failed = sum(1 for check in Check if done.counts[check])
+    if failed:
+        return Message("audit.verdict_bad", failed=failed, checks=len(Check))
+    return Message("audit.verdict_good", checks=len(Check))
 
 
 def _counted(what: str, n: int) -> Message:
@@ -168,10 +176,17 @@ def _fact(fact: str | int | datetime) -> str | int:
 def explain(
     context: typer.Context,
     *,
-    code: Annotated[str, typer.Argument(metavar="CODE", help="help.code", show_default=False)],
+    code: Annotated[
+        str | None, typer.Argument(metavar="CODE", help="help.code", show_default=False)
+    ] = None,
 ) -> None:
-    """Tell what a code means."""
+    """Tell what a code means; without one list all codes."""
     run: Run = context.obj
+    if code is None:
+        for each in sorted(errcodes()):
+            run.terminal.say("explain.row", code=each, meaning=Meaning(each))
+        run.terminal.note("explain.one")
+        return
     try:
         number = int(code)
     except ValueError:

@@ -13,7 +13,7 @@ from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
 from broadcast.reports import Report, RetryGroup
 from cli import waking, which
-from cli.commands.options import BroadcastID, Why, new_app
+from cli.commands.options import AsJSON, BroadcastID, Why, new_app
 from cli.group import Command
 from cli.showing import show_what_remains
 from cli.terminal import one_line
@@ -40,6 +40,7 @@ def resolve(
     ] = None,
     not_sent: Annotated[bool, typer.Option("--not-sent", help="help.resolve.not_sent")] = False,
     why: Why = None,
+    as_json: AsJSON = False,
 ) -> None:
     """Close a batch in doubt: it was sent, as WeChat's console shows, or it was not."""
     run: Run = context.obj
@@ -55,7 +56,7 @@ def resolve(
     )  # fmt: skip
     for line in (*unasked, *resolved(broadcast_id, done, msg_id)):
         run.terminal.say(line)
-    show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id))
+    show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id), as_json=as_json)
 
 
 def _ask_about(run: Run, broadcast_id: str, *, n: int, msg_id: int) -> Iterator[Message]:
@@ -106,7 +107,11 @@ def _word(broadcast_id: str, done: Resolved, msg_id: int | None) -> Message:
 
 @app.command(cls=Command, help="help.retry")
 def retry(
-    context: typer.Context, *, broadcast_id: BroadcastID = which.OPEN, why: Why = None
+    context: typer.Context,
+    *,
+    broadcast_id: BroadcastID = which.OPEN,
+    why: Why = None,
+    as_json: AsJSON = False,
 ) -> None:
     """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
     run: Run = context.obj
@@ -120,7 +125,7 @@ def retry(
     waking.wake(run, report)
     for line in retried(report, done):
         run.terminal.say(line)
-    show_what_remains(run, report, under_way)
+    show_what_remains(run, report, under_way, as_json=as_json)
 
 
 def retried(report: Report, done: Retried) -> Iterator[Message]:

@@ -85,7 +85,7 @@ def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
         "the number left today is unknown", "Warning: Redis at redis://",
         "周五 20:00 开播", "第二行",
         "at once", "Beijing time",
-        "Send to 5 followers (", "of account default, now? It cannot be recalled. [y/N] n",
+        "Send to 5 followers (", "of account default, now? It cannot be recalled. [y/N] ",
         "Nothing was stored",
     ):  # fmt: skip
         assert fact in result.out, result.out
@@ -254,3 +254,61 @@ def test_the_help_names_the_range_of_a_number(line: CommandLine) -> None:
     told = line.run("simulator", "--help").out
     assert "--port 0..65535" in told
     assert "--followers 0.." in told
+
+
+def stored(line: CommandLine) -> str:
+    broadcast_id: str = line.run(*SEND, "--json").json["id"]
+    return broadcast_id
+
+
+def test_a_cancel_pauses_at_once_and_asks_before_the_rest_is_lost(line: CommandLine) -> None:
+    broadcast_id = stored(line)
+
+    def is_paused() -> None:
+        assert line.run("status", broadcast_id, "--json").json["state"] == "paused"
+
+    kept = on_terminal(line, "cancel", types=b"n\n", asked=is_paused)
+    assert kept.status == 1
+    assert "Not sent yet: 5 followers" in kept.out
+    assert f"Not cancelled. It stays paused. Resume: broadcast resume {broadcast_id}" in kept.out
+    is_paused()
+
+    gone = on_terminal(line, "cancel", types=b"y\n", asked=is_paused)
+    assert gone.status == 0
+    assert line.run("status", broadcast_id, "--json").json["state"] == "cancelled"
+
+
+def test_ctrl_c_at_the_question_of_a_cancel_leaves_the_broadcast_paused(line: CommandLine) -> None:
+    broadcast_id = stored(line)
+
+    result = on_terminal(line, "cancel", broadcast_id, asked=lambda: None, interrupted=True)
+
+    assert result.status == 130
+    assert "Not cancelled. It stays paused." in result.out
+    assert line.run("status", broadcast_id, "--json").json["state"] == "paused"
+
+
+@pytest.mark.parametrize("words", [["--yes"], []])
+def test_a_cancel_asks_nobody_who_said_yes_or_who_is_no_person(
+    line: CommandLine, words: list[str]
+) -> None:
+    broadcast_id = stored(line)
+
+    if words:
+        assert on_terminal(line, "cancel", broadcast_id, *words).status == 0
+    else:
+        assert line.run("cancel", broadcast_id).status == 0
+
+    assert line.run("status", broadcast_id, "--json").json["state"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("term", "no_color", "bold"),
+    [("xterm", "", True), ("dumb", "", False), ("xterm", "1", False)],
+)
+def test_the_question_is_bold_where_the_terminal_shows_it(
+    line: CommandLine, term: str, no_color: str, *, bold: bool
+) -> None:
+    shown = on_terminal(line, *SEND, types=b"n\n", TERM=term, NO_COLOR=no_color).out
+
+    assert ("\x1b[1mSend to 5 followers" in shown) is bold

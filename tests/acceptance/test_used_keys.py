@@ -27,7 +27,9 @@ def test_a_used_key_names_its_broadcast_and_its_state(line: CommandLine) -> None
     again = line.run(*SEND)
 
     assert again.status == 0
-    assert f"{sent}, with the same content and audience. State: stored, not planned yet." in again.out
+    assert (
+        f"{sent}, with the same content and audience. State: stored, not planned yet." in again.out
+    )
 
 
 def test_the_key_of_a_cancelled_broadcast_says_so_and_asks_for_another(line: CommandLine) -> None:

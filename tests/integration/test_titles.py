@@ -53,4 +53,4 @@ def test_a_title_that_cannot_be_shown_is_refused_and_nothing_is_stored(
     )
 
     assert told in refused
-    assert "There is no broadcast yet" in said(capsys, "list")
+    assert "There are no broadcasts yet" in said(capsys, "list")
