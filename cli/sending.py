@@ -14,6 +14,7 @@ from broadcast import plan
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.message import Message
 from broadcast.reports import Report
+from broadcast.settings import USUAL_REDIS
 from broadcast.states import BroadcastState
 from cli import exits, ledger_facts, showing
 from cli.confirmation import summary
@@ -218,6 +219,7 @@ class Sending:
                 terminal.say("send.at_passed", at=Moment(at, submitted.now))
         if submitted.created:
             self._tell_what_waits()
+            self._tell_who_sends(scheduled=submitted.scheduled)
 
     def _tell_what_waits(self) -> None:
         """Say that the account makes no call now; who was shown it before is told of a halt."""
@@ -227,6 +229,20 @@ class Sending:
         elif self._wish.ask is Ask.NOBODY and self._wish.order.scheduled_at is None:
             for line in lanes.waits(account):
                 self._terminal.say(line)
+
+    def _tell_who_sends(self, *, scheduled: bool) -> None:
+        """Say what must run for it to be sent, and that nobody answers."""
+        terminal = self._terminal
+        if self._run.settings.redis_is_guessed:
+            terminal.note("send.redis_guessed", url=USUAL_REDIS)
+        try:
+            answers = self._run.waker.somebody_answers()
+        except OutOfReachError:
+            return  # said already, as a warning
+        if scheduled:
+            terminal.note("send.scheduled_needs" if answers else "send.scheduled_no_worker")
+        elif not answers:
+            terminal.note("send.no_worker")
 
     def _show_existing(self, broadcast_id: str) -> int:
         report = reports.report(self._run.engine, broadcast_id)
