@@ -17,7 +17,7 @@ DEV = .venv/.dev
 
 .DEFAULT_GOAL = help
 .PHONY: help setup demo test prove check chaos mutants bench lint types imports migrations-in-step unit-tests \
-	format catalogue lock lock-check clean
+	format catalogue cli-docs lock lock-check clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' Makefile | \
@@ -83,6 +83,9 @@ format: $(DEV)  ## let ruff mend what it can
 
 catalogue: $(DEV)  ## compile the texts of presentation/locale
 	@.venv/bin/pybabel --quiet compile --domain broadcast --directory presentation/locale --statistics
+
+cli-docs: $(DEV) catalogue  ## docs/cli.md and docs/cli.zh.md from the help
+	@$(PY) -m tools.cli_docs
 
 lock: $(DEV)  ## requirements/*.txt from pyproject.toml; newer versions with UPGRADE=--upgrade
 	@$(PY) -m tools.lock $(UPGRADE)

@@ -47,6 +47,8 @@ VAR = ROOT / "var"
 #: The folder of `broadcast up`, and where it leaves the URL of its embedded Valkey.
 UP = VAR / "up"
 UP_REDIS = UP / "redis.url"
+#: Where Redis is looked for when nobody said where it is.
+USUAL_REDIS = "redis://localhost:6379/0"
 
 DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
@@ -61,7 +63,7 @@ def _default_redis() -> SecretStr:
     try:
         return SecretStr(UP_REDIS.read_text(encoding="ascii"))
     except OSError:
-        return SecretStr("redis://localhost:6379/0")
+        return SecretStr(USUAL_REDIS)
 
 
 def _env(name: str) -> AliasChoices:
@@ -203,6 +205,12 @@ class Settings(BaseSettings):
             # The error itself carries the whole file, and the file carries secrets.
             problem = SettingsError("error.settings.dotenv", byte=error.start)
         raise problem
+
+    @property
+    def redis_is_guessed(self) -> bool:
+        """Whether nobody said where Redis is, and no `broadcast up` runs that left its place."""
+        guess = self.redis_url.get_secret_value() == USUAL_REDIS
+        return guess and "redis_url" not in self.model_fields_set
 
     @property
     def celery_broker_url(self) -> str:

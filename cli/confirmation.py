@@ -34,6 +34,8 @@ def summary(
     yield Message("confirmation.batches", total=total, sizes=sizes(prepared.sizes))
     if prepared.proof is not None:
         yield _calls(prepared.proof)
+    if order.terms.title:
+        yield Message("confirmation.title", title=order.terms.title)
     msgtype = Message(f"msgtype.{order.content.msgtype}")
     yield Message("confirmation.content", msgtype=msgtype)
     yield from _indented(order.content.shown)

@@ -10,7 +10,9 @@ DONE: Final = 0
 FAILED: Final = 1
 #: Bad usage or bad input, nothing stored.
 BAD_INPUT: Final = 2
-#: A part (database, broker, WeChat) is out of reach, nothing lost.
+#: A part (database, broker, WeChat) is out of reach, or standard output is; nothing lost.
 OUT_OF_REACH: Final = 3
 #: Ctrl-C.
 INTERRUPTED: Final = 130
+
+ALL: Final = frozenset({DONE, FAILED, BAD_INPUT, OUT_OF_REACH, INTERRUPTED})

@@ -16,30 +16,43 @@ from typer.core import TyperCommand, TyperGroup
 from broadcast.errors import InputError
 from cli.separate import refuse_options
 
-#: In which module each command is. A module has a Typer ``app`` with the commands of one subject.
-COMMANDS: Final[Mapping[str, str]] = {
-    "send": "sending",
-    "status": "looking",
-    "watch": "looking",
-    "list": "looking",
-    "pause": "stopping",
-    "resume": "stopping",
-    "cancel": "stopping",
-    "retry": "settling",
-    "resolve": "settling",
-    "recipients": "recipients",
-    "halt": "stopping",
-    "unhalt": "stopping",
-    "token": "accounts",
-    "accounts": "accounts",
-    "quota": "accounts",
-    "explain": "checking",
-    "audit": "checking",
-    "db": "machine",
-    "up": "machine",
-    "simulator": "machine",
-    "demo": "machine",
+#: By subject, in the order of the help: in which module each command is. A module has a Typer
+#: ``app`` with its commands.
+SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "send": {"send": "sending"},
+    "look": {
+        "status": "looking",
+        "watch": "looking",
+        "list": "looking",
+        "recipients": "recipients",
+        "audit": "checking",
+        "explain": "checking",
+    },
+    "stop_and_go": {
+        "pause": "stopping",
+        "resume": "stopping",
+        "cancel": "stopping",
+        "retry": "settling",
+        "resolve": "settling",
+        "halt": "halting",
+        "unhalt": "halting",
+    },
+    "account": {"accounts": "accounts", "quota": "accounts", "token": "accounts"},
+    "machine": {
+        "up": "machine",
+        "demo": "machine",
+        "simulator": "machine",
+        "db": "machine",
+        "help": "helping",
+    },
 }
+COMMANDS: Final[Mapping[str, str]] = {
+    name: module for subject in SUBJECTS.values() for name, module in subject.items()
+}
+#: Commands that change nothing: who reads them may leave early.
+ONLY_SHOW: Final = frozenset(
+    {"status", "watch", "list", "recipients", "accounts", "quota", "explain", "audit", "help"}
+)
 
 
 class _Ours:

@@ -15,6 +15,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cli import exits
+from cli.examples import EXAMPLES
+from cli.group import SUBJECTS, LazyGroup
 from presentation.texts import Texts
 
 INDENT = 2
@@ -34,8 +37,11 @@ def print_help(command: Any, context: Any) -> None:  # noqa: ANN401 - Typer keep
     rows = [(p.metavar or p.name, _words(p, texts)) for p in arguments]
     _section(console, texts("help.arguments"), rows)
     _section(console, texts("help.options"), [(_names(p), _told(p, texts)) for p in options])
-    if hasattr(command, "list_commands"):
-        _section(console, texts("help.commands"), _commands(command, context, texts))
+    for title, names in _chapters(command, context):
+        _section(console, texts(title), _named(command, context, names=names, texts=texts))
+    if isinstance(command, LazyGroup):
+        _section(console, texts("help.exits"), _exits(texts))
+    _examples(console, texts, EXAMPLES.get(context.info_name or "", ()))
 
 
 def _words(helped: Any, texts: Texts) -> str:  # noqa: ANN401
@@ -63,11 +69,42 @@ def _told(option: Any, texts: Texts) -> str:  # noqa: ANN401
     return texts("help.default", text=_words(option, texts), default=option.default)
 
 
-def _commands(group: Any, context: Any, texts: Texts) -> Iterable[tuple[str, str]]:  # noqa: ANN401
-    for name in group.list_commands(context):
+def _chapters(command: Any, context: Any) -> Iterable[tuple[str, Iterable[str]]]:  # noqa: ANN401
+    """Yield the titles under which the commands of a group stand, and their names."""
+    if isinstance(command, LazyGroup):
+        for subject, names in SUBJECTS.items():
+            yield f"help.subject.{subject}", names
+    elif hasattr(command, "list_commands"):
+        yield "help.commands", command.list_commands(context)
+
+
+def _named(
+    group: Any,  # noqa: ANN401
+    context: Any,  # noqa: ANN401
+    *,
+    names: Iterable[str],
+    texts: Texts,
+) -> Iterable[tuple[str, str]]:
+    for name in names:
         command = group.get_command(context, name)
         if command is not None and not command.hidden:
             yield name, _words(command, texts)
+
+
+def _exits(texts: Texts) -> Iterable[tuple[str, str]]:
+    for status in sorted(exits.ALL):
+        yield str(status), texts(f"help.exit.{status}")
+
+
+def _examples(console: Console, texts: Texts, lines: Iterable[str]) -> None:
+    """Print lines that can be copied, so without a break."""
+    lines = list(lines)
+    if not lines:
+        return
+    console.print()
+    console.print(Text(texts("help.examples"), style="bold"))
+    for line in lines:
+        console.print(Text(" " * INDENT + line), soft_wrap=True)
 
 
 def _section(console: Console, title: str, rows: Iterable[tuple[str, str]]) -> None:

@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 from broadcast import environment, redaction
 from broadcast.errors import BroadcastError
 from cli import exits, usage
-from cli.group import LazyGroup
+from cli.group import ONLY_SHOW, LazyGroup
 from cli.terminal import Plain, Terminal
 from cli.wiring.run import Run
 from presentation.texts import Texts, choose_language
@@ -40,7 +40,8 @@ def main() -> None:
     status = run(sys.argv[1:])
     gc.freeze()
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read has gone; Python would complain once more at its own end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -50,9 +51,12 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status (see :mod:`cli.exits`)."""
     texts = Texts(choose_language(environment.read()))
-    terminal = Terminal(texts, json_expected="--json" in arguments)
+    terminal = Terminal(
+        texts, json_expected="--json" in arguments,
+        only_shows=bool(arguments) and arguments[0] in ONLY_SHOW,
+    )  # fmt: skip
     try:
-        return _invoke(Run(terminal, arguments))
+        return _ended(_invoke(Run(terminal, arguments)), terminal)
     except TyperException as error:
         return terminal.fail(usage.as_input_error(error), status=exits.BAD_INPUT)
     except BroadcastError as error:
@@ -63,6 +67,12 @@ def run(arguments: Sequence[str]) -> int:
         return exits.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last net: no traceback for a person
         return _unexpected(error, terminal)
+
+
+def _ended(status: int, terminal: Terminal) -> int:
+    """Return the status of a command that did its work, wherever its words went."""
+    lost = terminal.output_lost and status == exits.DONE
+    return exits.OUT_OF_REACH if lost else status
 
 
 def _invoke(run: Run) -> int:

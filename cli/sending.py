@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from broadcast import plan
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.message import Message
 from broadcast.reports import Report
+from broadcast.settings import USUAL_REDIS
 from broadcast.states import BroadcastState
 from cli import exits, ledger_facts, showing
 from cli.confirmation import summary
@@ -23,6 +25,7 @@ from models.ledger.submits import find
 from presentation.words import Moment
 from producer import audience as audiences
 from producer.audience import Audience
+from producer.audience.source import STDIN
 from producer.submit import (
     Order,
     Prepared,
@@ -174,13 +177,19 @@ class Sending:
         if not self._is_shown(prepared):
             return True
         blocked = self._show(prepared, warnings)
-        return self._wish.ask is Ask.TELL or self._agreed(blocked=blocked)
+        return self._wish.ask is Ask.TELL or self._agreed(prepared, blocked=blocked)
 
-    def _agreed(self, *, blocked: bool) -> bool:
-        account = self._wish.order.account.name
-        self._terminal.note("send.ask_blocked" if blocked else "send.ask", account=account)
-        answers = self._terminal.in_words("send.yes").split()
-        return sys.stdin.readline().strip().casefold() in answers
+    def _agreed(self, prepared: Prepared, *, blocked: bool) -> bool:
+        """Ask with the facts that cannot be mended afterwards: how many, which list, when."""
+        order, terminal = self._wish.order, self._terminal
+        question = "send.question_blocked" if blocked else "send.question"
+        given = self._wish.source
+        answer = terminal.ask(
+            question, n=prepared.figures.planned, account=order.account.name,
+            source=STDIN if given == "-" else Path(given).name,
+            when=_when(order.scheduled_at, prepared.now),
+        )  # fmt: skip
+        return terminal.agrees(answer)
 
     def _interrupted(self, prepared: Prepared) -> int:
         """Say whether Ctrl-C came before or after the broadcast was stored."""
@@ -210,6 +219,7 @@ class Sending:
                 terminal.say("send.at_passed", at=Moment(at, submitted.now))
         if submitted.created:
             self._tell_what_waits()
+            self._tell_who_sends(scheduled=submitted.scheduled)
 
     def _tell_what_waits(self) -> None:
         """Say that the account makes no call now; who was shown it before is told of a halt."""
@@ -219,6 +229,20 @@ class Sending:
         elif self._wish.ask is Ask.NOBODY and self._wish.order.scheduled_at is None:
             for line in lanes.waits(account):
                 self._terminal.say(line)
+
+    def _tell_who_sends(self, *, scheduled: bool) -> None:
+        """Say what must run for it to be sent, and that nobody answers."""
+        terminal = self._terminal
+        if self._run.settings.redis_is_guessed:
+            terminal.note("send.redis_guessed", url=USUAL_REDIS)
+        try:
+            answers = self._run.waker.somebody_answers()
+        except OutOfReachError:
+            return  # said already, as a warning
+        if scheduled:
+            terminal.note("send.scheduled_needs" if answers else "send.scheduled_no_worker")
+        elif not answers:
+            terminal.note("send.no_worker")
 
     def _show_existing(self, broadcast_id: str) -> int:
         report = reports.report(self._run.engine, broadcast_id)
@@ -235,6 +259,12 @@ def _nothing_stored() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise StoppedError("send.interrupted") from None
+
+
+def _when(at: datetime | None, now: datetime) -> Message:
+    if at is None:
+        return Message("send.when_now")
+    return Message("send.when", at=Moment(at, now))
 
 
 def _existing(report: Report) -> Message:

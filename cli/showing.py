@@ -72,8 +72,13 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
         show_json(run, report)
 
 
-def show_what_remains(run: Run, report: Report, under_way: Iterable[InFlight]) -> None:
-    """Say where everybody is, what is under way and cannot be stopped, and what goes on how."""
+def show_what_remains(
+    run: Run, report: Report, under_way: Iterable[InFlight], *, as_json: bool
+) -> None:
+    """Say where everybody is, what is under way and cannot be stopped, and what goes on how.
+
+    With ``--json`` the object follows.
+    """
     # What a worker left behind is among the blockers.
     in_flight = [one for one in under_way if one.driven]
     for line in (
@@ -84,6 +89,8 @@ def show_what_remains(run: Run, report: Report, under_way: Iterable[InFlight]) -
         *next_steps.lines(report, ledger_facts.circumstances(run.engine, report)),
     ):
         run.terminal.say(line)
+    if as_json:
+        show_json(run, report)
 
 
 def show_json(run: Run, report: Report) -> None:

@@ -6,11 +6,13 @@ is printed passes :func:`clean`, so that no command has to remember that it may 
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 import typer
 
@@ -47,10 +49,18 @@ def clean(text: str) -> str:
 class Terminal:
     """The streams of one command, and the language of whoever reads them."""
 
-    def __init__(self, texts: Texts, *, json_expected: bool = False) -> None:
-        """Take the catalogue; *json_expected* keeps standard output free for the object."""
+    def __init__(
+        self, texts: Texts, *, json_expected: bool = False, only_shows: bool = False
+    ) -> None:
+        """Take the catalogue; *json_expected* keeps standard output free for the object.
+
+        *only_shows*: the command changes nothing, so its reader may leave early, as ``head`` does.
+        """
+        self._only_shows = only_shows
         self.texts = texts
         self._json_expected = json_expected
+        #: Standard output is closed or full, and results go to standard error.
+        self.output_lost = False
 
     def in_words(self, what: Sayable, /, **facts: object) -> str:
         """Return it in the person's language."""
@@ -58,11 +68,31 @@ class Terminal:
 
     def say(self, what: Sayable, /, **facts: object) -> None:
         """Say a result."""
-        _echo(self.in_words(what, **facts), err=self._json_expected)
+        text = self.in_words(what, **facts)
+        if self._json_expected:
+            _echo(text, err=True)
+        else:
+            self._result(text)
 
     def note(self, what: Sayable, /, **facts: object) -> None:
         """Say what goes on beside the result."""
         _echo(self.in_words(what, **facts), err=True)
+
+    def ask(self, what: Sayable, /, **facts: object) -> str:
+        """Ask a person, bold where a terminal shows it; return the answer from the same line."""
+        question = self.in_words(what, **facts)
+        if _is_styled():
+            question = typer.style(question, bold=True)
+        _echo(f"{question} ", err=True, end="")
+        answer = sys.stdin.readline()
+        if not answer.endswith("\n"):
+            # Nobody pressed Enter: what is printed next begins on a line of its own.
+            _echo("", err=True)
+        return answer.strip()
+
+    def agrees(self, answer: str) -> bool:
+        """Tell whether an answer is a yes, in the person's language or in English."""
+        return answer.casefold() in self.texts("send.yes").split()
 
     def warn(self, what: Sayable, /, **facts: object) -> None:
         """Say a warning in one line."""
@@ -81,7 +111,26 @@ class Terminal:
         """Print the object of ``--json``."""
         # Value by value: masked as a whole, an open quote in one text would eat the rest.
         line = json.dumps(_clean_values(value), ensure_ascii=False, separators=(", ", ": "))
-        _echo(AsWritten(line), err=False)
+        self._result(AsWritten(line))
+
+    def _result(self, text: str) -> None:
+        """Write to standard output; where that is closed or full, to standard error.
+
+        What was done is done: whoever started it must see the id and the next command. Raises
+        BrokenPipeError where a command only shows something and its reader has gone.
+        """
+        if not self.output_lost:
+            try:
+                _echo(text, err=False)
+            except OSError as error:
+                if self._only_shows and isinstance(error, BrokenPipeError):
+                    raise
+                self.output_lost = True
+                _discard_output()
+                self.warn("output.lost", reason=error.strerror or str(error))
+            else:
+                return
+        _echo(text, err=True)
 
     def stream(self, rows: Iterable[bytes]) -> None:
         """Write rows of data, which are no words, to standard output as they come.
@@ -130,11 +179,33 @@ def _escaped(character: str) -> str:
 
 def is_terminal() -> bool:
     """Tell whether a person sits there who can be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return _is_a_terminal(sys.stdin) and _is_a_terminal(sys.stderr)
 
 
-def _echo(text: str, *, err: bool) -> None:
+def _is_a_terminal(stream: TextIO | None) -> bool:
+    """Tell whether *stream* is a terminal; Python has none for a closed one."""
+    return stream is not None and stream.isatty()
+
+
+def _is_styled() -> bool:
+    """Tell whether standard error shows bold (https://no-color.org)."""
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return wanted and _is_a_terminal(sys.stderr)
+
+
+def _echo(text: str, *, err: bool, end: str = "\n") -> None:
     # A terminal that cannot show a character gets a substitute, not a traceback.
     stream = sys.stderr if err else sys.stdout
+    if stream is None:
+        if err:
+            return
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     encoding = stream.encoding or "utf-8"
-    typer.echo(clean(text).encode(encoding, "replace").decode(encoding), err=err)
+    shown = clean(text).encode(encoding, "replace").decode(encoding)
+    typer.echo(shown + end, err=err, nl=False)
+
+
+def _discard_output() -> None:
+    """Let nothing more go to standard output, not even what Python kept for its own end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,14 +6,12 @@ from broadcast.errors import UnknownIdError
 from broadcast.message import Message
 from broadcast.reports import Report
 from broadcast.states import Phase
-from cli.wiring.run import Run
-from models.ledger.reading import reports
 from models.ledger.uploads import GIVEN_UP_AFTER
 
 
-def refuse(run: Run, broadcast_id: str) -> None:
-    """Raise UnknownIdError for an id that nobody has, and for one whose list is not stored yet."""
-    told = told_of(reports.report(run.engine, broadcast_id, whole=False))
+def refuse(report: Report) -> None:
+    """Raise UnknownIdError for a broadcast whose list is not stored yet."""
+    told = told_of(report)
     if told is not None:
         raise UnknownIdError(told.id, **told.facts)
 

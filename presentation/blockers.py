@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -59,10 +59,10 @@ class Lanes:
         lane = self.by_account.get(account)
         return lane is not None and _is_stopped(lane)
 
-    def stops_beside(self, account: str | None) -> Iterator[Message]:
-        """Yield why accounts other than *account* stand still."""
+    def stops_beside(self, shown: Collection[str]) -> Iterator[Message]:
+        """Yield why accounts that are not *shown* already stand still."""
         for name in self.by_account:
-            if name != account:
+            if name not in shown:
                 yield from self.stops(name)
 
 

@@ -12,7 +12,7 @@ from broadcast.message import Message
 from broadcast.reasons import Reason
 from broadcast.reports import SETS, SKIPS, BatchLine, Repeat, Report
 from broadcast.states import BatchState, BroadcastState, Phase
-from presentation import blockers, operator_actions
+from presentation import blockers, content, operator_actions
 from presentation.words import MOST_NAMED, Code, Joined, Moment, reason, sizes
 
 Skipped = Mapping[str, Sequence[tuple[int, str]]]
@@ -27,6 +27,7 @@ def lines(
 ) -> Iterator[Message]:
     """Yield the report line by line; *next_steps* are what a person can do about it."""
     yield Message("report.title", id=report.id, account=report.account)
+    yield content.line(report)
     yield Message("report.state", state=report.state)
     if report.priority:
         yield Message("report.priority", n=report.priority)
@@ -39,8 +40,19 @@ def lines(
     yield from _repeats(repeats)
     yield from _troubled(report, report.batch_list)
     yield _times(report)
+    if report.created_by:
+        yield Message("report.created_by", who=report.created_by)
     if report.operator_actions is not None:
         yield from operator_actions.lines(report.operator_actions, report.now)
+
+
+def headline(report: Report) -> Iterator[Message]:
+    """Yield a report in short: which broadcast, its state, what keeps it waiting, who has it."""
+    yield Message("report.title", id=report.id, account=report.account)
+    yield content.line(report)
+    yield Message("report.state", state=report.state)
+    yield from blockers.lines(report)
+    yield recipients(report)
 
 
 def _times(report: Report) -> Message:

@@ -7,8 +7,9 @@ from typing import Any
 
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
+from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
-from broadcast.reports import BatchLine, Did, OperatorAction, OperatorActions, Report
+from broadcast.reports import BatchLine, Did, LaneView, OperatorAction, OperatorActions, Report
 from presentation import content
 
 
@@ -97,3 +98,25 @@ def _utc(value: datetime | None) -> str | None:
 def utc(moment: datetime, *, timespec: str = "milliseconds") -> str:
     """Return a moment as ``--json`` writes it; *timespec* is that of ``datetime.isoformat``."""
     return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def forbidden(lane: LaneView | None) -> dict[str, Any]:
+    """Return the halt and the stop of an account, None where there is none."""
+    return {"halted": _halt(lane), "stopped": _stop(lane)}
+
+
+def _halt(lane: LaneView | None) -> dict[str, Any] | None:
+    gate = lane and lane.gate(GateKind.HALT)
+    if not gate:
+        return None
+    return {"at": utc(gate.closed_at), "by": gate.closed_by, "why": gate.why}
+
+
+def _stop(lane: LaneView | None) -> dict[str, Any] | None:
+    gate = lane and lane.gate(GateKind.STOP, GateKind.BREAKER)
+    if not gate:
+        return None
+    return {
+        "at": utc(gate.closed_at), "reason": gate.reason and gate.reason.value,
+        "errcode": gate.errcode, "errmsg": gate.errmsg,
+    }  # fmt: skip

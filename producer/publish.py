@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: Seconds to connect, and between two pieces of the broker's answer.
 CONNECT_TIMEOUT_S = 1
 SOCKET_TIMEOUT_S = 2
+#: A worker that runs answers in hundredths of a second.
+PING_TIMEOUT_S = 0.7
 
 _BOUNDED: dict[str, Any] = {
     # With `retry=False` kombu falls back on its own steps of 2, 4 … s, so the retry is kept and
@@ -65,6 +67,14 @@ class CeleryWaker:
             away = _away(f"{type(error).__name__}: {redact(str(error))}")
         else:
             return
+        raise away
+
+    def somebody_answers(self) -> bool:
+        """Tell whether a worker answers a ping at once. Raises BrokerAwayError."""
+        try:
+            return bool(self._app.control.ping(limit=1, timeout=PING_TIMEOUT_S))
+        except Exception as error:  # noqa: BLE001 - as in _send
+            away = _away(f"{type(error).__name__}: {redact(str(error))}")
         raise away
 
     def close(self) -> None:

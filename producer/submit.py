@@ -38,6 +38,7 @@ from producer.audience import Audience
 from producer.schedule import refuse_what_is_not_ahead
 
 LONGEST_KEY = 128
+LONGEST_TITLE = 64
 #: The highest priority that a person gives a broadcast; the lowest is its negative, 0 is usual.
 HIGHEST_PRIORITY = 100
 
@@ -114,6 +115,17 @@ def checked_key(key: str) -> str:
     if not key.isprintable():
         raise InputError("error.key.unprintable")
     return key
+
+
+def checked_title(title: str) -> str:
+    """Return *title*. Raises InputError where it is empty, too long or unprintable."""
+    if not title.strip():
+        raise InputError("error.title.empty")
+    if len(title) > LONGEST_TITLE:
+        raise InputError("error.title.too_long", length=len(title), most=LONGEST_TITLE)
+    if not title.isprintable():
+        raise InputError("error.title.unprintable")
+    return title
 
 
 def prepare(order: Order, audience: Audience, *, engine: Engine, quota: QuotaSource) -> Prepared:

@@ -10,7 +10,6 @@ import typer
 from broadcast import plan
 from broadcast.accounts import Account, no_account
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
-from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.redaction import redact
 from broadcast.reports import LaneView
@@ -22,7 +21,7 @@ from cli.terminal import Plain
 from cli.wiring.run import Run
 from models.ledger.reading.known import with_work
 from presentation.blockers import Lanes
-from presentation.report_json import utc
+from presentation.report_json import forbidden
 from presentation.words import Moment, suffix
 
 app = new_app()
@@ -88,24 +87,7 @@ def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:
     return {
         "name": account.name, "appid": account.appid, "kind": account.account_kind.value,
         "token_mode": account.token_mode, "calls_per_minute": account.calls_per_minute,
-        "api_base": redact(account.api_base), "halted": _halt(lane), "stopped": _stop(lane),
-    }  # fmt: skip
-
-
-def _halt(lane: LaneView | None) -> dict[str, object] | None:
-    gate = lane and lane.gate(GateKind.HALT)
-    if not gate:
-        return None
-    return {"at": utc(gate.closed_at), "by": gate.closed_by, "why": gate.why}
-
-
-def _stop(lane: LaneView | None) -> dict[str, object] | None:
-    gate = lane and lane.gate(GateKind.STOP, GateKind.BREAKER)
-    if not gate:
-        return None
-    return {
-        "at": utc(gate.closed_at), "reason": gate.reason and gate.reason.value,
-        "errcode": gate.errcode, "errmsg": gate.errmsg,
+        "api_base": redact(account.api_base), **forbidden(lane),
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from broadcast.call.outcomes import Endpoint, Outcome, meaning
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.states import BatchState, BroadcastState
-from cli import exits, uploading
+from cli import exits, which
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command
 from cli.terminal import one_line
@@ -50,7 +50,7 @@ def ask(
     if broadcast_id is None:
         done = audit.audit_all(run.engine, waits=waits)
     else:
-        uploading.refuse(run, broadcast_id)
+        broadcast_id = which.stored(run, broadcast_id)
         done = audit.audit(run.engine, broadcast_id, waits=waits)
     for line in lines(done):
         run.terminal.say(line)
@@ -82,6 +82,14 @@ def lines(done: Audit) -> Iterator[Message]:
         if count > MOST_SHOWN:
             yield Message("audit.more", count=count - MOST_SHOWN)
         yield Message("audit.means", means=Message(f"audit.means.{check}"))
+    yield _verdict(done)
+
+
+def _verdict(done: Audit) -> Message:
+    failed = sum(1 for check in Check if done.counts[check])
+    if failed:
+        return Message("audit.verdict_bad", failed=failed, checks=len(Check))
+    return Message("audit.verdict_good", checks=len(Check))
 
 
 def _counted(what: str, n: int) -> Message:
@@ -168,10 +176,17 @@ def _fact(fact: str | int | datetime) -> str | int:
 def explain(
     context: typer.Context,
     *,
-    code: Annotated[str, typer.Argument(metavar="CODE", help="help.code", show_default=False)],
+    code: Annotated[
+        str | None, typer.Argument(metavar="CODE", help="help.code", show_default=False)
+    ] = None,
 ) -> None:
-    """Tell what a code means."""
+    """Tell what a code means; without one list all codes."""
     run: Run = context.obj
+    if code is None:
+        for each in sorted(errcodes()):
+            run.terminal.say("explain.row", code=each, meaning=Meaning(each))
+        run.terminal.note("explain.one")
+        return
     try:
         number = int(code)
     except ValueError:

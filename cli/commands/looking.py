@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,17 +12,16 @@ from sqlalchemy import Engine
 
 from broadcast import day
 from broadcast.accounts import unknown
-from broadcast.errors import UnknownIdError
 from broadcast.reports import Report
-from broadcast.states import Phase
-from cli import ledger_facts, showing, uploading
+from cli import ledger_facts, showing, which
 from cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
 from cli.following import Until
 from cli.group import Command
 from cli.terminal import Plain
 from cli.wiring.run import Run
-from models.ledger.reading import in_flight, known, reports
-from presentation import report_json, words
+from models.ledger.reading import ids, in_flight, known, reports
+from presentation import content, list_row, report_json
+from presentation import report as reporting
 from presentation.texts import Texts
 
 if TYPE_CHECKING:
@@ -29,10 +29,17 @@ if TYPE_CHECKING:
 
 app = new_app()
 
+#: Open broadcasts that `status` shows.
+MOST_OPEN = 20
 #: Pipes are as wide as it takes.
 WIDTH_OF_A_PIPE = 200
 #: From here on there is room for the year and the weekday of a moment.
 WIDE = 100
+#: Between two columns of the table.
+GAP = 2
+#: Columns that may fold where there is no room at all, and what is kept of the content's.
+FOLDED = {"account", "state"}
+LEAST_ROOM = 8
 
 
 @app.command(cls=Command, help="help.status")
@@ -44,36 +51,49 @@ def status(
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Show where a broadcast stands; without an id the newest, and every account that stands still.
-
-    The broadcast's own account is told with it.
-    """
+    """Show where a broadcast stands; without an id all open ones, else the newest."""
     run: Run = context.obj
-    ledger = run.engine
-    if broadcast_id is None:
-        newest = reports.reports(ledger, most=1)
-        # The newest broadcast says nothing of other accounts, and of its own until its end.
-        told = newest and newest[0].phase is not Phase.ENDED
-        beside = newest[0].account if told else None
-        for line in ledger_facts.lanes(ledger).stops_beside(beside):
+    if broadcast_id is not None:
+        _show(run, which.one(run, broadcast_id), as_json=as_json)
+        return
+    found = ids.of_open(run.engine, most=MOST_OPEN)
+    for line in ledger_facts.lanes(run.engine).stops_beside(_accounts(run, found)):
+        run.terminal.say(line)
+    newest = which.one(run, which.LAST)
+    if as_json or not found or list(found) == [newest]:
+        _show(run, newest, as_json=as_json)
+    else:
+        _say_in_short(run, dict.fromkeys([*found, newest]))
+
+
+def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:
+    showing.show(run, *in_flight.beside_report(run.engine, broadcast_id), as_json=as_json)
+
+
+def _accounts(run: Run, shown: Iterable[str]) -> set[str]:
+    """Return the accounts of broadcasts, whose own reports say why these stand still."""
+    return {reports.report(run.engine, each, whole=False).account for each in shown}
+
+
+def _say_in_short(run: Run, found: Iterable[str]) -> None:
+    for broadcast_id in found:
+        for line in reporting.headline(reports.report(run.engine, broadcast_id)):
             run.terminal.say(line)
-        if not newest:
-            raise UnknownIdError("error.broadcast.none")
-        broadcast_id = newest[0].id
-    showing.show(run, *in_flight.beside_report(ledger, broadcast_id), as_json=as_json)
+        run.terminal.say(Plain(""))
+    run.terminal.say("status.in_short")
 
 
 @app.command(cls=Command, help="help.watch")
 def watch(
     context: typer.Context,
     *,
-    broadcast_id: BroadcastID,
+    broadcast_id: BroadcastID = which.OPEN,
     until: UntilWord = Until.ACCEPTED.value,
     as_json: AsJSON = False,
 ) -> None:
     """Follow a broadcast until it rests."""
     goal = showing.until_of(until)
-    uploading.refuse(context.obj, broadcast_id)
+    broadcast_id = which.stored(context.obj, broadcast_id)
     raise typer.Exit(showing.wait(context.obj, broadcast_id, until=goal, as_json=as_json))
 
 
@@ -116,41 +136,50 @@ def _drawn(found: list[Report], texts: Texts) -> str:
     if not console.is_terminal:
         console.width = WIDTH_OF_A_PIPE
     with console.capture() as captured:
-        console.print(table(found, texts, wide=console.width >= WIDE))
+        console.print(table(found, texts, width=console.width))
     return captured.get().rstrip("\n")
 
 
-def table(found: list[Report], texts: Texts, *, wide: bool) -> Table:
-    """Return one row a broadcast; where it is narrow, account and state fold and no other."""
+def table(found: list[Report], texts: Texts, *, width: int) -> Table:
+    """Return one row a broadcast; what it says is cut where *width* columns are too few."""
+    from rich.cells import cell_len  # noqa: PLC0415
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
+    wide, several = width >= WIDE, len({report.account for report in found}) > 1
+    rows = [
+        {
+            "id": report.id,
+            **({"account": report.account} if several else {}),
+            ("created" if wide else "created_narrow"): _created(
+                report.created_at, texts, wide=wide
+            ),
+            "content": content.name(report),
+            "accepted": list_row.progress(report),
+            "state": list_row.state(report, texts),
+        }
+        for report in found
+    ]
+    heads = {name: texts(f"list.{name}") for name in rows[0]}
+    each = {name: max(cell_len(row[name]) for row in (heads, *rows)) for name in heads}
+    room = width - sum(each.values()) + each["content"] - GAP * (len(heads) - 1)
     made = Table(box=None, pad_edge=False)
-    made.add_column(texts("list.id"), no_wrap=True)
-    made.add_column(texts("list.account"), overflow="fold")
-    made.add_column(texts("list.created" if wide else "list.created_narrow"), no_wrap=True)
-    for name in ("accepted", "planned"):
-        made.add_column(texts(f"list.{name}"), justify="right", no_wrap=True)
-    made.add_column(texts("list.state"), overflow="fold")
-    for report in found:
-        made.add_row(
-            report.id, escape(report.account), _created(report.created_at, texts, wide=wide),
-            _figure(report.recipients["accepted"]), _figure(report.audience["planned"]),
-            words.short(report.state, texts),
+    for name, head in heads.items():
+        made.add_column(
+            head, no_wrap=name not in FOLDED, overflow="ellipsis" if name == "content" else "fold",
+            justify="right" if name == "accepted" else "left",
+            max_width=max(room, LEAST_ROOM) if name == "content" else None,
         )  # fmt: skip
+    for row in rows:
+        made.add_row(*map(escape, row.values()))
     return made
 
 
-def _figure(figure: int | None) -> str:
-    """Return a figure; of a list that is WeChat's there is none."""
-    return "-" if figure is None else f"{figure:,}"
-
-
 def _created(moment: datetime, texts: Texts, *, wide: bool) -> str:
-    """Return a moment in Beijing; where it is narrow, the year stands in the id."""
+    """Return a moment in Beijing; where it is narrow, the date stands in the id."""
     local = moment.astimezone(day.SHANGHAI)
     if not wide:
-        return f"{local:%m-%d %H:%M}"
+        return f"{local:%H:%M}"
     return texts(
         "list.moment", weekday=texts(f"weekday.{local.isoweekday()}"), date=f"{local:%Y-%m-%d}",
         time=f"{local:%H:%M}",

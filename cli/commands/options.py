@@ -8,6 +8,7 @@ import typer
 
 AsJSON = Annotated[bool, typer.Option("--json", help="help.json")]
 AccountName = Annotated[str | None, typer.Option("--account", metavar="NAME", help="help.account")]
+#: Left out it is ``@open``; :mod:`cli.which` finds the broadcast.
 BroadcastID = Annotated[str, typer.Argument(metavar="ID", help="help.id", show_default=False)]
 Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="help.why")]
 _UNTIL = typer.Option("--until", metavar="accepted|finished", help="help.until")

@@ -12,7 +12,7 @@ import typer
 
 from broadcast import openid
 from broadcast.message import Message
-from cli import uploading
+from cli import which
 from cli.commands.options import BroadcastID, new_app
 from cli.group import Command
 from cli.terminal import Terminal, clean, one_line
@@ -33,14 +33,13 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def recipients(
     context: typer.Context,
     *,
-    broadcast_id: BroadcastID,
+    broadcast_id: BroadcastID = which.OPEN,
     name: Annotated[str, typer.Option("--set", metavar="SET", help="help.recipients.set")],
     as_csv: Annotated[bool, typer.Option("--csv", help="help.recipients.csv")] = False,
 ) -> None:
     """Write the OpenIDs of one set, one a line, or as CSV."""
     run: Run = context.obj
-    ledger = run.engine
-    uploading.refuse(run, broadcast_id)
+    ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
     if name == sets.SKIPPED:
         found = sets.skipped(ledger, broadcast_id)
         run.terminal.stream(_skipped(found, as_csv=as_csv))

@@ -23,7 +23,7 @@ from cli.terminal import clean, command_line, is_terminal, one_line
 from cli.wiring.person import who
 from cli.wiring.run import Run
 from producer.schedule import parse_at
-from producer.submit import HIGHEST_PRIORITY, Order, checked_key, new_key
+from producer.submit import HIGHEST_PRIORITY, Order, checked_key, checked_title, new_key
 
 app = new_app()
 
@@ -49,6 +49,9 @@ def send(
         list[Path] | None, typer.Option("--content", metavar="FILE", help="help.send.content")
     ] = None,
     account: AccountName = None,
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="help.send.title")
+    ] = None,
     key: Annotated[str | None, typer.Option("--key", metavar="KEY", help="help.send.key")] = None,
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="help.send.at")] = None,
     late_by: Annotated[
@@ -83,6 +86,7 @@ def send(
             spread_days=spread_days,
             priority=priority,
             batch_size=run.settings.batch_size,
+            title=None if title is None else checked_title(title),
             late_by=run.settings.late_by if late_by is None else _late_by(late_by),
         ),
     )

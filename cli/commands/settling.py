@@ -12,8 +12,8 @@ from broadcast.call.retry import RetryVerdict
 from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
 from broadcast.reports import Report, RetryGroup
-from cli import uploading, waking
-from cli.commands.options import BroadcastID, Why, new_app
+from cli import waking, which
+from cli.commands.options import AsJSON, BroadcastID, Why, new_app
 from cli.group import Command
 from cli.showing import show_what_remains
 from cli.terminal import one_line
@@ -33,13 +33,14 @@ app = new_app()
 def resolve(
     context: typer.Context,
     *,
-    broadcast_id: BroadcastID,
+    broadcast_id: BroadcastID = which.OPEN,
     batch: Annotated[str, typer.Option("--batch", metavar="N", help="help.resolve.batch")],
     sent: Annotated[
         str | None, typer.Option("--sent", metavar="MSG_ID", help="help.resolve.sent")
     ] = None,
     not_sent: Annotated[bool, typer.Option("--not-sent", help="help.resolve.not_sent")] = False,
     why: Why = None,
+    as_json: AsJSON = False,
 ) -> None:
     """Close a batch in doubt: it was sent, as WeChat's console shows, or it was not."""
     run: Run = context.obj
@@ -47,8 +48,7 @@ def resolve(
     if not_sent == (sent is not None):
         raise InputError("error.resolve.which", id=broadcast_id, n=n)
     msg_id = None if sent is None else _number(sent, "error.resolve.msg_id")
-    ledger = run.engine
-    uploading.refuse(run, broadcast_id)
+    ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
     unasked = [] if msg_id is None else list(_ask_about(run, broadcast_id, n=n, msg_id=msg_id))
     done = resolves.resolve(
         ledger, broadcast_id, n, msg_id=msg_id, who=who(), why=in_one_line(why),
@@ -56,7 +56,7 @@ def resolve(
     )  # fmt: skip
     for line in (*unasked, *resolved(broadcast_id, done, msg_id)):
         run.terminal.say(line)
-    show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id))
+    show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id), as_json=as_json)
 
 
 def _ask_about(run: Run, broadcast_id: str, *, n: int, msg_id: int) -> Iterator[Message]:
@@ -106,11 +106,16 @@ def _word(broadcast_id: str, done: Resolved, msg_id: int | None) -> Message:
 
 
 @app.command(cls=Command, help="help.retry")
-def retry(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
+def retry(
+    context: typer.Context,
+    *,
+    broadcast_id: BroadcastID = which.OPEN,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
     """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
     run: Run = context.obj
-    ledger = run.engine
-    uploading.refuse(run, broadcast_id)
+    ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
     waking.get_ready(run)
     done = retries.retry(
         ledger, broadcast_id, who=who(), why=in_one_line(why),
@@ -120,7 +125,7 @@ def retry(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None)
     waking.wake(run, report)
     for line in retried(report, done):
         run.terminal.say(line)
-    show_what_remains(run, report, under_way)
+    show_what_remains(run, report, under_way, as_json=as_json)
 
 
 def retried(report: Report, done: Retried) -> Iterator[Message]:

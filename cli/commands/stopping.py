@@ -1,9 +1,7 @@
-"""``pause``, ``resume``, ``cancel`` of a broadcast; ``halt``, ``unhalt`` of accounts."""
+"""``pause``, ``resume`` and ``cancel`` of a broadcast."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Collection
 from typing import Annotated, Protocol
 
 import typer
@@ -12,23 +10,20 @@ from sqlalchemy import Engine
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
-from broadcast.errors import InputError, PlanError, SettingsError
+from broadcast.errors import PlanError, SettingsError
 from broadcast.gates.kinds import Opener
-from broadcast.message import Message
 from broadcast.reports import Report
-from broadcast.states import BroadcastState
-from cli import ledger_facts, uploading, waking
-from cli.commands.options import AccountName, BroadcastID, Why, new_app
+from broadcast.states import SHOWN_DONE, BroadcastState
+from cli import exits, waking, which
+from cli.commands.options import AsJSON, BroadcastID, Why, new_app
 from cli.group import Command
 from cli.showing import show_what_remains
+from cli.terminal import is_terminal
 from cli.wiring.person import in_one_line, who
 from cli.wiring.run import Run
 from models.ledger import operator
-from models.ledger.reading import in_flight, known, reports
-from models.ledger.reading.in_flight import Waiting
-from presentation import next_steps
-from presentation import report as reporting
-from presentation.words import MOST_NAMED, Moment, Shortened
+from models.ledger.reading import in_flight, reports
+from presentation.words import FollowerCount
 
 app = new_app()
 
@@ -54,20 +49,39 @@ class Control(Protocol):
 
 
 @app.command(cls=Command, help="help.pause")
-def pause(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
+def pause(
+    context: typer.Context,
+    *,
+    broadcast_id: BroadcastID = which.OPEN,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
     """Start no new call of a broadcast."""
-    uploading.refuse(context.obj, broadcast_id)
-    _steer(context.obj, operator.pause, broadcast_id, why=why, name="pause")
+    broadcast_id = which.stored(context.obj, broadcast_id)
+    _steer(context.obj, operator.pause, broadcast_id, why=why, name="pause", as_json=as_json)
 
 
 @app.command(cls=Command, help="help.resume")
-def resume(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
+def resume(
+    context: typer.Context,
+    *,
+    broadcast_id: BroadcastID = which.OPEN,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
     """Let a broadcast go on; its remaining calls are proved against the day once more."""
-    uploading.refuse(context.obj, broadcast_id)
-    _let_go_on(context.obj, Opener.RESUME, broadcast_id, why=why)
+    _let_go_on(
+        context.obj,
+        Opener.RESUME,
+        which.stored(context.obj, broadcast_id),
+        why=why,
+        as_json=as_json,
+    )
 
 
-def _let_go_on(run: Run, opener: Opener, broadcast_id: str, *, why: str | None) -> None:
+def _let_go_on(
+    run: Run, opener: Opener, broadcast_id: str, *, why: str | None, as_json: bool
+) -> None:
     waking.get_ready(run)
     report = reports.report(run.engine, broadcast_id, whole=False)
     account = _account(run, report.account)
@@ -82,7 +96,7 @@ def _let_go_on(run: Run, opener: Opener, broadcast_id: str, *, why: str | None) 
         except PlanError as error:
             raise _no_room(error, report) from None
 
-    _steer(run, control, broadcast_id, why=why, name=opener.value)
+    _steer(run, control, broadcast_id, why=why, name=opener.value, as_json=as_json)
 
 
 #: What a submit is told of a plan without room is no advice for a broadcast that is stored.
@@ -116,13 +130,43 @@ def _quota(run: Run, account: Account | None, path: SendPath) -> plan.Quota | No
 
 
 @app.command(cls=Command, help="help.cancel")
-def cancel(context: typer.Context, *, broadcast_id: BroadcastID, why: Why = None) -> None:
-    """Never call the rest of a broadcast."""
-    uploading.refuse(context.obj, broadcast_id)
-    _steer(context.obj, operator.cancel, broadcast_id, why=why, name="cancel")
+def cancel(
+    context: typer.Context,
+    *,
+    broadcast_id: BroadcastID = which.OPEN,
+    yes: Annotated[bool, typer.Option("--yes", help="help.cancel.yes")] = False,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Never call the rest of a broadcast; on a terminal pause it at once, then ask."""
+    run: Run = context.obj
+    broadcast_id = which.stored(run, broadcast_id)
+    if is_terminal() and not yes and not _is_confirmed(run, broadcast_id, why=why):
+        raise typer.Exit(exits.FAILED)
+    _steer(run, operator.cancel, broadcast_id, why=why, name="cancel", as_json=as_json)
 
 
-def _steer(run: Run, control: Control, broadcast_id: str, *, why: str | None, name: str) -> None:
+def _is_confirmed(run: Run, broadcast_id: str, *, why: str | None) -> bool:
+    """Pause a broadcast, so that nothing goes out while somebody thinks, and ask."""
+    operator.pause(run.engine, broadcast_id, who=who(), why=in_one_line(why))
+    report = reports.report(run.engine, broadcast_id, whole=False)
+    if report.state in SHOWN_DONE:
+        return True
+    terminal, waiting = run.terminal, FollowerCount(report.recipients["waiting"])
+    try:
+        answer = terminal.ask("cancel.question", id=broadcast_id, waiting=waiting)
+    except KeyboardInterrupt:
+        terminal.note("cancel.kept", id=broadcast_id)
+        raise typer.Exit(exits.INTERRUPTED) from None
+    if terminal.agrees(answer):
+        return True
+    terminal.note("cancel.kept", id=broadcast_id)
+    return False
+
+
+def _steer(
+    run: Run, control: Control, broadcast_id: str, *, why: str | None, name: str, as_json: bool
+) -> None:
     """Carry out *control* and say what came of it; doing it twice is no error."""
     ledger = run.engine
     changed = control(ledger, broadcast_id, who=who(), why=in_one_line(why))
@@ -133,141 +177,4 @@ def _steer(run: Run, control: Control, broadcast_id: str, *, why: str | None, na
         text = BLOCKED_BY_ITS_ACCOUNT.get(text, text)
     waking.wake(run, report)
     run.terminal.say(text, id=broadcast_id, state=report.state, account=report.account)
-    show_what_remains(run, report, under_way)
-
-
-EveryAccount = Annotated[bool, typer.Option("--all", help="help.all_accounts")]
-
-
-class Switch(Protocol):
-    """A person's word on an account, or on all of them."""
-
-    def __call__(
-        self, engine: Engine, account: str | None, *, who: str, why: str | None = None
-    ) -> list[str]:
-        """Carry it out; return the accounts for which something changed."""
-
-
-@app.command(cls=Command, help="help.halt")
-def halt(
-    context: typer.Context,
-    *,
-    account: AccountName = None,
-    every: EveryAccount = False,
-    why: Why = None,
-) -> None:
-    """Start no new call of an account, or of all."""
-    halt_known = functools.partial(operator.halt, known=_configured(context.obj, every=every))
-    _switch(context.obj, halt_known, account, every=every, why=why, name="halt")
-
-
-@app.command(cls=Command, help="help.unhalt")
-def unhalt(
-    context: typer.Context,
-    *,
-    account: AccountName = None,
-    every: EveryAccount = False,
-    why: Why = None,
-) -> None:
-    """Let an account, or all, call again."""
-    waking.get_ready(context.obj)
-    _switch(context.obj, operator.unhalt, account, every=every, why=why, name="unhalt")
-
-
-def _configured(run: Run, *, every: bool) -> Collection[Account]:
-    """Return the accounts of the settings, used or not.
-
-    A secret that cannot be read keeps nobody from the kill switch: what has ever called is in the
-    ledger. That more may exist is told where all of them are meant.
-    """
-    try:
-        return run.settings.accounts().values()
-    except SettingsError as error:
-        if every:
-            run.terminal.warn(error)
-            run.terminal.warn("halt.settings_unread")
-        return ()
-
-
-def _switch(
-    run: Run, control: Switch, account: str | None, *, every: bool, why: str | None, name: str
-) -> None:
-    """Carry out *control* for one account or all. Raises InputError for both at once."""
-    if every and account is not None:
-        raise InputError("error.usage.account_or_all")
-    ledger, terminal = run.engine, run.terminal
-    one = None if every else _named(run, ledger, account)
-    changed = control(ledger, one, who=who(), why=in_one_line(why))
-    if changed:
-        back = "broadcast unhalt " + ("--all" if one is None else f"--account {one}")
-        terminal.say(f"{name}.done", names=changed, command=back)
-    elif one is None:
-        nobody = name == "halt" and not known.names(ledger)
-        terminal.say(_nobody(run) if nobody else f"{name}.already_all")
-    else:
-        terminal.say(f"{name}.already", name=one)
-    _say_what_remains(run, changed, [one] if one is not None else known.names(ledger))
-
-
-def _nobody(run: Run) -> str:
-    """Return what is said where no account was halted: none is known, or none could be read."""
-    try:
-        run.settings.accounts()
-    except SettingsError:
-        return "halt.nobody_known"
-    return "halt.no_account"
-
-
-def _named(run: Run, ledger: Engine, account: str | None) -> str:
-    """Return the account that is meant: of the settings, or one that was in them and was used.
-
-    Raises SettingsError for one that nobody knows.
-    """
-    # The ledger first: what is wrong with the settings of others keeps nobody from this one.
-    if account is not None and known.is_known(ledger, account):
-        return account
-    return run.settings.account(account).name
-
-
-def _say_what_remains(run: Run, changed: list[str], accounts: list[str]) -> None:
-    ledger, terminal = run.engine, run.terminal
-    # First, while what was under way at the word still is.
-    under_way = in_flight.of_accounts(ledger, accounts)
-    waiting = in_flight.waiting(ledger, accounts)
-    going = {name: there.going[0] for name, there in waiting.items() if there.going}
-    stands = ledger_facts.lanes(ledger).stands_still
-    waking.wake_lanes(run, [(name, one) for name, one in going.items() if not stands(name)])
-    for account in accounts:
-        if account in waiting:
-            _say_what_waits(run, account, waiting[account])
-            _say_scheduled(run, account, waiting[account])
-    lanes = ledger_facts.lanes(ledger)
-    for line in next_steps.in_flight(under_way, lanes.now):
-        terminal.say(line)
-    for account in accounts:
-        # One command lifts both, so a stop is told beside the halt that was put on top of it.
-        if account not in changed or lanes.is_stopped(account):
-            for line in lanes.stops(account):
-                terminal.say(line)
-
-
-def _say_what_waits(run: Run, account: str, waiting: Waiting) -> None:
-    terminal = run.terminal
-    if waiting.going:
-        terminal.say("lanes.waiting", account=account, ids=Shortened(waiting.going))
-        for broadcast_id in waiting.going[:MOST_NAMED]:
-            report = reports.report(run.engine, broadcast_id)
-            for line in (reporting.recipients(report), *reporting.maybe_sent(report)):
-                terminal.say(Message("lanes.broadcast", id=report.id, recipients=line))
-    if waiting.kept_back:
-        terminal.say("lanes.kept_back", account=account, ids=Shortened(waiting.kept_back))
-
-
-def _say_scheduled(run: Run, account: str, waiting: Waiting) -> None:
-    """Name what is to go out later: a halt that outlasts its time lets it be held."""
-    terminal, moment = run.terminal, ledger_facts.lanes(run.engine).now
-    for broadcast_id, at in waiting.scheduled[:MOST_NAMED]:
-        terminal.say("lanes.scheduled", account=account, id=broadcast_id, at=Moment(at, moment))
-    more = len(waiting.scheduled) - MOST_NAMED
-    if more > 0:
-        terminal.say("lanes.scheduled_more", account=account, n=more)
+    show_what_remains(run, report, under_way, as_json=as_json)

@@ -12,7 +12,7 @@ from broadcast.reports import Did
 from broadcast.states import Phase
 from models.broadcast import BroadcastRow
 from models.ledger import lanes
-from models.ledger.reading import held_rows, known
+from models.ledger.reading import held_rows, ids
 from models.ledger.rows import HeldBroadcast
 from models.ledger.transaction import note, write
 
@@ -33,7 +33,7 @@ def run(engine: Engine, broadcast_id: str, work: Callable[[Connection, HeldBroad
             )
         )
         if account is None:
-            raise known.unknown_id(connection, broadcast_id)
+            raise ids.unknown(connection, broadcast_id)
         lanes.hold(connection, account)
         return work(connection, held_rows.broadcast(connection, broadcast_id))
 

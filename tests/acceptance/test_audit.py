@@ -44,7 +44,7 @@ def test_audit_of_an_empty_database_says_so_and_is_fine(
     result = line.run(*words)
 
     assert (result.status, result.err) == (0, "")
-    assert result.out == "Nothing to audit: there is no broadcast yet.\n"
+    assert result.out == "Nothing to audit: there are no broadcasts yet.\n"
     assert line.run(*words, "--json").json["audited"]["broadcasts"] == 0
 
 
@@ -78,10 +78,10 @@ def test_finding_ends_with_status_1_and_names_its_row(line: CommandLine, stored:
 
     result = line.run("audit", stored)
     assert result.status == 1
-    [wrong] = [one for one in result.out.splitlines() if one.startswith("WRONG")]
-    assert "stands in exactly one set, and the sets add up (1 found)" in wrong
-    assert f"{stored} (account default): it is shown as" in result.out
-    assert "What it means:" in result.out
+    [wrong] = [one for one in result.out.splitlines() if one.startswith("FAILED")]
+    assert "is in exactly one set, and the sets add up (violations: 1)" in wrong
+    assert f"{stored} (account default): its state is" in result.out
+    assert "Meaning:" in result.out
 
     told = line.run("audit", "--json")
     assert told.status == 1
@@ -96,7 +96,7 @@ def test_finding_is_told_in_chinese(line: CommandLine, stored: str) -> None:
     result = line.run("audit", BROADCAST_LANG="zh")
 
     assert result.status == 1
-    assert "异常  未能做到：读到的每个人都恰好在一个集合里，各集合之和相符（1 处）" in result.out
+    assert "异常  读取的每个人都恰好属于一个集合，各集合之和相符（不符 1 处）" in result.out
     assert "含义：" in result.out
 
 
@@ -114,7 +114,7 @@ def test_id_beside_all_is_refused(line: CommandLine, stored: str) -> None:
     result = line.run("audit", stored, "--all")
 
     assert result.status == 2
-    assert "exclude each other" in result.err
+    assert "cannot be combined" in result.err
 
 
 def test_absent_database_is_out_of_reach_and_no_finding(tmp_path: Path) -> None:

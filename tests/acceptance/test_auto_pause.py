@@ -48,8 +48,10 @@ def test_three_refusals_of_a_kind_pause_the_broadcast_until_a_person_resumes_it(
     assert sets_of(system.until_state(good, "completed")) == {"accepted": 10}
     # The sweep has woken since, and nothing came of it.
     assert len(system.simulator.mass_calls(appid=BAD)) == 3
-    [why] = [one for one in status_of(system, bad).splitlines() if "Paused by itself" in one]
-    assert "batches with 40003 (an OpenID is malformed or of another account), 3 of them" in why
+    [why] = [
+        one for one in status_of(system, bad).splitlines() if "Paused by the circuit breaker" in one
+    ]
+    assert "refused with 40003 (an OpenID is malformed or of another account): 3." in why
     assert why.count(f"broadcast resume {bad}") == 1
 
     system.broadcast("resume", bad)
@@ -82,8 +84,12 @@ def test_three_doubts_stop_the_account_until_a_person_has_looked(
     assert sets_of(told) == {"in_doubt": 6, "waiting": 4}
     assert sets_of(system.until_state(good, "completed")) == {"accepted": 10}
     assert len(system.simulator.mass_calls(appid=BAD)) == 6
-    [why] = [one for one in status_of(system, bad).splitlines() if "Stopped by itself" in one]
-    assert f"batches in doubt: 3 (broadcasts {bad})" in why
+    [why] = [
+        one
+        for one in status_of(system, bad).splitlines()
+        if "Stopped by the circuit breaker" in one
+    ]
+    assert f"Batches in doubt: 3 (broadcasts {bad})" in why
     assert "群发记录" in why
     assert "broadcast resolve ID --batch N --sent MSG_ID, or --not-sent" in why
     assert why.endswith("Then: broadcast unhalt --account account1")
@@ -102,7 +108,7 @@ def test_three_doubts_stop_the_account_until_a_person_has_looked(
 STOPS: dict[str, tuple[dict[str, Any], int, str]] = {
     "account1": ({"permission_errcode": 48001}, 48001, "接口权限"),
     "account2": ({"agreement": False}, 48003, "mass-send agreement"),
-    "account3": ({"permission_errcode": 50002}, 50002, "why the account is limited"),
+    "account3": ({"permission_errcode": 50002}, 50002, "notices in WeChat's console"),
     "account4": ({"whitelist": ["192.0.2.1"]}, 40164, "Add this machine's address"),
     "account5": ({"secret": "f" * 32}, 40125, "Correct the AppSecret"),
 }

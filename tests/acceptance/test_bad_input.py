@@ -90,7 +90,7 @@ CASES = [
     content("NUL", b'{"msgtype": "text", "text": {"content": "a\\u0000"}}', "U+0000"),
     content("lone surrogate", b'{"msgtype": "text", "text": {"content": "\\ud83d"}}', "position 1"),
     content("no JSON", b'{"msgtype": "text",}', "content.json", "line 1"),
-    content("no object", b"[]", 'write {"msgtype": "text"'),
+    content("no object", b"[]", 'such as {"msgtype": "text"'),
     content("unknown msgtype", b'{"msgtype": "music"}', "music", "mpnews"),
     content("no part", b'{"msgtype": "text"}', "text"),
     content(

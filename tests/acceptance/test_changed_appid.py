@@ -40,7 +40,7 @@ def test_a_repeat_never_goes_to_the_account_of_a_changed_appid(start_system: Sta
     assert wrong.output.count(" ERROR ") == 1
     assert OURS in wrong.output
     assert OTHER in wrong.output
-    assert "another appid" in status.stdout
+    assert "the appid in the settings is not the one" in status.stdout
     assert OURS in refused.stderr
 
     file.write_text(ours)

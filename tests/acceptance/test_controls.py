@@ -34,10 +34,10 @@ def test_pause_names_the_call_that_it_does_not_reach_and_who_said_why(
     said_again = good(line.run("pause", sent, "--why", "another reason"))
     shown = good(line.run("status", sent))
 
-    assert f"{sent} is paused: no new call starts" in said_first
-    assert f"{sent} is paused already" in said_again
+    assert f"{sent} is paused. No new call starts" in said_first
+    assert f"{sent} is already paused" in said_again
     for told in (said_first, said_again, shown):
-        assert f"Under way: broadcast {sent}, batch 1, 2 followers" in told
+        assert f"In progress: broadcast {sent}, batch 1, 2 followers" in told
         assert "Paused by cli:" in told
         assert "“wrong text”" in told
         assert told.count(f"broadcast resume {sent}") == 1
@@ -47,19 +47,19 @@ def test_pause_names_the_call_that_it_does_not_reach_and_who_said_why(
 def test_resume_of_what_waits_for_its_time_says_so(line: CommandLine, store: Engine) -> None:
     later = ledger.published(store, ledger.body(at=datetime.now(UTC) + timedelta(hours=1)))
 
-    assert "waits for its time" in good(line.run("resume", later))
+    assert "waits for its scheduled time" in good(line.run("resume", later))
 
 
 def test_resume_and_cancel_are_harmless_twice(line: CommandLine, sent: str) -> None:
-    assert "was running already" in good(line.run("resume", sent))
+    assert "was already running" in good(line.run("resume", sent))
     line.run("pause", sent)
-    assert "goes on" in good(line.run("resume", sent, "--why", "mended"))
-    assert "no new call starts, for good" in good(line.run("cancel", sent, "--why", "over"))
+    assert "is resumed" in good(line.run("resume", sent, "--why", "mended"))
+    assert "No new call ever starts" in good(line.run("cancel", sent, "--why", "over"))
     before = line.rows()
 
     again = good(line.run("cancel", sent, "--why", "once more"))
 
-    assert "nothing was changed" in again
+    assert "Nothing was changed" in again
     assert "Cancelled by cli:" in again
     assert "“over”" in again
     assert line.rows() == before
@@ -75,8 +75,8 @@ def test_resume_under_a_halt_is_kept_and_says_what_else_is_needed(
     again = good(line.run("resume", sent)).splitlines()[0]
     line.run("unhalt")
 
-    assert f"{sent} may go on, and that is kept, but its account stands still" in first
-    assert f"{sent} was not stopped itself, but its account stands still" in again
+    assert f"{sent} is resumed, but its account is halted or stopped" in first
+    assert f"{sent} was not paused, but its account is halted or stopped" in again
     for told in (first, again):
         assert told.endswith(": broadcast unhalt --account default")
     assert line.run("status", sent, "--json").json["state"] == "waiting"
@@ -93,7 +93,7 @@ def test_resume_of_an_ended_broadcast_is_refused_in_one_line(
 
     assert (result.status, len(result.lines), result.out) == (2, 1, "")
     assert "has ended" in result.err
-    assert "nothing was changed" in good(line.run("cancel", sent))
+    assert "Nothing was changed" in good(line.run("cancel", sent))
 
 
 @pytest.mark.parametrize(
@@ -128,17 +128,17 @@ def test_halt_says_what_waits_and_what_it_does_not_reach_and_twice_who_said_it(
     again = good(line.run("halt", "--why", "me too"))
 
     assert "Halted: default" in first
-    assert f"with more to send: {sent}." in first
+    assert f"broadcasts not sent to everybody yet: {sent}." in first
     assert f"{sent}: Followers: accepted by WeChat (not necessarily delivered) 0 · " in first
-    assert f"Under way: broadcast {sent}, batch 1, 2 followers" in first
-    assert "is halted already" in again
+    assert f"In progress: broadcast {sent}, batch 1, 2 followers" in first
+    assert "is already halted" in again
     for told in (again, line.run("status", sent).out, line.run("accounts").out):
         assert "“the boss calls”" in told
         assert "broadcast unhalt --account default" in told
         assert "me too" not in told
     [account] = line.run("accounts", "--json").json["accounts"]
     assert account["halted"]["why"] == "the boss calls"
-    assert "Running again: default" in good(line.run("unhalt"))
+    assert "Unhalted: default" in good(line.run("unhalt"))
     assert "neither halted nor stopped" in good(line.run("unhalt"))
 
 
@@ -150,13 +150,13 @@ def test_what_a_worker_left_behind_is_told_while_it_stands_still(
 
     for word in ("pause", "cancel"):
         told = good(line.run(word, sent))
-        assert told.count("Left behind: the worker that called batch 1 is gone") == 1
-        assert "Under way" not in told
-    assert "Left behind" in line.run("status", sent).out
+        assert told.count("Abandoned: the worker that called batch 1 is gone") == 1
+        assert "In progress" not in told
+    assert "Abandoned" in line.run("status", sent).out
     [one] = line.run("status", sent, "--json").json["blockers"]
     assert (one["cause"], one["batch"], one["command"]) == ("left_behind", 1, "broadcast up")
     Driver(store, owner="later")  # takes the lane over
-    assert "Left behind" not in line.run("status", sent).out
+    assert "Abandoned" not in line.run("status", sent).out
 
 
 @pytest.mark.parametrize("words", [("pause", "ID"), ("halt", "--all")])
@@ -169,8 +169,8 @@ def test_a_stop_names_what_may_have_been_sent_and_does_not_promise_to_ask_again(
     told = good(line.run(words[0], words[1].replace("ID", sent)))
 
     for said_ in (told, line.run("status", sent).out):
-        assert "Batch 1: unknown whether WeChat took it" in said_
-        assert "It is not asked again while this stands still" in said_
+        assert "Batch 1: possibly sent; " in said_
+        assert "the call is not repeated while the broadcast is blocked" in said_
         assert "; next " not in said_
 
 
@@ -184,7 +184,7 @@ def test_halt_of_a_stopped_account_tells_the_stop_and_its_mend(
 
     assert "Stopped: account default" in told
     assert "48003" in told
-    assert "Halted by hand as well" in told
+    assert "Also halted: account default" in told
 
 
 def test_halt_names_what_is_paused_and_stays_so_after_it(line: CommandLine, sent: str) -> None:
@@ -194,8 +194,8 @@ def test_halt_names_what_is_paused_and_stays_so_after_it(line: CommandLine, sent
     free = good(line.run("unhalt"))
 
     for told in (halted, free):
-        assert f"paused or held with followers that wait: {sent}." in told
-        assert "with more to send" not in told
+        assert f"paused or held broadcasts with waiting followers: {sent}." in told
+        assert "not sent to everybody yet" not in told
     line.run("cancel", sent)
     assert sent not in good(line.run("halt"))
 
@@ -205,7 +205,7 @@ def test_halting_an_unknown_account_stores_nothing(line: CommandLine) -> None:
     for command in ("halt", "unhalt"):
         result = line.run(command, "--account", "nobody")
         assert (result.status, len(result.lines), result.out) == (2, 1, "")
-        assert "There is no account nobody" in result.err
+        assert "Account nobody does not exist" in result.err
     assert line.rows() == before
 
 
@@ -244,12 +244,11 @@ def test_a_secret_that_cannot_be_read_keeps_nobody_from_the_kill_switch(
     halted = line.run("halt", *whom)
 
     assert halted.status == 0
-    assert f"Halted: default. No new call starts until: broadcast unhalt {' '.join(whom)}\n" in (
-        halted.out
-    )
+    back = f"broadcast unhalt {' '.join(whom)}"
+    assert f"Halted: default. No new call starts. Lift the halt: {back}\n" in halted.out
     assert ("gone" in halted.err) == (whom == ["--all"])
-    assert "Halted by hand" in line.run("status", sent).out
-    assert "Running again: default" in good(line.run("unhalt", *whom))
+    assert "Halted: account default" in line.run("status", sent).out
+    assert "Unhalted: default" in good(line.run("unhalt", *whom))
 
 
 # -- resolve
@@ -280,7 +279,7 @@ def test_sent_closes_as_accepted_and_not_sent_as_refused(
 
     assert "closed as accepted, msg_id 99" in was
     # Nobody is there to be asked.
-    assert "your word stands unverified" in was
+    assert "your verdict is recorded, but not verified" in was
     assert "closed as refused: not sent" in was_not
     assert f"broadcast retry {sent}" in was_not
     told = line.run("status", sent, "--json").json
@@ -289,18 +288,18 @@ def test_sent_closes_as_accepted_and_not_sent_as_refused(
     }  # fmt: skip
     assert told["batch_list"][0]["msg_id"] == 99
     again = line.run("resolve", sent, "--batch", "1", "--sent", "99")
-    assert "was closed as accepted already" in good(again)
+    assert "was already closed as accepted" in good(again)
     assert "already" in good(line.run("resolve", sent, "--batch", "2", "--not-sent"))
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--batch", "1"), "--sent MSG_ID, or --not-sent"),
+        (("--batch", "1"), "--sent MSG_ID or --not-sent"),
         (("--batch", "1", "--sent", "9", "--not-sent"), "not both"),
         (("--not-sent",), "--batch is missing"),
-        (("--batch", "9", "--not-sent"), "has no batch 9; in doubt: 1"),
-        (("--batch", "2", "--not-sent"), "not in doubt but accepted by WeChat"),
+        (("--batch", "9", "--not-sent"), "has no batch 9. In doubt: 1"),
+        (("--batch", "2", "--not-sent"), "not in doubt (accepted by WeChat"),
         (("--batch", "1", "--sent", "7"), "belongs to batch 2 of broadcast"),
     ],
 )
@@ -334,12 +333,12 @@ def test_retry_tells_what_it_did_and_what_it_left_and_why(
     first = good(line.run("retry", sent))
     again = good(line.run("retry", sent))
 
-    assert "batch 2 (2 followers) is called again" in first
-    assert "Left alone: batch 1 (2 followers) is in doubt" in first
-    assert "Left alone: batch 3 (2 followers) was refused for a reason that does not" in first
+    assert "batch 2 (2 followers) will be called again" in first
+    assert "Not changed: batch 1 (2 followers) is in doubt" in first
+    assert "Not changed: batch 3 (2 followers) was refused for a reason that does not" in first
     assert "(40003)" in first
     assert "no refused batch can be called again" in again
-    assert "Left alone: batch 2 (2 followers) waits" in again
+    assert "Not changed: batch 2 (2 followers) is waiting" in again
     assert driver.next().n == 2
 
 
@@ -354,8 +353,8 @@ def test_retry_on_a_halted_account_says_that_the_account_stands_still(
 
     told = good(line.run("retry", sent))
 
-    assert "It may go on, and that is kept, but its account stands still" in told
-    assert "It goes on." not in told
+    assert "Resumed, but the account is halted or stopped, so nothing is sent." in told
+    assert "Resumed." not in told
 
 
 def test_retry_of_a_cancelled_broadcast_is_refused_in_one_line(
@@ -379,7 +378,9 @@ def test_reply_that_says_otherwise_than_a_person_is_told(
 
     shown = line.run("status", sent).out
 
-    assert "Batch 1: a person said that it was not sent, but WeChat said otherwise" in shown
+    assert (
+        "Batch 1: marked as not sent by an operator, but WeChat's reply contradicts this" in shown
+    )
     assert "msg_id 71" in shown
 
 
@@ -397,7 +398,7 @@ def test_status_ends_with_what_people_did_and_why(
 
     shown = line.run("status", sent, "--json")
 
-    section = shown.err[shown.err.index("What people did:") :].splitlines()[1:]
+    section = shown.err[shown.err.index("Operator actions:") :].splitlines()[1:]
     assert [one.partition("“")[2].partition("”")[0] for one in section] == whys
     assert all("by cli:" in one for one in section)
     assert [one["why"] for one in shown.json["operator_actions"]] == whys

@@ -154,8 +154,8 @@ def test_what_waits_behind_anothers_doubt_says_so_with_until_when_and_the_comman
     programs = system.broadcast("status", waits, "--json").stdout
     own = system.broadcast("status", doubtful).stdout
 
-    assert f"whether WeChat took batch 1 of broadcast {doubtful}" in shown
-    assert f"Not to wait for it: broadcast pause {doubtful}" in shown
+    assert f"batch 1 of broadcast {doubtful} may have been sent" in shown
+    assert f"To stop waiting for that broadcast, pause it: broadcast pause {doubtful}" in shown
     assert f"Follow it: broadcast watch {doubtful}" in own
     told = json.loads(programs.splitlines()[-1])["blockers"]
     assert [one["cause"] for one in told] == ["unknown_first"]

@@ -82,7 +82,7 @@ def test_a_misspelt_setting_is_told_once_with_the_right_name(line: CommandLine) 
 
     result = line.run("accounts", "--json", WECHAT_APP_KIND="test", WECHAT_ACOUNT_KIND="test")
 
-    told = [one for one in result.lines if "is no setting" in one]
+    told = [one for one in result.lines if "is not a setting" in one]
     assert len(told) == 2, result.err
     assert any("BROADCAST_BATCHSIZE" in one and "BROADCAST_BATCH_SIZE" in one for one in told)
     assert any("WECHAT_ACOUNT_KIND" in one and "WECHAT_ACCOUNT_KIND" in one for one in told)
@@ -118,7 +118,7 @@ def test_a_person_is_asked_in_other_words_on_a_halted_account(line: CommandLine)
     shown = on_terminal(line, *SEND, "--again", types=b"n\n").out
 
     assert "the boss calls" in shown
-    assert "wait for: broadcast unhalt --account default. Store it? [y/N]" in shown
+    assert "it is sent after broadcast unhalt --account default" in shown
 
 
 def test_halting_twice_says_exactly_what_is_halted(line: CommandLine) -> None:
@@ -126,8 +126,8 @@ def test_halting_twice_says_exactly_what_is_halted(line: CommandLine) -> None:
     unknown = line.run("halt", "--all", WECHAT_APPID="", WECHAT_APPSECRET="").out
     line.run("halt")
 
-    assert nothing == "Nothing to lift: no account is halted or stopped.\n"
-    assert unknown.startswith("Nothing to halt: no account is known")
+    assert nothing == "Nothing to unhalt: no account is halted or stopped.\n"
+    assert unknown.startswith("Nothing to halt: neither the settings nor the database")
     assert line.run("halt").out.startswith("Nothing to halt: default is halted already.\n")
     again = line.run("halt", "--all").out.splitlines()
     assert again[0] == "Nothing to halt: every account is halted already."
@@ -154,7 +154,7 @@ def test_the_status_of_what_nobody_takes_up_names_the_commands(line: CommandLine
     line.run("pause", broadcast_id)
     resumed = line.run("resume", broadcast_id).out
 
-    assert "(5 min ago): start one with `broadcast up` or `celery -A worker worker`" in told
+    assert "(5 min ago). Start one with `broadcast up` or `celery -A worker worker`" in told
     # Seconds after it was stored or resumed nothing is wrong yet.
     assert "No worker" not in fresh + resumed
 
@@ -178,7 +178,7 @@ def test_an_overdue_time_is_told_with_what_is_missing(line: CommandLine) -> None
     told = line.run("status", broadcast_id).out
 
     assert "Scheduled:" in ahead
-    assert "Overdue: its time was" in told
+    assert "Overdue: it was due" in told
     assert "at once" in told
     line.pass_time(timedelta(minutes=11))
     assert "held, not sent. Start them" in (late := line.run("status", broadcast_id).out)
@@ -225,7 +225,7 @@ def test_openids_that_do_not_begin_with_o_are_told_and_not_refused(line: Command
     result = line.run(*SEND)
 
     assert result.status == 0
-    assert "begin with o; 3 of 8 do not" in result.err
+    assert "begin with o, but 3 of 8 do not" in result.err
 
 
 def test_a_dry_run_without_tables_proposes_no_key(line: CommandLine) -> None:

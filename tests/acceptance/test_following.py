@@ -39,7 +39,7 @@ def test_a_paused_broadcast_ends_the_watch_with_the_command_that_goes_on(
     line: CommandLine, stored: str
 ) -> None:
     assert line.run("pause", stored).status == 0
-    assert "is paused already" in line.run("pause", stored).out
+    assert "is already paused" in line.run("pause", stored).out
 
     result = line.run("watch", stored, "--json")
 
@@ -59,7 +59,7 @@ def test_a_cancelled_broadcast_ends_the_watch(line: CommandLine, stored: str) ->
     assert (result.status, result.json["state"]) == (1, "cancelled")
     assert result.json["recipients"]["cancelled"] == len(PEOPLE)
     again = line.run("cancel", stored)
-    assert (again.status, "ended already" in again.out) == (0, True)
+    assert (again.status, "already ended" in again.out) == (0, True)
     assert line.run("resume", stored).status == 2
 
 
@@ -131,7 +131,7 @@ def test_the_database_may_go_away_for_a_while(
     process.wait_for_line("accepted by WeChat 0 of 5")
 
     line.execute("ALTER TABLE bc_broadcasts RENAME TO elsewhere")
-    process.wait_for_line("waiting for the database to come back")
+    process.wait_for_line("Waiting for the database to come back")
     line.execute("ALTER TABLE elsewhere RENAME TO bc_broadcasts")
     process.wait_for_line("The database is back")
     line.run("pause", stored)
@@ -146,7 +146,7 @@ def test_a_time_that_has_passed_is_told_as_overdue(line: CommandLine, launch: La
     command = [sys.executable, "-m", "cli.main", "watch", sent["id"]]
     process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
 
-    process.wait_for_line("Overdue: its time was")
+    process.wait_for_line("Overdue: it was due")
     line.run("cancel", sent["id"])
 
     assert process.wait() == 1
@@ -180,8 +180,8 @@ def test_the_list_of_an_account_that_nobody_knows_is_refused(
 
     for result in (typo, near):
         assert (result.status, len(result.lines)) == (2, 1)
-        assert "There is no account" in result.err
-        assert "use default" in result.err
+        assert "does not exist" in result.err
+        assert "Use default" in result.err
     assert typo.json["error"] in typo.err
 
 

@@ -77,7 +77,7 @@ def test_not_sent_and_retry_reach_everybody_once_whether_the_person_was_right_or
     assert sets_of(report) == {"accepted": 6}
     shown = system.broadcast("status", broadcast_id).stdout
     # It had been taken, and WeChat's 24 hours kept it from going out twice.
-    assert ("WeChat said otherwise" in shown) is (when == "after")
+    assert ("WeChat's reply contradicts this" in shown) is (when == "after")
     audited(system)
 
 

@@ -113,7 +113,7 @@ def test_45065_on_a_first_call_without_a_msg_id_is_in_doubt_whether_it_was_sent_
         assert victim.replies() == [45065]
         assert victim.questions() == 0
         shown = victim.shown()
-        assert "never sent again by itself" in shown
+        assert "never sent again automatically" in shown
         assert f"(sent messages). Then: broadcast resolve {victim.id} --batch 1" in shown
     sent.got_it()
     assert unsent.msg_ids() == []

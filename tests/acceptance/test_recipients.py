@@ -101,7 +101,7 @@ def test_skipped_lines_come_with_their_number_and_reason_and_no_formula(
 def test_unknown_set_is_told_in_one_line(line: CommandLine, sent: str, name: str) -> None:
     result = line.run("recipients", sent, "--set", name)
     assert (result.status, len(result.lines), result.out) == (2, 1, "")
-    assert f"There is no set “{name}”: use one of" in result.err
+    assert f"There is no set “{name}”. Use one of" in result.err
     assert "accepted, refused, cancelled, in_doubt, waiting, skipped" in result.err
 
 

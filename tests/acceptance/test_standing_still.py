@@ -71,7 +71,7 @@ def test_an_account_that_is_halted_and_stopped_tells_both_and_the_command_once(
     for shown in (line.run("accounts").out, line.run("status", sent).out):
         assert "48003 user not agree mass-send protocol" in shown
         assert "(2 h ago)" in shown
-        assert "Halted by hand as well" in shown
+        assert "Also halted: account shop" in shown
         assert shown.count("broadcast unhalt --account shop") == 1
     told = line.run("accounts", "--json").json["accounts"][0]
     assert told["stopped"]["errcode"] == 48003
@@ -126,7 +126,7 @@ def test_accounts_are_listed_with_the_database_away_and_say_what_is_not_known(
     assert result.status == 3
     assert [one["name"] for one in result.json["accounts"]] == ["shop", "news"]
     assert "DATABASE_URL" in result.json["error"]
-    assert "cannot be told" in result.err
+    assert "Cannot check whether accounts are halted or stopped" in result.err
     assert "hunter2" not in result.out + result.err
 
 
@@ -139,18 +139,18 @@ def test_an_account_that_left_the_settings_with_work_left_is_told(line: CommandL
     status, listed = line.run("status", sent).out, line.run("accounts").out
     nothing = line.run("accounts", BROADCAST_ACCOUNTS_FILE=None, WECHAT_APPID=None,
                        WECHAT_APPSECRET=None)  # fmt: skip
-    [told] = [one for one in status.splitlines() if "not in these settings" in one]
+    [told] = [one for one in status.splitlines() if "missing from the settings" in one]
 
     assert told.startswith("Account shop ")
     assert "BROADCAST_ACCOUNTS_FILE=accounts.toml" in told
     assert told in listed.splitlines()
-    assert "shop is not in these settings (WECHAT_APPID)" in nothing.out
+    assert "shop is missing from the settings (WECHAT_APPID)" in nothing.out
     assert line.run("accounts", "--json").json["missing"] == ["shop"]
-    assert "not in these settings" not in whole
+    assert "missing from the settings" not in whole
 
     line.run("cancel", sent)
     for words in (("status", sent), ("accounts",)):
-        assert "not in these settings" not in line.run(*words).out
+        assert "missing from the settings" not in line.run(*words).out
 
 
 def test_the_status_is_told_where_the_settings_of_accounts_cannot_be_read(
@@ -162,4 +162,4 @@ def test_the_status_is_told_where_the_settings_of_accounts_cannot_be_read(
     result = line.run("status", sent)
 
     assert result.status == 0
-    assert "Whether account shop is in these settings cannot be told: " in result.out
+    assert "Cannot check whether account shop is in the settings: " in result.out

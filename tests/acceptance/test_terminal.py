@@ -82,11 +82,11 @@ def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
         "default", "service account", "wx0000000000000001",
         "read 7 · malformed 1 · duplicate 1 · planned 5",
         "2, of 2 to 3 followers",
-        "how many are left today could not be asked", "Warning: Redis at redis://",
+        "the number left today is unknown", "Warning: Redis at redis://",
         "周五 20:00 开播", "第二行",
         "at once", "Beijing time",
-        "cannot be called back",
-        "nothing was stored",
+        "Send to 5 followers (", "of account default, now? It cannot be recalled. [y/N] ",
+        "Nothing was stored",
     ):  # fmt: skip
         assert fact in result.out, result.out
     assert "Priority" not in result.out
@@ -127,7 +127,7 @@ def test_who_is_not_asked_is_told_on_stderr_who_would_get_two_contents(line: Com
     sent = line.run(*SEND, "--yes")
 
     for result in (dry, sent):
-        assert f"3 of the 5 OpenIDs of this list already got broadcast {first}" in result.err
+        assert f"3 of the 5 OpenIDs in this list were sent broadcast {first}" in result.err
     assert sent.status == 0
 
 
@@ -141,8 +141,8 @@ def test_before_the_question_it_is_said_once_which_part_cannot_be_asked(
     before, _, after = on_terminal(line, *SEND, types=b"y\n").out.partition("[y/N]")
 
     assert re.findall(r"Warning: (\w+) at ", before) == [part]
-    assert "proved before the first call" in before
-    assert "could not be asked" not in after
+    assert "checked before the first call" in before
+    assert "unknown" not in after
     assert f"Warning: {part}" not in after
 
 
@@ -181,7 +181,10 @@ def test_ctrl_c_at_the_question_stores_nothing_and_says_so(line: CommandLine, la
     result = on_terminal(line, *SEND, asked=lambda: None, interrupted=True, BROADCAST_LANG=lang)
 
     assert result.status == 130
-    said = {"en": "nothing was stored, nothing will be sent", "zh": "没有保存任何内容，不会发送"}
+    said = {
+        "en": "Nothing was stored, and nothing will be sent",
+        "zh": "没有保存任何内容，不会发送",
+    }
     assert said[lang] in result.out
     assert line.rows() == {}
 
@@ -251,3 +254,61 @@ def test_the_help_names_the_range_of_a_number(line: CommandLine) -> None:
     told = line.run("simulator", "--help").out
     assert "--port 0..65535" in told
     assert "--followers 0.." in told
+
+
+def stored(line: CommandLine) -> str:
+    broadcast_id: str = line.run(*SEND, "--json").json["id"]
+    return broadcast_id
+
+
+def test_a_cancel_pauses_at_once_and_asks_before_the_rest_is_lost(line: CommandLine) -> None:
+    broadcast_id = stored(line)
+
+    def is_paused() -> None:
+        assert line.run("status", broadcast_id, "--json").json["state"] == "paused"
+
+    kept = on_terminal(line, "cancel", types=b"n\n", asked=is_paused)
+    assert kept.status == 1
+    assert "Not sent yet: 5 followers" in kept.out
+    assert f"Not cancelled. It stays paused. Resume: broadcast resume {broadcast_id}" in kept.out
+    is_paused()
+
+    gone = on_terminal(line, "cancel", types=b"y\n", asked=is_paused)
+    assert gone.status == 0
+    assert line.run("status", broadcast_id, "--json").json["state"] == "cancelled"
+
+
+def test_ctrl_c_at_the_question_of_a_cancel_leaves_the_broadcast_paused(line: CommandLine) -> None:
+    broadcast_id = stored(line)
+
+    result = on_terminal(line, "cancel", broadcast_id, asked=lambda: None, interrupted=True)
+
+    assert result.status == 130
+    assert "Not cancelled. It stays paused." in result.out
+    assert line.run("status", broadcast_id, "--json").json["state"] == "paused"
+
+
+@pytest.mark.parametrize("words", [["--yes"], []])
+def test_a_cancel_asks_nobody_who_said_yes_or_who_is_no_person(
+    line: CommandLine, words: list[str]
+) -> None:
+    broadcast_id = stored(line)
+
+    if words:
+        assert on_terminal(line, "cancel", broadcast_id, *words).status == 0
+    else:
+        assert line.run("cancel", broadcast_id).status == 0
+
+    assert line.run("status", broadcast_id, "--json").json["state"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("term", "no_color", "bold"),
+    [("xterm", "", True), ("dumb", "", False), ("xterm", "1", False)],
+)
+def test_the_question_is_bold_where_the_terminal_shows_it(
+    line: CommandLine, term: str, no_color: str, *, bold: bool
+) -> None:
+    shown = on_terminal(line, *SEND, types=b"n\n", TERM=term, NO_COLOR=no_color).out
+
+    assert ("\x1b[1mSend to 5 followers" in shown) is bold

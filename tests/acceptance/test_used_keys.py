@@ -27,7 +27,9 @@ def test_a_used_key_names_its_broadcast_and_its_state(line: CommandLine) -> None
     again = line.run(*SEND)
 
     assert again.status == 0
-    assert f"{sent}. Its state: stored, to be planned." in again.out
+    assert (
+        f"{sent}, with the same content and audience. State: stored, not planned yet." in again.out
+    )
 
 
 def test_the_key_of_a_cancelled_broadcast_says_so_and_asks_for_another(line: CommandLine) -> None:
@@ -37,7 +39,7 @@ def test_the_key_of_a_cancelled_broadcast_says_so_and_asks_for_another(line: Com
     english = line.run(*SEND).out
     chinese = line.run(*SEND, BROADCAST_LANG="zh").out
 
-    assert f"{sent}, and that one was cancelled" in english
+    assert f"{sent}, with the same content and audience. That broadcast was cancelled" in english
     assert "give another --key" in english
     assert f"群发 {sent}，但它后来被取消" in chinese
     assert "请换一个 --key" in chinese

@@ -34,8 +34,8 @@ def test_a_resume_without_room_says_what_is_missing_and_that_nothing_changed(
 
     told = said(capsys, "resume", broadcast_id, status=2)
 
-    assert f"Broadcast {broadcast_id} stays as it is: it still takes 2 calls" in told
-    assert "left today: 1, 1 too few" in told
+    assert f"Broadcast {broadcast_id} was not changed. It still needs 2 calls" in told
+    assert "Left today: 1 (1 too few)" in told
     assert "--spread-days" not in told
     assert "Nothing was stored" not in told
 
@@ -51,7 +51,7 @@ def test_a_resume_without_room_names_who_holds_the_calls(
 
     told = said(capsys, "resume", broadcast_id, status=2)
 
-    assert f"held by {holder}" in told
+    assert f"reserved by {holder}" in told
     assert "broadcast resume" in told
 
 
@@ -63,8 +63,8 @@ def test_a_halt_is_told_beside_a_newest_broadcast_that_has_ended(
     operator.cancel(here, broadcast_id, who="tests")
     operator.halt(here, "default", who="tests")
 
-    assert "Halted by hand: account default" in said(capsys, "status")
-    assert "Halted by hand" not in said(capsys, "status", broadcast_id)
+    assert "Halted: account default" in said(capsys, "status")
+    assert "Halted: account" not in said(capsys, "status", broadcast_id)
 
 
 @pytest.mark.parametrize("word", ["halt", "unhalt"])
@@ -92,7 +92,7 @@ def test_what_is_scheduled_and_paused_as_well_is_told_as_paused(
     told = said(capsys, "halt", "--account", "default")
 
     assert "scheduled:" not in told
-    assert f"paused or held with followers that wait: {broadcast_id}" in told
+    assert f"paused or held broadcasts with waiting followers: {broadcast_id}" in told
 
 
 def test_what_waits_for_another_day_is_told_before_a_send_and_after_it(
@@ -105,8 +105,8 @@ def test_what_waits_for_another_day_is_told_before_a_send_and_after_it(
     words = ("send", "--openids", str(tmp_path / "list.txt"), "--text", "hello")
 
     for told in (said(capsys, *words, "--dry-run", status=3), said(capsys, *words)):
-        assert "Waits: account default: today's calls of this account are used up" in told
-    assert "Waits: account default" in said(capsys, "accounts")
+        assert "Waiting: account default: today's calls of this account are used up" in told
+    assert "Waiting: account default" in said(capsys, "accounts")
 
 
 def test_a_batch_that_is_not_there_is_told_before_wechat_is_asked(
@@ -132,7 +132,7 @@ def test_a_halt_of_all_without_readable_settings_does_not_say_that_there_is_nobo
 
     lines = said(capsys, "halt", "--all").splitlines()
 
-    assert any(line.startswith("Nothing halted: the database knows no account") for line in lines)
+    assert any(line.startswith("Nothing was halted: the database has no account") for line in lines)
     warned = [line for line in lines if line.startswith("Warning: ")]
     assert len(warned) == 2
-    assert not any("neither in the settings" in line for line in lines)
+    assert not any("neither the settings" in line for line in lines)

@@ -48,10 +48,12 @@ def test_an_upload_that_was_given_up_is_told_as_such(
         ledger.pass_time(here, uploads.GIVEN_UP_AFTER + timedelta(seconds=1))
 
     for words in COMMANDS:
-        assert "it was given up" in refused(capsys, words, broadcast_id)
+        assert "was interrupted and given up" in refused(capsys, words, broadcast_id)
 
 
 def test_an_id_that_nobody_has_is_told_as_before(
     here: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "There is no broadcast" in refused(capsys, ("watch", "ID"), "20260301-abcdef")
+    assert "Broadcast 20260301-abcdef does not exist" in refused(
+        capsys, ("watch", "ID"), "20260301-abcdef"
+    )

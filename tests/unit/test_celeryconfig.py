@@ -42,7 +42,7 @@ def test_flower_does_not_start_without_a_login(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("Flower shows every task")
+    assert done.stderr.splitlines()[-1].startswith("Without a login, Flower shows every task")
 
 
 @pytest.mark.parametrize(("pool", "named"), [("processes", "prefork"), ("solo", "solo")])
@@ -72,7 +72,7 @@ def test_a_worker_that_may_open_too_few_files_does_not_start(tmp_path: Path) -> 
     done = with_files("-n 24", "-m", "celery", "-A", "worker", "worker", cwd=tmp_path)
 
     assert done.returncode == 3
-    assert done.stderr.splitlines()[-1].startswith("This process may have 24 files")
+    assert done.stderr.splitlines()[-1].startswith("This process may open 24 files")
     assert "ready" not in done.stderr
 
 

@@ -1,28 +1,49 @@
-"""The two halves of the README tell of the same commands."""
+"""The READMEs: the same real commands in both languages, and links that lead somewhere."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+
 from cli.group import COMMANDS
 
-README = Path(__file__).resolve().parents[2] / "README.md"
-#: What of a row does not depend on the language: commands and options.
-WORDS = re.compile(r"`([^`]*)`")
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ("README.md", "README.zh.md")
+IN_CODE = re.compile(
+    r"^ *(broadcast [a-z]+|make [a-z]+)|`((?:broadcast|make|celery) [^`]*)`", re.MULTILINE
+)
+LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
 
 
-def rows(half: str, head: str) -> list[list[str]]:
-    """Return the words in code of each row of the table of commands."""
-    table = half[half.index(head) :].split("\n\n", maxsplit=1)[0]
-    return [WORDS.findall(row) for row in table.splitlines()[2:]]
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
-def test_the_table_of_commands_has_the_same_rows_in_both_languages() -> None:
-    english, _, chinese = README.read_text(encoding="utf-8").partition("## 中文")
+def commands(name: str) -> list[str]:
+    return [shown or quoted for shown, quoted in IN_CODE.findall(text(name))]
 
-    told = rows(english, "| command |")
 
-    assert rows(chinese, "| 命令 |") == told
-    named = {word for row in told for cell in row for word in cell.split()}
-    assert set(COMMANDS) <= named
+def test_both_languages_name_the_same_commands_in_the_same_order() -> None:
+    english, chinese = map(commands, FILES)
+
+    assert english == chinese
+    assert "make setup" in english
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_command_exists(name: str) -> None:
+    named = {line.split()[1] for line in commands(name) if line.startswith("broadcast ")}
+
+    assert named <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_link_leads_to_a_file(name: str) -> None:
+    assert [link for link in LINK.findall(text(name)) if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_is_two_screens_long(name: str) -> None:
+    assert len(text(name).splitlines()) <= 90

@@ -40,7 +40,7 @@ def test_an_error_in_the_log_has_its_english_words_and_its_fix(
     error = OutOfReachError("error.database.away", cause="refused")
 
     assert logged(monkeypatch, "shop", error) == (
-        "lane of shop: The database cannot be reached (refused): start it, or correct DATABASE_URL."
+        "lane of shop: The database cannot be reached (refused). Start it, or correct DATABASE_URL."
     )
     assert logged(monkeypatch, "shop", Message("worker.clock.behind")) == "lane of shop: behind"
 

@@ -22,7 +22,7 @@ from models.engine import now
 from models.ledger.audit import calls, lanes, loader, sets, stops, stuck
 from models.ledger.audit.case import Case
 from models.ledger.audit.findings import Audit, Finding, Found
-from models.ledger.reading import known
+from models.ledger.reading import ids
 from models.ledger.transaction import read, snapshot
 from models.ledger.uploads import GIVEN_UP_AFTER
 
@@ -42,7 +42,7 @@ def audit(engine: Engine, broadcast_id: str, *, waits: Waits) -> Audit:
     with read(engine) as connection:
         account = connection.scalar(_PUBLISHED.where(BroadcastRow.id == broadcast_id))
         if account is None:
-            raise known.unknown_id(connection, broadcast_id)
+            raise ids.unknown(connection, broadcast_id)
     done = Audit()
     _broadcast(engine, broadcast_id, waits, into=done)
     _lane(engine, account, broadcast_id, into=done)

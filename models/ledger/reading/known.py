@@ -1,4 +1,4 @@
-"""What the ledger knows: accounts, and ids of broadcasts.
+"""Which accounts the ledger knows.
 
 A name stands for one appid, and an appid for one name.
 
@@ -11,13 +11,12 @@ each other's broadcasts.
 
 from __future__ import annotations
 
-import difflib
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, exists, select
 
 from broadcast.accounts import Account
-from broadcast.errors import SettingsError, UnknownIdError
+from broadcast.errors import SettingsError
 from broadcast.states import BroadcastState, Phase
 from models.account import AccountRow
 from models.batch import Batch
@@ -91,17 +90,3 @@ def refuse_another_name(
                 "error.settings.appid_renamed", account=account.name, stored=other.name,
                 appid=account.appid,
             )  # fmt: skip
-
-
-def unknown_id(connection: Connection, broadcast_id: str) -> UnknownIdError:
-    """Return the error that nobody has this id, with the newest ids that look like it."""
-    ids = connection.scalars(
-        select(BroadcastRow.id)
-        .where(BroadcastRow.phase != Phase.UPLOADING)
-        .order_by(BroadcastRow.created_at.desc())
-        .limit(500)
-    ).all()
-    near = difflib.get_close_matches(broadcast_id, ids, n=3, cutoff=0.6)
-    if near:
-        return UnknownIdError("error.broadcast.unknown_near", id=broadcast_id, near=", ".join(near))
-    return UnknownIdError("error.broadcast.unknown", id=broadcast_id)

@@ -21,7 +21,7 @@ from broadcast.reports import SETS
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.ledger.reading import closed_gates, known
+from models.ledger.reading import closed_gates, ids
 from models.ledger.transaction import read
 from models.recipients import ChunkRow, Skipped
 
@@ -163,7 +163,7 @@ def _published(connection: Connection, broadcast_id: str) -> Row[Phase, int | No
     )
     stands = connection.execute(query).first()
     if stands is None:
-        raise known.unknown_id(connection, broadcast_id)
+        raise ids.unknown(connection, broadcast_id)
     return stands
 
 

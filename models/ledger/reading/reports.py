@@ -21,7 +21,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.reading import closed_gates, driven, first_calls, history, known
+from models.ledger.reading import closed_gates, driven, first_calls, history, ids
 from models.ledger.reading.driven import Place
 from models.ledger.reading.recipients import set_of
 from models.ledger.rows import columns, every, first
@@ -110,7 +110,7 @@ def of(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Repo
     query = select(*columns(_Row, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
     row = first(connection, query, _Row)
     if row is None:
-        raise known.unknown_id(connection, broadcast_id)
+        raise ids.unknown(connection, broadcast_id)
     around = _around(connection, [row])
     if not whole:
         return _report(row, around)

@@ -89,7 +89,7 @@ class _Trial:
             return None
         return Measured(
             word=word, asked=asked, returned=returned, spoken=self._spoken_at(word).timestamp(),
-            last_start=0, under_way="Under way" in done.stdout,
+            last_start=0, under_way="In progress" in done.stdout,
         )  # fmt: skip
 
     def _typed(self, word: Word) -> tuple[str, ...]:

@@ -294,7 +294,7 @@ def test_command_that_only_a_newer_release_has_stands_in_the_history_by_its_word
 
     assert done is not None
     lines = [Texts("en")(line) for line in operator_actions.lines(done, done.actions[0].at)]
-    assert "approve (a command of a newer release), by cli:a person" in lines[-1]
+    assert "approve (command of a newer release), by cli:a person" in lines[-1]
 
 
 # -- in words

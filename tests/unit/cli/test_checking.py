@@ -56,9 +56,15 @@ def test_a_code_that_no_list_names_is_told_as_one() -> None:
 
 
 def test_good_audit_is_one_line_a_check() -> None:
-    head, *checks = lines(an_audit())
+    head, *checks, verdict = lines(an_audit())
     assert "1,000,000 OpenIDs" in EN(head)
     assert [line.id for line in checks] == ["audit.good"] * len(Check)
+    assert EN(verdict) == f"All {len(Check)} checks passed."
+
+
+def test_the_last_line_of_an_audit_is_its_verdict() -> None:
+    *_, verdict = lines(an_audit(finding(), finding()))
+    assert EN(verdict) == f"1 of {len(Check)} checks failed."
 
 
 def test_one_of_a_thing_is_told_as_one() -> None:

@@ -56,10 +56,9 @@ def test_a_misspelt_command_is_told_with_the_one_that_was_meant(
     [
         (["quux"], "no command quux"),
         (["db"], "A command is missing"),
-        (["watch"], "ID is missing"),
-        (["watch", "ID", "two", "three"], "two three is too much"),
-        (["send", "--text"], "--text lacks its value"),
-        (["send", "--yes=1"], "--yes lacks its value, or has one and takes none"),
+        (["watch", "ID", "two", "three"], "Unexpected on the command line: two three"),
+        (["send", "--text"], "--text needs a value"),
+        (["send", "--yes=1"], "--yes needs a value, or has one and takes none"),
     ],
 )
 def test_every_mistake_is_told_with_where_the_help_is(
@@ -106,7 +105,7 @@ def test_a_number_that_no_msg_id_can_be_is_told_with_one_that_can_and_where_it_s
     assert main.run(["resolve", "ID", "--batch", "1", "--sent", number]) == 2
 
     [told] = capsys.readouterr().err.splitlines()
-    assert f"“{number[:40]}” is no msg_id" in told
+    assert f"“{number[:40]}” is not a msg_id" in told
     for help_given in ("--sent takes", "3147483650", "MASSSENDJOBFINISH", "mp.weixin.qq.com"):
         assert help_given in told
 
@@ -118,8 +117,8 @@ def test_a_number_that_no_batch_can_have_is_told_with_where_it_stands(
     assert main.run(["resolve", "ID", "--batch", number, "--not-sent"]) == 2
 
     [told] = capsys.readouterr().err.splitlines()
-    assert f"“{number}” is no number of a batch" in told
-    assert "--batch takes the one that `broadcast status ID` names" in told
+    assert f"“{number}” is not a batch number" in told
+    assert "--batch takes a number that `broadcast status ID` shows" in told
 
 
 @pytest.mark.parametrize(
@@ -189,4 +188,4 @@ def test_a_lateness_that_cannot_be_asked_for_is_told_with_the_least_and_the_most
     words = ["send", "--openids", "a.txt", "--text", "a", "--late-by", length]
     assert main.run(words) == 2
     told = capsys.readouterr().err
-    assert f"--late-by {length} is wrong: give a length of time from 1m to 366d" in told
+    assert f"--late-by {length} is not valid: use a duration from 1m to 366d" in told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from presentation.texts import LANGUAGES, Texts
 
 ID = "20261127-abcdef"
 NOW = datetime(2026, 11, 27, 6, 0, tzinfo=UTC)  # Friday 14:00 in Beijing
+HELLO = json.dumps({"msgtype": "text", "text": {"content": "hello"}})
 ZH, EN = map(Texts, LANGUAGES)
 FREE = LaneView(not_before=None, wait_reason=None)
 LATER = replace(FREE, not_before=NOW + timedelta(hours=6), wait_reason=Reason.QUOTA_TODAY)
@@ -83,7 +85,7 @@ def report(
         gates = (own(SHOWN_BY[state], closed_by="cli:ann@desk"),)
     values: dict[str, Any] = {
         "id": ID, "account": "shop", "key": "june", "state": state, "msgtype": "text",
-        "content": "{}", "phase": Phase.ENDED if state in ENDED else Phase.SENDING,
+        "content": HELLO, "phase": Phase.ENDED if state in ENDED else Phase.SENDING,
         "audience": dict.fromkeys(("read", *SKIPS, "planned"), 0) | {"read": 10, "planned": 10},
         "recipients": dict.fromkeys(SETS, 0) | {"waiting": 10},
         "batches": dict.fromkeys(("total", "finished", *SETS), 0) | {"total": 2, "waiting": 2},

@@ -36,8 +36,8 @@ def test_a_batch_that_is_said_to_be_halved_is_halved(errcode: int) -> None:
 
 
 def test_a_list_that_is_blamed_as_a_whole_is_not_said_to_be_halved() -> None:
-    assert "not halved" in EN(of_call(40130))
-    assert "is halved" in EN(of_call(40003))
+    assert "not split" in EN(of_call(40130))
+    assert "is split into halves" in EN(of_call(40003))
 
 
 def test_an_unknown_outcome_is_repeated_as_long_as_is_said() -> None:

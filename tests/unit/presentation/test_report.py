@@ -143,13 +143,16 @@ def test_a_call_that_had_to_be_repeated_is_told_with_what_it_ended_as() -> None:
     ("done", "what"),
     [
         ({"did": Did.PAUSE}, "paused (pause)"),
-        ({"did": Did.RESUME}, "let go on (resume)"),
+        ({"did": Did.RESUME}, "resumed (resume)"),
         ({"did": Did.CANCEL}, "cancelled (cancel)"),
         ({"did": Did.RETRY, "batches": 3}, "retried (retry), refused batches called again: 3"),
-        ({"did": Did.RESOLVE, "batch": 2, "msg_id": 99}, "batch 2 was sent (resolve --sent 99)"),
-        ({"did": Did.RESOLVE, "batch": 2}, "batch 2 was not sent (resolve --not-sent)"),
+        (
+            {"did": Did.RESOLVE, "batch": 2, "msg_id": 99},
+            "batch 2 marked as sent (resolve --sent 99)",
+        ),
+        ({"did": Did.RESOLVE, "batch": 2}, "batch 2 marked as not sent (resolve --not-sent)"),
         ({"did": Did.HALT, "account": "shop"}, "account shop halted (halt)"),
-        ({"did": Did.UNHALT, "account": "shop"}, "account shop let go on (unhalt)"),
+        ({"did": Did.UNHALT, "account": "shop"}, "account shop unhalted (unhalt)"),
     ],
 )
 def test_what_a_person_did_is_told_with_when_who_and_why(done: dict[str, Any], what: str) -> None:

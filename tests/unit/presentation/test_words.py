@@ -46,7 +46,7 @@ def test_a_moment_is_told_in_beijing_time_with_its_distance(
 def test_followers_that_only_wechat_can_count_are_not_told_as_none() -> None:
     assert words.of(FollowerCount(1200), EN) == "1,200 followers"
     assert words.of(FollowerCount(0), ZH) == "0 人"
-    assert words.of(FollowerCount(None), EN) == "WeChat alone knows how many followers"
+    assert words.of(FollowerCount(None), EN) == "number of followers known only to WeChat"
     assert words.of(FollowerCount(None), ZH) == "人数只有微信知道"
 
 
@@ -67,13 +67,13 @@ def test_of_many_the_first_are_named_and_all_are_counted(many: int, wanted: str)
         (Code(40003), " (40003)"),
         (Code(-1, "system error"), " (-1 system error)"),
         (Meaning(40003), "an OpenID is malformed or of another account"),
-        (Meaning(987654), "no list of WeChat's names this code"),
+        (Meaning(987654), "this code is in none of WeChat's lists"),
         (Speaker("ann", None), "ann"),
         (Speaker("ann", "a typo"), "ann (“a typo”)"),
         (Reason.NONE, "no reason recorded"),
         (BatchState.SPLIT, "split into smaller batches"),
         (BroadcastState.PAUSED, "paused"),
-        (Outcome.NOT_CALLED, "given back unsent"),
+        (Outcome.NOT_CALLED, "not called, returned unsent"),
         (Joined([Message("comma"), Message("comma")], "separator"), ",  · , "),
         (Message("span.days", n=3), "3 days"),
         ((1, 2), "1, 2"),

@@ -1,0 +1,54 @@
+"""Ids of broadcasts: the newest, the open ones, those that a part fits, and near ones."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine, func, or_, select
+
+from broadcast.errors import UnknownIdError
+from broadcast.states import BroadcastState, Phase
+from models.broadcast import BroadcastRow
+from models.ledger.transaction import read
+
+_NEWEST_FIRST = (BroadcastRow.created_at.desc(), BroadcastRow.id.desc())
+_IS_OPEN = or_(
+    BroadcastRow.phase.in_([Phase.PLANNING, Phase.SENDING]),
+    (BroadcastRow.phase == Phase.ENDED) & (BroadcastRow.result == BroadcastState.HELD),
+)
+
+
+def newest(engine: Engine) -> str | None:
+    """Return the newest broadcast's id, one whose list is still being stored included."""
+    with read(engine) as connection:
+        return connection.scalar(select(BroadcastRow.id).order_by(*_NEWEST_FIRST).limit(1))
+
+
+def fitting(engine: Engine, part: str, *, most: int) -> Sequence[str]:
+    """Return the newest ids that hold *part*, in upper or lower case."""
+    holds = func.lower(BroadcastRow.id).contains(part.lower(), autoescape=True)
+    query = select(BroadcastRow.id).where(holds).order_by(*_NEWEST_FIRST).limit(most)
+    with read(engine) as connection:
+        return connection.scalars(query).all()
+
+
+def of_open(engine: Engine, *, most: int) -> Sequence[str]:
+    """Return the newest broadcasts that have not ended, or ended with a batch in doubt."""
+    query = select(BroadcastRow.id).where(_IS_OPEN).order_by(*_NEWEST_FIRST).limit(most)
+    with read(engine) as connection:
+        return connection.scalars(query).all()
+
+
+def unknown(connection: Connection, broadcast_id: str) -> UnknownIdError:
+    """Return the error that nobody has this id, with the newest ids that look like it."""
+    ids = connection.scalars(
+        select(BroadcastRow.id)
+        .where(BroadcastRow.phase != Phase.UPLOADING)
+        .order_by(BroadcastRow.created_at.desc())
+        .limit(500)
+    ).all()
+    near = difflib.get_close_matches(broadcast_id, ids, n=3, cutoff=0.6)
+    if near:
+        return UnknownIdError("error.broadcast.unknown_near", id=broadcast_id, near=", ".join(near))
+    return UnknownIdError("error.broadcast.unknown", id=broadcast_id)

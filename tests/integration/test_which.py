@@ -1,0 +1,101 @@
+"""How a person names a broadcast on the command line."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+from cli.main import run
+from models.ledger import operator
+from tests.kit import ledger
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
+    assert run(words) == status
+    told = capsys.readouterr()
+    return told.out + told.err
+
+
+def ended(engine: Engine, key: str) -> str:
+    broadcast_id = ledger.broadcast(engine, key=key)
+    operator.cancel(engine, broadcast_id, who="tests")
+    return broadcast_id
+
+
+@pytest.mark.parametrize("cut", [slice(-6, None), slice(0, -1), slice(5, 12)])
+def test_a_part_that_only_one_id_has_is_enough(
+    here: Engine, capsys: pytest.CaptureFixture[str], cut: slice
+) -> None:
+    broadcast_id = ledger.broadcast(here)
+
+    assert f"Broadcast {broadcast_id}" in said(capsys, "status", broadcast_id[cut].upper())
+
+
+def test_a_part_of_several_ids_names_them_and_changes_nothing(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = ledger.broadcast(here, key="1"), ledger.broadcast(here, key="2")
+
+    told = said(capsys, "cancel", first[:9], status=2)
+
+    assert first in told
+    assert second in told
+    assert len(told.splitlines()) == 1
+    assert sum(ledger.states(here, first).values()) == sum(ledger.states(here, second).values())
+    assert "cancelled" not in {state.value for state in ledger.states(here, first)}
+
+
+@pytest.mark.parametrize("text", ["", " ", "%", "_", "no-such-id"])
+def test_what_is_no_part_of_an_id_is_refused(
+    here: Engine, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    """An unset variable of a script, and what a database would take for a pattern."""
+    broadcast_id = ledger.broadcast(here)
+
+    said(capsys, "cancel", text, status=2)
+
+    assert "cancelled" not in {state.value for state in ledger.states(here, broadcast_id)}
+
+
+def test_last_is_the_newest_and_nothing_where_there_is_none(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "There is no broadcast yet" in said(capsys, "status", "@last", status=2)
+    ledger.broadcast(here, key="older")
+    newest = ended(here, "newest")
+
+    assert f"Broadcast {newest}" in said(capsys, "status", "@last")
+
+
+def test_the_only_open_broadcast_needs_no_name(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "No broadcast is open" in said(capsys, "pause", status=2)
+    broadcast_id = ledger.broadcast(here, key="open")
+    ended(here, "newer")
+
+    assert broadcast_id in said(capsys, "pause")
+
+
+def test_of_several_open_ones_one_must_be_named(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = {ledger.broadcast(here, key="1"), ledger.broadcast(here, key="2")}
+
+    told = said(capsys, "pause", status=2)
+
+    assert all(each in told for each in both)
+
+
+def test_status_alone_shows_all_open_ones_then_the_newest(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older, newer = ledger.broadcast(here, key="1"), ledger.broadcast(here, key="2")
+    operator.pause(here, older, who="tests")
+    newest = ended(here, "3")
+
+    told = said(capsys, "status")
+
+    places = [told.index(f"Broadcast {each}") for each in (newer, older, newest)]
+    assert places == sorted(places)
+    assert f"broadcast resume {older}" in told

@@ -1,0 +1,61 @@
+"""Writes ``docs/cli.md`` and ``docs/cli.zh.md``: the help of every command, as a terminal shows it.
+
+Usage: python -m tools.cli_docs [--check]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from cli import main
+from cli.group import SUBJECTS
+from presentation.texts import Language, Texts
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+FILES: Final[dict[Language, Path]] = {"en": DOCS / "cli.md", "zh": DOCS / "cli.zh.md"}
+COLUMNS = "100"
+
+
+def document(lang: Language) -> str:
+    """Return the document in one language."""
+    return "\n".join(_lines(lang)) + "\n"
+
+
+def _lines(lang: Language) -> Iterator[str]:
+    texts = Texts(lang)
+    yield f"# {texts('docs.cli.title')}\n"
+    yield f"{texts('docs.cli.made')}\n"
+    yield _fenced(shown(lang))
+    for subject, commands in SUBJECTS.items():
+        yield f"\n## {texts(f'help.subject.{subject}')}"
+        for name in commands:
+            yield f"\n### `broadcast {name}`\n"
+            yield _fenced(shown(lang, name))
+
+
+def shown(lang: Language, *words: str) -> str:
+    """Return what ``broadcast help`` prints."""
+    os.environ |= {"BROADCAST_LANG": lang, "COLUMNS": COLUMNS}
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        main.run(["help", *words])
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _fenced(text: str) -> str:
+    return f"```text\n{text}\n```"
+
+
+if __name__ == "__main__":
+    stale = [path for lang, path in FILES.items() if not path.exists()
+             or path.read_text("utf-8") != document(lang)]  # fmt: skip
+    if "--check" in sys.argv:
+        sys.exit(f"out of date, run make cli-docs: {', '.join(map(str, stale))}" if stale else 0)
+    for lang, path in FILES.items():
+        path.write_text(document(lang), "utf-8")
