@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.commands.options import new_app
-from cli.group import Command
+from cli.group import Command, Group
 from cli.helping import print_help
 
 app = new_app()
@@ -23,7 +23,8 @@ def help_of(
 ) -> None:
     """Show the help of a command, or of all."""
     root = context.parent
-    assert root is not None, "a command of the root"
+    assert root is not None
+    assert isinstance(root.command, Group), "it is a command of the root"
     if name is None:
         print_help(root.command, root)
         return

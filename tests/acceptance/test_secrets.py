@@ -265,6 +265,8 @@ def value_of(client: object, key: bytes) -> object:
         b"string": "get", b"hash": "hgetall", b"set": "smembers",
     }  # fmt: skip
     kind: bytes = client.type(key)  # type: ignore[attr-defined]
+    if kind == b"none":
+        return None  # it ended while the others were read
     if kind in read:
         return getattr(client, read[kind])(key)
     ranged = {b"list": "lrange", b"zset": "zrange"}

@@ -96,13 +96,20 @@ def test_a_guard_that_was_killed_is_replaced_by_one_that_knows_every_part(
     assert [one for one in parts if lives(one)] == []
 
 
+def guard_of_this_process() -> psutil.Process | None:
+    """Return the guard once it runs its own program; right after the fork it is still Python."""
+    children = psutil.Process().children()
+    return next((child for child in children if guard.__file__ in child.cmdline()), None)
+
+
 def test_where_no_other_guard_can_be_started_the_list_is_kept_for_the_next_look(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as part:
         ours = guard.Guard()
         ours.watch(part.pid)
-        [process] = [c for c in psutil.Process().children() if guard.__file__ in c.cmdline()]
+        process = until(guard_of_this_process, 10, "a guard")
+        assert process is not None
         process.kill()
         until(lambda: not lives(process), 10, "the guard to be gone")
         with monkeypatch.context() as full:

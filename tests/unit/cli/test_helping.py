@@ -9,7 +9,7 @@ import typer
 
 from cli import exits, main
 from cli.examples import EXAMPLES
-from cli.group import COMMANDS, SUBJECTS
+from cli.group import COMMANDS, SUBJECTS, LazyGroup
 from cli.terminal import Terminal
 from cli.wiring.run import Run
 from presentation.texts import LANGUAGES, Language, Texts
@@ -29,6 +29,7 @@ def test_every_example_is_taken_by_its_command(example: str) -> None:
     words = shlex.split(example.partition(" > ")[0])
     words = words[words.index("broadcast") + 1 :]
     root = typer.main.get_command(main._root())
+    assert isinstance(root, LazyGroup)
     run = Run(Terminal(Texts("en")))
 
     with root.make_context("broadcast", list(words), obj=run) as context:

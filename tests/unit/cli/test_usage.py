@@ -138,7 +138,8 @@ def test_the_help_shows_the_default(
 ) -> None:
     main.run([command, "--help"])
 
-    [line] = [one for one in capsys.readouterr().out.splitlines() if option in one]
+    told = capsys.readouterr().out.partition("Examples")[0].splitlines()
+    [line] = [one for one in told if option in one]
     assert line.rstrip().endswith(f". Default: {default}.")
 
 
