@@ -20,6 +20,12 @@ from presentation.texts import Language, Texts
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 FILES: Final[dict[Language, Path]] = {"en": DOCS / "cli.md", "zh": DOCS / "cli.zh.md"}
 COLUMNS = "100"
+HEADS: Final[dict[Language, str]] = {
+    "en": "# The command line\n\nEvery command as `broadcast help` shows it. "
+    "This page is made by `make cli-docs`.\n",
+    "zh": "# 命令行\n\n每个命令的帮助，与 `broadcast help` 的输出相同。"
+    "本页由 `make cli-docs` 生成。\n",
+}
 
 
 def document(lang: Language) -> str:
@@ -29,8 +35,7 @@ def document(lang: Language) -> str:
 
 def _lines(lang: Language) -> Iterator[str]:
     texts = Texts(lang)
-    yield f"# {texts('docs.cli.title')}\n"
-    yield f"{texts('docs.cli.made')}\n"
+    yield HEADS[lang]
     yield _fenced(shown(lang))
     for subject, commands in SUBJECTS.items():
         yield f"\n## {texts(f'help.subject.{subject}')}"

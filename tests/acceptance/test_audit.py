@@ -52,8 +52,9 @@ def test_healthy_ledger_is_told_in_one_line_a_check(line: CommandLine, stored: s
     for words in (("audit",), ("audit", "--all"), ("audit", stored)):
         result = line.run(*words)
         assert result.status == 0, result
-        head, *checks = result.out.splitlines()
+        head, *checks, verdict = result.out.splitlines()
         assert "1 broadcast, 5 OpenIDs" in head
+        assert verdict == f"All {len(Check)} checks passed."
         assert [one.split()[0] for one in checks] == ["ok"] * len(Check)
 
 
@@ -107,7 +108,7 @@ def test_unknown_id_names_near_ones_and_ends_with_status_2(line: CommandLine, st
 
     assert (result.status, result.out) == (2, "")
     assert len(result.lines) == 1
-    assert f"did you mean {stored}?" in result.err
+    assert f"Did you mean {stored}?" in result.err
 
 
 def test_id_beside_all_is_refused(line: CommandLine, stored: str) -> None:

@@ -69,7 +69,7 @@ CASES = [
     typed("directory", "send", "--openids", ".", "--text", "x", says=("directory",)),
     audience("empty file", b"", "empty"),
     audience("blank lines", b"\n\n", "blank"),
-    audience("nothing valid", b"alice\nbob\n", "alice", "line 1"),
+    audience("nothing valid", b"alice\nbob\n", "alice", "Line 1"),
     audience("one single OpenID", f"{ONE}\n{ONE}\n".encode(), ONE, "at least two", "preview"),
     audience(
         "CSV without the column",
@@ -124,7 +124,8 @@ CASES = [
     typed("argument too much", *SEND, "everybody", says=("everybody",)),
     typed("unknown command", "sned", says=("sned", "send")),
     typed("missing command", "db", says=("db --help",)),
-    typed("missing id", "pause", says=("ID", "pause --help")),
+    typed("missing id", "pause", says=("No broadcast is open", "@last", "broadcast list")),
+    typed("empty id", "cancel", "", says=("The id is empty", "@last")),
     typed("unknown id", "status", "20261125-abcdef", says=("20261125-abcdef",)),
     typed("unknown id to cancel", "cancel", "nothing", says=("nothing",)),
     typed("number too small", "list", "--most", "0", says=("--most", "1 to 1000")),
@@ -294,5 +295,5 @@ def test_a_list_whose_writer_was_killed_is_refused(line: CommandLine) -> None:
     result = line.run("send", "--openids", "-", "--text", "hello", stdin=LIST + b"oTEST0000")
 
     assert (result.status, len(result.lines)) == (2, 1), result
-    assert [word for word in ("cut", "line 3", "oTEST0000") if word not in result.err] == []
+    assert [word for word in ("cut", "Line 3", "oTEST0000") if word not in result.err] == []
     assert line.rows() == {}

@@ -111,7 +111,7 @@ def test_unknown_id_is_told_in_one_line_with_the_near_one(
     result = line.run(words[0], sent + "x", *words[1:])
 
     assert (result.status, len(result.lines), result.out) == (2, 1, "")
-    assert f"did you mean {sent}?" in result.err
+    assert f"Did you mean {sent}?" in result.err
     assert line.rows() == before
 
 

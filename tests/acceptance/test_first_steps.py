@@ -128,7 +128,7 @@ def test_halting_twice_says_exactly_what_is_halted(line: CommandLine) -> None:
 
     assert nothing == "Nothing to unhalt: no account is halted or stopped.\n"
     assert unknown.startswith("Nothing to halt: neither the settings nor the database")
-    assert line.run("halt").out.startswith("Nothing to halt: default is halted already.\n")
+    assert line.run("halt").out.startswith("Nothing to halt: default is already halted.\n")
     again = line.run("halt", "--all").out.splitlines()
     assert again[0] == "Nothing to halt: every account is halted already."
     # Who, since when and the command, as for one account.

@@ -198,7 +198,7 @@ def test_the_list_knows_accounts_of_the_ledger_and_of_the_settings(
     empty = line.run("list", "--account", "shop")
     assert (empty.status, stored in empty.out) == (0, False)
     refused = line.run("list", "--account", "nobody")
-    assert (refused.status, "use default, shop" in refused.err) == (2, True)
+    assert (refused.status, "Use default, shop" in refused.err) == (2, True)
 
 
 def test_without_any_broadcast_the_status_says_so(line: CommandLine) -> None:

@@ -157,7 +157,7 @@ def test_the_text_is_shown_as_followers_will_read_it(line: CommandLine) -> None:
 
 @pytest.mark.parametrize(
     ("columns", "created"),
-    [("80", r"\d\d-\d\d \d\d:\d\d"), ("120", r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d")],
+    [("80", r"\d\d:\d\d"), ("120", r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d")],
 )
 def test_the_list_has_one_line_for_each_broadcast(
     line: CommandLine, columns: str, created: str
@@ -172,8 +172,8 @@ def test_the_list_has_one_line_for_each_broadcast(
 
     assert len(shown) == 3, shown
     assert max(map(len, shown)) <= int(columns)
-    assert re.fullmatch(rf"{newest} +default +{created} +0 +5 +cancelled *", shown[1]), shown
-    assert re.fullmatch(rf"\S+ +default +{created} +0 +5 +stored *", shown[2]), shown
+    assert re.fullmatch(rf"{newest} +{created} +two +0/5 +cancelled *", shown[1]), shown
+    assert re.fullmatch(rf"\S+ +{created} +one +0/5 +stored *", shown[2]), shown
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
