@@ -19,6 +19,7 @@ import typer
 from broadcast.errors import BroadcastError
 from broadcast.message import Message
 from broadcast.redaction import redact
+from cli import colours
 from presentation.texts import Texts
 
 
@@ -72,7 +73,7 @@ class Terminal:
         if self._json_expected:
             _echo(text, err=True)
         else:
-            self._result(text)
+            self._result(text, painted=None if isinstance(what, Plain) else what)
 
     def note(self, what: Sayable, /, **facts: object) -> None:
         """Say what goes on beside the result."""
@@ -81,7 +82,7 @@ class Terminal:
     def ask(self, what: Sayable, /, **facts: object) -> str:
         """Ask a person, bold where a terminal shows it; return the answer from the same line."""
         question = self.in_words(what, **facts)
-        if _is_styled():
+        if colours.are_shown(sys.stderr):
             question = typer.style(question, bold=True)
         _echo(f"{question} ", err=True, end="")
         answer = sys.stdin.readline()
@@ -113,7 +114,7 @@ class Terminal:
         line = json.dumps(_clean_values(value), ensure_ascii=False, separators=(", ", ": "))
         self._result(AsWritten(line))
 
-    def _result(self, text: str) -> None:
+    def _result(self, text: str, *, painted: object = None) -> None:
         """Write to standard output; where that is closed or full, to standard error.
 
         What was done is done: whoever started it must see the id and the next command. Raises
@@ -121,7 +122,10 @@ class Terminal:
         """
         if not self.output_lost:
             try:
-                _echo(text, err=False)
+                shown = clean(text)
+                if painted is not None and colours.are_shown(sys.stdout):
+                    shown = colours.painted(shown, painted)
+                _echo(AsWritten(shown), err=False)
             except OSError as error:
                 if self._only_shows and isinstance(error, BrokenPipeError):
                     raise
@@ -185,12 +189,6 @@ def is_terminal() -> bool:
 def _is_a_terminal(stream: TextIO | None) -> bool:
     """Tell whether *stream* is a terminal; Python has none for a closed one."""
     return stream is not None and stream.isatty()
-
-
-def _is_styled() -> bool:
-    """Tell whether standard error shows bold (https://no-color.org)."""
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return wanted and _is_a_terminal(sys.stderr)
 
 
 def _echo(text: str, *, err: bool, end: str = "\n") -> None:
