@@ -16,7 +16,7 @@ APP = .venv/.app
 DEV = .venv/.dev
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo test prove check chaos mutants bench lint types imports migrations-in-step unit-tests \
+.PHONY: help install setup demo test prove check chaos mutants bench lint types imports migrations-in-step unit-tests \
 	format catalogue cli-docs lock lock-check clean
 
 help:  ## this list
@@ -24,6 +24,9 @@ help:  ## this list
 	  while IFS='|' read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
 
 # The main doors
+
+install: $(APP)  ## the program in .venv, without the tools for its development
+	@echo "Installed. Next: . .venv/bin/activate, then broadcast help"
 
 setup: $(DEV)  ## the environment in .venv, complete
 	@echo "Ready. Next: make demo, make test, or .venv/bin/broadcast --help"
@@ -107,7 +110,7 @@ $(MADE): .venv/bin/python
 	@test -e $@ || { sh tools/make-venv.sh $(PYTHON_CANDIDATES) && touch $@; }
 
 $(APP): requirements/app.txt pyproject.toml $(MADE)
-	@echo "Installing what the demo needs into .venv (the first time about 75 MB to download) ..."
+	@echo "Installing the program into .venv (the first time about 75 MB to download) ..."
 	@$(PIP) --require-hashes -r requirements/app.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -29,7 +29,7 @@ def test_both_languages_name_the_same_commands_in_the_same_order() -> None:
     english, chinese = map(commands, FILES)
 
     assert english == chinese
-    assert "make setup" in english
+    assert "make install" in english
 
 
 @pytest.mark.parametrize("name", FILES)
