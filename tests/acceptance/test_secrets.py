@@ -148,9 +148,10 @@ def test_no_secret_is_printed_logged_stored_or_sent_whatever_fails(scene: Scene)
         "Redis": stored,
         **{file.name: file.read_bytes().decode("latin-1") for file in databases(scene)},
     }
-    assert all(len(text) > 1_000 for text in places.values()), {
-        k: len(v) for k, v in places.items()
-    }
+    # How much of it the broker still has is the worker's pace.
+    least = {"Redis": 100}
+    sizes = {place: len(text) for place, text in places.items()}
+    assert all(size > least.get(place, 1_000) for place, size in sizes.items()), sizes
     assert leaks(places, scene.secrets) == []
     # The search itself finds what is there.
     assert leaks({"MONITOR": "\n".join(commands.commands)}, tokens)
