@@ -8,7 +8,7 @@ from typing import Final
 EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "send": (
         "broadcast send --openids followers.csv --text 'Live on Friday, 20:00' --wait",
-        "broadcast send --openids followers.csv --content message.json --at '2026-12-01 20:00'",
+        "broadcast send --openids list.csv --content post.json --at '2026-12-01 20:00'",
     ),
     "status": ("broadcast status", "broadcast status @last"),
     "watch": ("broadcast watch", "broadcast watch 5zhxqq --until finished"),

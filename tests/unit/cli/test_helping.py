@@ -22,6 +22,7 @@ def test_every_command_has_a_subject_and_two_examples() -> None:
     assert set(EXAMPLES) == set(COMMANDS)
     assert len(set(EACH)) == 2 * len(COMMANDS)
     assert sum(map(len, SUBJECTS.values())) == len(COMMANDS)
+    assert max(map(len, EACH)) <= 78, "it stands indented on a line of 80 columns"
 
 
 @pytest.mark.parametrize("example", EACH)
