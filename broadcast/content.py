@@ -194,10 +194,12 @@ def preview(value: Mapping[str, Any]) -> str:
     part = value.get("images" if value["msgtype"] == "image" else value["msgtype"], {})
     named = next((part[name] for name in _TELLING if part.get(name)), "")
     first = named[0] if isinstance(named, list) else named
-    words = " ".join(str(first).split())
+    # Followers see a link by its words.
+    words = " ".join(_LINK_TAG.sub("", str(first)).split())
     return words if len(words) <= LONGEST_PREVIEW else words[: LONGEST_PREVIEW - 1] + "…"
 
 
+_LINK_TAG: Final = re.compile(r"</?a\b[^>]*>", re.IGNORECASE)
 #: Of a part, the telling members first.
 _TELLING: Final = ("content", "title", "media_id", "media_ids", "card_id")
 

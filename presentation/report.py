@@ -15,6 +15,9 @@ from broadcast.states import BatchState, BroadcastState, Phase
 from presentation import blockers, content, operator_actions
 from presentation.words import MOST_NAMED, Code, Joined, Moment, reason, sizes
 
+#: Line numbers that are named of one reason; `recipients --set skipped` has the others.
+MOST_LINES = 3
+
 Skipped = Mapping[str, Sequence[tuple[int, str]]]
 
 
@@ -84,10 +87,10 @@ def _where(sample: Sequence[tuple[int, str]], count: int) -> Message | None:
     """Name the first lines."""
     if not sample:
         return None
-    numbers = [line for line, _ in sample[:MOST_NAMED]]
+    numbers = [line for line, _ in sample[:MOST_LINES]]
     if count == 1:
         return Message("report.line", numbers=numbers)
-    return Message("report.lines_more" if count > MOST_NAMED else "report.lines", numbers=numbers)
+    return Message("report.lines_more" if count > MOST_LINES else "report.lines", numbers=numbers)
 
 
 def _with(line: Message, rest: Message | None) -> Message:

@@ -231,6 +231,14 @@ def test_every_msgtype_has_a_preview(msgtype: str) -> None:
     assert preview(value) == "M1"
 
 
+def test_a_preview_shows_a_link_as_followers_see_it() -> None:
+    text = 'Doors open: <a href="https://example.com/?a=1">book <3 now</A>, 5 < 6'
+
+    assert preview({"msgtype": "text", "text": {"content": text}}) == (
+        "Doors open: book <3 now, 5 < 6"
+    )
+
+
 def test_a_preview_is_short_and_on_one_line() -> None:
     told = preview({"msgtype": "text", "text": {"content": "您好\n" * 100}})
     assert len(told) == content.LONGEST_PREVIEW
