@@ -15,6 +15,7 @@ import typer
 
 from broadcast.message import Message
 from broadcast.states import BroadcastState
+from cli.group import COMMANDS
 
 S = BroadcastState
 
@@ -39,7 +40,7 @@ _OF_TEXT: Final = (
 )
 #: A command of ours with its ids, options and what stands in capitals for a value.
 _COMMAND: Final = re.compile(
-    r"\bbroadcast [a-z]+"
+    rf"\bbroadcast (?:{'|'.join(COMMANDS)})\b"
     r"(?: (?:\d{8}-[a-z0-9]+|@last|[A-Z][A-Z_]*\b|--[a-z-]+(?: [A-Z][A-Z_]*\b| \d+\b)?))*"
 )
 

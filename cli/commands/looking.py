@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from broadcast import day
 from broadcast.accounts import unknown
 from broadcast.reports import Report
+from broadcast.states import Phase
 from cli import ledger_facts, showing, which
 from cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
 from cli.following import Until
@@ -57,7 +58,7 @@ def status(
         _show(run, which.one(run, broadcast_id), as_json=as_json)
         return
     found = ids.of_open(run.engine, most=MOST_OPEN)
-    for line in ledger_facts.lanes(run.engine).stops_beside(_accounts(run, found)):
+    for line in ledger_facts.lanes(run.engine).stops_beside(_told_of(run, found)):
         run.terminal.say(line)
     newest = which.one(run, which.LAST)
     if as_json or not found or list(found) == [newest]:
@@ -70,9 +71,10 @@ def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:
     showing.show(run, *in_flight.beside_report(run.engine, broadcast_id), as_json=as_json)
 
 
-def _accounts(run: Run, shown: Iterable[str]) -> set[str]:
-    """Return the accounts of broadcasts, whose own reports say why these stand still."""
-    return {reports.report(run.engine, each, whole=False).account for each in shown}
+def _told_of(run: Run, shown: Iterable[str]) -> set[str]:
+    """Return the accounts of which a report says why they make no call; an ended one's does not."""
+    each = [reports.report(run.engine, broadcast_id, whole=False) for broadcast_id in shown]
+    return {report.account for report in each if report.phase is not Phase.ENDED}
 
 
 def _say_in_short(run: Run, found: Iterable[str]) -> None:

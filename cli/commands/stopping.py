@@ -11,7 +11,7 @@ from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
 from broadcast.errors import PlanError, SettingsError
-from broadcast.gates.kinds import Opener
+from broadcast.gates.kinds import GateKind, Opener
 from broadcast.reports import Report
 from broadcast.states import SHOWN_DONE, BroadcastState
 from cli import exits, waking, which
@@ -153,15 +153,19 @@ def _is_confirmed(run: Run, broadcast_id: str, *, why: str | None) -> bool:
     if report.state in SHOWN_DONE:
         return True
     terminal, waiting = run.terminal, FollowerCount(report.recipients["waiting"])
+    # What ended with a batch in doubt takes no pause, and sends nothing either.
+    question, kept = "cancel.question_held", "cancel.kept_held"
+    if report.gate(GateKind.PAUSE):
+        question, kept = "cancel.question", "cancel.kept"
     try:
-        answer = terminal.ask("cancel.question", id=broadcast_id, waiting=waiting)
+        answer = terminal.ask(question, id=broadcast_id, waiting=waiting)
     except KeyboardInterrupt:
-        terminal.note("cancel.kept", id=broadcast_id)
+        terminal.note(kept, id=broadcast_id)
         raise typer.Exit(exits.INTERRUPTED) from None
-    if terminal.agrees(answer):
-        return True
-    terminal.note("cancel.kept", id=broadcast_id)
-    return False
+    if not terminal.agrees(answer):
+        terminal.note(kept, id=broadcast_id)
+        return False
+    return True
 
 
 def _steer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -65,6 +66,33 @@ def test_a_halt_is_told_beside_a_newest_broadcast_that_has_ended(
 
     assert "Halted: account default" in said(capsys, "status")
     assert "Halted: account" not in said(capsys, "status", broadcast_id)
+
+
+def test_a_halt_is_told_beside_an_open_broadcast_that_is_held_for_a_doubt(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report of what has ended names its doubts alone."""
+    ledger.broadcast(here, batches=1)
+    driver = ledger.Driver(here)
+    driver.record(driver.claim(), ledger.said(45065))
+    operator.halt(here, "default", who="tests")
+
+    assert "Halted: account default" in said(capsys, "status")
+
+
+def test_a_cancel_of_what_is_held_for_a_doubt_does_not_say_that_it_is_paused(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broadcast_id = ledger.broadcast(here, batches=1)
+    driver = ledger.Driver(here)
+    driver.record(driver.claim(), ledger.said(45065))
+    monkeypatch.setattr(stopping, "is_terminal", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    told = said(capsys, "cancel", broadcast_id, status=1)
+
+    assert f"Cancel {broadcast_id}? Not sent yet: 0 followers" in told
+    assert "paused" not in told
 
 
 @pytest.mark.parametrize("word", ["halt", "unhalt"])

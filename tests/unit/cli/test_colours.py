@@ -70,10 +70,10 @@ def test_commands_are_cyan_with_their_ids_and_options_and_nothing_else(
 
 
 def test_prose_around_a_command_keeps_its_own_colour() -> None:
-    text = "Start it with broadcast up in another terminal."
+    text = "The broadcast is paused. Start broadcast up in another terminal."
 
     assert colours.painted(text, "x") == (
-        f"Start it with {CYAN}broadcast up\x1b[0m in another terminal."
+        f"The broadcast is paused. Start {CYAN}broadcast up\x1b[0m in another terminal."
     )
 
 
