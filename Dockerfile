@@ -1,4 +1,4 @@
-# One image, many commands: worker, beat, flower, simulator, migrations.
+# One image, many commands: worker, beat, flower, callback, simulator, migrations.
 # The versions are those of requirements/app.txt, hashes and all; a mirror is given to pip by
 # `--build-arg PIP_INDEX_URL=...` and is not kept in the image.
 ARG PYTHON=3.13-slim-trixie
@@ -12,6 +12,7 @@ RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-h
     --only-binary :all: -r requirements/app.txt
 COPY pyproject.toml README.md LICENSE celeryconfig.py ./
 COPY broadcast broadcast
+COPY callback callback
 COPY cli cli
 COPY coordination coordination
 COPY examples examples

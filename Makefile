@@ -5,8 +5,10 @@ PYTHON_CANDIDATES = $(PYTHON) python3 python3.14 python3.13 python3.12 python3.1
 WORKERS = 5
 PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --quiet install
-# The folders with our code, for the tools that must be told.
-CODE = broadcast cli coordination models presentation producer simulator wechat worker
+# The tests start hundreds of processes, each of which would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+# The folders with our code, for the tools that need them.
+CODE = broadcast callback cli coordination models presentation producer simulator wechat worker
 
 # An environment does not survive a move of the checkout, so its place is part of the stamp's name.
 empty =
@@ -14,10 +16,11 @@ place = $(subst /,-,$(subst $(empty) ,-,$(CURDIR)))
 MADE = .venv/.made-in$(place)
 APP = .venv/.app
 DEV = .venv/.dev
+COMPAT = .venv/compat/.made
 
 .DEFAULT_GOAL = help
 .PHONY: help install setup demo test prove check chaos mutants bench lint types imports migrations-in-step unit-tests \
-	format catalogue cli-docs lock lock-check clean
+	format catalogue cli-docs docs-update pictures lock lock-check clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' Makefile | \
@@ -26,19 +29,21 @@ help:  ## this list
 # The main doors
 
 install: $(APP)  ## the program in .venv, without the tools for its development
-	@echo "Installed. Next: . .venv/bin/activate, then broadcast help"
+	@if [ "$$BROADCAST_LANG" = zh ]; then next='已安装。接下来运行：'; account='设置公众号：docs/quickstart-wechat.zh.md'; \
+	else next='Installed. Next:'; account='An account: docs/quickstart-wechat.md (docs/quickstart-wechat.zh.md)'; fi; \
+	printf '%s\n' "$$next" '    . .venv/bin/activate' '    broadcast help' "$$account"
 
 setup: $(DEV)  ## the environment in .venv, complete
 	@echo "Ready. Next: make demo, make test, or .venv/bin/broadcast --help"
 
 demo: $(APP)  ## a whole broadcast against the simulator, in this terminal
-	@# Ctrl-C is told by the demo itself, and is no failure for make to add a line about.
+	@# The demo itself reports Ctrl-C; it is no failure that make has to add a line about.
 	@trap : INT; .venv/bin/broadcast demo || test $$? -eq 130
 
-test: $(DEV)  ## every test but the long proofs
+test: $(DEV) $(COMPAT)  ## every test but the long proofs
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-prove: $(DEV)  ## the long proofs: whole crash table, long outages, 10 million OpenIDs, deep models
+prove: $(DEV) $(COMPAT)  ## the long proofs: whole crash table, long outages, 10 million OpenIDs, deep models
 	@TESTS_START=interpreter $(PY) -m pytest -m prove $(ARGS)
 
 check: $(DEV)  ## lint, types, import rules, migrations in step, unit tests: under a minute
@@ -80,15 +85,22 @@ migrations-in-step: $(DEV)  ## a database made by the migrations has the tables 
 unit-tests: $(DEV)  ## the tests that need no server
 	@$(PY) -m pytest -q tests/unit $(ARGS)
 
-format: $(DEV)  ## let ruff mend what it can
+format: $(DEV)  ## let ruff fix what it can
 	@.venv/bin/ruff check --quiet --fix-only .
 	@.venv/bin/ruff format --quiet .
 
 catalogue: $(DEV)  ## compile the texts of presentation/locale
 	@.venv/bin/pybabel --quiet compile --domain broadcast --directory presentation/locale --statistics
 
-cli-docs: $(DEV) catalogue  ## docs/cli.md and docs/cli.zh.md from the help
+cli-docs: $(DEV) catalogue  ## docs/cli.md and docs/cli.zh.md from the help; the tables of errcodes
 	@$(PY) -m tools.cli_docs
+	@$(PY) -m tools.fix_tables
+
+docs-update: $(DEV)  ## what the pages for operators show, from a run of their commands
+	@DOCS_UPDATE=1 $(PY) -m pytest -q -n 2 --tb=no tests/docs/test_pages.py; git diff --stat -- README*.md docs
+
+pictures: $(DEV)  ## docs/pictures/*.svg: what a terminal shows, from a run of the program
+	@$(PY) -m tools.pictures $(ARGS)
 
 lock: $(DEV)  ## requirements/*.txt from pyproject.toml; newer versions with UPGRADE=--upgrade
 	@$(PY) -m tools.lock $(UPGRADE)
@@ -120,3 +132,8 @@ $(DEV): requirements/dev.txt pyproject.toml $(MADE)
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(APP) $@
+
+$(COMPAT): requirements/compat.txt tests/compat/node/package-lock.json $(MADE)
+	@echo "Installing other people's clients into .venv/compat (the first time about 10 MB) ..."
+	@if sh tools/compat.sh .venv/bin/python .venv/compat; then touch $@; \
+	  else echo "They cannot be installed; the tests with them are skipped."; fi

@@ -5,6 +5,7 @@ The broker only wakes: it may lose, repeat and reorder messages, and the databas
 
 from __future__ import annotations
 
+from kombu import Exchange as _Exchange
 from kombu import Queue as _Queue
 
 from broadcast import names as _names
@@ -29,7 +30,9 @@ imports = ("worker.tasks",)
 
 # The database holds results; nothing may pile up in Redis.
 task_ignore_result = True
-# Nor is there anything to clean up: beat would publish a task for that, which no worker takes.
+# Nor is there anything to clean up: beat would publish a task for that, which no worker takes. What
+# other programs ask for is answered beside it (worker/answers.py): with a backend here, each wake
+# would first subscribe to its result in Redis, and fail where Redis is away and RabbitMQ is not.
 result_expires = None
 # Other languages enqueue too, and a task carries ids only (and how often it was passed on).
 task_serializer = "json"
@@ -63,12 +66,12 @@ broker_transport_options = {
     "read_timeout": _SILENCE_S,
     "write_timeout": _SILENCE_S,
 }
-# RabbitMQ's consumer is told apart from a dead one by this: twice as long without a word, and the
+# This shows whether RabbitMQ's consumer is alive: after twice as long without a heartbeat the
 # worker opens a new connection. With Celery's 120 s a connection that a router forgot, so that no
-# reset ever comes, would keep every worker deaf for minutes, and lanes would stand still.
+# reset ever comes, would keep every worker without messages for minutes, and lanes without calls.
 broker_heartbeat = _SILENCE_S
 # A publish fails soon: the row is committed, and the sweep wakes later. It is tried twice, because
-# the second try opens a new connection. RabbitMQ's does not mend itself: after a restart of the
+# the second try opens a new connection. RabbitMQ's does not recover: after a restart of the
 # node beat would publish into the old one, in vain, for as long as it lives.
 task_publish_retry_policy = {
     "max_retries": 1,
@@ -89,7 +92,12 @@ worker_cancel_long_running_tasks_on_connection_loss = False
 # A queue that is not listed is not read. Only those with a task are: Celery throws away a message
 # whose task it does not know.
 task_default_queue = _names.QUEUE
-task_queues = [_Queue(_names.QUEUE)]
+# The second is declared as Celery declares a queue that it was never told of: other programs know
+# its name alone, and RabbitMQ refuses them where the two declarations differ.
+task_queues = [
+    _Queue(_names.QUEUE),
+    _Queue(_names.ENQUEUE, _Exchange(_names.ENQUEUE, type="direct"), routing_key=_names.ENQUEUE),
+]
 # No time limits: a call has its own total deadline, and a kill in mid-call makes its outcome
 # unknown.
 # One line for a message of another version, and no more of it.
@@ -136,4 +144,6 @@ beat_schedule = {
     "sweep": _every(3, _names.SWEEP),
     "launch-due": _every(5, _names.LAUNCH_DUE),
     "poll-results": _every(30, _names.POLL_RESULTS),
+    # Drafts that nobody could read at their submit, long before their time comes.
+    "read-drafts": _every(30, _names.READ_DRAFTS),
 }

@@ -10,22 +10,46 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
-from broadcast import redaction
+from broadcast import receivers, redaction
 from broadcast.errors import SettingsError
 from broadcast.message import Message
+from broadcast.pushes.keywords import RESUBSCRIBE, Action, Answer, Keywords, Replies, Words
 
 DEFAULT = "default"
+#: The account of the demo and of `broadcast up --simulator`.
+TRIAL = "demo"
 API_BASE = "https://api.weixin.qq.com"
 TokenMode: TypeAlias = Literal["stable", "classic"]
 TOKEN_MODE: Final = "stable"  # noqa: S105 - a mode's name
 CallsPerMinute: TypeAlias = Annotated[int, Field(ge=0, le=6000)]
 #: WeChat's own limit of mass/send; 0 is no pacing.
 CALLS_PER_MINUTE: Final = 60
+#: Each may stand in a file of its own.
+SECRETS: Final = ("appsecret", "callback_token", "encoding_aes_key")
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _LIKE_APPID = re.compile(r"wx[0-9a-f]{16}", re.IGNORECASE)
 _LIKE_APPSECRET = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
+
+
+def _of_form(pattern: str) -> AfterValidator:
+    """Return the check of a secret's form."""
+
+    def check(value: SecretStr) -> SecretStr:
+        if not re.fullmatch(pattern, value.get_secret_value()):
+            raise ValueError("of another form")
+        return value
+
+    return AfterValidator(check)
 
 
 class AccountKind(StrEnum):
@@ -53,11 +77,41 @@ class Account(BaseModel):
     calls_per_minute: CallsPerMinute = CALLS_PER_MINUTE
     #: mass/send and mass/sendall count against one daily number of calls.
     shared_quota: bool = True
-    callback_token: SecretStr | None = None
-    encoding_aes_key: SecretStr | None = None
+    #: Whom `broadcast preview --group NAME` goes to.
+    preview_groups: Annotated[receivers.Groups, BeforeValidator(receivers.groups)] = Field(
+        default_factory=dict
+    )
+    #: What the account's page at WeChat calls Token and EncodingAESKey.
+    callback_token: Annotated[SecretStr, _of_form(r"[A-Za-z0-9]{3,32}")] | None = None
+    encoding_aes_key: Annotated[SecretStr, _of_form(r"[A-Za-z0-9]{43}")] | None = None
+    #: None: a follower unsubscribes at WeChat alone.
+    unsubscribe_words: Words = ()
+    resubscribe_words: Words = RESUBSCRIBE
+    unsubscribe_reply: Answer | None = None
+    resubscribe_reply: Answer | None = None
+    replies: Replies = ()
+
+    def keywords(self, *, unsubscribed: str, resubscribed: str) -> Keywords:
+        """Return what a follower's word does, with these answers where no other is set.
+
+        Raises SettingsError where a word has two meanings.
+        """
+        try:
+            return Keywords.of(
+                unsubscribe=self.unsubscribe_words,
+                resubscribe=self.resubscribe_words,
+                replies=self.replies,
+                answers={
+                    Action.UNSUBSCRIBE: self.unsubscribe_reply or unsubscribed,
+                    Action.RESUBSCRIBE: self.resubscribe_reply or resubscribed,
+                },
+            )
+        except KeyError as error:
+            problem = SettingsError("error.settings.keyword", account=self.name, word=error.args[0])
+        raise problem
 
     def drifted(self) -> Message:
-        """Tell that another program replaces the access_token, and what can be done about it."""
+        """Return the warning that another program replaces the access_token, with its fix."""
         # With stable_token such a program still uses the other endpoint, or calls force_refresh.
         stable = self.token_mode == TOKEN_MODE
         return Message("token.drift" if stable else "token.drift_classic", account=self.name)
@@ -70,12 +124,8 @@ def make(name: str, /, **values: object) -> Account:
     if "name" in values:
         # The table's title is the name; two of them could differ.
         raise _wrong(name, "name")
-    file = values.pop("appsecret_file", None)
-    if values.get("appsecret") is not None and file is not None:
-        # Whichever of them won, the other may be the one that was corrected last.
-        raise SettingsError("error.settings.two_secrets", account=name)
-    if values.get("appsecret") is None and file is not None:
-        values["appsecret"] = _secret_file(Path(str(file)))
+    for secret in SECRETS:
+        _read_secret(name, secret, values)
     given = {key: value for key, value in values.items() if value is not None}
     try:
         account = Account.model_validate({"name": name, **given})
@@ -84,14 +134,19 @@ def make(name: str, /, **values: object) -> Account:
         wrong, is_unknown = str(first["loc"][0]), first["type"] == "extra_forbidden"
     else:
         _refuse_swapped(account)
-        redaction.remember(account.appsecret.get_secret_value())
+        # Where a word has two meanings, it is refused here.
+        account.keywords(unsubscribed="", resubscribed="")
+        for secret in SECRETS:
+            if (value := getattr(account, secret)) is not None:
+                redaction.remember(value.get_secret_value())
         return account
     raise _unknown_key(name, wrong) if is_unknown else _wrong(name, wrong)
 
 
 def _unknown_key(account: str, name: str) -> SettingsError:
     """Return the error for a key of the accounts file; the environment has no unknown ones."""
-    known = [*(key for key in Account.model_fields if key != "name"), "appsecret_file"]
+    known = [key for key in Account.model_fields if key != "name"]
+    known += [f"{secret}_file" for secret in SECRETS]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     # `kind` is nearer to nothing than to what it is the end of.
     near = near or [key for key in known if key.endswith(f"_{name}")][:1]
@@ -108,24 +163,42 @@ def _refuse_swapped(account: Account) -> None:
 
 
 def _wrong(account: str, name: str) -> SettingsError:
-    return SettingsError(
-        "error.settings.account_value", account=account, name=name,
-        variable=f"WECHAT_{name.upper()}",
-    )  # fmt: skip
+    special = "keywords" if name in KEYWORDS else name
+    message_id = f"error.settings.{special}" if special in _SPECIAL else _WRONG_VALUE
+    return SettingsError(message_id, account=account, name=name, variable=_variable(name))
+
+
+def _variable(name: str) -> str:
+    return f"WECHAT_{name.upper()}"
+
+
+_WRONG_VALUE: Final = "error.settings.account_value"
+#: What a follower's words do, and the answers.
+KEYWORDS: Final = frozenset({
+    "unsubscribe_words", "resubscribe_words", "unsubscribe_reply", "resubscribe_reply", "replies",
+})  # fmt: skip
+#: Of these it is worth saying what they look like.
+_SPECIAL: Final = frozenset({"callback_token", "encoding_aes_key", "keywords"})
 
 
 def from_file(path: Path) -> dict[str, Account]:
     """Read ``[accounts.NAME]`` tables; keys are the environment's without ``WECHAT_``."""
     try:
-        with path.open("rb") as file:
-            tables = tomllib.load(file).get("accounts")
+        text = path.read_bytes().decode("utf-8-sig")
+        tables = tomllib.loads(text).get("accounts")
     except OSError:
         tables = None
         problem = SettingsError("error.settings.accounts_file_missing", path=path)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except UnicodeDecodeError as error:
+        tables = None
+        problem = SettingsError(
+            "error.settings.accounts_file_encoding", path=path, byte=error.start
+        )
+    except tomllib.TOMLDecodeError as error:
         # The parser's own words can quote the line, and the line can be a secret.
         tables = None
-        problem = SettingsError("error.settings.accounts_file_toml", path=path)
+        line = _line_of(error) or text.count("\n") + 1
+        problem = SettingsError("error.settings.accounts_file_toml", path=path, line=line)
     else:
         problem = SettingsError("error.settings.accounts_file_empty", path=path)
     if not isinstance(tables, dict) or not all(isinstance(v, dict) for v in tables.values()):
@@ -135,6 +208,15 @@ def from_file(path: Path) -> dict[str, Account]:
     found = {name: make(name, **values) for name, values in tables.items()}
     _refuse_shared_appid(found)
     return found
+
+
+def _line_of(error: tomllib.TOMLDecodeError) -> str | None:
+    """Return on which line a file stops being TOML; None: at its end."""
+    found = _PLACE.search(str(error))
+    return found[1] if found else None
+
+
+_PLACE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
 
 
 def _refuse_shared_appid(found: Mapping[str, Account]) -> None:
@@ -174,9 +256,22 @@ def unknown(name: str, known: Iterable[str]) -> SettingsError:
     )
 
 
-def _secret_file(path: Path) -> SecretStr:
+def _read_secret(account: str, name: str, values: dict[str, object]) -> None:
+    """Put a secret in its place that stands in a file of its own."""
+    file = values.pop(f"{name}_file", None)
+    if file is None:
+        return
+    if values.get(name) is not None:
+        # Whichever of them won, the other may be the one that was corrected last.
+        raise SettingsError(
+            "error.settings.two_secrets", account=account, name=name, variable=_variable(name)
+        )
+    path = Path(str(file))
     try:
-        return SecretStr(path.read_text(encoding="utf-8-sig").strip())
+        values[name] = SecretStr(path.read_text(encoding="utf-8-sig").strip())
     except (OSError, UnicodeDecodeError):
-        problem = SettingsError("error.settings.secret_file", path=path)
+        variable = f"{_variable(name)}_FILE"
+        problem = SettingsError("error.settings.secret_file", path=path, variable=variable)
+    else:
+        return
     raise problem

@@ -21,7 +21,7 @@ _WITHOUT_INK: Final = frozenset(
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether nobody would see anything of *text*; an empty one is blank."""
+    """Return whether nobody would see anything of *text*; an empty one is blank."""
     return all(
         unicodedata.category(character) in _UNSEEN or character in _WITHOUT_INK
         for character in text

@@ -28,6 +28,8 @@ LONG_TEXT: Final = 300
 MOST_BYTES: Final = 20_000
 #: Images of one message: the limit of WeChat's console; its API page names none (section 14).
 MOST_IMAGES: Final = 20
+#: Unknown names that an error has.
+MOST_NAMED: Final = 10
 #: Characters of a media_id or card_id; those that were seen have up to 64. Our own.
 LONGEST_ID: Final = 256
 #: Characters of a preview; about what fits beside an id in a terminal.
@@ -73,9 +75,10 @@ class VideoPart(_Object):
 
 
 class CardPart(_Object):
-    """A coupon."""
+    """A coupon; a preview alone takes *card_ext*, which is left out of a send."""
 
     card_id: Id
+    card_ext: str = ""
 
 
 class TextContent(_Object):
@@ -152,13 +155,9 @@ class Content:
         return hashlib.sha256(self.canonical.encode()).hexdigest()
 
     @property
-    def shown(self) -> str:
-        """What a person reads before it is sent: the text itself, else the part as JSON."""
-        part = json.loads(self.canonical)
-        if self.msgtype == "text":
-            return str(part["text"]["content"])
-        part.pop("msgtype")
-        return json.dumps(part, ensure_ascii=False)
+    def names(self) -> Mapping[str, str]:
+        """What people call its media_ids, as far as the content itself knows."""
+        return {}
 
 
 def of_text(text: str, *, limit: int) -> Content:
@@ -195,18 +194,32 @@ def preview(value: Mapping[str, Any]) -> str:
     named = next((part[name] for name in _TELLING if part.get(name)), "")
     first = named[0] if isinstance(named, list) else named
     # Followers see a link by its words.
-    words = " ".join(_LINK_TAG.sub("", str(first)).split())
+    return shortened(" ".join(_LINK_TAG.sub("", str(first)).split()))
+
+
+def shortened(words: str) -> str:
+    """Return what fits beside an id in a terminal."""
     return words if len(words) <= LONGEST_PREVIEW else words[: LONGEST_PREVIEW - 1] + "…"
 
 
+def draft_of(canonical: str) -> str | None:
+    """Return the media_id of the draft that a stored content sends; None of any other."""
+    value = json.loads(canonical)
+    return str(value["mpnews"]["media_id"]) if value["msgtype"] == "mpnews" else None
+
+
+#: What stands for a text in the commands that the program shows; pasted, it is no message.
+PLACEHOLDER: Final = "TEXT"
 _LINK_TAG: Final = re.compile(r"</?a\b[^>]*>", re.IGNORECASE)
-#: Of a part, the telling members first.
+#: Of a part, the members that describe it first.
 _TELLING: Final = ("content", "title", "media_id", "media_ids", "card_id")
 
 
 def _weigh(text: str, limit: int) -> tuple[Message, ...]:
     if is_blank(text):
         raise ContentError("error.content.empty", field="text.content")
+    if text.strip() == PLACEHOLDER:
+        raise ContentError("error.content.placeholder", text=PLACEHOLDER)
     if len(text) > limit:
         raise ContentError(
             "error.content.too_long", field="text.content", length=len(text), limit=limit
@@ -251,7 +264,10 @@ def _shaped(value: dict[Any, Any]) -> AnyContent:
     try:
         return _any().validate_python(value)
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_context=False)[0]
+        each = error.errors(include_url=False, include_context=False)
+    wrong = each[0]
+    if value.get("msgtype") == "music":
+        raise ContentError("error.content.music", field="msgtype")
     if wrong["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         msgtype = str(value.get("msgtype"))[:LONGEST_PREVIEW]
         raise ContentError(
@@ -259,6 +275,10 @@ def _shaped(value: dict[Any, Any]) -> AnyContent:
         )
     # The first place is the msgtype, which pydantic takes for a field.
     field = _field(wrong["loc"][1:])
+    unknown = [_field(one["loc"][1:]) for one in each if one["type"] == _UNKNOWN]
+    if wrong["type"] == _UNKNOWN and len(unknown) > 1:
+        named = ", ".join(name[:LONGEST_PREVIEW] for name in unknown[:MOST_NAMED])
+        raise ContentError("error.content.unknown_several", field=field, fields=named)
     if wrong["type"] in _WHOLE:
         raise ContentError(_WHOLE[wrong["type"]], field=field)
     reason = Message(_REASONS.get(wrong["type"], "content.reason.form"))
@@ -269,7 +289,8 @@ def _field(places: Sequence[object]) -> str:
     return ".".join(map(str, places)) or "content"
 
 
-_WHOLE: Final = {"missing": "error.content.missing", "extra_forbidden": "error.content.unknown"}
+_UNKNOWN: Final = "extra_forbidden"
+_WHOLE: Final = {"missing": "error.content.missing", _UNKNOWN: "error.content.unknown"}
 #: What is wrong with a value, by pydantic's type of error.
 _REASONS: Final = {
     "string_type": "content.reason.text",

@@ -26,13 +26,15 @@ class Point(StrEnum):
     SUBMIT_BEGUN = "submit.begun"  #: the upload is open, nothing of it stored
     SUBMIT_STORED = "submit.stored"  #: the OpenIDs are stored, unpublished
     SUBMIT_PUBLISHING = "submit.publishing"  #: the flip is written, uncommitted
-    SUBMIT_PUBLISHED = "submit.published"  #: committed, nobody woken
+    SUBMIT_PUBLISHED = "submit.published"  #: committed, no worker woken
     SUBMIT_WOKEN = "submit.woken"
+    # A file is uploaded, by a command or by a worker before a call.
+    MEDIA_UPLOADED = "media.uploaded"  #: WeChat gave a media_id, which this process alone knows
     # A worker plans.
     PLAN_WRITTEN = "plan.written"  #: some batches are written, uncommitted
     PLAN_STORED = "plan.stored"  #: all batches are committed, the lane not open for them
     PLAN_OPENING = "plan.opening"  #: the verdict is written, uncommitted
-    PLAN_OPENED = "plan.opened"  #: committed, nobody woken
+    PLAN_OPENED = "plan.opened"  #: committed, no worker woken
     # A worker drives a lane.
     LANE_LEASED = "lane.leased"  #: the lease is committed
     PACE_TAKEN = "pace.taken"  #: the limiter's slot is taken, nothing claimed
@@ -41,7 +43,7 @@ class Point(StrEnum):
     CALL_ENDED = "call.ended"  #: WeChat's answer, or its absence, is known to this process alone
     RECORD_WRITTEN = "record.written"  #: the outcome is written, uncommitted
     RECORD_COMMITTED = "record.committed"
-    SLICE_ENDED = "slice.ended"  #: the lane is given back, nobody woken
+    SLICE_ENDED = "slice.ended"  #: the lane is given back, no worker woken
     TASK_ENDED = "task.ended"  #: woken for the next slice, the message not acknowledged
     # A worker or beat looks after the rest.
     TOKEN_LOCKED = "token.locked"  # noqa: S105 - the refresher's lock is held, nothing fetched
@@ -50,7 +52,7 @@ class Point(StrEnum):
     SETTLE_TAKEN = "settle.taken"  #: batches to be asked about are taken, nothing asked
     SETTLE_ANSWERED = "settle.answered"  #: mass/get has answered, nothing stored
     SETTLE_STORED = "settle.stored"
-    SWEEP_MARKED = "sweep.marked"  #: marked as woken, nobody woken
+    SWEEP_MARKED = "sweep.marked"  #: marked as woken, no worker woken
     SWEEP_WOKEN = "sweep.woken"
 
 

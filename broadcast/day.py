@@ -18,6 +18,18 @@ def turn(moment: datetime) -> datetime:
     return (_midnight(moment) + timedelta(days=1)).astimezone(moment.tzinfo)
 
 
+def month_start(moment: datetime) -> datetime:
+    """Return the beginning of the calendar month in which *moment* (aware) lies."""
+    return _midnight(moment).replace(day=1).astimezone(moment.tzinfo)
+
+
+def month_turn(moment: datetime) -> datetime:
+    """Return the end of the calendar month in which *moment* (aware) lies."""
+    first = _midnight(moment).replace(day=1)
+    # No month has more than 31 days, and none that follows it fewer than 28.
+    return (first + timedelta(days=32)).replace(day=1).astimezone(moment.tzinfo)
+
+
 def _midnight(moment: datetime) -> datetime:
     """Return the midnight in Shanghai, where days are counted: other places' differ in length."""
     return moment.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -15,7 +15,7 @@ E = TypeVar("E", bound=StrEnum)
 
 @functools.lru_cache(maxsize=1024)
 def recognised(enum: type[E], value: str) -> E:
-    """Return the member of *enum* with this value, or a stranger that equals no member."""
+    """Return the member of *enum* with this value, or an unknown value that equals no member."""
     try:
         return enum(value)
     except ValueError:
@@ -25,5 +25,5 @@ def recognised(enum: type[E], value: str) -> E:
 
 
 def is_recognised(value: StrEnum) -> bool:
-    """Tell whether this release knows a value that was read."""
+    """Return whether this release knows a value that was read."""
     return value in type(value).__members__.values()

@@ -1,12 +1,15 @@
-"""Everything that can go wrong and that a person is told.
+"""Every error that is reported to a person.
 
 ::
 
     BroadcastError
     ├── InputError               exit 2: bad usage or bad input, nothing stored
     │   ├── SettingsError        a value of the environment or of the accounts file
+    │   ├── RequestError         a program's request, by the name of its field
     │   ├── AudienceError        the list of OpenIDs
     │   ├── ContentError         what is to be said
+    │   ├── MediaError           a file, or the media_id of one
+    │   ├── ArticleError         what is to become a draft
     │   ├── PlanError            does not fit the account's day
     │   ├── ConflictError        the same key with another body
     │   ├── RepeatedSendError    the same send again, under another key, within 24 h
@@ -20,7 +23,7 @@
         ├── BrokerAwayError
         └── WeChatAwayError
 
-``IllegalMoveError`` stands apart: it is a bug of ours, never a person's mistake.
+``IllegalMoveError`` is separate: it is a bug of ours, never a person's mistake.
 Each error carries a message: the id of its text in the catalogue and the facts that fill it.
 ``presentation`` has the words; ``str`` of an error is for the logs of engineers.
 """
@@ -34,7 +37,7 @@ from broadcast.message import Message
 
 
 class BroadcastError(Exception):
-    """An error that a person is told in one line: what, where, and the fix."""
+    """An error that is reported in one line: what, where, and the fix."""
 
     exit_status: ClassVar[int] = 1
 
@@ -68,12 +71,24 @@ class SettingsError(InputError):
     """A wrong value in the environment, ``.env`` or the accounts file, named."""
 
 
+class RequestError(InputError):
+    """A program's request is not as documented; the fact ``field`` names what is wrong."""
+
+
 class AudienceError(InputError):
     """The list of OpenIDs cannot be used."""
 
 
 class ContentError(InputError):
     """The content is empty, too long, or cannot be encoded."""
+
+
+class MediaError(InputError):
+    """WeChat would not take the file, or the media_id is not good for this use."""
+
+
+class ArticleError(InputError):
+    """WeChat would not take the article, or its file cannot be read as one."""
 
 
 class PlanError(InputError):

@@ -18,5 +18,5 @@ class EventKind(StrEnum):
     OPERATOR_ACTION = "operator.action"  #: a person's command, whatever it moved
     GATE_CLOSED = "gate.closed"
     GATE_OPENED = "gate.opened"
-    POLL_UNANSWERED = "poll.unanswered"  #: mass/get was asked about a job and told nothing of it
+    POLL_UNANSWERED = "poll.unanswered"  #: mass/get was asked about a job and did not answer
     TOKEN_DRIFT = "token.drift"  # noqa: S105 - another program replaced the access_token

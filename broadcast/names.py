@@ -17,6 +17,8 @@ REFRESH_TOKEN: Final = "broadcast.refresh_token"  # noqa: S105 - a task's name
 SWEEP: Final = "broadcast.sweep"
 LAUNCH_DUE: Final = "broadcast.launch_due"
 POLL_RESULTS: Final = "broadcast.poll_results"
+READ_DRAFTS: Final = "broadcast.read_drafts"
+HANDLE_PUSHES: Final = "broadcast.handle_pushes"
 
 QUEUE: Final = "broadcast"
 #: Reserved: by this name other programs will hand a broadcast over, as a task and as its queue.

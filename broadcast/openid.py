@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterable, Iterator
 
 LENGTH = 28
 PACKED_LENGTH = 21
@@ -15,7 +16,7 @@ PATTERN = re.compile(rb"[A-Za-z0-9_-]{28}\Z")
 
 
 def is_openid(value: bytes) -> bool:
-    """Tell whether *value* has the form of an OpenID."""
+    """Return whether *value* has the form of an OpenID."""
     return PATTERN.match(value) is not None
 
 
@@ -27,3 +28,21 @@ def pack(openids: bytes) -> bytes:
 def unpack(packed: bytes) -> bytes:
     """Return the OpenIDs of *packed*, one behind the other without separators."""
     return base64.urlsafe_b64encode(packed)
+
+
+def each(openids: bytes) -> Iterator[bytes]:
+    """Yield the OpenIDs that stand one behind the other."""
+    for start in range(0, len(openids), LENGTH):
+        yield openids[start : start + LENGTH]
+
+
+def each_of(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Yield the OpenIDs of packed pieces."""
+    for packed in pieces:
+        for one in each(unpack(packed)):
+            yield one.decode("ascii")
+
+
+def with_end(openids: bytes, end: bytes) -> bytes:
+    """Return OpenIDs that stand one behind the other, each with *end* behind it."""
+    return b"".join([one + end for one in each(openids)])

@@ -1,15 +1,17 @@
-"""What is told of a broadcast, whoever tells it: the command line in words, or JSON."""
+"""What is reported of a broadcast, by the command line in words or as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
 from broadcast.call.retry import RetryVerdict
+from broadcast.drafts.mark import Marks
+from broadcast.finish import Delivered, FinishEvent
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import GateKind
 from broadcast.gates.late import First
@@ -43,11 +45,30 @@ class BatchLine:
     msg_id: int | None
     attempts: int
     not_before: datetime | None
+    #: What mass/get said of its job last, and what WeChat pushed of its end; None: nothing.
+    msg_status: str | None = None
+    finish: FinishEvent | None = None
+
+    @property
+    def is_unverified(self) -> bool:
+        """Whether an operator alone names its job, and WeChat said nothing of that job yet."""
+        named = self.reason is Reason.SAID_SENT and self.msg_id is not None
+        return named and self.msg_status is None and self.finish is None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it counts as accepted."""
+        return self.state in {BatchState.ACCEPTED, BatchState.FINISHED}
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether it counts as accepted, and nobody knows as which job."""
+        return self.is_taken and self.msg_id is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
-    """A call that was not the batch's last: why it had to be asked again."""
+    """A call that was not the batch's last: why the batch had to be called again."""
 
     n: int
     number: int
@@ -68,12 +89,27 @@ class LaneView:
     @property
     def stands_still(self) -> bool:
         """Whether nothing is sent to OpenIDs before a person opens a gate of the account."""
-        to_openids = [gate for gate in self.gates if gate.concerns(SendPath.MASS_SEND)]
-        return any(gate.opens_at() is None for gate in to_openids)
+        return self.stands_still_for(SendPath.MASS_SEND)
+
+    def stands_still_for(self, path: SendPath) -> bool:
+        """Return whether nothing is sent by *path* before a person opens a gate of the account."""
+        return any(gate.opens_at() is None for gate in self.gates if gate.concerns(path))
 
     def gate(self, *kinds: GateKind) -> Gate | None:
         """Return the first closed gate of the account or its paths of one of these kinds."""
         return next((gate for gate in self.gates if gate.kind in kinds), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftView:
+    """The draft that a broadcast sends: what was to go out, and what it said when last seen."""
+
+    media_id: str
+    #: None: it was never read, so nothing is compared.
+    approved: Marks | None
+    #: None: it is gone, or could not be read.
+    seen: Marks | None
+    looked_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +121,8 @@ class InFlight:
     n: int
     size: int | None
     since: datetime
-    #: Whether its driver still holds the lane. One who lost it may be gone for good, or may bring
-    #: the reply late; until somebody takes the lane over nobody asks WeChat what became of it.
+    #: Whether its driver still holds the lane. A driver that lost it may be dead, or may bring
+    #: the reply late; WeChat is not asked about it before another driver takes the lane over.
     driven: bool
 
 
@@ -122,6 +158,7 @@ class Did(StrEnum):
     RESOLVE = "resolve"
     HALT = "halt"
     UNHALT = "unhalt"
+    RECALL = "recall"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,11 +171,17 @@ class OperatorAction:
     why: str | None
     #: Of a halt and its end: which account.
     account: str | None = None
-    #: Of a resolve: which batch, and as which job it was sent; None: not sent.
+    #: Of a resolve: which batch, whether it was sent, and as which job; None: nobody knows.
     batch: int | None = None
+    sent: bool | None = None
     msg_id: int | None = None
     #: Of a retry: how many refused batches are called again.
     batches: int | None = None
+    #: Of a recall: which article, None for all; and through which broadcast, None for this one.
+    article: int | None = None
+    through: str | None = None
+    #: Of a recall: whether WeChat may have carried it out, and its reply is not known.
+    maybe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +214,7 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driven:
-    """Whether somebody drives the broadcast, and what the account's lane does first."""
+    """Whether a worker drives the broadcast, and what the account's lane does first."""
 
     #: When it last moved from one state to another.
     moved_at: datetime
@@ -181,7 +224,7 @@ class Driven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A broadcast as it stands. ``state`` is derived from phase, result and gates."""
+    """A broadcast and its state. ``state`` is derived from phase, result and gates."""
 
     id: str
     account: str
@@ -199,18 +242,26 @@ class Report:
     msgtype: str
     #: Canonical JSON of WeChat's own content object.
     content: str
+    #: What its media are called, in order: names of files, else media_ids. Empty where no name is
+    #: known.
+    files: Sequence[str] = ()
     #: ``openids``, ``followers``, ``tag`` or ``everyone``.
     audience_kind: str = "openids"
+    #: The rest of whom it goes to, and who of them is not meant; as they are stored.
+    audience_spec: str = "{}"
+    selection: str | None = None
     path: SendPath = SendPath.MASS_SEND
-    #: By the words of ``--json``; ``planned`` is None where only the plan can tell.
+    #: By the words of ``--json``; ``planned`` is None where only the plan shows it.
     audience: dict[str, int | None]
-    #: By set; None for good where the list is WeChat's.
+    #: By set; always None where the list is WeChat's.
     recipients: dict[str, int | None]
     batches: dict[str, int]
     batch_list: Sequence[BatchLine]
     calls: int
     #: Accepted batches whose end WeChat will still be asked for.
     results_due: int
+    #: WeChat's own counts, as far as it pushed any.
+    delivered: Delivered = field(default_factory=Delivered)
     lane: LaneView
     created_at: datetime
     created_by: str = ""
@@ -225,12 +276,22 @@ class Report:
     finished_at: datetime | None
     #: What people did; only in a report of one broadcast.
     operator_actions: OperatorActions | None = None
-    #: Whether somebody drives it; only in a report of one broadcast.
+    #: Of a broadcast of articles; only in a report of one broadcast.
+    draft: DraftView | None = None
+    #: Whether a worker drives it; only in a report of one broadcast.
     driven: Driven | None = None
     #: What its first call, if it is still to come, is held against; only in a report of one.
     first_call: First | None = None
     #: The database's moment.
     now: datetime
+
+    @property
+    def failed_uncalled(self) -> Reason | None:
+        """Why nothing of a failed broadcast was called; None where something was."""
+        total, cancelled = self.batches["total"], self.batches["cancelled"]
+        if self.state is not BroadcastState.FAILED or total != cancelled:
+            return None
+        return Reason.TOO_FEW if total else Reason.NOBODY_LEFT
 
     def gate(self, *kinds: GateKind) -> Gate | None:
         """Return the first closed gate of the broadcast itself of one of these kinds."""

@@ -47,7 +47,9 @@ VAR = ROOT / "var"
 #: The folder of `broadcast up`, and where it leaves the URL of its embedded Valkey.
 UP = VAR / "up"
 UP_REDIS = UP / "redis.url"
-#: Where Redis is looked for when nobody said where it is.
+#: Where `broadcast up --simulator` leaves the simulator's account, for where none is set.
+UP_ACCOUNTS = UP / "simulator.toml"
+#: Where Redis is looked for when no setting says where it is.
 USUAL_REDIS = "redis://localhost:6379/0"
 
 DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
@@ -79,7 +81,6 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         case_sensitive=False,
-        env_ignore_empty=True,
     )
 
     appid: str | None = Field(None, validation_alias=_env("WECHAT_APPID"))
@@ -94,6 +95,23 @@ class Settings(BaseSettings):
         accounts.CALLS_PER_MINUTE, validation_alias=_env("WECHAT_CALLS_PER_MINUTE")
     )
     shared_quota: bool = Field(default=True, validation_alias=_env("WECHAT_SHARED_QUOTA"))
+    preview_groups: str | None = Field(None, validation_alias=_env("WECHAT_PREVIEW_GROUPS"))
+    #: Of the callback server; the account checks them.
+    callback_token: SecretStr | None = Field(None, validation_alias=_env("WECHAT_CALLBACK_TOKEN"))
+    callback_token_file: Path | None = Field(
+        None, validation_alias=_env("WECHAT_CALLBACK_TOKEN_FILE")
+    )
+    encoding_aes_key: SecretStr | None = Field(
+        None, validation_alias=_env("WECHAT_ENCODING_AES_KEY")
+    )
+    encoding_aes_key_file: Path | None = Field(
+        None, validation_alias=_env("WECHAT_ENCODING_AES_KEY_FILE")
+    )
+    unsubscribe_words: str | None = Field(None, validation_alias=_env("WECHAT_UNSUBSCRIBE_WORDS"))
+    resubscribe_words: str | None = Field(None, validation_alias=_env("WECHAT_RESUBSCRIBE_WORDS"))
+    unsubscribe_reply: str | None = Field(None, validation_alias=_env("WECHAT_UNSUBSCRIBE_REPLY"))
+    resubscribe_reply: str | None = Field(None, validation_alias=_env("WECHAT_RESUBSCRIBE_REPLY"))
+    replies: str | None = Field(None, validation_alias=_env("WECHAT_REPLIES"))
     #: Read where a process begins, since texts are needed before settings; here it is checked.
     lang: Literal["zh", "en"] | None = Field(None, validation_alias=_env("BROADCAST_LANG"))
     accounts_file: Path | None = Field(None, validation_alias=_env("BROADCAST_ACCOUNTS_FILE"))
@@ -131,6 +149,10 @@ class Settings(BaseSettings):
     late_by: Annotated[timedelta, BeforeValidator(parse_late_by)] = Field(
         LATE_BY, validation_alias=_env("BROADCAST_LATE_BY")
     )
+    #: 0: a draft goes out as WeChat has it by then, and nobody looks whether it was edited.
+    watch_drafts: Annotated[int, Field(ge=0, le=1)] = Field(
+        1, validation_alias=_env("BROADCAST_WATCH_DRAFTS")
+    )
     #: Most tasks at once in one worker process; each lane that is sending takes one.
     concurrency: Annotated[int, Field(ge=1, le=512)] = Field(
         64, validation_alias=_env("BROADCAST_CONCURRENCY")
@@ -145,7 +167,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read ``.env`` for what the environment does not name; empty there is unset, too."""
+        """Read ``.env`` for what the environment does not name."""
         del settings_cls, file_secret_settings
         assert isinstance(dotenv_settings, DotEnvSettingsSource)
         named = {name.lower() for name in os.environ}
@@ -198,6 +220,7 @@ class Settings(BaseSettings):
     def load(cls) -> Self:
         """Read the environment and ``.env``; raise :class:`SettingsError` naming a wrong value."""
         try:
+            _refuse_empty()
             return cls()
         except ValidationError as error:
             problem = _torn_login(error) or _named(error)
@@ -217,34 +240,36 @@ class Settings(BaseSettings):
         """The broker's URL with its password, for Celery alone."""
         return url_options.for_celery((self.broker_url or self.redis_url).get_secret_value())
 
+    @property
+    def result_backend(self) -> str:
+        """Where Celery leaves the id of a broadcast that another program asked for."""
+        return url_options.for_celery(self.redis_url.get_secret_value())
+
     def rules(self) -> Rules:
         """Return what follows from a call, as far as it is set; an account has its own quota."""
         breaker = CircuitBreaker(refusals=self.pause_after_refusals, doubts=self.pause_after_doubts)
         waits = Waits(self.wait_scale)
-        return Rules(waits=waits, split_depth=self.split_depth, breaker=breaker)
+        return Rules(
+            waits=waits, split_depth=self.split_depth, breaker=breaker,
+            watch_drafts=bool(self.watch_drafts),
+        )  # fmt: skip
 
     def accounts(self) -> dict[str, Account]:
         """Return the accounts by name; raise :class:`SettingsError` on a wrong file or secret."""
         if self.accounts_file is not None:
             return accounts.from_file(self.accounts_file)
         if self.appid is None and self.appsecret is None and self.appsecret_file is None:
-            return {}
-        return {
-            accounts.DEFAULT: accounts.make(
-                accounts.DEFAULT,
-                appid=self.appid,
-                appsecret=self.appsecret,
-                appsecret_file=self.appsecret_file,
-                account_kind=self.account_kind,
-                api_base=self.api_base,
-                token_mode=self.token_mode,
-                calls_per_minute=self.calls_per_minute,
-                shared_quota=self.shared_quota,
-            )
+            return accounts.from_file(UP_ACCOUNTS) if UP_ACCOUNTS.is_file() else {}
+        # The field of a variable WECHAT_… is the account's key of the same name.
+        given = {
+            name: getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if _alias(field).startswith(_OF_ACCOUNT)
         }
+        return {accounts.DEFAULT: accounts.make(accounts.DEFAULT, **given)}
 
     def left_out(self) -> Message | None:
-        """Tell of the account of the variables where the accounts file does not have it.
+        """Return a warning if the accounts file lacks the account of the variables.
 
         Raises SettingsError on a wrong file.
         """
@@ -267,6 +292,19 @@ def variables() -> set[str]:
     return {_alias(field) for field in Settings.model_fields.values()}
 
 
+def _refuse_empty() -> None:
+    """Raise SettingsError for a variable that is set to nothing.
+
+    A script that lost a value must not send with another one: that of ``.env``, or a default.
+    """
+    # An empty one of the environment hides that of `.env`.
+    given = {**dotenv_values(".env"), **os.environ}
+    known = variables()
+    for name, value in given.items():
+        if name.upper() in known and value is not None and not value.strip():
+            raise SettingsError("error.settings.empty", name=name)
+
+
 def misspelt() -> dict[str, str]:
     """Return the variables that look like a setting and are none, each with the one it is near.
 
@@ -283,9 +321,12 @@ def misspelt() -> dict[str, str]:
 #: How alike two names are, from 0 to 1, before one is taken for the other: WECHAT_TOKEN, which
 #: many programs have, is no WECHAT_TOKEN_MODE.
 _NEAR = 0.85
-_OURS = ("BROADCAST_", "WECHAT_")
+_OF_ACCOUNT: Final = "WECHAT_"
+_OURS = ("BROADCAST_", _OF_ACCOUNT)
+#: Set by the demo for its command: the database is gone with it, so no later command can look.
+DEMO: Final = "BROADCAST_DEMO"
 #: Read elsewhere, before there are settings or beside them.
-_NOT_SETTINGS = frozenset({"BROADCAST_DEBUG", "BROADCAST_CRASH_AT"})
+_NOT_SETTINGS = frozenset({"BROADCAST_DEBUG", "BROADCAST_CRASH_AT", DEMO})
 
 
 def _alias(field: FieldInfo) -> str:
@@ -341,7 +382,7 @@ def _torn_login(error: ValidationError) -> SettingsError | None:
 
 
 def _named(error: ValidationError) -> SettingsError:
-    """Tell the first wrong value by the name that the person wrote."""
+    """Report the first wrong value by the name that the person wrote."""
     first = error.errors(include_url=False, include_input=False)[0]
     name = str(first["loc"][0]).upper()
     if (kind := first["type"]) in {_OPTION, _AMQP_OPTION}:

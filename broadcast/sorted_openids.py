@@ -12,7 +12,9 @@ from broadcast import openid
 
 IDs: TypeAlias = npt.NDArray[np.bytes_]
 Hits: TypeAlias = npt.NDArray[np.bool_]
+Places: TypeAlias = npt.NDArray[np.int64]
 _ID = np.dtype(f"S{openid.LENGTH}")
+_KEY = np.dtype(">u8")
 
 
 def unpacked(packed: bytes) -> IDs:
@@ -26,11 +28,47 @@ def packed(ids: IDs) -> bytes:
 
 
 def are_in(ids: IDs, others: IDs) -> Hits:
-    """Tell of each of *ids* whether it is in *others*; both are sorted."""
+    """Return for each of *ids* whether it is in *others*; both are sorted."""
     if not len(others):
         return np.zeros(len(ids), bool)
     at = np.minimum(np.searchsorted(others, ids), len(others) - 1)
     return np.asarray(others[at] == ids, bool)
+
+
+def firsts(ids: IDs) -> Hits:
+    """Return for each of the sorted *ids* whether it is the first of its kind."""
+    found = np.ones(len(ids), np.bool_)
+    found[1:] = ids[1:] != ids[:-1]
+    return found
+
+
+def order(ids: IDs) -> Places:
+    """Return the order that sorts *ids*, equal ones in the order in which they stand.
+
+    Comparing numbers is ten times faster than comparing texts: the eight bytes behind what all
+    OpenIDs of an account have in common are a number that distinguishes nearly all of them. Only
+    where it does not are the texts themselves compared.
+    """
+    if len(ids) < 2:  # noqa: PLR2004 - nothing to sort
+        return np.arange(len(ids))
+    keys = _keys(ids.view(np.uint8).reshape(-1, openid.LENGTH))
+    ordered = keys.argsort()
+    tied = keys[ordered]
+    same = tied[1:] == tied[:-1]
+    if same.any():
+        places = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        among = np.sort(ordered[places])
+        ordered[places] = among[ids[among].argsort(kind="stable")]
+    return ordered
+
+
+def _keys(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """Return a number for each row that grows as its text does."""
+    start, last = 0, openid.LENGTH - _KEY.itemsize
+    while start < last and (rows[:, start] == rows[0, start]).all():
+        start += 1
+    part = np.ascontiguousarray(rows[:, start : start + _KEY.itemsize])
+    return part.view(_KEY).ravel().astype(np.uint64)
 
 
 class Stream:
@@ -42,7 +80,7 @@ class Stream:
         self._held = np.empty(0, _ID)
 
     def hits(self, ids: IDs) -> Hits:
-        """Tell of each of *ids* whether it is in the list; a look goes on where the last ended."""
+        """Return for each of *ids* whether it is in the list; continue after the last call."""
         found = np.zeros(len(ids), bool)
         while True:
             upto = int(np.searchsorted(self._held, ids[-1], "right"))

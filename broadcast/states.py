@@ -15,7 +15,7 @@ from broadcast.errors import IllegalMoveError
 
 
 class BatchState(StrEnum):
-    """Where one batch (one call) stands."""
+    """The state of one batch (one call)."""
 
     PLANNED = "planned"  #: never called, or every call definitely did not run
     CALLING = "calling"  #: claimed; without a recorded outcome it is unknown, not "not called"
@@ -50,8 +50,8 @@ class BroadcastState(StrEnum):
     HELD = "held"  #: a person must act: the plan does not fit, or batches are in doubt
     COMPLETED = "completed"  #: every batch accepted
     PARTIAL = "partial"  #: at rest, some accepted, some not
-    FAILED = "failed"  #: at rest, none accepted
-    CANCELLED = "cancelled"  #: a person cancelled it; the sets tell what was taken before
+    FAILED = "failed"  #: at rest, none accepted, or nobody was left to send to
+    CANCELLED = "cancelled"  #: an operator cancelled it; the sets show what was taken before
 
 
 B = BatchState
@@ -64,7 +64,7 @@ SHOWN_AT_REST = SHOWN_DONE | {S.HELD, S.PAUSED, S.AWAITING_APPROVAL}
 
 BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
     # After a person's "not sent" and `retry`, a late acceptance of an earlier attempt still counts.
-    # Cancelled after those, it goes back to refused: only the word says that it was not sent.
+    # Cancelled after those, it goes back to refused: only the verdict says that it was not sent.
     B.PLANNED: frozenset({
         B.CALLING, B.CANCELLED, B.REFUSED, B.IN_DOUBT, B.ACCEPTED, B.UNKNOWN,
     }),

@@ -12,7 +12,7 @@ _AUTHORITY = re.compile(r"[^/?#]*")
 
 
 def torn(url: str) -> bool:
-    """Tell whether an ``@`` of *url* may belong to a password that is not escaped.
+    """Return whether an ``@`` of *url* may belong to a password that is not escaped.
 
     It may where there are two, or where one stands behind the host. Where nothing stands before
     the path (``sqlite:///…``, ``unix:///…``), nothing is a password, and a folder may have an
@@ -27,5 +27,5 @@ def torn(url: str) -> bool:
 
 
 def any_torn(urls: str) -> bool:
-    """Tell the same of a broker's URLs: Celery takes several, with ``;`` between them."""
+    """Return the same for a broker's URLs: Celery takes several, with ``;`` between them."""
     return any(map(torn, urls.split(";")))

@@ -2,7 +2,7 @@
 
 Our own client (redis-py) and Celery's transport (kombu) read the same Redis URL and differ: kombu
 ends with a TypeError at ``socket_timeout``, redis-py at ``heartbeat``, and ``ssl_min_version`` is a
-number to the one and a text to the other. What only one of them takes would be told too late, when
+number to the one and a text to the other. What only one of them takes would fail too late, when
 the broadcast is stored and no worker can start. RabbitMQ's URL is read by kombu alone, which ends
 with a TypeError there, too, at all but a few.
 """
@@ -70,7 +70,7 @@ def refused(url: str) -> list[str]:
     """Return the names of the options of *url* that may not be there, sorted; never a value.
 
     Raises:
-        ValueError: an option's name may be a piece of a password, so that it cannot be told.
+        ValueError: an option's name may be a piece of a password, so it cannot be reported.
     """
     parts = urlsplit(url)
     options = parse_qsl(parts.query, keep_blank_values=True)

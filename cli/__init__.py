@@ -1,1 +1,1 @@
-"""The command line: each command parses, calls a use-case, and tells a person what came of it."""
+"""The command line: each command parses, calls a use-case, and reports what came of it."""

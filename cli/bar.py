@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from broadcast.message import Message
 from broadcast.reports import Report
-from cli.terminal import Terminal, clean
+from cli.terminal import Terminal, fitted
 from presentation import words
+from presentation.texts import Texts
+
+
+class _Clock(ProgressColumn):
+    """How long it has taken so far: what is waited for may come after the bar is full."""
+
+    def render(self, task: Task) -> Text:
+        """Return hours, minutes and seconds."""
+        elapsed = timedelta(seconds=int(task.elapsed or 0))
+        return Text(str(elapsed), style="progress.elapsed")
 
 
 class Bar:
@@ -23,9 +36,10 @@ class Bar:
         """Prepare; ``with`` shows it."""
         self._texts = terminal.texts
         self._bar = RichProgress(
-            TextColumn("{task.description}"), BarColumn(),
-            TextColumn("{task.fields[figures]}"), TimeElapsedColumn(),
-            console=Console(stderr=True), transient=True,
+            TextColumn("{task.description}"),
+            BarColumn(complete_style="green", finished_style="green", pulse_style="yellow"),
+            TextColumn("{task.fields[figures]}"), _Clock(),
+            console=Console(stderr=True, highlight=False), transient=True,
         )  # fmt: skip
         self._task = self._bar.add_task("", total=None, figures="")
 
@@ -73,7 +87,13 @@ class Bar:
 
     def tell(self, message: Message) -> None:
         """Print a line above the bar."""
-        self._bar.console.print(escape(clean(self._texts(message))))
+        print_above(self._bar, message, self._texts)
+
+
+def print_above(bar: RichProgress, message: Message, texts: Texts) -> None:
+    """Print a line by the bar's own console, which has standard error meanwhile."""
+    line = Text.from_ansi(fitted(texts(message), message, sys.stderr))
+    bar.console.print(line, soft_wrap=True)
 
 
 def leave_the_bar() -> None:

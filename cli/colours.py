@@ -16,6 +16,7 @@ import typer
 from broadcast.message import Message
 from broadcast.states import BroadcastState
 from cli.group import COMMANDS
+from presentation.headline import StateNow
 
 S = BroadcastState
 
@@ -32,17 +33,26 @@ _OF_TEXT: Final = (
     ("blocker.held", "red"),
     ("blocker.stopped", "red"),
     ("blocker.", "yellow"),
-    ("next_step.in_doubt", "red"),
+    ("next_step.doubt", "red"),
     ("report.troubled", "red"),
     ("report.times", "bright_black"),
-    ("report.created_by", "bright_black"),
     ("operator_action.", "bright_black"),
 )
-#: A command of ours with its ids, options and what stands in capitals for a value.
-_COMMAND: Final = re.compile(
+#: Of these texts the mark at the beginning alone is coloured.
+_MARKED: Final = {"check.good": "green", "check.warning": "yellow", "check.failed": "red"}
+#: What an option takes in a sentence: what stands in capitals, a number, KIND:VALUE.
+VALUE: Final = r"(?:[A-Z][A-Z_]*\b|\d+\b|[a-z]+:[A-Za-z0-9-]+)"
+#: A command of ours with its ids and options.
+COMMAND: Final = re.compile(
     rf"\bbroadcast (?:{'|'.join(COMMANDS)})\b"
-    r"(?: (?:\d{8}-[a-z0-9]+|@last|[A-Z][A-Z_]*\b|--[a-z-]+(?: [A-Z][A-Z_]*\b| \d+\b)?))*"
+    r"(?: (?:\d{8}-[a-z0-9]+|@last|[A-Z][A-Z_]*\b|--account [A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
+    rf"|--[a-z-]+(?: {VALUE})?))*"
 )
+
+
+#: A command on a line of its own, as far as a shell reads it.
+_OWN_LINE: Final = r"(?<=    )broadcast (?:.*\\\n)*.*"
+_SHOWN: Final = re.compile(rf"{_OWN_LINE}|{COMMAND.pattern}")
 
 
 def are_shown(stream: TextIO | None) -> bool:
@@ -53,20 +63,27 @@ def are_shown(stream: TextIO | None) -> bool:
 
 def painted(text: str, what: object) -> str:
     """Return the words of *what* with the colour of its meaning, and its commands in cyan."""
-    colour = _of(what)
-    painted_text, at = [], 0
-    for command in _COMMAND.finditer(text):
+    colour, painted_text, at = _of(what), list[str](), 0
+    if isinstance(what, Message) and what.id in _MARKED:
+        at = text.index(text.strip()[0]) + 1
+        painted_text += [_styled(text[:at], _MARKED[what.id])]
+    for command in _SHOWN.finditer(text):
         painted_text += [_styled(text[at : command.start()], colour), _styled(command[0], "cyan")]
         at = command.end()
     return "".join([*painted_text, _styled(text[at:], colour)])
 
 
+def of_state(state: BroadcastState) -> str:
+    """Return the colour of a state; one that may still go on is yellow."""
+    return _OF_STATE.get(state, "yellow")
+
+
 def _of(what: object) -> str | None:
     if not isinstance(what, Message):
         return None
-    if what.id == "report.state":
-        state = what.facts.get("state")
-        return _OF_STATE.get(state, "yellow") if isinstance(state, BroadcastState) else None
+    now = what.facts.get("state")
+    if isinstance(now, StateNow):
+        return of_state(now.state)
     return next((colour for start, colour in _OF_TEXT if what.id.startswith(start)), None)
 
 

@@ -19,7 +19,8 @@ from broadcast import day
 from broadcast.errors import BroadcastError, DatabaseAwayError
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
-from broadcast.gates.kinds import Cause
+from broadcast.gates.gate import GateScope
+from broadcast.gates.kinds import Cause, GateKind
 from broadcast.message import Message
 from broadcast.reasons import Reason
 from broadcast.reports import Report
@@ -38,7 +39,7 @@ DATABASE_PATIENCE_S = 60
 #: Without progress this long, the parts on the way are looked at.
 STALLED_S = 5
 
-#: Tells what is wrong with Redis, if anything is.
+#: Returns what is wrong with Redis, if anything is.
 RedisProblem: TypeAlias = Callable[[], BroadcastError | None]
 
 
@@ -116,10 +117,16 @@ _OTHER_DAY = frozenset({Reason.QUOTA_TODAY, Reason.SPREAD_OVER_DAYS})
 def _rests(report: Report, until: Until) -> bool:
     if report.state not in SHOWN_AT_REST:
         return False
-    if report.state is BroadcastState.COMPLETED and until is Until.FINISHED:
+    if until is Until.ACCEPTED or report.results_due == 0:
         # A batch that WeChat gave no msg_id, or was asked about for 48 h, is never reported.
-        return report.results_due == 0
-    return True
+        return True
+    # Of an account that WeChat refuses no result is asked for before a person acts.
+    return report.state is not BroadcastState.COMPLETED and _is_refused(report)
+
+
+def _is_refused(report: Report) -> bool:
+    gates = report.lane.gates
+    return any(one.kind is GateKind.STOP and one.scope is GateScope.ACCOUNT for one in gates)
 
 
 def _whole(engine: Engine, report: Report) -> Report:
@@ -198,6 +205,13 @@ class _Watch:
             at = Moment(report.scheduled_at, report.now)
             self._once("scheduled", Message("following.scheduled", at=at))
             return
+        if report.state in SHOWN_AT_REST and report.results_due:
+            total = report.batches["accepted"]
+            done = max(0, total - report.results_due)
+            self._once(
+                f"reports {done}", Message("following.awaits_reports", done=done, total=total)
+            )
+            return
         # Not by the look around: what keeps it from being launched may be in the way of that too.
         self._say([one for one in blockers.of(report) if one.cause is Cause.OVERDUE], report)
         if now - self._moved_at > STALLED_S and now - self._looked_at > STALLED_S:
@@ -216,7 +230,7 @@ class _Watch:
 
     def _say(self, each: Iterable[Blocker], report: Report) -> None:
         for one in each:
-            # A moment that has passed is told anew: the next one lies farther off each time.
+            # A moment that has passed is said anew: the next one lies farther off each time.
             what = f"{one.cause} {one.batch} {one.until} {','.join(one.broadcasts)}"
             self._once(what, in_words(one, report))
 

@@ -14,45 +14,68 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from broadcast.errors import InputError
-from cli.separate import refuse_options
+from cli.separate import fill_in, refuse_options
 
 #: By subject, in the order of the help: in which module each command is. A module has a Typer
 #: ``app`` with its commands.
 SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
-    "send": {"send": "sending"},
+    "send": {"send": "sending", "preview": "previewing"},
     "look": {
         "status": "looking",
         "watch": "looking",
         "list": "looking",
         "recipients": "recipients",
+        "follower": "followers",
         "audit": "checking",
-        "explain": "checking",
+        "reconcile": "reconciling",
+        "explain": "explaining",
     },
     "stop_and_go": {
         "pause": "stopping",
         "resume": "stopping",
         "cancel": "stopping",
+        "recall": "recalling",
         "retry": "settling",
         "resolve": "settling",
         "halt": "halting",
         "unhalt": "halting",
     },
-    "account": {"accounts": "accounts", "quota": "accounts", "token": "accounts"},
+    "account": {
+        "accounts": "accounts",
+        "quota": "quotas",
+        "speed": "speeding",
+        "tags": "tagging",
+        "token": "accounts",
+        "draft": "drafting",
+        "media": "media",
+        "followers": "followers",
+        "suppress": "suppressing",
+    },
+    "programs": {"dead": "dead"},
     "machine": {
         "up": "machine",
+        "callback": "serving",
         "demo": "machine",
         "simulator": "machine",
         "db": "machine",
         "help": "helping",
+        "completion": "helping",
     },
 }
 COMMANDS: Final[Mapping[str, str]] = {
     name: module for subject in SUBJECTS.values() for name, module in subject.items()
 }
 #: Commands that change nothing: who reads them may leave early.
-ONLY_SHOW: Final = frozenset(
-    {"status", "watch", "list", "recipients", "accounts", "quota", "explain", "audit", "help"}
-)
+ONLY_SHOW: Final = frozenset({
+    "status", "watch", "list", "recipients", "follower", "accounts", "quota", "explain",
+    "audit", "help", "completion",
+})  # fmt: skip
+
+
+def help_id(name: str) -> str:
+    """Return the id of a command's help, without importing the command."""
+    # Of help itself there is the option as well.
+    return "help.of_help" if name == "help" else f"help.{name}"
 
 
 class _Ours:
@@ -60,12 +83,20 @@ class _Ours:
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's own
         refuse_options(self, ctx, args)
-        return super().parse_args(ctx, args)  # type: ignore[misc]
+        return super().parse_args(ctx, fill_in(self, ctx, args))  # type: ignore[misc]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - Typer's own
         from cli.helping import print_help  # noqa: PLC0415 - rich is for help and terminals
 
         print_help(cast("Any", self), ctx)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
+        """Return the commands and options that begin so, with their help in words."""
+        from cli.completing import Candidate  # noqa: PLC0415 - for who presses Tab alone
+
+        texts = ctx.find_root().obj.terminal.texts
+        found = super().shell_complete(ctx, incomplete)  # type: ignore[misc]
+        return [Candidate(one.value, one.help and texts(one.help)) for one in found]
 
     def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
         option = super().get_help_option(ctx)  # type: ignore[misc]
@@ -83,7 +114,7 @@ class Command(_Ours, TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
         """Refuse what no argument takes."""
         rest = super().parse_args(ctx, args)
-        if ctx.args:
+        if ctx.args and not ctx.resilient_parsing:
             raise InputError("error.usage.extra", extra=" ".join(ctx.args), help=help_at(ctx))
         return rest
 
@@ -104,6 +135,16 @@ class LazyGroup(Group):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
         """Return the names in the order of the help."""
         return list(COMMANDS)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
+        """Return what begins so, and import nothing for it."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from cli.completing import Candidate  # noqa: PLC0415 - as above
+
+        texts = ctx.obj.terminal.texts
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        return [Candidate(name, texts(help_id(name))) for name in names]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
         """Import and return a command, or None if there is none of this name."""

@@ -6,6 +6,7 @@ at.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -15,8 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cli import exits
-from cli.examples import EXAMPLES
+from cli import examples, exits
 from cli.group import SUBJECTS, LazyGroup
 from presentation.texts import Texts
 
@@ -24,10 +24,25 @@ INDENT = 2
 
 
 def print_help(command: Any, context: Any) -> None:  # noqa: ANN401 - Typer keeps its classes private
-    """Print usage, purpose, arguments, options and commands."""
+    """Print usage, purpose, arguments, options and commands.
+
+    Raises BrokenPipeError when nobody reads on, and OutOfReachError where it cannot be written.
+    """
+    # In memory: the terminal alone writes, and says so where standard output is full.
+    drawn = io.StringIO()
+    is_terminal = Console(file=sys.stdout).is_terminal
+    console = Console(file=drawn, highlight=False, force_terminal=is_terminal)
+    _draw(console, command, context)
+    context.obj.terminal.show_page(drawn.getvalue())
+
+
+def _draw(console: Console, command: Any, context: Any) -> None:  # noqa: ANN401
     texts: Texts = context.obj.terminal.texts
-    console = Console(file=sys.stdout, highlight=False)
-    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    pieces = [
+        texts(_PIECES[one]) if one in _PIECES else one
+        for one in command.collect_usage_pieces(context)
+    ]
+    usage = " ".join([context.command_path, *pieces])
     console.print(Text(texts("help.usage", usage=usage)), soft_wrap=True)
     console.print()
     console.print(Padding(Text(_words(command, texts)), (0, INDENT)))
@@ -41,7 +56,16 @@ def print_help(command: Any, context: Any) -> None:  # noqa: ANN401 - Typer keep
         _section(console, texts(title), _named(command, context, names=names, texts=texts))
     if isinstance(command, LazyGroup):
         _section(console, texts("help.exits"), _exits(texts))
-    _examples(console, texts, EXAMPLES.get(context.info_name or "", ()))
+    _examples(console, texts, examples.of(_after_program(context.command_path), texts))
+
+
+#: Typer's own words in a usage.
+_PIECES = {"[OPTIONS]": "help.usage.options", "COMMAND [ARGS]...": "help.usage.command"}
+
+
+def _after_program(path: str) -> str:
+    """Return the words of a command's path behind the program's own name."""
+    return path.partition(" ")[2]
 
 
 def _words(helped: Any, texts: Texts) -> str:  # noqa: ANN401

@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
+import os
+from datetime import timedelta
+
 from sqlalchemy import Engine
 
+from broadcast.call.retry import RetryVerdict
+from broadcast.call.waits import Waits
+from broadcast.overlap import Newer
+from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.reports import SKIPS, Report
+from broadcast.settings import DEMO
 from broadcast.states import BatchState
-from models.ledger.reading import history, possibly_sent, recipients, reports, retry_verdicts
+from models.ledger.reading import (
+    history,
+    ids,
+    jobs,
+    possibly_sent,
+    recipients,
+    reports,
+    retry_verdicts,
+)
+from presentation import resend
 from presentation.blockers import Lanes
 from presentation.next_steps import Circumstances, Doubt
 
 
-def circumstances(engine: Engine, report: Report) -> Circumstances:
+def circumstances(engine: Engine, report: Report, *, waits: Waits) -> Circumstances:
     """Return what is known of a broadcast beside its *report*, which has its batches.
 
     Raises DatabaseAwayError.
     """
-    refused = report.batches["refused"]
+    left = retry_verdicts.look(engine, report.id) if report.batches["refused"] else ()
+    again = [n for one in left if one.verdict is RetryVerdict.AGAIN for n in one.numbers]
+    reasons = {line.reason for line in report.batch_list if line.state is BatchState.REFUSED}
+    denied = Reason.SAID_NOT_SENT in reasons
+    reviewed = bool(STOPPED_JOB & reasons)
+    unnamed = any(line.is_unnamed for line in report.batch_list)
     return Circumstances(
         doubts=_doubts(engine, report),
-        left_over=retry_verdicts.look(engine, report.id) if refused else (),
+        left_over=left,
+        contradicted=jobs.of_called_not_sent(engine, report.account, report.id) if denied else {},
+        unnamed=jobs.of_called_sent(engine, report.account, report.id) if unnamed else {},
+        forgotten=possibly_sent.forgotten_of(engine, report.id, again, waits=waits),
+        named_by_word=possibly_sent.named_by_word(engine, report.id) if reviewed else {},
         conflicts=history.conflicts(engine, report.id),
+        stays=DEMO not in os.environ,
+        newer=_newer(engine, report),
     )
+
+
+def _newer(engine: Engine, report: Report) -> Newer | None:
+    """Return who of the rest got a newer broadcast; None where there is no rest or no newer one."""
+    ended = report.finished_at or report.now
+    numbers = resend.numbers(report) if report.now - ended < _NEWS else []
+    among = ids.newer(engine, report.id) if numbers else ()
+    if not among:
+        return None
+    from models.ledger.reading import newer  # noqa: PLC0415 - numpy, which few commands need
+
+    return newer.newer(engine, report.id, numbers, among=among, to_come=False)
+
+
+#: For how long after its end a broadcast is held against newer ones: each costs a look at its list.
+_NEWS = timedelta(days=7)
 
 
 def _doubts(engine: Engine, report: Report) -> list[Doubt]:
@@ -30,9 +74,11 @@ def _doubts(engine: Engine, report: Report) -> list[Doubt]:
         return []
     named = possibly_sent.named_msg_ids(engine, report.id)
     called = possibly_sent.called_at(engine, report.id)
+    there = jobs.around(engine, report.account, list(called.values()))
     return [
         Doubt(
             n=line.n, size=line.size, msg_ids=named.get(line.n, ()),
+            jobs=[job for job in there if job.can_be(report.id, line.n)],
             first=called[line.n].first if line.n in called else None,
             last=called[line.n].last if line.n in called else None,
         )

@@ -25,6 +25,8 @@ from cli.wiring.run import Run
 from presentation.texts import Texts, choose_language
 
 DEBUG = "BROADCAST_DEBUG"
+#: What the scripts of ``broadcast completion`` set, to the line that a person is typing.
+_COMPLETES = "_BROADCAST_COMPLETE"
 _OBJECTS_BEFORE_COLLECTING = 100_000
 DISTRIBUTION = "wechat-broadcast"
 
@@ -37,19 +39,35 @@ def main() -> None:
     # garbage again and again, and once more at the end, costs it a third of its start.
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTING)
     redaction.install()
+    if _COMPLETES in os.environ:
+        _complete(os.environ[_COMPLETES])
+        return
     status = run(sys.argv[1:])
     gc.freeze()
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read has gone; Python would complain once more at its own end.
+    except OSError as error:
+        # Whoever read has gone, or the disk is full; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            status = status or exits.OUT_OF_REACH
     sys.exit(status)
+
+
+def _complete(line: str) -> None:
+    """Print what may come next on a command line; call no command."""
+    from cli import completing  # noqa: PLC0415 - for who presses Tab alone
+
+    texts = Texts(choose_language(environment.read()))
+    completing.answer(typer.main.get_command(_root()), Run(Terminal(texts)), line)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status (see :mod:`cli.exits`)."""
+    if os.environ.get("COLUMNS") == "0":
+        # Of a terminal that has no size yet: to Rich it would be no room at all.
+        del os.environ["COLUMNS"]
     texts = Texts(choose_language(environment.read()))
     terminal = Terminal(
         texts, json_expected="--json" in arguments,

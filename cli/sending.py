@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from broadcast import plan
+from broadcast.accounts import API_BASE
+from broadcast.call.path import SendPath
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.message import Message
+from broadcast.overlap import Known
+from broadcast.plan.audience import Everyone
 from broadcast.reports import Report
-from broadcast.settings import USUAL_REDIS
+from broadcast.settings import UP_ACCOUNTS, USUAL_REDIS
 from broadcast.states import BroadcastState
-from cli import exits, ledger_facts, showing
-from cli.confirmation import summary
+from cli import content_lines, exits, ledger_facts, showing
+from cli.audience_options import ListFile, Target
+from cli.confirmation import question, summary
 from cli.following import Until
+from cli.narrowing_options import NarrowingOptions
 from cli.wiring.run import Run
 from models.ledger.reading import reports
 from models.ledger.submits import find
+from presentation import overlap
 from presentation.words import Moment
 from producer import audience as audiences
-from producer.audience import Audience
-from producer.audience.source import STDIN
-from producer.submit import (
-    Order,
-    Prepared,
-    Submitted,
-    prepare,
-    refuse_what_does_not_fit,
-    store,
-)
+from producer.asked import Whom
+from producer.order import Order
+from producer.prepare import Prepared, Reader, prepare, upload
+from producer.submit import Submitted, refuse_what_does_not_fit, store
+
+if TYPE_CHECKING:
+    from cli.tag_check import Tags
+    from wechat.api.tags import TagInfo
 
 
 class Ask(Enum):
@@ -48,10 +53,16 @@ class Ask(Enum):
 class Wish:
     """What the command line asks for."""
 
-    source: str
+    target: Target
+    narrowing: NarrowingOptions
+    tags: Tags
     order: Order
     ask: Ask
+    #: Everybody is meant, and that was said in as many words.
+    to_all_is_said: bool = False
     as_json: bool
+    #: What sends the same to the rest of an earlier broadcast.
+    to_the_rest: str | Message
 
 
 class RefusedError(BroadcastError):
@@ -75,25 +86,31 @@ class Sending:
         self._terminal = run.terminal
         self._wish = wish
         self._repeat = repeat
+        #: The tags that are named, as WeChat has them.
+        self._tags: Sequence[TagInfo] = ()
+        #: That nobody has the tag that it goes to, where that is so.
+        self._empty: Sequence[Message] = ()
 
     def send(self, until: Until | None) -> int:
         """Submit the broadcast, follow it *until* then, and return the exit status."""
-        with self._read() as audience:
+        with self._asked_for() as (order, whom):
             with _nothing_stored():
-                prepared, why = self._prepared(audience, "send.not_stored")
+                reader = Reader.PROGRAM if self._wish.ask is Ask.NOBODY else Reader.PERSON
+                prepared, why = self._prepared(order, whom, "send.not_stored", reader=reader)
                 refuse_what_does_not_fit(prepared)
-                shown = [*prepared.notices, *_problem(why)]
+                shown = [*prepared.notices, *self._empty, *_problem(why)]
                 if not self._may_go(prepared, shown):
                     self._terminal.note("send.declined")
                     return exits.FAILED
+                prepared = self._uploaded(prepared)
             try:
                 with self._told("send.maybe_stored"):
                     engine = self._run.engine
-                    submitted = store(prepared, audience, engine=engine, waker=self._run.waker)
+                    submitted = store(prepared, engine=engine, waker=self._run.waker)
             except KeyboardInterrupt:
                 return self._interrupted(prepared)
-        for warning in (*submitted.notices, *_problem(why)):
-            # What was told before the question is not told twice.
+        for warning in (*submitted.notices, *self._empty, *_problem(why)):
+            # What was said before the question is not said twice.
             if warning not in shown or not self._is_shown(prepared):
                 self._terminal.warn(warning)
         self._tell(submitted, followed=until is not None)
@@ -106,12 +123,12 @@ class Sending:
 
     def dry_run(self) -> int:
         """Prove the plan, store nothing, and return the exit status."""
-        with self._read() as audience:
-            prepared, why = self._prepared(audience, "send.dry_run_failed")
+        with self._asked_for() as (order, whom):
+            prepared, why = self._prepared(order, whom, "send.dry_run_failed", reader=Reader.PERSON)
         if prepared.existing is not None:
             return self._show_existing(prepared.existing)
         # Why it could not be proved stands in the error at the end.
-        self._show(prepared, prepared.notices)
+        self._show(prepared, [*prepared.notices, *self._empty])
         proof = prepared.proof
         assert proof is not None
         if self._wish.as_json:
@@ -127,8 +144,27 @@ class Sending:
         return exits.FAILED
 
     @contextmanager
-    def _read(self) -> Iterator[Audience]:
-        source = self._wish.source
+    def _asked_for(self) -> Iterator[tuple[Order, Whom]]:
+        """Give the order, with who of its audience is meant, and whom it is for."""
+        order = self._wish.order
+        with ExitStack() as stack:
+            with _nothing_stored():
+                narrowed = stack.enter_context(
+                    self._wish.narrowing.read(
+                        self._run, order.account, key=order.key, tag_id=self._wish.tags.id_of
+                    )
+                )
+            whom = stack.enter_context(self._whom())
+            yield replace(order, selection=narrowed.selection, excluded=narrowed.files), whom
+
+    @contextmanager
+    def _whom(self) -> Iterator[Whom]:
+        """Give whom it is for; a list is read first."""
+        target = self._wish.target
+        if not isinstance(target, ListFile):
+            yield target
+            return
+        source = target.source
         if source == "-" and sys.stdin.isatty():
             self._terminal.note("send.reading_terminal")
         with _nothing_stored():
@@ -136,15 +172,37 @@ class Sending:
         with read as audience:
             yield audience
 
-    def _prepared(self, audience: Audience, failed: str) -> tuple[Prepared, BroadcastError | None]:
+    @property
+    def _path(self) -> SendPath:
+        target = self._wish.target
+        return SendPath.MASS_SEND if isinstance(target, ListFile) else target.path
+
+    def _prepared(
+        self, order: Order, whom: Whom, failed: str, *, reader: Reader
+    ) -> tuple[Prepared, BroadcastError | None]:
         """Hold the order against the ledger and WeChat; return why WeChat gave no answer, too."""
         from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - not for a list that is bad
 
         quota = QuotaWithReason(self._run.wechat)
         with self._told(failed):
             engine = self._run.engine
-            prepared = prepare(self._wish.order, audience, engine=engine, quota=quota)
+            prepared = prepare(
+                order, whom, engine=engine, quota=quota, tagged=quota.tagged, reader=reader
+            )
+        if prepared.existing is None and quota.why is None:
+            self._tags = self._wish.tags.look(prepared.body)
+            unread = reader is Reader.PROGRAM and order.scheduled_at is None
+            self._empty = self._wish.tags.empty(prepared.body, refuse=unread)
         return prepared, quota.why
+
+    def _uploaded(self, prepared: Prepared) -> Prepared:
+        """Give WeChat the files that it lacks; of what is stored already it has them."""
+        if prepared.existing is not None:
+            return prepared
+        from cli.wiring.media import Uploads  # noqa: PLC0415 - not for a broadcast that is refused
+
+        with self._told("send.not_stored"):
+            return upload(prepared, engine=self._run.engine, uploader=Uploads(self._run.wechat))
 
     @contextmanager
     def _told(self, message_id: str) -> Iterator[None]:
@@ -158,15 +216,38 @@ class Sending:
         raise problem
 
     def _show(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
-        """Show what will be sent, with *warnings*; return whether its account stands still."""
+        """Show what will be sent, with *warnings*; return whether its account is off."""
         lanes = ledger_facts.lanes(self._run.engine)
         account = self._wish.order.account.name
-        stops = lanes.stops(account)
-        for line in summary(self._wish.order, prepared, stops=stops, now=prepared.now):
+        stops = lanes.stops(account, self._path)
+        order = self._wish.order
+        content = content_lines.lines(self._run.engine, order.content)
+        blocked, now = lanes.stands_still(account, self._path), prepared.now
+        for line in summary(
+            order, prepared, stops=stops, content=content, now=now, blocked=blocked
+        ):
             self._terminal.note(line)
+        for one in self._tags:
+            self._terminal.note(_tag(one))
+        if UP_ACCOUNTS.is_file() and self._wish.order.account.api_base == API_BASE:
+            self._terminal.warn("send.real_beside_simulator", account=account)
+        if prepared.known is not None:
+            self._show_known(prepared, prepared.known)
         for warning in warnings:
             self._terminal.warn(warning)
-        return lanes.stands_still(account)
+        return blocked
+
+    def _show_known(self, prepared: Prepared, known: Known) -> None:
+        """Show what the followers of the list got and will get, and what to do instead."""
+        terminal, estimate, now = self._terminal, prepared.estimate, prepared.now
+        drawn = prepared.body.selection.sample is not None
+        sample = drawn and estimate is not None and not estimate.at_most
+        for line in overlap.lines(known, Moment(now, now), sample=sample):
+            terminal.note(line)
+        # Where nobody is asked, it is stored before anybody can do something else instead.
+        if self._wish.ask is not Ask.TELL:
+            for line in overlap.instead(known, self._wish.to_the_rest):
+                terminal.note(line)
 
     def _is_shown(self, prepared: Prepared) -> bool:
         """Tell whether a person sees it before it is stored: on a terminal, where it is new."""
@@ -177,19 +258,25 @@ class Sending:
         if not self._is_shown(prepared):
             return True
         blocked = self._show(prepared, warnings)
+        if isinstance(self._wish.target, Everyone):
+            return self._wish.to_all_is_said or self._named(prepared, blocked=blocked)
         return self._wish.ask is Ask.TELL or self._agreed(prepared, blocked=blocked)
 
+    def _named(self, prepared: Prepared, *, blocked: bool) -> bool:
+        """Ask for the account's name: a yes is typed too easily for everybody."""
+        asked = question(self._wish.order, prepared, source="", blocked=blocked)
+        answer, account = self._terminal.ask(asked), self._wish.order.account.name
+        if answer and answer != account:
+            self._terminal.note("send.not_the_name", account=account)
+        return answer == account
+
     def _agreed(self, prepared: Prepared, *, blocked: bool) -> bool:
-        """Ask with the facts that cannot be mended afterwards: how many, which list, when."""
-        order, terminal = self._wish.order, self._terminal
-        question = "send.question_blocked" if blocked else "send.question"
-        given = self._wish.source
-        answer = terminal.ask(
-            question, n=prepared.figures.planned, account=order.account.name,
-            source=STDIN if given == "-" else Path(given).name,
-            when=_when(order.scheduled_at, prepared.now),
-        )  # fmt: skip
-        return terminal.agrees(answer)
+        """Ask with the facts that cannot be corrected afterwards: how many, which list, when."""
+        terminal, target = self._terminal, self._wish.target
+        source = target.name if isinstance(target, ListFile) else Message("audience.source.synced")
+        names = {one.id: one.name for one in self._tags}
+        asked = question(self._wish.order, prepared, source=source, blocked=blocked, tags=names)
+        return terminal.agrees(terminal.ask(asked))
 
     def _interrupted(self, prepared: Prepared) -> int:
         """Say whether Ctrl-C came before or after the broadcast was stored."""
@@ -218,16 +305,16 @@ class Sending:
             if at is not None:
                 terminal.say("send.at_passed", at=Moment(at, submitted.now))
         if submitted.created:
-            self._tell_what_waits()
+            self._tell_what_waits(self._path)
             self._tell_who_sends(scheduled=submitted.scheduled)
 
-    def _tell_what_waits(self) -> None:
-        """Say that the account makes no call now; who was shown it before is told of a halt."""
+    def _tell_what_waits(self, path: SendPath) -> None:
+        """Say that the account makes no call now; who was shown it before hears of a halt."""
         account, lanes = self._wish.order.account.name, ledger_facts.lanes(self._run.engine)
-        if lanes.stands_still(account):
+        if lanes.stands_still(account, path):
             self._terminal.say("send.blocked", account=account)
         elif self._wish.ask is Ask.NOBODY and self._wish.order.scheduled_at is None:
-            for line in lanes.waits(account):
+            for line in lanes.waits(account, path):
                 self._terminal.say(line)
 
     def _tell_who_sends(self, *, scheduled: bool) -> None:
@@ -261,10 +348,9 @@ def _nothing_stored() -> Iterator[None]:
         raise StoppedError("send.interrupted") from None
 
 
-def _when(at: datetime | None, now: datetime) -> Message:
-    if at is None:
-        return Message("send.when_now")
-    return Message("send.when", at=Moment(at, now))
+def _tag(one: TagInfo) -> Message:
+    name = "confirmation.tag" if one.count is not None else "confirmation.tag_uncounted"
+    return Message(name, id=one.id, name=one.name, count=one.count)
 
 
 def _existing(report: Report) -> Message:
@@ -278,17 +364,32 @@ def _problem(why: BroadcastError | None) -> list[Message]:
     return [] if why is None else [why.message]
 
 
+def _audience_json(prepared: Prepared) -> dict[str, int | bool | None]:
+    """Return the figures of a list, and who would be left out of it now."""
+    figures, estimate = prepared.figures, prepared.estimate
+    told = {
+        "read": figures.read, "malformed": figures.malformed, "duplicate": figures.duplicate,
+        "planned": figures.planned,
+    }  # fmt: skip
+    if estimate is None:
+        return told
+    whole = estimate.left + sum(estimate.left_out.values())
+    read = figures.read if figures.planned is not None else whole
+    return {
+        **told, **estimate.left_out, "read": read, "planned": estimate.left,
+        "at_most": estimate.at_most,
+    }  # fmt: skip
+
+
 def _proof_json(wish: Wish, prepared: Prepared, proof: plan.Proof) -> dict[str, object]:
     figures = prepared.figures
     return {
         "id": None, "state": None, "account": wish.order.account.name, "key": wish.order.key,
-        "audience": {
-            "read": figures.read, "malformed": figures.malformed,
-            "duplicate": figures.duplicate, "planned": figures.planned,
-        },
-        "batches": {"total": len(prepared.sizes)},
+        "audience": _audience_json(prepared),
+        "batches": {"total": figures.calls},
         "plan": {
             "fit": proof.fit.value, "calls": proof.calls, "free": proof.free, "days": proof.days,
         },
+        "overlaps": None if prepared.known is None else overlap.as_json(prepared.known),
         "error": None,
     }  # fmt: skip

@@ -1,6 +1,8 @@
-"""Values that stand apart from their option and read as another option.
+"""Values that stand apart from their option: those that read as another option, and none at all.
 
-With ``--text "$MSG" --json`` an unset ``$MSG`` makes ``--json`` the text, and Typer takes it.
+With ``--text "$MSG" --json`` an unset ``$MSG`` makes ``--json`` the text, and Typer takes it. And
+Typer has no option that may stand without a value: one whose metavar is in brackets is given
+:data:`ALONE` where it does.
 """
 
 from __future__ import annotations
@@ -15,11 +17,14 @@ from broadcast.errors import InputError
 #: was sent cannot be called back; "--- News ---" and "-5" are no options.
 _LONG: Final = re.compile(r"--[A-Za-z][A-Za-z0-9_-]{,40}(=.*)?", re.DOTALL)
 
+#: The value of an option that stands without one. No argument of a process can hold it.
+ALONE: Final = "\0"
+
 
 def refuse_options(command: Any, context: Any, arguments: Sequence[str]) -> None:  # noqa: ANN401 - Typer keeps its classes private
     """Raise InputError if an option's separate value is, or reads as, an option."""
-    options = [p for p in command.get_params(context) if p.param_type_name == "option"]
-    names = {name for option in options for name in (*option.opts, *option.secondary_opts)}
+    options = _options(command, context)
+    names = _names(options)
     taking = {name: one.nargs for one in options if _takes_value(one) for name in one.opts}
     help_at = f"{context.command_path} --help"
     for option, value in _separate(arguments, taking, interspersed=context.allow_interspersed_args):
@@ -28,8 +33,44 @@ def refuse_options(command: Any, context: Any, arguments: Sequence[str]) -> None
             raise InputError("error.usage.value_is_option", option=option, value=word, help=help_at)
 
 
+def fill_in(command: Any, context: Any, arguments: Sequence[str]) -> list[str]:  # noqa: ANN401
+    """Return *arguments*, in which every option has its value: :data:`ALONE` where there is none.
+
+    For what :func:`refuse_options` let pass.
+    """
+    options = _options(command, context)
+    names = _names(options)
+    taking = {name: one.nargs for one in options if _takes_value(one) for name in one.opts}
+    may_lack = {name for one in options if _may_lack_value(one) for name in one.opts}
+    if not may_lack:
+        return list(arguments)
+    filled, rest = [], list(arguments)
+    while rest:
+        word = rest.pop(0)
+        alone = word in may_lack and (not rest or _is_option(rest[0], names))
+        filled.append(f"{word}={ALONE}" if alone else word)
+        if word == "--":
+            return [*filled, *rest]
+        values = 1 if word in may_lack and not alone else taking.get(_last(word, taking) or "", 0)
+        filled += rest[:values]
+        rest = rest[values:]
+    return filled
+
+
+def _options(command: Any, context: Any) -> list[Any]:  # noqa: ANN401
+    return [p for p in command.get_params(context) if p.param_type_name == "option"]
+
+
+def _names(options: Sequence[Any]) -> set[str]:
+    return {name for option in options for name in (*option.opts, *option.secondary_opts)}
+
+
 def _takes_value(option: Any) -> bool:  # noqa: ANN401
-    return not (option.is_flag or option.count)
+    return not (option.is_flag or option.count or _may_lack_value(option))
+
+
+def _may_lack_value(option: Any) -> bool:  # noqa: ANN401
+    return (option.metavar or "").startswith("[")
 
 
 def _separate(

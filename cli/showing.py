@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator
 
+from broadcast.accounts import TRIAL
 from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.gates.blockers import is_driven
 from broadcast.message import Message
@@ -16,7 +17,7 @@ from cli.following import Lines, Progress, Until, follow
 from cli.terminal import one_line
 from cli.wiring.run import Run
 from models.ledger.reading import reports
-from presentation import blockers, next_steps, report_json
+from presentation import blockers, headline, next_steps, report_json
 from presentation import report as reporting
 
 
@@ -52,7 +53,7 @@ def wait(run: Run, broadcast_id: str, *, until: Until, as_json: bool) -> int:
 def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_json: bool) -> None:
     """Print a report: in words, and with ``--json`` the object as well.
 
-    *under_way*: its calls that no stop reaches any more. They are named where it stands still or
+    *under_way*: its calls that no stop reaches any more. They are named where it is blocked or
     was cancelled.
     """
     engine = run.engine
@@ -62,12 +63,13 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
         *([upload] if upload else []),
         *next_steps.in_flight(in_flight, report.now),
         *_absent(run, report),
-        *next_steps.lines(report, ledger_facts.circumstances(engine, report)),
+        *next_steps.lines(
+            report, ledger_facts.circumstances(engine, report, waits=run.settings.rules().waits)
+        ),
     ]
     repeats = reports.repeats(engine, report.id)
     skipped = ledger_facts.skipped(engine, report)
-    for line in reporting.lines(report, repeats, skipped, next_steps=steps):
-        run.terminal.say(line)
+    run.terminal.say_all(reporting.lines(report, repeats, skipped, next_steps=steps))
     if as_json:
         show_json(run, report)
 
@@ -81,14 +83,16 @@ def show_what_remains(
     """
     # What a worker left behind is among the blockers.
     in_flight = [one for one in under_way if one.driven]
-    for line in (
-        reporting.recipients(report),
+    lines = (
+        headline.line(report),
         *reporting.maybe_sent(report),
         *next_steps.in_flight(in_flight, report.now),
         *blockers.lines(report),
-        *next_steps.lines(report, ledger_facts.circumstances(run.engine, report)),
-    ):
-        run.terminal.say(line)
+        *next_steps.lines(
+            report, ledger_facts.circumstances(run.engine, report, waits=run.settings.rules().waits)
+        ),
+    )
+    run.terminal.say_all(lines)
     if as_json:
         show_json(run, report)
 
@@ -133,6 +137,8 @@ def _absent(run: Run, report: Report) -> Iterator[Message]:
 
 def absent(run: Run, account: str) -> Message:
     """Tell that *account* is missing, from where, and the fix."""
+    if account == TRIAL:
+        return Message("absent.simulator", account=account)
     path = run.settings.accounts_file
     where = "WECHAT_APPID" if path is None else f"BROADCAST_ACCOUNTS_FILE={path}"
     return Message("absent.account", account=account, where=where)

@@ -7,19 +7,21 @@ is printed passes :func:`clean`, so that no command has to remember that it may 
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shlex
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
-from typing import Any, TextIO, TypeAlias
+from typing import Any, BinaryIO, TextIO, TypeAlias
 
 import typer
 
-from broadcast.errors import BroadcastError
+from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.message import Message
 from broadcast.redaction import redact
-from cli import colours
+from cli import colours, wrapping
 from presentation.texts import Texts
 
 
@@ -69,26 +71,43 @@ class Terminal:
 
     def say(self, what: Sayable, /, **facts: object) -> None:
         """Say a result."""
-        text = self.in_words(what, **facts)
+        self._say(self.in_words(what, **facts), what)
+
+    def _say(self, text: str, what: Sayable) -> None:
         if self._json_expected:
-            _echo(text, err=True)
+            _echo(fitted(text, what, sys.stderr), err=True)
         else:
-            self._result(text, painted=None if isinstance(what, Plain) else what)
+            self._result(text, what)
+
+    def say_all(self, lines: Iterable[Sayable]) -> None:
+        """Say the lines of one report, whose zone of time is named once."""
+        with self.texts.zone_once():
+            for line in lines:
+                self.say(line)
+
+    def say_below(self, line: Sayable) -> None:
+        """Say a line that belongs to the one above it, farther in."""
+        self._say(textwrap.indent(self.in_words(line), "    "), line)
 
     def note(self, what: Sayable, /, **facts: object) -> None:
         """Say what goes on beside the result."""
-        _echo(self.in_words(what, **facts), err=True)
+        _echo(fitted(self.in_words(what, **facts), what, sys.stderr), err=True)
 
     def ask(self, what: Sayable, /, **facts: object) -> str:
         """Ask a person, bold where a terminal shows it; return the answer from the same line."""
-        question = self.in_words(what, **facts)
+        question = clean(self.in_words(what, **facts))
+        if _is_a_terminal(sys.stderr):
+            question = wrapping.wrapped(question, wrapping.width_of_terminal())
         if colours.are_shown(sys.stderr):
             question = typer.style(question, bold=True)
         _echo(f"{question} ", err=True, end="")
-        answer = sys.stdin.readline()
-        if not answer.endswith("\n"):
-            # Nobody pressed Enter: what is printed next begins on a line of its own.
-            _echo("", err=True)
+        answer = ""
+        try:
+            answer = sys.stdin.readline()
+        finally:
+            if not answer.endswith("\n"):
+                # Nobody pressed Enter: what is printed next begins on a line of its own.
+                _echo("", err=True)
         return answer.strip()
 
     def agrees(self, answer: str) -> bool:
@@ -97,24 +116,32 @@ class Terminal:
 
     def warn(self, what: Sayable, /, **facts: object) -> None:
         """Say a warning in one line."""
-        line = one_line(self.in_words(what, **facts))
-        _echo(self.texts("output.warning", text=line), err=True)
+        self._say_in_one_line("output.warning", self.in_words(what, **facts))
 
     def fail(self, what: Sayable, /, *, status: int, **facts: object) -> int:
-        """Say an error in one line (what, where, the fix) and return *status*."""
-        line = clean(one_line(self.in_words(what, **facts)))
+        """Say an error in one line (what, where, the fix) and return *status*.
+
+        On a terminal a command that fixes it follows on a line of its own.
+        """
+        text = clean(self.in_words(what, **facts))
         if self._json_expected:
-            self.show_json({"id": None, "state": None, "error": line})
-        _echo(self.texts("output.error", text=line), err=True)
+            self.show_json({"id": None, "state": None, "error": _with_command(text, " ")})
+        self._say_in_one_line("output.error", text)
         return status
+
+    def _say_in_one_line(self, kind: str, text: str) -> None:
+        between = f"\n{wrapping.COMMAND_INDENT}" if _is_a_terminal(sys.stderr) else " "
+        shown = self.texts(kind, text=_with_command(text, between))
+        _echo(fitted(shown, None, sys.stderr), err=True)
 
     def show_json(self, value: Mapping[str, Any]) -> None:
         """Print the object of ``--json``."""
         # Value by value: masked as a whole, an open quote in one text would eat the rest.
         line = json.dumps(_clean_values(value), ensure_ascii=False, separators=(", ", ": "))
-        self._result(AsWritten(line))
+        written = AsWritten(line)
+        self._result(written, written)
 
-    def _result(self, text: str, *, painted: object = None) -> None:
+    def _result(self, text: str, what: object) -> None:
         """Write to standard output; where that is closed or full, to standard error.
 
         What was done is done: whoever started it must see the id and the next command. Raises
@@ -122,10 +149,7 @@ class Terminal:
         """
         if not self.output_lost:
             try:
-                shown = clean(text)
-                if painted is not None and colours.are_shown(sys.stdout):
-                    shown = colours.painted(shown, painted)
-                _echo(AsWritten(shown), err=False)
+                _echo(fitted(text, what, sys.stdout), err=False)
             except OSError as error:
                 if self._only_shows and isinstance(error, BrokenPipeError):
                     raise
@@ -136,12 +160,52 @@ class Terminal:
                 return
         _echo(text, err=True)
 
+    def show_page(self, text: str) -> None:
+        """Write a help, which has its own line ends.
+
+        Raises BrokenPipeError when nobody reads on, and OutOfReachError where it is not written.
+        """
+        try:
+            _echo(text, err=False, end="")
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _discard_output()
+            raise OutOfReachError(
+                "error.output.unwritten", reason=error.strerror or str(error)
+            ) from None
+
     def stream(self, rows: Iterable[bytes]) -> None:
         """Write rows of data, which are no words, to standard output as they come.
 
-        Whoever makes them keeps secrets out of them. Raises BrokenPipeError when nobody reads on.
+        Whoever makes them keeps secrets out of them. Raises BrokenPipeError when nobody reads on,
+        and OutOfReachError where not all of them could be written.
         """
-        sys.stdout.buffer.writelines(rows)
+        try:
+            _write_all(rows)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutOfReachError(
+                "error.output.incomplete", reason=error.strerror or str(error)
+            ) from None
+
+
+def _write_all(rows: Iterable[bytes]) -> None:
+    """Write to standard output to the last byte: an unbuffered one may take a part and say so."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    there: BinaryIO | io.RawIOBase = sys.stdout.buffer
+    if not isinstance(there, io.RawIOBase):
+        there.writelines(rows)
+        there.flush()
+        return
+    whole = io.BufferedWriter(there)
+    try:
+        whole.writelines(rows)
+        whole.flush()
+    finally:
+        whole.detach()
 
 
 def _clean_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -158,6 +222,12 @@ def _clean_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
 def one_line(text: str) -> str:
     """Return *text* without line breaks and other characters that would move the cursor."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _with_command(text: str, between: str) -> str:
+    """Return *text* in one line, and the command on the last one as it is: a shell reads it."""
+    sentence, there, command = text.partition(f"\n{wrapping.COMMAND_INDENT}")
+    return one_line(sentence) + (between if there else "") + command
 
 
 def command_line(words: list[str]) -> str:
@@ -189,6 +259,14 @@ def is_terminal() -> bool:
 def _is_a_terminal(stream: TextIO | None) -> bool:
     """Tell whether *stream* is a terminal; Python has none for a closed one."""
     return stream is not None and stream.isatty()
+
+
+def fitted(text: str, what: object, stream: TextIO | None) -> AsWritten:
+    """Return *text* without secrets and, on a terminal, as wide as that is and with its colours."""
+    if isinstance(what, Plain) or not _is_a_terminal(stream):
+        return AsWritten(clean(text))
+    shown = wrapping.wrapped(clean(text), wrapping.width_of_terminal())
+    return AsWritten(colours.painted(shown, what) if colours.are_shown(stream) else shown)
 
 
 def _echo(text: str, *, err: bool, end: str = "\n") -> None:

@@ -1,4 +1,4 @@
-"""What is being stored is no broadcast yet, and whoever names it is told so."""
+"""What is being stored is no broadcast yet, and whoever names it reads that."""
 
 from __future__ import annotations
 

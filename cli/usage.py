@@ -49,7 +49,10 @@ def _of_parameter(error: BadParameter, facts: dict[str, object]) -> InputError:
     """Tell a value that is missing, or that is none of those which its parameter takes."""
     facts["name"] = _name(error.param, error.param_hint)
     if hasattr(error, "param_type"):
-        return InputError("error.usage.missing", **facts)
+        of_broadcast = facts["name"] == "ID"
+        return InputError(
+            "error.usage.missing_id" if of_broadcast else "error.usage.missing", **facts
+        )
     smallest, largest = (getattr(error.param, bound, None) for bound in ("min", "max"))
     if smallest is not None and largest is not None:
         return InputError("error.usage.between", smallest=smallest, largest=largest, **facts)

@@ -1,7 +1,8 @@
-"""Waking workers after a person's word, so that what may go on goes on at once.
+"""Waking workers after an operator's command, so that what may go on goes on at once.
 
-The broker is connected to before the word is carried out: importing and connecting take longer than
-a worker needs to begin. Where the broker is away, the sweep of a running beat does it in seconds.
+The broker is connected to before the command is carried out: importing and connecting take longer
+than a worker needs to begin. Where the broker is away, the sweep of a running beat does it in
+seconds.
 """
 
 from __future__ import annotations

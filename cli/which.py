@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
 
 from broadcast.errors import UnknownIdError
+from broadcast.message import Message
+from broadcast.reports import Report
 from cli import uploading
 from cli.terminal import one_line
 from cli.wiring.run import Run
 from models.ledger.reading import ids, reports
+from presentation import content, headline
+from presentation.words import Joined
 
 #: The newest broadcast.
 LAST: Final = "@last"
@@ -17,6 +21,10 @@ LAST: Final = "@last"
 OPEN: Final = "@open"
 _LONGEST = 64
 _MOST_NAMED = 5
+_MOST_LOOKED_AT = 50
+
+#: Whether a command can do anything to a broadcast.
+Fits: TypeAlias = Callable[[Report], bool]
 
 
 def one(run: Run, text: str) -> str:
@@ -38,9 +46,12 @@ def one(run: Run, text: str) -> str:
     return fitting[0] if fitting else text
 
 
-def stored(run: Run, text: str) -> str:
-    """Return the id of a broadcast whose list is stored whole. Raises UnknownIdError."""
-    broadcast_id = one(run, text)
+def stored(run: Run, text: str, *, fits: Fits | None = None) -> str:
+    """Return the id of a broadcast whose list is stored whole. Raises UnknownIdError.
+
+    *fits*: of several open ones the one that the command can do anything to is meant.
+    """
+    broadcast_id = _only_open(run, fits) if text == OPEN else one(run, text)
     uploading.refuse(reports.report(run.engine, broadcast_id, whole=False))
     return broadcast_id
 
@@ -52,13 +63,22 @@ def _last(run: Run) -> str:
     return newest
 
 
-def _only_open(run: Run) -> str:
-    found = ids.of_open(run.engine, most=_MOST_NAMED + 1)
+def _only_open(run: Run, fits: Fits | None = None) -> str:
+    found = ids.of_open(run.engine, most=_MOST_LOOKED_AT + 1)
     if not found:
         raise UnknownIdError("error.broadcast.none_open")
-    if len(found) > 1:
-        raise UnknownIdError("error.broadcast.several_open", ids=_named(found))
-    return found[0]
+    if len(found) == 1:
+        return found[0]
+    each = [reports.report(run.engine, one, whole=False) for one in found]
+    fitting = [report for report in each if fits is None or fits(report)] or each
+    if len(fitting) == 1 and len(found) <= _MOST_LOOKED_AT:
+        return fitting[0].id
+    shown = [
+        Message("list.named", id=one.id, state=headline.state(one), name=content.name(one))
+        for one in fitting[:_MOST_NAMED]
+    ]
+    more = " …" if len(fitting) > _MOST_NAMED else ""
+    raise UnknownIdError("error.broadcast.several_open", ids=Joined(shown, "semicolon"), more=more)
 
 
 def _named(found: Sequence[str]) -> str:

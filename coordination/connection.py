@@ -61,7 +61,7 @@ class Connection(Redis):
 def connect(url: SecretStr | str) -> Connection:
     """Return a client for ``redis://``, ``rediss://`` or ``unix://``; it connects when first used.
 
-    What the settings allow in the query of the URL is told by ``broadcast.url_options``: nothing
+    What the settings allow in the query of the URL is defined by ``broadcast.url_options``: nothing
     there changes the bounds of this module.
 
     Raises:
@@ -107,7 +107,7 @@ def masked(url: SecretStr) -> str:
 def _away(error: exceptions.RedisError, *, address: str) -> RedisAwayError:
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError):
         return RedisAwayError("error.redis.away", address=address, reason=str(error))
-    # The text of a reply may quote the arguments of the command, so only its code word is told:
+    # The text of a reply may quote the arguments of the command, so only its code is reported:
     # by the class, where redis-py knows it.
     code = type(error).__name__
     if type(error) is exceptions.ResponseError:

@@ -3,7 +3,7 @@
 ::
 
     OutOfReachError
-    ├── TokenFetchError     another process asked WeChat moments ago, in vain
+    ├── TokenFetchError     another process failed to fetch it moments ago
     └── TokenWaitError      nobody brought a token in time
     BroadcastError
     └── TokenRefusedError   WeChat refuses the token it gives: an operator must look

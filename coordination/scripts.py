@@ -20,7 +20,7 @@ Argument = str | int
 
 
 class Script:
-    """One Lua script in Redis; uploaded again by itself when Redis has forgotten it."""
+    """One Lua script in Redis; uploaded again when Redis has forgotten it."""
 
     def __init__(self, redis: Connection, name: str) -> None:
         """Take ``coordination/NAME.lua``."""

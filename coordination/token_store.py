@@ -28,14 +28,14 @@ class Token:
     """The access_token an account's calls use now."""
 
     value: SecretStr
-    #: How many tokens the account had in this Redis. Informative: it starts anew with the Redis.
+    #: How many tokens the account had in this Redis. Informative: it starts again with the Redis.
     generation: int
     expires_at: datetime
     fetched_at: datetime
 
     @property
     def fingerprint(self) -> str:
-        """The first 8 hexadecimal characters of its SHA-256: tells tokens apart, and no more."""
+        """The first 8 hexadecimal characters of its SHA-256: distinguishes tokens, and no more."""
         return hashlib.sha256(self.value.get_secret_value().encode()).hexdigest()[:8]
 
 

@@ -70,7 +70,7 @@ class TokenFetcher(Protocol):
     def fetch(self, account: str, *, force: bool) -> FetchedToken:
         """Return a token; *force* is ``stable_token``'s ``force_refresh``.
 
-        What it raises passes through. An ``errcode`` attribute of the exception is told to the
+        What it raises passes through. An ``errcode`` attribute of the exception is passed to the
         processes that waited for it; its text is not, as it might quote a secret.
         """
 
@@ -105,7 +105,7 @@ class _Errand:
 class TokenService:
     """One shared access_token per account.
 
-    *account* must stand for one appid for ever (best: use the appid): the token is found by it.
+    *account* must stand for one appid forever (best: use the appid): the token is found by it.
     Thread-safe and fork-safe. Redis away raises ``RedisAwayError``; nothing is fetched around it.
 
     A failed fetch is remembered for ``Timing.failure_memory_s`` and raised as ``TokenFetchError``
@@ -160,7 +160,7 @@ class TokenService:
             if living is None:
                 raise
             log.warning(
-                "access_token of %s not renewed (%s); the old one is used until %s",
+                "account %s: access_token not renewed (%s), the old one is used until %s",
                 account,
                 type(error).__name__,
                 living.expires_at,
@@ -233,7 +233,9 @@ class TokenService:
                 fetches_left -= 1
                 if token := self._renewed(errand, seen):
                     return token
-                log.warning("access_token of %s: lease lost, the shared token is read", account)
+                log.warning(
+                    "account %s: lost the lock of the access_token, the shared one is read", account
+                )
                 continue
             if seen.failure:
                 raise _remembered(seen.failure, account=account)
@@ -292,7 +294,7 @@ class TokenService:
             return None
         passing(Point.TOKEN_SHARED)
         log.info(
-            "access_token of %s fetched (%s): generation %d, until %s",
+            "account %s: access_token fetched (%s), generation %d, valid until %s",
             account,
             errand.reason,
             token.generation,
@@ -303,14 +305,14 @@ class TokenService:
         return token
 
     def _drifted(self, errand: _Errand, seen: Seen) -> bool:
-        """Tell whether a normal fetch that gives another token proves a stranger at work."""
+        """Return whether another token from a normal fetch proves that another program fetches."""
         token = seen.living
         if token is None or token.value != errand.failed or seen.superseded:
             return False
         return token.expires_at - seen.now > timedelta(seconds=self._timing.margin_s)
 
     def _tell_drift(self, account: str) -> None:
-        log.warning("access_token of %s was replaced outside this system", account)
+        log.warning("account %s: access_token was replaced outside this system", account)
         if self._on_drift is not None:
             self._on_drift(account)
 

@@ -33,7 +33,7 @@ def _differs(  # noqa: PLR0917 - Alembic calls it so
     """Compare what would be created with what is there; None leaves it to Alembic.
 
     Alembic compares the general type of a column, without the variant for this engine, so MySQL's
-    MEDIUMBLOB would be reported as a change from LargeBinary for ever. The variant is what was
+    MEDIUMBLOB would be reported as a change from LargeBinary forever. The variant is what was
     created, and it is compared by its own DDL; the collation stands apart in the inspected type.
     """
     if migration.dialect.name not in {"mysql", "mariadb"}:

@@ -7,9 +7,24 @@ from models.attempt import AttemptRow
 from models.base import Base
 from models.batch import Batch
 from models.broadcast import BroadcastRow, Reservation, Submission
+from models.dead_letter import DeadLetterRow
+from models.draft import DraftRow
 from models.event import Event
+from models.file import FilePieceRow, KeptFileRow, RenewalRow
+from models.finish import Finish
+from models.follower import (
+    FollowerChange,
+    FollowerChunk,
+    FollowerPage,
+    FollowerSync,
+    ListChanges,
+    Suppression,
+)
 from models.gate import GateRow
+from models.hand_call import HandCallRow
 from models.installation import Installation
+from models.media import MediaRow
+from models.push import PushRow
 from models.recipients import ChunkRow, Skipped
 
 __all__ = [
@@ -19,12 +34,27 @@ __all__ = [
     "Batch",
     "BroadcastRow",
     "ChunkRow",
+    "DeadLetterRow",
+    "DraftRow",
     "Event",
+    "FilePieceRow",
+    "Finish",
+    "FollowerChange",
+    "FollowerChunk",
+    "FollowerPage",
+    "FollowerSync",
     "GateRow",
+    "HandCallRow",
     "Installation",
+    "KeptFileRow",
     "Lane",
+    "ListChanges",
+    "MediaRow",
+    "PushRow",
     "QuotaDay",
+    "RenewalRow",
     "Reservation",
     "Skipped",
     "Submission",
+    "Suppression",
 ]

@@ -30,7 +30,7 @@ class AttemptRow(Base):
     clientmsgid: Mapped[str] = mapped_column(ascii_string(32))
     #: The account's gate counter at the claim.
     gate_counter: Mapped[int] = mapped_column(BigInteger)
-    #: A person had let the batch begin anew (`retry`) before this call.
+    #: An operator had retried the batch (`retry`) before this call.
     begins_anew: Mapped[bool] = mapped_column(Boolean, default=False)
     started_at: Mapped[datetime]
     #: When the first word on it was stored, be it that no reply came; never changed after that.

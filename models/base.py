@@ -10,11 +10,15 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 from broadcast.accounts import AccountKind
+from broadcast.by_hand import ByHand
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
+from broadcast.dead_letters import LetterSource, LetterState
 from broadcast.events import EventKind
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
+from broadcast.media import MediaFormat, MediaKind
+from broadcast.pushes.keywords import Action
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.types import EnumText, Moment
@@ -22,8 +26,8 @@ from models.types import EnumText, Moment
 _ENUMS: dict[type[StrEnum], EnumText[Any]] = {
     enum: EnumText(enum)
     for enum in (
-        AccountKind, BatchState, BroadcastState, EventKind, GateKind, GateScope, Outcome, Phase,
-        Reason, SendPath,
+        AccountKind, Action, BatchState, BroadcastState, ByHand, EventKind, GateKind, GateScope,
+        LetterSource, LetterState, MediaFormat, MediaKind, Outcome, Phase, Reason, SendPath,
     )
 }  # fmt: skip
 

@@ -41,6 +41,9 @@ class Batch(Base):
     errcode: Mapped[int | None]
     errmsg: Mapped[str | None] = mapped_column(text_string(512))
     clientmsgid: Mapped[str] = mapped_column(ascii_string(32))
+    #: Which renewal of its broadcast's content it says; 0: as it was submitted. It stays from the
+    #: first call on, and is no part of the clientmsgid: the files are the same.
+    renewal: Mapped[int] = mapped_column(Integer, default=0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     not_before: Mapped[datetime | None]
     first_called_at: Mapped[datetime | None]
@@ -48,7 +51,7 @@ class Batch(Base):
     msg_data_id: Mapped[int | None] = mapped_column(BigInteger)
     #: The account's gate counter when it came to where it stands.
     moved_counter: Mapped[int] = mapped_column(BigInteger, default=0)
-    #: A person let it begin anew (`retry`): its next call is the first of a new window.
+    #: An operator retried it (`retry`): its next call is the first of a new window.
     begins_anew: Mapped[bool] = mapped_column(Boolean, default=False)
     #: How many calls had been made when a person settled its doubt last.
     settled_after: Mapped[int | None] = mapped_column(Integer)
@@ -65,6 +68,6 @@ class Batch(Base):
         Index("ix_bc_batches_next", "broadcast_id", "state", "n"),
         Index("ix_bc_batches_account_msg_id", "account", "msg_id"),
         Index("ix_bc_batches_poll_at", "account", "poll_at"),
-        # MySQL makes it by itself; elsewhere the check of the foreign key would scan the table.
+        # MySQL makes it automatically; elsewhere the check of the foreign key would scan the table.
         Index("ix_bc_batches_parent_id", "parent_id"),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from models.types import LongText, ascii_string, text_string
 
 
 class BroadcastRow(Base):
-    """One thing said to one audience. What forbids its calls stands in its gates."""
+    """One thing said to one audience. What forbids its calls is in its gates."""
 
     __tablename__ = "bc_broadcasts"
 
@@ -37,11 +37,17 @@ class BroadcastRow(Base):
     #: Canonical JSON of WeChat's own content object.
     content: Mapped[str] = mapped_column(LongText)
     content_digest: Mapped[str] = mapped_column(ascii_string(64))
+    #: The same of what it is: files by what is in them, whatever media_ids they had.
+    content_identity: Mapped[str] = mapped_column(ascii_string(64))
     #: Whom it goes to, as it was asked for (``broadcast.plan.audience``).
     audience_kind: Mapped[str] = mapped_column(ascii_string(16))
     audience_spec: Mapped[str] = mapped_column(LongText)
     audience_digest: Mapped[str] = mapped_column(ascii_string(64))
     path: Mapped[SendPath]
+    #: Who of it is not meant (``broadcast.plan.selection``); NULL: everybody is, but for those who
+    #: are suppressed. And how two parts of one audience differ.
+    selection: Mapped[str | None] = mapped_column(LongText)
+    share_digest: Mapped[str | None] = mapped_column(ascii_string(64))
 
     read: Mapped[int] = mapped_column(Integer, default=0)
     malformed: Mapped[int] = mapped_column(Integer, default=0)
@@ -51,22 +57,25 @@ class BroadcastRow(Base):
     unsubscribed: Mapped[int] = mapped_column(Integer, default=0)
     capped: Mapped[int] = mapped_column(Integer, default=0)
     sampled_out: Mapped[int] = mapped_column(Integer, default=0)
-    #: Who remains; NULL where only the plan can tell, and for good where the list is WeChat's.
+    #: Who remains; NULL where only the plan shows it, and always where the list is WeChat's.
     planned: Mapped[int | None] = mapped_column(Integer)
 
     #: The run of the subtraction whose lists count; NULL: nobody was left out by the plan.
     subtraction: Mapped[str | None] = mapped_column(ascii_string(16))
 
+    #: For which day, and which resume, those who asked out or left were taken out of its batches.
+    fresh_for: Mapped[str | None] = mapped_column(ascii_string(96))
+
     #: OpenIDs in one call at most.
     batch_size: Mapped[int] = mapped_column(Integer)
-    #: How many calls the plan takes; NULL where only the plan can tell.
+    #: How many calls the plan takes; NULL where only the plan shows it.
     calls_planned: Mapped[int | None] = mapped_column(Integer)
     spread_days: Mapped[bool] = mapped_column(Boolean, default=False)
     priority: Mapped[int] = mapped_column(Integer, default=0)
     scheduled_at: Mapped[datetime | None]
     #: Seconds after which a first call that is still to come is held.
     late_by_s: Mapped[int] = mapped_column(Integer)
-    #: Seconds, before its first call, in which nobody drove its lane though it was due; and when
+    #: Seconds, before its first call, in which no worker drove its lane though it was due; and when
     #: they were counted last.
     unattended_s: Mapped[int] = mapped_column(Integer, default=0)
     unattended_at: Mapped[datetime | None]
@@ -88,7 +97,7 @@ class BroadcastRow(Base):
         Index("ix_bc_broadcasts_due_at", "due_at", "account"),
         Index("ix_bc_broadcasts_phase", "phase"),
         Index("ix_bc_broadcasts_created_at", "created_at"),
-        Index("ix_bc_broadcasts_repeat", "account", "content_digest", "audience_digest"),
+        Index("ix_bc_broadcasts_repeat", "account", "content_identity", "audience_digest"),
     )
 
 

@@ -1,7 +1,7 @@
-"""The engine: one way to open each database, so that nothing but the URL tells them apart.
+"""The engine: one way to open each database, so that only the URL differs.
 
 SQLite begins every writing transaction with ``BEGIN IMMEDIATE``: a read that becomes a write fails
-at once there, whatever the time-out, and the driver as it comes loses updates in silence.
+at once there, whatever the time-out, and the driver by default loses updates silently.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LOCK_WAIT_S = SILENT_S
 #: How long a server lets a client be silent inside a transaction, which has a lane's row perhaps:
 #: one that was stopped there, or whose machine is gone, must not hold an account's lane for hours.
 STALLED_S = SILENT_S
-#: MySQL: how long a statement may take. PyMySQL knows no other end of a peer that died in silence.
+#: MySQL: how long a statement may take. PyMySQL has no other limit for a peer that died silently.
 ANSWER_S = 2 * SILENT_S
 
 
@@ -85,7 +85,7 @@ def _impossible() -> datetime:
 
 
 def skips_locked(connection: Connection) -> bool:
-    """Tell whether the server knows SKIP LOCKED: MySQL 5.7 and MariaDB 10.5 do not, and wait."""
+    """Return whether the server knows SKIP LOCKED: MySQL 5.7 and MariaDB 10.5 do not, and wait."""
     dialect: Any = connection.dialect
     if dialect.name not in {"mysql", "mariadb"}:
         return True
@@ -121,7 +121,7 @@ def parse(url: str | URL) -> URL:
 
 
 def _takes(url: URL, option: str) -> bool:
-    """Tell whether the driver knows *option* of *url* and can read its value.
+    """Return whether the driver knows *option* of *url* and can read its value.
 
     The drivers would refuse it in the first connection, each in its own way, SQLite's not at all.
     """
@@ -155,7 +155,7 @@ def open_engine(url: str | URL, *, pool_size: int = 5, patient: bool = False) ->
             # The ping asks nothing of a local file.
             options |= {"pool_pre_ping": False, "connect_args": {"timeout": BUSY_TIMEOUT_S}}
         case "postgresql":
-            # A peer that died in silence must not hold a driver for the kernel's minutes.
+            # A peer that died silently must not hold a driver for the kernel's minutes.
             options["connect_args"] = {
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 "keepalives_idle": SILENT_S,
@@ -213,7 +213,7 @@ def _leave_what_is_read_only(context: ExceptionContext) -> None:
 def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401
-        dbapi.isolation_level = None  # the driver shall not begin transactions by itself
+        dbapi.isolation_level = None  # the driver shall not begin transactions on its own
         cursor = dbapi.cursor()
         for pragma in (
             f"busy_timeout={BUSY_TIMEOUT_S * 1000}",

@@ -1,4 +1,4 @@
-"""What happened, in order: every move of a state, every word of a human, every notice."""
+"""What happened, in order: every change of a state, every operator's verdict, every notice."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class GateRow(Base):
     closed_at: Mapped[datetime]
     closed_by: Mapped[str] = mapped_column(text_string(128))
     why: Mapped[str | None] = mapped_column(LongText)
-    #: When it opens by itself.
+    #: When it opens automatically.
     until: Mapped[datetime | None]
     #: How many batches made the circuit breaker act, and their broadcasts: a JSON list of ids.
     count: Mapped[int | None]

@@ -1,8 +1,8 @@
 """SQLite's file: a pooled connection that is open on another file than the path's is given up.
 
-A file that was moved away or replaced lives on for whoever has it open: a worker would go on with a
-ledger that nobody else sees. Once the file was there it is never made anew either, for an empty one
-in its place would keep it from being put back.
+A file that was moved away or replaced lives on for a process that has it open: a worker would go
+on with a ledger that no other process sees. Once the file existed it is never created again: an
+empty one in its place would keep it from being put back.
 """
 
 from __future__ import annotations

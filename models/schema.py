@@ -63,7 +63,7 @@ def check(engine: Engine) -> None:
 
 
 def _is_compatible(connection: Connection) -> bool:
-    """Tell whether a schema that this program does not know says that it may work on it."""
+    """Return whether a schema that this program does not know says that it may work on it."""
     oldest = connection.scalar(select(_INSTALLATION.c.oldest_compatible))
     return oldest is not None and oldest <= NUMBER
 

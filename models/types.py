@@ -9,6 +9,9 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from broadcast.enums import recognised
@@ -35,7 +38,7 @@ def text_string(length: int) -> TypeEngine[str]:
 
 
 def _of_mysql() -> ModuleType:
-    """Return MySQL's own types; whoever uses another database does not load its drivers' code."""
+    """Return MySQL's own types; a program on another database does not load its drivers' code."""
     return importlib.import_module("sqlalchemy.dialects.mysql")
 
 
@@ -126,3 +129,22 @@ class EnumText(TypeDecorator[E], Generic[E]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:  # noqa: ARG002
         """Read the member, or one that only a newer release knows."""
         return None if value is None else recognised(self.enum, value)
+
+
+class place_in(FunctionElement[int]):  # noqa: N801 - SQLAlchemy's way for functions
+    """Where in the first bytes the second ones begin, from 1; 0: nowhere."""
+
+    type = Integer()
+    inherit_cache = True
+    name = "place_in"
+
+
+@compiles(place_in)
+def _instr(element: place_in, compiler: SQLCompiler, **words: Any) -> str:  # noqa: ANN401
+    return f"instr({compiler.process(element.clauses, **words)})"
+
+
+@compiles(place_in, "postgresql")
+def _position(element: place_in, compiler: SQLCompiler, **words: Any) -> str:  # noqa: ANN401
+    where, what = (compiler.process(one, **words) for one in element.clauses)
+    return f"position({what} in {where})"

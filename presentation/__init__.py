@@ -1,4 +1,4 @@
-"""What people and programs are told: facts become structures, and structures become words.
+"""What people and programs read: facts become structures, and structures become words.
 
 A structure is a :class:`broadcast.message.Message`, or the object of ``--json``. Words are made at
 the very end, by the :class:`presentation.texts.Texts` of one language. The command line, and

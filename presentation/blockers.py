@@ -6,14 +6,16 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from broadcast import day
 from broadcast.call.outcomes import content_stays_refused
+from broadcast.call.path import SendPath
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
 from broadcast.gates.kinds import Cause, GateKind, rule
 from broadcast.message import Message
 from broadcast.reasons import Reason
 from broadcast.reports import LaneView, Report
-from presentation import fixes, late, resend
+from presentation import drafts, fixes, late, resend
 from presentation.words import Code, Meaning, Moment, Shortened, Speaker, reason
 
 
@@ -24,18 +26,25 @@ class Lanes:
     by_account: Mapping[str, LaneView]
     now: datetime
 
-    def stops(self, account: str) -> Iterator[Message]:
-        """Yield why *account* stands still; nothing where it does not, or was never used."""
+    def stops(self, account: str, path: SendPath | None = None) -> Iterator[Message]:
+        """Yield why *account* is off; nothing where it is not, or was never used.
+
+        With *path* nothing that concerns sends by the other alone.
+        """
         lane = self.by_account.get(account)
         if lane is not None:
-            yield from of_account(account, lane, self.now)
+            yield from of_account(account, _for(path, lane), self.now)
             yield from self._lane_wait(account, lane)
 
-    def waits(self, account: str) -> Iterator[Message]:
-        """Yield until when *account* waits for another day's calls, or for WeChat."""
+    def waits(self, account: str, path: SendPath | None = None) -> Iterator[Message]:
+        """Yield until when *account* waits for another day's calls, or for WeChat.
+
+        With *path* nothing that concerns sends by the other alone.
+        """
         lane = self.by_account.get(account)
         if lane is None:
             return
+        lane = _for(path, lane)
         by_time = [gate for gate in lane.gates if rule(gate.kind).by_time]
         yield from of_account(account, replace(lane, gates=by_time), self.now)
         yield from self._lane_wait(account, lane)
@@ -49,10 +58,10 @@ class Lanes:
                 account=account, reason=reason(lane.wait_reason), at=Moment(until, self.now),
             )  # fmt: skip
 
-    def stands_still(self, account: str) -> bool:
-        """Tell whether *account* is halted or stopped."""
+    def stands_still(self, account: str, path: SendPath = SendPath.MASS_SEND) -> bool:
+        """Tell whether *account* is halted, or stopped for sends by *path*."""
         lane = self.by_account.get(account)
-        return lane is not None and lane.stands_still
+        return lane is not None and lane.stands_still_for(path)
 
     def is_stopped(self, account: str) -> bool:
         """Tell whether *account* was stopped, by an answer of WeChat's or by too many doubts."""
@@ -60,7 +69,7 @@ class Lanes:
         return lane is not None and _is_stopped(lane)
 
     def stops_beside(self, shown: Collection[str]) -> Iterator[Message]:
-        """Yield why accounts that are not *shown* already stand still."""
+        """Yield why accounts that are not *shown* already are off."""
         for name in self.by_account:
             if name not in shown:
                 yield from self.stops(name)
@@ -70,6 +79,13 @@ def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Message]
     """Yield what forbids the calls of *account*, since or until when, why, and what to do."""
     for one in blockers.of_account(account, lane, now):
         yield _of_account(one, account, now, stopped=_is_stopped(lane))
+
+
+def _for(path: SendPath | None, lane: LaneView) -> LaneView:
+    """Return *lane* with the gates alone that concern sends by *path*."""
+    if path is None:
+        return lane
+    return replace(lane, gates=[gate for gate in lane.gates if gate.concerns(path)])
 
 
 def _is_stopped(lane: LaneView) -> bool:
@@ -100,16 +116,30 @@ def line(one: Blocker, report: Report) -> Message:
         _text(one, report), id=report.id, account=report.account, reason=reason(one.reason),
         code=Code(one.errcode, one.errmsg), at=at and Moment(at, report.now), n=one.batch,
         due=due and Moment(due, report.now), late_by=report.late_by,
+        changes=drafts.changed(report.draft),
     )  # fmt: skip
 
 
 def _text(one: Blocker, report: Report) -> str:
     """Return the id of the text of a cause that has several."""
+    if one.cause is Cause.ACCOUNT_WAITS and one.reason is Reason.QUOTA_TODAY:
+        return "blocker.account_waits_for_day"
+    if one.cause is Cause.DRAFT:
+        return _DRAFTS.get(one.reason, "blocker.held")
     if one.cause is Cause.MISSED_TIME and report.scheduled_at is None:
         return "blocker.missed_at_once"
+    if one.cause is Cause.SCHEDULED and report.gate(GateKind.PAUSE):
+        return "blocker.scheduled_paused"
     if one.cause in {Cause.OVERDUE, Cause.NO_WORKER} and late.will_be_held(report):
         return f"blocker.{one.cause}_late"
     return f"blocker.{one.cause}"
+
+
+_DRAFTS: Mapping[Reason | None, str] = {
+    Reason.DRAFT_EDITED: "blocker.draft_edited",
+    Reason.DRAFT_GONE: "blocker.draft_gone",
+    Reason.DRAFT_UNREAD: "blocker.draft_unread",
+}
 
 
 def _paused(one: Blocker, report: Report) -> Message:
@@ -118,10 +148,26 @@ def _paused(one: Blocker, report: Report) -> Message:
             "blocker.paused_for_refusals", n=one.count or "?", code=one.errcode,
             meaning=Meaning(one.errcode), id=report.id,
         )  # fmt: skip
+    if one.who is not None:
+        due, now = report.scheduled_at, report.now
+        is_past = due is not None and due <= now and report.started_at is None
+        return Message(
+            "blocker.paused_past_due" if is_past else "blocker.paused_by",
+            who=Speaker(one.who, one.why), at=Moment(one.since or now, now), id=report.id,
+            due=due and Moment(due, now),
+        )  # fmt: skip
     return Message(
         _paused_for(one, report), reason=reason(one.reason), code=Code(one.errcode, one.errmsg),
-        id=report.id,
+        id=report.id, **_turns(one, report.now),
     )  # fmt: skip
+
+
+def _turns(one: Blocker, now: datetime) -> dict[str, Moment]:
+    """Return when the day and the month turn in which messages were found used up."""
+    since = one.since or now
+    return {
+        "tomorrow": Moment(day.turn(since), now), "month": Moment(day.month_turn(since), now),
+    }  # fmt: skip
 
 
 def _paused_for(one: Blocker, report: Report) -> str:
@@ -158,9 +204,23 @@ def _of_account(one: Blocker, account: str, now: datetime, *, stopped: bool) -> 
             ids=Shortened(one.broadcasts),
         )  # fmt: skip
     return Message(
-        "blocker.stopped", account=account, at=at, reason=reason(one.reason),
-        code=Code(one.errcode, one.errmsg), fix=fixes.of_account(one.errcode),
+        _STOPPED[one.path], account=account, at=at, reason=reason(one.reason),
+        code=Code(one.errcode, one.errmsg), fix=_fix(one, now),
     )  # fmt: skip
+
+
+def _fix(one: Blocker, now: datetime) -> Message:
+    if one.reason is Reason.QUOTA_MONTH:
+        return Message("fix.account.messages", **_turns(one, now))
+    return fixes.of_account(one.errcode)
+
+
+#: By the one interface that is stopped; None: the whole account.
+_STOPPED: Mapping[SendPath | None, str] = {
+    None: "blocker.stopped",
+    SendPath.MASS_SEND: "blocker.stopped_lists",
+    SendPath.SENDALL: "blocker.stopped_sendall",
+}
 
 
 def _behind(one: Blocker, report: Report) -> Message:

@@ -1,12 +1,19 @@
-"""What a broadcast says, in a few words, so that broadcasts can be told apart."""
+"""What a broadcast says, in a few words, so that broadcasts can be distinguished."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from broadcast.content import MSGTYPES, preview
+from broadcast import media
+from broadcast.content import MSGTYPES, Content, preview, shortened
+from broadcast.drafts.mark import Marks
 from broadcast.message import Message
 from broadcast.reports import Report
+from presentation import drafts
+from presentation.texts import Texts
+from presentation.words import printable
 
 
 def as_json(canonical: str | None) -> dict[str, str] | None:
@@ -19,21 +26,77 @@ def as_json(canonical: str | None) -> dict[str, str] | None:
 
 def name(report: Report) -> str:
     """Return the title that a person gave, or else the first words of the content."""
-    return _in_one_line(report.title or preview(json.loads(report.content)))
+    return printable(report.title or _first_words(report))
+
+
+def in_a_list(report: Report, texts: Texts) -> str:
+    """Return the kind as well, where there is room for it."""
+    return texts("list.kind", msgtype=kind(report.msgtype), name=name(report))
 
 
 def line(report: Report) -> Message:
-    """Return title, kind and first words as a line of a report."""
-    value = json.loads(report.content)
-    kind = value["msgtype"]
-    # A newer release may know more kinds than this one.
-    msgtype = Message(f"msgtype.{kind}") if kind in MSGTYPES else Message("word.newer", word=kind)
-    facts = {"msgtype": msgtype, "words": _in_one_line(preview(value))}
+    """Return title, kind, first words and account as a line of a report."""
+    facts = {"msgtype": kind(report.msgtype), "words": _words(report), "account": report.account}
     if report.title:
-        return Message("report.content_titled", title=_in_one_line(report.title), **facts)
+        return Message("report.content_titled", title=printable(report.title), **facts)
     return Message("report.content", **facts)
 
 
-def _in_one_line(text: str) -> str:
-    """Return *text* without what would move the cursor of a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
+def _words(report: Report) -> str | Message:
+    """Return the first words, or what the articles are called where that is known."""
+    if marks := _articles(report):
+        return drafts.titles(marks)
+    return printable(_first_words(report))
+
+
+def _articles(report: Report) -> Marks | None:
+    return (report.draft.seen or report.draft.approved) if report.draft else None
+
+
+def _first_words(report: Report) -> str:
+    """Return what articles or files are called where that is known, else the first words."""
+    if marks := _articles(report):
+        return shortened(marks[0].title)
+    if report.files:
+        return shortened(", ".join(report.files))
+    return preview(json.loads(report.content))
+
+
+def kind(msgtype: str) -> Message:
+    """Return what followers get: a text, pictures, an article."""
+    # A newer release may know more kinds than this one.
+    return Message(f"msgtype.{msgtype}") if msgtype in MSGTYPES else _newer(msgtype)
+
+
+def _newer(word: str) -> Message:
+    return Message("word.newer", word=word)
+
+
+def written(said: Content, names: Mapping[str, str]) -> Iterator[Message | str]:
+    """Yield what is in a content, a line each; what a person wrote as it was written.
+
+    *names* are what people call its media_ids.
+    """
+    value = json.loads(said.canonical)
+    part = value["images" if said.msgtype == "image" else said.msgtype]
+    if said.msgtype == "text":
+        yield from part["content"].splitlines()
+        return
+    for media_id, _ in media.used(value):
+        yield names.get(media_id) or Message("confirmation.part.media_id", media_id=media_id)
+    for name in _MEMBERS:
+        if part.get(name):
+            yield Message(f"confirmation.part.{name}", text=printable(part[name]))
+    yield from _switches(value, part)
+
+
+def _switches(value: Mapping[str, Any], part: Mapping[str, Any]) -> Iterator[Message]:
+    if part.get("need_open_comment"):
+        who = "followers" if part.get("only_fans_can_comment") else "all"
+        yield Message("confirmation.part.comments", who=Message(f"draft.comments.{who}"))
+    if value.get("send_ignore_reprint"):
+        yield Message("confirmation.part.reprint")
+
+
+#: Of a part, what a person is shown beside its media.
+_MEMBERS = ("title", "description", "recommend", "card_id")

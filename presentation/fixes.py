@@ -1,7 +1,8 @@
-"""Fixes: what a person does about one of WeChat's errcodes, or what is done by itself."""
+"""Fixes: what an operator does about one of WeChat's errcodes, or what happens automatically."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from broadcast.call import waits
@@ -9,7 +10,40 @@ from broadcast.call.outcomes import SPLITTABLE, Endpoint, Outcome, meaning
 from broadcast.message import Message
 
 #: Codes that stop an account and have a fix of their own.
-OF_ACCOUNTS = frozenset({40001, 40013, 40125, 40164, 40243, 48001, 48003, 50002})
+OF_ACCOUNTS = frozenset({
+    40001, 40013, 40125, 40164, 40243, 41002, 41004, 48001, 48003, 48004, 50002, 89501, 89503,
+    89506, 89507,
+})  # fmt: skip
+#: Codes of a mass send that have a fix of their own beside those.
+OF_SENDS = frozenset({
+    40001, 40003, 40007, 40130, 42010, 45002, 45009, 45011, 45028, 45064, 45065, 45086,
+})  # fmt: skip
+#: Codes that a call for the access_token ends with for another reason than a mass send.
+OF_TOKENS = frozenset({45009})
+#: Where in WeChat's console a person fixes it.
+PLACES = {
+    **dict.fromkeys((40001, 40013, 40125, 40164, 40243, 41002, 41004), "console.secret"),
+    48001: "console.permissions",
+}
+
+
+def lines(errcode: int) -> Iterator[Message]:
+    """Yield what to do about *errcode*: the fix, where in WeChat's console, and the command."""
+    stops = meaning(Endpoint.MASS_SEND, errcode).outcome is Outcome.STOP_ACCOUNT
+    if stops and errcode in OF_ACCOUNTS:
+        yield Message("explain.fix", fix=of_account(errcode))
+    elif errcode in OF_SENDS:
+        yield Message("explain.fix", fix=Message(f"fix.send.{errcode}"))
+    else:
+        yield of_call(errcode)
+    if errcode in OF_TOKENS:
+        yield Message("explain.token", fix=Message(f"fix.token.{errcode}"))
+    elif errcode in OF_ACCOUNTS and not stops:
+        yield Message("explain.token", fix=of_account(errcode))
+    if errcode in PLACES:
+        yield Message("explain.where", place=Message(PLACES[errcode]))
+    if stops and errcode in OF_ACCOUNTS:
+        yield Message("explain.unhalt")
 
 
 def of_account(errcode: int | None) -> Message:
@@ -20,7 +54,7 @@ def of_account(errcode: int | None) -> Message:
 
 
 def of_call(errcode: int) -> Message:
-    """Return what to do about a mass send that ended with *errcode*, or what is done by itself."""
+    """Return what to do about a mass send that ended with *errcode*, or what follows anyway."""
     ended = meaning(Endpoint.MASS_SEND, errcode).outcome
     if ended is Outcome.BAD_RECIPIENTS and errcode not in SPLITTABLE:
         return Message("fix.bad_list")

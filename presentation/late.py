@@ -1,4 +1,4 @@
-"""Whether a broadcast waits for a worker too long to be sent by it without a person's word."""
+"""Whether a broadcast waits so long for a worker that an operator must consent to its send."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from broadcast.reports import Report
 
 
 def will_be_held(report: Report) -> bool:
-    """Tell whether the worker that takes it up now holds it, by the rule of its first claim.
+    """Return whether the worker that takes it up now holds it, by the rule of its first claim.
 
     *report* of one broadcast, with its batches.
     """

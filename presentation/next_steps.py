@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from broadcast.call.retry import RetryVerdict
 from broadcast.gates.kinds import GateKind
+from broadcast.jobs import Job
 from broadcast.message import Message
+from broadcast.overlap import Newer
+from broadcast.reasons import Reason
 from broadcast.reports import Conflict, InFlight, Report, RetryGroup, total
 from broadcast.states import BatchState, BroadcastState
-from presentation import resend
+from presentation import delivered, resend, reviews
 from presentation.words import (
     MOST_NAMED,
     Between,
@@ -37,6 +40,8 @@ class Doubt:
     last: datetime | None
     #: The msg_ids that replies of WeChat's named.
     msg_ids: Sequence[int]
+    #: Jobs that ended at that time, that no batch has, and that can be it.
+    jobs: Sequence[Job] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,19 @@ class Circumstances:
 
     doubts: Sequence[Doubt] = ()
     left_over: Sequence[RetryGroup] = ()
+    #: By number, of batches called not sent: the jobs that ended at that time and can be them.
+    contradicted: Mapping[int, Sequence[Job]] = field(default_factory=dict)
+    #: By number, of batches that count as sent as a job that nobody knows: the same.
+    unnamed: Mapping[int, Sequence[Job]] = field(default_factory=dict)
+    #: Of what a retry would call again: whose key WeChat no longer knows, and its last call's age.
+    forgotten: Mapping[int, timedelta] = field(default_factory=dict)
+    #: Batches that a review refused by a msg_id that an operator alone gave them.
+    named_by_word: Mapping[int, int] = field(default_factory=dict)
     conflicts: Sequence[Conflict] = ()
+    #: Who of its rest got a newer broadcast, or may have, or will.
+    newer: Newer | None = None
+    #: Whether a later command will find it: of the demo's nothing is left.
+    stays: bool = True
 
 
 def lines(report: Report, beside: Circumstances) -> Iterator[Message]:
@@ -53,12 +70,22 @@ def lines(report: Report, beside: Circumstances) -> Iterator[Message]:
 
     *report* with its batches.
     """
-    yield from _last_word(report)
+    yield from _cancelled(report)
     yield from _doubts(report, beside.doubts)
+    # Before the command by which it could be sent twice.
+    yield from _contradicted(report, beside.contradicted)
     if report.batches["refused"] and not report.gate(GateKind.CANCEL):
         yield from _retry(report, beside.left_over)
-    yield from resend.steps(report)
+        yield from _forgotten(beside.forgotten)
+    yield from _offered(report, beside.unnamed)
+    yield from reviews.steps(report)
+    for n, msg_id in list(beside.named_by_word.items())[:MOST_NAMED]:
+        yield Message("next_step.named_by_word", id=report.id, n=n, msg_id=msg_id)
+    again = list(resend.steps(report, beside.newer))
+    yield from again or reviews.listing(report)
     yield from explain(report)
+    if beside.stays:
+        yield from _completed(report)
     for one in beside.conflicts:
         yield Message(
             "next_step.conflict", n=one.n, at=Moment(one.at, report.now), word=one.word,
@@ -66,21 +93,23 @@ def lines(report: Report, beside: Circumstances) -> Iterator[Message]:
         )  # fmt: skip
 
 
-def _last_word(report: Report) -> Iterator[Message]:
-    """Yield who cancelled a broadcast, or whose pause stands."""
-    paused = report.state is BroadcastState.PAUSED
-    gate = report.gate(GateKind.CANCEL) or (report.gate(GateKind.PAUSE) if paused else None)
+def _cancelled(report: Report) -> Iterator[Message]:
+    """Yield who cancelled a broadcast."""
+    gate = report.gate(GateKind.CANCEL)
     if gate is not None:
-        cancelled = gate.kind is GateKind.CANCEL
         yield Message(
-            "next_step.cancelled_by" if cancelled else "next_step.paused_by",
-            who=Speaker(gate.closed_by, gate.why), at=Moment(gate.closed_at, report.now),
+            "next_step.cancelled_by", who=Speaker(gate.closed_by, gate.why),
+            at=Moment(gate.closed_at, report.now),
         )  # fmt: skip
 
 
 def _doubts(report: Report, doubts: Sequence[Doubt]) -> Iterator[Message]:
+    if any(doubt.first for doubt in doubts):
+        yield Message("next_step.doubts")
     for doubt in doubts[:MOST_NAMED]:
         yield _doubt(report, doubt)
+        for job in doubt.jobs[:MOST_NAMED]:
+            yield offered(job, report.id, doubt.n, size=doubt.size, now=report.now)
     if len(doubts) > MOST_NAMED:
         yield Message("next_step.more_doubts", n=len(doubts) - MOST_NAMED, id=report.id)
 
@@ -92,23 +121,81 @@ def _doubt(report: Report, doubt: Doubt) -> Message:
         return Message("next_step.doubt_refused", **facts)
     facts["at"] = Between(first=doubt.first, last=doubt.last, now=report.now)
     if doubt.msg_ids:
-        return Message("next_step.doubt_named", msg_ids=list(doubt.msg_ids), **facts)
+        # "Sent" alone takes the only one.
+        name = "next_step.doubt_several" if len(doubt.msg_ids) > 1 else "next_step.doubt_named"
+        return Message(name, msg_ids=list(doubt.msg_ids), **facts)
     return Message("next_step.doubt", **facts)
 
 
-def _retry(report: Report, left_over: Iterable[RetryGroup]) -> Iterator[Message]:
+def offered(job: Job, broadcast_id: str, n: int, *, size: int | None, now: datetime) -> Message:
+    """Offer a job for a batch; that it went to as many is a hint, and decides nothing."""
+    total = job.event.counts.total
+    same = size is not None and total == size
+    return Message(
+        "job.offered_same_size" if same else "job.offered", id=broadcast_id, n=n,
+        msg_id=job.event.msg_id, at=Moment(job.ended_at, now), status=delivered.status(job.event),
+        followers=FollowerCount(total),
+    )  # fmt: skip
+
+
+def _retry(report: Report, left_over: Sequence[RetryGroup]) -> Iterator[Message]:
     again = [group for group in left_over if group.verdict is RetryVerdict.AGAIN]
-    if again:
-        yield Message(f"next_step.retry{several(again)}", id=report.id, **together(again))
+    denied = [group for group in again if group.reason is Reason.SAID_NOT_SENT]
+    passing = [group for group in again if group not in denied]
+    if passing:
+        yield Message(f"next_step.retry{several(passing)}", id=report.id, **together(passing))
+    if denied:
+        yield Message(f"next_step.retry_verdict{several(denied)}", id=report.id, **together(denied))
+    left = [group for group in left_over if group.verdict is RetryVerdict.SUPPRESSED]
+    if left:
+        yield Message(
+            f"next_step.suppressed{several(left)}", id=report.id, account=report.account,
+            **together(left),
+        )  # fmt: skip
+
+
+def _forgotten(forgotten: Mapping[int, timedelta]) -> Iterator[Message]:
+    """Warn before the retry, not after it."""
+    if forgotten:
+        yield Message(
+            f"next_step.forgotten{suffix(len(forgotten))}",
+            numbers=Shortened(sorted(forgotten)), age=min(forgotten.values()),
+        )  # fmt: skip
+
+
+def _contradicted(report: Report, jobs: Mapping[int, Sequence[Job]]) -> Iterator[Message]:
+    """Name the jobs that speak against an operator's "not sent"."""
+    for n, mine in list(jobs.items())[:MOST_NAMED]:
+        yield Message("next_step.contradicted", n=n)
+        yield from _offered(report, {n: mine})
+
+
+def _offered(report: Report, jobs: Mapping[int, Sequence[Job]]) -> Iterator[Message]:
+    """Offer, by the number of a batch, the jobs that can be it."""
+    sizes = {line.n: line.size for line in report.batch_list}
+    for n, mine in list(jobs.items())[:MOST_NAMED]:
+        for job in mine[:MOST_NAMED]:
+            yield offered(job, report.id, n, size=sizes.get(n), now=report.now)
 
 
 def explain(report: Report) -> Iterator[Message]:
-    """Name the command that tells what WeChat's codes mean, where nothing or not all went out."""
+    """Name the command that explains WeChat's codes, where nothing or not all went out."""
     if report.state not in {BroadcastState.FAILED, BroadcastState.PARTIAL}:
         return
     refused = [line.errcode for line in report.batch_list if line.state is BatchState.REFUSED]
     for code in sorted({code for code in refused if code is not None})[:MOST_EXPLAINED]:
         yield Message("next_step.explain", code=code)
+
+
+def _completed(report: Report) -> Iterator[Message]:
+    """Name what is left where every batch was accepted: who it was, and WeChat's own report."""
+    if report.state is not BroadcastState.COMPLETED:
+        return
+    # Of a list that is WeChat's, nobody here knows who they are.
+    if report.audience["planned"] is not None:
+        yield Message("next_step.completed", id=report.id)
+    if report.results_due:
+        yield Message("next_step.results", id=report.id)
 
 
 def together(groups: Sequence[RetryGroup]) -> dict[str, object]:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import filterfalse, groupby
 
 from broadcast.call.path import SendPath
 from broadcast.gates.blockers import is_driven
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
-from broadcast.reasons import Reason
-from broadcast.reports import SETS, SKIPS, BatchLine, Repeat, Report
+from broadcast.plan.audience import Followers
+from broadcast.reasons import STOPPED_JOB, Reason
+from broadcast.reports import SKIPS, BatchLine, Repeat, Report
 from broadcast.states import BatchState, BroadcastState, Phase
-from presentation import blockers, content, operator_actions
-from presentation.words import MOST_NAMED, Code, Joined, Moment, reason, sizes
+from presentation import blockers, content, delivered, headline, operator_actions, reviews
+from presentation.words import (
+    MOST_NAMED,
+    Code,
+    Joined,
+    Moment,
+    Shortened,
+    reason,
+    sizes,
+    suffix,
+)
 
 #: Line numbers that are named of one reason; `recipients --set skipped` has the others.
 MOST_LINES = 3
@@ -28,66 +39,90 @@ def lines(
     *,
     next_steps: Iterable[Message] = (),
 ) -> Iterator[Message]:
-    """Yield the report line by line; *next_steps* are what a person can do about it."""
-    yield Message("report.title", id=report.id, account=report.account)
-    yield content.line(report)
-    yield Message("report.state", state=report.state)
-    if report.priority:
-        yield Message("report.priority", n=report.priority)
-    yield from blockers.lines(report)
+    """Yield the report line by line; *next_steps* are what an operator can do about it."""
+    yield from in_short(report)
+    yield from _troubled(report, filter(reviews.is_stopped, report.batch_list))
     yield from next_steps
     if report.phase is not Phase.UPLOADING:
         yield _audience(report, skipped)
     yield _batches(report)
-    yield recipients(report)
+    yield from delivered.lines(report)
     yield from _repeats(repeats)
-    yield from _troubled(report, report.batch_list)
+    yield from _troubled(report, filterfalse(reviews.is_stopped, report.batch_list))
+    if report.priority:
+        yield Message("report.priority", n=report.priority)
     yield _times(report)
-    if report.created_by:
-        yield Message("report.created_by", who=report.created_by)
     if report.operator_actions is not None:
-        yield from operator_actions.lines(report.operator_actions, report.now)
+        yield from operator_actions.lines(report)
 
 
-def headline(report: Report) -> Iterator[Message]:
-    """Yield a report in short: which broadcast, its state, what keeps it waiting, who has it."""
-    yield Message("report.title", id=report.id, account=report.account)
+def in_short(report: Report) -> Iterator[Message]:
+    """Yield what distinguishes a broadcast from others, its state, and what keeps it waiting."""
+    yield headline.line(report)
     yield content.line(report)
-    yield Message("report.state", state=report.state)
+    if report.state in _TAKEN:
+        yield Message("report.accepted_means")
     yield from blockers.lines(report)
-    yield recipients(report)
+
+
+#: Of these the operator reads how many WeChat accepted, and may take it for delivered.
+_TAKEN = frozenset({BroadcastState.COMPLETED, BroadcastState.PARTIAL})
 
 
 def _times(report: Report) -> Message:
-    created = Moment(report.created_at, report.now)
+    facts: dict[str, object] = {
+        "created": Moment(report.created_at, report.now), "who": report.created_by or "?",
+    }  # fmt: skip
     scheduled = report.scheduled_at if report.started_at is None else None
     if scheduled is not None and report.gate(GateKind.PAUSE):
         at = Moment(scheduled, report.now)
-        return Message("report.times_scheduled", created=created, at=at)
-    # What is held has not ended: a person settles it, and may let it go on.
+        return Message("report.times_scheduled", **facts, at=at)
+    # What is held has not ended: an operator settles it, and may let it go on.
     if report.finished_at is None or report.state is BroadcastState.HELD:
-        return Message("report.times", created=created)
-    ended = Moment(report.finished_at, report.now)
-    return Message("report.times_ended", created=created, ended=ended)
+        return Message("report.times", **facts)
+    return Message("report.times_ended", **facts, ended=Moment(report.finished_at, report.now))
 
 
 def _audience(report: Report, skipped: Skipped) -> Message:
-    figures = [Message("report.read", n=report.audience["read"])]
+    if report.path is SendPath.SENDALL:
+        tag = json.loads(report.audience_spec).get("tag_id")
+        whom = "report.to_everyone" if tag is None else "report.to_tag"
+        return Message(
+            "report.audience", figures=Joined([Message(whom, tag=tag), *_said(report)], "separator")
+        )
+    listed, lines = report.audience_kind != Followers.kind, report.audience["read"]
+    read = Message(f"report.read{suffix(lines or 0)}", n=lines)
+    figures = [read if listed else _followers(report)]
     for name in SKIPS:
         count = report.audience[name]
-        if count or name in {"malformed", "duplicate"}:
+        if count or (listed and name in {"malformed", "duplicate"}):
             figure = Message(f"skip.{name}", n=count)
             figures.append(_with(figure, _where(skipped.get(name, ()), count or 0)))
     if report.audience["planned"] is not None:
-        figures.append(Message("report.planned", n=report.audience["planned"]))
+        planned = report.audience["planned"]
+        figures.append(Message(f"report.planned{suffix(planned)}", n=planned))
+    figures += _said(report)
     return Message("report.audience", figures=Joined(figures, "separator"))
+
+
+def _followers(report: Report) -> Message:
+    tag = json.loads(report.audience_spec).get("tag_id")
+    return Message("report.to_followers" if tag is None else "report.to_followers_tag", tag=tag)
+
+
+def _said(report: Report) -> list[Message]:
+    """Return that people get it who get nothing else, and who said so."""
+    if not json.loads(report.selection or "{}").get("ignore_suppression"):
+        return []
+    return [Message("report.ignores_suppression", who=report.created_by or "?")]
 
 
 def _where(sample: Sequence[tuple[int, str]], count: int) -> Message | None:
     """Name the first lines."""
-    if not sample:
+    # Who was left out by the plan stands on no line.
+    numbers = [line for line, _ in sample[:MOST_LINES] if line]
+    if not numbers:
         return None
-    numbers = [line for line, _ in sample[:MOST_LINES]]
     if count == 1:
         return Message("report.line", numbers=numbers)
     return Message("report.lines_more" if count > MOST_LINES else "report.lines", numbers=numbers)
@@ -101,7 +136,8 @@ def _with(line: Message, rest: Message | None) -> Message:
 def _batches(report: Report) -> Message:
     total = report.batches["total"]
     if not total:
-        return Message("report.not_cut")
+        nobody = report.phase is Phase.ENDED and report.audience["planned"] == 0
+        return Message("report.nobody_left" if nobody else "report.not_cut")
     each = [
         line.size
         for line in report.batch_list
@@ -112,38 +148,23 @@ def _batches(report: Report) -> Message:
     return Message("report.batches", total=total, sizes=sizes(each), calls=report.calls)
 
 
-def recipients(report: Report) -> Message:
-    """Tell in which sets the recipients are, or why nobody can count them."""
-    if report.audience["planned"] is None:
-        return Message(f"report.recipients_{_uncounted(report)}")
-    figures = [
-        Message(f"set.{name}", n=report.recipients[name])
-        for name in SETS
-        if report.recipients[name] or name == "accepted"
-    ]
-    return Message("report.recipients", figures=Joined(figures, "separator"))
-
-
-def _uncounted(report: Report) -> str:
-    """Return why it is not known how many there are; a list that is WeChat's is so in any phase."""
-    if report.path is SendPath.SENDALL:
-        return "unknown"
-    if report.phase is Phase.UPLOADING:
-        return "uploading"
-    return "never_planned" if report.phase is Phase.ENDED else "unplanned"
-
-
 def _repeats(repeats: Sequence[Repeat]) -> Iterator[Message]:
-    for repeat in repeats[:MOST_NAMED]:
-        why: Code | Message = Code(repeat.errcode)
-        if repeat.transport:
-            why = Message("report.why", why=Message(f"transport.{repeat.transport}"))
+    """Name the batches that were called again, by what the call before had ended as."""
+    for _, group in groupby(sorted(repeats, key=_ending), key=_ending):
+        there = list(group)
+        first, numbers = there[0], sorted({repeat.n for repeat in there})
+        why: Code | Message = Code(first.errcode)
+        if first.transport:
+            why = Message("report.why", why=Message(f"transport.{first.transport}"))
         yield Message(
-            "report.repeat", n=repeat.n, number=repeat.number,
-            outcome=repeat.outcome or Message("outcome.unknown"), why=why,
+            f"report.repeat{suffix(len(numbers))}", numbers=Shortened(numbers), calls=len(there),
+            outcome=first.outcome or Message("outcome.unknown"), why=why,
         )  # fmt: skip
-    if len(repeats) > MOST_NAMED:
-        yield Message("report.more_repeats", n=len(repeats) - MOST_NAMED)
+
+
+def _ending(repeat: Repeat) -> tuple[str, int, str]:
+    outcome = repeat.outcome.value if repeat.outcome else ""
+    return (outcome, repeat.errcode or 0, repeat.transport or "")
 
 
 def maybe_sent(report: Report) -> Iterator[Message]:
@@ -153,8 +174,11 @@ def maybe_sent(report: Report) -> Iterator[Message]:
 
 
 def _troubled(report: Report, batches: Iterable[BatchLine]) -> Iterator[Message]:
-    """Name the batches that were refused, cancelled, are in doubt, or asked again, by cause."""
-    odd = [line for line in batches if line.state in _NAMED or line.not_before is not None]
+    """Name the batches that were refused, cancelled, are in doubt, or called again, by cause."""
+    odd = [
+        line for line in batches
+        if (line.state in _NAMED or line.not_before is not None) and not _said_above(line)
+    ]  # fmt: skip
     driven = is_driven(report)
     for _, group in groupby(sorted(odd, key=_cause), key=_cause):
         there = list(group)
@@ -164,9 +188,14 @@ def _troubled(report: Report, batches: Iterable[BatchLine]) -> Iterator[Message]
         line = Message(
             several, numbers=[line.n for line in there[:MOST_NAMED]], count=len(there),
             state=_state(first), reason=_why(first, driven=driven),
-            code=Code(first.errcode, first.errmsg),
+            code=_code(first),
         )  # fmt: skip
         yield _with(line, _next(there, report) if driven else None)
+
+
+def _said_above(line: BatchLine) -> bool:
+    """Return whether a batch is cancelled because the broadcast was."""
+    return line.state is BatchState.CANCELLED and line.reason is Reason.BY_HAND
 
 
 _NAMED = frozenset({BatchState.REFUSED, BatchState.CANCELLED, BatchState.IN_DOUBT})
@@ -175,7 +204,15 @@ _NAMED = frozenset({BatchState.REFUSED, BatchState.CANCELLED, BatchState.IN_DOUB
 def _cause(line: BatchLine) -> tuple[object, ...]:
     code = (line.errcode is not None, line.errcode or 0, line.errmsg or "")
     called_before = line.state is BatchState.PLANNED and line.attempts > 0
-    return (line.state.value, reason(line.reason).value, called_before, *code)
+    ended = line.finish.status if line.finish else ""
+    return (line.state.value, reason(line.reason).value, called_before, ended, *code)
+
+
+def _code(line: BatchLine) -> Code | Message:
+    """Return WeChat's own word: of the review that refused a job, or of the last call."""
+    if line.reason in STOPPED_JOB and line.finish is not None:
+        return Message("report.review", why=delivered.status(line.finish))
+    return Code(line.errcode, line.errmsg)
 
 
 def _state(line: BatchLine) -> BatchState | Message:
@@ -186,7 +223,7 @@ def _state(line: BatchLine) -> BatchState | Message:
 
 
 def _why(line: BatchLine, *, driven: bool) -> Reason | Message:
-    """Return why a batch stands so; no batch is asked again while its broadcast stands still."""
+    """Return why a batch stands so; no batch is called again while its broadcast is blocked."""
     if line.reason is not Reason.REPEAT_UNKNOWN:
         return reason(line.reason)
     answered = "reason.repeat_unknown" if line.errcode is None else "reason.repeat_answered"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from broadcast.gates.blockers import Blocker
 from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
 from broadcast.reports import BatchLine, Did, LaneView, OperatorAction, OperatorActions, Report
-from presentation import content
+from presentation import content, delivered, drafts
 
 
 def as_json(report: Report, *, error: str | None = None) -> dict[str, Any]:
@@ -21,26 +22,47 @@ def as_json(report: Report, *, error: str | None = None) -> dict[str, Any]:
     return {
         "id": report.id,
         "state": report.state.value,
+        "reason": _word(report.failed_uncalled),
         "account": report.account,
         "key": report.key,
         "title": report.title,
         "content": content.as_json(report.content),
         "created_by": report.created_by,
         "priority": report.priority,
+        "to": _to(report),
+        "selection": json.loads(report.selection or "{}"),
         "audience": report.audience,
         "recipients": report.recipients,
         "batches": report.batches,
         "batch_list": [_batch(line) for line in report.batch_list],
         "blockers": [_blocker(one) for one in blockers.of(report)],
         "calls": report.calls,
-        "delivered": {"total": None, "eligible": None, "sent": None, "errors": None},
+        "delivered": delivered.as_json(report.delivered),
         "created_at": _utc(report.created_at),
         "scheduled_at": _utc(report.scheduled_at),
         "started_at": _utc(report.started_at),
         "finished_at": _utc(report.finished_at),
+        **drafts.as_json(report.draft, utc=_utc),
         **_operator_actions(report.operator_actions),
         "error": error,
     }
+
+
+def _to(report: Report) -> dict[str, Any]:
+    """Return whom it goes to, as a request says it; a list is not repeated."""
+    said = json.loads(report.audience_spec)
+    match report.audience_kind:
+        case "followers":
+            tag = said.get("tag_id")
+            return {"followers": True} if tag is None else {"followers": True, "with_tag": tag}
+        case "tag":
+            return {"tag_id": said.get("tag_id")}
+        case "everyone":
+            return {"to_all": True}
+        case "openids":
+            return {"openids": True}
+    # Of a newer release.
+    return {report.audience_kind: True}
 
 
 def in_a_list(report: Report) -> dict[str, Any]:
@@ -53,6 +75,8 @@ def _batch(line: BatchLine) -> dict[str, Any]:
         "n": line.n, "size": line.size, "state": line.state.value, "msg_id": line.msg_id,
         "attempts": line.attempts, "errcode": line.errcode, "reason": _word(line.reason),
         "not_before": _utc(line.not_before),
+        "msg_status": line.msg_status, "verified": not line.is_unverified,
+        "finish": line.finish and delivered.event_as_json(line.finish),
     }  # fmt: skip
 
 
@@ -83,9 +107,14 @@ def _action(one: OperatorAction) -> dict[str, Any]:
     action = {"at": utc(one.at), "who": one.who, "action": one.did.value, "why": one.why}
     match one.did:
         case Did.RESOLVE:
-            return action | {"batch": one.batch, "msg_id": one.msg_id}
+            return action | {"batch": one.batch, "sent": one.sent, "msg_id": one.msg_id}
         case Did.RETRY:
             return action | {"batches": one.batches}
+        case Did.RECALL:
+            return action | {
+                "msg_id": one.msg_id, "article": one.article, "through": one.through,
+                "possibly": one.maybe,
+            }  # fmt: skip
         case Did.HALT | Did.UNHALT:
             return action | {"account": one.account}
     return action

@@ -9,48 +9,85 @@ from collections.abc import Iterator
 
 from broadcast import rest
 from broadcast.call.outcomes import content_stays_refused
+from broadcast.content import PLACEHOLDER
 from broadcast.gates.kinds import GateKind
+from broadcast.media import NO_SUCH_MEDIA
 from broadcast.message import Message
-from broadcast.reasons import Reason
+from broadcast.overlap import Newer
+from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.reports import BatchLine, Report, total
 from broadcast.states import BatchState, BroadcastState
+from presentation import reviews
 from presentation.words import FollowerCount, Shortened, suffix
 
 S = BroadcastState
 
 
 def may_have_reached_some(report: Report) -> bool:
-    """Tell whether anybody has got it, or may have, for all that WeChat or a person said."""
+    """Return whether anybody has got it, or may have, for all that WeChat or an operator said."""
     sent = report.batches["accepted"] or report.batches["in_doubt"]
     return bool(sent or _maybe_sent(report) or said_not_sent(report))
 
 
 def said_not_sent(report: Report) -> list[BatchLine]:
-    """Return the batches that are refused by a person's word alone."""
+    """Return the batches that are refused by an operator's verdict alone."""
     return [
         line for line in report.batch_list
         if line.state is BatchState.REFUSED and line.reason is Reason.SAID_NOT_SENT
     ]  # fmt: skip
 
 
-def steps(report: Report) -> Iterator[Message]:
+def steps(report: Report, newer: Newer | None = None) -> Iterator[Message]:
     """Yield how a corrected content is sent to the rest alone, where WeChat refused the first one.
 
     Nothing where nobody can have got it, and nothing where a resume or a retry sends the rest.
+    *newer*: who of the rest got a newer broadcast.
     """
+    if newer is not None and newer.followers:
+        yield Message("resend.reached", count=newer.followers, ids=Shortened(newer.ids))
+        if newer.followers >= sum(report.recipients[name] or 0 for name in _REST):
+            if report.state is not S.CANCELLED and report.recipients["waiting"]:
+                yield Message("resend.close", id=report.id)
+            yield from _by_word(report)
+            return
     # Of a list that is WeChat's, nobody can say who the rest are.
     listed = report.audience["planned"] is not None
     if listed and _is_content_refused(report) and may_have_reached_some(report):
-        yield Message("resend.rest", commands=" && ".join(_commands(report)))
+        if newer is not None and newer.followers:
+            # The list has to lose them first.
+            commands = rest.listing(report.id, _filled(report))
+            yield Message("resend.list", commands=rest.lines(commands))
+        else:
+            blamed = "resend.rest" if _is_content_blamed(report) else "resend.rest_same"
+            yield Message(blamed, commands=rest.lines(_commands(report)))
+        if _is_media_gone(report):
+            yield Message("resend.media_gone")
         if report.recipients["in_doubt"] or _maybe_sent(report):
             yield Message("resend.without_doubts")
         yield from _by_word(report)
     elif report.state is S.CANCELLED:
         # A retry is refused, so a new broadcast is all that is left for them.
+        commands = rest.listing(report.id, _filled(report))
+        if listed and commands:
+            yield Message("resend.list", commands=rest.lines(commands))
         yield from _by_word(report)
 
 
-#: At rest: nothing more of it is called by itself.
+#: The sets of those who were not sent it.
+_REST = ("cancelled", "refused", "waiting")
+
+
+def numbers(report: Report) -> list[int]:
+    """Return the batches of the rest; none where nothing is said of it."""
+    if report.state is not S.CANCELLED and not _is_content_refused(report):
+        return []
+    if not report.batch_list:
+        return [0]
+    states = {BatchState.CANCELLED, BatchState.REFUSED, BatchState.PLANNED}
+    return [line.n for line in report.batch_list if line.state in states]
+
+
+#: At rest: nothing more of it is called automatically.
 _ENDED = frozenset({S.HELD, S.PARTIAL, S.FAILED, S.CANCELLED})
 _MAYBE_SENT = frozenset({BatchState.CALLING, BatchState.UNKNOWN})
 
@@ -67,17 +104,44 @@ def _is_content_refused(report: Report) -> bool:
         return False
     return any(
         line.state is BatchState.REFUSED
-        and (
-            line.reason is Reason.REVIEW_REFUSED or content_stays_refused(line.reason, line.errcode)
-        )
+        and (line.reason in STOPPED_JOB or content_stays_refused(line.reason, line.errcode))
         for line in report.batch_list
     )
 
 
+def _is_content_blamed(report: Report) -> bool:
+    """Tell whether anything but a review refused it, or a review because of the content."""
+    reviewed = [line for line in report.batch_list if line.reason in STOPPED_JOB]
+    others = [
+        line for line in report.batch_list
+        if line not in reviewed and content_stays_refused(line.reason, line.errcode)
+    ]  # fmt: skip
+    return not reviewed or bool(others) or any(map(reviews.blames_content, reviewed))
+
+
+def _filled(report: Report) -> list[str]:
+    return [name for name, count in report.recipients.items() if count]
+
+
 def _commands(report: Report) -> Iterator[str]:
     """Yield the commands that list the rest and send to it; never to those in doubt."""
-    yield from rest.listing(report.id, [name for name, count in report.recipients.items() if count])
-    yield f"broadcast send --account {report.account} --openids {rest.FILE} --text TEXT"
+    yield from rest.listing(report.id, _filled(report))
+    said = _CONTENTS.get(report.msgtype, "--content FILE.json")
+    yield f"broadcast send --account {report.account} --openids {rest.FILE} {said}"
+
+
+#: How another content of the same kind is given, with a placeholder that is refused where pasted.
+_CONTENTS = {
+    "text": f"--text {PLACEHOLDER}", "image": "--image FILE", "voice": "--voice FILE",
+    "mpvideo": "--video FILE", "mpnews": "--draft TITLE",
+}  # fmt: skip
+_FILES = frozenset({"image", "voice", "mpvideo"})
+
+
+def _is_media_gone(report: Report) -> bool:
+    if report.msgtype not in _FILES:
+        return False
+    return any(line.errcode == NO_SUCH_MEDIA for line in report.batch_list)
 
 
 def _by_word(report: Report) -> Iterator[Message]:
@@ -87,4 +151,5 @@ def _by_word(report: Report) -> Iterator[Message]:
             f"resend.said_not_sent{suffix(len(lines))}",
             numbers=Shortened([line.n for line in lines]),
             followers=FollowerCount(total(line.size for line in lines)),
+            id=report.id,
         )

@@ -7,7 +7,8 @@ fills the ``{placeholders}``. The ``.po`` files are the source; ``make catalogue
 from __future__ import annotations
 
 import gettext
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -38,12 +39,30 @@ def _catalogue(language: Language) -> gettext.GNUTranslations:
         return gettext.GNUTranslations(file)
 
 
+class _InWords(Mapping[str, object]):
+    """Facts in words, each when a text asks for it: in the order in which they are read."""
+
+    def __init__(self, facts: Mapping[str, object], texts: Texts) -> None:
+        self._facts, self._texts = facts, texts
+
+    def __getitem__(self, name: str) -> object:
+        return words.of(self._facts[name], self._texts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._facts)
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+
 class Texts:
     """The catalogue in one language."""
 
     def __init__(self, language: Language) -> None:
-        """Take the language of whoever reads."""
+        """Take the language of the reader."""
         self.language = language
+        #: None: each moment is written with its zone; else whether one was already.
+        self._zone_named: bool | None = None
 
     def __call__(self, what: Message | BroadcastError | str, /, **facts: object) -> str:
         """Return a message, an error, or an id with its facts in words.
@@ -57,8 +76,22 @@ class Texts:
         text = _catalogue(self.language).gettext(what)
         if text == what:
             raise KeyError(what)
-        return text.format(**{name: words.of(fact, self) for name, fact in facts.items()})
+        return text.format_map(_InWords(facts, self))
+
+    @contextmanager
+    def zone_once(self) -> Iterator[None]:
+        """Name the zone with the first moment only: the lines of one report are read together."""
+        before, self._zone_named = self._zone_named, bool(self._zone_named)
+        try:
+            yield
+        finally:
+            self._zone_named = before
+
+    def names_zone(self) -> bool:
+        """Return whether the moment that is written now names its zone."""
+        named, self._zone_named = self._zone_named, None if self._zone_named is None else True
+        return not named
 
     def has(self, message_id: str) -> bool:
-        """Tell whether there is a text of this id."""
+        """Return whether there is a text of this id."""
         return _catalogue(self.language).gettext(message_id) != message_id

@@ -36,6 +36,14 @@ class Moment:
     now: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ShortMoment:
+    """A moment as short as it can be said: today's, yesterday's and tomorrow's without a date."""
+
+    at: datetime
+    now: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Between:
     """When something began: the first time and the last."""
@@ -73,6 +81,11 @@ class FollowerCount:
     """How many followers; None: WeChat alone knows, of a send to a tag or to everybody."""
 
     count: int | None
+
+
+def rest_of(count: int | None) -> FollowerCount | Message:
+    """Return those who are still to get something, as a sentence names them."""
+    return Message("followers.rest") if count is None else FollowerCount(count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +152,24 @@ def _(fact: Reason, texts: Texts) -> str:
 @of.register(Moment)
 def _(fact: Moment, texts: Texts) -> str:
     local, span = fact.at.astimezone(day.SHANGHAI), fact.at - fact.now
-    return texts(
-        "moment", weekday=texts(f"weekday.{local.isoweekday()}"), date=f"{local:%Y-%m-%d}",
-        time=f"{local:%H:%M}", distance=_distance(span, texts),
-    )  # fmt: skip
+    facts = {
+        "weekday": texts(f"weekday.{local.isoweekday()}"), "date": f"{local:%Y-%m-%d}",
+        "time": f"{local:%H:%M}", "distance": _distance(span, texts),
+    }  # fmt: skip
+    if texts.names_zone():
+        return texts("moment", **facts)
+    today = local.date() == fact.now.astimezone(day.SHANGHAI).date()
+    return texts("moment.time" if today else "moment.date", **facts)
+
+
+@of.register(ShortMoment)
+def _(fact: ShortMoment, texts: Texts) -> str:
+    local, today = fact.at.astimezone(day.SHANGHAI), fact.now.astimezone(day.SHANGHAI).date()
+    name = _NEAR_DAYS.get((local.date() - today).days)
+    return texts(name, time=f"{local:%H:%M}") if name else f"{local:%m-%d %H:%M}"
+
+
+_NEAR_DAYS = {-1: "list.yesterday", 0: "list.today", 1: "list.tomorrow"}
 
 
 @of.register(datetime)
@@ -176,7 +203,7 @@ def _(fact: Code, texts: Texts) -> str:
     if fact.errcode is None:
         return ""
     if fact.errmsg:
-        return texts("code", errcode=fact.errcode, errmsg=fact.errmsg)
+        return texts("code", errcode=fact.errcode, errmsg=printable(fact.errmsg))
     return texts("code.bare", errcode=fact.errcode)
 
 
@@ -195,7 +222,7 @@ def _(fact: Speaker, texts: Texts) -> str:
 def _(fact: FollowerCount, texts: Texts) -> str:
     if fact.count is None:
         return texts("followers.unknown")
-    return texts("followers.counted", n=fact.count)
+    return texts(f"followers.counted{suffix(fact.count)}", n=fact.count)
 
 
 @of.register(Joined)
@@ -225,19 +252,30 @@ def _distance(span: timedelta, texts: Texts) -> str:
     return texts("distance.ahead" if span > timedelta(0) else "distance.back", span=abs(span))
 
 
+def printable(text: str, *, longest: int | None = None) -> str:
+    """Return a text of WeChat's or of a person without what moves the cursor or begins a line.
+
+    Of one with more than *longest* characters only so many.
+    """
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    if longest is None or len(plain) <= longest:
+        return plain
+    return plain[: longest - 1] + "…"
+
+
 def suffix(n: int) -> str:
-    """Return what a text's id ends with where it speaks of one thing, not of several."""
+    """Return what a text's id ends with where it is about one thing, not several."""
     return "_one" if n == 1 else ""
 
 
 def sizes(each: Collection[int]) -> Message:
-    """Tell how many followers a batch has, as one number where all are equal."""
+    """Return how many followers a batch has, as one number where all are equal."""
     smallest, largest = min(each), max(each)
     if smallest == largest:
-        return Message("sizes.equal", n=smallest)
+        return Message(f"sizes.equal{suffix(smallest)}", n=smallest)
     return Message("sizes.range", smallest=smallest, largest=largest)
 
 
 def reason(why: Reason | None) -> Reason:
-    """Return why something waits or stands still, also where no reason was recorded."""
+    """Return why something waits or is stopped, also where no reason was recorded."""
     return why or Reason.NONE

@@ -58,6 +58,10 @@ class CeleryWaker:
         """Ask a worker to drive a lane. Raises BrokerAwayError; it may have woken even then."""
         self._send(names.SEND_BATCH, [account, broadcast_id])
 
+    def wake_for_pushes(self) -> None:
+        """Ask a worker to handle what WeChat pushed. Raises BrokerAwayError, as the others do."""
+        self._send(names.HANDLE_PUSHES, [])
+
     def connect(self) -> None:
         """Connect now, so that the next wake leaves at once. Raises BrokerAwayError."""
         try:
@@ -70,7 +74,7 @@ class CeleryWaker:
         raise away
 
     def somebody_answers(self) -> bool:
-        """Tell whether a worker answers a ping at once. Raises BrokerAwayError."""
+        """Return whether a worker answers a ping at once. Raises BrokerAwayError."""
         try:
             return bool(self._app.control.ping(limit=1, timeout=PING_TIMEOUT_S))
         except Exception as error:  # noqa: BLE001 - as in _send
@@ -92,7 +96,7 @@ class CeleryWaker:
             away = _away(redact(str(error.__cause__ or error)).strip() or type(error).__name__)
         # Whatever else a transport ends with, for an option that it does not know or a file that
         # is not there: what was stored stays stored, so the wake-up has failed and nothing more.
-        except Exception as error:  # noqa: BLE001 - the kinds are the library's, and not told
+        except Exception as error:  # noqa: BLE001 - the kinds are the library's, and undocumented
             away = _away(f"{type(error).__name__}: {redact(str(error))}")
         else:
             return

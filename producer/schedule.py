@@ -36,7 +36,7 @@ def refuse_what_is_not_ahead(at: datetime, *, now: datetime, machine_now: dateti
     """Raise InputError where *at* is not after *now*, or more than a year after it.
 
     *now* is the database's moment, which alone decides; *machine_now* is what this machine takes
-    for it: whoever went by a clock that is off is told so.
+    for it: a refusal says if this machine's clock is off.
     """
     if at > now + FARTHEST:
         raise InputError("error.at.far", at=_local(at), bound=_local(now + FARTHEST))

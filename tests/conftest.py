@@ -6,5 +6,6 @@ pytest_plugins = (
     "tests.servers.guards",
     "tests.servers.proofs",
     "tests.servers.fixtures",
+    "tests.servers.order",
     "tests.servers.shares",
 )

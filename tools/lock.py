@@ -22,6 +22,8 @@ from tools.platforms import missing
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {"app.txt": "build", "dev.txt": "dev"}
+#: Alone, without the program's own; some of them have no wheels.
+APART = {"compat.txt": "compat"}
 OPTIONS = (
     *("--universal", "--python-version", "3.11", "--generate-hashes", "--quiet"),
     *("--no-header", "--no-emit-index-url", "--no-emit-find-links"),
@@ -37,6 +39,9 @@ def main(arguments: list[str]) -> None:
             output = ("--group", group, "--output-file", f"requirements/{name}")
             command = [uv, "pip", "compile", *OPTIONS, *output, *arguments, "pyproject.toml"]
             subprocess.run(command, cwd=ROOT, check=True)
+        for name, group in () if only_check else APART.items():
+            output = ("--group", group, "--output-file", f"requirements/{name}")
+            subprocess.run([uv, "pip", "compile", *OPTIONS, *output], cwd=ROOT, check=True)
         found = [line for name in FILES for line in problems(uv, name, Path(scratch))]
     if found:
         sys.exit("\n".join(found))

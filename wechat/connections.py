@@ -5,11 +5,12 @@ operating system, before it is. Everything until then, the name, TCP, a proxy's 
 handshake, is provably not sent; nothing after it is, whatever exception comes.
 
 **Old age.** A server may close an idle kept-alive connection at the very moment when the next
-request is written to it. The client then sees a reset and cannot tell "never read" from "read,
-executed, then died". Other clients repeat in silence; for a mass send that would be a blind repeat,
-and here every such reset costs an unknown outcome. Servers close idle connections after 5 s at the
-earliest (the shortest default in common use), so ours are closed after ``LONGEST_IDLE_S``. A new
-connection costs a few milliseconds, an unknown outcome a day's call and perhaps a human.
+request is written to it. The client then sees a reset and cannot distinguish "never read" from
+"read, executed, then died". Other clients repeat the request silently; for a mass send that would
+be a blind repeat, so every such reset costs an unknown outcome here. Servers close idle connections
+after 5 s at the earliest (the shortest default in common use), so ours are closed after
+``LONGEST_IDLE_S``. A new connection costs a few milliseconds, an unknown outcome a day's call and
+perhaps an operator's time.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class WatchedHTTPConnection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Tell whether the other side has not closed it.
+        """Return whether the other side has not closed it.
 
         urllib3 takes all that can be read for a close. After a TLS handshake the server sends
         session tickets, and a connection that was opened ahead of its call has not read them yet.

@@ -27,7 +27,7 @@ class SendBy(Protocol):
 
     @property
     def over(self) -> bool:
-        """Tell whether it has passed."""
+        """Return whether it has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Timeouts:
 
     ``connect_s``: name, TCP and TLS together, and the wait for a free connection before it.
     ``read_s``: between two pieces of the reply, or for the whole request to be written.
-    ``total_s``: everything. ``requests`` has no such limit: its read time-out starts anew with
+    ``total_s``: everything. ``requests`` has no such limit: its read time-out starts again with
     every byte, so a dripping reply would outlive the caller's lease.
     """
 
@@ -94,7 +94,7 @@ class Exchange:
 
     @property
     def sent(self) -> bool:
-        """Tell whether the first byte of the request was handed to the operating system."""
+        """Return whether the first byte of the request was handed to the operating system."""
         return self.phase >= Phase.SENDING
 
     @property

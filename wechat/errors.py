@@ -77,7 +77,7 @@ class TransportKind(StrEnum):
 
     @property
     def sent(self) -> bool:
-        """Tell whether some part of the request may have reached WeChat."""
+        """Return whether some part of the request may have reached WeChat."""
         return self not in _NOT_SENT
 
 
@@ -196,7 +196,7 @@ class TransportError(_AnswerError):
 
     @property
     def sent(self) -> bool:
-        """Tell whether some part of the request may have reached WeChat."""
+        """Return whether some part of the request may have reached WeChat."""
         return self.kind.sent
 
     def __str__(self) -> str:

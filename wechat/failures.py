@@ -2,8 +2,8 @@
 
 Every exception has two meanings, one before and one after the first byte of the request left; which
 applies is known from the connection, never from the exception. ``MAP`` is read from the top, so it
-goes from the most telling exception to the most general. There is no default: what stands in no row
-is not a failure of the transport and is passed on as it is, without its frames.
+goes from the most specific exception to the most general. There is no default: what is in no row is
+not a failure of the transport and is passed on as it is, without its frames.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -41,6 +43,8 @@ class RawReply:
     elapsed_ms: int
     body: bytes = field(repr=False)
     confidential: bool = False
+    #: WeChat's clock, aware UTC, to the second; None where the reply names no time.
+    date: datetime | None = None
     secrets: Secrets = field(default=NO_SECRETS, repr=False)
 
     def error(self, kind: TransportKind, detail: str = "") -> TransportError:
@@ -77,6 +81,16 @@ class Errmsg:
 
     text: str
     rid: str | None
+
+
+def parse_date(header: str | None) -> datetime | None:
+    """Return what the header ``Date`` of a reply says, aware UTC; None where it says nothing."""
+    try:
+        moment = parsedate_to_datetime(header or "")
+    except ValueError:
+        return None
+    # HTTP knows no zone but GMT, and one that is not named is read as none.
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def parse_errmsg(errmsg: str, secrets: Secrets = NO_SECRETS) -> Errmsg:
@@ -126,6 +140,20 @@ class Payload:
         """Return a member that is an object itself."""
         value = self._members.get(name)
         return Payload(value) if isinstance(value, dict) else None
+
+    def strings(self, name: str) -> list[str] | None:
+        """Return a member that is a list of texts and nothing else."""
+        value = self._members.get(name)
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            return None
+        return value
+
+    def objects(self, name: str) -> list[Payload] | None:
+        """Return a member that is a list of objects and nothing else."""
+        value = self._members.get(name)
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            return None
+        return [Payload(one) for one in value]
 
 
 class _TwiceError(Exception):

@@ -58,7 +58,8 @@ class Request(ABC, Generic[Reply]):
     largest_reply_bytes: ClassVar[int] = 1_000_000
     #: It is called with an access_token.
     needs_token: ClassVar[bool] = True
-    #: Calling it twice is as good as once.
+    #: It may be called again after a refused token, which WeChat looks at before anything else;
+    #: a mass send may not: its repeat is a decision of its own.
     repeatable: ClassVar[bool] = True
     #: The reply is a secret itself, so no part of it may be shown.
     confidential: ClassVar[bool] = False

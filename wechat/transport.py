@@ -25,7 +25,7 @@ from wechat.deadline import CURRENT, Exchange, SendBy, Timeouts, Watchdog
 from wechat.errors import InvalidRequestError, TransportError, TransportKind
 from wechat.failures import describe, row_of, strip
 from wechat.redaction import NO_SECRETS, LogFilter, Secrets, of_url
-from wechat.reply import RawReply
+from wechat.reply import RawReply, parse_date
 from wechat.request import Body, Request
 
 _PIECE_BYTES: Final = 16_384
@@ -66,7 +66,7 @@ class Call:
 
     @property
     def endpoint(self) -> str:
-        """Return the name under which errors tell of this call."""
+        """Return the name of this call in errors."""
         return f"{self.method} {self.path}"
 
     def secrets(self) -> tuple[SecretStr, ...]:
@@ -110,7 +110,7 @@ class Transport:
         return f"{type(self).__name__}({scheme}://{rest.rpartition('@')[2]})"
 
     def close(self) -> None:
-        """Close the idle connections and refuse further calls; a running call ends by itself."""
+        """Close the idle connections and refuse further calls; a running call ends on its own."""
         self._closed = True
         self._adapter.close()
 
@@ -134,7 +134,7 @@ class Transport:
     def warm(self, timeouts: Timeouts) -> bool:
         """Have a connection open for the next call; return whether there is one.
 
-        Why there is none is the next call's to tell: it meets the same.
+        The next call meets the same error and reports it.
         """
         if self._closed:
             return False
@@ -208,7 +208,7 @@ class Transport:
             )
         return RawReply(
             status=response.status_code, body=body, confidential=call.confidential,
-            secrets=exchange.secrets, **facts,
+            date=parse_date(response.headers.get("Date")), secrets=exchange.secrets, **facts,
         )  # fmt: skip
 
     def _prepare(self, call: Call) -> requests.PreparedRequest:

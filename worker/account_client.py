@@ -1,16 +1,17 @@
 """One account's way to WeChat: the shared access_token, and every call that needs it.
 
-A question is asked again once if its token is refused: WeChat refuses a token before it looks at
+A question is repeated once if its token is refused: WeChat refuses a token before it looks at
 anything else. A mass send is made once and never repeated here: its repeat is a new claim, always.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from broadcast.accounts import Account
 from broadcast.call.outcomes import REFUSES_TOKEN
+from broadcast.call.path import SendPath
 from broadcast.redaction import remember
 from coordination.tokens import FetchedToken, Token, TokenService
 from wechat.api.mass import MassReply, MassSend, MassSendAll
@@ -21,6 +22,11 @@ from wechat.errors import APIError
 from wechat.request import Body, Request
 
 Reply = TypeVar("Reply")
+
+#: WeChat's own request of each path.
+INTERFACES: Final[Mapping[SendPath, type[MassSend | MassSendAll]]] = {
+    SendPath.MASS_SEND: MassSend, SendPath.SENDALL: MassSendAll,
+}  # fmt: skip
 
 
 class AccountClient:

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
@@ -18,6 +19,8 @@ from broadcast.errors import BroadcastError, SettingsError
 from broadcast.message import Message
 from broadcast.settings import VAR, Settings
 from worker import transport
+from worker.kept_log import KeptLog
+from worker.routine import WithoutGivenBack, WithoutRoutine
 from worker.wording import InEnglish, refuse
 
 if TYPE_CHECKING:
@@ -59,15 +62,22 @@ def _refuse_open_flower(argv: Sequence[str], environ: Mapping[str, str]) -> None
 
 
 @signals.setup_logging.connect
-def _set_up_logging(loglevel: int | None = None, **_: object) -> None:
-    """Log to standard error in English, with secrets masked whoever writes the record."""
+def _set_up_logging(loglevel: int | None = None, logfile: str | None = None, **_: object) -> None:
+    """Log in English, with secrets masked, whatever library writes the record.
+
+    To standard error, or to a file (``--logfile``), which is kept and bounded.
+    """
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if logfile:
+        handler = KeptLog(Path(logfile))
+        handler.addFilter(WithoutRoutine())
+    handler.addFilter(WithoutGivenBack())
+    handler.addFilter(InEnglish())
     logging.basicConfig(
         level=loglevel or logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
+        handlers=[handler],
     )
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(InEnglish())
     redaction.install()
 
 
@@ -93,9 +103,9 @@ def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:  # noqa: A
 
 
 def _refuse_other_pools(pool: str | type[BasePool]) -> None:
-    """End the process where a lane would not hear that it is to stop.
+    """End the process where a lane would not learn that it is to stop.
 
-    Celery tells of it in the worker's main process only. (``-P prefork`` is Celery's own default,
+    Celery reports it in the worker's main process only. (``-P prefork`` is Celery's own default,
     which it takes for "as configured": threads.)
     """
     from celery.concurrency import get_implementation, thread  # noqa: PLC0415 - a worker alone

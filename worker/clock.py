@@ -14,12 +14,12 @@ from models.ledger.transaction import read
 
 log = logging.getLogger(__name__)
 
-#: What is told; less is not felt, and a busy machine answers late.
+#: What is reported; less does no harm, and a busy machine answers late.
 FELT = timedelta(minutes=1)
 
 
 def compare(engine: Engine) -> None:
-    """Tell the operator in one line where this machine's clock is off by more than ``FELT``."""
+    """Log one line if this machine's clock is off by more than ``FELT``."""
     if engine.dialect.name == "sqlite":
         # A file has no clock but ours.
         return
@@ -27,7 +27,7 @@ def compare(engine: Engine) -> None:
         with read(engine) as connection:
             ahead = datetime.now(UTC) - now(connection)
     except OutOfReachError as error:
-        log.warning("this machine's clock is not compared with the database's: %s", error)
+        log.warning("this machine's clock was not compared with the database's: %s", error)
         return
     if abs(ahead) > FELT:
         way = Message("worker.clock.ahead" if ahead > timedelta(0) else "worker.clock.behind")

@@ -2,7 +2,7 @@
 
 Celery trusts whoever can write to the queue. A body that is no triple, or an id that is a list,
 raises in the loop that reads the queue: the worker ends, the message goes back, and ends the next
-one. A failure further on, in a thread of the pool, leaves the message unacknowledged for ever.
+one. A failure further on, in a thread of the pool, leaves the message unacknowledged forever.
 """
 
 from __future__ import annotations
@@ -32,8 +32,21 @@ class MalformedError(ValueError):
 
 
 def log_dropped(why: str) -> None:
-    """Log in one line that a message was dropped; strangers' words may be long."""
+    """Log in one line that a message was dropped; foreign text may be long."""
     log.error("message dropped: %s", why.encode("unicode_escape").decode()[:LONGEST])
+
+
+def is_of(message: Any, queue: str) -> bool:  # noqa: ANN401 - kombu's
+    """Return whether *message* came from *queue*, as far as it says."""
+    where = message.delivery_info
+    return isinstance(where, dict) and queue in {where.get("routing_key"), where.get("exchange")}
+
+
+def text_of(message: Any) -> str:  # noqa: ANN401 - kombu's
+    """Return the body of *message* as it can be kept, whatever it is."""
+    body = message.body
+    data = body.encode("utf-8", "backslashreplace") if isinstance(body, str) else body
+    return data.decode("utf-8", "backslashreplace") if isinstance(data, bytes) else repr(data)
 
 
 def check(message: Any) -> None:  # noqa: ANN401 - kombu's

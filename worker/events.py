@@ -1,7 +1,7 @@
 """Celery's events, with two faults fixed.
 
 **A worker whose broker is away can be stopped.** A heartbeat is published again and again until the
-broker takes it, in the thread that is to hear of a stop. While a broker was silent, SIGTERM was
+broker takes it, in the thread that is to receive a stop. While a broker was silent, SIGTERM was
 therefore noted and nothing ended.
 
 **One thread alone reads the connection for events.** Celery lets its loop read it, for RabbitMQ's

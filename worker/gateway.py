@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, NoAnswer, storable_status
+from broadcast.drafts.watch import Gone, Look
+from broadcast.media import NO_SUCH_MEDIA
 from broadcast.plan import Quota
 from coordination.tokens import Token
+from producer.media.file import LocalFile
+from wechat.api.draft import NO_SUCH_DRAFT, DraftGet
 from wechat.api.mass import NO_SUCH_JOB, MassGet, MassSend, MassSendAll
+from wechat.api.media import UploadVideo
 from wechat.api.quota import QuotaGet
 from wechat.errors import APIError, InvalidRequestError, TransportError
 from wechat.request import Body
-from worker import translate
-from worker.account_client import AccountClient
+from worker import translate, uploads
+from worker.account_client import INTERFACES, AccountClient
 from worker.ports import Message, ToTag
-
-#: WeChat's own request of each path.
-INTERFACES: dict[SendPath, type[MassSend | MassSendAll]] = {
-    SendPath.MASS_SEND: MassSend, SendPath.SENDALL: MassSendAll,
-}  # fmt: skip
 
 
 class WeChatGateway:
@@ -49,7 +50,7 @@ class WeChatGateway:
         return None
 
     def refresh(self, *, only_expiring: bool) -> NoAnswer | None:
-        """Have the token fetched anew, or only one that is missing or expiring; as ``replace``."""
+        """Have the token fetched again, or only one that is missing or expiring; as ``replace``."""
         try:
             if only_expiring:
                 self._client.token()
@@ -87,6 +88,45 @@ class WeChatGateway:
         except translate.NO_ANSWER as error:
             if isinstance(error, APIError) and error.errcode == NO_SUCH_JOB:
                 return None
+            return translate.no_answer(error)
+
+    def draft(self, media_id: str) -> Look:
+        """Return what a draft says, that there is none, or why WeChat did not say."""
+        try:
+            return translate.marks(self._client.ask(DraftGet(media_id=media_id)))
+        except translate.NO_ANSWER as error:
+            if isinstance(error, APIError) and error.errcode == NO_SUCH_DRAFT:
+                return Gone()
+            return translate.no_answer(error)
+
+    def upload(
+        self, file: LocalFile, *, title: str, description: str
+    ) -> tuple[str | None, str | None] | NoAnswer:
+        """Upload a file; return its media_id and address, or why WeChat gave none."""
+        request = uploads.request_of(file, title=title, description=description)
+        try:
+            return uploads.ids_of(self._client.ask(request))
+        except translate.NO_ANSWER as error:
+            return translate.no_answer(error)
+
+    def mass_video(self, media_id: str, *, title: str, description: str) -> str | NoAnswer | None:
+        """Return the id of a video for mass sends, None for 40007, or why WeChat gave none."""
+        request = UploadVideo(media_id=media_id, title=title, description=description)
+        try:
+            return self._client.ask(request).media_id
+        except translate.NO_ANSWER as error:
+            if isinstance(error, APIError) and error.errcode == NO_SUCH_MEDIA:
+                return None
+            return translate.no_answer(error)
+
+    def tagged(self, tag_id: int) -> Sequence[bytes] | NoAnswer:
+        """Return the packed OpenIDs of all who have a tag, sorted, or why WeChat gave none."""
+        # numpy, which only a plan with tags needs.
+        from worker import tag_members  # noqa: PLC0415
+
+        try:
+            return list(tag_members.members(self._client, tag_id))
+        except translate.NO_ANSWER as error:
             return translate.no_answer(error)
 
     def quota(self, path: SendPath) -> Quota | NoAnswer:

@@ -1,6 +1,6 @@
 """Heartbeat: one thread a process renews the leases of all lanes that it drives.
 
-A call may take longer than a lease; whoever drives it shows that it lives. A process that dies
+A call may take longer than a lease; its driver shows that it lives. A process that dies
 stops renewing, and its lanes are free within one lease.
 """
 
@@ -24,7 +24,7 @@ BEAT_S = LEASE.total_seconds() / 4
 
 
 class KeptLease:
-    """A lane that is being kept. ``lost`` turns true when somebody else has it."""
+    """A lane that is being kept. ``lost`` turns true when another driver has it."""
 
     def __init__(self, held: Lease) -> None:
         """Take what was acquired."""
@@ -70,7 +70,7 @@ class Heartbeat:
                 self.renew()
             except Exception:
                 # Without this thread every lane of the process would be lost.
-                log.exception("leases not renewed")
+                log.exception("leases of the lanes not renewed, tried again")
 
     def renew(self) -> None:
         """Renew all leases once; a database that is away is said, and tried again."""
@@ -79,7 +79,7 @@ class Heartbeat:
         try:
             lost = ledger.renew(self._engine, [lease.held for lease in kept])
         except BroadcastError as error:
-            log.warning("leases not renewed: %s", error)
+            log.warning("leases of the lanes not renewed, tried again: %s", error)
             return
         for lease in kept:
             lease.lost = lease.lost or lease.held.account in lost

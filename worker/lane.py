@@ -29,10 +29,13 @@ from broadcast.errors import OutOfReachError, RedisAwayError
 from coordination.tokens import Token
 from models.ledger import claims, leases, preflight, records
 from models.ledger.claims import Claim
-from models.ledger.reading import next_work
+from models.ledger.reading import files, next_work
 from models.ledger.reading.next_work import Kind, Said, Work
 from models.ledger.records import Called
+from worker.audience_watch import AudienceWatch
+from worker.draft_watch import DraftWatch
 from worker.heartbeat import Heartbeat, KeptLease
+from worker.media_watch import MediaWatch
 from worker.ports import Gateway, Message, Pace, filter_of
 from worker.prefetch import Prefetch
 
@@ -41,7 +44,7 @@ log = logging.getLogger(__name__)
 SLICE_S = 10.0
 #: A claim that could not be followed by its call within this is given back: the promise.
 CALL_WITHIN_S = 0.3
-#: Pause before a part that is out of reach is asked again.
+#: Pause before the next request to a part that is out of reach.
 AWAY_PAUSE_S = 1.0
 #: How long a fact is offered to a database that is away before it is left as unknown.
 RECORD_FOR_S = 600.0
@@ -70,7 +73,7 @@ class Slice:
     lines: list[dict[str, Any]] = field(default_factory=list)
     #: There is more to do now, or soon: wake again.
     again: bool = False
-    #: Somebody else is driving.
+    #: Another driver has the lane.
     busy: bool = False
 
 
@@ -82,7 +85,7 @@ def drive(lane: LaneContext, *, seconds: float = SLICE_S) -> Slice:
             lane.engine, lane.account.name, lane.owner, breaker=lane.rules.breaker
         )
     except OutOfReachError as error:
-        log.warning("lane of %s: %s", lane.account.name, error)
+        log.warning("account %s: calls wait: %s", lane.account.name, error)
         lane.stopping.wait(AWAY_PAUSE_S)
         done.again = True
         return done
@@ -105,15 +108,18 @@ def _release(lane: LaneContext, lease: KeptLease) -> None:
     try:
         leases.release(lane.engine, lease.held)
     except OutOfReachError as error:
-        log.warning("lane of %s runs out by itself: %s", lane.account.name, error)
+        log.warning(
+            "account %s: the lane's lease was not given back, it expires within seconds: %s",
+            lane.account.name, error,
+        )  # fmt: skip
 
 
 def _has_work(lane: LaneContext, lease: KeptLease) -> bool:
-    """Look once more: who was woken while this slice still held the lane found it busy."""
+    """Look once more: a driver woken while this slice still held the lane found it busy."""
     try:
         work = next_work.next_work(lane.engine, lease.held.account)
     except OutOfReachError as error:
-        log.warning("lane of %s is left to the sweep: %s", lane.account.name, error)
+        log.warning("account %s: the sweep looks for its next call: %s", lane.account.name, error)
         return False
     return work.kind in {Kind.CALL, Kind.VERIFY}
 
@@ -128,8 +134,11 @@ class _Drive:
         self._until = until
         self._said: dict[str, Said] = {}
         self._prefetch = Prefetch(self._message)
+        self._audience = AudienceWatch(lane, goes_on=lambda: not self._is_told_to_stop())
+        self._drafts = DraftWatch(lane)
+        self._media = MediaWatch(lane)
         #: A claim of ours may stand in the ledger without an end. Then nothing more is called here:
-        #: whoever leases the lane next adopts it before anything else.
+        #: the next driver of the lane adopts it before anything else.
         self._unsettled = False
 
     def run(self) -> None:
@@ -143,14 +152,17 @@ class _Drive:
                 if not self._step():
                     return False
             except OutOfReachError as error:
-                log.warning("lane of %s: %s", self._lane.account.name, error)
+                log.warning("account %s: calls wait: %s", self._lane.account.name, error)
                 if self._unsettled:
                     break
                 self._sleep(AWAY_PAUSE_S)
         return True
 
     def _over(self) -> bool:
-        return self._lease.lost or self._lane.stopping.is_set() or time.monotonic() >= self._until
+        return self._is_told_to_stop() or time.monotonic() >= self._until
+
+    def _is_told_to_stop(self) -> bool:
+        return self._lease.lost or self._lane.stopping.is_set()
 
     def _step(self) -> bool:
         """Do the next thing; return False when there is nothing left for this slice."""
@@ -174,7 +186,7 @@ class _Drive:
         except RedisAwayError as error:
             if self._unsettled:
                 raise
-            log.warning("lane of %s: %s", self._lane.account.name, error)
+            log.warning("account %s: calls wait: %s", self._lane.account.name, error)
             preflight.wait_for_redis(self._lane.engine, self._lane.account)
 
     def _wait(self, work: Work) -> bool:
@@ -211,6 +223,11 @@ class _Drive:
         if isinstance(token, NoAnswer):
             self._meet(token)
             return
+        said = self._said_of(work)
+        if not self._audience.allow(work) or not self._drafts.allow(work, said):
+            return
+        if not self._media.allow(work, said):
+            return
         wait_s = lane.pace.take()
         if wait_s > 0:
             self._sleep(wait_s)
@@ -218,7 +235,10 @@ class _Drive:
         passing(Point.PACE_TAKEN)
         message = self._prefetch.message(work)
         if message.problem is not None:
-            log.error("batch %s of %s: %s", work.n, work.broadcast_id, message.problem)
+            log.error(
+                "broadcast %s: batch %s cannot be called, the broadcast is held: %s",
+                work.broadcast_id, work.n, message.problem,
+            )  # fmt: skip
             preflight.cannot_be_made(lane.engine, work, message.problem)
             return
         # Name, TCP and TLS may take longer than a claim may be old.
@@ -239,8 +259,11 @@ class _Drive:
         fact = self._send(token, message)
         if fact.outcome is Outcome.NOT_CALLED:
             # Too much may have changed since the claim was read. A commit or a connection that
-            # takes this long is sick, which is not helped by a quick repeat.
-            log.warning("batch %s of %s: claim came late", work.n, work.broadcast_id)
+            # takes this long is faulty, and a quick repeat does not help it.
+            log.warning(
+                "broadcast %s: batch %s was not called within %g s of its claim, called again",
+                work.broadcast_id, work.n, CALL_WITHIN_S,
+            )  # fmt: skip
             self._record(claim.attempt_id, fact, of=of)
             self._sleep(AWAY_PAUSE_S)
             return
@@ -264,22 +287,27 @@ class _Drive:
             return self._lane.gateway.ready(self._read(work))
         except preflight.UNREADABLE as error:
             # One bad row must not stop its account's other broadcasts.
-            log.exception("batch %s of %s cannot be read", work.n, work.broadcast_id)
+            log.exception("broadcast %s: batch %s cannot be read", work.broadcast_id, work.n)
             problem = preflight.problem_of(error)
             return Message(openids=b"", content={}, clientmsgid=work.clientmsgid, problem=problem)
 
     def _read(self, work: Work) -> Message:
-        engine = self._lane.engine
-        if work.broadcast_id not in self._said:
-            self._said[work.broadcast_id] = next_work.said(engine, work.broadcast_id)
-        said = self._said[work.broadcast_id]
-        packed = next_work.openids(engine, work)
+        said = self._said_of(work)
+        packed = next_work.openids(self._lane.engine, work)
+        content = said.content
+        if work.renewal:
+            content = files.content(self._lane.engine, work.broadcast_id, work.renewal)
         return Message(
             openids=None if packed is None else openid.unpack(packed),
             filter=None if packed is not None else filter_of(said.audience),
-            content=json.loads(said.content),
+            content=json.loads(content),
             clientmsgid=work.clientmsgid,
         )
+
+    def _said_of(self, work: Work) -> Said:
+        if work.broadcast_id not in self._said:
+            self._said[work.broadcast_id] = next_work.said(self._lane.engine, work.broadcast_id)
+        return self._said[work.broadcast_id]
 
     def _record(self, attempt_id: int, fact: CallResult, *, of: Called) -> Decision:
         """Store the fact, again and again while the database is away: nobody else knows it."""
@@ -292,9 +320,12 @@ class _Drive:
                 )
             except OutOfReachError as error:
                 if time.monotonic() > give_up:
-                    log.critical("attempt %s stays unknown, ended %s", attempt_id, fact.outcome)
+                    log.critical(
+                        "attempt %s: result %s lost, its batch counts as possibly sent: %s",
+                        attempt_id, fact.outcome, error,
+                    )  # fmt: skip
                     raise
-                log.warning("attempt %s not recorded yet: %s", attempt_id, error)
+                log.warning("attempt %s: result not stored yet, tried again: %s", attempt_id, error)
                 time.sleep(pause_s)
                 pause_s = min(pause_s * 2, 2.0)
             else:

@@ -1,8 +1,9 @@
-"""Messages that cannot be used: reported in one line and dropped.
+"""Messages that cannot be used: reported in one line and dropped, or kept as dead letters.
 
 While machines are upgraded one after the other, two versions read one queue. A message only wakes,
 so dropping one loses nothing: the sweep wakes again, in this version's words. Celery would print a
-page for each, with the message's body in it.
+page for each, with the message's body in it. In the queue of other programs a message says more
+than "look": there it is kept.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import celery
 from celery.worker import consumer
 
 from broadcast import names
+from broadcast.errors import OutOfReachError
 from worker import envelope
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,7 @@ _KINDS = {"str": str, "int": int, "bool": bool}
 
 
 def _fit(signature: inspect.Signature, *args: object, **kwargs: object) -> None:
-    """Raise TypeError, which tells no value, where arguments do not fit in number, name or kind."""
+    """Raise TypeError, without any value, where arguments do not fit in number, name or kind."""
     for name, value in signature.bind(*args, **kwargs).arguments.items():
         kind = _KINDS.get(signature.parameters[name].annotation)
         if kind is not None and not isinstance(value, kind):
@@ -72,7 +74,7 @@ class Consumer(consumer.Consumer):
         super().__init__(*args, **kwargs)
 
     def update_strategies(self) -> None:
-        """Have no task but ours: Celery's own run what a message names, or wake themselves anew."""
+        """Have no task but ours: Celery's own run what a message names, or wake themselves."""
         super().update_strategies()
         strategies: dict[str, Any] = self.strategies  # type: ignore[attr-defined] # not in its stubs
         for name in [name for name in strategies if not name.startswith(names.PREFIX)]:
@@ -109,6 +111,21 @@ class Consumer(consumer.Consumer):
         self._drop(message, f"it cannot be read: {type(exc).__name__}")
 
     def _drop(self, message: Any, why: str) -> None:  # noqa: ANN401 - kombu's
-        # Not requeued, or it would come again for ever.
+        if envelope.is_of(message, names.ENQUEUE) and not self._buried(message, why):
+            return
+        # Not requeued, or it would come back forever.
         envelope.log_dropped(why)
         message.reject_log_error(log, self.connection_errors)  # type: ignore[attr-defined]
+
+    def _buried(self, message: Any, why: str) -> bool:  # noqa: ANN401 - kombu's
+        """Keep what another program sent; where the database is away, give it back in a while."""
+        from worker import letters  # noqa: PLC0415 - the tasks' code, which the consumer precedes
+
+        errors = self.connection_errors  # type: ignore[attr-defined]
+        try:
+            letters.bury_unread(envelope.text_of(message), why)
+        except OutOfReachError as error:
+            log.warning("a message of another program waits in the broker: %s", error)
+            letters.later(lambda: message.reject_log_error(log, errors, requeue=True))
+            return False
+        return True

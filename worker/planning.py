@@ -11,13 +11,13 @@ from broadcast.call.result import NoAnswer
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from broadcast.plan import Quota
-from broadcast.plan.subtraction import Removal
 from models.ledger import plans, preflight, quotas
+from worker import resolving
 from worker.lane import LaneContext
 
 log = logging.getLogger(__name__)
 
-#: These pass: quota/get is asked again before the first call.
+#: These pass: quota/get is repeated before the first call.
 _PASSING = {Outcome.WAIT, Outcome.THROTTLED}
 
 
@@ -30,18 +30,14 @@ class Planned:
     fit: str | None = None
 
 
-def plan(
-    lane: LaneContext, broadcast_id: str, *, removals: Sequence[Removal] = ()
-) -> Planned | None:
-    """Plan a broadcast; return None if it does not wait for its plan (any more).
-
-    *removals*: whom to leave out of its list. They are read once, here.
-    """
+def plan(lane: LaneContext, broadcast_id: str) -> Planned | None:
+    """Plan a broadcast; return None if it does not wait for its plan (any more)."""
     broadcast = plans.to_plan(lane.engine, broadcast_id)
     if broadcast is None:
         return None
-    if removals and not _subtract(lane, broadcast, removals):
-        return None
+    met = _resolve(lane, broadcast)
+    if met is not True:
+        return met or None
     cuts = _cut(lane, broadcast)
     if cuts is None:
         return None
@@ -49,7 +45,7 @@ def plan(
     try:
         said = lane.gateway.quota(broadcast.path)
     except RedisAwayError as error:
-        log.warning("quota of %s: %s", lane.account.name, error)
+        log.warning("broadcast %s: planning waits: %s", broadcast_id, error)
         preflight.wait_for_redis(lane.engine, lane.account)
         return Planned(batches=len(cuts), waits=True)
     if isinstance(said, NoAnswer):
@@ -57,8 +53,11 @@ def plan(
         if stops and preflight.meet(lane.engine, lane.account, said, waits=lane.rules.waits):
             return Planned(batches=len(cuts), waits=True)
         # quota/get was refused for itself, or the account is stopped by now and nothing is called
-        # before a person acts: the plan goes on unproved, and 45009 will tell.
-        log.warning("quota of %s unproved: %s", lane.account.name, said.errmsg)
+        # before an operator acts: the plan goes on unproved, and 45009 will show it.
+        log.warning(
+            "broadcast %s: planned without proof that today's calls suffice: %s",
+            broadcast_id, said.errmsg,
+        )  # fmt: skip
     quota = said if isinstance(said, Quota) else None
     if quota is not None:
         quotas.remember(lane.engine, lane.account, quota, path=broadcast.path)
@@ -74,6 +73,31 @@ def plan(
     return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
 
 
+def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
+    """Resolve the audience; return whether it is to be cut, or that the plan waits."""
+    try:
+        said = resolving.resolve(lane, broadcast)
+    except RedisAwayError as error:
+        log.warning("broadcast %s: planning waits: %s", broadcast.id, error)
+        preflight.wait_for_redis(lane.engine, lane.account)
+        return Planned(batches=0, waits=True)
+    except preflight.UNREADABLE as error:
+        log.exception("broadcast %s cannot be planned, it is held", broadcast.id)
+        problem = preflight.problem_of(error)
+        preflight.cannot_be_planned(lane.engine, broadcast.account, broadcast.id, problem=problem)
+        return False
+    if not isinstance(said, NoAnswer):
+        return said
+    stops = said.scope is Scope.ACCOUNT or said.outcome in _PASSING
+    if stops and preflight.meet(lane.engine, lane.account, said, waits=lane.rules.waits):
+        return Planned(batches=0, waits=True)
+    if not stops:
+        # WeChat has no such tag, or does not say who has it: then nobody knows whom it means.
+        log.warning("broadcast %s: held: %s", broadcast.id, said.errmsg)
+        preflight.tag_unanswered(lane.engine, broadcast.account, broadcast.id, said=said)
+    return False
+
+
 def _cut(lane: LaneContext, broadcast: plans.ToPlan) -> Sequence[plans.Cut] | None:
     """Store the calls of a plan; return None where it is planned no more, or cannot be."""
     try:
@@ -81,16 +105,8 @@ def _cut(lane: LaneContext, broadcast: plans.ToPlan) -> Sequence[plans.Cut] | No
         if plans.add_batches(lane.engine, broadcast, lane.account, cuts=cuts):
             return cuts
     except preflight.UNREADABLE as error:
-        log.exception("%s cannot be planned", broadcast.id)
+        log.exception("broadcast %s cannot be planned, it is held", broadcast.id)
         preflight.cannot_be_planned(
             lane.engine, broadcast.account, broadcast.id, problem=preflight.problem_of(error)
         )
     return None
-
-
-def _subtract(lane: LaneContext, broadcast: plans.ToPlan, removals: Sequence[Removal]) -> bool:
-    """Leave people out; return whether anybody is to be planned."""
-    # numpy costs 15 MB and 0.1 s, which only a process that leaves people out should pay.
-    from models.ledger import subtract  # noqa: PLC0415
-
-    return subtract.subtract(lane.engine, broadcast, lane.account, removals=removals)

@@ -41,18 +41,18 @@ class _Silence:
 
 
 def _ask(lane: LaneContext, batch: Polled) -> str | _Silence | None:
-    """Ask about *batch*; batches that were taken and not asked about come again by themselves."""
+    """Ask about *batch*; batches that were taken and not asked about come up again later."""
     try:
         said = lane.gateway.status(batch.msg_id)
     except RedisAwayError as error:
-        log.warning("results of %s are asked for later: %s", lane.account.name, error)
+        log.warning("account %s: results are asked for later: %s", lane.account.name, error)
         return _Silence()
     if not isinstance(said, NoAnswer):
         return said
     if said.scope is Scope.PATH:
         results.unanswered(lane.engine, batch, said, waits=lane.rules.waits)
     log.warning(
-        "results of %s are asked for later: %s %s %s", lane.account.name, said.outcome,
+        "account %s: results are asked for later: %s %s %s", lane.account.name, said.outcome,
         said.errcode or "", said.errmsg or "",
     )  # fmt: skip
     return _Silence()

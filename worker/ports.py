@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.sendby import SendBy
+from broadcast.drafts.watch import Look
 from broadcast.plan import Quota
 from broadcast.plan.audience import Audience, Everyone, Tag
 from coordination.tokens import Token
+from producer.media.file import LocalFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,23 @@ class Gateway(Protocol):
 
     def status(self, msg_id: int) -> str | NoAnswer | None:
         """Return mass/get's word, None for 40059, or why it gave none."""
+
+    def draft(self, media_id: str) -> Look:
+        """Return what a draft says, that there is none, or why WeChat did not say."""
+
+    def upload(
+        self, file: LocalFile, *, title: str, description: str
+    ) -> tuple[str | None, str | None] | NoAnswer:
+        """Upload a file; return its media_id and address, or why WeChat gave none."""
+
+    def mass_video(self, media_id: str, *, title: str, description: str) -> str | NoAnswer | None:
+        """Return the id of a video for mass sends, None for 40007, or why WeChat gave none."""
+
+    def tagged(self, tag_id: int) -> Iterable[bytes] | NoAnswer:
+        """Return the packed OpenIDs of all who have a tag, sorted, or why WeChat gave none.
+
+        They may be read more than once.
+        """
 
     def quota(self, path: SendPath) -> Quota | NoAnswer:
         """Return today's calls of one interface, or why WeChat gave no answer."""

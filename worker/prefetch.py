@@ -1,7 +1,7 @@
 """Prefetch: the next call's body is made while the present call waits for WeChat.
 
 A guess and no more: what was made ready is used only for the very batch that the ledger then names,
-and whatever fails here is done again, and told, where it is needed.
+and whatever fails here is done again, and reported, where it is needed.
 """
 
 from __future__ import annotations
@@ -52,10 +52,11 @@ class Prefetch:
         try:
             return work, self._make(work)
         except OutOfReachError as error:
-            log.debug("batch %s is not made ready: %s", work.n, error)
+            log.debug("batch %s was not prepared ahead: %s", work.n, error)
             return None
 
 
 def _same(one: Work, other: Work) -> bool:
-    """Tell whether two looks at the ledger saw the same batch, to be called under the same key."""
-    return (one.batch_id, one.clientmsgid) == (other.batch_id, other.clientmsgid)
+    """Return whether two looks at the ledger saw the same batch, to be called with the same key."""
+    seen = (one.batch_id, one.clientmsgid, one.renewal)
+    return seen == (other.batch_id, other.clientmsgid, other.renewal)

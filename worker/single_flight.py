@@ -16,7 +16,7 @@ _under_way: set[tuple[str, str]] = set()
 
 @contextmanager
 def alone(task: str, of: str) -> Iterator[bool]:
-    """Tell whether nobody else in this process does *task* for *of*; nobody begins meanwhile."""
+    """Return whether nobody else in this process does *task* for *of*; nobody begins meanwhile."""
     work = (task, of)
     with _guard:
         first = work not in _under_way

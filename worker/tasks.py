@@ -21,8 +21,18 @@ from broadcast.accounts import Account
 from broadcast.call.outcomes import Outcome
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import OutOfReachError, RedisAwayError, SettingsError
-from models.ledger import plans, preflight, results, sweeps
-from worker import lane, planning, polling
+from models.ledger import (
+    dead_letters,
+    drafts,
+    files,
+    plans,
+    preflight,
+    pushes,
+    results,
+    sweeps,
+)
+from worker import draft_watch, enqueue, lane, planning, polling
+from worker import pushes as pushed
 from worker.lane import Slice
 from worker.single_flight import alone
 from worker.wake import forward, wake
@@ -32,6 +42,17 @@ log = logging.getLogger(__name__)
 
 #: Accounts whose access_token is fetched side by side; each fetch may take 15 s.
 REFRESHED_AT_ONCE = 8
+
+
+@shared_task(name=names.ENQUEUE, bind=True)
+def enqueue_(self: Task[Any, Any], *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - another program's
+    """Make a broadcast of what another program asks for; return its id."""
+    request = self.request
+    message = enqueue.Incoming.of(
+        args, kwargs, task_id=str(request.id), origin=request.origin,
+        unanswered=bool(request.ignore_result),
+    )  # fmt: skip
+    return enqueue.take(message)
 
 
 @shared_task(name=names.PLAN)
@@ -44,10 +65,10 @@ def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
         with alone(names.PLAN, broadcast_id) as first:
             return _plan(broadcast_id) if first else None
     except OutOfReachError as error:
-        log.warning("plan of %s is left to the sweep: %s", broadcast_id, error)
+        log.warning("broadcast %s: the sweep plans it later: %s", broadcast_id, error)
     except SettingsError as error:
         if not forward(names.PLAN, broadcast_id, forward_count=forward_count):
-            log.warning("plan of %s is left to the sweep: %s", broadcast_id, error)
+            log.warning("broadcast %s: the sweep plans it later: %s", broadcast_id, error)
     return None
 
 
@@ -66,18 +87,18 @@ def _plan(broadcast_id: str) -> dict[str, Any] | None:
 def send_batch(
     self: Task[Any, Any], account: str, broadcast_id: str, *, forward_count: int = 0
 ) -> dict[str, Any]:
-    """Drive one slice of an account's lane; *broadcast_id* only tells what it was woken.
+    """Drive one slice of an account's lane; *broadcast_id* only shows why it was woken.
 
     *forward_count*: through how many workers the message went that lack the account.
     """
     try:
         context = parts().context(account)
     except OutOfReachError as error:
-        log.warning("lane of %s is left to the sweep: %s", account, error)
+        log.warning("account %s: the sweep wakes its lane later: %s", account, error)
         return {"account": account, "busy": False, "calls": []}
     except SettingsError as error:
         if not forward(names.SEND_BATCH, account, broadcast_id, forward_count=forward_count):
-            log.warning("lane of %s is left to the sweep: %s", account, error)
+            log.warning("account %s: the sweep wakes its lane later: %s", account, error)
         return {"account": account, "busy": False, "calls": []}
     while True:
         done = lane.drive(context)
@@ -94,7 +115,7 @@ def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:
             # With retry=False the transport's own errors would come through, whatever they are.
             task.send_event(names.EVENT_BATCH, account=account, **line)
     except OperationalError as error:
-        log.warning("events of %s not sent: %s", account, error)
+        log.warning("account %s: events for monitors not sent: %s", account, error)
 
 
 @shared_task(name=names.SETTLE)
@@ -107,11 +128,27 @@ def settle(account: str, *, forward_count: int = 0) -> int:
         with alone(names.SETTLE, account) as first:
             return polling.ask(parts().context(account)) if first else 0
     except OutOfReachError as error:
-        log.warning("results of %s are asked for later: %s", account, error)
+        log.warning("account %s: results are asked for later: %s", account, error)
     except SettingsError as error:
         # Woken for every half a minute, for as long as no worker has the account.
         if not forward(names.SETTLE, account, forward_count=forward_count):
-            log.info("results of %s are asked for later: %s", account, error)
+            log.info("account %s: results are asked for later: %s", account, error)
+    return 0
+
+
+@shared_task(name=names.HANDLE_PUSHES)
+def handle_pushes() -> int:
+    """Handle what WeChat pushed, of every account."""
+    here = parts()
+    with alone(names.HANDLE_PUSHES, "all") as first:
+        if not first:
+            return 0
+        try:
+            return pushed.handle(
+                here.engine, rules=here.rules, goes_on=lambda: not stopping.is_set()
+            )
+        except OutOfReachError as error:
+            log.warning("pushes of WeChat are handled later: %s", error)
     return 0
 
 
@@ -134,11 +171,11 @@ def _refresh(account: Account, *, only_expiring: bool) -> str:
     try:
         fact = here.gateway(account).refresh(only_expiring=only_expiring)
     except RedisAwayError as error:
-        log.warning("access_token of %s: %s", account.name, error)
+        log.warning("account %s: access_token not refreshed: %s", account.name, error)
         return Outcome.WAIT.value
     if fact is None:
         return "ok"
-    log.warning("access_token of %s: %s", account.name, fact.errmsg)
+    log.warning("account %s: access_token not refreshed: %s", account.name, fact.errmsg)
     if fact.outcome is Outcome.STOP_ACCOUNT:
         with contextlib.suppress(OutOfReachError):
             preflight.meet(here.engine, account, fact, waits=here.rules.waits)
@@ -151,10 +188,14 @@ def sweep() -> dict[str, int]:
     here = parts()
     with alone(names.SWEEP, "wake") as first:
         told = _wake_again(here) if first else {"plans": 0, "lanes": 0}
-    # After the wakes, and each by itself: one that fails each time, or waits for a row, must not
+    # After the wakes, and each apart: one that fails each time, or waits for a row, must not
     # keep the wakes from lanes that are marked as woken by then.
     _settle_by_time("hold", lambda: sweeps.hold_expired(here.engine, rules=here.rules))
     _settle_by_time("forget", lambda: sweeps.forget_uploads(here.engine))
+    _settle_by_time("drop files", lambda: files.drop_of_ended(here.engine))
+    _settle_by_time("push", lambda: _wake_for_pushes(here))
+    _settle_by_time("forget pushes", lambda: pushes.forget(here.engine))
+    _settle_by_time("forget dead letters", lambda: dead_letters.forget(here.engine))
     return told
 
 
@@ -162,7 +203,7 @@ def _wake_again(here: Parts) -> dict[str, int]:
     try:
         wakes = sweeps.due(here.engine, accounts=here.accounts)
     except OutOfReachError as error:
-        log.warning("sweep: %s", error)
+        log.warning("sweep: nothing woken, tried again with the next sweep: %s", error)
         return {"plans": 0, "lanes": 0}
     passing(Point.SWEEP_MARKED)
     for broadcast_id in wakes.plans:
@@ -170,9 +211,17 @@ def _wake_again(here: Parts) -> dict[str, int]:
     for account, broadcast_id in wakes.lanes:
         wake(names.SEND_BATCH, account, broadcast_id)
     for account, broadcast_id in wakes.elsewhere:
-        log.warning("%s waits: no account %s in this worker's settings", broadcast_id, account)
+        log.warning(
+            "broadcast %s waits for a worker with account %s: it is not in this worker's settings",
+            broadcast_id, account,
+        )  # fmt: skip
     passing(Point.SWEEP_WOKEN)
     return {"plans": len(wakes.plans), "lanes": len(wakes.lanes)}
+
+
+def _wake_for_pushes(here: Parts) -> int:
+    """Wake for pushes whose own wake was lost, or that are to be tried again."""
+    return int(pushes.any_due(here.engine) and wake(names.HANDLE_PUSHES))
 
 
 def _settle_by_time(what: str, work: Callable[[], int]) -> None:
@@ -181,10 +230,11 @@ def _settle_by_time(what: str, work: Callable[[], int]) -> None:
             if first:
                 work()
     except OutOfReachError as error:
-        log.warning("sweep, %s: %s", what, error)
+        log.warning("sweep: step %s waits for the next sweep: %s", what, error)
     except Exception as error:  # noqa: BLE001 - a bug in one is no reason to leave out the other
         words = str(error).partition("\n")[0]
-        log.error("sweep, %s: %s: %s", what, type(error).__name__, words)  # noqa: TRY400 - each 3 s
+        kind = type(error).__name__
+        log.error("sweep: step %s failed: %s: %s", what, kind, words)  # noqa: TRY400 - each 3 s
 
 
 @shared_task(name=names.POLL_RESULTS)
@@ -196,7 +246,7 @@ def poll_results() -> int:
     try:
         accounts = results.due_accounts(parts().engine)
     except OutOfReachError as error:
-        log.warning("poll: %s", error)
+        log.warning("results of all accounts are asked for later: %s", error)
         return 0
     return sum(wake(names.SETTLE, account) for account in accounts)
 
@@ -208,6 +258,29 @@ def launch_due() -> int:
     try:
         due = sweeps.launch_due(here.engine)
     except OutOfReachError as error:
-        log.warning("launch: %s", error)
+        log.warning("scheduled broadcasts that are due are launched later: %s", error)
         return 0
     return sum(wake(names.PLAN, broadcast_id) for broadcast_id in due)
+
+
+@shared_task(name=names.READ_DRAFTS)
+def read_drafts() -> int:
+    """Read the drafts that nobody could read at their submit; return how many were tried."""
+    here = parts()
+    with alone(names.READ_DRAFTS, "all") as first:
+        if not first:
+            return 0
+        try:
+            waiting = drafts.unread_accounts(here.engine, waits=here.rules.waits)
+        except OutOfReachError as error:
+            log.warning("drafts that nobody has read yet are read later: %s", error)
+            return 0
+        return sum(_read_drafts(account) for account in waiting if account in here.accounts)
+
+
+def _read_drafts(account: str) -> int:
+    try:
+        return draft_watch.read_first(parts().context(account))
+    except (OutOfReachError, SettingsError) as error:
+        log.warning("account %s: its drafts are read later: %s", account, error)
+        return 0

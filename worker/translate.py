@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from broadcast.call.outcomes import Endpoint, Outcome, Scope, meaning, of_send
 from broadcast.call.result import CallResult, NoAnswer
+from broadcast.drafts.mark import Mark, Marks, content_digest
 from coordination.errors import TokenFetchError, TokenRefusedError, TokenWaitError
+from wechat.api.draft import Article, DraftGet
 from wechat.api.mass import MassGet, MassReply, MassSend, MassSendAll
+from wechat.api.media import AddMaterial, MediaUpload, UploadVideo
 from wechat.api.quota import QuotaGet
 from wechat.api.token import ClassicToken, StableToken
+from wechat.api.users import TagFollowers
 from wechat.errors import APIError, TransportError, TransportKind
 
 #: Which map reads the errcodes of which call.
@@ -19,6 +23,11 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     MassSendAll.path: Endpoint.SENDALL,
     MassGet.path: Endpoint.MASS_GET,
     QuotaGet.path: Endpoint.QUOTA,
+    DraftGet.path: Endpoint.DRAFT,
+    MediaUpload.path: Endpoint.MEDIA,
+    AddMaterial.path: Endpoint.MEDIA,
+    UploadVideo.path: Endpoint.MEDIA,
+    TagFollowers.path: Endpoint.TAG_FOLLOWERS,
     ClassicToken.path: Endpoint.TOKEN,
     StableToken.path: Endpoint.TOKEN,
 }
@@ -84,6 +93,18 @@ def no_answer(error: NoAnswerError) -> NoAnswer:
         case _:
             outcome = Outcome.WAIT
     return NoAnswer(outcome=outcome, scope=Scope.ACCOUNT, errmsg=str(error))
+
+
+def marks(articles: Sequence[Article]) -> Marks:
+    """Return by what an edit of these articles is noticed."""
+    return tuple(
+        Mark(
+            title=one.title, author=one.author, digest=one.digest, cover=one.thumb_media_id,
+            content=content_digest(one.content, one.images), source_url=one.content_source_url,
+            comments=f"{one.need_open_comment}{one.only_fans_can_comment}",
+        )
+        for one in articles
+    )  # fmt: skip
 
 
 def _unheard(error: TransportError) -> NoAnswer:

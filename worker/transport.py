@@ -25,6 +25,7 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from broadcast import names
 from worker import envelope
 
 
@@ -53,7 +54,20 @@ class Channel(redis.Channel):
         if not reply:
             return None
         queue, item = reply
-        return (queue, item) if self._takes(lambda: loads(bytes_to_str(item))) else None
+        if self._takes(lambda: loads(bytes_to_str(item))):
+            return (queue, item)
+        self._keep(bytes_to_str(queue), item)
+        return None
+
+    def _keep(self, queue: str, item: bytes) -> None:
+        """Keep what another program pushed, unread as it is, in the dead letters."""
+        # Priorities have queues of their own, whose names begin so.
+        if not queue.startswith(f"{self.global_keyprefix}{names.ENQUEUE}"):
+            return
+        from worker import letters  # noqa: PLC0415 - a process that only publishes needs no database
+
+        text = item.decode("utf-8", "backslashreplace")
+        letters.bury_in_time(text, "it is no message of kombu's")
 
     def _deliver_fanout_message(self, message: Any, exchange: str) -> Any:  # noqa: ANN401 - kombu's own
         # What is published to every worker: events, and the commands of `celery control`.
@@ -62,7 +76,7 @@ class Channel(redis.Channel):
         return super()._deliver_fanout_message(message, exchange)  # type: ignore[misc] # as above
 
     def _takes(self, read: Callable[[], Any]) -> bool:
-        """Tell whether kombu could take the message; drop it, with one line, where it could not."""
+        """Return whether kombu could take the message; if not, drop it with one line."""
         try:
             envelope.check_envelope(self.Message(read(), channel=self))
         except envelope.MalformedError as error:

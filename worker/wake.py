@@ -8,18 +8,18 @@ from kombu.exceptions import OperationalError
 
 log = logging.getLogger(__name__)
 
-#: Workers take messages in turn, so after a few of them a wake-up has reached whoever can answer.
+#: Workers take messages in turn, so after a few of them a wake-up has reached one that can answer.
 MOST_FORWARDS = 8
 
 
 def wake(task: str, *args: object, **kwargs: object) -> bool:
-    """Publish *task*; return False, having said so, when the broker is away."""
+    """Publish *task*; log a line and return False when the broker is away."""
     from worker.application import make  # noqa: PLC0415 - the application imports the signals
 
     try:
         make().send_task(task, args=args, kwargs=kwargs)
     except OperationalError as error:
-        log.warning("broker away, %s is left to the sweep: %s", task, error)
+        log.warning("broker away: %s was not woken, the sweep wakes it later: %s", task, error)
         return False
     return True
 
@@ -32,5 +32,8 @@ def forward(task: str, *args: object, forward_count: int) -> bool:
     """
     if not 0 <= forward_count < MOST_FORWARDS:
         return False
-    log.info("%s %s is for another worker", task, " ".join(map(str, args)))
+    log.info(
+        "%s %s: account not in this worker's settings, passed to another worker",
+        task, " ".join(map(str, args)),
+    )  # fmt: skip
     return wake(task, *args, forward_count=forward_count + 1)

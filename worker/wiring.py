@@ -75,7 +75,7 @@ class Parts:
         """Return what the lane of account *name* drives with.
 
         Raises SettingsError if the settings do not have the account, or have it with another appid
-        than the ledger (its lane then stands still), and DatabaseAwayError.
+        than the ledger (the account is then stopped), and DatabaseAwayError.
         """
         account = self.accounts.get(name)
         if account is None:
@@ -152,7 +152,7 @@ def _build(pid: int) -> Parts:
 
 
 def lane_owner(pid: int) -> str:
-    """Return a new name for whoever drives lanes in this process, in ASCII as its column is."""
+    """Return a new name for this process as a driver of lanes, in ASCII as its column is."""
     host = socket.gethostname().encode("ascii", "backslashreplace").decode("ascii")
     return f"{host[:80]}:{pid}:{secrets.token_hex(4)}"
 
@@ -166,10 +166,12 @@ def pool_size(concurrency: int) -> int:
 
 
 def _tell_drift(engine: Engine, account: Account) -> None:
-    """Tell the operator, once a token, that another program refreshes the account's token."""
+    """Log, once a token, that another program refreshes the account's token."""
     log.warning("%s", account.drifted())
     try:
         known_accounts.note_drift(engine, account.name)
     except OutOfReachError as error:
         # The token is there all the same, and so is the line above.
-        log.warning("drift of %s is missing in the history: %s", account.name, error)
+        log.warning(
+            "account %s: the replaced access_token is not in the history: %s", account.name, error
+        )

@@ -48,10 +48,10 @@ SAME_TOKEN_TRIES = 5
 
 
 def tokens_are_refused(history: Sequence[Attempt]) -> bool:
-    """Tell whether the last calls show that WeChat refuses the account, and not a token.
+    """Return whether the last calls show that WeChat refuses the account, and not a token.
 
     That is so when it refused two tokens in a row. One that was refused again shows only that
-    nobody replaced it in between: the worker died just then, or Redis was away.
+    no process replaced it in between: the worker died just then, or Redis was away.
     """
     called = [a for a in history if a.outcome is not Outcome.NOT_CALLED]
     row = list(takewhile(lambda a: a.outcome is Outcome.TOKEN, reversed(called)))

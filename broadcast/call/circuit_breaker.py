@@ -1,4 +1,4 @@
-"""The circuit breaker: after how many failures of one kind calls stop by themselves.
+"""The circuit breaker: after how many failures of one kind calls stop automatically.
 
 A list of another account is refused batch by batch, and each refusal costs a call of the day; an
 account whose replies cannot be trusted makes one doubt after the other, and each costs a person's
@@ -20,14 +20,14 @@ class CircuitBreaker:
     doubts: int = 3
 
     def pauses(self, *, refused: int, waiting: bool) -> bool:
-        """Tell whether a broadcast is paused after *refused* alike, while others may be *waiting*.
+        """Return whether *refused* alike batches pause a broadcast, while others may be *waiting*.
 
         Where nothing waits there is nothing to be saved from the same end.
         """
         return waiting and _reached(refused, self.refusals)
 
     def stops(self, *, doubts: int) -> bool:
-        """Tell whether an account is stopped after so many *doubts*."""
+        """Return whether an account is stopped after so many *doubts*."""
         return _reached(doubts, self.doubts)
 
 

@@ -2,7 +2,7 @@
 
 :func:`decide` takes the whole history of attempts, never the last reply alone. Once an attempt may
 have sent the batch, only a reply 0, an "already accepted" that can be about it, a matched result
-or a human settles it; every later refusal is evidence, because WeChat checks quota and permission
+or a person settles it; every later refusal is evidence, because WeChat checks quota and permission
 before it looks at the clientmsgid. No clock, no I/O: *now* and the history come from the ledger.
 """
 
@@ -51,7 +51,7 @@ class Decision:
     msg_data_id: int | None = None
     not_before: datetime | None = None
     #: BROADCAST: it is paused with this reason. PATH, ACCOUNT: the account's calls of this
-    #: endpoint, or all of them, wait until ``not_before``, or, without one, until a human says so.
+    #: endpoint, or all of them, wait until ``not_before``, or, without one, until a person acts.
     scope: Scope = Scope.BATCH
     #: Why the lane waits, where that is not why the batch goes.
     lane_reason: Reason | None = None
@@ -110,9 +110,9 @@ def _by_acceptance(history: Sequence[Attempt], now: datetime, policy: Policy) ->
 
 
 def _can_be_about_us(history: Sequence[Attempt], said: Attempt) -> bool:
-    """Tell whether an "already accepted" can speak of an earlier attempt, or mass/get proved it.
+    """Return whether an "already accepted" can be about an earlier attempt, or mass/get proved it.
 
-    It can speak of one that a person took for not sent as well: it is WeChat that knows.
+    It can also be about one with the verdict "not sent", because WeChat knows better.
     """
     earlier = any(a.unanswered for a in history if a.number < said.number)
     return earlier or bool(said.confirmed)
@@ -213,7 +213,7 @@ def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
 
 
 def _stand(reason: Reason, scope: Scope, last: Attempt) -> Decision:
-    """Leave the batch as never sent; what *scope* names stands still until a human acts."""
+    """Leave the batch as never sent; what *scope* names is stopped until an operator acts."""
     return Decision(verdict=Verdict.REPEAT, reason=reason, scope=scope, errcode=last.errcode)
 
 

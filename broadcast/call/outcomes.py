@@ -53,7 +53,15 @@ class Endpoint(StrEnum):
     SENDALL = "sendall"  #: message/mass/sendall, to a tag or to everybody
     MASS_GET = "mass_get"  #: message/mass/get
     QUOTA = "quota"  #: openapi/quota/get
+    DRAFT = "draft"  #: draft/get
+    MEDIA = "media"  #: media/upload, uploadvideo and material/add_material
     TOKEN = "token"  # noqa: S105 - token and stable_token
+    PREVIEW = "preview"  #: message/mass/preview, to one person
+    DELETE = "delete"  #: message/mass/delete
+    SPEED = "speed"  #: message/mass/speed/set
+    TAGS = "tags"  #: tags/…
+    TAG_FOLLOWERS = "tag_followers"  #: user/tag/get, who has a tag
+    CLEAR_QUOTA = "clear_quota"  #: clear_quota and openapi/quota/clear
 
 
 class Meaning(NamedTuple):
@@ -78,7 +86,7 @@ ANSWERED = frozenset(Outcome) - MAYBE_SENT
 
 
 def unanswered(outcome: Outcome | None) -> bool:
-    """Tell whether a call (None: nothing is recorded) has no reply that can be trusted."""
+    """Return whether a call (None: nothing is recorded) has no reply that can be trusted."""
     return outcome not in ANSWERED
 
 
@@ -153,7 +161,7 @@ _OF_A_QUESTION = {
 
 
 def _question(outcome: Outcome, code: int) -> Meaning:
-    """Read a code of mass/get and quota/get: what ails the question alone stops no send."""
+    """Read a code of a question: what ails the question alone stops no send."""
     stops = outcome is O.STOP_ACCOUNT and _shared(outcome, code).scope is Scope.ACCOUNT
     scope = Scope.ACCOUNT if stops or outcome is O.TOKEN else Scope.PATH
     return Meaning(_OF_A_QUESTION.get(outcome, outcome), scope)
@@ -168,12 +176,34 @@ def _token(outcome: Outcome, code: int) -> Meaning:
     return Meaning(refused.get(told, told), Scope.ACCOUNT)
 
 
+def _by_hand(outcome: Outcome, code: int) -> Meaning:
+    """Read a code of a call that a person makes: it stops no send, and may have done its work."""
+    return Meaning(outcome, _question(outcome, code).scope)
+
+
+def _to_persons(outcome: Outcome, code: int) -> Meaning:
+    """Read a code of a preview, or of a tag and its followers: some blame one of the persons."""
+    return _by_hand(O.BAD_RECIPIENTS if code in _OF_ONE_PERSON else outcome, code)
+
+
+#: No such WeChat id; a follower who has as many tags as there may be.
+_OF_ONE_PERSON = frozenset({40132, 45059})
+
+
 _READINGS: Mapping[Endpoint, Callable[[Outcome, int], Meaning]] = {
     Endpoint.MASS_SEND: _shared,
     Endpoint.SENDALL: _to_a_list_of_wechats,
     Endpoint.MASS_GET: _question,
     Endpoint.QUOTA: _question,
+    Endpoint.DRAFT: _question,
+    Endpoint.MEDIA: _question,
     Endpoint.TOKEN: _token,
+    Endpoint.PREVIEW: _to_persons,
+    Endpoint.DELETE: _by_hand,
+    Endpoint.SPEED: _by_hand,
+    Endpoint.TAGS: _to_persons,
+    Endpoint.TAG_FOLLOWERS: _question,
+    Endpoint.CLEAR_QUOTA: _by_hand,
 }
 
 #: What each code means at each endpoint.
@@ -194,12 +224,12 @@ SPLITTABLE = frozenset({40003, 40031, 43004, 43005, 43019, 46004, 48002, 49003, 
 
 #: Refusals whose cause can pass while content, OpenIDs and key stay the same: a follower who left
 #: or blocked may come back, a right may be granted, a video may pass its review. All others would
-#: be refused again. (Quota, permission, token and waits never end a batch; it goes on by itself.)
+#: be refused again. (Quota, permission, token and waits never end a batch.)
 MAY_PASS = frozenset({43004, 43005, 43019, 45085, 48002, 48008, 48014, 50005})
 
 
 def content_stays_refused(reason: Reason | None, errcode: int | None) -> bool:
-    """Tell whether WeChat refused the content for a cause that stays while the content does."""
+    """Return whether WeChat refused the content for a cause that stays while the content does."""
     return reason is Reason.CONTENT_REFUSED and errcode not in MAY_PASS
 
 

@@ -1,7 +1,7 @@
 """Preflight: what follows when WeChat could not be asked at all.
 
 No token was to be had, or quota/get was refused. No call of a batch was made, so no batch moves:
-the lane waits or stands still.
+the lane waits or its account is stopped.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from broadcast.call.outcomes import Outcome
 from broadcast.call.waits import MINUTE, Waits
 from broadcast.reasons import Reason
 
-#: Pause before WeChat is asked again for a token or a quota.
+#: Pause before the next request to WeChat for a token or a quota.
 NOT_READY = timedelta(seconds=5)
-#: Pause before Redis is asked again: it is ours, so this is no wait of WeChat's and has no scale.
+#: Pause before the next request to Redis: it is ours, so no scale for WeChat's waits applies.
 REDIS_AWAY = timedelta(seconds=2)
 
 #: Outcomes that only a person can fix.
@@ -29,14 +29,14 @@ _STOPS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obstacle:
-    """Why a lane does not go on, and until when; None where a human must lift it."""
+    """Why a lane does not go on, and until when; None where a person must lift it."""
 
     reason: Reason
     until: datetime | None
 
 
 def weigh(outcome: Outcome, *, now: datetime, waits: Waits) -> Obstacle:
-    """Return whether a lane waits, or stands still, for what kept WeChat from being asked."""
+    """Return whether a lane waits or its account stops, after WeChat could not be asked."""
     if outcome in _STOPS:
         return Obstacle(reason=Reason.ACCOUNT_STOPPED, until=None)
     if outcome is Outcome.QUOTA_TODAY:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from enum import StrEnum
 
 from broadcast.call.outcomes import MAY_PASS
-from broadcast.reasons import Reason
+from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.states import BatchState
 
 
 class RetryVerdict(StrEnum):
     """What a retry does with a batch, or why it leaves it alone; each has its text."""
 
-    AGAIN = "again"  #: refused for a reason that may pass, or by a person's word: called again
+    AGAIN = (
+        "again"  #: refused for a reason that may pass, or by an operator's verdict: called again
+    )
     NEVER_CALLED = "never_called"  #: waits without ever having been called
-    WAITS = "waits"  #: refused for a while, or asked again by itself
+    SUPPRESSED = "suppressed"  #: refused, and some of its followers are suppressed by now
+    WAITS = "waits"  #: refused for a while, or called again automatically
     IN_DOUBT = "in_doubt"  #: only a person can settle it
     MAYBE_SENT = "maybe_sent"  #: refused, but a call of it may have been taken
     TAKEN = "taken"  #: a person said "not sent", but WeChat answered a call of it with 0
@@ -27,6 +30,10 @@ LEFT_OVER = frozenset({
     BatchState.PLANNED, BatchState.CALLING, BatchState.UNKNOWN, BatchState.IN_DOUBT,
     BatchState.REFUSED,
 })  # fmt: skip
+
+
+#: No refusal of WeChat's: what put a batch there may pass.
+_PUT_BACK = frozenset({Reason.SAID_NOT_SENT, Reason.SUPPRESSED_SINCE})
 
 
 def place(
@@ -56,11 +63,11 @@ def place(
 def _refused(
     reason: Reason | None, errcode: int | None, *, maybe_sent: bool, was_taken: bool
 ) -> RetryVerdict:
-    if reason is Reason.REVIEW_REFUSED:
+    if reason in STOPPED_JOB:
         return RetryVerdict.REVIEWED
     if was_taken:
         return RetryVerdict.TAKEN
     if maybe_sent:
         return RetryVerdict.MAYBE_SENT
-    passes = reason is Reason.SAID_NOT_SENT or errcode in MAY_PASS
+    passes = reason in _PUT_BACK or errcode in MAY_PASS
     return RetryVerdict.AGAIN if passes else RetryVerdict.FOR_GOOD

@@ -18,6 +18,8 @@ class Rules:
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     #: mass/send and mass/sendall count against one daily number of calls.
     shared_quota: bool = True
+    #: A draft that was edited after the submit is held.
+    watch_drafts: bool = True
 
 
 DEFAULT_RULES = Rules()

@@ -1,6 +1,6 @@
-"""The moment by which a call must leave, on every clock that can tell.
+"""The moment by which a call must leave, on every clock that shows it.
 
-``time.monotonic()`` stands still while a machine is suspended. A laptop that is shut between a
+``time.monotonic()`` stops while a machine is suspended. A laptop that is shut between a
 claim and its call would make the call hours later and take it for fresh, although a person has
 stopped the broadcast meanwhile.
 """
@@ -24,7 +24,7 @@ _SLEEPLESS: int | None = getattr(
 def clocks() -> Clocks:
     """Return the seconds of all clocks now; the first is ``time.monotonic()``.
 
-    The wall clock tells of a sleep where no other does. One that was set ahead only makes a call
+    The wall clock shows a sleep where no other does. One that was set ahead only makes a call
     be given back.
     """
     monotonic, wall = time.monotonic(), time.time()
@@ -49,5 +49,5 @@ class SendBy:
 
     @property
     def over(self) -> bool:
-        """Tell whether any clock has passed it."""
+        """Return whether any clock has passed it."""
         return any(clock > end for clock, end in zip(clocks(), self.ends, strict=True))

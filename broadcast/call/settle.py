@@ -1,4 +1,4 @@
-"""What a decision means for a batch where it stands by now, and whether it changes anything.
+"""What a decision means for a batch in its present state, and whether it changes anything.
 
 :func:`broadcast.call.decide.decide` looks at the calls alone. The batch may have moved since they
 began: a person cancelled its broadcast or settled its doubt, a newer call is on its way, WeChat's
@@ -16,13 +16,13 @@ from broadcast.call.decide import Decision, Policy, Verdict, decide
 from broadcast.call.outcomes import Endpoint
 from broadcast.call.rules import Rules
 from broadcast.call.waits import VERIFY_PAUSE
-from broadcast.reasons import Reason
+from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.states import BATCH_AT_REST, BatchState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a batch stands when something is learned of one of its calls."""
+    """The state of a batch when something is learned of one of its calls."""
 
     state: BatchState
     reason: Reason | None
@@ -32,6 +32,8 @@ class Standing:
     depth: int
     #: Its broadcast was cancelled.
     cancelled: bool
+    #: As which job it counts as taken; None: nobody knows.
+    msg_id: int | None = None
     #: What its calls are made to.
     endpoint: Endpoint = Endpoint.MASS_SEND
 
@@ -52,7 +54,7 @@ def settle(
     rules: Rules,
     asked: bool = False,
 ) -> Settled:
-    """Decide about a batch from all its calls and from where it stands.
+    """Decide about a batch from all its calls and its state.
 
     *asked*: mass/get has just answered about a msg_id of it. Raises ValueError without any call.
     """
@@ -81,21 +83,24 @@ _NEVER_SENT = frozenset({BatchState.REFUSED, BatchState.CANCELLED})
 
 
 def _nothing_proves(decision: Decision) -> bool:
-    """Tell whether WeChat said "already accepted" and that may be about another batch."""
+    """Return whether WeChat said "already accepted" and that may be about another batch."""
     unproved = decision.reason is Reason.UNPROVED_ACCEPTANCE
     return decision.verdict is Verdict.VERIFY or (decision.verdict is Verdict.DOUBT and unproved)
 
 
 def _moves(standing: Standing, decision: Decision, history: Sequence[Attempt]) -> bool:
-    """Tell whether the decision changes anything now.
+    """Return whether the decision changes anything now.
 
     While a newer attempt is in flight, only an acceptance or a contradiction is news: the newer
     attempt's own reply decides about the rest. A batch at rest is moved only by such news as well;
-    it may rest there by a human's word, and WeChat's review comes after its acceptance. One that
-    counts as not sent is not left there by an "already accepted", proved or not.
+    it may rest there by a person's verdict, and WeChat's review comes after its acceptance. One
+    that counts as not sent is not left there by an "already accepted", proved or not. The review
+    of one job says nothing of another: an operator can have named the wrong one.
     """
-    if standing.state is BatchState.SPLIT or standing.reason is Reason.REVIEW_REFUSED:
+    if standing.state is BatchState.SPLIT:
         return False
+    if standing.reason in STOPPED_JOB:
+        return decision.verdict is Verdict.ACCEPT and decision.msg_id not in {None, standing.msg_id}
     contradiction = decision.reason in {Reason.TWO_MSG_IDS, Reason.FOREIGN_MSG_ID}
     unproved = standing.state in _NEVER_SENT and _nothing_proves(decision)
     in_flight = history[-1].outcome is None

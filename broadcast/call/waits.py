@@ -15,7 +15,7 @@ from broadcast.call.attempts import Attempt, same_in_a_row
 from broadcast.call.outcomes import PARALLEL, SAME_KEY_RUNNING, Outcome
 from broadcast.reasons import Reason
 
-#: WeChat remembers a clientmsgid for 24 h; after 23 h without an answer a human decides.
+#: WeChat remembers a clientmsgid for 24 h; after 23 h without an answer a person decides.
 REPEAT_WINDOW = timedelta(hours=23)
 #: mass/get may not know a fresh msg_id yet (40059 right after a success was reported).
 VERIFY_FOR = timedelta(minutes=10)
@@ -26,11 +26,11 @@ MINUTE = timedelta(minutes=1)
 UNKNOWN_STEPS = tuple(timedelta(seconds=s) for s in (2, 10, 60, 120, 300, 600, 1800, 3600))
 #: So many of them, about six hours in all; where something holds them up, the window ends them.
 UNKNOWN_TRIES = 12
-#: The way to WeChat is closed and nothing was sent: asked again for as long as it takes.
+#: WeChat cannot be reached and nothing was sent: called again for as long as it takes.
 NOT_READY_STEPS = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60))
 #: 42010 "masssend fast": 5 s, doubled up to 300 s.
 PARALLEL_FIRST, PARALLEL_MOST = timedelta(seconds=5), timedelta(seconds=300)
-#: WeChat's clock and ours differ: 45009 this near to the turn of the day is asked again in minutes.
+#: WeChat's clock and ours differ: after 45009 this near to the turn of the day we wait minutes.
 NEAR_TURN = timedelta(minutes=10)
 NEAR_TURN_PAUSE = timedelta(minutes=2)
 
@@ -68,14 +68,14 @@ class Waits:
         return now + self.scaled(pause), reason
 
     def next_day(self, now: datetime) -> datetime:
-        """Return when 45009 is asked again: after the turn of WeChat's day, or soon near it."""
+        """Return when to call again after 45009: at the turn of WeChat's day, or soon near it."""
         if just_turned(now):
             return now + self.scaled(NEAR_TURN_PAUSE)
         return now + self.scaled(day.turn(now) - now)
 
 
 def just_turned(now: datetime) -> bool:
-    """Tell whether the day is so young here that it may not have turned at WeChat."""
+    """Return whether the day is so young here that it may not have turned at WeChat."""
     return now - day.start(now) < NEAR_TURN
 
 

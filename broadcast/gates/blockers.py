@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.path import SendPath
@@ -20,13 +21,16 @@ from broadcast.reasons import Reason
 from broadcast.reports import LaneView, Report
 from broadcast.states import BATCH_AT_REST, BatchState, Phase
 
+#: WeChat's word on a tag that it does not have.
+NO_SUCH_TAG: Final = 45159
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocker:
-    """One cause. *until* None: until a person, or what stands before it, lets it go on."""
+    """One cause. *until* None: until an operator acts, or what goes before it is done."""
 
     cause: Cause
-    #: What a person can do about it: to go on, or where it goes on by itself, to follow or to jump.
+    #: What an operator can do: continue it, or follow it, or let it go first.
     command: str
     reason: Reason | None = None
     errcode: int | None = None
@@ -68,7 +72,7 @@ def of(report: Report) -> Iterator[Blocker]:
 
 
 def is_driven(report: Report) -> bool:
-    """Tell whether a worker goes on with *report* by itself, now or when a wait is over."""
+    """Return whether a worker continues *report* automatically, now or after a wait."""
     forbidden = any(gate.opens_at() is None for gate in report.gates)
     return report.phase in {Phase.PLANNING, Phase.SENDING} and not forbidden
 
@@ -77,7 +81,7 @@ def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Blocker]
     """Yield what closed the gates of an account or of one of its interfaces."""
     for gate in sorted(closed(lane.gates, now), key=lambda gate: order(gate.kind)):
         means = rule(gate.kind)
-        # Nobody opens a day's quota: what is left of it is all there is to see.
+        # A day's quota opens at its time: what is left of it is what there is to see before.
         verb = "quota" if means.by_time else means.of_account
         command = f"broadcast {verb} --account {account}" if verb else "broadcast accounts"
         yield _blocker(gate, means.account_cause, command)
@@ -105,6 +109,12 @@ def _own(report: Report) -> Iterator[Blocker]:
         match gate.kind:
             case GateKind.BREAKER if content_stays_refused(gate.reason, gate.errcode):
                 yield _blocker(gate, means.cause, f"broadcast cancel {report.id}")
+            case GateKind.DRAFT if gate.reason is Reason.DRAFT_GONE:
+                yield _blocker(gate, means.cause, f"broadcast cancel {report.id}")
+            case GateKind.HOLD if gate.reason is Reason.SUPPRESSION_LIST:
+                yield _blocker(gate, Cause.SUPPRESSION, f"broadcast cancel {report.id}")
+            case GateKind.HOLD if _is_tag_gone(gate):
+                yield _blocker(gate, Cause.TAG_GONE, f"broadcast cancel {report.id}")
             case GateKind.HOLD:
                 yield _blocker(gate, _HOLDS.get(gate.reason, means.cause), command)
             case GateKind.SCHEDULE:
@@ -130,8 +140,13 @@ def _scheduled(report: Report, gate: Gate) -> Iterator[Blocker]:
         yield Blocker(cause=Cause.OVERDUE, command="broadcast up", since=at)
 
 
+def _is_tag_gone(gate: Gate) -> bool:
+    """Return whether a broadcast is held for a tag that WeChat has no more."""
+    return gate.reason is Reason.TAG_UNANSWERED and gate.errcode == NO_SUCH_TAG
+
+
 def _in_doubt(report: Report) -> Blocker:
-    resolve = f"broadcast resolve {report.id} --batch N --sent MSG_ID | --not-sent"
+    resolve = f"broadcast resolve {report.id} --batch N --sent | --not-sent"
     return Blocker(cause=Cause.IN_DOUBT, command=resolve, count=report.batches["in_doubt"])
 
 
@@ -211,7 +226,7 @@ def _left_behind(report: Report) -> Iterator[Blocker]:
 def _silent_since(report: Report) -> datetime | None:
     if report.driven is None:
         return None
-    # Before its time nobody was to take it up.
+    # Before its time no worker was to take it up.
     moved_at = liveness.latest(report.driven.moved_at, report.scheduled_at)
     signs = report.driven.signs
     if report.phase is Phase.PLANNING:

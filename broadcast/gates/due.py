@@ -1,6 +1,6 @@
 """From when the sweep may find something to do for each open broadcast of a lane.
 
-It may name a moment too early, which costs a look, and never one too late, which would leave a
+It may be too early, which costs a look, but never too late, which would leave a
 broadcast behind. Only the claim decides, by :func:`broadcast.gates.gate.due_at`.
 """
 
@@ -39,7 +39,7 @@ def due_of_lane(
     """Return, by id, from when each broadcast has something to do; None: not before a change.
 
     *gates*: of the account and its paths. *lease_ends*: a call whose driver dies by then is adopted
-    whatever stands still, for its fate is not known before somebody asks.
+    even of a stopped account, for its fate is not known before it is asked about.
     """
     found = list(broadcasts)
     at = {one.id: _itself(one, gates, lane_waits_until) for one in found}

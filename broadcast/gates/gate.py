@@ -2,7 +2,7 @@
 
 A closed gate forbids mass/send and sendall and nothing else. Whether a call may be made is decided
 by :func:`due_at` alone: the claim asks it under its locks, and what it gives is stored for the
-sweep. Reports tell of gates by :mod:`broadcast.gates.blockers`.
+sweep. Reports show gates by :mod:`broadcast.gates.blockers`.
 """
 
 from __future__ import annotations
@@ -49,23 +49,23 @@ class Gate:
     reason: Reason | None = None
     errcode: int | None = None
     errmsg: str | None = None
-    #: When it opens by itself.
+    #: When it opens automatically.
     until: datetime | None = None
     #: How many batches made the circuit breaker act, and of which broadcasts they are.
     count: int | None = None
     broadcasts: Sequence[str] = ()
 
     def opens_at(self) -> datetime | None:
-        """Return when it opens by itself; None: somebody must open it."""
+        """Return when it opens automatically; None: an operator must open it."""
         return self.until if self.kind in OPEN_BY_TIME else None
 
     def is_closed(self, now: datetime) -> bool:
-        """Tell whether it forbids calls at *now*."""
+        """Return whether it forbids calls at *now*."""
         at = self.opens_at()
         return at is None or at > now
 
     def concerns(self, path: SendPath) -> bool:
-        """Tell whether it forbids calls of *path*."""
+        """Return whether it forbids calls of *path*."""
         return self.path is None or self.path == path
 
 
@@ -103,7 +103,7 @@ def allowed_at(situation: Situation) -> datetime | None:
 
 
 def may_call(situation: Situation, now: datetime) -> bool:
-    """Tell whether the call may be made at *now*."""
+    """Return whether the call may be made at *now*."""
     at = due_at(situation)
     return at is not None and at <= now
 
@@ -111,14 +111,21 @@ def may_call(situation: Situation, now: datetime) -> bool:
 def plan_due_at(gates: Iterable[Gate], lane_waits_until: datetime | None) -> datetime | None:
     """Return from when a published broadcast may be planned; None: never, as it stands.
 
-    Planning calls nobody, so it runs under a pause, a hold and a halt. A lane that waits for WeChat
-    could not be told its quota either. What could not be planned is tried again at its resume.
+    Planning makes no calls, so it runs under a pause, a hold and a halt. A lane that waits for
+    WeChat could not learn its quota either. What could not be planned, and what must not go out
+    while people are suppressed, is planned again at its resume.
     """
     return _latest([gate for gate in gates if _forbids_planning(gate)], lane_waits_until)
 
 
+#: Another plan would come to the same, before a person has acted.
+_HELD_UNPLANNED = frozenset({
+    Reason.REQUEST_NOT_MADE, Reason.TAG_UNANSWERED, Reason.SUPPRESSION_LIST,
+})  # fmt: skip
+
+
 def _forbids_planning(gate: Gate) -> bool:
-    return gate.kind in FORBID_PLANNING or gate.reason is Reason.REQUEST_NOT_MADE
+    return gate.kind in FORBID_PLANNING or gate.reason in _HELD_UNPLANNED
 
 
 def _latest(gates: Iterable[Gate], *waits: datetime | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""The kinds of gate: all that is known of each stands in one row of :data:`RULES`."""
+"""The kinds of gate: all that is known of each is in one row of :data:`RULES`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ class GateKind(StrEnum):
 
     PAUSE = "pause"  #: a person
     BREAKER = "breaker"  #: the circuit breaker, or a refusal that concerns every batch
-    HOLD = "hold"  #: the plan does not fit, or its time was missed: a person must say so
-    CANCEL = "cancel"  #: a person, for good
-    SCHEDULE = "schedule"  #: its time is to come; opens by itself
+    HOLD = "hold"  #: the plan does not fit, or its time was missed: an operator must decide
+    DRAFT = "draft"  #: the draft was edited, is gone, or cannot be read: an operator must decide
+    LOOK = "look"  #: the draft is to be looked at again soon; opens automatically
+    CANCEL = "cancel"  #: an operator, permanently
+    SCHEDULE = "schedule"  #: its time is to come; opens automatically
     HALT = "halt"  #: a person's kill switch
     STOP = "stop"  #: WeChat refuses the account, or one interface of it
-    QUOTA = "quota"  #: no calls are left today, or none of its share; opens by itself
+    QUOTA = "quota"  #: no calls are left today, or none of its share; opens automatically
 
 
 class Cause(StrEnum):
@@ -31,16 +33,19 @@ class Cause(StrEnum):
     ACCOUNT_STOPPED = "account_stopped"  #: by what WeChat answered, or by too many doubts
     ACCOUNT_HALTED = "account_halted"  #: by a person
     PAUSED = "paused"  #: by a person, or by refusals
-    HELD = "held"  #: what is planned cannot go on before a person says so
+    HELD = "held"  #: what is planned cannot go on before a person acts
     MISSED_TIME = "missed_time"  #: its first call would have come too late
     DOES_NOT_FIT = "does_not_fit"  #: the account's day has too few calls left
+    SUPPRESSION = "suppression"  #: WeChat's own list holds people who are suppressed
+    TAG_GONE = "tag_gone"  #: WeChat has no more the tag that says whom it means
+    DRAFT = "draft"  #: it says something else than what was to go out, or nobody can tell
     IN_DOUBT = "in_doubt"  #: batches that only a person can settle, whatever the state
     SCHEDULED = "scheduled"
-    OVERDUE = "overdue"  #: its time has come, and nobody launched it
+    OVERDUE = "overdue"  #: its time has come, and no process launched it
     ACCOUNT_WAITS = "account_waits"  #: for WeChat or for another day
     UNKNOWN_FIRST = "unknown_first"  #: a batch that may have been sent is asked about before all
     BEHIND = "behind"  #: other broadcasts of the account go first
-    NO_WORKER = "no_worker"  #: nobody drives it although it may go on
+    NO_WORKER = "no_worker"  #: no worker drives it although it may go on
     #: A call of it began, and the worker that made it is gone; another cause blocks it.
     LEFT_BEHIND = "left_behind"
     #: A gate, an interface or an audience that this release does not know.
@@ -62,7 +67,7 @@ class Rule:
     own: Opener | None = None
     #: The same where it is the account's or a path's.
     of_account: Opener | None = None
-    #: It opens when its time has come, whoever notes it.
+    #: It opens when its time has come, whether or not that is recorded.
     by_time: bool = False
     #: Not even planning makes sense under it.
     forbids_planning: bool = False
@@ -85,10 +90,14 @@ RULES: Final[Mapping[GateKind, Rule]] = {
     GateKind.HALT: Rule(
         of_account=Opener.UNHALT, by_person=True, account_cause=Cause.ACCOUNT_HALTED
     ),
+    # Its time opens it; a person does before, where WeChat has raised or cleared the quota.
     GateKind.QUOTA: Rule(
-        by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS, account_cause=Cause.ACCOUNT_WAITS
+        of_account=Opener.UNHALT, by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS,
+        account_cause=Cause.ACCOUNT_WAITS,
     ),
     GateKind.HOLD: Rule(own=Opener.RESUME, cause=Cause.HELD),
+    GateKind.DRAFT: Rule(own=Opener.RESUME, cause=Cause.DRAFT),
+    GateKind.LOOK: Rule(by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS),
     GateKind.PAUSE: Rule(own=Opener.RESUME, by_person=True, shown=S.PAUSED, cause=Cause.PAUSED),
     GateKind.SCHEDULE: Rule(
         by_time=True, forbids_planning=True, shown=S.SCHEDULED, cause=Cause.SCHEDULED

@@ -1,7 +1,7 @@
-"""Whether a broadcast's first call would come too late to be made without a person's word.
+"""Whether a broadcast's first call would come too late to be made without an operator's consent.
 
-Only the time counts in which nobody drove its lane: a turn in the lane's own queue and a wait for
-another day are no delay.
+Only the time counts in which no worker drove its lane: a turn in the lane's own queue and a wait
+for another day are no delay.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-#: A shorter silence of a lane is a pause between two calls, or a minute for which WeChat asked.
+#: A shorter gap of a lane is a pause between two calls, or a minute for which WeChat asked.
 SILENCE = timedelta(minutes=2)
 
 
@@ -22,7 +22,7 @@ class First:
     due: datetime
     #: Until when the lane was driven, or waited for what is no delay.
     attended: Sequence[datetime]
-    #: Seconds in which nobody drove the lane, and when they were counted last.
+    #: Seconds in which no worker drove the lane, and when they were counted last.
     unattended_s: int
     unattended_at: datetime | None
     #: Seconds.
@@ -30,18 +30,18 @@ class First:
 
 
 def is_late(first: First, now: datetime) -> bool:
-    """Tell whether a first call at *now* is late."""
+    """Return whether a first call at *now* is late."""
     return unattended(first, now).total_seconds() > first.late_by_s
 
 
 def unattended(first: First, now: datetime) -> timedelta:
-    """Return for how long nobody drove the lane of a broadcast that was due."""
-    # What was counted before it was due, or due anew, is no delay of its own.
+    """Return for how long no worker drove the lane of a broadcast that was due."""
+    # What was counted before it was due (again) is no delay of its own.
     counted = first.unattended_at is not None and first.unattended_at > first.due
     before = timedelta(seconds=first.unattended_s if counted else 0)
     return before + silence(first, now)
 
 
 def silence(first: First, now: datetime) -> timedelta:
-    """Return for how long nobody has driven the lane now, of the time since it was due."""
+    """Return for how long no worker has driven the lane now, of the time since it was due."""
     return max(now - max([first.due, *first.attended]), timedelta(0))

@@ -1,7 +1,7 @@
-"""Silence: since when nobody has done what a worker does at once.
+"""Liveness: since when no worker has done what a worker does at once.
 
-Status says so after seconds and the audit after a minute, by the same rule. That somebody was woken
-for is no sign of life: nobody may have answered.
+Status says so after seconds and the audit after a minute, by the same rule. That a worker was woken
+for is no sign of life: none may have answered.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-#: Without a worker, or without beat, for this long: status says that nobody is there.
+#: Without a worker, or without beat, for this long: status says that none is there.
 NOBODY = timedelta(seconds=15)
 #: A sweep looks every few seconds, and a busy machine may miss some: the audit finds it stuck.
 STUCK = timedelta(seconds=60)
@@ -18,21 +18,21 @@ STUCK = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Liveness:
-    """What explains why nothing is called on a lane, or shows that somebody drives it."""
+    """What explains why nothing is called on a lane, or shows that a worker drives it."""
 
     leased_until: datetime | None = None
     #: The end of the lane's own wait.
     waits_until: datetime | None = None
     #: When the last of the doubtful batches that go before all others is due.
     doubt_until: datetime | None = None
-    #: When its newest call began or a word on one of its calls was stored, whichever came last.
+    #: When its newest call began or a verdict on one of its calls was stored, whichever came last.
     called_at: datetime | None = None
     #: When a gate or a wait last changed from when a broadcast of it may be called.
     due_changed_at: datetime | None = None
 
 
 def of_lane(due: Iterable[datetime], moved_at: datetime, signs: Liveness) -> datetime | None:
-    """Return since when nobody drives a lane; None where nothing waits for a driver.
+    """Return since when no worker drives a lane; None where nothing waits for a driver.
 
     *due*: from when each batch may be called. *moved_at*: when its broadcast last moved.
     """
@@ -46,12 +46,12 @@ def of_lane(due: Iterable[datetime], moved_at: datetime, signs: Liveness) -> dat
 
 
 def of_plan(moved_at: datetime, signs: Liveness) -> datetime:
-    """Return since when nobody plans a broadcast that is to be planned."""
+    """Return since when no worker plans a broadcast that is to be planned."""
     return latest(moved_at, signs.waits_until, signs.due_changed_at)
 
 
 def is_leased(signs: Liveness, moment: datetime) -> bool:
-    """Tell whether somebody holds the lane."""
+    """Return whether a driver holds the lane."""
     return signs.leased_until is not None and signs.leased_until > moment
 
 

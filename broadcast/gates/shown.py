@@ -30,7 +30,8 @@ def shown_state(
     if S.CANCELLED in shown:
         return S.CANCELLED
     if result is not None:
-        return result
+        # Nobody was left to send to, and no person cancelled it.
+        return S.FAILED if result is S.CANCELLED else result
     for state in _ORDER:
         if state in shown:
             return state
@@ -40,7 +41,7 @@ def shown_state(
 
 
 def _shown(gate: Gate) -> BroadcastState | None:
-    """Return as what a gate alone would be shown; None where it passes by itself.
+    """Return as what a gate alone would be shown; None where it passes automatically.
 
     A kind that this release does not know is a hold: a newer release, or a person, knows.
     """

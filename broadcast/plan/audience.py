@@ -38,7 +38,7 @@ class Followers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
-    """Whoever has a tag at WeChat when the call is made; the list is WeChat's."""
+    """The followers with a tag at WeChat when the call is made; the list is WeChat's."""
 
     kind: ClassVar[str] = "tag"
     path: ClassVar[SendPath] = SendPath.SENDALL
@@ -65,7 +65,7 @@ KINDS = frozenset(_KINDS)
 
 
 def is_understood(path: SendPath, kind: str) -> bool:
-    """Tell whether this release knows an interface and a kind of audience that it read."""
+    """Return whether this release knows an interface and a kind of audience that it read."""
     return is_recognised(path) and kind in KINDS
 
 
@@ -80,7 +80,7 @@ def parse(kind: str, stored: str) -> Audience:
 
 
 def digest(audience: Audience) -> str:
-    """Return what tells two audiences apart, in hex; of a list that of its OpenIDs."""
+    """Return the digest that identifies an audience, in hex; of a list that of its OpenIDs."""
     if isinstance(audience, OpenIDs):
         return audience.digest
     return hashlib.sha256(filter_of(audience).encode()).hexdigest()

@@ -17,6 +17,8 @@ CHUNK = 10_000
 ASKED = "asked"
 #: What is left of it after subtraction.
 LEFT = "left"
+#: Of whom a sample is drawn: what is left before that.
+KEPT = "kept"
 
 
 def name_of(what: str, run: str) -> str:

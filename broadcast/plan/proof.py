@@ -75,7 +75,7 @@ def prove(
     return Proof(fit=fit, calls=calls, spare=spare, free=free, days=days, holders=tuple(holders))
 
 
-#: Days over which a plan is spread at most; whoever needs more has too few calls a day.
+#: Days over which a plan is spread at most; an account that needs more has too few calls a day.
 MOST_DAYS = 366
 
 
@@ -101,7 +101,7 @@ def refuse_what_does_not_fit(proof: Proof) -> None:
 
 
 def too_many(proof: Proof) -> PlanError:
-    """Return the error that tells a plan without room, with the shortest fix."""
+    """Return the error of a plan that does not fit, with the shortest fix."""
     facts: dict[str, object] = {
         "calls": proof.calls, "free": proof.free, "short": proof.short, "days": proof.days,
     }  # fmt: skip

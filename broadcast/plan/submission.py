@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from broadcast.accounts import Account
+from broadcast.drafts.mark import Marks
 from broadcast.duration import parse_duration
 from broadcast.errors import InputError
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience
 from broadcast.plan.proof import Proof
+from broadcast.plan.selection import EVERYBODY, Selection
 
 #: A first call that comes later than this after it was due is held for a person.
 LATE_BY = timedelta(minutes=15)
@@ -39,18 +41,24 @@ class Body:
     content_digest: str
     msgtype: str
     audience: Audience
+    selection: Selection = EVERYBODY
     scheduled_at: datetime | None = None
+    #: What the draft says now, where it was read: no part of what is compared.
+    draft: Marks | None = None
 
     @property
     def audience_digest(self) -> str:
-        """What tells its audience, as it was asked for, from another."""
+        """What distinguishes its audience, as it was asked for, from another."""
         return audiences.digest(self.audience)
 
     @property
     def digest(self) -> str:
         """SHA-256 over all of it, in hex: kept with the key for as long as the key is."""
         at = self.scheduled_at and self.scheduled_at.astimezone(UTC).isoformat()
-        whole = [self.content_digest, self.audience.kind, self.audience_digest, at]
+        whole = [
+            self.content_digest, self.audience.kind, self.audience_digest, at,
+            self.selection.stored,
+        ]  # fmt: skip
         return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 
@@ -61,7 +69,7 @@ class Figures:
     read: int = 0
     malformed: int = 0
     duplicate: int = 0
-    #: How many remain; None where only the plan can tell.
+    #: How many remain; None where only the plan shows it.
     planned: int | None
     #: Calls that it takes if the plan subtracts nobody; None as above.
     calls: int | None

@@ -1,25 +1,26 @@
-"""``accounts``, ``token`` and ``quota``: who can send, and how much; never with which secret."""
+"""``accounts`` and ``token``: who can send; never with which secret."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import typer
 
-from broadcast import plan
 from broadcast.accounts import Account, no_account
-from broadcast.errors import BroadcastError, InputError, OutOfReachError
+from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.message import Message
 from broadcast.redaction import redact
 from broadcast.reports import LaneView
 from cli import exits, ledger_facts
-from cli.commands.options import AccountName, AsJSON, new_app
+from cli.commands.options import AccountName, AsJSON, new_app, refuse_before_command
 from cli.group import Command, Group
+from cli.pushed import push_lines, pushes_json
 from cli.showing import absent
-from cli.terminal import Plain
 from cli.wiring.run import Run
 from models.ledger.reading.known import with_work
+from models.ledger.reading.pushes import Heard, heard
 from presentation.blockers import Lanes
 from presentation.report_json import forbidden
 from presentation.words import Moment, suffix
@@ -33,13 +34,17 @@ def accounts(context: typer.Context, *, as_json: AsJSON = False) -> None:
     run: Run = context.obj
     terminal, configured = run.terminal, list(run.settings.accounts().values())
     (lanes, worked), problem = _looked_up(run)
+    pushed = _pushed(run, configured, problem)
     missing = sorted(set(worked) - {account.name for account in configured})
     if as_json:
-        each = [_as_json(account, lanes.by_account.get(account.name)) for account in configured]
+        each = [
+            _as_json(one, lanes.by_account.get(one.name)) | pushes_json(pushed.get(one.name))
+            for one in configured
+        ]
         error = problem and terminal.in_words(problem)
         terminal.show_json({"accounts": each, "missing": missing, "error": error})
     else:
-        _say(run, configured, lanes)
+        _say(run, configured, lanes, pushed=pushed)
         for name in missing:
             terminal.say(absent(run, name))
     if problem is not None:
@@ -48,7 +53,7 @@ def accounts(context: typer.Context, *, as_json: AsJSON = False) -> None:
 
 
 def _looked_up(run: Run) -> tuple[tuple[Lanes, list[str]], BroadcastError | None]:
-    """Return who stands still and who has work left, or why that cannot be told.
+    """Return which accounts are off and which have work left, or why that is unknown.
 
     The accounts of the settings are known without it.
     """
@@ -61,7 +66,18 @@ def _looked_up(run: Run) -> tuple[tuple[Lanes, list[str]], BroadcastError | None
         return (Lanes(by_account={}, now=datetime.now(UTC)), []), problem
 
 
-def _say(run: Run, configured: list[Account], lanes: Lanes) -> None:
+def _pushed(
+    run: Run, accounts: list[Account], problem: BroadcastError | None
+) -> Mapping[str, Heard]:
+    """Return what the accounts heard of WeChat, as far as that is known."""
+    if problem is not None:
+        return {}
+    with contextlib.suppress(OutOfReachError):
+        return heard(run.engine, [account.name for account in accounts])
+    return {}
+
+
+def _say(run: Run, configured: list[Account], lanes: Lanes, *, pushed: Mapping[str, Heard]) -> None:
     terminal = run.terminal
     if not configured:
         terminal.say(no_account())
@@ -69,10 +85,11 @@ def _say(run: Run, configured: list[Account], lanes: Lanes) -> None:
         kind = Message(f"account_kind.{account.account_kind}")
         terminal.say(
             "accounts.line", name=account.name, appid=account.appid, kind=kind,
-            mode=account.token_mode, pace=_pace(account), base=redact(account.api_base),
+            mode=Message(f"token_mode.{account.token_mode}"), pace=_pace(account),
+            base=redact(account.api_base),
         )  # fmt: skip
-        for line in lanes.stops(account.name):
-            terminal.say(Plain(f"    {terminal.in_words(line)}"))
+        for line in (*lanes.stops(account.name), *push_lines(account, pushed.get(account.name))):
+            terminal.say_below(line)
 
 
 def _pace(account: Account) -> Message:
@@ -100,8 +117,8 @@ def _token(context: typer.Context, *, account: AccountName = None) -> None:
     """Show the token where no command is given."""
     if context.invoked_subcommand is None:
         _show_token(context.obj, account)
-    elif account is not None:
-        raise InputError("error.usage.account_after", command=context.invoked_subcommand)
+    else:
+        refuse_before_command(context, account=account)
 
 
 @token.command(cls=Command, help="help.token.show")
@@ -132,26 +149,3 @@ def _show_token(run: Run, name: str | None) -> None:
     if seen.replaced_outside_at is not None:
         at = Moment(seen.replaced_outside_at, now)
         run.terminal.warn("token.drift_seen", account=account.name, at=at)
-
-
-@app.command(cls=Command, help="help.quota")
-def quota(context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False) -> None:
-    """Ask WeChat for the calls of mass/send."""
-    run: Run = context.obj
-    asked = run.settings.account(account)
-    answer = run.wechat.quota(asked)
-    run.terminal.say(
-        "quota.line", account=asked.name, limit=answer.daily_limit, used=answer.used,
-        remain=answer.remain, openids=answer.remain * plan.LARGEST,
-    )  # fmt: skip
-    # WeChat is asked without a database too.
-    with contextlib.suppress(OutOfReachError):
-        for line in ledger_facts.lanes(run.engine).waits(asked.name):
-            run.terminal.say(line)
-    if as_json:
-        run.terminal.show_json(
-            {
-                "account": asked.name, "daily_limit": answer.daily_limit, "used": answer.used,
-                "remain": answer.remain,
-            }
-        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""``audit``: the delivery promise, asked of the ledger. ``explain``: what a code means."""
+"""``audit``: the delivery promise, asked of the ledger."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from typing import Annotated, Any
 import typer
 
 from broadcast import day
-from broadcast.call.outcomes import Endpoint, Outcome, meaning
+from broadcast.call.outcomes import Outcome
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.states import BatchState, BroadcastState
-from cli import exits, which
+from cli import candidates, exits, which
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command
 from cli.terminal import one_line
 from cli.wiring.run import Run
 from models.ledger import audit
 from models.ledger.audit import Audit, Check, Finding
-from presentation import fixes
 from presentation.report_json import utc
 from presentation.texts import Texts
-from presentation.words import Meaning, suffix
-from wechat.errcodes import errcodes
+from presentation.words import suffix
 
 app = new_app()
 
@@ -37,7 +35,13 @@ def ask(
     context: typer.Context,
     *,
     broadcast_id: Annotated[
-        str | None, typer.Argument(metavar="ID", help="help.id_or_all", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="ID",
+            help="help.id_or_all",
+            show_default=False,
+            autocompletion=candidates.broadcasts,
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="help.audit_all")] = False,
     as_json: AsJSON = False,
@@ -163,45 +167,5 @@ def _finding(finding: Finding, texts: Texts) -> dict[str, Any]:
 
 
 def _fact(fact: str | int | datetime) -> str | int:
-    # To the microsecond: what an audit tells apart may be that near.
+    # To the microsecond: what an audit distinguishes may be that near.
     return utc(fact, timespec="microseconds") if isinstance(fact, datetime) else fact
-
-
-@app.command(
-    cls=Command,
-    help="help.explain",
-    # -1 is a code and no option.
-    context_settings={"ignore_unknown_options": True},
-)
-def explain(
-    context: typer.Context,
-    *,
-    code: Annotated[
-        str | None, typer.Argument(metavar="CODE", help="help.code", show_default=False)
-    ] = None,
-) -> None:
-    """Tell what a code means; without one list all codes."""
-    run: Run = context.obj
-    if code is None:
-        for each in sorted(errcodes()):
-            run.terminal.say("explain.row", code=each, meaning=Meaning(each))
-        run.terminal.note("explain.one")
-        return
-    try:
-        number = int(code)
-    except ValueError:
-        raise InputError("error.usage.code", text=one_line(code)[:40]) from None
-    for line in explained(number):
-        run.terminal.say(line)
-
-
-def explained(errcode: int) -> Iterator[Message]:
-    """Yield what *errcode* means, as what a mass send ends with it, and the fix."""
-    known = errcodes().get(errcode)
-    if known is None:
-        yield Message("explain.unlisted", code=errcode)
-    else:
-        yield Message("explain.code", code=errcode, errmsg=known.errmsg or "-")
-        yield Message("explain.meaning", meaning=Meaning(errcode))
-    yield Message("explain.outcome", outcome=meaning(Endpoint.MASS_SEND, errcode).outcome)
-    yield fixes.of_call(errcode)

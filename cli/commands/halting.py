@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Annotated, Protocol
 
 import typer
@@ -11,7 +11,10 @@ from sqlalchemy import Engine
 
 from broadcast.accounts import Account
 from broadcast.errors import InputError, SettingsError
+from broadcast.gates import blockers
+from broadcast.gates.kinds import Cause
 from broadcast.message import Message
+from broadcast.reports import Report
 from cli import ledger_facts, waking
 from cli.commands.options import AccountName, AsJSON, Why, new_app
 from cli.group import Command
@@ -20,7 +23,7 @@ from cli.wiring.run import Run
 from models.ledger import operator
 from models.ledger.reading import in_flight, known, reports
 from models.ledger.reading.in_flight import Waiting
-from presentation import next_steps
+from presentation import content, headline, next_steps
 from presentation import report as reporting
 from presentation.report_json import forbidden
 from presentation.words import MOST_NAMED, Moment, Shortened
@@ -31,7 +34,7 @@ EveryAccount = Annotated[bool, typer.Option("--all", help="help.all_accounts")]
 
 
 class Switch(Protocol):
-    """A person's word on an account, or on all of them."""
+    """What an operator does to an account, or to all of them."""
 
     def __call__(
         self, engine: Engine, account: str | None, *, who: str, why: str | None = None
@@ -73,7 +76,7 @@ def _configured(run: Run, *, every: bool) -> Collection[Account]:
     """Return the accounts of the settings, used or not.
 
     A secret that cannot be read keeps nobody from the kill switch: what has ever called is in the
-    ledger. That more may exist is told where all of them are meant.
+    ledger. That more may exist is said where all of them are meant.
     """
     try:
         return run.settings.accounts().values()
@@ -109,7 +112,9 @@ def _switch(
     else:
         terminal.say(f"{name}.already", name=one)
     meant = [one] if one is not None else known.names(ledger)
-    _say_what_remains(run, changed, meant)
+    waiting = _say_what_remains(run, changed, meant, lifts=name == "unhalt")
+    if changed and name == "unhalt":
+        _say_next(run, waiting)
     if as_json:
         lanes = ledger_facts.lanes(ledger).by_account
         each = [
@@ -139,7 +144,21 @@ def _named(run: Run, ledger: Engine, account: str | None) -> str:
     return run.settings.account(account).name
 
 
-def _say_what_remains(run: Run, changed: list[str], accounts: list[str]) -> None:
+def _say_next(run: Run, waiting: Collection[Waiting]) -> None:
+    """Say how to follow what an unhalt lets go on, or that there is nothing."""
+    if not waiting:
+        run.terminal.say("unhalt.idle")
+    elif any(there.going for there in waiting):
+        run.terminal.say("unhalt.follow")
+
+
+def _say_what_remains(
+    run: Run, changed: list[str], accounts: list[str], *, lifts: bool
+) -> Collection[Waiting]:
+    """Say what waits, is under way or is scheduled; return what waits.
+
+    *lifts*: what waits goes on at once.
+    """
     ledger, terminal = run.engine, run.terminal
     # First, while what was under way at the word still is.
     under_way = in_flight.of_accounts(ledger, accounts)
@@ -149,28 +168,64 @@ def _say_what_remains(run: Run, changed: list[str], accounts: list[str]) -> None
     waking.wake_lanes(run, [(name, one) for name, one in going.items() if not stands(name)])
     for account in accounts:
         if account in waiting:
-            _say_what_waits(run, account, waiting[account])
+            goes_on = lifts and not stands(account)
+            _say_what_waits(run, account, waiting[account], goes_on=goes_on)
+            _say_what_is_kept_back(run, account, waiting[account].kept_back, lifts=lifts)
             _say_scheduled(run, account, waiting[account])
     lanes = ledger_facts.lanes(ledger)
     for line in next_steps.in_flight(under_way, lanes.now):
         terminal.say(line)
     for account in accounts:
-        # One command lifts both, so a stop is told beside the halt that was put on top of it.
+        # One command lifts both, so a stop is shown beside the halt that was put on top of it.
         if account not in changed or lanes.is_stopped(account):
             for line in lanes.stops(account):
                 terminal.say(line)
+    return waiting.values()
 
 
-def _say_what_waits(run: Run, account: str, waiting: Waiting) -> None:
+def _say_what_waits(run: Run, account: str, waiting: Waiting, *, goes_on: bool) -> None:
+    """Name what is not sent to everybody yet, and who has it."""
     terminal = run.terminal
     if waiting.going:
-        terminal.say("lanes.waiting", account=account, ids=Shortened(waiting.going))
+        several = len(waiting.going)
+        terminal.say("lanes.goes_on" if goes_on else "lanes.waiting", account=account, n=several)
         for broadcast_id in waiting.going[:MOST_NAMED]:
             report = reports.report(run.engine, broadcast_id)
-            for line in (reporting.recipients(report), *reporting.maybe_sent(report)):
+            for line in (headline.line(report), *reporting.maybe_sent(report)):
                 terminal.say(Message("lanes.broadcast", id=report.id, recipients=line))
-    if waiting.kept_back:
-        terminal.say("lanes.kept_back", account=account, ids=Shortened(waiting.kept_back))
+            terminal.say("lanes.content", name=content.name(report))
+        if several > MOST_NAMED:
+            terminal.say("lanes.more", account=account, n=several - MOST_NAMED)
+
+
+def _say_what_is_kept_back(run: Run, account: str, ids: Sequence[str], *, lifts: bool) -> None:
+    """Name what an unhalt does not continue; after one, each with the command that does."""
+    terminal = run.terminal
+    if not ids:
+        return
+    if not lifts:
+        terminal.say("lanes.kept_back", account=account, ids=Shortened(ids))
+        return
+    terminal.say("lanes.kept_back_next", account=account, n=len(ids))
+    for broadcast_id in ids[:MOST_NAMED]:
+        report = reports.report(run.engine, broadcast_id)
+        terminal.say("lanes.broadcast", recipients=headline.line(report))
+        terminal.say("lanes.next", name=content.name(report), command=_next_command(report))
+    if len(ids) > MOST_NAMED:
+        terminal.say("lanes.more", account=account, n=len(ids) - MOST_NAMED)
+
+
+def _next_command(report: Report) -> str:
+    """Return the command by which a broadcast goes on, whatever its account may do."""
+    own = (one for one in blockers.of(report) if one.cause not in _OF_ACCOUNT)
+    one = next(own, None)
+    # A doubt needs a batch's number and a verdict: both stand in the status.
+    if one is None or one.cause is Cause.IN_DOUBT:
+        return f"broadcast status {report.id}"
+    return one.command
+
+
+_OF_ACCOUNT = frozenset({Cause.ACCOUNT_STOPPED, Cause.ACCOUNT_HALTED, Cause.ACCOUNT_WAITS})
 
 
 def _say_scheduled(run: Run, account: str, waiting: Waiting) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,16 +13,17 @@ from sqlalchemy import Engine
 
 from broadcast import day
 from broadcast.accounts import unknown
+from broadcast.message import Message
 from broadcast.reports import Report
 from broadcast.states import Phase
-from cli import ledger_facts, showing, which
+from cli import candidates, colours, ledger_facts, showing, which
 from cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
 from cli.following import Until
 from cli.group import Command
 from cli.terminal import Plain
 from cli.wiring.run import Run
-from models.ledger.reading import ids, in_flight, known, reports
-from presentation import content, list_row, report_json
+from models.ledger.reading import dead_letters, ids, in_flight, known, reports
+from presentation import content, headline, next_steps, report_json, words
 from presentation import report as reporting
 from presentation.texts import Texts
 
@@ -48,7 +50,13 @@ def status(
     context: typer.Context,
     *,
     broadcast_id: Annotated[
-        str | None, typer.Argument(metavar="ID", help="help.id_or_newest", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="ID",
+            help="help.id_or_newest",
+            show_default=False,
+            autocompletion=candidates.broadcasts,
+        ),
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
@@ -57,21 +65,28 @@ def status(
     if broadcast_id is not None:
         _show(run, which.one(run, broadcast_id), as_json=as_json)
         return
-    found = ids.of_open(run.engine, most=MOST_OPEN)
-    for line in ledger_facts.lanes(run.engine).stops_beside(_told_of(run, found)):
+    # One more than is shown, so that it is known whether there are more.
+    found = ids.of_open(run.engine, most=MOST_OPEN + 1)
+    for line in ledger_facts.lanes(run.engine).stops_beside(
+        _accounts_shown(run, found[:MOST_OPEN])
+    ):
         run.terminal.say(line)
+    if waiting := dead_letters.count(run.engine):
+        run.terminal.note(Message(f"status.dead_letters{words.suffix(waiting)}", n=waiting))
     newest = which.one(run, which.LAST)
     if as_json or not found or list(found) == [newest]:
         _show(run, newest, as_json=as_json)
     else:
-        _say_in_short(run, dict.fromkeys([*found, newest]))
+        _say_in_short(run, dict.fromkeys([*found[:MOST_OPEN], newest]))
+        if len(found) > MOST_OPEN:
+            run.terminal.say("status.more_open", n=MOST_OPEN)
 
 
 def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:
     showing.show(run, *in_flight.beside_report(run.engine, broadcast_id), as_json=as_json)
 
 
-def _told_of(run: Run, shown: Iterable[str]) -> set[str]:
+def _accounts_shown(run: Run, shown: Iterable[str]) -> set[str]:
     """Return the accounts of which a report says why they make no call; an ended one's does not."""
     each = [reports.report(run.engine, broadcast_id, whole=False) for broadcast_id in shown]
     return {report.account for report in each if report.phase is not Phase.ENDED}
@@ -79,8 +94,10 @@ def _told_of(run: Run, shown: Iterable[str]) -> set[str]:
 
 def _say_in_short(run: Run, found: Iterable[str]) -> None:
     for broadcast_id in found:
-        for line in reporting.headline(reports.report(run.engine, broadcast_id)):
-            run.terminal.say(line)
+        report = reports.report(run.engine, broadcast_id)
+        beside = ledger_facts.circumstances(run.engine, report, waits=run.settings.rules().waits)
+        steps = next_steps.lines(report, beside)
+        run.terminal.say_all([*reporting.in_short(report), *steps])
         run.terminal.say(Plain(""))
     run.terminal.say("status.in_short")
 
@@ -134,12 +151,14 @@ def _check_known(run: Run, ledger: Engine, account: str) -> None:
 def _drawn(found: list[Report], texts: Texts) -> str:
     from rich.console import Console  # noqa: PLC0415 - a list alone draws a table
 
-    console = Console(file=sys.stdout, highlight=False)
-    if not console.is_terminal:
+    is_terminal = Console(file=sys.stdout).is_terminal
+    # In memory: the terminal alone writes, and says so where standard output is full.
+    drawn = io.StringIO()
+    console = Console(file=drawn, highlight=False, force_terminal=is_terminal)
+    if not is_terminal:
         console.width = WIDTH_OF_A_PIPE
-    with console.capture() as captured:
-        console.print(table(found, texts, width=console.width))
-    return captured.get().rstrip("\n")
+    console.print(table(found, texts, width=console.width))
+    return drawn.getvalue().rstrip("\n")
 
 
 def table(found: list[Report], texts: Texts, *, width: int) -> Table:
@@ -156,9 +175,10 @@ def table(found: list[Report], texts: Texts, *, width: int) -> Table:
             ("created" if wide else "created_narrow"): _created(
                 report.created_at, texts, wide=wide
             ),
-            "content": content.name(report),
-            "accepted": list_row.progress(report),
-            "state": list_row.state(report, texts),
+            "content": content.in_a_list(report, texts) if wide else content.name(report),
+            "accepted": _progress(report),
+            "state": str(words.of(headline.state(report), texts)),
+            **({"created_by": report.created_by} if wide else {}),
         }
         for report in found
     ]
@@ -172,8 +192,9 @@ def table(found: list[Report], texts: Texts, *, width: int) -> Table:
             justify="right" if name == "accepted" else "left",
             max_width=max(room, LEAST_ROOM) if name == "content" else None,
         )  # fmt: skip
-    for row in rows:
-        made.add_row(*map(escape, row.values()))
+    for report, row in zip(found, rows, strict=True):
+        *others, last = map(escape, row.values())
+        made.add_row(*others, f"[{colours.of_state(report.state)}]{last}[/]")
     return made
 
 
@@ -186,3 +207,13 @@ def _created(moment: datetime, texts: Texts, *, wide: bool) -> str:
         "list.moment", weekday=texts(f"weekday.{local.isoweekday()}"), date=f"{local:%Y-%m-%d}",
         time=f"{local:%H:%M}",
     )  # fmt: skip
+
+
+def _progress(report: Report) -> str:
+    """Return how many were accepted of how many; what only WeChat knows is a dash."""
+    accepted, planned = report.recipients["accepted"], report.audience["planned"]
+    return f"{_figure(accepted)}/{_figure(planned)}"
+
+
+def _figure(figure: int | None) -> str:
+    return "-" if figure is None else f"{figure:,}"

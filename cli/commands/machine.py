@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from broadcast.accounts import Account
-from broadcast.errors import OutOfReachError
 from broadcast.message import Message
+from cli.commands.serving import with_token
 from cli.group import Command, Group
+from cli.listening import CALLBACK_PORT, bound
 from cli.terminal import AsWritten
 from cli.wiring.run import Run
 
@@ -48,11 +50,26 @@ def demo(context: typer.Context) -> None:
 
 
 @app.command(cls=Command, help="help.up")
-def up(context: typer.Context) -> None:
+def up(
+    context: typer.Context,
+    *,
+    skip_checks: Annotated[bool, typer.Option("--skip-checks", help="help.up.skip_checks")] = False,
+    simulated: Annotated[bool, typer.Option("--simulator", help="help.up.simulator")] = False,
+    callback_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="help.up.callback_port")
+    ] = CALLBACK_PORT,
+) -> None:
     """Run Valkey, a worker and a beat in this terminal."""
     from cli.embedded import up as embedded  # noqa: PLC0415 - not for the help
 
-    raise typer.Exit(embedded.run(context.obj.terminal))
+    raise typer.Exit(
+        embedded.run(
+            context.obj.terminal,
+            checked=not skip_checks,
+            simulated=simulated,
+            callback_port=callback_port,
+        )
+    )
 
 
 @app.command(cls=Command, help="help.simulator")
@@ -65,49 +82,55 @@ def simulator(
     port: Annotated[int, typer.Option(help="help.simulator.port", min=0, max=65535)] = 8765,
     followers: Annotated[int, typer.Option(help="help.simulator.followers", min=0)] = 1_000_000,
     latency_ms: Annotated[int, typer.Option(help="help.simulator.latency", min=0)] = 0,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", metavar="FILE", help="help.simulator.scenario")
+    ] = None,
+    callback: Annotated[
+        str | None, typer.Option("--callback", metavar="URL", help="help.simulator.callback")
+    ] = None,
 ) -> None:
     """Become the simulator, with the accounts of this environment."""
     from cli.embedded import parts  # noqa: PLC0415 - not for the help
 
     run: Run = context.obj
-    accounts = list(run.settings.accounts().values())
-    listener = _bound(host, port)
-    if not accounts:
-        accounts = [parts.TRIAL_ACCOUNT]
-        _tell_trial(run, parts.TRIAL_ACCOUNT, listener)
+    given = list(run.settings.accounts().values())
+    accounts = given or [parts.LONE_ACCOUNT]
+    pushes = parts.simulator_callbacks(with_token(accounts), callback) if callback else {}
+    listener = bound(host, port)
+    if not given:
+        _tell_trial(
+            run, parts.LONE_ACCOUNT, listener, followers=followers, listed=parts.TRIAL_FOLLOWERS,
+            pushes=bool(pushes),
+        )  # fmt: skip
     # It is bound here, so that the port is known, and taken, before its URL is printed.
     command = parts.simulator_command(
         "--fd", str(listener.fileno()), "--followers", str(followers),
-        "--latency-ms", str(latency_ms),
+        "--latency-ms", str(latency_ms), *(("--scenario", str(scenario)) if scenario else ()),
+        *(() if given else parts.FOLLOWERS_OF_TRIAL),
     )  # fmt: skip
     listener.set_inheritable(True)
     # This process becomes the simulator, so that signals and the exit status are its own.
-    os.execve(command[0], command, {**os.environ, **parts.simulator_env(accounts)})  # noqa: S606
+    os.execve(command[0], command, {**os.environ, **pushes, **parts.simulator_env(accounts)})  # noqa: S606
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """Bind the address. Raises OutOfReachError where it is taken or not this machine's."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except (OSError, UnicodeError) as error:
-        reason = _reason(error)
-    raise OutOfReachError("error.embedded.listen", address=f"{host}:{port}", reason=reason)
-
-
-def _reason(error: Exception) -> str:
-    """Return the system's own words: those of Python name the address once more."""
-    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
-        return os.strerror(error.errno)
-    # A host that no name server can be asked for is a UnicodeError.
-    return getattr(error, "strerror", None) or type(error).__name__
-
-
-def _tell_trial(run: Run, account: Account, listener: socket.socket) -> None:
+def _tell_trial(
+    run: Run,
+    account: Account,
+    listener: socket.socket,
+    *,
+    followers: int,
+    listed: int,
+    pushes: bool,
+) -> None:
     """Print what goes into ``.env``; the secret is nobody's, so it is not masked."""
     host, port = listener.getsockname()[:2]
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     secret = account.appsecret.get_secret_value()
-    told = run.terminal.in_words("simulator.trial", appid=account.appid, secret=secret, base=base)
+    told = run.terminal.in_words(
+        "simulator.trial", n=followers, listed=listed, appid=account.appid, secret=secret, base=base
+    )
     run.terminal.say(AsWritten(told))
+    if pushes and account.callback_token is not None:
+        token = account.callback_token.get_secret_value()
+        run.terminal.say(AsWritten(f"WECHAT_CALLBACK_TOKEN={token}"))
     sys.stdout.flush()

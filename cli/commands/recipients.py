@@ -1,28 +1,34 @@
-"""``broadcast recipients ID --set SET``: who is in a set, streamed to standard output."""
+"""``broadcast recipients ID --set SET``: who is in one set or several, to standard output."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import typer
 
 from broadcast import openid
+from broadcast.errors import InputError
 from broadcast.message import Message
-from cli import which
+from broadcast.reports import Report
+from cli import candidates, which
 from cli.commands.options import BroadcastID, new_app
 from cli.group import Command
 from cli.terminal import Terminal, clean, one_line
 from cli.wiring.run import Run
 from models.ledger.reading import recipients as sets
+from models.ledger.reading import reports
 from models.ledger.reading.recipients import Portion, SkippedLines
+from presentation import headline
+from presentation.texts import Texts
+from presentation.words import Joined
 
 app = new_app()
 
-#: Programs and sheets read them: columns and words are the same whatever the person's language.
+#: Programs and sheets read a table: columns and words are the same whatever the person's language.
 COLUMNS = ("openid", "batch", "state", "reason", "errcode", "msg_id")
 SKIPPED_COLUMNS = ("text", "line", "state", "reason")
 #: A spreadsheet takes a cell that begins so for a formula.
@@ -34,24 +40,52 @@ def recipients(
     context: typer.Context,
     *,
     broadcast_id: BroadcastID = which.OPEN,
-    name: Annotated[str, typer.Option("--set", metavar="SET", help="help.recipients.set")],
+    names: Annotated[
+        list[str],
+        typer.Option(
+            "--set", metavar="SET", help="help.recipients.set", autocompletion=candidates.sets
+        ),
+    ],
     as_csv: Annotated[bool, typer.Option("--csv", help="help.recipients.csv")] = False,
 ) -> None:
-    """Write the OpenIDs of one set, one a line, or as CSV."""
+    """Write the OpenIDs of one set or several, one a line, or as CSV."""
     run: Run = context.obj
     ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
-    if name == sets.SKIPPED:
+    if sets.SKIPPED in names:
+        if set(names) != {sets.SKIPPED}:
+            raise InputError("error.recipients.skipped_alone")
         found = sets.skipped(ledger, broadcast_id)
-        run.terminal.stream(_skipped(found, as_csv=as_csv))
+        rows = _skipped_table(found) if as_csv else _skipped(found, run.terminal.texts)
+        run.terminal.stream(rows)
         _tell_skipped(run.terminal, found)
         return
-    members = sets.portions(ledger, broadcast_id, name)
+    members = sets.portions(ledger, broadcast_id, *names)
     run.terminal.stream(_table(members) if as_csv else _plain(members))
+    report = reports.report(ledger, broadcast_id)
+    _say_if_empty(run, report, names)
+    possibly = headline.possibly_sent(report)
+    if possibly and "waiting" in names:
+        run.terminal.note("recipients.possibly_sent", n=possibly)
+
+
+def _say_if_empty(run: Run, report: Report, names: Sequence[str]) -> None:
+    """Say that nobody is in the sets, and which are not empty: no output looks like a failure."""
+    if report.audience["planned"] is None:
+        run.terminal.note("recipients.of_wechat", id=report.id)
+    elif not any(report.recipients[name] for name in names):
+        run.terminal.note("recipients.empty", id=report.id, name=names)
+        others = {one: count for one, count in report.recipients.items() if count}
+        if others:
+            figures = [Message(f"set.{one}", n=count) for one, count in others.items()]
+            run.terminal.note(
+                "recipients.others", figures=Joined(figures, "separator"), id=report.id,
+                example=next(iter(others)),
+            )  # fmt: skip
 
 
 def _plain(members: Iterable[Portion]) -> Iterator[bytes]:
     for portion in members:
-        yield _joined(portion.openids, b"\n")
+        yield openid.with_end(portion.openids, b"\n")
 
 
 def _table(members: Iterable[Portion]) -> Iterator[bytes]:
@@ -60,26 +94,24 @@ def _table(members: Iterable[Portion]) -> Iterator[bytes]:
         # What follows the OpenID is the same for the whole batch.
         reason = portion.reason.value if portion.reason else ""
         rest = _row((portion.n, portion.state.value, reason, portion.errcode, portion.msg_id))
-        yield _joined(portion.openids, b"," + rest)
+        yield openid.with_end(portion.openids, b"," + rest)
 
 
-def _joined(openids: bytes, end: bytes) -> bytes:
-    """Return each OpenID with *end* behind it."""
-    starts = range(0, len(openids), openid.LENGTH)
-    return b"".join([openids[start : start + openid.LENGTH] + end for start in starts])
+def _skipped(found: Iterable[SkippedLines], texts: Texts) -> Iterator[bytes]:
+    for one in found:
+        reason = texts(f"skip.word.{one.reason}")
+        for line, text in one.lines:
+            yield f"{line or ''}\t{reason}\t{clean(one_line(text))}\n".encode()
 
 
-def _skipped(found: Iterable[SkippedLines], *, as_csv: bool) -> Iterator[bytes]:
-    if as_csv:
-        yield codecs.BOM_UTF8 + _row(SKIPPED_COLUMNS)
+def _skipped_table(found: Iterable[SkippedLines]) -> Iterator[bytes]:
+    yield codecs.BOM_UTF8 + _row(SKIPPED_COLUMNS)
     for one in found:
         for line, text in one.lines:
             shown = clean(one_line(text))
-            if as_csv:
-                safe = f"'{shown}" if shown.startswith(FORMULA) else shown
-                yield _row((safe, line, sets.SKIPPED, one.reason))
-            else:
-                yield f"{line}\t{one.reason}\t{shown}\n".encode()
+            safe = f"'{shown}" if shown.startswith(FORMULA) else shown
+            # Who is left out by a list of ours came from no line, stored as 0.
+            yield _row((safe, line or None, sets.SKIPPED, one.reason))
 
 
 def _tell_skipped(terminal: Terminal, found: Iterable[SkippedLines]) -> None:

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from broadcast import content as contents
-from broadcast.content import Content
+from broadcast import rest
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.plan.submission import Terms, parse_late_by
-from cli import content_file, showing
+from cli import showing
+from cli.audience_options import AudienceOptions
 from cli.commands.options import AccountName, AsJSON, UntilWordIfAny, new_app
+from cli.content_options import ContentOptions
+from cli.drafts import at_submit
 from cli.following import Until
 from cli.group import Command
+from cli.narrowing_options import NarrowingOptions
+from cli.option_group import grouped
 from cli.sending import Ask, Sending, Wish
 from cli.terminal import clean, command_line, is_terminal, one_line
 from cli.wiring.person import who
 from cli.wiring.run import Run
+from producer.order import HIGHEST_PRIORITY, Order, checked_key, checked_title, new_key
 from producer.schedule import parse_at
-from producer.submit import HIGHEST_PRIORITY, Order, checked_key, checked_title, new_key
 
 app = new_app()
 
@@ -36,18 +39,13 @@ Priority = Annotated[
 
 
 @app.command(cls=Command, help="help.send")
+@grouped
 def send(
     context: typer.Context,
     *,
-    openids: Annotated[
-        list[str] | None, typer.Option("--openids", metavar="FILE", help="help.send.openids")
-    ] = None,
-    text: Annotated[
-        list[str] | None, typer.Option("--text", metavar="TEXT", help="help.send.text")
-    ] = None,
-    content: Annotated[
-        list[Path] | None, typer.Option("--content", metavar="FILE", help="help.send.content")
-    ] = None,
+    audience: AudienceOptions,
+    narrowing: NarrowingOptions,
+    content: ContentOptions,
     account: AccountName = None,
     title: Annotated[
         str | None, typer.Option("--title", metavar="TEXT", help="help.send.title")
@@ -69,15 +67,27 @@ def send(
     as_json: AsJSON = False,
 ) -> None:
     """Submit a broadcast."""
+    from cli.tag_check import Tags  # noqa: PLC0415 - not for the help
+
     run: Run = context.obj
-    source = _audience(openids or [])
-    _one_content([*(text or []), *(content or [])])
+    audience.check(asks=dry_run or is_terminal())
+    narrowing.check()
+    content.check()
     goal = showing.until_of(until or Until.ACCEPTED.value)
     if until is not None and not wait:
         raise InputError("error.usage.until_without_wait")
+    whose = run.settings.account(account)
+    tags = Tags(lambda: run.wechat, whose)
+    target = audience.target(tags.id_of)
+    said = content.read(
+        limit=run.settings.text_limit,
+        draft=lambda name: at_submit.media_id_of(run, whose, name, key=key),
+    )
+    articles = at_submit.read(run, whose, said)
     order = Order(
-        account=run.settings.account(account),
-        content=_content(run.settings.text_limit, text or [], content or []),
+        account=whose,
+        content=articles.content,
+        draft=articles.draft,
         key=checked_key(new_key() if key is None else key),
         scheduled_at=None if at is None else parse_at(at),
         terms=Terms(
@@ -86,11 +96,20 @@ def send(
             spread_days=spread_days,
             priority=priority,
             batch_size=run.settings.batch_size,
-            title=None if title is None else checked_title(title),
+            title=articles.title if title is None else checked_title(title),
             late_by=run.settings.late_by if late_by is None else _late_by(late_by),
         ),
     )
-    wish = Wish(source=source, order=order, ask=_ask(yes=yes), as_json=as_json)
+    wish = Wish(
+        target=target,
+        narrowing=narrowing,
+        tags=tags,
+        order=order,
+        ask=_ask(yes=yes),
+        to_all_is_said=audience.yes_to_all,
+        as_json=as_json,
+        to_the_rest=_to_the_rest(run.arguments),
+    )
     sending = Sending(run, wish, repeat=_repeat(run.arguments, order.key))
     raise typer.Exit(sending.dry_run() if dry_run else sending.send(goal if wait else None))
 
@@ -102,33 +121,24 @@ def _late_by(text: str) -> timedelta:
         raise InputError("error.usage.late_by", text=one_line(text)[:40]) from None
 
 
-def _audience(sources: list[str]) -> str:
-    if not sources:
-        raise InputError("error.usage.no_audience")
-    if len(sources) > 1:
-        raise InputError("error.usage.two_audiences")
-    if not sources[0]:
-        raise InputError("error.usage.empty_audience")
-    return sources[0]
-
-
-def _one_content(given: list[object]) -> None:
-    if not given:
-        raise InputError("error.usage.no_content")
-    if len(given) > 1:
-        raise InputError("error.usage.two_contents")
-
-
-def _content(limit: int, text: list[str], files: list[Path]) -> Content:
-    if text:
-        return contents.of_text(text[0], limit=limit)
-    return contents.of_object(content_file.read(files[0]), limit=limit)
-
-
 def _ask(*, yes: bool) -> Ask:
     if not is_terminal():
         return Ask.NOBODY
     return Ask.TELL if yes else Ask.ASK
+
+
+def _to_the_rest(arguments: Sequence[str]) -> str | Message:
+    """Return this command for the rest of an earlier broadcast in the place of its list."""
+    words = ["broadcast"]
+    for word in arguments:
+        if words[-1] == "--openids":
+            words.append(rest.FILE)
+        elif word.startswith("--openids="):
+            words.append(f"--openids={rest.FILE}")
+        elif word != "--dry-run":
+            words.append(word)
+    line = command_line(words)
+    return line if clean(line) == line else Message("overlap.same_words", file=rest.FILE)
 
 
 def _repeat(arguments: Sequence[str], key: str) -> str | Message:

@@ -1,30 +1,46 @@
-"""``resolve``: a person's word on a batch in doubt. ``retry``: what was refused, once more."""
+"""``resolve``: was a batch in doubt sent? ``retry``: what was refused, once more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
 
+from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.call.retry import RetryVerdict
 from broadcast.errors import BroadcastError, InputError
+from broadcast.finish import FinishEvent
 from broadcast.message import Message
-from broadcast.reports import Report, RetryGroup
-from cli import waking, which
-from cli.commands.options import AsJSON, BroadcastID, Why, new_app
+from broadcast.reports import Did, Report, RetryGroup, total
+from broadcast.states import BatchState
+from cli import called_again, exits, newer, waking, which
+from cli.commands.options import AsJSON, BroadcastID, Why, Yes, new_app
 from cli.group import Command
+from cli.separate import ALONE
 from cli.showing import show_what_remains
-from cli.terminal import one_line
+from cli.terminal import is_terminal, one_line
 from cli.wiring.person import in_one_line, who
 from cli.wiring.run import Run
 from models.ledger import resolves, retries
-from models.ledger.reading import in_flight, reports
+from models.ledger.reading import finishes, in_flight, jobs, possibly_sent, reports
 from models.ledger.resolves import Resolved
 from models.ledger.retries import Goes, Retried
+from presentation import delivered, reviews
+from presentation.job_status import job_status
 from presentation.next_steps import several, together
-from presentation.words import Code, FollowerCount, Shortened, reason, suffix
+from presentation.words import (
+    Code,
+    FollowerCount,
+    Moment,
+    Shortened,
+    Speaker,
+    reason,
+    suffix,
+)
 
 app = new_app()
 
@@ -36,9 +52,10 @@ def resolve(
     broadcast_id: BroadcastID = which.OPEN,
     batch: Annotated[str, typer.Option("--batch", metavar="N", help="help.resolve.batch")],
     sent: Annotated[
-        str | None, typer.Option("--sent", metavar="MSG_ID", help="help.resolve.sent")
+        str | None, typer.Option("--sent", metavar="[MSG_ID]", help="help.resolve.sent")
     ] = None,
     not_sent: Annotated[bool, typer.Option("--not-sent", help="help.resolve.not_sent")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="help.resolve.yes")] = False,
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:
@@ -46,35 +63,95 @@ def resolve(
     run: Run = context.obj
     n = _number(batch, "error.resolve.batch")
     if not_sent == (sent is not None):
-        raise InputError("error.resolve.which", id=broadcast_id, n=n)
-    msg_id = None if sent is None else _number(sent, "error.resolve.msg_id")
-    ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
-    unasked = [] if msg_id is None else list(_ask_about(run, broadcast_id, n=n, msg_id=msg_id))
+        # `broadcast status` of what is open may show several.
+        meant = which.LAST if broadcast_id == which.OPEN else broadcast_id
+        raise InputError("error.resolve.which", id=meant, n=n)
+    verdict = NotSent() if sent is None else _sent(sent)
+    ledger, broadcast_id = run.engine, which.stored(run, broadcast_id, fits=_is_in_doubt)
+    verdict, asked = _ask_about(run, broadcast_id, n=n, verdict=verdict)
+    before = reports.report(ledger, broadcast_id)
+    against = _against(run, before, n, verdict=verdict, yes=yes)
     done = resolves.resolve(
-        ledger, broadcast_id, n, msg_id=msg_id, who=who(), why=in_one_line(why),
+        ledger, broadcast_id, n, verdict=verdict, who=who(), why=in_one_line(why),
         rules=run.settings.rules(),
     )  # fmt: skip
-    for line in (*unasked, *resolved(broadcast_id, done, msg_id)):
+    replaced = _replaced(before, n) if done.changed else ()
+    # A second verdict on the batch comes too soon as well.
+    last = possibly_sent.last_call(ledger, broadcast_id, n)
+    soon = _too_soon(before, done, last) if last else ()
+    for line in (*asked, *replaced, *resolved(broadcast_id, done, contradicted=against), *soon):
         run.terminal.say(line)
     show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id), as_json=as_json)
 
 
-def _ask_about(run: Run, broadcast_id: str, *, n: int, msg_id: int) -> Iterator[Message]:
-    """Ask WeChat about a msg_id that a person gives; yield that it could not be asked.
+def _sent(msg_id: str) -> Sent:
+    return Sent() if msg_id == ALONE else Sent(_number(msg_id, "error.resolve.msg_id"))
+
+
+def _replaced(report: Report, n: int) -> Iterator[Message]:
+    """Yield the earlier verdict on the batch: whoever gave it may not know that it changed."""
+    actions = report.operator_actions.actions if report.operator_actions else ()
+    mine = [one for one in actions if one.did is Did.RESOLVE and one.batch == n]
+    if mine:
+        last = mine[-1]
+        yield Message(
+            "resolve.replaces_sent" if last.sent else "resolve.replaces_not_sent", n=n,
+            who=Speaker(last.who, last.why), at=Moment(last.at, report.now),
+        )  # fmt: skip
+
+
+def _too_soon(report: Report, done: Resolved, last: datetime) -> Iterator[Message]:
+    """Yield that WeChat may not show the call yet, of which an operator says: not sent."""
+    age = report.now - last
+    if done.state is BatchState.REFUSED and age < _SHOWN_AFTER:
+        again = Moment(last + _SHOWN_AFTER, report.now)
+        yield Message("resolve.too_soon", n=done.n, age=age, at=again)
+
+
+#: WeChat's pages may show a mass send this long after its call.
+_SHOWN_AFTER = timedelta(minutes=10)
+
+
+def _is_in_doubt(report: Report) -> bool:
+    return report.batches["in_doubt"] > 0
+
+
+def _ask_about(
+    run: Run, broadcast_id: str, *, n: int, verdict: OperatorVerdict
+) -> tuple[OperatorVerdict, Sequence[Message]]:
+    """Ask WeChat about a msg_id that an operator gives; return the verdict, and what it said.
 
     Raises InputError for one that WeChat does not know: it would stand for a job that is none.
     """
-    report = reports.report(run.engine, broadcast_id)
+    if isinstance(verdict, NotSent) or verdict.msg_id is None:
+        return verdict, ()
+    report, msg_id = reports.report(run.engine, broadcast_id), verdict.msg_id
     if n not in {line.n for line in report.batch_list}:
         # The ledger says so, and names those in doubt.
-        return
+        return verdict, ()
+    event = finishes.of_job(run.engine, report.account, msg_id)
+    if event is not None:
+        # WeChat has said more of it than it would answer.
+        said = [Message("resolve.ended", msg_id=msg_id, status=delivered.status(event))]
+        return verdict, [*said, *_of_another_size(event, report, n)]
     try:
-        known = run.wechat.knows_job(run.settings.account(report.account), msg_id)
+        status = run.wechat.status_of_job(run.settings.account(report.account), msg_id)
     except BroadcastError as error:
-        yield Message("resolve.not_asked", msg_id=msg_id, problem=error)
-        return
-    if not known:
+        return verdict, [Message("resolve.not_asked", msg_id=msg_id, problem=error)]
+    if status is None:
         raise InputError("error.resolve.denied", msg_id=msg_id, id=broadcast_id)
+    known = replace(verdict, msg_status=status)
+    return known, [Message("resolve.asked", msg_id=msg_id, status=job_status(status))]
+
+
+def _of_another_size(event: FinishEvent, report: Report, n: int) -> Iterator[Message]:
+    """Yield that WeChat counted another list for a job than the batch has: a hint, no proof."""
+    [size] = [line.size for line in report.batch_list if line.n == n]
+    if event.counts.total and size is not None and event.counts.total != size:
+        yield Message(
+            "resolve.other_size", msg_id=event.msg_id, n=n, size=FollowerCount(size),
+            total=FollowerCount(event.counts.total),
+        )  # fmt: skip
 
 
 def _number(text: str, message_id: str) -> int:
@@ -88,18 +165,56 @@ def _number(text: str, message_id: str) -> int:
     return number
 
 
-def resolved(broadcast_id: str, done: Resolved, msg_id: int | None) -> Iterator[Message]:
-    """Yield what the word did, and whether calling the batch again could send it twice."""
-    yield _word(broadcast_id, done, msg_id)
-    if msg_id is None and done.forgotten is not None and not done.cancelled:
-        yield Message("resolve.forgotten", n=done.n, age=done.forgotten)
+def _against(run: Run, report: Report, n: int, *, verdict: OperatorVerdict, yes: bool) -> bool:
+    """Tell whether WeChat ended a job that can be a batch of which a person says: not sent.
+
+    On a terminal it is asked about first. Raises typer.Exit for a no.
+    """
+    if not isinstance(verdict, NotSent):
+        return False
+    ended = jobs.of_batch(run.engine, report.account, report.id, n=n)
+    if ended and not yes and is_terminal():
+        terminal, job = run.terminal, ended[0]
+        facts: dict[str, object] = {
+            "id": report.id, "n": n, "msg_id": job.event.msg_id,
+            "followers": FollowerCount(job.event.counts.total),
+        }  # fmt: skip
+        if not terminal.agrees(terminal.ask("resolve.unclaimed", **facts)):
+            terminal.note("retry.unclaimed_declined", **facts)
+            raise typer.Exit(exits.FAILED)
+    return bool(ended)
 
 
-def _word(broadcast_id: str, done: Resolved, msg_id: int | None) -> Message:
+def resolved(broadcast_id: str, done: Resolved, *, contradicted: bool = False) -> Iterator[Message]:
+    """Yield what the verdict did, how to correct it, and whether a retry could send it twice.
+
+    *contradicted*: a job of WeChat's speaks against it, of which the lines that follow tell first.
+    """
     facts: dict[str, object] = {"id": broadcast_id, "n": done.n, "size": FollowerCount(done.size)}
-    if msg_id is not None:
+    if contradicted and done.state is BatchState.REFUSED and not done.cancelled:
+        yield Message("resolve.not_sent_contradicted", **facts)
+        return
+    yield _closed(done, facts)
+    if done.state is BatchState.ACCEPTED:
+        if done.deniable and not done.reviewed:
+            yield Message("resolve.correct_sent", **facts)
+        return
+    if done.forgotten is not None and not done.cancelled:
+        yield Message("resolve.forgotten", n=done.n, age=done.forgotten)
+    yield Message(
+        "resolve.correct_cancelled" if done.cancelled else "resolve.correct_not_sent", **facts
+    )
+
+
+def _closed(done: Resolved, facts: dict[str, object]) -> Message:
+    if done.state is BatchState.ACCEPTED:
+        if done.msg_id is None:
+            name = "resolve.sent_unnamed" if done.changed else "resolve.sent_unnamed_already"
+            return Message(name, **facts)
+        if done.reviewed:
+            return Message("resolve.sent_reviewed", msg_id=done.msg_id, **facts)
         name = "resolve.sent" if done.changed else "resolve.sent_already"
-        return Message(name, msg_id=msg_id, **facts)
+        return Message(name, msg_id=done.msg_id, **facts)
     if not done.changed:
         return Message("resolve.not_sent_already", **facts)
     return Message("resolve.not_sent_cancelled" if done.cancelled else "resolve.not_sent", **facts)
@@ -110,12 +225,17 @@ def retry(
     context: typer.Context,
     *,
     broadcast_id: BroadcastID = which.OPEN,
+    yes: Yes = False,
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:
     """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
     run: Run = context.obj
     ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
+    before = reports.report(ledger, broadcast_id)
+    _heed(run, before.account)
+    called_again.ask(run, before, yes=yes)
+    newer.ask(run, before, newer.of_retry(run, before), command="retry", yes=yes)
     waking.get_ready(run)
     done = retries.retry(
         ledger, broadcast_id, who=who(), why=in_one_line(why),
@@ -126,6 +246,13 @@ def retry(
     for line in retried(report, done):
         run.terminal.say(line)
     show_what_remains(run, report, under_way, as_json=as_json)
+
+
+def _heed(run: Run, account: str) -> None:
+    """Handle who asked out before now: nobody of them is to be called again."""
+    from worker import pushes  # noqa: PLC0415 - what reads pushes, which few commands need
+
+    pushes.heed_followers(run.engine, account, rules=run.settings.rules())
 
 
 def retried(report: Report, done: Retried) -> Iterator[Message]:
@@ -146,18 +273,33 @@ def retried(report: Report, done: Retried) -> Iterator[Message]:
     if done.goes is Goes.ON and never:
         yield Message(f"retry.never_called{several(never)}", **together(never))
     for group in done.placed:
-        if group not in [*again, *never]:
-            yield _left(group, report.id)
+        if group.verdict is RetryVerdict.REVIEWED:
+            yield from _reviewed(report, group)
+        elif group not in [*again, *never]:
+            yield _left(group, report, done)
 
 
 def _goes(report: Report, done: Retried) -> Message:
-    blocked = done.goes in {Goes.ON, Goes.ALREADY} and report.lane.stands_still
+    blocked = done.goes in {Goes.ON, Goes.ALREADY} and report.lane.stands_still_for(report.path)
     goes = "on_blocked" if blocked else done.goes
     return Message(f"retry.goes.{goes}", id=report.id, account=report.account)
 
 
-def _left(group: RetryGroup, broadcast_id: str) -> Message:
+def _reviewed(report: Report, group: RetryGroup) -> Iterator[Message]:
+    """Yield the batches that the review refused, by what is to be done about them."""
+    sizes = {line.n: line.size for line in report.batch_list}
+    for kind, numbers in reviews.by_fix(report, group.numbers).items():
+        yield Message(
+            f"retry.left.reviewed{suffix(len(numbers))}", numbers=Shortened(numbers),
+            followers=FollowerCount(total(sizes[n] for n in numbers)),
+            reason=reason(group.reason), fix=Message(f"finish.fix.{kind}"), id=report.id,
+        )  # fmt: skip
+
+
+def _left(group: RetryGroup, report: Report, done: Retried) -> Message:
+    people = sum(done.suppressed.get(n, 0) for n in group.numbers)
     return Message(
         f"retry.left.{group.verdict}{several([group])}", reason=reason(group.reason),
-        code=Code(group.errcode), id=broadcast_id, **together([group]),
+        code=Code(group.errcode), id=report.id, account=report.account,
+        suppressed=people, **together([group]),
     )  # fmt: skip

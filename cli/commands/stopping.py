@@ -9,13 +9,15 @@ from sqlalchemy import Engine
 
 from broadcast import plan
 from broadcast.accounts import Account
+from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.path import SendPath
 from broadcast.errors import PlanError, SettingsError
-from broadcast.gates.kinds import GateKind, Opener
+from broadcast.gates.kinds import RESUME_OPENS, GateKind, Opener
 from broadcast.reports import Report
-from broadcast.states import SHOWN_DONE, BroadcastState
-from cli import exits, waking, which
-from cli.commands.options import AsJSON, BroadcastID, Why, new_app
+from broadcast.states import SHOWN_DONE, BroadcastState, Phase
+from cli import exits, newer, waking, which
+from cli.commands.options import AsJSON, BroadcastID, Why, Yes, new_app
+from cli.drafts import looking
 from cli.group import Command
 from cli.showing import show_what_remains
 from cli.terminal import is_terminal
@@ -23,7 +25,8 @@ from cli.wiring.person import in_one_line, who
 from cli.wiring.run import Run
 from models.ledger import operator
 from models.ledger.reading import in_flight, reports
-from presentation.words import FollowerCount
+from presentation import headline
+from presentation.words import FollowerCount, Moment, rest_of
 
 app = new_app()
 
@@ -35,12 +38,14 @@ BLOCKED_BY_ITS_ACCOUNT = {
 AS_IT_STANDS = {
     ("pause.already", BroadcastState.PAUSED): "pause.already_paused",
     ("pause.already", BroadcastState.HELD): "pause.already_held",
+    ("cancel.already", BroadcastState.PARTIAL): "cancel.already_refused",
+    ("cancel.already", BroadcastState.FAILED): "cancel.already_refused",
     ("resume.already", BroadcastState.SCHEDULED): "resume.already_scheduled",
 }
 
 
 class Control(Protocol):
-    """A person's word on a broadcast."""
+    """What an operator does to a broadcast."""
 
     def __call__(
         self, engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
@@ -57,7 +62,7 @@ def pause(
     as_json: AsJSON = False,
 ) -> None:
     """Start no new call of a broadcast."""
-    broadcast_id = which.stored(context.obj, broadcast_id)
+    broadcast_id = which.stored(context.obj, broadcast_id, fits=_can_pause)
     _steer(context.obj, operator.pause, broadcast_id, why=why, name="pause", as_json=as_json)
 
 
@@ -66,17 +71,68 @@ def resume(
     context: typer.Context,
     *,
     broadcast_id: BroadcastID = which.OPEN,
+    yes: Yes = False,
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:
     """Let a broadcast go on; its remaining calls are proved against the day once more."""
-    _let_go_on(
-        context.obj,
-        Opener.RESUME,
-        which.stored(context.obj, broadcast_id),
-        why=why,
-        as_json=as_json,
-    )
+    run: Run = context.obj
+    broadcast_id = which.stored(run, broadcast_id, fits=_can_resume)
+    before = reports.report(run.engine, broadcast_id)
+    looking.ask(run, before, yes=yes)
+    # One question is enough: the first reason not to resume.
+    if not newer.ask(run, before, newer.of_resume(before), command="resume", yes=yes):
+        any(ask(run, before, yes=yes) for ask in (_ask_if_late, _ask_if_refused))
+    _let_go_on(run, Opener.RESUME, broadcast_id, why=why, as_json=as_json)
+
+
+def _can_pause(report: Report) -> bool:
+    return report.phase is not Phase.ENDED and not report.gate(GateKind.PAUSE)
+
+
+def _can_resume(report: Report) -> bool:
+    return report.gate(*RESUME_OPENS) is not None
+
+
+def _can_cancel(report: Report) -> bool:
+    return report.phase is not Phase.ENDED
+
+
+def _ask_if_late(run: Run, report: Report, *, yes: bool) -> bool:
+    """Ask on a terminal before a resume sends at once what was to go out at a time that passed.
+
+    Return whether it was asked. Raises typer.Exit for a no.
+    """
+    at, terminal = report.scheduled_at, run.terminal
+    if at is None or at > report.now or report.started_at is not None:
+        return False
+    if yes or not _can_resume(report) or not is_terminal():
+        return False
+    answer = terminal.ask("resume.question_late", id=report.id, at=Moment(at, report.now))
+    if not terminal.agrees(answer):
+        terminal.note("resume.declined_late", id=report.id)
+        raise typer.Exit(exits.FAILED)
+    return True
+
+
+def _ask_if_refused(run: Run, report: Report, *, yes: bool) -> bool:
+    """Ask on a terminal before a resume sends on the content that WeChat refused.
+
+    Return whether it was asked. Raises typer.Exit for a no.
+    """
+    gate, terminal = report.gate(GateKind.BREAKER), run.terminal
+    if gate is None or not content_stays_refused(gate.reason, gate.errcode):
+        return False
+    if yes or not is_terminal():
+        return False
+    answer = terminal.ask(
+        "resume.question_refused", id=report.id, code=gate.errcode or "?",
+        followers=rest_of(report.recipients["waiting"]),
+    )  # fmt: skip
+    if not terminal.agrees(answer):
+        terminal.note("resume.declined_refused", id=report.id)
+        raise typer.Exit(exits.FAILED)
+    return True
 
 
 def _let_go_on(
@@ -99,7 +155,7 @@ def _let_go_on(
     _steer(run, control, broadcast_id, why=why, name=opener.value, as_json=as_json)
 
 
-#: What a submit is told of a plan without room is no advice for a broadcast that is stored.
+#: What is said to a submit whose plan has no room is no advice for a broadcast that is stored.
 NO_ROOM = {
     "error.plan.too_many": "error.resume.too_many",
     "error.plan.too_many_one": "error.resume.too_many_one",
@@ -109,7 +165,7 @@ NO_ROOM = {
 
 
 def _no_room(error: PlanError, report: Report) -> PlanError:
-    """Return what a resume is told where its day has too few calls left."""
+    """Return what is said to a resume whose day has too few calls left."""
     own = NO_ROOM[error.message_id]
     return PlanError(own, **error.facts, id=report.id, account=report.account)
 
@@ -140,7 +196,7 @@ def cancel(
 ) -> None:
     """Never call the rest of a broadcast; on a terminal pause it at once, then ask."""
     run: Run = context.obj
-    broadcast_id = which.stored(run, broadcast_id)
+    broadcast_id = which.stored(run, broadcast_id, fits=_can_cancel)
     if is_terminal() and not yes and not _is_confirmed(run, broadcast_id, why=why):
         raise typer.Exit(exits.FAILED)
     _steer(run, operator.cancel, broadcast_id, why=why, name="cancel", as_json=as_json)
@@ -149,16 +205,22 @@ def cancel(
 def _is_confirmed(run: Run, broadcast_id: str, *, why: str | None) -> bool:
     """Pause a broadcast, so that nothing goes out while somebody thinks, and ask."""
     operator.pause(run.engine, broadcast_id, who=who(), why=in_one_line(why))
-    report = reports.report(run.engine, broadcast_id, whole=False)
+    report = reports.report(run.engine, broadcast_id)
     if report.state in SHOWN_DONE:
         return True
-    terminal, waiting = run.terminal, FollowerCount(report.recipients["waiting"])
+    possibly, left = headline.possibly_sent(report), report.recipients["waiting"]
+    terminal = run.terminal
+    waiting = None if left is None else FollowerCount(left - possibly)
     # What ended with a batch in doubt takes no pause, and sends nothing either.
     question, kept = "cancel.question_held", "cancel.kept_held"
     if report.gate(GateKind.PAUSE):
         question, kept = "cancel.question", "cancel.kept"
+        if possibly:
+            question = "cancel.question_possibly"
+    if waiting is None:
+        question = f"{question}_uncounted"
     try:
-        answer = terminal.ask(question, id=broadcast_id, waiting=waiting)
+        answer = terminal.ask(question, id=broadcast_id, waiting=waiting, possibly=possibly)
     except KeyboardInterrupt:
         terminal.note(kept, id=broadcast_id)
         raise typer.Exit(exits.INTERRUPTED) from None
@@ -177,7 +239,7 @@ def _steer(
     report, under_way = in_flight.beside_report(ledger, broadcast_id)
     already = f"{name}.already"
     text = f"{name}.done" if changed else AS_IT_STANDS.get((already, report.state), already)
-    if report.lane.stands_still:
+    if report.lane.stands_still_for(report.path):
         text = BLOCKED_BY_ITS_ACCOUNT.get(text, text)
     waking.wake(run, report)
     run.terminal.say(text, id=broadcast_id, state=report.state, account=report.account)

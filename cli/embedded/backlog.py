@@ -1,4 +1,4 @@
-"""What ``broadcast up`` finds in the database: it goes on by itself, however old it is."""
+"""What ``broadcast up`` finds in the database: it continues automatically, however old it is."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from cli.terminal import Plain, Terminal
 
 OPENIDS = ROOT / "examples" / "openids.csv"
 ACCOUNT = parts.TRIAL_ACCOUNT
-FOLLOWERS = 30_001
+FOLLOWERS = parts.TRIAL_FOLLOWERS
 MASS_SEND = "/cgi-bin/message/mass/send"
 _ADMIN_TIMEOUT_S = 10
 
@@ -54,6 +54,7 @@ def run(terminal: Terminal) -> int:
 
 
 def _run(terminal: Terminal) -> int:
+    _forget_the_user_s_settings()
     with _folder() as folder, Supervisor(folder, _environment(folder, terminal)) as supervisor:
         terminal.say("demo.starting")
         url = _start(supervisor)
@@ -63,6 +64,13 @@ def _run(terminal: Terminal) -> int:
         status = _send(supervisor, terminal)
         ledger = _ledger(url)
     return _tell(terminal, ledger, status)
+
+
+def _forget_the_user_s_settings() -> None:
+    """Let no child see the user's own accounts or servers; this process is for the demo alone."""
+    known = settings.variables()
+    for name in [name for name in os.environ if name.upper() in known]:
+        del os.environ[name]
 
 
 @contextmanager
@@ -77,9 +85,9 @@ def _folder() -> Iterator[Path]:
 
 
 def _environment(folder: Path, terminal: Terminal) -> dict[str, str]:
-    """Return what the children see: nothing of the user's own accounts or servers."""
-    # Empty means unset, also where the user's shell says otherwise.
-    return dict.fromkeys(settings.variables(), "") | {
+    """Return what the children see beside the environment of this process."""
+    return {
+        settings.DEMO: "yes",
         "BROADCAST_LANG": terminal.texts.language,
         "DATABASE_URL": f"sqlite:///{folder / 'broadcast.db'}",
         "WECHAT_APPID": ACCOUNT.appid,
@@ -169,4 +177,7 @@ def _tell(terminal: Terminal, ledger: Ledger, status: int) -> int:
     )  # fmt: skip
     once = ledger.distinct == FOLLOWERS and ledger.doubled == 0
     terminal.say("demo.once" if once else "demo.not_once", followers=FOLLOWERS)
+    if once:
+        terminal.say(Plain(""))
+        terminal.say("demo.next")
     return status if once else 1

@@ -1,6 +1,6 @@
 """Ends the parts of a supervisor that was killed: nobody cleans up after SIGKILL.
 
-The supervisor tells a small process of its own, by a pipe, which parts it has. The pipe ends with
+The supervisor sends a small process of its own, by a pipe, which parts it has. The pipe ends with
 the supervisor, however that ends; parts that are still on the list are killed then. Else they would
 run on unseen, and those of the next start beside them on the same data.
 """
@@ -73,7 +73,7 @@ class Guard:
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
-        # One that somebody killed is replaced by the next look, and its successor told all.
+        # One that somebody killed is replaced by the next look; its successor gets the whole list.
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(f"{line}\n".encode())
 

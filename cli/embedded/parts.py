@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import secrets
@@ -13,17 +14,23 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from broadcast.accounts import Account
+from broadcast.accounts import DEFAULT, TRIAL, Account
 from broadcast.errors import OutOfReachError
 from cli.embedded.supervisor import Child, Supervisor
 
 LOOPBACK = "127.0.0.1"
 _PASSWORD_BYTES = 32
-#: The account of the demo, and of a simulator that is told none. Its followers are those that
+#: The account of the demo and of ``up --simulator``. Its followers are those that
 #: ``examples/openids.csv`` lists.
 TRIAL_ACCOUNT = Account(
-    name="demo", appid="wxdem0000000000001", appsecret=SecretStr("not-a-secret-of-anybody")
-)
+    name=TRIAL, appid="wxdem0000000000001", appsecret=SecretStr("not-a-secret-of-anybody"),
+    callback_token=SecretStr("noSecretOfAnybody"),
+)  # fmt: skip
+#: The account of a simulator that is given none, with the same followers. It gets the name of an
+#: account of ``.env``, and an appid has one name in a database.
+LONE_ACCOUNT = TRIAL_ACCOUNT.model_copy(update={"name": DEFAULT, "appid": "wxdem0000000000002"})
+FOLLOWERS_OF_TRIAL = ("--followers-appid", TRIAL_ACCOUNT.appid)
+TRIAL_FOLLOWERS = 30_001
 
 
 def free_port() -> int:
@@ -53,7 +60,9 @@ def valkey(supervisor: Supervisor, *, data: Path | None = None) -> str:
         "valkey",
         # Eviction of a queue would be silent loss.
         [_valkey_server(), str(config), "--port", str(port), "--bind", LOOPBACK,
-         "--maxmemory-policy", "noeviction", *keep],
+         "--maxmemory-policy", "noeviction",
+         # It opens the file for each line, so that another can take its place meanwhile.
+         "--logfile", str(supervisor.log_of("valkey")), *keep],
     )  # fmt: skip
     child.ready("Ready to accept connections")
     return f"redis://:{password}@{LOOPBACK}:{port}/0"
@@ -63,7 +72,7 @@ def write_private(file: Path, text: str) -> None:
     """Write a file that its owner alone may read, whatever stood there before."""
     file.unlink(missing_ok=True)
     opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(opened, "w", encoding="ascii") as private:
+    with os.fdopen(opened, "w", encoding="utf-8") as private:
         private.write(text)
 
 
@@ -82,7 +91,7 @@ def simulator_command(*words: str) -> list[str]:
 
 
 def simulator_env(accounts: Sequence[Account]) -> dict[str, str]:
-    """Return the variable that tells the simulator its accounts.
+    """Return the variable that gives the simulator its accounts.
 
     Not arguments: everybody on the machine sees those, and an AppSecret is among them.
     """
@@ -94,25 +103,60 @@ def simulator_env(accounts: Sequence[Account]) -> dict[str, str]:
     }
 
 
-def simulator(supervisor: Supervisor, accounts: Sequence[Account], *words: str) -> str:
-    """Start the simulator and return its URL."""
-    child = supervisor.start("simulator", simulator_command(*words), **simulator_env(accounts))
+def simulator_callbacks(accounts: Sequence[Account], base: str) -> dict[str, str]:
+    """Return the variable by which the simulator pushes to our own server at *base*."""
+    orders: dict[str, dict[str, str]] = {}
+    for account in accounts:
+        assert account.callback_token is not None
+        url = f"{base.rstrip('/')}/wechat/{account.name}/callback"
+        order = {"url": url, "token": account.callback_token.get_secret_value()}
+        if account.encoding_aes_key is not None:
+            key = account.encoding_aes_key.get_secret_value()
+            order |= {"mode": "safe", "aes_key": key}
+        orders[account.appid] = order
+    return {"SIMULATOR_CALLBACKS": json.dumps(orders)}
+
+
+def simulator(
+    supervisor: Supervisor,
+    accounts: Sequence[Account],
+    *words: str,
+    callback: str | None = None,
+) -> str:
+    """Start the simulator, which pushes to our server at *callback*; return its URL."""
+    env = simulator_env(accounts)
+    if callback is not None:
+        env |= simulator_callbacks(accounts, callback)
+    child = supervisor.start("simulator", simulator_command(*words), **env)
     return child.ready(r"simulator ready (\S+)").group(1)
 
 
 def worker(supervisor: Supervisor) -> Child:
     """Start a Celery worker that reads every queue."""
     # Without mingle and gossip, which only serve fleets, it is ready a second sooner.
-    words = ["worker", "-l", "INFO", "--without-gossip", "--without-mingle"]
+    words = ["worker", *_logged(supervisor, "worker"), "--without-gossip", "--without-mingle"]
     return supervisor.start("worker", [sys.executable, "-m", "celery", "-A", "worker", *words])
+
+
+def callback(supervisor: Supervisor, *, port: int) -> str:
+    """Start the callback server and return its URL."""
+    command = [sys.executable, "-m", "cli.main", "callback", "--port", str(port)]
+    child = supervisor.start("callback", command)
+    return child.ready(CALLBACK_READY).group(1)
+
+
+def _logged(supervisor: Supervisor, name: str) -> list[str]:
+    """Return the options with which a part writes its own log: it alone can begin another file."""
+    return ["-l", "INFO", "-f", str(supervisor.log_of(name))]
 
 
 def beat(supervisor: Supervisor) -> Child:
     """Start a Celery beat."""
     schedule = str(supervisor.folder / "celerybeat-schedule")
-    words = ["beat", "-l", "INFO", "-s", schedule, "--pidfile", ""]
+    words = ["beat", *_logged(supervisor, "beat"), "-s", schedule, "--pidfile", ""]
     return supervisor.start("beat", [sys.executable, "-m", "celery", "-A", "worker", *words])
 
 
+CALLBACK_READY = r"callback ready (\S+)"
 WORKER_READY = r" ready\."
 BEAT_READY = r"beat: Starting"

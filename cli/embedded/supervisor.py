@@ -23,6 +23,7 @@ from typing import Self
 from broadcast.errors import OutOfReachError
 from cli.embedded.guard import Guard
 from cli.embedded.loopback import beside_proxies
+from worker import kept_log
 
 #: Seconds are usual; a machine that builds and tests beside it may take a minute.
 READY_WITHIN_S = 120.0
@@ -35,11 +36,14 @@ _ENDS = (signal.SIGTERM, signal.SIGHUP)
 class Child:
     """One process and its log."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
-        """Take what was started."""
+    def __init__(
+        self, name: str, process: subprocess.Popen[bytes], log: Path, *, begun_at: int = 0
+    ) -> None:
+        """Take what was started; *begun_at*: how many bytes older starts left in its log."""
         self.name = name
         self.process = process
         self.log = log
+        self._begun_at = begun_at
 
     def ready(self, pattern: str, *, within_s: float = READY_WITHIN_S) -> re.Match[str]:
         """Wait until the log matches; raise OutOfReachError if the process ends or is silent."""
@@ -59,8 +63,12 @@ class Child:
         return {"name": self.name, "log": self.log, "line": lines[-1]}
 
     def output(self) -> str:
-        """Return what it printed so far."""
-        return self.log.read_text(encoding="utf-8", errors="replace")
+        """Return what it printed so far, of this start alone."""
+        with self.log.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            # A log that is shorter than before is a new one.
+            log.seek(self._begun_at if self._begun_at <= end else 0)
+            return log.read().decode("utf-8", errors="replace")
 
 
 class Supervisor:
@@ -107,10 +115,16 @@ class Supervisor:
         finally:
             self._guard.close()
 
+    def log_of(self, name: str) -> Path:
+        """Return the log of a process, for one that is to open it itself."""
+        return self.folder / f"{name}.log"
+
     def start(self, name: str, command: Sequence[str], **env: str) -> Child:
-        """Start a process whose output goes to ``NAME.log``."""
-        log = self.folder / f"{name}.log"
-        with log.open("wb") as output, undisturbed():
+        """Start a process whose output goes to ``NAME.log``, after that of older starts."""
+        log = self.log_of(name)
+        kept_log.make_room(log, most_bytes=kept_log.MOST_BYTES - kept_log.ROOM_BYTES)
+        with log.open("ab") as output, undisturbed():
+            begun_at = output.tell()
             process = subprocess.Popen(  # noqa: S603 - our own programs
                 list(command),
                 stdin=subprocess.DEVNULL,
@@ -123,7 +137,7 @@ class Supervisor:
                 start_new_session=True,
             )
             self._guard.watch(process.pid)
-            child = Child(name, process, log)
+            child = Child(name, process, log, begun_at=begun_at)
             self.children.append(child)
         return child
 
@@ -132,7 +146,7 @@ class Supervisor:
         return self._guard.replace_dead()
 
     def ended(self) -> Child | None:
-        """Return a process that ended by itself, if one did."""
+        """Return a process that ended unasked, if one did."""
         return next((c for c in self.children if c.process.poll() is not None), None)
 
     def stop(self) -> None:

@@ -43,7 +43,7 @@ class Run:
         loaded = Settings.load()
         for name, near in misspelt().items():
             self.terminal.warn("settings.near", name=name, near=near)
-        # A wrong file is told where the accounts are needed: the kill switch does without.
+        # A wrong file is reported where the accounts are needed: the kill switch does without.
         with contextlib.suppress(SettingsError):
             if left_out := loaded.left_out():
                 self.terminal.warn(left_out)

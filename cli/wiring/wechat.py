@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
+from broadcast.call.result import storable_status
 from broadcast.errors import BroadcastError, OutOfReachError, SchemaError, WeChatAwayError
 from broadcast.message import Message
 from broadcast.redaction import redact
@@ -18,16 +20,22 @@ from coordination.keys import Keys
 from coordination.tokens import TokenService, TokenView
 from models.ledger import accounts as known_accounts
 from wechat.api.mass import NO_SUCH_JOB, MassGet
+from wechat.api.ping import Ping, Pong
 from wechat.api.quota import QuotaGet
+from wechat.api.tags import TagsGet
+from wechat.api.token import ClassicToken, StableToken
 from wechat.client import WeChatClient
 from wechat.deadline import Timeouts
 from wechat.errors import APIError, TransportError, WeChatError
-from worker.account_client import AccountClient, ClientTokenFetcher
-from worker.gateway import INTERFACES
+from wechat.request import Request
+from worker.account_client import INTERFACES, AccountClient, ClientTokenFetcher
 
 if TYPE_CHECKING:
     from cli.wiring.run import Run
 
+Reply = TypeVar("Reply")
+
+_OF_TOKENS = frozenset({StableToken.path, ClassicToken.path})
 #: A person waits: shorter than the worker's.
 TIMEOUTS = Timeouts(connect_s=3, read_s=5, total_s=8)
 
@@ -36,13 +44,17 @@ class WeChatRefusedError(BroadcastError):
     """WeChat answered, and would not."""
 
 
+class WeChatUnclearError(WeChatAwayError):
+    """The call left, and no answer came that can be trusted: it may have done its work."""
+
+
 class WeChat:
     """What a command asks WeChat, with the token that all processes share."""
 
     def __init__(self, run: Run) -> None:
-        """Take the settings, and the terminal that is told of drift."""
+        """Take the settings, and the terminal that shows drift."""
         self._run = run
-        self._clients: dict[str, WeChatClient] = {}
+        self._clients: dict[tuple[str, Timeouts], WeChatClient] = {}
 
     @functools.cached_property
     def redis(self) -> Connection:
@@ -61,54 +73,79 @@ class WeChat:
             on_drift=lambda appid: self._tell_drift(by_appid[appid]),
         )  # fmt: skip
 
-    def client(self, account: Account) -> AccountClient:
+    def client(self, account: Account, timeouts: Timeouts = TIMEOUTS) -> AccountClient:
         """Return the account's way to WeChat."""
-        return AccountClient(self._client(account.api_base), self.tokens, account)
+        return AccountClient(self._client(account.api_base, timeouts), self.tokens, account)
 
-    def _client(self, base: str) -> WeChatClient:
-        if base not in self._clients:
-            self._clients[base] = WeChatClient(base, timeouts=TIMEOUTS, pool_size=2)
-        return self._clients[base]
+    def _client(self, base: str, timeouts: Timeouts = TIMEOUTS) -> WeChatClient:
+        made = self._clients.get((base, timeouts))
+        if made is None:
+            made = WeChatClient(base, timeouts=timeouts, pool_size=2)
+            self._clients[base, timeouts] = made
+        return made
+
+    @staticmethod
+    @contextlib.contextmanager
+    def answering(account: Account) -> Iterator[None]:
+        """Turn what WeChat's client raises inside into what :meth:`quota` raises."""
+        try:
+            yield
+        except WeChatError as error:
+            problem = _as_ours(error, account)
+        else:
+            return
+        raise problem
+
+    def ask(
+        self, account: Account, request: Request[Reply], *, timeouts: Timeouts = TIMEOUTS
+    ) -> Reply:
+        """Return WeChat's answer to *request*. Raises as :meth:`quota`."""
+        with self.answering(account):
+            if not request.needs_token:
+                return self._client(account.api_base, timeouts).call(request)
+            return self.client(account, timeouts).ask(request)
+
+    def ask_for(self, account: Account, request: Request[Reply], *, absent: int) -> Reply | None:
+        """Do as :meth:`ask`; return None for the errcode *absent*, which says there is no such."""
+        try:
+            return self.ask(account, request)
+        except WeChatRefusedError as error:
+            if error.facts["errcode"] != absent:
+                raise
+        return None
+
+    def ping(self, account: Account) -> Pong:
+        """Ask WeChat for any answer at the account's address. Raises WeChatAwayError."""
+        return self.ask(account, Ping())
 
     def quota(self, account: Account, path: SendPath = SendPath.MASS_SEND) -> plan.Quota:
         """Ask for today's calls of one interface, with one new token if the shared one is refused.
 
         Raises WeChatAwayError, WeChatRefusedError, RedisAwayError, TokenRefusedError and alike.
         """
-        try:
-            said = self.client(account).ask(QuotaGet(cgi_path=INTERFACES[path].path))
-        except WeChatError as error:
-            problem = _as_ours(error, account)
-        else:
-            return plan.Quota(daily_limit=said.daily_limit, used=said.used, remain=said.remain)
-        raise problem
+        said = self.ask(account, QuotaGet(cgi_path=INTERFACES[path].path))
+        return plan.Quota(daily_limit=said.daily_limit, used=said.used, remain=said.remain)
 
-    def knows_job(self, account: Account, msg_id: int) -> bool:
-        """Ask mass/get whether WeChat has a job of this msg_id.
+    def status_of_job(self, account: Account, msg_id: int) -> str | None:
+        """Ask mass/get how the job of this msg_id fares; None: WeChat has no such job.
 
         Raises WeChatAwayError, WeChatRefusedError, RedisAwayError, TokenRefusedError and alike.
         """
-        try:
-            self.client(account).ask(MassGet(msg_id=msg_id))
-        except APIError as error:
-            if error.errcode == NO_SUCH_JOB:
-                return False
-            problem = _as_ours(error, account)
-        except WeChatError as error:
-            problem = _as_ours(error, account)
-        else:
-            return True
-        raise problem
+        said = self.ask_for(account, MassGet(msg_id=msg_id), absent=NO_SUCH_JOB)
+        return None if said is None else storable_status(said.msg_status)
 
-    def refresh_token(self, account: Account) -> None:
+    def members(self, account: Account, tag_id: int) -> Iterator[bytes]:
+        """Yield the packed OpenIDs of those who have a tag, sorted. Raises as :meth:`quota`."""
+        # numpy costs 0.1 s, which most commands should not pay.
+        from worker import tag_members  # noqa: PLC0415
+
+        with self.answering(account):
+            yield from tag_members.members(self.client(account), tag_id)
+
+    def refresh_token(self, account: Account, *, reason: str = "by hand") -> None:
         """Fetch the token now. Raises as :meth:`quota`."""
-        try:
-            self.client(account).refresh(reason="by hand")
-        except WeChatError as error:
-            problem = _as_ours(error, account)
-        else:
-            return
-        raise problem
+        with self.answering(account):
+            self.client(account).refresh(reason=reason)
 
     def view_token(self, account: Account) -> TokenView | None:
         """Return what may be shown of the shared token. Raises RedisAwayError."""
@@ -122,16 +159,23 @@ class WeChat:
             return error
         return None
 
+    def close(self) -> None:
+        """Close the connections, where a command lives on without them."""
+        for client in self._clients.values():
+            client.close()
+        if "redis" in self.__dict__:
+            self.redis.close()
+
     def _tell_drift(self, account: Account) -> None:
         """Tell the person, and the history, that another program refreshes the token."""
         self._run.terminal.warn(account.drifted())
-        # The history is told by the next program that meets it; the person has been told.
+        # The next program that meets it writes the history; the operator has read it.
         with contextlib.suppress(OutOfReachError, SchemaError):
             known_accounts.note_drift(self._run.engine, account.name, who=who())
 
 
 class QuotaWithReason:
-    """:class:`producer.submit.QuotaSource` on the real WeChat; remembers why it had no answer."""
+    """:class:`producer.prepare.QuotaSource` on the real WeChat; remembers why it had no answer."""
 
     def __init__(self, wechat: WeChat) -> None:
         """Start without a reason."""
@@ -146,6 +190,15 @@ class QuotaWithReason:
             self.why = error
             return None
 
+    def tagged(self, account: Account, tag_id: int) -> int | None:
+        """Return how many have a tag, or None where WeChat gives no answer."""
+        try:
+            there = self._wechat.ask(account, TagsGet())
+        except BroadcastError:
+            # The same keeps it from saying its quota, of which a person hears.
+            return None
+        return next((one.count for one in there if one.id == tag_id), None)
+
 
 def _as_ours(error: WeChatError, account: Account) -> BroadcastError:
     if isinstance(error, APIError):
@@ -156,4 +209,8 @@ def _as_ours(error: WeChatError, account: Account) -> BroadcastError:
     reason: Message | str = str(error)
     if isinstance(error, TransportError):
         reason = Message(f"transport.{error.kind}")
-    return WeChatAwayError("error.wechat.away", address=redact(account.api_base), reason=reason)
+    # Of a call for a token nothing hangs on whether it arrived.
+    of_token = isinstance(error, TransportError) and error.path in _OF_TOKENS
+    left = isinstance(error, TransportError) and error.sent and not of_token
+    kind = WeChatUnclearError if left else WeChatAwayError
+    return kind("error.wechat.away", address=redact(account.api_base), reason=reason)

@@ -52,22 +52,50 @@ def upgrade() -> None:
     _broadcasts()
     _submissions()
     _reservations()
+    _media()
     _gates()
+    _drafts()
     _skipped()
     _chunks()
     _batches()
     _attempts()
     _events()
+    _finishes()
+    _follower_syncs()
+    _follower_pages()
+    _follower_chunks()
+    _follower_changes()
+    _suppressions()
+    _list_changes()
+    _hand_calls()
+    _pushes()
+    _files()
+    _dead_letters()
     _installed()
 
 
 def downgrade() -> None:
     for table in (
+        "bc_dead_letters",
+        "bc_renewals",
+        "bc_file_pieces",
+        "bc_files",
+        "bc_hand_calls",
+        "bc_media",
+        "bc_pushes",
+        "bc_finishes",
+        "bc_list_changes",
+        "bc_suppressions",
+        "bc_follower_changes",
+        "bc_follower_chunks",
+        "bc_follower_pages",
+        "bc_follower_syncs",
         "bc_events",
         "bc_attempts",
         "bc_batches",
         "bc_chunks",
         "bc_skipped",
+        "bc_drafts",
         "bc_gates",
         "bc_reservations",
         "bc_submissions",
@@ -176,10 +204,13 @@ def _broadcasts() -> None:
         sa.Column("msgtype", ascii_(16), nullable=False),
         sa.Column("content", LONG_TEXT, nullable=False),
         sa.Column("content_digest", ascii_(64), nullable=False),
+        sa.Column("content_identity", ascii_(64), nullable=False),
         sa.Column("audience_kind", ascii_(16), nullable=False),
         sa.Column("audience_spec", LONG_TEXT, nullable=False),
         sa.Column("audience_digest", ascii_(64), nullable=False),
         sa.Column("path", ascii_(32), nullable=False),
+        sa.Column("selection", LONG_TEXT, nullable=True),
+        sa.Column("share_digest", ascii_(64), nullable=True),
         sa.Column("read", sa.Integer(), nullable=False),
         sa.Column("malformed", sa.Integer(), nullable=False),
         sa.Column("duplicate", sa.Integer(), nullable=False),
@@ -190,6 +221,7 @@ def _broadcasts() -> None:
         sa.Column("sampled_out", sa.Integer(), nullable=False),
         sa.Column("planned", sa.Integer(), nullable=True),
         sa.Column("subtraction", ascii_(16), nullable=True),
+        sa.Column("fresh_for", ascii_(96), nullable=True),
         sa.Column("batch_size", sa.Integer(), nullable=False),
         sa.Column("calls_planned", sa.Integer(), nullable=True),
         sa.Column("spread_days", sa.Boolean(), nullable=False),
@@ -218,7 +250,9 @@ def _broadcasts() -> None:
     op.create_index("ix_bc_broadcasts_due_at", "bc_broadcasts", ["due_at", "account"])
     op.create_index("ix_bc_broadcasts_phase", "bc_broadcasts", ["phase"])
     op.create_index(
-        "ix_bc_broadcasts_repeat", "bc_broadcasts", ["account", "content_digest", "audience_digest"]
+        "ix_bc_broadcasts_repeat",
+        "bc_broadcasts",
+        ["account", "content_identity", "audience_digest"],
     )
 
 
@@ -255,6 +289,27 @@ def _reservations() -> None:
     op.create_index("ix_bc_reservations_day", "bc_reservations", ["account", "day", "path"])
 
 
+def _media() -> None:
+    op.create_table(
+        "bc_media",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("appid", ascii_(64), nullable=False),
+        sa.Column("account", ascii_(64), nullable=False),
+        sa.Column("kind", ascii_(32), nullable=False),
+        sa.Column("permanent", sa.Boolean(), nullable=False),
+        sa.Column("fingerprint", ascii_(64), nullable=False),
+        sa.Column("name", words(255), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("media_id", ascii_(256), nullable=True),
+        sa.Column("url", words(512), nullable=True),
+        sa.Column("uploaded_at", MOMENT, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_bc_media"),
+    )
+    op.create_index("ix_bc_media_fingerprint", "bc_media", ["appid", "fingerprint", "kind"])
+    op.create_index("ix_bc_media_media_id", "bc_media", ["media_id"])
+
+
 def _gates() -> None:
     op.create_table(
         "bc_gates",
@@ -287,6 +342,24 @@ def _gates() -> None:
         "ix_bc_gates_broadcast_id", "bc_gates", ["broadcast_id", "account", "opened_at"]
     )
     op.create_index("ix_bc_gates_standing", "bc_gates", ["account", "opened_at", "broadcast_id"])
+
+
+def _drafts() -> None:
+    op.create_table(
+        "bc_drafts",
+        sa.Column("broadcast_id", ascii_(32), nullable=False),
+        sa.Column("media_id", words(256), nullable=False),
+        sa.Column("approved", LONG_TEXT, nullable=True),
+        sa.Column("seen", LONG_TEXT, nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("looked_at", MOMENT, nullable=True),
+        sa.Column("tried_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("broadcast_id", name="pk_bc_drafts"),
+        sa.ForeignKeyConstraint(
+            ["broadcast_id"], ["bc_broadcasts.id"], name="fk_bc_drafts_broadcast_id_bc_broadcasts"
+        ),
+    )
+    op.create_index("ix_bc_drafts_looked_at", "bc_drafts", ["looked_at"])
 
 
 def _skipped() -> None:
@@ -342,6 +415,7 @@ def _batches() -> None:
         sa.Column("errcode", sa.Integer(), nullable=True),
         sa.Column("errmsg", words(512), nullable=True),
         sa.Column("clientmsgid", ascii_(32), nullable=False),
+        sa.Column("renewal", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("not_before", MOMENT, nullable=True),
         sa.Column("first_called_at", MOMENT, nullable=True),
@@ -423,3 +497,273 @@ def _events() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_bc_events"),
     )
     op.create_index("ix_bc_events_broadcast_id_id", "bc_events", ["broadcast_id", "id"])
+
+
+def _finishes() -> None:
+    op.create_table(
+        "bc_finishes",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("account", ascii_(64), nullable=False),
+        sa.Column("msg_id", sa.BigInteger(), nullable=False),
+        sa.Column("status", words(64), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=True),
+        sa.Column("eligible", sa.Integer(), nullable=True),
+        sa.Column("sent", sa.Integer(), nullable=True),
+        sa.Column("errors", sa.Integer(), nullable=True),
+        sa.Column("articles", LONG_TEXT, nullable=False),
+        sa.Column("copyright", LONG_TEXT, nullable=False),
+        sa.Column("check_state", sa.Integer(), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=True),
+        sa.Column("received_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_bc_finishes"),
+        sa.UniqueConstraint("account", "msg_id", name="uq_bc_finishes_account_msg_id"),
+    )
+    op.create_index("ix_bc_finishes_received_at", "bc_finishes", ["account", "received_at"])
+
+
+def _follower_syncs() -> None:
+    op.create_table(
+        "bc_follower_syncs",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("account", ascii_(64), nullable=False),
+        sa.Column("started_by", words(128), nullable=False),
+        sa.Column("started_at", MOMENT, nullable=False),
+        sa.Column("paged_at", MOMENT, nullable=True),
+        sa.Column("first_page_at", MOMENT, nullable=True),
+        sa.Column("next_openid", ascii_(64), nullable=True),
+        sa.Column("tail", ascii_(512), nullable=False),
+        sa.Column("pages", sa.Integer(), nullable=False),
+        sa.Column("listed", sa.Integer(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=True),
+        sa.Column("least_total", sa.Integer(), nullable=True),
+        sa.Column("most_total", sa.Integer(), nullable=True),
+        sa.Column("finished_at", MOMENT, nullable=True),
+        sa.Column("ended", ascii_(16), nullable=True),
+        sa.Column("run", ascii_(16), nullable=True),
+        sa.Column("size", sa.Integer(), nullable=True),
+        sa.Column("followers", sa.Integer(), nullable=True),
+        sa.Column("joined", sa.Integer(), nullable=True),
+        sa.Column("left", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_bc_follower_syncs"),
+        sa.ForeignKeyConstraint(
+            ["account"], ["bc_accounts.name"], name="fk_bc_follower_syncs_account_bc_accounts"
+        ),
+    )
+    op.create_index("ix_bc_follower_syncs_account", "bc_follower_syncs", ["account", "id"])
+
+
+def _follower_pages() -> None:
+    op.create_table(
+        "bc_follower_pages",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("sync_id", sa.BigInteger(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("asked_from", ascii_(64), nullable=False),
+        sa.Column("seen_at", MOMENT, nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("openids", PACKED, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_bc_follower_pages"),
+        sa.ForeignKeyConstraint(
+            ["sync_id"],
+            ["bc_follower_syncs.id"],
+            name="fk_bc_follower_pages_sync_id_bc_follower_syncs",
+        ),
+        sa.UniqueConstraint("sync_id", "n", name="uq_bc_follower_pages_sync_id_n"),
+    )
+
+
+def _follower_chunks() -> None:
+    op.create_table(
+        "bc_follower_chunks",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("sync_id", sa.BigInteger(), nullable=False),
+        sa.Column("run", ascii_(16), nullable=False),
+        sa.Column("start", sa.Integer(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("first_openid", ascii_(28), nullable=False),
+        sa.Column("last_openid", ascii_(28), nullable=False),
+        sa.Column("openids", PACKED, nullable=False),
+        sa.Column("facts", PACKED, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_bc_follower_chunks"),
+        sa.ForeignKeyConstraint(
+            ["sync_id"],
+            ["bc_follower_syncs.id"],
+            name="fk_bc_follower_chunks_sync_id_bc_follower_syncs",
+        ),
+        sa.UniqueConstraint(
+            "sync_id", "run", "start", name="uq_bc_follower_chunks_sync_id_run_start"
+        ),
+    )
+
+
+def _follower_changes() -> None:
+    op.create_table(
+        "bc_follower_changes",
+        sa.Column("account", ascii_(64), nullable=False),
+        sa.Column("openid", ascii_(28), nullable=False),
+        sa.Column("followed_at", MOMENT, nullable=True),
+        sa.Column("left_at", MOMENT, nullable=True),
+        sa.Column("changed_at", MOMENT, nullable=False),
+        sa.Column("left_change", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "openid", name="pk_bc_follower_changes"),
+    )
+    op.create_index(
+        "ix_bc_follower_changes_left", "bc_follower_changes", ["account", "left_change"]
+    )
+
+
+def _suppressions() -> None:
+    op.create_table(
+        "bc_suppressions",
+        sa.Column("account", ascii_(64), nullable=False),
+        sa.Column("openid", ascii_(28), nullable=False),
+        sa.Column("kind", ascii_(16), nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.Column("who", words(128), nullable=False),
+        sa.Column("why", words(512), nullable=True),
+        sa.Column("lifted_at", MOMENT, nullable=True),
+        sa.Column("lifted_by", words(128), nullable=True),
+        sa.Column("change", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "openid", "kind", name="pk_bc_suppressions"),
+    )
+    op.create_index("ix_bc_suppressions_change", "bc_suppressions", ["account", "change"])
+
+
+def _list_changes() -> None:
+    op.create_table(
+        "bc_list_changes",
+        sa.Column("account", ascii_(64), nullable=False),
+        sa.Column("list", ascii_(16), nullable=False),
+        sa.Column("changes", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "list", name="pk_bc_list_changes"),
+    )
+
+
+def _hand_calls() -> None:
+    op.create_table(
+        "bc_hand_calls",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("account", ascii_(64), nullable=False),
+        sa.Column("kind", ascii_(32), nullable=False),
+        sa.Column("day", ascii_(10), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("who", words(128), nullable=False),
+        sa.Column("why", LONG_TEXT, nullable=True),
+        sa.Column("target", words(128), nullable=True),
+        sa.Column("broadcast_id", ascii_(32), nullable=True),
+        sa.Column("msg_id", sa.BigInteger(), nullable=True),
+        sa.Column("msg_data_id", sa.BigInteger(), nullable=True),
+        sa.Column("article", sa.Integer(), nullable=True),
+        sa.Column("outcome", ascii_(32), nullable=True),
+        sa.Column("errcode", sa.Integer(), nullable=True),
+        sa.Column("errmsg", words(512), nullable=True),
+        sa.Column("ended_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_bc_hand_calls"),
+        sa.ForeignKeyConstraint(
+            ["account"], ["bc_accounts.name"], name="fk_bc_hand_calls_account_bc_accounts"
+        ),
+    )
+    op.create_index("ix_bc_hand_calls_day", "bc_hand_calls", ["account", "kind", "day"])
+    op.create_index("ix_bc_hand_calls_msg_id", "bc_hand_calls", ["account", "msg_id"])
+
+
+def _pushes() -> None:
+    op.create_table(
+        "bc_pushes",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("account", ascii_(64), nullable=False),
+        sa.Column("dedup", ascii_(64), nullable=False),
+        sa.Column("kind", words(64), nullable=False),
+        sa.Column("openid", ascii_(28), nullable=True),
+        sa.Column("msg_id", sa.BigInteger(), nullable=True),
+        sa.Column("happened_at", MOMENT, nullable=False),
+        sa.Column("received_at", MOMENT, nullable=False),
+        sa.Column("action", ascii_(32), nullable=True),
+        sa.Column("body", LONG_TEXT, nullable=False),
+        sa.Column("due_at", MOMENT, nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("handled_at", MOMENT, nullable=True),
+        sa.Column("problem", words(512), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_bc_pushes"),
+        sa.UniqueConstraint("account", "dedup", name="uq_bc_pushes_account_dedup"),
+    )
+    for name, columns in (
+        ("account_received_at", ["account", "received_at"]),
+        ("due_at", ["due_at"]),
+        ("handled_at", ["handled_at"]),
+    ):
+        op.create_index(f"ix_bc_pushes_{name}", "bc_pushes", columns)
+
+
+def _files() -> None:
+    op.create_table(
+        "bc_files",
+        sa.Column("broadcast_id", ascii_(32), nullable=False),
+        sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("media_id", ascii_(256), nullable=False),
+        sa.Column("kind", ascii_(32), nullable=False),
+        sa.Column("permanent", sa.Boolean(), nullable=False),
+        sa.Column("format", ascii_(32), nullable=False),
+        sa.Column("name", words(255), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", ascii_(64), nullable=False),
+        sa.Column("dropped", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("broadcast_id", "n", name="pk_bc_files"),
+        sa.ForeignKeyConstraint(
+            ["broadcast_id"], ["bc_broadcasts.id"], name="fk_bc_files_broadcast_id_bc_broadcasts"
+        ),
+    )
+    op.create_table(
+        "bc_file_pieces",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("broadcast_id", ascii_(32), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("data", PACKED, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_bc_file_pieces"),
+        sa.ForeignKeyConstraint(
+            ["broadcast_id"],
+            ["bc_broadcasts.id"],
+            name="fk_bc_file_pieces_broadcast_id_bc_broadcasts",
+        ),
+        sa.UniqueConstraint(
+            "broadcast_id", "n", "place", name="uq_bc_file_pieces_broadcast_id_n_place"
+        ),
+    )
+    op.create_table(
+        "bc_renewals",
+        sa.Column("broadcast_id", ascii_(32), nullable=False),
+        sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("content", LONG_TEXT, nullable=False),
+        sa.Column("dies_at", MOMENT, nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("broadcast_id", "n", name="pk_bc_renewals"),
+        sa.ForeignKeyConstraint(
+            ["broadcast_id"], ["bc_broadcasts.id"], name="fk_bc_renewals_broadcast_id_bc_broadcasts"
+        ),
+    )
+
+
+def _dead_letters() -> None:
+    op.create_table(
+        "bc_dead_letters",
+        sa.Column("id", ascii_(32), nullable=False),
+        sa.Column("source", ascii_(32), nullable=False),
+        sa.Column("digest", ascii_(64), nullable=False),
+        sa.Column("state", ascii_(32), nullable=False),
+        sa.Column("key", words(128), nullable=True),
+        sa.Column("account", words(64), nullable=True),
+        sa.Column("body", LONG_TEXT, nullable=False),
+        sa.Column("is_cut", sa.Boolean(), nullable=False),
+        sa.Column("reason", LONG_TEXT, nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("first_at", MOMENT, nullable=False),
+        sa.Column("last_at", MOMENT, nullable=False),
+        sa.Column("broadcast_id", ascii_(32), nullable=True),
+        sa.Column("closed_at", MOMENT, nullable=True),
+        sa.Column("closed_by", words(128), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_bc_dead_letters"),
+        sa.UniqueConstraint("source", "digest", name="uq_bc_dead_letters_source_digest"),
+    )
+    op.create_index("ix_bc_dead_letters_state", "bc_dead_letters", ["state", "id"])
+    op.create_index("ix_bc_dead_letters_closed_at", "bc_dead_letters", ["closed_at"])

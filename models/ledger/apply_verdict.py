@@ -19,7 +19,7 @@ from models.account import AccountRow
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.ledger import circuit_breaker, due, gates, lanes, quotas, transitions
+from models.ledger import circuit_breaker, due, gates, job_ends, lanes, quotas, transitions
 from models.ledger.gates import Closing
 from models.ledger.reading import recipients
 from models.ledger.rows import HeldBatch
@@ -53,13 +53,13 @@ def apply(
 
 
 def _was_to_be_called(batch: HeldBatch) -> bool:
-    """Tell whether a batch that ends held a call for its repeat; one to be verified holds none."""
+    """Return whether a batch that ends held a call for its repeat; a batch to verify holds none."""
     repeats = batch.state is BatchState.UNKNOWN and batch.reason is not Reason.UNPROVED_ACCEPTANCE
     return repeats or batch.state is BatchState.PLANNED
 
 
 def _changes_due(batch: HeldBatch, decision: Decision, at: datetime) -> bool:
-    """Tell whether from when there is something to do may have changed for anybody on the lane.
+    """Return whether from when there is something to do may have changed for anybody on the lane.
 
     After a usual acceptance it has not: what was due stays due, or the broadcast has just ended.
     """
@@ -74,6 +74,8 @@ def _accept(
     target = BatchState.FINISHED if batch.state is BatchState.FINISHED else BatchState.ACCEPTED
     # An acceptance without a msg_id (45065 can lack it) says nothing against one that is there.
     msg_id = batch.msg_id if decision.msg_id is None else decision.msg_id
+    # What mass/get said of the job that an operator had named is not said of this one.
+    renamed = batch.msg_id not in {None, msg_id}
     # And without any mass/get has nothing to be asked about.
     asks = msg_id is not None and target is BatchState.ACCEPTED
     poll_at = at + rules.waits.scaled(FIRST_POLL) if asks else None
@@ -82,7 +84,11 @@ def _accept(
         connection, batch, target, msg_id=msg_id, msg_data_id=decision.msg_data_id,
         reason=Reason.SAID_SENT if named_by_person else None,
         errcode=None, errmsg=None, not_before=None, poll_at=poll_at,
+        msg_status=None if renamed else batch.msg_status,
     )  # fmt: skip
+    if asks or renamed:
+        # Its event may have come before the reply.
+        job_ends.meet(connection, batch.id)
 
 
 def _repeat(
@@ -201,7 +207,7 @@ def _spread(connection: Connection, batch: HeldBatch, decision: Decision, *, rul
 
 
 def _has_more(connection: Connection, batch: HeldBatch) -> bool:
-    """Tell whether a batch of the broadcast is still to be called."""
+    """Return whether a batch of the broadcast is still to be called."""
     there = transitions.counts(connection, batch.broadcast_id)
     return any(count for state, count in there.items() if state not in BATCH_AT_REST)
 

@@ -1,7 +1,7 @@
 """The circuit breaker: what repeats itself pauses a broadcast, or stops an account, at once.
 
-Counted is what came to its end since a person let it go on last, by the account's gate counter. So
-a resume, a retry or an unhalt is not undone by what was there before.
+It counts what ended since an operator last resumed, by the account's gate counter. So a resume,
+a retry or an unhalt is not undone by what was there before.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class _Node:
 
 
 def _refused_alike(connection: Connection, broadcast_id: str, errcode: int) -> int:
-    """Count the batches that were refused with *errcode* since a person let them go on.
+    """Count the batches that were refused with *errcode* since an operator last resumed.
 
     Halves count as the batch that they were cut from. One that was halved is refused as well, but
     its halves may be taken: it counts as long as WeChat has taken nothing of the broadcast since,

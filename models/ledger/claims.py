@@ -57,7 +57,7 @@ def claim(engine: Engine, held: Lease, work: Work, *, rules: Rules = DEFAULT_RUL
         made = write(engine, lambda c: _claim(c, held, work, name=name, rules=rules))
     except BaseException:
         # Nothing was called. Whether the claim was committed is not known, so it is given back by
-        # its name; if that fails too, the batch is unknown to whoever takes the lane over.
+        # its name; if that fails too, the batch is unknown to the next driver of the lane.
         with contextlib.suppress(DatabaseAwayError):
             records.give_back(engine, name, rules=rules)
         raise
@@ -134,6 +134,7 @@ def _take(connection: Connection, work: Work, *, number: int, moment: datetime) 
     seen = {
         "b_id": work.batch_id, "b_state": work.state, "b_attempts": work.attempts,
         "b_not_before": work.not_before, "b_clientmsgid": work.clientmsgid,
+        "b_renewal": work.renewal,
     }  # fmt: skip
     values = {
         "state": BatchState.CALLING, "attempts": number, "not_before": None, "begins_anew": False,
@@ -174,6 +175,8 @@ _TAKE = (
     .where(Batch.attempts == bindparam("b_attempts"))
     # It may have shrunk since: then what was made ready goes to somebody who is not in it.
     .where(Batch.clientmsgid == bindparam("b_clientmsgid"))
+    # The same where its files were uploaded again.
+    .where(Batch.renewal == bindparam("b_renewal"))
     # A late reply may have said meanwhile that it is not to be repeated so soon.
     .where(Batch.not_before.is_not_distinct_from(bindparam("b_not_before")))
     .values(first_called_at=func.coalesce(Batch.first_called_at, bindparam("moment")))

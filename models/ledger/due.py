@@ -74,7 +74,7 @@ def of_account(connection: Connection, account: str, moment: datetime) -> Sequen
 
 
 def refresh(connection: Connection, account: str) -> None:
-    """Write anew from when the sweep may find something to do for each broadcast of *account*.
+    """Recompute from when the sweep may find something to do for each broadcast of *account*.
 
     The lane's row is held by the caller.
     """
@@ -95,7 +95,7 @@ def refresh(connection: Connection, account: str) -> None:
 
 
 def _is_as_good(stored: datetime | None, wanted: datetime | None, moment: datetime) -> bool:
-    """Tell whether *stored* says the same as *wanted*: what is past says "at once"."""
+    """Return whether *stored* says the same as *wanted*: what is past says "at once"."""
     if stored is None or wanted is None:
         return stored is wanted
     return stored == wanted or (stored <= moment and wanted <= moment)

@@ -68,7 +68,7 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
         return False
     if closing.broadcast_id is not None and closing.kind not in OPEN_BY_TIME:
         _let_go_of_doubts(connection, account, closing.broadcast_id, moment=moment)
-    # What opened by itself stood until its time: calls made since were not behind it.
+    # What opened automatically was closed until its time: calls made since were not behind it.
     open_(connection, account, there, who=WORKER)
     connection.execute(
         insert(GateRow).values(
@@ -128,7 +128,7 @@ def open_(
     moment = now(connection)
     counter = raise_counter(connection, account)
     for gate in gates:
-        # What opened by itself opened at its time, whoever notes it later.
+        # What opened automatically opened at its time, whatever notes it later.
         opens = gate.opens_at()
         connection.execute(
             update(GateRow)

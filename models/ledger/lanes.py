@@ -10,8 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from broadcast.accounts import Account
 from broadcast.reasons import Reason
+from broadcast.states import Phase
 from models.account import AccountRow, Lane
 from models.attempt import AttemptRow
+from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger.rows import HeldLane, columns, one
 
@@ -59,10 +61,18 @@ _HELD = (
 def hold(connection: Connection, account: str) -> HeldLane:
     """Hold a lane until the commit, and return it as it stands.
 
-    Whoever moves a broadcast or a batch of it, or a gate, takes the lane before, as claims do: in
+    What changes a broadcast, a batch of it or a gate locks the lane first, as claims do: in
     one order nobody waits for somebody who waits in turn.
     """
     return one(connection, _HELD, HeldLane, {"account": account})
+
+
+def hold_unless_ended(connection: Connection, broadcast_id: str) -> str | None:
+    """Hold the lane of a broadcast; return its account, None where the broadcast has ended."""
+    query = select(BroadcastRow.account, BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
+    account: str = connection.execute(query).one().account
+    hold(connection, account)
+    return account if connection.execute(query).one().phase is not Phase.ENDED else None
 
 
 def wait(connection: Connection, account: str, *, until: datetime, reason: Reason) -> None:
@@ -101,12 +111,28 @@ def flow(connection: Connection, account: str, *, by: int) -> None:
 
 
 def lift(connection: Connection, account: str) -> None:
-    """Forget the lane's wait because a person says so."""
+    """Forget the lane's wait at an operator's command.
+
+    A wait for another day ends now: from here on a late first call is late.
+    """
+    moment = now(connection)
     connection.execute(
         update(Lane)
         .where(Lane.account == account)
-        .values(not_before=None, wait_reason=None, woken_at=None, due_changed_at=now(connection))
+        .values(not_before=None, wait_reason=None, woken_at=None, due_changed_at=moment)
     )
+    connection.execute(
+        update(Lane)
+        .where(Lane.account == account, Lane.day_wait_until > moment)
+        .values(day_wait_until=moment)
+    )
+
+
+def waits_for_quota(connection: Connection, account: str) -> bool:
+    """Tell whether the lane waits for the calls of another day."""
+    waits = Lane.not_before > now(connection), Lane.wait_reason == Reason.QUOTA_TODAY
+    query = select(Lane.account).where(Lane.account == account, *waits)
+    return connection.scalar(query) is not None
 
 
 def wake(connection: Connection, account: str) -> None:

@@ -1,6 +1,6 @@
-"""Late first calls: they are held, and the time is counted in which nobody drove a lane.
+"""Late first calls: they are held, and the time is counted in which no worker drove a lane.
 
-People sleep: what was to go out at eight in the evening does not go out by itself at two.
+People sleep: what was to go out at eight in the evening must not go out automatically at two.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def count_silence(
     work: Work,
     situation: Situation,
 ) -> None:
-    """Count, for everybody who waits for a first call, the silence that a claim of *work* ends."""
+    """Count, for each broadcast that waits for a first call, the gap that a claim ends."""
     attended = first_calls.attended(lane, situation.gates, situation.path)
     if work.not_before is not None:
         attended.append(work.not_before)

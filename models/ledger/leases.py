@@ -54,10 +54,10 @@ class _Free:
 
 
 def is_free(moment: datetime) -> ColumnElement[bool]:
-    """Return the condition that nobody drives the lane at *moment*.
+    """Return the condition that no driver has the lane at *moment*.
 
     If the driver of a lease of another clock lives, its next heartbeat makes it one of now, mostly
-    before anybody looks; if it died, nobody else would have the lane until the clock is there.
+    before another looks; if it died, no other would have the lane until the clock is there.
     """
     return or_(
         Lane.leased_until.is_(None), Lane.leased_until <= moment, is_of_another_clock(moment)
@@ -112,7 +112,7 @@ def _adopt_orphans(
         select(Batch.id).where(Batch.account == account, Batch.state == BatchState.CALLING)
     ).all()
     for batch in [held_rows.batch(connection, batch_id) for batch_id in ids]:
-        # Whatever kills each driver of this batch must not be fed with calls of the day for ever.
+        # What kills each driver of this batch must not use up the day's calls forever.
         doubt = _tries(connection, batch.id) > UNKNOWN_TRIES
         transitions.move_batch(
             connection, batch, BatchState.IN_DOUBT if doubt else BatchState.UNKNOWN,
@@ -123,7 +123,7 @@ def _adopt_orphans(
             quotas.give_back(connection, batch, calls=1)
         else:
             circuit_breaker.after_doubt(connection, account, breaker)
-        # Cancelled while it was in flight: nobody will repeat it.
+        # Cancelled while it was in flight: it will not be repeated.
         transitions.after_cancel(connection, batch)
         transitions.end_if_at_rest(connection, batch.broadcast_id)
     if ids:
@@ -133,7 +133,7 @@ def _adopt_orphans(
 def _tries(connection: Connection, batch_id: int) -> int:
     """Count the attempts of a batch that nothing answered, as the decision counts them.
 
-    45066 says that a send with this very key is running: it may be told for as long as that runs.
+    45066 says that a send with this key is running; WeChat may say so for as long as that runs.
     """
     return (
         connection.scalar(
@@ -151,9 +151,9 @@ def _tries(connection: Connection, batch_id: int) -> int:
 def renew(engine: Engine, held: Iterable[Lease]) -> set[str]:
     """Renew leases; return the accounts whose lane is no longer ours.
 
-    A lease that ran out is not renewed even if nobody took the lane: what its driver knows is old.
-    A lane whose row somebody holds is waited for for ``WAIT_FOR_ROW_S`` at most, after the others:
-    a client that was stopped in mid-transaction must cost its own lane alone the lease.
+    A lease that ran out is not renewed even if no other driver took the lane: what its driver
+    knows is old. A lane whose row is locked comes after the others and waits ``WAIT_FOR_ROW_S`` at
+    most: a client that was stopped in mid-transaction must cost only its own lane the lease.
     """
     left, lost = list(held), set[str]()
     for pause_s in _PAUSES_S:
@@ -166,7 +166,7 @@ def renew(engine: Engine, held: Iterable[Lease]) -> set[str]:
 
 
 def _renew(connection: Connection, *, held: Sequence[Lease]) -> tuple[list[Lease], set[str]]:
-    """Renew what can be had at once; return what somebody else holds, and what is lost."""
+    """Renew what can be had at once; return what another transaction holds, and what is lost."""
     free = {
         row.account: _Free(account=row.account, fence=row.fence, leased_until=row.leased_until)
         for row in connection.execute(
@@ -194,7 +194,7 @@ def _lives(row: _Free, lane: Lease, moment: datetime) -> bool:
 
 
 def release(engine: Engine, held: Lease) -> None:
-    """Give the lane back, unless it is somebody else's by now."""
+    """Give the lane back, unless another driver has it by now."""
 
     def work(connection: Connection) -> None:
         connection.execute(

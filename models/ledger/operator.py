@@ -7,6 +7,7 @@ was committed before is being called now (within 300 ms), and none can be commit
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine, delete, select, update
 
@@ -18,15 +19,16 @@ from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import UNHALT_OPENS, GateKind, Opener, rule
 from broadcast.reasons import Reason
 from broadcast.reports import Did
-from broadcast.states import BroadcastState, Phase
+from broadcast.states import BatchState, BroadcastState, Phase
 from models.account import Lane
 from models.batch import Batch
 from models.broadcast import BroadcastRow
-from models.ledger import due, gates, lanes, quotas, transitions
+from models.engine import now
+from models.ledger import drafts, due, gates, lanes, quotas, transitions
 from models.ledger.command import log_action, run
 from models.ledger.gates import Closing
 from models.ledger.quotas import Wanted
-from models.ledger.reading import closed_gates
+from models.ledger.reading import closed_gates, suppressions
 from models.ledger.rows import HeldBroadcast
 from models.ledger.transaction import note, write
 
@@ -65,9 +67,9 @@ def let_go_on(
 
     Unless another gate stays closed that a command proves again, its remaining calls are proved
     against *quota* (None: WeChat could not be asked; *shared_quota*: the other interface takes of
-    the same calls) and reserved anew. Raises PlanError when the
-    day has no room for them, and InputError when the broadcast has ended, or is held for batches
-    that only a person can settle.
+    the same calls) and reserved again. Raises PlanError when the
+    day has no room for them, and InputError when the broadcast has ended, is held for batches
+    that only a person can settle, or goes to WeChat's own list while people are suppressed.
     """
 
     def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
@@ -76,9 +78,13 @@ def let_go_on(
         mine = [gate for gate in closed if rule(gate.kind).own is opener]
         if not mine:
             return False
+        if any(gate.reason is Reason.SUPPRESSION_LIST for gate in mine):
+            _refuse_suppressed(connection, broadcast)
         if mine == closed or opener is Opener.RESUME:
             prove_anew(connection, broadcast, quota=quota, shared_quota=shared_quota)
         gates.open_(connection, broadcast.account, mine, who=who, why=why)
+        if any(gate.kind is GateKind.DRAFT for gate in mine):
+            drafts.accept(connection, broadcast.id)
         count_anew(connection, broadcast)
         log_action(connection, broadcast, Did(opener.value), who=who, why=why)
         return True
@@ -109,6 +115,16 @@ def _refuse_ended(connection: Connection, broadcast: HeldBroadcast) -> None:
         raise InputError("error.broadcast.ended", id=broadcast.id)
 
 
+def _refuse_suppressed(connection: Connection, broadcast: HeldBroadcast) -> None:
+    """Refuse a resume that would be held again at once."""
+    count = suppressions.count_in(connection, broadcast.account)
+    if count:
+        raise InputError(
+            f"error.resume.suppressed{'' if count > 1 else '_one'}", id=broadcast.id,
+            account=broadcast.account, count=count,
+        )  # fmt: skip
+
+
 def own(connection: Connection, broadcast: HeldBroadcast) -> list[Gate]:
     """Return the broadcast's own gates that nobody opened."""
     there = closed_gates.of(connection, broadcast.account, broadcast.id)
@@ -136,7 +152,7 @@ def prove_anew(
 
 
 def count_anew(connection: Connection, broadcast: HeldBroadcast) -> None:
-    """Let the circuit breaker count from now on: a person lets the broadcast go on."""
+    """Let the circuit breaker count from now on, after an operator resumed the broadcast."""
     counter = gates.raise_counter(connection, broadcast.account)
     connection.execute(
         update(BroadcastRow)
@@ -210,25 +226,45 @@ def halt(
 
 
 def unhalt(engine: Engine, account: str | None, *, who: str, why: str | None = None) -> list[str]:
-    """Open an account's halt, circuit breaker and stops; return the accounts that stood still."""
+    """Open an account's halt, circuit breaker and stops, and end its wait for tomorrow's calls.
+
+    Return the accounts that were off or waited so. If WeChat has not raised or cleared the quota,
+    it refuses the next call, and the account waits again.
+    """
 
     def work(connection: Connection) -> list[str]:
         lifted = []
         for name in _lanes(connection, account):
+            moment = now(connection)
             mine = [
                 gate
                 for gate in closed_gates.of(connection, name)
-                if gate.kind in UNHALT_OPENS and gate.scope is not GateScope.BROADCAST
+                if gate.kind in UNHALT_OPENS
+                and gate.scope is not GateScope.BROADCAST
+                and gate.is_closed(moment)
             ]
-            if mine:
+            if mine or lanes.waits_for_quota(connection, name):
                 lanes.lift(connection, name)
+                _call_today(connection, name, moment)
                 gates.open_(connection, name, mine, who=who, why=why)
+                due.refresh(connection, name)
                 _count_doubts_anew(connection, name)
                 lifted.append(name)
         _log(connection, lifted, Did.UNHALT, who=who, why=why)
         return lifted
 
     return write(engine, work)
+
+
+def _call_today(connection: Connection, account: str, moment: datetime) -> None:
+    """Let what WeChat refused for today's calls be called again at once."""
+    waiting = Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN])
+    connection.execute(
+        update(Batch)
+        .where(Batch.account == account, waiting, Batch.reason == Reason.QUOTA_TODAY)
+        .where(Batch.not_before > moment)
+        .values(not_before=moment)
+    )
 
 
 def _count_doubts_anew(connection: Connection, account: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
@@ -22,7 +23,7 @@ from broadcast.events import EventKind
 from broadcast.gates.gate import plan_due_at
 from broadcast.gates.kinds import GateKind
 from broadcast.plan import audience as audiences
-from broadcast.plan.audience import Audience, OpenIDs
+from broadcast.plan.audience import Audience, Everyone, Followers, OpenIDs, Tag
 from broadcast.plan.chunk import ASKED, LEFT, name_of
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, Phase
@@ -52,9 +53,11 @@ class ToPlan:
     audience_kind: str
     audience_spec: str
     path: SendPath
+    selection: str | None
     planned: int | None
     batch_size: int
     spread_days: bool
+    created_at: datetime
 
     @property
     def audience(self) -> Audience:
@@ -75,7 +78,7 @@ class Cut:
 def to_plan(engine: Engine, broadcast_id: str) -> ToPlan | None:
     """Return a broadcast that may be planned now, or None.
 
-    Planning calls nobody: it runs under every gate but a cancel and a time that is to come.
+    Planning makes no calls: it runs under every gate but a cancel and a time that is to come.
     """
     query = select(*columns(ToPlan, BroadcastRow)).where(
         BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.PLANNING, IS_UNDERSTOOD
@@ -87,6 +90,12 @@ def to_plan(engine: Engine, broadcast_id: str) -> ToPlan | None:
         return found
 
 
+def due_at(engine: Engine, broadcast_id: str) -> datetime | None:
+    """Return from when a broadcast may be planned; None: not before a person lets it, or never."""
+    with read(engine) as connection:
+        return plan_due_at(closed_gates.of_broadcasts(connection, [broadcast_id]), None)
+
+
 def _is_due(connection: Connection, broadcast: ToPlan) -> bool:
     own = closed_gates.of_broadcasts(connection, [broadcast.id])
     at = plan_due_at(own, None)
@@ -94,14 +103,12 @@ def _is_due(connection: Connection, broadcast: ToPlan) -> bool:
 
 
 def cuts_of(engine: Engine, broadcast: ToPlan) -> list[Cut]:
-    """Return the calls of a plan; raise LookupError where the audience cannot be resolved here."""
+    """Return the calls of a plan, whose list is stored. Raises LookupError for another kind."""
     match broadcast.audience:
-        case OpenIDs():
+        case OpenIDs() | Followers():
             return list(_of_list(engine, broadcast))
-        case audience if audience.path is SendPath.SENDALL:
+        case Tag() | Everyone():
             return [Cut(n=1, list=None, start=0, size=None)]
-        case audience:
-            raise LookupError(f"nothing resolves an audience of {audience.kind} yet")
 
 
 def _of_list(engine: Engine, broadcast: ToPlan) -> Iterator[Cut]:
@@ -161,7 +168,7 @@ def _add(engine: Engine, broadcast: ToPlan, some: Sequence[tuple[Cut, str]]) -> 
 
 
 def _is_of_now(connection: Connection, broadcast_id: str, cuts: Sequence[Cut]) -> bool:
-    """Tell whether *cuts* are of the list that counts; another planner may have left people out."""
+    """Return whether *cuts* are of the list that counts; another planner may have cut another."""
     query = select(BroadcastRow.phase, BroadcastRow.subtraction)
     row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
     name = ASKED if row.subtraction is None else name_of(LEFT, row.subtraction)
@@ -263,7 +270,7 @@ def _open(  # noqa: PLR0917 - what was proved, and what it leads to
 
 
 def _of_yesterday(connection: Connection, proof: plan.Proof, quota: plan.Quota | None) -> bool:
-    """Tell whether *quota* may be the answer of a day that is over here and not yet at WeChat."""
+    """Return whether *quota* may be the answer of a day that is over here and not yet at WeChat."""
     if quota is None or proof.free is None or proof.fit is plan.Fit.FITS:
         return False
     reserved = max(0, quota.remain - proof.free)
@@ -275,7 +282,7 @@ def _of_yesterday(connection: Connection, proof: plan.Proof, quota: plan.Quota |
 def _is_whole(
     connection: Connection, broadcast_id: str, *, calls: int, planned: int | None
 ) -> bool:
-    """Tell whether the batches are those of the plan, and hold everybody in it."""
+    """Return whether the batches are those of the plan, and hold everybody in it."""
     count, size = connection.execute(
         select(func.count(), func.sum(Batch.size)).where(
             Batch.broadcast_id == broadcast_id, Batch.parent_id.is_(None)

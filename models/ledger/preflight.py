@@ -6,20 +6,23 @@ from sqlalchemy import Connection, Engine, select
 
 from broadcast.accounts import Account
 from broadcast.call import preflight
-from broadcast.call.result import NoAnswer
+from broadcast.call.outcomes import Scope
+from broadcast.call.result import NoAnswer, storable
 from broadcast.call.waits import Waits
 from broadcast.gates.kinds import GateKind
+from broadcast.plan import selection
 from broadcast.reasons import Reason
-from broadcast.states import Phase
+from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import due, gates, lanes, records
 from models.ledger.gates import Closing
+from models.ledger.reading import suppressions
 from models.ledger.reading.next_work import Work
-from models.ledger.transaction import WORKER, write
+from models.ledger.transaction import WORKER, read, write
 
-#: What is raised where a row holds what nobody can read: bad JSON, no such kind, a gap in a list.
+#: What is raised where a row cannot be read: bad JSON, no such kind, a gap in a list.
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -48,6 +51,17 @@ def meet(engine: Engine, account: Account, result: NoAnswer, *, waits: Waits) ->
         return True
 
     return write(engine, work)
+
+
+def meet_if_of_account(engine: Engine, account: Account, result: NoAnswer, *, waits: Waits) -> bool:
+    """Do what :func:`meet` does where *result* is about the whole account; return whether it is.
+
+    Without a token, or a way to WeChat, nothing could be sent either.
+    """
+    if result.scope is not Scope.ACCOUNT:
+        return False
+    meet(engine, account, result, waits=waits)
+    return True
 
 
 def wait_for_redis(engine: Engine, account: Account) -> None:
@@ -79,7 +93,7 @@ def cannot_be_made(engine: Engine, work: Work, problem: str) -> None:
 
 
 def cannot_be_planned(engine: Engine, account: str, broadcast_id: str, *, problem: str) -> None:
-    """Hold a broadcast of which no plan can be made here, unless somebody else planned it."""
+    """Hold a broadcast of which no plan can be made here, unless another worker planned it."""
 
     def hold(connection: Connection) -> None:
         lanes.hold(connection, account)
@@ -88,6 +102,62 @@ def cannot_be_planned(engine: Engine, account: str, broadcast_id: str, *, proble
             _hold(connection, account, broadcast_id, problem=problem)
 
     write(engine, hold)
+
+
+def overtaken_before_call(engine: Engine, work: Work) -> bool:
+    """Hold a send by WeChat's own list, not taken yet, of which somebody was suppressed since.
+
+    Returns whether it is not to be called. Whoever submitted it may have said that all get it.
+    """
+    query = select(BroadcastRow.account, BroadcastRow.selection)
+    with read(engine) as connection:
+        row = connection.execute(query.where(BroadcastRow.id == work.broadcast_id)).one()
+    ignored = selection.parse(row.selection).ignore_suppression
+    if ignored or not suppressions.any_of(engine, row.account):
+        return False
+
+    def hold(connection: Connection) -> None:
+        batch = records.lock(connection, work.batch_id)
+        if batch.state is BatchState.PLANNED:
+            _hold_for_suppression(connection, batch.account, batch.broadcast_id)
+
+    write(engine, hold)
+    return True
+
+
+def overtaken_by_suppression(engine: Engine, account: str, broadcast_id: str) -> None:
+    """Hold a send by WeChat's own list, of which nobody can be left out, unless it was planned."""
+
+    def hold(connection: Connection) -> None:
+        lanes.hold(connection, account)
+        phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
+        if connection.scalar(phase) is Phase.PLANNING:
+            _hold_for_suppression(connection, account, broadcast_id)
+
+    write(engine, hold)
+
+
+def tag_unanswered(engine: Engine, account: str, broadcast_id: str, *, said: NoAnswer) -> None:
+    """Hold a broadcast with a tag of which WeChat does not say who has it, unless it is planned."""
+
+    def hold(connection: Connection) -> None:
+        lanes.hold(connection, account)
+        phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
+        if connection.scalar(phase) is Phase.PLANNING:
+            held = Closing(
+                kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id,
+                reason=Reason.TAG_UNANSWERED, errcode=said.errcode, errmsg=storable(said).errmsg,
+            )  # fmt: skip
+            gates.close(connection, account, held)
+
+    write(engine, hold)
+
+
+def _hold_for_suppression(connection: Connection, account: str, broadcast_id: str) -> None:
+    held = Closing(
+        kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id, reason=Reason.SUPPRESSION_LIST
+    )
+    gates.close(connection, account, held)
 
 
 def _hold(connection: Connection, account: str, broadcast_id: str, *, problem: str) -> None:

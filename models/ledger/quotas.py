@@ -44,7 +44,7 @@ MOST_HOLDERS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Calls that somebody wants to hold."""
+    """Calls that a broadcast wants to hold."""
 
     account: str
     path: SendPath
@@ -232,7 +232,7 @@ def release(connection: Connection, broadcast_id: str, *, calls: int) -> None:
 
 
 def free(connection: Connection, broadcast_id: str) -> None:
-    """Free what a broadcast holds: it came to rest, was cancelled, or is proved anew."""
+    """Free what a broadcast holds: it came to rest, was cancelled, or is proved again."""
     connection.execute(delete(Reservation).where(Reservation.broadcast_id == broadcast_id))
 
 

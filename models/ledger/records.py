@@ -1,8 +1,8 @@
 """Records: what came back from a call, and what follows from the batch's whole history.
 
-A fact is always stored on its own attempt's row, however late and whoever holds the lane by now;
-then :func:`broadcast.call.settle.settle` looks at all attempts of the batch and at where it stands,
-and what it decides is applied in the same transaction. Storing the same fact twice changes nothing.
+A fact is always stored on its own attempt's row, however late, and no matter which driver holds the
+lane. Then :func:`broadcast.call.settle.settle` reads all attempts of the batch and its state, and
+what it decides is applied in the same transaction. Storing the same fact twice changes nothing.
 """
 
 from __future__ import annotations
@@ -11,17 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    bindparam,
-    case,
-    exists,
-    func,
-    null,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, bindparam, case, func, null, select, update
 from sqlalchemy.sql.dml import Update
 
 from broadcast.call.attempts import Attempt
@@ -40,7 +30,7 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now
 from models.ledger import apply_verdict, conflicts, due, lanes, transitions
-from models.ledger.reading import held_rows
+from models.ledger.reading import call_history, held_rows
 from models.ledger.rows import HeldBatch, one
 from models.ledger.transaction import write
 from models.types import Moment
@@ -103,28 +93,46 @@ def give_back(engine: Engine, claim: str, *, rules: Rules = DEFAULT_RULES) -> bo
 def confirm(
     engine: Engine, batch_id: int, msg_id: int, *, known: bool | None, rules: Rules = DEFAULT_RULES
 ) -> Decision:
-    """Store what mass/get said about the msg_id of a 45065 (None: nothing), and decide anew."""
+    """Store what mass/get said about the msg_id of a 45065 (None: nothing), and decide again."""
+    return write(
+        engine,
+        lambda connection: confirm_held(connection, batch_id, msg_id, known=known, rules=rules),
+    )
 
-    def work(connection: Connection) -> Decision:
-        batch = lock(connection, batch_id)
-        if known is not None:
-            connection.execute(
-                update(AttemptRow)
-                .where(AttemptRow.batch_id == batch_id, AttemptRow.msg_id == msg_id)
-                .values(confirmed=known)
-            )
-        # One that is to be called, or is being called, waits for no such word any more: a person
-        # has settled it since mass/get was asked.
-        return _settle(
-            connection,
-            batch,
-            rules,
-            at=now(connection),
-            news=batch.state not in _TO_CALL,
-            asked=True,
+
+def confirm_held(
+    connection: Connection,
+    batch_id: int,
+    msg_id: int,
+    *,
+    known: bool | None,
+    rules: Rules = DEFAULT_RULES,
+) -> Decision:
+    """Do the work of :func:`confirm` inside a transaction."""
+    batch = lock(connection, batch_id)
+    _write_known(connection, batch_id, msg_id, known=known)
+    # One that is to be called, or is being called, waits for no such word any more: a person
+    # has settled it since mass/get was asked.
+    news = batch.state not in _TO_CALL
+    return _settle(connection, batch, rules, at=now(connection), news=news, asked=True)
+
+
+def confirm_by_event(
+    connection: Connection, batch_id: int, msg_id: int, *, rules: Rules = DEFAULT_RULES
+) -> Decision:
+    """Store that WeChat ended the job of a 45065, and decide again; nobody had to ask."""
+    batch = lock(connection, batch_id)
+    _write_known(connection, batch_id, msg_id, known=True)
+    return _settle(connection, batch, rules, at=now(connection), news=True)
+
+
+def _write_known(connection: Connection, batch_id: int, msg_id: int, *, known: bool | None) -> None:
+    if known is not None:
+        connection.execute(
+            update(AttemptRow)
+            .where(AttemptRow.batch_id == batch_id, AttemptRow.msg_id == msg_id)
+            .values(confirmed=known)
         )
-
-    return write(engine, work)
 
 
 _TO_CALL = frozenset({BatchState.PLANNED, BatchState.CALLING})
@@ -196,15 +204,15 @@ _LEARN = (
     update(AttemptRow)
     .where(AttemptRow.id == bindparam("attempt_id"))
     .values(
-        # The call ended once, whatever is heard of it later.
+        # The call ended once, whatever is recorded of it later.
         ended_at=func.coalesce(AttemptRow.ended_at, _AT),
-        # Nothing is heard of a call before it ended, though the database's clock may go back.
+        # Nothing is recorded of a call before it ended, though the database's clock may go back.
         outcome_recorded_at=case((AttemptRow.ended_at > _AT, AttemptRow.ended_at), else_=_AT),
     )
 )
 _NOTHING_YET = AttemptRow.outcome.is_(None)
 _LEARN_FIRST = _LEARN.where(_NOTHING_YET)
-# A reply that can be trusted takes the place of a person's word on that call.
+# A reply that can be trusted replaces an operator's verdict on that call.
 _LEARN_BETTER = _LEARN.where(_NOTHING_YET | (AttemptRow.outcome == Outcome.UNKNOWN)).values(
     denied=null()
 )
@@ -227,32 +235,6 @@ def lock(connection: Connection, batch_id: int, account: str | None = None) -> H
     return held_rows.batch(connection, batch_id)
 
 
-_HISTORY = (
-    select(
-        AttemptRow.number, AttemptRow.outcome, AttemptRow.started_at,
-        AttemptRow.outcome_recorded_at,
-        AttemptRow.errcode, AttemptRow.msg_id, AttemptRow.msg_data_id, AttemptRow.confirmed,
-        AttemptRow.denied,
-        AttemptRow.token_fingerprint,
-        exists()
-        .where(Batch.account == AttemptRow.account, Batch.msg_id == AttemptRow.msg_id)
-        .where(Batch.id != AttemptRow.batch_id)
-        .label("owned_elsewhere"),
-    )
-    .where(AttemptRow.batch_id == bindparam("batch_id"))
-    .order_by(AttemptRow.number)
-)  # fmt: skip
-
-
-def history_of(connection: Connection, batch: HeldBatch) -> list[Attempt]:
-    """Return all attempts of a batch, oldest first, as the decision needs them."""
-    rows = connection.execute(_HISTORY, {"batch_id": batch.id})
-    return [
-        Attempt(**(dict(row) | {name: bool(row[name]) for name in ("owned_elsewhere", "denied")}))
-        for row in rows.mappings()
-    ]
-
-
 def _settle(
     connection: Connection,
     batch: HeldBatch,
@@ -263,7 +245,7 @@ def _settle(
     asked: bool = False,
 ) -> Decision:
     """Decide about a batch that is held, and move it if that is news."""
-    history = history_of(connection, batch)
+    history = call_history.of(connection, batch.id)
     settled = settle(history, _standing(batch), now=at, rules=rules, asked=asked)
     if news and settled.moves and _is_understood(batch, history):
         apply_verdict.apply(connection, batch, settled.decision, rules=rules, at=at)
@@ -271,7 +253,7 @@ def _settle(
 
 
 def _is_understood(batch: HeldBatch, history: Sequence[Attempt]) -> bool:
-    """Tell whether this release knows a batch's interface, state and all that its calls ended as.
+    """Return whether this release knows a batch's interface, state and all that its calls ended as.
 
     What a newer release wrote is for that release to decide; the reply itself is stored here.
     """
@@ -280,21 +262,22 @@ def _is_understood(batch: HeldBatch, history: Sequence[Attempt]) -> bool:
 
 
 def has_stranger(connection: Connection, batch: HeldBatch) -> bool:
-    """Tell whether only a newer release knows a batch's interface or state, or a call's outcome."""
-    return not _is_understood(batch, history_of(connection, batch))
+    """Return whether only a newer release knows a batch's interface, state or a call's outcome."""
+    return not _is_understood(batch, call_history.of(connection, batch.id))
 
 
 def _standing(batch: HeldBatch) -> Standing:
     return Standing(
         state=batch.state, reason=batch.reason, size=batch.size, depth=batch.depth,
-        cancelled=batch.cancelled, endpoint=recognised(Endpoint, batch.path.value),
+        cancelled=batch.cancelled, msg_id=batch.msg_id,
+        endpoint=recognised(Endpoint, batch.path.value),
     )  # fmt: skip
 
 
 def accept_anew(connection: Connection, batch_id: int, *, rules: Rules) -> None:
-    """Accept a batch in doubt if its replies lead there, now that they alone speak of its job."""
+    """Accept a batch in doubt if its replies lead there, now that they alone are about its job."""
     batch = lock(connection, batch_id)
-    history = history_of(connection, batch)
+    history = call_history.of(connection, batch.id)
     at = now(connection)
     settled = settle(history, _standing(batch), now=at, rules=rules)
     if settled.decision.verdict is Verdict.ACCEPT and settled.moves:
@@ -318,7 +301,7 @@ def expire_held(connection: Connection, batch: HeldBatch, *, rules: Rules) -> bo
     """Do the work of :func:`expire` inside a transaction that holds the lane."""
     if batch.state is not BatchState.UNKNOWN:
         return False
-    history = history_of(connection, batch)
+    history = call_history.of(connection, batch.id)
     at = now(connection)
     if at < window_end(history, rules.waits) or not _is_understood(batch, history):
         return False

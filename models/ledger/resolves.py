@@ -1,51 +1,70 @@
-"""Resolving a doubt: a person, who looked in WeChat's console, says whether a batch was sent.
+"""Resolving a doubt: an operator, who looked in WeChat's console, says whether a batch was sent.
 
-The word closes the batch; it sends nothing. Each call that it speaks of is marked as denied, so
-that the decision over the whole history agrees with the word, until a reply comes that knows
-better. A word "sent" that no reply confirms may be said anew: a msg_id is easily mistyped, and then
-stands where another batch's is to stand.
+The verdict closes the batch; it sends nothing. "Not sent" marks each call that it speaks of as
+denied, so that the decision over the whole history agrees with it, until a reply comes that knows
+better. "Sent" denies no call without a reply: one of them was taken. What nothing confirms since
+may be said anew: a msg_id is easily mistyped, and then stands where another batch's is to stand.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, null, select, update
 
-from broadcast.call.outcomes import SAID_ACCEPTED
+from broadcast.call import operator_verdict
+from broadcast.call.attempts import Attempt
+from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
+from broadcast.call.outcomes import SAID_ACCEPTED, Outcome
 from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.errors import InputError
-from broadcast.reasons import Reason
+from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.reports import Did
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.engine import now
-from models.ledger import records, transitions
+from models.ledger import job_ends, records, transitions
 from models.ledger.apply_verdict import FIRST_POLL
 from models.ledger.command import log_action, run
-from models.ledger.reading import held_rows, msg_id_owner, possibly_sent
+from models.ledger.reading import call_history, held_rows, msg_id_owner, possibly_sent
 from models.ledger.rows import HeldBatch, HeldBroadcast
 
-_ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
+_TO_CALL = frozenset({BatchState.PLANNED, BatchState.CALLING, BatchState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """What a person's word did to a batch."""
+    """What an operator's verdict did to a batch."""
 
     n: int
     size: int | None
     state: BatchState
-    #: False: the same word had been said before.
+    #: "Sent", and WeChat's review refused the job that was named: it stands as refused.
+    reviewed: bool = False
+    #: As which job it was sent; None: not sent, or nobody knows.
+    msg_id: int | None
+    #: False: the same had been said before.
     changed: bool
     #: Its broadcast was cancelled, so nothing of it is ever called again.
     cancelled: bool
+    #: "Sent", and nothing that WeChat answered forbids to correct it to "not sent".
+    deniable: bool = False
     #: How old its last call is that may have been taken, where WeChat no longer knows its key.
     forgotten: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Speaker:
+    """Who says it and why, and by which rules the ledger goes on."""
+
+    who: str
+    why: str | None
+    rules: Rules
 
 
 def resolve(
@@ -53,41 +72,86 @@ def resolve(
     broadcast_id: str,
     n: int,
     *,
-    msg_id: int | None,
+    verdict: OperatorVerdict,
     who: str,
     why: str | None = None,
     rules: Rules = DEFAULT_RULES,
 ) -> Resolved:
-    """Close batch *n*, which is in doubt: sent, as the job *msg_id*, or (None) not sent.
+    """Close batch *n*, which is in doubt, or correct what an operator said of it before.
 
-    A word that no reply confirms is corrected by another one; batches that wait for the msg_id
-    which it gives back are then decided anew. Raises UnknownIdError, and InputError for a batch
-    that is not there or not in doubt, for "not sent" where WeChat answered with 0, and for a msg_id
-    that another batch has or was told, or that WeChat cannot have given.
+    "Sent" without a msg_id takes the one that a reply named, if exactly one was. Batches that wait
+    for a msg_id which is given back are decided anew. Raises UnknownIdError, and InputError for a
+    batch that is not there or of which nothing can be said, for "not sent" where WeChat answered
+    with 0, for "sent" without a msg_id where replies named several, and for a msg_id that another
+    batch has, that WeChat named for another, or that it cannot have given.
     """
+    msg_id = verdict.msg_id if isinstance(verdict, Sent) else None
     if msg_id is not None and not 0 < msg_id <= LARGEST_MSG_ID:
         raise InputError("error.resolve.msg_id", text=msg_id)
+    speaker = _Speaker(who=who, why=why, rules=rules)
 
     def work(connection: Connection, row: HeldBroadcast) -> Resolved:
         batch = _batch(connection, row, n)
-        corrects = _corrects(connection, batch, msg_id)
+        stands = call_history.settlement(connection, batch)
+        corrects = operator_verdict.corrects(verdict, stands, now=batch.now)
         changed = corrects or batch.state is BatchState.IN_DOUBT
         if changed:
-            doubt = _taken_back(connection, batch, who=who, why=why) if corrects else batch
-            _close(connection, doubt, msg_id, who=who, why=why, rules=rules)
-            log_action(connection, row, Did.RESOLVE, who=who, why=why, n=n, msg_id=msg_id)
-            transitions.end_if_at_rest(connection, row.id)
-            _give_back(connection, batch, rules)
-        elif not _said_before(batch, msg_id):
-            raise InputError("error.resolve.not_in_doubt", id=row.id, n=n, state=batch.state)
-        old = possibly_sent.forgotten(connection, row.id, Batch.n == n, waits=rules.waits)
-        return Resolved(
-            n=n, size=batch.size, changed=changed, cancelled=batch.cancelled,
-            state=BatchState.REFUSED if msg_id is None else BatchState.ACCEPTED,
-            forgotten=old.get(n),
-        )  # fmt: skip
+            _carry_out(connection, row, batch, verdict=verdict, speaker=speaker)
+        elif not operator_verdict.was_said(verdict, stands):
+            raise _refusal(row, batch)
+        return _resolved(connection, batch, verdict, changed=changed, rules=rules)
 
     return run(engine, broadcast_id, work)
+
+
+def _resolved(
+    connection: Connection,
+    batch: HeldBatch,
+    verdict: OperatorVerdict,
+    *,
+    changed: bool,
+    rules: Rules,
+) -> Resolved:
+    stands = call_history.settlement(connection, held_rows.batch(connection, batch.id))
+    mine = (connection, batch.broadcast_id, Batch.n == batch.n)
+    return Resolved(
+        n=batch.n, size=batch.size, changed=changed, cancelled=batch.cancelled,
+        state=BatchState.REFUSED if isinstance(verdict, NotSent) else BatchState.ACCEPTED,
+        reviewed=isinstance(verdict, Sent) and stands.reason in STOPPED_JOB,
+        msg_id=stands.msg_id, deniable=operator_verdict.is_deniable(stands, now=batch.now),
+        forgotten=possibly_sent.forgotten(*mine, waits=rules.waits).get(batch.n),
+    )  # fmt: skip
+
+
+def _refusal(row: HeldBroadcast, batch: HeldBatch) -> InputError:
+    again = batch.state in _TO_CALL and batch.any_denied
+    name = "error.resolve.called_again" if again else "error.resolve.not_in_doubt"
+    return InputError(name, id=row.id, n=batch.n, state=batch.state)
+
+
+def _carry_out(
+    connection: Connection,
+    row: HeldBroadcast,
+    batch: HeldBatch,
+    *,
+    verdict: OperatorVerdict,
+    speaker: _Speaker,
+) -> None:
+    unnamed = batch.state is BatchState.ACCEPTED and batch.msg_id is None
+    adds = unnamed and isinstance(verdict, Sent)
+    unsettled = batch.state is BatchState.IN_DOUBT or adds
+    doubt = batch if unsettled else _taken_back(connection, batch, speaker)
+    msg_id = None
+    if isinstance(verdict, Sent):
+        msg_id = _close_as_sent(connection, doubt, verdict, speaker=speaker)
+    else:
+        _close_as_not_sent(connection, doubt, speaker)
+    log_action(
+        connection, row, Did.RESOLVE, who=speaker.who, why=speaker.why, n=batch.n,
+        sent=isinstance(verdict, Sent), msg_id=msg_id,
+    )  # fmt: skip
+    transitions.end_if_at_rest(connection, row.id)
+    _give_back(connection, batch, speaker.rules)
 
 
 def _batch(connection: Connection, row: HeldBroadcast, n: int) -> HeldBatch:
@@ -108,28 +172,11 @@ def _doubts(connection: Connection, row: HeldBroadcast) -> str:
     return ", ".join(map(str, numbers)) or "-"
 
 
-def _said_before(batch: HeldBatch, msg_id: int | None) -> bool:
-    if msg_id is None:
-        return batch.state is BatchState.REFUSED and batch.reason is Reason.SAID_NOT_SENT
-    said = batch.reason is Reason.SAID_SENT and batch.msg_id == msg_id
-    return batch.state in _ACCEPTED and said
-
-
-def _corrects(connection: Connection, batch: HeldBatch, msg_id: int | None) -> bool:
-    """Tell whether this word may take the place of one that a person said of the batch before."""
-    if batch.state is BatchState.REFUSED and batch.reason is Reason.SAID_NOT_SENT:
-        return msg_id is not None
-    settled = batch.state in _ACCEPTED or batch.state is BatchState.REFUSED
-    return settled and msg_id != batch.msg_id and msg_id_owner.by_word_alone(connection, batch)
-
-
-def _taken_back(
-    connection: Connection, batch: HeldBatch, *, who: str, why: str | None
-) -> HeldBatch:
-    """Take a person's word back, so that the history shows both; return the batch as it stands."""
+def _taken_back(connection: Connection, batch: HeldBatch, speaker: _Speaker) -> HeldBatch:
+    """Take a verdict back, so that the history shows both; return the batch as it stands."""
     transitions.move_batch(
-        connection, batch, BatchState.IN_DOUBT, who=who, why=why, reason=Reason.BY_HAND,
-        msg_id=None, msg_data_id=None, msg_status=None, poll_at=None,
+        connection, batch, BatchState.IN_DOUBT, who=speaker.who, why=speaker.why,
+        reason=Reason.BY_HAND, msg_id=None, msg_data_id=None, msg_status=None, poll_at=None,
     )  # fmt: skip
     return held_rows.batch(connection, batch.id)
 
@@ -142,39 +189,97 @@ def _give_back(connection: Connection, batch: HeldBatch, rules: Rules) -> None:
         records.accept_anew(connection, batch_id, rules=rules)
 
 
-def _close(
+def _close_as_not_sent(connection: Connection, batch: HeldBatch, speaker: _Speaker) -> None:
+    msg_id_owner.refuse_not_sent(connection, batch)
+    _deny(connection, batch.id, possibly_sent.MAYBE)
+    transitions.move_batch(
+        connection, batch, BatchState.REFUSED, who=speaker.who, why=speaker.why, msg_id=None,
+        poll_at=None, reason=Reason.SAID_NOT_SENT, **_settled(batch),
+    )  # fmt: skip
+
+
+def _close_as_sent(
+    connection: Connection, batch: HeldBatch, verdict: Sent, *, speaker: _Speaker
+) -> int | None:
+    """Close a batch as sent; return as which job, None: nobody knows."""
+    msg_id = verdict.msg_id or _named_by_wechat(connection, batch)
+    # An earlier "not sent" is taken back: one of these calls was taken after all.
+    said = AttemptRow.outcome.in_(SAID_ACCEPTED)
+    unnamed = said & AttemptRow.msg_id.is_(None)
+    _deny(connection, batch.id, possibly_sent.UNANSWERED | unnamed, denied=None)
+    if msg_id is not None:
+        give_msg_id(
+            connection, batch, msg_id, rules=speaker.rules, who=speaker.who, why=speaker.why,
+            reason=Reason.SAID_SENT, **_settled(batch) | {"msg_status": verdict.msg_status},
+        )  # fmt: skip
+        return msg_id
+    _deny(connection, batch.id, said & AttemptRow.msg_id.is_not(None))
+    # Without a msg_id there is nothing that mass/get could be asked about.
+    transitions.move_batch(
+        connection, batch, BatchState.ACCEPTED, who=speaker.who, why=speaker.why, msg_id=None,
+        msg_data_id=None, poll_at=None, reason=Reason.SAID_SENT, **_settled(batch),
+    )  # fmt: skip
+    return None
+
+
+def give_msg_id(
     connection: Connection,
     batch: HeldBatch,
-    msg_id: int | None,
+    msg_id: int,
     *,
-    who: str,
-    why: str | None,
     rules: Rules,
+    who: str,
+    why: str | None = None,
+    **values: Any,  # noqa: ANN401
 ) -> None:
-    values: dict[str, Any] = {
-        "errcode": None, "errmsg": None, "not_before": None, "polls": 0,
-        "settled_after": batch.attempts,
-    }  # fmt: skip
-    if msg_id is None:
-        msg_id_owner.refuse_not_sent(connection, batch)
-        _deny(connection, batch.id, possibly_sent.MAYBE)
-        transitions.move_batch(
-            connection, batch, BatchState.REFUSED, who=who, why=why, msg_id=None, poll_at=None,
-            reason=Reason.SAID_NOT_SENT, **values,
-        )  # fmt: skip
-        return
+    """Make a batch accepted as the job *msg_id*, about which mass/get is asked from now on.
+
+    It was in doubt, or sent without anybody knowing as which job. *values* as of
+    :func:`~models.ledger.transitions.move_batch`. Raises InputError for a msg_id of another batch.
+    """
     msg_id_owner.refuse_of_another(connection, batch, msg_id)
-    # An earlier "not sent" is taken back: one of these calls was taken after all.
-    _deny(connection, batch.id, possibly_sent.UNANSWERED, denied=None)
     said = AttemptRow.outcome.in_(SAID_ACCEPTED)
     _deny(connection, batch.id, said & (AttemptRow.msg_id != msg_id))
-    # The word agrees with a reply that an earlier one denied.
+    # It agrees with a reply that an earlier verdict denied.
     _deny(connection, batch.id, said & (AttemptRow.msg_id == msg_id), denied=None)
     transitions.move_batch(
         connection, batch, BatchState.ACCEPTED, who=who, why=why, msg_id=msg_id,
         msg_data_id=_data_id(connection, batch.id, msg_id),
-        poll_at=now(connection) + rules.waits.scaled(FIRST_POLL), reason=Reason.SAID_SENT, **values,
+        poll_at=now(connection) + rules.waits.scaled(FIRST_POLL), **values,
     )  # fmt: skip
+    job_ends.meet(connection, batch.id)
+
+
+def _named_by_wechat(connection: Connection, batch: HeldBatch) -> int | None:
+    """Return the one msg_id that replies to the batch named, unless it may be another batch's.
+
+    Raises InputError where they named several, or where an operator gave it to another batch.
+    """
+    history = call_history.of(connection, batch.id)
+    for msg_id in operator_verdict.named_of_another(history):
+        msg_id_owner.refuse_mistyped(connection, batch, msg_id)
+    candidates = operator_verdict.named(history)
+    if len(candidates) > 1:
+        listed = ", ".join(map(str, candidates))
+        raise InputError("error.resolve.several", id=batch.broadcast_id, n=batch.n, msg_ids=listed)
+    if not candidates or _may_be_anothers(connection, batch, candidates[0], history=history):
+        return None
+    return candidates[0]
+
+
+def _may_be_anothers(
+    connection: Connection, batch: HeldBatch, msg_id: int, *, history: Sequence[Attempt]
+) -> bool:
+    accepted = any(a.outcome is Outcome.ACCEPTED and a.msg_id == msg_id for a in history)
+    return not accepted and msg_id_owner.is_contested(connection, batch, msg_id)
+
+
+def _settled(batch: HeldBatch) -> dict[str, Any]:
+    """Return what a verdict writes of a batch, whichever it is."""
+    return {
+        "errcode": None, "errmsg": None, "not_before": None, "polls": 0, "msg_status": None,
+        "settled_after": batch.attempts,
+    }  # fmt: skip
 
 
 def _deny(
@@ -184,7 +289,7 @@ def _deny(
     *,
     denied: bool | None = True,
 ) -> None:
-    """Write the person's word on the calls that it speaks of; None takes an earlier one back."""
+    """Write a verdict on the calls that it speaks of; None takes an earlier one back."""
     connection.execute(
         update(AttemptRow)
         .where(AttemptRow.batch_id == batch_id, which)

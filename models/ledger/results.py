@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import Connection, Engine, exists, select, update
 
@@ -11,15 +12,15 @@ from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
 from broadcast.enums import is_recognised
 from broadcast.events import EventKind
+from broadcast.finish import Ending
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.account import Lane
 from models.batch import Batch
 from models.engine import now
 from models.gate import GateRow
-from models.ledger import records, transitions
+from models.ledger import job_ends, records, transitions
 from models.ledger.rows import columns, every
 from models.ledger.transaction import WORKER, note, read, write
 
@@ -32,6 +33,7 @@ _POLLED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 #: What mass/get says of a job that ended. DELETE is also seen when nobody was left to send to.
 ENDED = frozenset({"SEND_SUCCESS", "DELETE"})
 FAILED = "SEND_FAIL"
+_CLEAR = frozenset({Ending.SENT, Ending.REFUSED})
 _AS_WECHAT = Waits()
 
 
@@ -100,7 +102,16 @@ def _take(connection: Connection, row: Polled, next_poll: datetime) -> bool:
     return taken.rowcount == 1
 
 
-def heard(engine: Engine, asked: Polled, status: str | None, *, waits: Waits) -> None:
+class Asked(Protocol):
+    """A batch and the msg_id that mass/get was asked about."""
+
+    @property
+    def id(self) -> int: ...  # noqa: D102
+    @property
+    def msg_id(self) -> int | None: ...  # noqa: D102
+
+
+def heard(engine: Engine, asked: Asked, status: str | None, *, waits: Waits) -> None:
     """Store what mass/get said (None: 40059, not known yet) and close the batch if it ended.
 
     What it said of a msg_id that is the batch's no more changes nothing.
@@ -117,15 +128,15 @@ def heard(engine: Engine, asked: Polled, status: str | None, *, waits: Waits) ->
             return
         if batch.msg_id != asked.msg_id:
             return
-        if status in ENDED:
+        if job_ends.told(connection, batch.id) in _CLEAR:
+            # The event outweighs it, and has moved the batch already.
             transitions.move_batch(
-                connection, batch, BatchState.FINISHED, poll_at=None, msg_status=status
+                connection, batch, batch.state, poll_at=None, msg_status=status or batch.msg_status
             )
+        elif status in ENDED:
+            job_ends.finish(connection, batch, msg_status=status)
         elif status == FAILED:
-            transitions.move_batch(
-                connection, batch, BatchState.REFUSED, poll_at=None, msg_status=status,
-                reason=Reason.REVIEW_REFUSED,
-            )  # fmt: skip
+            job_ends.refuse(connection, batch, msg_status=status)
         else:
             _ask_again(connection, batch.id, status, waits=waits)
         transitions.end_if_at_rest(connection, batch.broadcast_id)

@@ -1,7 +1,9 @@
 """Retrying by hand: what WeChat definitely refused, or was never asked for, is called again.
 
 A batch is put back only if every call of it was a definite refusal, or a person said that it was
-not sent; it keeps its clientmsgid. What may have been sent is never touched here.
+not sent; it keeps its clientmsgid. What may have been sent is never touched here. Nor is a batch
+some of whose followers were suppressed since: its repeat must be the same request, so it would
+reach them. They are looked for at the retry, and once more before the call.
 """
 
 from __future__ import annotations
@@ -19,16 +21,19 @@ from broadcast.call.waits import Waits
 from broadcast.errors import InputError
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import RESUME_OPENS, GateKind
+from broadcast.reasons import Reason
 from broadcast.reports import Did, RetryGroup
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import due, gates, lanes, operator, quotas, transitions
+from models.ledger import due, gates, lanes, operator, quotas, records, transitions
 from models.ledger.command import log_action, run
 from models.ledger.reading import closed_gates, held_rows, possibly_sent, retry_verdicts
+from models.ledger.reading.next_work import Work
 from models.ledger.reading.retry_verdicts import Left
 from models.ledger.rows import HeldBroadcast
+from models.ledger.transaction import read, write
 
 _AS_WECHAT = Waits()
 
@@ -53,6 +58,8 @@ class Retried:
     #: Of what is called again: batches whose key WeChat no longer knows, by number, each with how
     #: old its last call is that may have been taken. A wrong word sends them twice.
     forgotten: Mapping[int, timedelta]
+    #: How many are suppressed by now in batches that are left alone for it, by number.
+    suppressed: Mapping[int, int]
 
     def of(self, place: RetryVerdict) -> list[RetryGroup]:
         """Return the groups of one place."""
@@ -71,13 +78,16 @@ def retry(
 
     Raises UnknownIdError, and InputError for a cancelled broadcast: a cancel is final.
     """
+    with read(engine) as connection:
+        found = retry_verdicts.of(connection, broadcast_id)
+    kept = retry_verdicts.suppressed(engine, broadcast_id, found)
 
     def work(connection: Connection, broadcast: HeldBroadcast) -> Retried:
         closed = closed_gates.of(connection, broadcast.account, broadcast.id)
         own = [gate for gate in closed if gate.scope is GateScope.BROADCAST]
         if any(gate.kind is GateKind.CANCEL for gate in own):
             raise InputError("error.retry.cancelled", id=broadcast.id)
-        left = retry_verdicts.of(connection, broadcast.id)
+        left = retry_verdicts.heeding(retry_verdicts.of(connection, broadcast.id), kept)
         again = [batch.row.id for batch in left if batch.place is RetryVerdict.AGAIN]
         for batch_id in again:
             batch = held_rows.batch(connection, batch_id)
@@ -98,9 +108,35 @@ def retry(
             forgotten=possibly_sent.forgotten(
                 connection, broadcast.id, Batch.id.in_(again), waits=waits
             ),
+            suppressed={one.row.n: kept[one.row.id] for one in left
+                        if one.place is RetryVerdict.SUPPRESSED},
         )  # fmt: skip
 
     return run(engine, broadcast_id, work)
+
+
+def leave(engine: Engine, work: Work) -> bool:
+    """Refuse a batch again that waits for its call since a retry; return whether it still did.
+
+    Somebody in it was suppressed meanwhile. Where only a person said that it was not sent, that
+    stays the reason.
+    """
+
+    def refuse(connection: Connection) -> bool:
+        batch = records.lock(connection, work.batch_id)
+        if batch.state is not BatchState.PLANNED or batch.attempts != work.attempts:
+            return False
+        reason = Reason.SAID_NOT_SENT if batch.any_denied else Reason.SUPPRESSED_SINCE
+        transitions.move_batch(
+            connection, batch, BatchState.REFUSED, reason=reason, not_before=None,
+            begins_anew=False,
+        )  # fmt: skip
+        quotas.release(connection, batch.broadcast_id, calls=1)
+        transitions.end_if_at_rest(connection, batch.broadcast_id)
+        due.refresh(connection, batch.account)
+        return True
+
+    return write(engine, refuse)
 
 
 def _go_on(
@@ -128,7 +164,7 @@ def _go_on(
         _reopen(connection, broadcast)
     if any(gate.kind is GateKind.PAUSE for gate in mine):
         return Goes.PAUSED
-    if any(gate.kind is GateKind.HOLD for gate in mine):
+    if any(gate.kind in {GateKind.HOLD, GateKind.DRAFT} for gate in mine):
         return Goes.HELD
     if any(content_stays_refused(gate.reason, gate.errcode) for gate in mine):
         return Goes.REFUSED

@@ -1,6 +1,6 @@
 """Typed rows: what a verb reads is a frozen value, and its columns are the value's own fields.
 
-A SELECT that is made from the fields cannot lack a column that somebody far away relies on.
+A SELECT that is made from the fields cannot lack a column that other code relies on.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class HeldLane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldBroadcast:
-    """A broadcast that nobody else moves, because its lane is held."""
+    """A broadcast that no other transaction moves, because its lane is held."""
 
     id: str
     account: str
@@ -96,7 +96,7 @@ class HeldBroadcast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldBatch:
-    """A batch that nobody else moves, because its lane is held."""
+    """A batch that no other transaction moves, because its lane is held."""
 
     id: int
     broadcast_id: str
@@ -110,6 +110,7 @@ class HeldBatch:
     state: BatchState
     reason: Reason | None
     msg_id: int | None
+    msg_status: str | None
     attempts: int
     not_before: datetime | None
     #: Of its lane.

@@ -34,10 +34,10 @@ from broadcast.states import Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow, Submission
 from models.engine import now
-from models.ledger import accounts, due, gates, lanes, quotas, uploads
+from models.ledger import accounts, drafts, due, gates, lanes, quotas, renewals, upload_beat
 from models.ledger.gates import Closing
 from models.ledger.quotas import Wanted
-from models.ledger.reading import closed_gates, known
+from models.ledger.reading import closed_gates, known, media
 from models.ledger.rows import columns, first
 from models.ledger.transaction import note, read, snapshot, write
 from models.recipients import Skipped
@@ -64,6 +64,7 @@ class _Stored:
     content_digest: str
     audience_kind: str
     audience_digest: str
+    selection: str | None
     scheduled_at: datetime | None
 
 
@@ -100,11 +101,14 @@ def _conflict(connection: Connection, body: Body, broadcast_id: str) -> Conflict
     """Return why a key cannot be used for *body*: another time, or another body."""
     query = select(*columns(_Stored, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
     stored = first(connection, query, _Stored)
-    mine = (body.content_digest, body.audience.kind, body.audience_digest)
+    mine = (
+        body.content_digest, body.audience.kind, body.audience_digest, body.selection.stored,
+    )  # fmt: skip
     if stored is not None and mine == (
         stored.content_digest,
         stored.audience_kind,
         stored.audience_digest,
+        stored.selection,
     ):
         # Moments are compared, not how they were written.
         return ConflictError(
@@ -133,8 +137,10 @@ def begin(engine: Engine, body: Body, *, who: str, title: str | None = None) -> 
                 id=broadcast_id, account=body.account.name, key=body.key, title=title,
                 created_by=who, phase=Phase.UPLOADING, version=0, breaker_since=0,
                 msgtype=body.msgtype, content=body.content, content_digest=body.content_digest,
+                content_identity=media.identity(connection, body.content),
                 audience_kind=body.audience.kind, audience_spec=audiences.spec(body.audience),
                 audience_digest=body.audience_digest, path=body.audience.path,
+                selection=body.selection.stored, share_digest=body.selection.share_digest,
                 scheduled_at=body.scheduled_at, created_at=moment, uploading_at=moment,
                 batch_size=plan.LARGEST, late_by_s=0, unattended_s=0,
             )
@@ -175,7 +181,7 @@ def publish(
         there = _same(connection, body)
         if there is not None and there != broadcast_id:
             raise PublishedMeanwhileError(there)
-        uploads.alive(connection, broadcast_id)
+        upload_beat.alive(connection, broadcast_id)
         if not terms.again:
             _refuse_repeated(connection, body)
         wanted = _wanted(body, broadcast_id, figures=figures, terms=terms)
@@ -183,21 +189,15 @@ def publish(
         plan.refuse_what_does_not_fit(proof)
         moment = now(connection)
         _store(connection, broadcast_id, body, moment=moment)
+        drafts.begin(connection, broadcast_id, body, moment=moment)
+        renewals.begin(connection, broadcast_id, body.content)
         _flip(connection, broadcast_id, figures=figures, terms=terms, moment=moment)
         quotas.reserve(connection, wanted, proof, quota=quota)
         note(
             connection, EventKind.SUBMITTED, who=terms.who, broadcast_id=broadcast_id,
             planned=figures.planned,
         )  # fmt: skip
-        scheduled = body.scheduled_at is not None and body.scheduled_at > moment
-        if scheduled:
-            later = Closing(
-                kind=GateKind.SCHEDULE, who=terms.who, broadcast_id=broadcast_id,
-                until=body.scheduled_at,
-            )  # fmt: skip
-            gates.close(connection, body.account.name, later)
-        else:
-            due.refresh(connection, body.account.name)
+        scheduled = _waits(connection, broadcast_id, body, who=terms.who, moment=moment)
         passing(Point.SUBMIT_PUBLISHING)
         return Published(proof=proof, scheduled=scheduled, now=moment)
 
@@ -206,8 +206,23 @@ def publish(
     return published
 
 
+def _waits(
+    connection: Connection, broadcast_id: str, body: Body, *, who: str, moment: datetime
+) -> bool:
+    """Let a broadcast wait for its time, or go on at once; return whether it waits."""
+    scheduled = body.scheduled_at is not None and body.scheduled_at > moment
+    if scheduled:
+        later = Closing(
+            kind=GateKind.SCHEDULE, who=who, broadcast_id=broadcast_id, until=body.scheduled_at
+        )
+        gates.close(connection, body.account.name, later)
+    else:
+        due.refresh(connection, body.account.name)
+    return scheduled
+
+
 def _wanted(body: Body, broadcast_id: str | None, *, figures: Figures, terms: Terms) -> Wanted:
-    """Return the calls that a submit holds; of what only the plan can tell, one."""
+    """Return the calls that a submit holds; of what only the plan shows, one."""
     return Wanted(
         account=body.account.name, path=body.audience.path, calls=figures.calls or 1,
         broadcast_id=broadcast_id, at=body.scheduled_at, spread=terms.spread_days,
@@ -263,8 +278,10 @@ def _refuse_repeated(connection: Connection, body: Body) -> None:
         .where(
             BroadcastRow.account == body.account.name,
             BroadcastRow.key != body.key,
-            BroadcastRow.content_digest == body.content_digest,
+            BroadcastRow.content_identity == media.identity(connection, body.content),
             BroadcastRow.audience_digest == body.audience_digest,
+            # Another part of the same audience is another send.
+            BroadcastRow.share_digest.is_not_distinct_from(body.selection.share_digest),
             BroadcastRow.phase != Phase.UPLOADING,
             # A cancelled one counts if any of it was called: somebody may have got it.
             or_(~cancelled, called),

@@ -7,6 +7,7 @@ once one counts. From a list of which nobody is left out nothing is stored: it i
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +19,9 @@ from broadcast import openid
 from broadcast.accounts import Account
 from broadcast.call import clientmsgid
 from broadcast.plan import SMALLEST
-from broadcast.plan.chunk import ASKED, CHUNK, LEFT, SHRUNK, Chunk, name_of
+from broadcast.plan.chunk import ASKED, CHUNK, KEPT, LEFT, SHRUNK, Chunk, name_of
+from broadcast.plan.leaving import highest_of, parts, scores
+from broadcast.plan.selection import Sample
 from broadcast.plan.subtraction import REASONS, Removal
 from broadcast.reasons import Reason
 from broadcast.sorted_openids import IDs, Stream, packed, unpacked
@@ -28,28 +31,42 @@ from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import lanes, skips, transitions
 from models.ledger.plans import ToPlan
-from models.ledger.reading import recipients
+from models.ledger.reading import followers, recipients
 from models.ledger.transaction import read, write
 from models.ledger.uploads import CHUNKS_AT_ONCE, chunk_row
 from models.recipients import ChunkRow
 
 
 def subtract(
-    engine: Engine, broadcast: ToPlan, account: Account, *, removals: Sequence[Removal]
+    engine: Engine,
+    broadcast: ToPlan,
+    account: Account,
+    *,
+    removals: Sequence[Removal],
+    source: Iterable[IDs] | None = None,
+    sample: Sample | None = None,
 ) -> bool:
     """Leave people out of the list of a broadcast; return whether it is to be cut.
 
+    *source*: the list, sorted, of an audience that was given by no list. *sample*: how many of
+    those who are left get it.
+
     False where it is planned no more, and where it ended here: without anybody who is left it is
-    *cancelled*, and everybody skipped; a single person, to whom mass/send sends nothing, is
-    cancelled with the reason ``too_few``. What was subtracted once is not subtracted again.
+    stored as *cancelled*, shown as failed, and everybody skipped; a single person, to whom
+    mass/send sends nothing, is cancelled with the reason ``too_few``. What was subtracted
+    once is not subtracted again.
     """
-    if not removals or _is_done(engine, broadcast.id):
+    if not (removals or sample or source is not None) or _is_done(engine, broadcast.id):
         return True
     run = secrets.token_hex(4)
     store = _Store(engine, broadcast, run)
-    for what, ids in _parts(engine, broadcast.id, [_Removed(one) for one in removals]):
-        store.add(what, ids)
-    if not store.close():
+    name = LEFT if sample is None else KEPT
+    for what, ids in _parts(engine, broadcast.id, removals=removals, source=source):
+        store.add(name if what == LEFT else what, ids)
+    stored = store.close()
+    if sample is not None:
+        _draw(store, sample, of=name_of(KEPT, run) if stored else ASKED)
+    if not store.close() and source is None:
         return True
     done = write(engine, lambda connection: _flip(connection, broadcast, account, store=store))
     _clear_others(engine, broadcast.id)
@@ -62,43 +79,33 @@ def _is_done(engine: Engine, broadcast_id: str) -> bool:
         return connection.scalar(query) is not None
 
 
-class _Removed(Stream):
-    """The sorted OpenIDs of one removal."""
-
-    def __init__(self, removal: Removal) -> None:
-        super().__init__(removal.pieces)
-        self.reason = removal.reason
-
-
 def _parts(
-    engine: Engine, broadcast_id: str, streams: Sequence[_Removed]
+    engine: Engine,
+    broadcast_id: str,
+    *,
+    removals: Sequence[Removal],
+    source: Iterable[IDs] | None,
 ) -> Iterator[tuple[str, IDs]]:
-    """Yield who is left and who is removed by reason, in order; nothing where nobody is removed."""
-    begun = False
-    for start, ids in _asked(engine, broadcast_id):
-        left, out = np.ones(len(ids), bool), list[tuple[str, IDs]]()
-        for stream in streams:
-            hits = stream.hits(ids) & left
-            left &= ~hits
-            if hits.any():
-                out.append((stream.reason, ids[hits]))
-        if out and not begun:
-            # Until here the list was left as it is.
+    """Yield who is left and who is removed by reason, in order.
+
+    Nothing where nobody is removed from a list that is stored: it is left as it is.
+    """
+    begun = source is not None
+    pieces = listed(engine, broadcast_id, ASKED) if source is None else source
+    for passed, found in enumerate(parts(pieces, removals)):
+        if len(found) > 1 and not begun:
             begun = True
-            for before, some in _asked(engine, broadcast_id):
-                if before >= start:
-                    break
-                yield LEFT, some
-        yield from out
+            for before in itertools.islice(listed(engine, broadcast_id, ASKED), passed):
+                yield LEFT, before
         if begun:
-            yield LEFT, ids[left]
+            yield from found
 
 
-def _asked(engine: Engine, broadcast_id: str) -> Iterator[tuple[int, IDs]]:
-    """Yield the chunks of the list that was asked for, each read in a transaction of its own."""
+def listed(engine: Engine, broadcast_id: str, name: str) -> Iterator[IDs]:
+    """Yield the chunks of a list of a broadcast, each read in a transaction of its own."""
     start = -1
     query = select(ChunkRow.start, ChunkRow.openids).where(
-        ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == ASKED
+        ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == name
     )
     while True:
         with read(engine) as connection:
@@ -107,7 +114,36 @@ def _asked(engine: Engine, broadcast_id: str) -> Iterator[tuple[int, IDs]]:
         if row is None:
             return
         start = row.start
-        yield start, unpacked(row.openids)
+        yield unpacked(row.openids)
+
+
+def followed(
+    engine: Engine, account: str, *, tagged: Iterable[bytes] | None = None
+) -> Iterator[IDs]:
+    """Yield who follows an account by our copy of WeChat's list; of those the *tagged* alone."""
+    only = None if tagged is None else Stream(tagged)
+    for piece in followers.current(engine, account):
+        ids = unpacked(piece)
+        yield ids if only is None else ids[only.hits(ids)]
+
+
+def _draw(store: _Store, sample: Sample, *, of: str) -> None:
+    """Store who is in the sample as those who are left, and the others by their reason.
+
+    Two looks at a stored list: the first finds the score up to which people are in.
+    """
+    there = [scores(ids, sample.seed) for ids in store.listed(of)]
+    size = sample.of(sum(map(len, there)))
+    if size == sum(map(len, there)):
+        if of != ASKED:
+            for ids in store.listed(of):
+                store.add(LEFT, ids)
+        return
+    highest = highest_of(there, size) if size else None
+    for ids, each in zip(store.listed(of), there, strict=True):
+        chosen = np.zeros(len(ids), bool) if highest is None else each <= highest
+        store.add("sampled_out", ids[~chosen])
+        store.add(LEFT, ids[chosen])
 
 
 class _Store:
@@ -121,11 +157,15 @@ class _Store:
         self._held: defaultdict[str, bytearray] = defaultdict(bytearray)
         self._full: list[tuple[str, Chunk]] = []
 
+    def listed(self, name: str) -> Iterator[IDs]:
+        """Yield the chunks of a list of the broadcast."""
+        return listed(self._engine, self._id, name)
+
     def add(self, what: str, ids: IDs) -> None:
         """Take the next OpenIDs of a list."""
         held, most = self._held[what], CHUNK * openid.PACKED_LENGTH
         held += packed(ids)
-        if what != LEFT:
+        if what not in {LEFT, KEPT}:
             room = skips.SHOWN - len(self.samples[what])
             self.samples[what] += [one.decode("ascii") for one in ids[:room].tolist()]
         while len(held) >= most:
@@ -137,6 +177,7 @@ class _Store:
         for what, held in self._held.items():
             if held:
                 self._take(what, bytes(held))
+                held.clear()
         self._write()
         return self.sizes
 
@@ -166,20 +207,31 @@ def _flip(connection: Connection, broadcast: ToPlan, account: Account, *, store:
     if stands is None or stands.subtraction is not None:
         return stands is not None
     connection.execute(update(BroadcastRow).where(*mine).values(subtraction=store.run))
-    moved = {what: size for what, size in store.sizes.items() if what != LEFT}
+    moved = {what: size for what, size in store.sizes.items() if what not in {LEFT, KEPT}}
+    left = store.sizes[LEFT]
+    _count_whom_nobody_listed(connection, broadcast, whole=left + sum(moved.values()))
     skips.move_figures(connection, broadcast.id, moved)
     for reason, size in moved.items():
         sample = store.samples[reason]
         skips.count(connection, broadcast.id, reason, more=size, sample=sample)
     # A planner of before, which found nobody to leave out, may have cut what was asked.
     connection.execute(delete(Batch).where(Batch.broadcast_id == broadcast.id))
-    left = store.sizes[LEFT]
     if left >= SMALLEST:
         return True
     if left:
         _cancel_the_only_one(connection, broadcast, account, run=store.run)
     transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
     return False
+
+
+def _count_whom_nobody_listed(connection: Connection, broadcast: ToPlan, *, whole: int) -> None:
+    """Count the people of an audience that was given by no list: the plan has read them."""
+    if broadcast.planned is None:
+        connection.execute(
+            update(BroadcastRow)
+            .where(BroadcastRow.id == broadcast.id)
+            .values(read=whole, planned=whole)
+        )
 
 
 def _cancel_the_only_one(
@@ -211,10 +263,11 @@ def _clear_others(engine: Engine, broadcast_id: str) -> None:
 def _clear_some(connection: Connection, broadcast_id: str) -> bool:
     run = connection.scalar(select(BroadcastRow.subtraction).where(BroadcastRow.id == broadcast_id))
     ofs = [ChunkRow.list.like(f"{what}.%") for what in (LEFT, *REASONS)]
+    of_others = ChunkRow.list.not_like(f"%.{run}") & ChunkRow.list.not_like(f"%.{SHRUNK}")
     others = connection.scalars(
         select(ChunkRow.id)
-        .where(ChunkRow.broadcast_id == broadcast_id, or_(*ofs))
-        .where(ChunkRow.list.not_like(f"%.{run}"), ChunkRow.list.not_like(f"%.{SHRUNK}"))
+        .where(ChunkRow.broadcast_id == broadcast_id)
+        .where(or_(or_(*ofs) & of_others, ChunkRow.list.like(f"{KEPT}.%")))
         .limit(CHUNKS_AT_ONCE)
     ).all()
     connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(others)))

@@ -27,7 +27,7 @@ from models.ledger import gates, lanes, leases, records, uploads
 from models.ledger.reading import closed_gates
 from models.ledger.transaction import WORKER, read, write
 
-#: A wake-up that nobody answered for this long is repeated: the broker may have lost it.
+#: A wake-up that no worker answered for this long is repeated: the broker may have lost it.
 WAKE_AGAIN = timedelta(seconds=4)
 
 
@@ -43,10 +43,10 @@ class Wakes:
 
 
 def due(engine: Engine, *, accounts: Collection[str] | None = None) -> Wakes:
-    """Find plans and lanes that wait for nobody but a worker, and mark them as woken.
+    """Find plans and lanes that wait only for a worker, and mark them as woken.
 
     Those of other accounts than *accounts* (None: all) are returned and not marked, because whoever
-    has these in its settings must still find them. A row that somebody holds is left for next time.
+    has these in its settings must still find them. A row that is locked is left for next time.
     """
     return write(engine, functools.partial(_due, accounts=accounts))
 

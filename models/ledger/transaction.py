@@ -6,11 +6,18 @@ import functools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, insert
-from sqlalchemy.exc import DBAPIError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from broadcast.events import EventKind
 from models import engine as engines
@@ -26,7 +33,7 @@ _MET_ERRNOS = {1205, 1213}
 
 
 def _met(error: BaseException) -> bool:
-    """Tell whether the server rolled the transaction back because it met another one."""
+    """Return whether the server rolled the transaction back because it met another one."""
     if not isinstance(error, DBAPIError):
         return False
     first = error.orig.args[0] if error.orig is not None and error.orig.args else None
@@ -48,6 +55,24 @@ def write(engine: Engine, work: Callable[[Connection], T]) -> T:
     )
     with engines.reachable():
         done: T = tries(_once, engine, work)
+    return done
+
+
+def present(engine: Engine) -> datetime:
+    """Return the database's present moment, aware UTC. Raises DatabaseAwayError."""
+    with read(engine) as connection:
+        return engines.now(connection)
+
+
+def write_new(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Run *work* as :func:`write` does, again where somebody else inserted the same row at once.
+
+    Its next look finds the row. Raises IntegrityError where that did not help.
+    """
+    tries = Retrying(
+        retry=retry_if_exception_type(IntegrityError), stop=stop_after_attempt(3), reraise=True
+    )
+    done: T = tries(write, engine, work)
     return done
 
 

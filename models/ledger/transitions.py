@@ -1,4 +1,4 @@
-"""Transitions: whoever moves a batch or ends a broadcast does it here, by the table of legal moves.
+"""Transitions: batches move and broadcasts end only here, by the table of legal moves.
 
 Two states are written elsewhere. New rows begin with theirs, in plans and halves; and a claim
 writes *calling* itself, because one statement must find the batch as it was read and take it.
@@ -102,7 +102,7 @@ def touch(connection: Connection, broadcast_id: str) -> None:
 
 
 def end_if_at_rest(connection: Connection, broadcast_id: str, *, stays_open: bool = False) -> None:
-    """End the broadcast if every batch is at rest, or end it anew after a late fact.
+    """End the broadcast if every batch is at rest, or end it again after a late fact.
 
     Raises its version in any case: something of it has just changed. *stays_open*: a batch of it
     is known not to be at rest.
@@ -123,7 +123,7 @@ def end(connection: Connection, broadcast_id: str, result: BroadcastState) -> No
         )
     ).one()
     if stands.phase is Phase.ENDED and stands.result is result:
-        # It finished when it came to rest, not when a poll said so once more.
+        # It finished when it came to rest, not when a poll repeated it.
         return
     moment = now(connection)
     connection.execute(
@@ -155,8 +155,8 @@ def _open_what_a_resume_opens(connection: Connection, account: str, broadcast_id
 def after_cancel(connection: Connection, batch: HeldBatch) -> None:
     """Carry a cancel through for a batch that was in flight when it was said, and for its halves.
 
-    Without an unknown attempt it was never sent: cancelled, or refused by a person's word. With one
-    nobody knows: in doubt.
+    Without an unknown attempt it was never sent: cancelled, or refused by an operator's verdict.
+    With one nobody knows: in doubt.
     """
     if batch.cancelled:
         call_off(connection, batch.broadcast_id)
@@ -168,7 +168,7 @@ def call_off(
     """Move every batch of a cancelled broadcast that would be called again to where it ends.
 
     "Cancelled" says that nothing was taken, and that WeChat's replies show it. Where only a
-    person's word does, it stays that word: refused. One statement and one line a kind of end: a
+    operator's verdict does, it stays refused. One statement and one line a kind of end: a
     cancel of a thousand batches must not hold up every other writer.
     """
     counter = connection.execute(
@@ -212,7 +212,11 @@ def leave_to_a_person(
     msg_id: int | None,
 ) -> Decision:
     """Put a batch in doubt, of which *outcome* is stored, and write down which move was illegal."""
-    log.error("batch %s of %s is left to a person: %s", batch.id, batch.broadcast_id, error)
+    log.error(
+        "broadcast %s: WeChat's reply to attempt %s is stored, but its batch is in doubt (%s); "
+        "resolve it: broadcast status %s",
+        batch.broadcast_id, attempt_id, error, batch.broadcast_id,
+    )  # fmt: skip
     note(
         connection, EventKind.ILLEGAL_MOVE, who=WORKER, broadcast_id=batch.broadcast_id,
         batch_id=batch.id, error=str(error), attempt_id=attempt_id,
@@ -227,7 +231,10 @@ def leave_to_a_person(
         with connection.begin_nested():
             end_if_at_rest(connection, batch.broadcast_id)
     except IllegalMoveError as again:
-        log.error("broadcast %s stays as it is: %s", batch.broadcast_id, again)  # noqa: TRY400
+        log.error(  # noqa: TRY400 - the error says all
+            "broadcast %s: its state stays as it is (%s); check it: broadcast audit %s",
+            batch.broadcast_id, again, batch.broadcast_id,
+        )  # fmt: skip
     # What waited behind this batch may be called now.
     due.refresh(connection, batch.account)
     return Decision(verdict=Verdict.DOUBT, reason=Reason.ILLEGAL_MOVE)

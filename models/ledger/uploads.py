@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, or_, select, update
 
 from broadcast.plan.chunk import ASKED, Chunk
-from broadcast.plan.submission import TakenOverError
 from broadcast.states import Phase
 from models.broadcast import BroadcastRow
 from models.engine import now
+from models.ledger import files, upload_beat
 from models.ledger.transaction import write
 from models.recipients import ChunkRow, Skipped
 
@@ -39,7 +39,7 @@ def add_chunks(
         rows = [chunk_row(broadcast_id, name, chunk) for chunk in some]
 
         def work(connection: Connection, rows: list[dict[str, Any]] = rows) -> None:
-            alive(connection, broadcast_id)
+            upload_beat.alive(connection, broadcast_id)
             connection.execute(insert(ChunkRow), rows)
 
         write(engine, work)
@@ -53,18 +53,6 @@ def chunk_row(broadcast_id: str, name: str, chunk: Chunk) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def alive(connection: Connection, broadcast_id: str) -> None:
-    """Show that the upload lives; raise TakenOverError if it was given up."""
-    kept = connection.execute(
-        update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
-        .where(BroadcastRow.uploading_at.is_not(None))
-        .values(uploading_at=now(connection))
-    )
-    if kept.rowcount != 1:
-        raise TakenOverError("error.submit.taken_over", id=broadcast_id)
-
-
 def silent_for(connection: Connection, silence: timedelta) -> ColumnElement[bool]:
     """Return what is true of an upload that was silent for so long, or was given up."""
     late = now(connection) - silence
@@ -72,7 +60,7 @@ def silent_for(connection: Connection, silence: timedelta) -> ColumnElement[bool
 
 
 def give_up(connection: Connection, broadcast_id: str) -> None:
-    """Take an upload away from its owner for good, who can neither add to it nor publish it.
+    """Take an upload away from its owner, which can then neither add to it nor publish it.
 
     Its chunks go in many transactions, and one that lost some of them must never be published.
     """
@@ -110,6 +98,8 @@ def _clear_some(connection: Connection, broadcast_id: str) -> bool:
     ).all()
     if chunks:
         connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(chunks)))
+        return True
+    if files.drop_some(connection, broadcast_id):
         return True
     connection.execute(delete(Skipped).where(Skipped.broadcast_id == broadcast_id))
     connection.execute(delete(BroadcastRow).where(BroadcastRow.id == broadcast_id))

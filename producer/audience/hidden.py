@@ -1,9 +1,9 @@
 """Rows of a workbook that Excel does not show: hidden by a filter, by an outline or by hand.
 
-The library that reads workbooks does not tell of them. Whoever filters a list means the rows that
-are left, often, and what is sent cannot be called back; to leave rows out in silence would be as
-wrong. So they are looked for in XLSX and ODS; XLS and XLSB keep them where no scan of text finds
-them.
+The library that reads workbooks does not report them. An operator who filters a list often means
+the rows that are left, and what is sent cannot be recalled; to leave rows out without a word would
+be as wrong. So they are looked for in XLSX and ODS; XLS and XLSB keep them where no scan of text
+finds them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _RELATIONSHIP: Final = re.compile(r"\{[^}]*/relationships\}id\Z")
 
 
 def has_hidden_rows(path: Path, sheet: str) -> bool:
-    """Tell whether *sheet* of the workbook at *path* has hidden rows; of XLS and XLSB never."""
+    """Return whether *sheet* of the workbook at *path* has hidden rows; of XLS and XLSB never."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as book:

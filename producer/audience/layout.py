@@ -33,7 +33,7 @@ class Layout:
 
 
 def is_openid_text(text: str) -> bool:
-    """Tell whether *text* is an OpenID once its surroundings are taken off."""
+    """Return whether *text* is an OpenID once its surroundings are taken off."""
     bare = text.strip(SURROUNDING)
     return bare.isascii() and is_openid(bare.encode())
 

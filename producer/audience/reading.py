@@ -40,7 +40,11 @@ class Sizes:
 
 
 def read_source(
-    source: object, *, progress: Callable[[int], None] | None = None, sizes: Sizes | None = None
+    source: object,
+    *,
+    progress: Callable[[int], None] | None = None,
+    sizes: Sizes | None = None,
+    least: int = SMALLEST,
 ) -> Audience:
     """Read *source* as ``producer.audience.read`` says, within *sizes*."""
     sizes = sizes or Sizes()
@@ -63,7 +67,7 @@ def read_source(
         openids=openids,
     )
     try:
-        _refuse_too_few(audience, name=name)
+        _refuse_too_few(audience, name=name, least=least)
     except AudienceError:
         audience.close()
         raise
@@ -212,9 +216,9 @@ def _sorted(runs: Runs) -> tuple[SortedOpenIDs, int, str]:
     return FileOpenIDs(file), file.size // LENGTH, digest.hexdigest()
 
 
-def _refuse_too_few(audience: Audience, *, name: object) -> None:
-    """Raise ``AudienceError`` when fewer OpenIDs are valid than WeChat takes in one send."""
-    if audience.planned >= SMALLEST:
+def _refuse_too_few(audience: Audience, *, name: object, least: int) -> None:
+    """Raise ``AudienceError`` when fewer OpenIDs are valid than are needed."""
+    if audience.planned >= least:
         return
     if audience.planned == 1:
         openid = audience.openids.slice(0, 1).decode("ascii")

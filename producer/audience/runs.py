@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from typing import BinaryIO, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from broadcast.errors import AudienceError
 from broadcast.openid import LENGTH
+from broadcast.sorted_openids import IDs, firsts, order
 from producer.audience.scan import Bytes2D, Ints
 
-IDs = npt.NDArray[np.bytes_]
-#: Told of duplicates: their lines and their OpenIDs.
+#: Called with duplicates: their lines and their OpenIDs.
 OnDuplicates = Callable[[Ints, IDs], None]
 
 _ID = np.dtype(f"S{LENGTH}")
@@ -105,45 +104,6 @@ class TemporaryFile:
         self._file.close()
 
 
-def _firsts(ids: IDs) -> npt.NDArray[np.bool_]:
-    """Tell of each of the sorted *ids* whether it is the first of its kind."""
-    firsts = np.ones(len(ids), np.bool_)
-    firsts[1:] = ids[1:] != ids[:-1]
-    return firsts
-
-
-_KEY = np.dtype(">u8")
-
-
-def _order(ids: IDs) -> Ints:
-    """Return the order that sorts *ids*, equal ones in the order in which they stand.
-
-    Comparing numbers is ten times faster than comparing texts: the eight bytes behind what all
-    OpenIDs of an account have in common are a number that tells nearly all of them apart. Only
-    where it does not are the texts themselves compared.
-    """
-    if len(ids) < 2:  # noqa: PLR2004 - nothing to sort
-        return np.arange(len(ids))
-    keys = _keys(ids.view(np.uint8).reshape(-1, LENGTH))
-    order = keys.argsort()
-    tied = keys[order]
-    same = tied[1:] == tied[:-1]
-    if same.any():
-        places = np.flatnonzero(np.append(same, False) | np.append(False, same))
-        among = np.sort(order[places])
-        order[places] = among[ids[among].argsort(kind="stable")]
-    return order
-
-
-def _keys(rows: Bytes2D) -> npt.NDArray[np.uint64]:
-    """Return a number for each row that grows as its text does."""
-    start, last = 0, LENGTH - _KEY.itemsize
-    while start < last and (rows[:, start] == rows[0, start]).all():
-        start += 1
-    part = np.ascontiguousarray(rows[:, start : start + _KEY.itemsize])
-    return part.view(_KEY).ravel().astype(np.uint64)
-
-
 @dataclass(frozen=True, slots=True)
 class _Run:
     offset: int
@@ -195,7 +155,7 @@ class Runs:
     """All OpenIDs of a source, gathered into sorted runs of at most *length*."""
 
     def __init__(self, *, length: int, tell: OnDuplicates) -> None:
-        """Tell *tell* of every duplicate."""
+        """Call *tell* with every duplicate."""
         self._ids: Bytes2D = np.empty((length, LENGTH), np.uint8)
         self._lines: Ints = np.empty(length, np.int64)
         self._used = 0
@@ -243,9 +203,9 @@ class Runs:
         """Return the buffer sorted and without duplicates, and leave it empty."""
         used, self._used = self._used, 0
         ids = self._ids[:used].view(_ID).ravel()
-        order = _order(ids)
-        ids, lines = ids[order], self._lines[:used][order]
-        first = _firsts(ids)
+        ordered = order(ids)
+        ids, lines = ids[ordered], self._lines[:used][ordered]
+        first = firsts(ids)
         if not first.all():
             self._tell(lines[~first], ids[~first])
             ids, lines = ids[first], lines[first]
@@ -267,11 +227,11 @@ class Runs:
             bound = min(cursor.last for cursor in cursors)
             ids = np.concatenate([cursor.take(bound) for cursor in cursors])
             # Equal OpenIDs stay in the order of the runs, that is of the lines.
-            order = _order(ids)
-            ids = ids[order]
-            first = _firsts(ids)
+            ordered = order(ids)
+            ids = ids[ordered]
+            first = firsts(ids)
             if not first.all():
-                lines = np.concatenate([cursor.taken_lines() for cursor in cursors])[order]
+                lines = np.concatenate([cursor.taken_lines() for cursor in cursors])[ordered]
                 self._tell(lines[~first], ids[~first])
                 ids = ids[first]
             yield ids

@@ -1,4 +1,4 @@
-"""Opening a source, and telling by its first bytes what it is."""
+"""Opening a source, and recognising by its first bytes what it is."""
 
 from __future__ import annotations
 

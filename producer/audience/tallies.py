@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from broadcast.openid import LENGTH
+from broadcast.sorted_openids import IDs
 from producer.audience.audience import Tally
-from producer.audience.runs import IDs
 from producer.audience.scan import Ints, Scan
 
 #: How many lines of a kind are shown.

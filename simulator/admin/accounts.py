@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from simulator.admin.request import AdminError, AdminRequest, Answer, Routes
-from simulator.core.accounts import Account, Callback, Kind, Registration
+from simulator.core.accounts import (
+    Account,
+    Callback,
+    Kind,
+    PushFormat,
+    PushMode,
+    Registration,
+)
+from simulator.core.bounds import Count, Followers
+from simulator.core.cipher import KEY_FORM
+from simulator.core.messages import push_each
 from simulator.core.tokens import Space
 from simulator.core.world import World
 from simulator.endpoints.mass import counter
@@ -27,16 +37,25 @@ _PLAIN = (
     "daily_limit",
     "calls_per_minute",
 )
-Count = Annotated[int, Field(ge=0)]
 
 
 class CallbackOrder(BaseModel):
-    """Where an account's pushes go; the token signs them."""
+    """Where an account's pushes go, and how; the token signs them."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
-    token: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{3,32}$", repr=False)]
+    token: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{3,32}$", repr=False)]
+    mode: PushMode = "plain"
+    format: PushFormat = "xml"
+    aes_key: Annotated[str | None, Field(pattern=KEY_FORM)] = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _has_a_key(self) -> Self:
+        if self.mode != "plain" and self.aes_key is None:
+            message = f"mode {self.mode} needs an aes_key of 43 letters and digits"
+            raise ValueError(message)
+        return self
 
 
 class AccountChange(BaseModel):
@@ -67,7 +86,9 @@ class AccountChange(BaseModel):
     """Mass calls; 0 means no limit."""
     dead_media: list[str] = Field(default_factory=list)
     """media_ids that get 40007."""
-    followers: Count = 0
+    wxnames: dict[str, str] = Field(default_factory=dict)
+    """WeChat ids of followers, and their OpenIDs, for previews."""
+    followers: Followers = 0
     """How many followers are generated."""
     callback: CallbackOrder | None = None
     """Null: nothing is pushed."""
@@ -85,7 +106,7 @@ class Invalidation(BaseModel):
 async def change(request: AdminRequest) -> Answer:
     """Change an account, or open one (then with a secret)."""
     order = AccountChange(**await request.json())
-    account = _changed(request.world, request.named["appid"], order)
+    account = change_account(request.world, request.named["appid"], order)
     return account_summary(request.world, account)
 
 
@@ -100,23 +121,40 @@ async def invalidate_token(request: AdminRequest) -> Answer:
 
 async def add_followers(request: AdminRequest) -> Answer:
     """Let the OpenIDs of the body follow the account."""
-    account = request.account
-    account.followers.add(await request.rows())
+    account, world = request.account, request.world
+    came = account.followers.add(await request.rows(), moment=world.now())
+    push_each(world, account, "subscribe", numbers=came)
     return {"followers": len(account.followers)}
 
 
 async def remove_followers(request: AdminRequest) -> Answer:
     """Let the OpenIDs of the body unsubscribe."""
-    account = request.account
-    account.followers.remove(await request.rows())
+    account, world = request.account, request.world
+    gone = account.followers.remove(await request.rows())
+    push_each(world, account, "unsubscribe", numbers=gone)
     return {"followers": len(account.followers)}
 
 
 async def set_tag(request: AdminRequest) -> Answer:
     """Let a tag consist of the OpenIDs of the body."""
-    rows = await request.rows()
-    request.account.tags[int(request.named["tag_id"])] = rows
-    return {"count": len(rows)}
+    account = request.account
+    numbers = account.followers.named(await request.rows())
+    tag = account.tags.put(int(request.named["tag_id"]), numbers)
+    return {"count": len(tag.members)}
+
+
+async def add_refusing(request: AdminRequest) -> Answer:
+    """Let the OpenIDs of the body refuse messages to many."""
+    followers = request.account.followers
+    followers.refusing.add(followers.named(await request.rows()))
+    return {"refusing": len(followers.refusing)}
+
+
+async def remove_refusing(request: AdminRequest) -> Answer:
+    """Let the OpenIDs of the body want messages to many again."""
+    followers = request.account.followers
+    followers.refusing.remove(followers.known(await request.rows()))
+    return {"refusing": len(followers.refusing)}
 
 
 ROUTES: Routes = (
@@ -124,6 +162,8 @@ ROUTES: Routes = (
     ("POST", "accounts/{appid}/invalidate-token", invalidate_token),
     ("POST", "accounts/{appid}/followers", add_followers),
     ("DELETE", "accounts/{appid}/followers", remove_followers),
+    ("POST", "accounts/{appid}/refusing", add_refusing),
+    ("DELETE", "accounts/{appid}/refusing", remove_refusing),
     ("POST", "accounts/{appid}/tags/{tag_id:int}", set_tag),
 )
 
@@ -133,6 +173,7 @@ def account_summary(world: World, account: Account) -> Answer:
     calls = account.days.all(period=world.today())
     return {
         "appid": account.appid,
+        "original_id": account.original_id,
         "name": account.name,
         **{name: getattr(account, name) for name in _PLAIN},
         "used": calls.get(counter(world.switches, SEND), 0),
@@ -140,13 +181,17 @@ def account_summary(world: World, account: Account) -> Answer:
         "used_today": calls,
         "whitelist": account.whitelist,
         "dead_media": sorted(account.dead_media),
-        "tags": {str(tag_id): len(rows) for tag_id, rows in account.tags.items()},
+        "wxnames": account.wxnames,
+        "tags": {str(tag.tag_id): len(tag.members) for tag in account.tags},
+        "blocked": len(account.followers.blocked),
+        "refusing": len(account.followers.refusing),
         "followers": len(account.followers),
         "callback": account.callback.url if account.callback else None,
     }
 
 
-def _changed(world: World, appid: str, change: AccountChange) -> Account:
+def change_account(world: World, appid: str, change: AccountChange) -> Account:
+    """Change an account, or open one."""
     named = change.model_fields_set
     account = world.accounts.get(appid) or _opened(world, appid, change)
     for name in named.intersection(_PLAIN):
@@ -155,6 +200,8 @@ def _changed(world: World, appid: str, change: AccountChange) -> Account:
         account.whitelist = None if change.whitelist is None else tuple(change.whitelist)
     if "dead_media" in named:
         account.dead_media = set(change.dead_media)
+    if "wxnames" in named:
+        account.wxnames = change.wxnames
     if "followers" in named:
         account.followers.generate(change.followers)
     if "callback" in named:

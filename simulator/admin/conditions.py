@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
 from simulator.admin.accounts import account_summary
 from simulator.admin.request import AdminError, AdminRequest, Answer, Routes
+from simulator.core.bounds import MOST_SHIFT_S, Shift
 from simulator.core.clock import next_day_start
 from simulator.core.faults import Fault, FaultOrder
 from simulator.core.switches import Switches
 from simulator.endpoints.mass.jobs import JobBook
+
+
+class ClockMove(BaseModel):
+    """How far the clock moves, in one of three ways, in seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    advance_s: Shift | None = None
+    shift_s: Shift | None = None
+    day_turns_in_s: Shift | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(value is not None for value in dict(self).values()) != 1:
+            message = "give advance_s, shift_s or day_turns_in_s, in seconds"
+            raise ValueError(message)
+        return self
 
 
 async def state(request: AdminRequest) -> Answer:
@@ -40,20 +62,20 @@ async def clock(request: AdminRequest) -> Answer:
 
     What is due by then happens before the answer.
     """
-    order = await request.json()
-    world = request.world
+    order, world = ClockMove(**await request.json()), request.world
     shift_s = world.clock.shift_s
     match order:
-        case {"advance_s": int() | float() as seconds}:
+        case ClockMove(advance_s=float() as seconds):
             shift_s += seconds
-        case {"shift_s": int() | float() as seconds}:
+        case ClockMove(shift_s=float() as seconds):
             shift_s = seconds
-        case {"day_turns_in_s": int() | float() as seconds}:
+        case ClockMove(day_turns_in_s=float() as seconds):
             turn = next_day_start(world.now(), offset_s=world.switches.day_offset_s)
             shift_s += turn - seconds - world.now()
-        case _:
-            message = "give advance_s, shift_s or day_turns_in_s, in seconds"
-            raise AdminError(message)
+    if abs(shift_s) > MOST_SHIFT_S:
+        (name,) = order.model_fields_set
+        message = f"{name}: the clock goes {MOST_SHIFT_S} seconds ahead or back, and no further"
+        raise AdminError(message)
     world.shift_clock(shift_s)
     return {"now": world.now(), "shift_s": world.clock.shift_s}
 
@@ -82,8 +104,7 @@ async def add_fault(request: AdminRequest) -> Answer:
 
 async def remove_faults(request: AdminRequest) -> Answer:
     """Lift the fault with this `number`, or all."""
-    number = request.query.get("number")
-    return {"removed": request.world.faults.remove(int(number) if number else None)}
+    return {"removed": request.world.faults.remove(request.number("number"))}
 
 
 ROUTES: Routes = (

@@ -1,19 +1,23 @@
-"""What happened: calls, jobs, pushes."""
+"""What happened: calls and jobs."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from simulator.admin.request import AdminError, AdminRequest, Answer, Routes, filtered
 from simulator.core.errors import RefusalError
 from simulator.core.journal import Record
-from simulator.core.push import Push
+from simulator.endpoints.mass.content import media_ids
 from simulator.endpoints.mass.jobs import Job, JobBook
+from simulator.endpoints.mass.pages import Pages, status_of
+from simulator.endpoints.mass.review import EVENT_STATUS
 
 
 async def calls(request: AdminRequest) -> Answer:
     """List the calls in the order of their arrival; `since` leaves out the first so many."""
-    since = int(request.query.get("since", 0))
+    since = request.number("since") or 0
     names = Record.__slots__
     rows = [
         {name: getattr(one, name) for name in names}
@@ -27,39 +31,47 @@ async def calls(request: AdminRequest) -> Answer:
 
 async def jobs(request: AdminRequest) -> Answer:
     """List the accepted jobs, oldest first, content left out."""
-    rows = [_job_summary(request, one) for one in request.world.part(JobBook)]
+    rows = [job_summary(request, one) for one in request.world.part(JobBook)]
     names = ("appid", "clientmsgid", "kind", "content_digest")
     return {"jobs": filtered(rows, request.query, names=names)}
 
 
 async def job(request: AdminRequest) -> Answer:
-    """Show one job with its content."""
+    """Show one job with its content, and its whole body where that is kept."""
     found = _named_job(request)
-    return {**_job_summary(request, found), "content": found.content}
+    return {**job_summary(request, found), "content": found.content, "body": found.body}
 
 
-async def force_job(request: AdminRequest) -> Answer:
-    """Make mass/get answer a status, null for the usual course."""
-    status = (await request.json()).get("status")
-    if status not in {None, "SENDING", "SEND_SUCCESS", "SEND_FAIL", "DELETE"}:
-        message = "status is SENDING, SEND_SUCCESS, SEND_FAIL, DELETE or null"
-        raise AdminError(message)
-    _named_job(request).forced_status = status
+class JobChange(BaseModel):
+    """What to change of one job; what is not named stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Literal["SENDING", "SEND_SUCCESS", "SEND_FAIL", "DELETE"] | None = None
+    """What mass/get answers, null for the usual course."""
+    event_status: Annotated[str, Field(pattern=EVENT_STATUS)] | None = None
+    """How a job ends that still runs."""
+
+
+async def change_job(request: AdminRequest) -> Answer:
+    """Make mass/get answer a status, or let a job end in another way."""
+    order, found = JobChange(**await request.json()), _named_job(request)
+    if "status" in order.model_fields_set:
+        found.forced_status = order.status
+    if "event_status" in order.model_fields_set:
+        if request.world.now() >= found.ends_at:
+            message = f"job {found.msg_id} has ended already"
+            raise AdminError(message)
+        change = {"event_status": order.event_status}
+        found.verdict = found.verdict.model_copy(update=change)
     return await job(request)
-
-
-async def pushes(request: AdminRequest) -> Answer:
-    """List what was or will be pushed, with every attempt, oldest first."""
-    rows = [_push_summary(one) for one in request.world.pushes]
-    return {"pushes": filtered(rows, request.query, names=("appid", "event", "state"))}
 
 
 ROUTES: Routes = (
     ("GET", "calls", calls),
     ("GET", "jobs", jobs),
     ("GET", "jobs/{msg_id:int}", job),
-    ("POST", "jobs/{msg_id:int}", force_job),
-    ("GET", "pushes", pushes),
+    ("POST", "jobs/{msg_id:int}", change_job),
 )
 
 
@@ -72,18 +84,10 @@ def _named_job(request: AdminRequest) -> Job:
         raise AdminError(message) from error
 
 
-def _push_summary(one: Push) -> Answer:
-    names = ("number", "appid", "event", "body", "due", "fault", "state")
-    return {
-        **{name: getattr(one, name) for name in names},
-        "url": one.callback.url,
-        "attempts": [asdict(attempt) for attempt in one.attempts],
-    }
-
-
-def _job_summary(request: AdminRequest, one: Job) -> Answer:
+def job_summary(request: AdminRequest, one: Job) -> Answer:
+    """Return what the admin API shows of a job: the content is left out."""
     try:
-        status: str | None = one.status(request.world.now(), request.world.switches)
+        status: str | None = status_of(request.world, one)
     except RefusalError:
         status = None
     names = (
@@ -99,4 +103,7 @@ def _job_summary(request: AdminRequest, one: Job) -> Answer:
         "accepted_at",
         "content_digest",
     )
-    return {**{name: getattr(one, name) for name in names}, "status": status}
+    named = media_ids(one.content)
+    deleted = request.world.part(Pages).deleted((one.appid, named[0])) if named else []
+    fields = {name: getattr(one, name) for name in names}
+    return {**fields, "status": status, "articles": one.articles, "deleted": deleted}

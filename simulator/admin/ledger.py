@@ -21,8 +21,8 @@ async def totals(request: AdminRequest) -> Answer:
     account, content = request.account, request.query.get("content")
     if content is None:
         return asdict(account.ledger.totals())
-    reached = _reached(request, account, content=content)
-    return asdict(totals_of([recipients for _, recipients in reached]))
+    jobs = reached(request, account, content=content)
+    return asdict(totals_of([recipients for _, recipients in jobs]))
 
 
 async def query(request: AdminRequest) -> Answer:
@@ -36,13 +36,13 @@ async def story(request: AdminRequest) -> Answer:
     account, openid = request.account, request.named["openid"]
     row = pack([openid])
     number = account.followers.known(row)[0]
-    reached = _reached(request, account)
+    jobs = reached(request, account)
     return {
         "openid": openid,
         "known": bool(number != NOBODY),
         "follows": bool(len(account.followers.among(row))),
         "count": int(_counts(account, row)[0]),
-        "msg_ids": [msg_id for msg_id, recipients in reached if (recipients == number).any()],
+        "msg_ids": [msg_id for msg_id, recipients in jobs if (recipients == number).any()],
     }
 
 
@@ -68,7 +68,7 @@ ROUTES: Routes = (
 )
 
 
-def _reached(
+def reached(
     request: AdminRequest, account: Account, *, content: str | None = None
 ) -> list[tuple[int, Numbers]]:
     """Return msg_id and recipients of the account's jobs, those with one content or all."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import orjson
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -64,6 +65,16 @@ class AdminRequest:
             raise AdminError(message)
         return value
 
+    def number(self, name: str) -> int | None:
+        """Return a number of the query, None where it is not there."""
+        text = self.query.get(name)
+        if text is None:
+            return None
+        if not text.isdecimal():
+            message = f"{name}: it is a number"
+            raise AdminError(message)
+        return int(text)
+
     async def lines(self) -> list[str]:
         """Return the lines of the body."""
         return (await self.http.body()).decode().split()
@@ -71,6 +82,13 @@ class AdminRequest:
     async def rows(self) -> Rows:
         """Return the OpenIDs of the body."""
         return pack(await self.lines())
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """Return which field is wrong first, and why; never its value, which may be a secret."""
+    (first, *_) = error.errors(include_url=False, include_input=False)
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
 
 
 View: TypeAlias = Callable[[AdminRequest], Awaitable[Answer | Response]]

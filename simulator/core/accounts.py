@@ -11,9 +11,12 @@ from simulator.core.counters import MinuteCounter, PeriodCounter
 from simulator.core.followers import Followers
 from simulator.core.ledger import Ledger
 from simulator.core.parts import Owner
-from simulator.openid import Generator, Rows
+from simulator.core.tags import TagBook
+from simulator.openid import Generator
 
 Kind = Literal["service", "subscription", "test"]
+PushMode = Literal["plain", "compatible", "safe"]
+PushFormat = Literal["xml", "json"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 _FIELDS_NEEDED = 3
@@ -36,6 +39,10 @@ class Callback:
 
     url: str
     token: str = field(repr=False)
+    mode: PushMode = "plain"
+    format: PushFormat = "xml"
+    aes_key: str | None = field(default=None, repr=False)
+    """43 characters; without it nothing can be encrypted."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,7 +66,9 @@ class Account(Owner):
     calls_per_minute: int = 60
     """Of mass sends."""
     dead_media: set[str] = field(default_factory=set)
-    tags: dict[int, Rows] = field(default_factory=dict)
+    wxnames: dict[str, str] = field(default_factory=dict)
+    """WeChat ids of followers who may be previewed to, and their OpenIDs."""
+    tags: TagBook = field(default_factory=TagBook)
     callback: Callback | None = None
     # Counters: calls by path, messages by name
     days: PeriodCounter = field(default_factory=PeriodCounter)
@@ -73,9 +82,11 @@ class Account(Owner):
         return f"gh_{hashlib.sha256(self.appid.encode()).hexdigest()[:12]}"
 
 
-def opened(registration: Registration, *, followers: int, seed: int) -> Account:
+def opened(
+    registration: Registration, *, followers: int, seed: int, openids_of: str | None = None
+) -> Account:
     """Open an account with so many generated followers and nothing sent yet."""
-    generator = Generator.of(registration.appid, seed=seed)
+    generator = Generator.of(openids_of or registration.appid, seed=seed)
     return Account(
         name=registration.name,
         appid=registration.appid,

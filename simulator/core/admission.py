@@ -36,6 +36,8 @@ def daily_limit(endpoint: Endpoint, switches: Switches, account: Account) -> int
     if endpoint.path in account.daily_limits:
         return account.daily_limits[endpoint.path]
     declared = endpoint.daily_limit
+    if declared is None:
+        return switches.unlisted_daily_limit
     return declared(switches, account) if callable(declared) else declared
 
 

@@ -34,6 +34,12 @@ class PeriodCounter:
         """Put the counter at a figure."""
         self._of(period)[name] = used
 
+    def clear(self, *, period: int, keep: frozenset[str] = frozenset()) -> None:
+        """Put every counter to nought but those to keep."""
+        used = self._of(period)
+        for name in used.keys() - keep:
+            del used[name]
+
     def all(self, *, period: int) -> dict[str, int]:
         """Return every count of this period."""
         return dict(self._of(period))

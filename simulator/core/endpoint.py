@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from simulator.core.accounts import Account
 from simulator.core.body import Message, parsed
 from simulator.core.errors import RefusalError
+from simulator.core.form import Part, form_of
 from simulator.core.journal import Record
 from simulator.core.parts import Owner
 from simulator.core.switches import Switches
@@ -24,8 +25,18 @@ if TYPE_CHECKING:
     from simulator.core.world import World
 
 Fields: TypeAlias = dict[str, Any]
+Answer: TypeAlias = "Fields | Download"
 Check: TypeAlias = "Callable[[Call], None]"
 Limit: TypeAlias = Callable[[Switches, Account], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file as the answer, in place of JSON."""
+
+    content: bytes
+    content_type: str
+    filename: str
 
 
 @dataclass(kw_only=True)
@@ -36,6 +47,7 @@ class Call(Owner):
     endpoint: Endpoint
     method: str
     query: Mapping[str, str]
+    content_type: str
     body: bytes
     ip: str
     record: Record
@@ -52,6 +64,15 @@ class Call(Owner):
             RefusalError: 44002, 40033 or 47001.
         """
         return parsed(self.body, self.world.switches)
+
+    @cached_property
+    def form(self) -> Mapping[str, Part]:
+        """The fields of the body, which is a form.
+
+        Raises:
+            RefusalError: 41005.
+        """
+        return form_of(self.content_type, self.body)
 
     def when_refused(self, then: Callable[[], None]) -> None:
         """Do this if the call is refused from here on."""
@@ -91,7 +112,7 @@ class Endpoint:
     """
 
     path: str
-    handler: Callable[[Call], Fields]
+    handler: Callable[[Call], Answer]
     method: Literal["GET", "POST"] = "POST"
     auth: Callable[[Call], Account] = access_token
     permissions: tuple[Check, ...] = ()
@@ -99,7 +120,7 @@ class Endpoint:
     offered: Callable[[Switches, Account], bool] = of_every_kind
     """Else 48001, and 76022 of quota/get."""
     daily_limit: Limit | int | None = None
-    """45009 beyond it. None: not limited, and unknown to quota/get."""
+    """45009 beyond it. None: no page has a figure, and a switch holds the guess."""
     per_minute: Limit | None = None
     """45011 beyond it; 0 means no limit."""
     counter: Callable[[Switches, str], str] = by_its_path

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,8 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from simulator.core.admission import admit
-from simulator.core.endpoint import Call, Endpoint, Fields, access_token
-from simulator.core.errors import ALREADY_ACCEPTED, RefusalError
+from simulator.core.endpoint import Answer, Call, Download, Endpoint, access_token
+from simulator.core.errors import ALREADY_ACCEPTED, RefusalError, rid
 from simulator.core.faults import Fault, When
 from simulator.core.journal import Record
 from simulator.core.replies import (
@@ -22,10 +24,12 @@ from simulator.core.replies import (
     Dropped,
     Truncated,
     client_left,
+    date_now,
     json_reply,
     refusal_fields,
     reply_of,
 )
+from simulator.core.rids import BODY_BYTES, RefusedCall, RidBook
 from simulator.core.world import World
 
 
@@ -57,15 +61,15 @@ class Exchange:
 
     async def _answered(self) -> Response:
         try:
-            fields = await self._executed()
+            answer = await self._executed()
         except RefusalError as refusal:
             await self._work()
             self.record.errcode = refusal.errcode
             return self._closed(self._refused(refusal))
-        self.record.errcode = fields.get("errcode", 0)
+        self.record.errcode = _errcode(answer)
         if fault := self._strike("after"):
-            return await self._spoilt(fault, reply_of(self.world, self._named(fault, fields)))
-        return self._closed(reply_of(self.world, fields))
+            return await self._spoilt(fault, reply_of(self.world, self._named(fault, answer)))
+        return self._closed(reply_of(self.world, answer))
 
     def finish(self) -> None:
         """Close the record: the last byte is about to leave, or the client is gone."""
@@ -73,7 +77,7 @@ class Exchange:
         self.world.journal.release(self.record)
 
     async def arrive_again(self, after_s: float) -> None:
-        """Execute the same request some time later, as a call of its own that nobody hears of."""
+        """Execute the same request later, as a call of its own whose reply nobody gets."""
         await asyncio.sleep(after_s)
         record = self.world.journal.begin(
             method=self.record.method, path=self.endpoint.path, mass=self.endpoint.mass,
@@ -82,20 +86,20 @@ class Exchange:
         record.fault = f"{self.record.fault}, again"
         again = Exchange(self.world, self.endpoint, self.request, record, self.body)
         try:
-            fields = await again._executed()
-            record.errcode = fields.get("errcode", 0)
+            record.errcode = _errcode(await again._executed())
         except RefusalError as refusal:
             record.errcode = refusal.errcode
         finally:
             again.finish()
 
-    async def _executed(self) -> Fields:
+    async def _executed(self) -> Answer:
         request = self.request
         call = Call(
             world=self.world,
             endpoint=self.endpoint,
             method=request.method,
             query=request.query_params,
+            content_type=request.headers.get("content-type", ""),
             body=self.body,
             ip=request.client.host if request.client else "",
             record=self.record,
@@ -142,8 +146,10 @@ class Exchange:
             )
         return fault.order.kind == "invalidate_token"
 
-    def _named(self, fault: Fault, fields: Fields) -> Fields:
+    def _named(self, fault: Fault, fields: Answer) -> Answer:
         """Return the fields of a success with the msg_id that this fault has them name."""
+        if isinstance(fields, Download):
+            return fields
         match fault.order.kind:
             case "omit":
                 return {name: value for name, value in fields.items() if name != "msg_id"}
@@ -190,12 +196,30 @@ class Exchange:
         return RefusalError(order.errcode, errmsg=order.errmsg, fields=fields)
 
     def _refused(self, refusal: RefusalError) -> Response:
-        return json_reply(self.world, refusal_fields(self.world, refusal))
+        world, request = self.world, self.request
+        name = rid(world.now(), world.random)
+        reply = json_reply(world, refusal_fields(world, refusal, rid=name))
+        kept = RefusedCall(
+            rid=name,
+            appid=self.record.appid,
+            at=world.now(),
+            cost_ms=round((time.time() - self.record.start) * 1000),
+            query=_masked(request.url.query),
+            body=self.body[:BODY_BYTES].decode(errors="replace"),
+            response=bytes(reply.body).decode(),
+            ip=request.client.host if request.client else "",
+        )
+        world.part(RidBook).keep(kept)
+        return reply
 
     def _closed(self, response: Response) -> Response:
         self.record.status = None if isinstance(response, Dropped) else response.status_code
         self.finish()
         return response
+
+
+def _errcode(answer: Answer) -> int:
+    return 0 if isinstance(answer, Download) else int(answer.get("errcode", 0))
 
 
 def content_type(response: Response) -> dict[str, str]:
@@ -216,7 +240,13 @@ async def exchanged(world: World, endpoint: Endpoint, request: Request) -> Respo
     except BaseException:
         exchange.finish()
         raise
+    response.headers["date"] = date_now(world)
     return response
+
+
+def _masked(query: str) -> str:
+    """Return a query without its secrets."""
+    return re.sub(r"((?:access_token|secret|appsecret)=[^&]{0,4})[^&]*", r"\1xxxx", query)
 
 
 def _named_appid(body: bytes, request: Request) -> str | None:

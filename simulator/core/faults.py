@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from simulator.core.bounds import Count, Seconds
+
 Kind = Literal[
     "drop",
     "drop_unread",
@@ -63,7 +65,7 @@ class FaultOrder(BaseModel):
     """How many calls it hits; without a probability the default is one."""
     probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     seed: int | None = None
-    skip: Annotated[int, Field(ge=0)] = 0
+    skip: Count = 0
     """So many matching calls pass first."""
     appid: str | None = None
     path: str | None = None
@@ -71,7 +73,7 @@ class FaultOrder(BaseModel):
     errcode: int | None = None
     errmsg: str | None = None
     name_job: bool = True
-    seconds: Annotated[float, Field(ge=0)] = 1.0
+    seconds: Seconds = 1.0
     status: Annotated[int, Field(ge=200, le=599)] = 502
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What was really delivered: a counter per follower, kept apart from every HTTP reply."""
+"""What was really delivered: a counter per follower, separate from every HTTP reply."""
 
 from __future__ import annotations
 

@@ -10,22 +10,24 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 THREADS = 4
-CAPACITY = 1_000
+CAPACITY = 10_000
 ANSWER_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """What to post. `timeout_s` is for the connection and for each silence of the receiver."""
+    """What to post or get. `timeout_s` is for the connection and for each silence."""
 
     url: str
     query: Mapping[str, str]
-    body: bytes
     timeout_s: float
+    body: bytes = b""
+    content_type: str = "text/xml"
+    method: Literal["POST", "GET"] = "POST"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ class Poster:
             with self._lock:
                 if self._stopped:  # before there was a socket that `stop` could cut
                     return Outcome(error="stopped")
-            connection.request("POST", target, post.body, {"Content-Type": "text/xml"})
+            connection.request(post.method, target, post.body or None, _headers(post))
             response = connection.getresponse()
             return Outcome(status=response.status, answer=response.read(ANSWER_BYTES))
         except TimeoutError:
@@ -114,6 +116,11 @@ class Poster:
             with self._lock:
                 self._open.discard(connection)
             connection.close()
+
+
+def _headers(post: Post) -> dict[str, str]:
+    agent = {"User-Agent": "Mozilla/4.0", "Accept": "*/*"}
+    return agent | ({"Content-Type": post.content_type} if post.method == "POST" else {})
 
 
 @dataclass(frozen=True, slots=True)

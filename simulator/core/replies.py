@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any
 
 import orjson
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from simulator.core.errors import BARE, INVALID_CREDENTIAL, LONG_40001, RefusalError, hint, rid
+from simulator.core.endpoint import Answer, Download
+from simulator.core.errors import BARE, INVALID_CREDENTIAL, LONG_40001, RefusalError, hint
 from simulator.core.world import World
 
 TRANSPORT = "simulator.transport"
@@ -21,20 +24,26 @@ GATEWAY_PAGE = (
 GARBAGE = b'\x1f\x8b\x08\x00{"errcode":0,"errm\xff\xfe\x00not json at all'
 
 
-def reply_of(world: World, fields: dict[str, Any]) -> Response:
+def reply_of(world: World, answer: Answer) -> Response:
     """Return a success; some endpoints have no errcode in it."""
+    if isinstance(answer, Download):
+        response = Response(answer.content)
+        response.headers["content-type"] = answer.content_type
+        response.headers["content-disposition"] = f'attachment; filename="{answer.filename}"'
+        return response
+    fields = answer
     if world.switches.success_errcode and "errcode" not in fields:
         fields = {"errcode": 0, "errmsg": "ok", **fields}
     return json_reply(world, fields)
 
 
-def refusal_fields(world: World, refusal: RefusalError) -> dict[str, Any]:
+def refusal_fields(world: World, refusal: RefusalError, *, rid: str) -> dict[str, Any]:
     """Return the fields of a refusal, errmsg with its rid or hint."""
     errmsg = refusal.errmsg
     if refusal.errcode == INVALID_CREDENTIAL and world.switches.long_40001_text:
         errmsg += LONG_40001
     if refusal.errcode not in BARE:
-        errmsg += _suffix(world)
+        errmsg += _suffix(world, rid)
     zhmsg = {"zhmsg": "请求失败"} if world.switches.zhmsg else {}
     return {"errcode": refusal.errcode, "errmsg": errmsg, **refusal.fields, **zhmsg}
 
@@ -47,10 +56,15 @@ def json_reply(world: World, fields: dict[str, Any]) -> Response:
     return response
 
 
-def _suffix(world: World) -> str:
+def date_now(world: World) -> str:
+    """Return the header `Date`: the machine's clock, however far a switch moves it."""
+    return formatdate(time.time() + world.switches.date_offset_s, usegmt=True)
+
+
+def _suffix(world: World, rid: str) -> str:
     form = world.switches.error_suffix
     words = [f"hint: [{hint(world.random)}]"] if form in {"hint", "both"} else []
-    words += [f"rid: {rid(world.now(), world.random)}"] if form in {"rid", "both"} else []
+    words += [f"rid: {rid}"] if form in {"rid", "both"} else []
     return "".join(f" {word}" for word in words)
 
 

@@ -48,6 +48,8 @@ class Server(uvicorn.Server):
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=1,
             server_header=False,
+            # WeChat's endpoints write their own: `core.replies`.
+            date_header=False,
         )
         super().__init__(config)
 
@@ -80,7 +82,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 def inherited_socket(descriptor: int) -> socket.socket:
-    """Listen on a TCP socket that whoever started us has bound, so that it knows the port.
+    """Listen on a TCP socket that the parent process has bound, so that it knows the port.
 
     Raises:
         OSError: it is no socket.

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Seconds = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
+from simulator.core.bounds import Count, Repeats, Seconds, Shift, ZoneOffset
+
 _EVENT_STATUS = r"^(send success|send fail|err\(\d+\))$"
 
 
@@ -28,6 +28,8 @@ class Switches(BaseModel):
     zhmsg: bool = False
     success_errcode: bool = False
     """Whether token, stable_token and mass/get carry errcode 0 on success."""
+    date_offset_s: Shift = 0
+    """How far the header `Date` of a reply is ahead of the machine's clock."""
     latency_ms: Seconds = 0
     """How long WeChat works on every call before it answers."""
 
@@ -59,14 +61,19 @@ class Switches(BaseModel):
     """Section 13: whether a refused call takes one of the day's calls."""
     mass_quota_shared: bool = True
     """Whether send and sendall share the 100 calls of a day, and the 60 of a minute."""
-    day_offset_s: int = 28_800
+    day_offset_s: ZoneOffset = 28_800
     """Section 14 point 14: the day turns at 00:00 in the zone this far ahead of UTC."""
+    unlisted_daily_limit: Count | None = 100_000
+    """Section 5.2: calls of a day of each interface that no page lists, such as mass/get. None: not
+    limited, and quota/get answers 76021."""
     minute_errcode: Literal[45011, 45009] = 45011
     """Section 14 point 2."""
     minute_window: Literal["fixed", "sliding"] = "fixed"
     subscription_mass_send: bool = False
     """Section 14 point 1: else 48001."""
     test_account_sendall_errcode: Literal[45028, 48003] = 45028
+    clears_per_month: Count = 10
+    """Of clear_quota and its like, together."""
     quota_get_lag: Count = 0
     """Quota/get shows so many calls fewer than were made (sections 5.3)."""
     quota_get_rate_limit: Literal["object", "list", "absent"] = "object"
@@ -110,8 +117,36 @@ class Switches(BaseModel):
     """Section 10: `\\u4e2d` in a body is 40033, or parsed."""
     msg_data_id_for_all: bool = True
     """Section 14 point 13: else for mpnews alone."""
+    draft_leaves_box: bool = True
+    """Section 7.5: draft/get no longer knows an article once a mass send of it was accepted."""
     draft_dies_after_send: bool = False
     """The next batch with the same mpnews media_id gets 40007."""
+
+    # Followers (section 8)
+    followers_page: Annotated[int, Field(ge=1)] = 10_000
+    """OpenIDs in one reply of user/get."""
+    tag_page: Annotated[int, Field(ge=1)] = 10_000
+    """Section 14 point 12: of user/tag/get."""
+    last_page_names_next: bool = True
+    """The last page with followers carries a next_openid too, and an empty one follows."""
+    foreign_openid_errcode: Literal[49003, 40003] = 49003
+    """A well-formed OpenID that the account does not know, given to tags or to the blacklist."""
+
+    # Files (section 7)
+    media_must_exist: bool = True
+    """Whether a send and a draft's cover refuse (40007) a media_id that nobody uploaded here. What
+    was uploaded is always looked at: whose it is, of what kind, and whether it still lives."""
+    media_mismatch_errcode: Literal[-1, 40007] = -1
+    """A file of another kind than the message's."""
+    media_lifetime_s: Seconds = 259_200
+    """How long a temporary file lives."""
+    thumb_reply_key: Literal["media_id", "thumb_media_id"] = "media_id"
+    """Under what name an uploaded thumb's id comes back: the documents differ."""
+    image_max_bytes: Count = 10 * 2**20
+    """The page says 10 MB and, further below, 2 MB."""
+    voice_max_s: Seconds = 60
+    max_articles: Annotated[int, Field(ge=1)] = 8
+    """In one draft."""
 
     # Results (section 4.3)
     job_delay_s: Seconds = 1
@@ -124,15 +159,27 @@ class Switches(BaseModel):
     """So many of the eligible do not get it: the event's ErrorCount."""
     job_unknown_s: Seconds = 0
     """How long mass/get answers 40059 after the acceptance."""
+    speed_matters: bool = False
+    """Whether a job runs longer by its recipients and the account's speed (section 4.4)."""
+    preview_text: str = "preview success"
+    """Section 14 point 15."""
+    keep_bodies: bool = False
+    """Keep the whole body of each accepted mass send, and show it with its job."""
     keep_recipients: bool = True
     """Keep each job's recipients (4 bytes a head), for a ledger by content."""
 
-    # Pushes (section 6.3)
+    # Pushes (sections 6.2 and 6.3)
+    push_mode: Literal["plain", "compatible", "safe"] | None = None
+    """None: as each account's callback says; an account without a key gets plain ones."""
+    push_format: Literal["xml", "json"] | None = None
+    """None: as each account's callback says."""
+    follow_events: bool = True
+    """Whether followers whom the admin API adds or removes are pushed as events."""
     push_delay_s: Seconds = 0
     """How late every push comes, by the shifted clock."""
-    push_tries: Annotated[int, Field(ge=1)] = 3
+    push_tries: Repeats = 3
     """Section 14 point 16: in all."""
-    push_timeout_s: Annotated[float, Field(gt=0)] = 5
+    push_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 5
     push_repeat_after_s: Seconds = 1
     """How long after a failure it is repeated, by the shifted clock; nobody documents it."""
     push_repeat_signature: Literal["same", "new"] = "same"

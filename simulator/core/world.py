@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,12 +27,16 @@ class Start:
     registrations: tuple[Registration, ...]
     followers: int = 0
     followers_seed: int = 0
+    followers_appid: str | None = None
+    """Whose OpenIDs the generated followers have; None: of the account's own appid."""
     seed: int = 0
     first_msg_id: int | None = None
     """None: by the time, so that no id of an earlier run comes back."""
     daily_limit: int = 100
     calls_per_minute: int = 60
     switches: Mapping[str, Any] = field(default_factory=dict)
+    prepare: Callable[[World], None] | None = None
+    """What else shall hold from the start on."""
 
 
 class World(Owner):
@@ -54,11 +58,18 @@ class World(Owner):
         self._parts = {}
         for registration in start.registrations:
             self.open(registration)
+        if start.prepare is not None:
+            start.prepare(self)
 
     def open(self, registration: Registration) -> Account:
         """Open an account as the command line has it."""
         start = self.start
-        account = opened(registration, followers=start.followers, seed=start.followers_seed)
+        account = opened(
+            registration,
+            followers=start.followers,
+            seed=start.followers_seed,
+            openids_of=start.followers_appid,
+        )
         account.daily_limit = start.daily_limit
         account.calls_per_minute = start.calls_per_minute
         self.accounts[registration.appid] = account

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-Value: TypeAlias = "str | int | Mapping[str, Value] | Sequence[Mapping[str, Value]]"
+Value: TypeAlias = "str | float | Mapping[str, Value] | Sequence[Value] | None"
 
 
 def xml_of(fields: Mapping[str, Value]) -> str:
-    """Return `<xml>…</xml>`: text as CDATA, numbers bare, the members of a list as `<item>`."""
+    """Return `<xml>…</xml>`: text as CDATA, numbers bare, the members of a list as `<item>`.
+
+    Nothing (null, as in the JSON form) is an empty element.
+    """
     return _element("xml", fields)
 
 
@@ -22,8 +25,12 @@ def _inside(value: Value) -> str:
         case str():
             # The end of a CDATA section cannot stand inside of one.
             return f"<![CDATA[{value.replace(']]>', ']]]]><![CDATA[>')}]]>"
-        case int():
+        case bool():
+            return str(int(value))
+        case int() | float():
             return str(value)
+        case None:
+            return ""
         case Mapping():
             return "".join(_element(name, member) for name, member in value.items())
         case _:

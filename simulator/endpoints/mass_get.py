@@ -5,6 +5,7 @@ from __future__ import annotations
 from simulator.core.endpoint import Call, Endpoint, Fields
 from simulator.core.errors import RefusalError
 from simulator.endpoints.mass.jobs import JobBook
+from simulator.endpoints.mass.pages import status_of
 
 MASS_GET = "/cgi-bin/message/mass/get"
 
@@ -17,7 +18,7 @@ def mass_get(call: Call) -> Fields:
     except (TypeError, ValueError) as error:
         raise RefusalError(40059) from error
     job = world.part(JobBook).get(msg_id, appid=call.account.appid)
-    return {"msg_id": job.msg_id, "msg_status": job.status(world.now(), world.switches)}
+    return {"msg_id": job.msg_id, "msg_status": status_of(world, job)}
 
 
 ENDPOINTS = (Endpoint(path=MASS_GET, handler=mass_get),)

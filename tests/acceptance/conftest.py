@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 #: Everything that an installation is made of.
 INSTALLED = (
-    "broadcast", "celeryconfig.py", "cli", "coordination", "examples", "migrations", "models",
-    "presentation", "producer", "simulator", "wechat", "worker",
+    "broadcast", "callback", "celeryconfig.py", "cli", "coordination", "examples", "migrations",
+    "models", "presentation", "producer", "simulator", "wechat", "worker",
 )  # fmt: skip
 UNLIMITED = {"daily_limit": 100_000, "calls_per_minute": 0}
 
@@ -40,9 +40,10 @@ class StartSystem(Protocol):
         accounts: int = 1,
         latency_ms: float = 0,
         database_url: str | None = None,
+        account_lines: str = "",
         **settings: str,
     ) -> System:
-        """Start it."""
+        """Start it; *account_lines* are added to each account's table."""
 
 
 @pytest.fixture
@@ -56,6 +57,7 @@ def start_system(tmp_path: Path, valkey: Valkey) -> Iterator[StartSystem]:
             accounts: int = 1,
             latency_ms: float = 0,
             database_url: str | None = None,
+            account_lines: str = "",
             **settings: str,
         ) -> System:
             known = [
@@ -70,7 +72,7 @@ def start_system(tmp_path: Path, valkey: Valkey) -> Iterator[StartSystem]:
                 simulator.change_account(account.appid, **UNLIMITED)
             system = System(
                 tmp_path, valkey=valkey, simulator=simulator, database_url=database_url,
-                settings=settings,
+                settings=settings, account_lines=account_lines,
             )  # fmt: skip
             return stack.enter_context(system)
 

@@ -107,10 +107,10 @@ WORKER = (
         then="The next plan finds them there and goes on."),
     Row(point=Point.TOKEN_LOCKED, courses=UNHURT, waits_long=True,
         left="The refresher's lock.",
-        then="It ends by itself (20 s); the next worker fetches."),
+        then="It expires (20 s); the next worker fetches."),
     Row(point=Point.TOKEN_FETCHED, courses=UNHURT, waits_long=True, tokens=2,
         left="The refresher's lock; WeChat has given a token that nobody else knows.",
-        then="The lock ends by itself (20 s); the next worker fetches."),
+        then="The lock expires (20 s); the next worker fetches."),
     Row(point=Point.TOKEN_SHARED, courses=UNHURT,
         left="A token for everybody.",
         then="It is used: WeChat is asked for a token once."),
@@ -156,7 +156,7 @@ WORKER = (
         then="They are asked about when the minute is over."),
     Row(point=Point.SETTLE_ANSWERED, courses=UNHURT, questions=BATCHES + 1,
         left="An answer of mass/get that only the dead worker knew.",
-        then="The same question is asked again when the minute is over: it is no send."),
+        then="The same question is put again when the minute is over: it is no send."),
     Row(point=Point.SETTLE_STORED, courses=UNHURT, questions=BATCHES,
         left="One batch is finished, the others wait for their minute.",
         then="The others are asked about when the minute is over."),
@@ -189,6 +189,22 @@ SUBMIT = (
               left="A whole broadcast, with nobody woken."),
     SubmitRow(point=Point.SUBMIT_WOKEN, published=True, at_once=_SAME,
               left="A whole broadcast, woken for."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRow:
+    """A worker that dies over the files of a late broadcast; test_media.py proves it."""
+
+    point: Point
+    left: str
+    then: str
+
+
+FILES = (
+    FileRow(point=Point.MEDIA_UPLOADED,
+            left="A file at WeChat, under a media_id that nobody knows; nothing was called.",
+            then=_LEASE + "The file is uploaded once more, and its broadcast sent."),
 )  # fmt: skip
 
 
@@ -226,19 +242,21 @@ NAP = Course((_TAKEN,), (_BACK, _YES))
 
 
 def markdown() -> list[str]:
-    """Return the tables as docs/reliability.md has them, in lines."""
+    """Return the tables as docs/proofs/crash-points.md has them, in lines."""
     fates = list(Fate)
     working = [
         [f"`{row.point}`", row.left, row.then, *(_cell(row.courses[fate]) for fate in fates)]
         for row in WORKER
     ]
     submitting = [[f"`{row.point}`", row.left, row.at_once] for row in SUBMIT]
+    uploading = [[f"`{row.point}`", row.left, row.then] for row in FILES]
     woken = [
         [f"`{row.point}`", row.then, *(_cell(row.courses[fate]) for fate in fates)] for row in WOKEN
     ]
     return [
         *_table(["The worker dies at", "It leaves", "What becomes of it", *fates], working), "",
         *_table(["The command dies at", "It leaves", "The same command at once"], submitting), "",
+        *_table(["Over a file, it dies at", "It leaves", "What becomes of it"], uploading), "",
         *_table(["The worker is stopped at", "When it wakes", *fates], woken),
     ]  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from broadcast import accounts
 from tests.acceptance.conftest import sets_of
 from tests.kit.direct import submit
-from tests.kit.wait import until
+from tests.kit.wait import patiently, until
 
 if TYPE_CHECKING:
     from broadcast.accounts import Account
@@ -58,17 +58,18 @@ class Traffic:
     ) -> float:
         """Print and return the seconds from now, or the moment *since*, to the next call's start.
 
-        A machine that does other things too is waited for; whether it took too long is told after.
+        A machine that does other things too is waited for; whether that took too long even for it
+        is told after.
         """
         since = time.time() if since is None else since
         with contextlib.suppress(AssertionError):
             until(lambda: self.calls(since=since), within_s + grace_s, f"a call after: {what}")
         calls = self.system.simulator.mass_calls(appid=self.of.appid)
         first = min((c["start"] for c in calls if c["start"] > since), default=None)
-        assert first is not None, f"no call within {within_s + grace_s:.0f} s after: {what}"
+        assert first is not None, f"no call after: {what}"
         took_s = float(first - since)
         print(f"recovery: {what}: {took_s:.1f} s")
-        assert took_s < within_s, f"{what}: the next call came after {took_s:.1f} s"
+        assert took_s < patiently(within_s), f"{what}: the next call came after {took_s:.1f} s"
         return took_s
 
     def ends_whole(self, *, timeout_s: float = 60) -> None:

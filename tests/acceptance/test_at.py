@@ -53,7 +53,9 @@ def test_a_fast_machine_stores_what_is_ahead_by_the_databases_clock_and_finds_it
     again = line.run(*SEND, *a_minute_ago)
     other_key = line.run(*SEND[:-1], "july", *a_minute_ago)
 
-    told = re.fullmatch(r"Stored as (\S+), scheduled for .* \(in [89] min\)\. .*\n", stored.out)
+    told = re.fullmatch(
+        r"Stored as (\S+), scheduled for .* \(in [89] min\)\. .*\n    .*\n", stored.out
+    )
     assert told, stored
     assert again.status == 0, again.err
     assert "submitted before" in again.out
@@ -86,5 +88,5 @@ def test_what_is_stored_after_its_time_is_said_to_be_sent_at_once(
 
     assert re.search(r"\(in [89] min\)\n", told), told
     assert "scheduled for" not in told
-    assert re.search(r"Stored as .*\nThe --at time, .* passed before", told), told
+    assert re.search(r"Stored as .*\n    .*\nThe --at time, .* passed\s+before", told), told
     assert "planning" in line.run("list", "--json").out

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit import media as kit
 from tests.kit import template
 from tests.kit.command_line import CommandLine
 from tests.servers.proofs import not_proved
@@ -32,6 +33,7 @@ class Case:
     env: dict[str, str | None] = field(default_factory=dict)
 
 
+PICTURE = kit.picture(size=(300, 200))
 SEND = ("send", "--openids", "list.txt", "--text", "hello")
 TO_LIST = ("send", "--openids", "list.txt")
 
@@ -58,13 +60,30 @@ def content(name: str, data: bytes, *says: str) -> Case:
     )  # fmt: skip
 
 
+def media(name: str, option: str, file: str, data: bytes, *says: str) -> Case:
+    return Case(name=name, words=(*TO_LIST, option, file), says=says, files={file: data})
+
+
 CASES = [
     typed("no audience", "send", "--text", "hello", says=("--openids",)),
     typed("two audiences", *SEND, "--openids", "other.txt", says=("--openids",)),
     typed("no audience, but content from a file", "send", "--content", "x", says=("--openids",)),
     typed("empty audience", "send", "--openids", "", "--text", "x", says=("--openids",)),
-    typed("no content", *TO_LIST, says=("--text", "--content")),
-    typed("two contents", *SEND, "--content", "x.json", says=("--text", "--content")),
+    typed("no content", *TO_LIST, says=("--text", "--image")),
+    typed("two contents", *SEND, "--content", "x.json", says=("More than one content",)),
+    typed("two kinds of media", *TO_LIST, "--voice", "a.mp3", "--card", "c", says=("one kind",)),
+    typed("two voices", *TO_LIST, "--voice", "a.mp3", "--voice", "b.mp3", says=("one kind",)),
+    typed("words of another kind", *SEND, "--video-title", "t", says=("--video-title", "--video")),
+    typed("comments for nobody", *TO_LIST, "--image", "a", "--comments", "some", says=("some",)),
+    typed("missing picture", *TO_LIST, "--image", "gone.jpg", says=("gone.jpg", "no such file")),
+    typed("title for an id", *TO_LIST, "--mpnews", "Weekly", says=("Weekly", "media_id")),
+    typed("unknown kind", "media", "upload", "a.jpg", "--kind", "film", says=("film", "voice")),
+    media("not a picture", "--image", "page.jpg", b"<html>404</html>", "page.jpg", "JPG"),
+    media("cut picture", "--image", "cut.jpg", PICTURE[: len(PICTURE) // 2], "cut.jpg", "cut off"),
+    media("picture as a voice", "--voice", "photo.jpg", PICTURE, "JPG", "voice message", "MP3"),
+    media("long voice", "--voice", "long.amr", kit.amr(61), "61.0 s", "60 s"),
+    media("large voice", "--voice", "large.mp3", kit.mp3(140), "2.1 MB", "2.0 MB"),
+    media("sound as a video", "--video", "a.mp4", kit.mp4(handler=b"soun"), "a.mp4"),
     typed("missing file", "send", "--openids", "gone.txt", "--text", "x", says=("gone.txt",)),
     typed("directory", "send", "--openids", ".", "--text", "x", says=("directory",)),
     audience("empty file", b"", "empty"),
@@ -91,7 +110,8 @@ CASES = [
     content("lone surrogate", b'{"msgtype": "text", "text": {"content": "\\ud83d"}}', "position 1"),
     content("no JSON", b'{"msgtype": "text",}', "content.json", "line 1"),
     content("no object", b"[]", 'such as {"msgtype": "text"'),
-    content("unknown msgtype", b'{"msgtype": "music"}', "music", "mpnews"),
+    content("unknown msgtype", b'{"msgtype": "fax"}', "fax", "mpnews"),
+    content("music", b'{"msgtype": "music"}', "music", "has no call"),
     content("no part", b'{"msgtype": "text"}', "text"),
     content(
         "hidden audience", b'{"msgtype": "text", "text": {"content": "a"}, "touser": []}', "touser"

@@ -94,7 +94,6 @@ def in_flight(system: System, fault: int) -> None:
 # One fault after the other
 
 
-@pytest.mark.timeout(240)
 def test_server_that_breaks_in_every_way_costs_time_and_nothing_else(
     server: Server, url: str, start_system: StartSystem
 ) -> None:
@@ -232,7 +231,6 @@ def proxy(server: Server) -> Iterator[CommitProxy]:
         yield made
 
 
-@pytest.mark.timeout(180)
 def test_commit_whose_answer_is_lost_is_looked_up_whether_it_claimed_recorded_or_published(
     server: Server, url: str, proxy: CommitProxy, start_system: StartSystem
 ) -> None:

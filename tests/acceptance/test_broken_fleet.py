@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -43,15 +44,25 @@ def broker_of(valkey: Valkey) -> Iterator[Celery]:
 
 
 def attempts(system: System, traffic: Traffic) -> list[tuple[int, int, Outcome | None]]:
-    """(batch, number, outcome) of every attempt, in the order of the claims."""
+    """(batch, number, outcome) of every attempt, in the order of the claims.
+
+    What a busy machine claimed and was too late to call is left out, and counted nowhere.
+    """
     query = (
-        select(Batch.n, AttemptRow.number, AttemptRow.outcome)
+        select(Batch.n, AttemptRow.outcome)
         .join(Batch, Batch.id == AttemptRow.batch_id)
         .where(Batch.broadcast_id == traffic.id)
         .order_by(AttemptRow.id)
     )
     with system.engine.connect() as connection:
-        return [(n, number, outcome) for n, number, outcome in connection.execute(query)]
+        made = [(n, outcome) for n, outcome in connection.execute(query)]
+    called = [(n, outcome) for n, outcome in made if outcome is not Outcome.NOT_CALLED]
+    of_batch = Counter[int]()
+    told: list[tuple[int, int, Outcome | None]] = []
+    for n, outcome in called:
+        of_batch[n] += 1
+        told.append((n, of_batch[n], outcome))
+    return told
 
 
 def in_flight(system: System, fault: int) -> None:
@@ -344,8 +355,9 @@ def test_container_that_kills_after_its_grace_leaves_an_attempt_that_is_asked_ag
     in_flight(system, slow)
 
     worker.terminate()
-    with pytest.raises(AssertionError, match="still runs"):
-        worker.wait(timeout_s=grace_s)
+    ended = time.monotonic() + grace_s
+    until(lambda: time.monotonic() > ended, 2 * grace_s, "the end of the grace")
+    assert worker.exit_status is None
     worker.kill()
 
     assert attempts(system, traffic) == [(1, 1, Outcome.ACCEPTED), (2, 1, None)]

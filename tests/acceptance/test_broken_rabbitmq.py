@@ -41,7 +41,6 @@ def wakes_in_vain(system: System) -> int:
     return sum(process.output.count("worker.wake: broker away") for process in system.processes)
 
 
-@pytest.mark.timeout(240)
 def test_rabbitmq_that_is_cut_or_stopped_costs_time_and_nothing_else(
     rabbitmq: RabbitMQ, through: Through, start_system: StartSystem
 ) -> None:
@@ -69,7 +68,6 @@ def test_rabbitmq_that_is_cut_or_stopped_costs_time_and_nothing_else(
         one.ends_whole()
 
 
-@pytest.mark.timeout(240)
 def test_rabbitmq_that_is_silent_costs_time_and_nothing_else(
     through: Through, start_system: StartSystem
 ) -> None:
@@ -96,7 +94,6 @@ def test_rabbitmq_that_is_silent_costs_time_and_nothing_else(
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(600)
 def test_rabbitmq_connections_that_die_without_a_reset_are_noticed(
     through: Through, start_system: StartSystem
 ) -> None:

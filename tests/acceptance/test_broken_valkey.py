@@ -31,7 +31,6 @@ def configure(valkey: Valkey, **options: str) -> None:
             client.config_set(name.replace("_", "-"), value)
 
 
-@pytest.mark.timeout(240)
 def test_valkey_that_is_killed_emptied_full_or_a_replica_costs_time_and_nothing_else(
     start_system: StartSystem, valkey: Valkey
 ) -> None:
@@ -66,7 +65,6 @@ def test_valkey_that_is_killed_emptied_full_or_a_replica_costs_time_and_nothing_
     traffic.ends_whole()
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("seconds", [8.0, pytest.param(60.0, marks=pytest.mark.prove)])
 def test_frozen_valkey_is_waited_for(
     start_system: StartSystem, valkey: Valkey, seconds: float

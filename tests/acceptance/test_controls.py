@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,14 +72,14 @@ def test_resume_under_a_halt_is_kept_and_says_what_else_is_needed(
     line.run("pause", sent)
     line.run("halt")
 
-    first = good(line.run("resume", sent)).splitlines()[0]
-    again = good(line.run("resume", sent)).splitlines()[0]
+    first = good(line.run("resume", sent)).splitlines()[:2]
+    again = good(line.run("resume", sent)).splitlines()[:2]
     line.run("unhalt")
 
-    assert f"{sent} is resumed, but its account is halted or stopped" in first
-    assert f"{sent} was not paused, but its account is halted or stopped" in again
+    assert f"{sent} is resumed, but its account is halted or stopped" in first[0]
+    assert f"{sent} was not paused, but its account is halted or stopped" in again[0]
     for told in (first, again):
-        assert told.endswith(": broadcast unhalt --account default")
+        assert told[1] == "    broadcast unhalt --account default"
     assert line.run("status", sent, "--json").json["state"] == "waiting"
 
 
@@ -128,8 +129,9 @@ def test_halt_says_what_waits_and_what_it_does_not_reach_and_twice_who_said_it(
     again = good(line.run("halt", "--why", "me too"))
 
     assert "Halted: default" in first
-    assert f"broadcasts not sent to everybody yet: {sent}." in first
-    assert f"{sent}: Followers: accepted by WeChat (not necessarily delivered) 0 · " in first
+    assert "Account default no longer sends these broadcasts (1):" in first
+    assert re.search(rf"^  {sent} · .*account off · 0 of ", first, re.MULTILINE)
+    assert "    hello\n" in first
     assert f"In progress: broadcast {sent}, batch 1, 2 followers" in first
     assert "is already halted" in again
     for told in (again, line.run("status", sent).out, line.run("accounts").out):
@@ -139,7 +141,7 @@ def test_halt_says_what_waits_and_what_it_does_not_reach_and_twice_who_said_it(
     [account] = line.run("accounts", "--json").json["accounts"]
     assert account["halted"]["why"] == "the boss calls"
     assert "Unhalted: default" in good(line.run("unhalt"))
-    assert "neither halted nor stopped" in good(line.run("unhalt"))
+    assert "is not halted or stopped" in good(line.run("unhalt"))
 
 
 def test_what_a_worker_left_behind_is_told_while_it_stands_still(
@@ -193,9 +195,10 @@ def test_halt_names_what_is_paused_and_stays_so_after_it(line: CommandLine, sent
     halted = good(line.run("halt"))
     free = good(line.run("unhalt"))
 
-    for told in (halted, free):
-        assert f"paused or held broadcasts with waiting followers: {sent}." in told
-        assert "not sent to everybody yet" not in told
+    assert f"continue them (paused, held, or waiting for another day): {sent}." in halted
+    assert "these broadcasts" not in halted
+    assert "does not continue these broadcasts (1). The next command of each:" in free
+    assert f"broadcast resume {sent}" in free
     line.run("cancel", sent)
     assert sent not in good(line.run("halt"))
 
@@ -245,7 +248,7 @@ def test_a_secret_that_cannot_be_read_keeps_nobody_from_the_kill_switch(
 
     assert halted.status == 0
     back = f"broadcast unhalt {' '.join(whom)}"
-    assert f"Halted: default. No new call starts. Lift the halt: {back}\n" in halted.out
+    assert f"Halted: default. No new call starts. Lift the halt:\n    {back}\n" in halted.out
     assert ("gone" in halted.err) == (whom == ["--all"])
     assert "Halted: account default" in line.run("status", sent).out
     assert "Unhalted: default" in good(line.run("unhalt", *whom))
@@ -261,10 +264,10 @@ def test_status_names_for_each_doubt_where_to_look_and_the_command(
 
     for lang in ("en", "zh"):
         shown = line.run("status", sent, BROADCAST_LANG=lang).out
-        [told] = [one for one in shown.splitlines() if "mp.weixin.qq.com" in one]
-        assert "群发记录" in told
-        assert f"broadcast resolve {sent} --batch 1 --sent MSG_ID" in told
-        assert "--not-sent" in told
+        told = shown[shown.index("mp.weixin.qq.com") :].splitlines()
+        assert "发表记录" in told[0]
+        command = f"    broadcast resolve {sent} --batch 1"
+        assert told[2:4] == [f"{command} --sent", f"{command} --not-sent"]
 
 
 def test_sent_closes_as_accepted_and_not_sent_as_refused(
@@ -295,7 +298,7 @@ def test_sent_closes_as_accepted_and_not_sent_as_refused(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--batch", "1"), "--sent MSG_ID or --not-sent"),
+        (("--batch", "1"), "--sent or --not-sent"),
         (("--batch", "1", "--sent", "9", "--not-sent"), "not both"),
         (("--not-sent",), "--batch is missing"),
         (("--batch", "9", "--not-sent"), "has no batch 9. In doubt: 1"),

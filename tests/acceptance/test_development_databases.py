@@ -15,6 +15,7 @@ COMMANDS = {
     "send": ("send", "--openids", "list.txt", "--text", "a"),
     "list": ("list",),
     "audit": ("audit",),
+    "reconcile": ("reconcile",),
     "halt": ("halt", "--all"),
 }
 

@@ -34,7 +34,7 @@ def stranger_fetches(system: System) -> None:
         "secret": system.simulator.account.secret,
     }  # fmt: skip
     url = f"{system.simulator.url}/cgi-bin/token"
-    assert requests.get(url, params=body, timeout=10).json()["access_token"]
+    assert requests.get(url, params=body, timeout=240).json()["access_token"]
     system.simulator.invalidate_token()
 
 

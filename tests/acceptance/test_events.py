@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from broadcast import names
+from broadcast.call.outcomes import Outcome
 from models.attempt import AttemptRow
 from models.batch import Batch
 from tests.acceptance.conftest import sets_of
@@ -48,7 +49,8 @@ def attempts(system: System, broadcast_id: str) -> list[tuple[Any, ...]]:
             AttemptRow.outcome, AttemptRow.errcode, AttemptRow.elapsed_ms,
         )
         .join(Batch, Batch.id == AttemptRow.batch_id)
-        .where(Batch.broadcast_id == broadcast_id)
+        # What a busy machine claimed and was too late to call is no call.
+        .where(Batch.broadcast_id == broadcast_id, AttemptRow.outcome != Outcome.NOT_CALLED)
         .order_by(AttemptRow.id)
     )  # fmt: skip
     with system.engine.connect() as connection:
@@ -104,7 +106,7 @@ def test_a_broker_that_is_away_does_not_disturb_the_lane(
 
     broker.kill()
     report = system.until_state(told["id"], "completed", timeout_s=60)
-    worker.wait_for_line("events of default not sent", timeout_s=30)
+    worker.wait_for_line("account default: events for monitors not sent", timeout_s=30)
 
     assert sets_of(report) == {"accepted": 60}
     assert report.calls == 30

@@ -155,8 +155,9 @@ def test_what_waits_behind_anothers_doubt_says_so_with_until_when_and_the_comman
     own = system.broadcast("status", doubtful).stdout
 
     assert f"batch 1 of broadcast {doubtful} may have been sent" in shown
-    assert f"To stop waiting for that broadcast, pause it: broadcast pause {doubtful}" in shown
-    assert f"Follow it: broadcast watch {doubtful}" in own
+    assert "To stop waiting, pause that broadcast" in shown
+    assert f"    broadcast pause {doubtful}\n" in shown
+    assert f"Follow it:\n    broadcast watch {doubtful}\n" in own
     told = json.loads(programs.splitlines()[-1])["blockers"]
     assert [one["cause"] for one in told] == ["unknown_first"]
     assert (told[0]["broadcasts"], told[0]["batch"]) == ([doubtful], 1)

@@ -57,6 +57,15 @@ def test_the_real_appid_after_the_trial_one_is_told_to_take_a_database_of_its_ow
     assert line.run("audit", "--all", DATABASE_URL=own).status == 0
 
 
+def test_up_refuses_an_appid_that_the_database_has_under_another_name(line: CommandLine) -> None:
+    sent(line)
+
+    refused = line.run("up", "--skip-checks", WECHAT_APPID="wx00000000000000ff")
+
+    assert (refused.status, refused.out, len(refused.lines)) == (2, "", 1), refused.err
+    assert "DATABASE_URL" in refused.err
+
+
 @pytest.mark.parametrize("words", [SEND, ("up",)])
 def test_without_an_account_the_file_that_was_looked_at_is_named(
     line: CommandLine, words: tuple[str, ...]
@@ -118,12 +127,12 @@ def test_a_person_is_asked_in_other_words_on_a_halted_account(line: CommandLine)
     shown = on_terminal(line, *SEND, "--again", types=b"n\n").out
 
     assert "the boss calls" in shown
-    assert "it is sent after broadcast unhalt --account default" in shown
+    assert "it is sent after broadcast unhalt --account default" in " ".join(shown.split())
 
 
 def test_halting_twice_says_exactly_what_is_halted(line: CommandLine) -> None:
     nothing = line.run("unhalt", "--all").out
-    unknown = line.run("halt", "--all", WECHAT_APPID="", WECHAT_APPSECRET="").out
+    unknown = line.run("halt", "--all", WECHAT_APPID=None, WECHAT_APPSECRET=None).out
     line.run("halt")
 
     assert nothing == "Nothing to unhalt: no account is halted or stopped.\n"
@@ -154,7 +163,8 @@ def test_the_status_of_what_nobody_takes_up_names_the_commands(line: CommandLine
     line.run("pause", broadcast_id)
     resumed = line.run("resume", broadcast_id).out
 
-    assert "(5 min ago). Start one with `broadcast up` or `celery -A worker worker`" in told
+    assert "(5 min ago). Start one, " in told
+    assert "\n    broadcast up\n(or `celery -A worker worker`)." in told
     # Seconds after it was stored or resumed nothing is wrong yet.
     assert "No worker" not in fresh + resumed
 

@@ -151,7 +151,7 @@ def test_a_time_that_has_passed_is_told_as_overdue(line: CommandLine, launch: La
 
     assert process.wait() == 1
     assert process.output.count("Overdue") == 1
-    assert "`broadcast up`" in process.output
+    assert "    broadcast up\n" in process.output
 
 
 def test_redis_away_is_said_once(line: CommandLine, stored: str, launch: Launch) -> None:

@@ -90,7 +90,6 @@ LARGE = 40_000_000
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(240)
 def test_mariadb_with_a_full_disk_is_waited_for(
     mariadb: MariaDB, mariadb_url: str, start_system: StartSystem
 ) -> None:

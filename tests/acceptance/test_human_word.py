@@ -86,8 +86,15 @@ def test_sent_closes_a_doubt_with_the_job_that_wechat_has(system: System) -> Non
     known = {line["msg_id"] for line in told["batch_list"]}
     [job] = [one for one in system.simulator.jobs() if one["msg_id"] not in known]
 
-    system.broadcast("resolve", told["id"], "--batch", "1", "--sent", str(job["msg_id"]))
+    alone = system.broadcast("resolve", told["id"], "--batch", "1", "--sent").stdout
+    assert "Its msg_id is unknown" in alone
+    assert sets_of(system.until_state(told["id"], "completed", timeout_s=30)) == {"accepted": 6}
 
+    msg_id = str(job["msg_id"])
+    named = system.broadcast("resolve", told["id"], "--batch", "1", "--sent", msg_id).stdout
+
+    assert f"WeChat knows msg_id {msg_id}: it is " in named
+    assert f"closed as accepted, msg_id {msg_id}" in named
     report = system.until_state(told["id"], "completed", timeout_s=30)
     assert sets_of(report) == {"accepted": 6}
     audited(system)

@@ -170,7 +170,6 @@ def assert_agrees(
 # Everything at once
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     ("url", "trials"),
     [
@@ -221,7 +220,6 @@ def kill_everything(system: System, valkey: Valkey) -> None:
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(300)
 def test_up_whose_process_group_is_killed_leaves_nothing_behind_and_goes_on_when_started_again(
     installation: Path, chance: random.Random, tmp_path: Path
 ) -> None:

@@ -33,7 +33,6 @@ MEASURED = (
 )
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("count", [pytest.param(300_000, marks=pytest.mark.prove), 1_000_000])
 def test_everybody_in_a_large_file_gets_it_once_in_bounded_memory(
     start_system: StartSystem, count: int

@@ -204,7 +204,7 @@ def test_a_batch_that_was_taken_and_could_not_be_asked_about_for_23_hours_is_hel
     shown = victim.shown()
     assert "23 hours" in shown
     assert f"{morning:%Y-%m-%d %H:%M}" in shown
-    assert f"(sent messages). Then: broadcast resolve {victim.id} --batch 1" in shown
+    assert f"    broadcast resolve {victim.id} --batch 1 --sent\n" in shown
     # WeChat's own 24 hours are over, and now a repeat would be a second send.
     calendar.put(morning + 25 * HOUR)
     calendar.liar.see_a_sweep()

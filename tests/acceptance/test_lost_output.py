@@ -34,7 +34,7 @@ def run(line: CommandLine, to: str, *words: str) -> tuple[int, str]:
     done = subprocess.run(
         ["bash", "-c", script, "bash", sys.executable, "-m", "cli.main", *words],
         cwd=line.folder, env=line.environment({}), stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL, text=True, timeout=60, check=False,
+        stdout=subprocess.DEVNULL, text=True, timeout=240, check=False,
     )  # fmt: skip
     *told, status = done.stderr.splitlines()
     return int(status), "\n".join(told)
@@ -72,6 +72,22 @@ def test_a_control_does_its_work_and_says_so(line: CommandLine, word: str, to: s
 
     assert status == 3
     assert "standard output cannot be written" in told
+    assert "Unexpected error" not in told
+
+
+@pytest.mark.skipif(FULL not in TO, reason="no such file")
+@pytest.mark.parametrize("word", ["list", "help"])
+def test_what_standard_output_does_not_take_is_no_bug(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    line.run(*SEND)
+    # As in a container: then a write fails at once, and not when the command ends.
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+
+    status, told = run(line, FULL, word)
+
+    assert status == 3
+    assert "standard output cannot be written" in told.lower()
     assert "Unexpected error" not in told
 
 

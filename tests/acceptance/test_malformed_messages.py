@@ -94,7 +94,6 @@ def test_nothing_in_a_rabbitmq_queue_stops_a_worker(
     logs_are_fit(system)
 
 
-@pytest.mark.timeout(240)
 def test_nothing_that_is_published_to_every_worker_stops_one(
     start_system: StartSystem, valkey: Valkey, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,7 +100,9 @@ def test_with_broker_and_wechat_away_it_is_stored_with_warnings(line: CommandLin
     assert result.status == 0, result
     assert result.json["state"] == "planning"
     assert result.json["audience"]["planned"] == len(PEOPLE)
-    assert all(one.startswith("Warning") for one in result.lines[:-1]), result.err
+    warnings, _, stored = result.err.partition("Stored as ")
+    assert all(one.startswith("Warning") for one in warnings.splitlines()), result.err
+    assert stored.endswith(f"    broadcast watch {result.json['id']}\n")
     assert "broker cannot be reached" in result.err
     assert line.rows()["bc_broadcasts"] == 1
 

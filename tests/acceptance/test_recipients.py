@@ -35,10 +35,13 @@ def test_recipients_are_one_a_line_and_together_the_list(
 
     told = {
         name: good(line.run("recipients", sent, "--set", name)).splitlines()
-        for name in ("accepted", "refused", "cancelled", "in_doubt", "waiting")
+        for name in ("accepted", "refused", "in_doubt", "waiting")
     }
+    nobody = line.run("recipients", sent, "--set", "cancelled")
 
-    assert [len(each) for each in told.values()] == [2, 2, 0, 2, 2]
+    assert (nobody.status, nobody.out) == (0, "")
+    assert "Nobody is in the set cancelled" in nobody.err
+    assert [len(each) for each in told.values()] == [2, 2, 2, 2]
     assert sorted(one for each in told.values() for one in each) == PEOPLE
 
 
@@ -82,8 +85,10 @@ def test_skipped_lines_come_with_their_number_and_reason_and_no_formula(
     line: CommandLine, sent: str
 ) -> None:
     plain = line.run("recipients", sent, "--set", "skipped")
+    chinese = line.run("recipients", sent, "--set", "skipped", BROADCAST_LANG="zh")
     table = line.run("recipients", sent, "--set", "skipped", "--csv")
 
+    assert [one.split("\t")[1] for one in chinese.out.splitlines()] == ["重复", "格式错误"]
     assert plain.out.splitlines() == [
         f"10\tduplicate\t{PEOPLE[0]}", "9\tmalformed\t=HYPERLINK(1)|no id",
     ]  # fmt: skip
@@ -93,8 +98,8 @@ def test_skipped_lines_come_with_their_number_and_reason_and_no_formula(
     assert rows(table)[1]["text"] == "'=HYPERLINK(1)|no id"
     for told in (plain, table):
         assert told.status == 0
-        assert "malformed 1" in told.err
-        assert "duplicate 1" in told.err
+        assert "1 malformed" in told.err
+        assert "1 duplicate" in told.err
 
 
 @pytest.mark.parametrize("name", ["everybody", ""])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from broadcast import day
+from broadcast import day, names
 from broadcast.call.waits import NEAR_TURN
 from broadcast.reasons import Reason
 from models.ledger.reading import reports
 from tests.acceptance.conftest import sets_of
+from tests.kit.clock import Clock
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 
@@ -99,20 +101,25 @@ def test_a_dry_run_says_whether_the_plan_fits_and_stores_nothing(
 
 
 def test_a_send_for_later_is_launched_by_beat_and_not_before_its_time(
-    start_system: StartSystem,
+    start_system: StartSystem, tmp_path: Path
 ) -> None:
-    system = start_system(followers=10)
-    system.worker()
-    at = datetime.now(UTC) + timedelta(seconds=6)
+    clock = Clock(tmp_path)
+    settings: dict[str, Any] = clock.settings
+    system = start_system(followers=10, **settings)
+    clock.follow(system)
+    worker = system.worker()
+    at = datetime.now(UTC) + timedelta(hours=1)
 
     told = system.send(system.simulator.openids(10), "--at", at.isoformat())
 
     # Nobody but beat looks for what is due.
     assert told["state"] == "scheduled"
     system.beat()
-    system.until_state(told["id"], "completed", timeout_s=20)
-    [call] = system.simulator.mass_calls()
-    assert call["start"] >= at.timestamp()
+    worker.wait_for_line(f"Task {names.LAUNCH_DUE}[", timeout_s=40)
+    assert system.report(told["id"]).state == "scheduled"
+    assert system.simulator.mass_calls() == []
+    clock.put(system, at)
+    system.until_state(told["id"], "completed", timeout_s=40)
 
 
 def test_an_account_that_wechat_stops_says_why_and_goes_on_after_the_one_command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,18 +34,18 @@ def sets_of(report: dict[str, Any]) -> dict[str, int]:
 
 
 def advice(system: System, broadcast_id: str) -> str:
-    """Return the commands that `status` names for the rest."""
+    """Return the lines of commands that `status` names for the rest."""
     shown = system.broadcast("status", broadcast_id).stdout
     assert "send it as a new broadcast" not in shown
-    [line] = [line for line in shown.splitlines() if "--openids rest.txt" in line]
-    return line.partition(": ")[2]
+    [lines] = re.findall("\n    (broadcast (?:.*\n    )*.*rest.txt --text TEXT)", shown)
+    return str(lines)
 
 
 def follow(system: System, commands: str) -> None:
     """Do as a person does: paste the line, with a text of one's own."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", commands.replace("--text TEXT", "--text corrected --wait")],
+        ["bash", "-ec", commands.replace("--text TEXT", "--text corrected --wait")],
         env={**os.environ, **system.env, "PATH": path}, cwd=system.folder, check=False,
         capture_output=True, text=True,
     )  # fmt: skip

@@ -55,7 +55,9 @@ def test_a_refused_question_is_counted_told_and_asked_again_until_wechat_says_th
 
     until(lambda: asked(system) >= 2 and unanswered(system) == 2, 30, "two refused questions")
     assert polls(system) == [("accepted", 2)]
-    assert worker.output.count("results of default are asked for later: stop_account 48001") == 2
+    assert (
+        worker.output.count("account default: results are asked for later: stop_account 48001") == 2
+    )
 
     until(lambda: asked(system) and ended(system), 30, "the end of the job")
     assert system.report(told["id"]).state == "completed"
@@ -71,3 +73,23 @@ def test_a_refused_token_is_replaced_and_the_question_asked_again(
     until(lambda: asked(system) and ended(system), 30, "the end of the job")
     assert unanswered(system) == 0
     assert told["state"] == "completed"
+
+
+def test_a_callback_that_is_away_for_all_of_wechats_tries_costs_the_counts_and_nothing_else(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=40, BROADCAST_WAIT_SCALE=SCALE)
+    wechat = system.simulator
+    # Nobody answers there.
+    wechat.set_callback("http://127.0.0.1:9/wechat/default/callback", "token")
+    wechat.set_switches(job_delay_s=0, push_repeat_after_s=0)
+    system.worker()
+    told = system.send(wechat.openids(20), "--wait")
+    until(lambda: [one["state"] for one in wechat.pushes()] == ["given up"], 60, "three tries")
+    assert len(wechat.pushes()[0]["attempts"]) == 3
+
+    until(lambda: asked(system) and ended(system), 60, "the end of the job")
+
+    shown = " ".join(system.broadcast("status", told["id"]).stdout.split())
+    assert "No counts from WeChat: it sent no finish event" in shown
+    assert system.report(told["id"]).state == "completed"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadcast import accounts
-from broadcast.plan.audience import Everyone, Tag
+from broadcast.plan.audience import Everyone
 from tests.kit import direct
 from tests.kit.endpoints import MASS_SEND, MASS_SENDALL
 
@@ -42,14 +42,15 @@ def system(start_system: StartSystem) -> System:
 
 
 @pytest.mark.parametrize(
-    ("audience", "reached"), [(Tag(tag_id=2), TAGGED), (Everyone(), 30)], ids=["tag", "everyone"]
+    ("words", "reached"),
+    [(("--tag", "2"), TAGGED), (("--to-all", "--yes-to-all"), 30)],
+    ids=["tag", "everyone"],
 )
 def test_a_send_by_wechat_s_own_list_is_one_call_and_its_figures_stay_unknown(
-    system: System, audience: Audience, reached: int
+    system: System, words: tuple[str, ...], reached: int
 ) -> None:
-    sent = stored(system, audience)
-
-    system.until_state(sent, "completed")
+    done = system.broadcast("send", *words, "--text", "您好", "--wait", "--json")
+    sent = json.loads(done.stdout.splitlines()[-1])["id"]
 
     [call] = system.simulator.mass_calls()
     assert call["path"] == MASS_SENDALL
@@ -60,8 +61,8 @@ def test_a_send_by_wechat_s_own_list_is_one_call_and_its_figures_stay_unknown(
     assert (told["batches"]["total"], told["batches"]["accepted"]) == (1, 1)
     [line] = told["batch_list"]
     assert (line["size"], line["state"] in {"accepted", "finished"}) == (None, True)
-    for words in (("status", sent), ("list",), ("watch", sent), ("audit", sent)):
-        system.broadcast(*words)
+    for command in (("status", sent), ("list",), ("watch", sent), ("audit", sent)):
+        system.broadcast(*command)
 
 
 def test_a_lost_reply_of_a_send_to_everybody_is_asked_again_with_its_key(

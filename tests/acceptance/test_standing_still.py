@@ -52,7 +52,7 @@ def test_a_halted_account_is_told_with_who_since_when_and_the_command(line: Comm
     assert shown.index(told) == 1 + [one.startswith("news ") for one in shown].index(True)
     assert "by cli:" in told
     assert "Beijing time" in told
-    assert told.endswith("broadcast unhalt --account news")
+    assert shown[shown.index(told) + 1].strip() == "broadcast unhalt --account news"
     assert news["halted"]["by"].startswith("cli:")
     assert news["halted"]["at"].endswith("Z")
     assert (news["stopped"], shop["halted"], shop["stopped"]) == (None, None, None)

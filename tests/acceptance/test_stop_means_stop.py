@@ -42,7 +42,7 @@ def ground(system: System) -> Iterator[Ground]:
 
 
 def tell(trials: Iterable[Measured], *, where: str, seed: int) -> None:
-    """Print what was measured, for docs/reliability.md."""
+    """Print what was measured, for docs/proofs/kills-and-stops.md."""
     print(f"stop: {where}, seed {seed}")
     print("\n".join(told(list(trials))))
 

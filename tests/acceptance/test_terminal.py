@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -105,29 +106,69 @@ def gone_out_in_part(line: CommandLine) -> str:
     return first
 
 
-@pytest.mark.parametrize(("lang", "told"), [("en", "They would get both"), ("zh", "两条都收到")])
-def test_before_the_question_it_is_said_who_would_get_two_contents(
-    line: CommandLine, lang: str, told: str
+@pytest.mark.parametrize(
+    ("lang", "told", "asked"),
+    [
+        (
+            "en",
+            "3 of this list got the version before, or may have (",
+            "? 3 of them already got the",
+        ),
+        (
+            "zh",
+            "名单中 3 位已收到或可能已收到上一版内容（",
+            "其中 3 位已收到或可能已收到上一版内容。",
+        ),
+    ],
+)
+def test_the_question_says_who_has_the_version_before_and_how_to_send_to_the_rest(
+    line: CommandLine, lang: str, told: str, asked: str
 ) -> None:
     first = gone_out_in_part(line)
 
-    before, _, after = on_terminal(line, *SEND, types=b"n\n", BROADCAST_LANG=lang).out.partition(
-        "[y/N]"
-    )
+    shown = on_terminal(line, *SEND, "--key", "k", types=b"n\n", BROADCAST_LANG=lang).out
 
-    assert told in before
-    assert f"broadcast recipients {first} --set refused > rest.txt" in before
-    assert told not in after
+    before, _, after = shown.partition("[y/N]")
+    assert told + first in before
+    assert asked in " ".join(before.split())
+    assert f"    broadcast recipients {first} --set refused > rest.txt\n" in before
+    assert "    broadcast send --openids rest.txt --text $'周五" in before
+    assert "rest.txt" not in after
 
 
-def test_who_is_not_asked_is_told_on_stderr_who_would_get_two_contents(line: CommandLine) -> None:
+def test_with_yes_the_facts_are_told_without_commands_that_come_too_late(line: CommandLine) -> None:
+    gone_out_in_part(line)
+
+    result = on_terminal(line, *SEND, "--yes")
+
+    assert "3 of this list got the version before" in result.out
+    assert "rest.txt" not in result.out
+
+
+def test_a_dry_run_tells_what_the_followers_got_and_a_program_is_warned_in_one_line(
+    line: CommandLine,
+) -> None:
     first = gone_out_in_part(line)
 
-    dry = line.run(*SEND, "--dry-run")
+    dry = line.run(*SEND, "--dry-run", "--json")
     sent = line.run(*SEND, "--yes")
 
-    for result in (dry, sent):
-        assert f"3 of the 5 OpenIDs in this list were sent broadcast {first}" in result.err
+    shown = re.findall("^    (broadcast .*)$", dry.err, re.MULTILINE)
+    assert shown[0] == f"broadcast recipients {first} --set refused > rest.txt"
+    assert "--dry-run" not in shown[1]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", "\n".join(shown)], env=line.environment({"PATH": path}), cwd=line.folder,
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert line.run("status", "@last", "--json").json["audience"]["planned"] == 2
+    known = json.loads(dry.out.splitlines()[0])["overlaps"]
+    assert known["today"] == {"followers": 3, "broadcasts": [first]}
+    [earlier] = known["earlier"]
+    assert (earlier["id"], earlier["followers"]) == (first, 3)
+    [warning] = [one for one in sent.lines if first in one]
+    assert f"3 of the 5 OpenIDs in this list were sent broadcast {first}" in warning
     assert sent.status == 0
 
 
@@ -172,8 +213,12 @@ def test_the_list_has_one_line_for_each_broadcast(
 
     assert len(shown) == 3, shown
     assert max(map(len, shown)) <= int(columns)
-    assert re.fullmatch(rf"{newest} +{created} +two +0/5 +cancelled *", shown[1]), shown
-    assert re.fullmatch(rf"\S+ +{created} +one +0/5 +stored *", shown[2]), shown
+    assert re.fullmatch(
+        rf"{newest} +{created} +(text: )?two +0/5 +cancelled *(cli:\S+)? *", shown[1]
+    ), shown
+    assert re.fullmatch(rf"\S+ +{created} +(text: )?one +0/5 +stored *(cli:\S+)? *", shown[2]), (
+        shown
+    )
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -270,7 +315,9 @@ def test_a_cancel_pauses_at_once_and_asks_before_the_rest_is_lost(line: CommandL
     kept = on_terminal(line, "cancel", types=b"n\n", asked=is_paused)
     assert kept.status == 1
     assert "Not sent yet: 5 followers" in kept.out
-    assert f"Not cancelled. It stays paused. Resume: broadcast resume {broadcast_id}" in kept.out
+    assert (
+        f"Not cancelled. It stays paused. Resume:\n    broadcast resume {broadcast_id}" in kept.out
+    )
     is_paused()
 
     gone = on_terminal(line, "cancel", types=b"y\n", asked=is_paused)

@@ -66,7 +66,7 @@ def test_who_waits_is_not_told_to_watch(line: CommandLine) -> None:
 
     assert "Stored as" in waited.out
     assert "broadcast watch" not in waited.out
-    assert "Follow it: broadcast watch" in left.out
+    assert "Follow it:\n    broadcast watch" in left.out
 
 
 @pytest.mark.parametrize(("lang", "state"), [("zh", "已取消"), ("en", "cancelled")])

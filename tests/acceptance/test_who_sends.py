@@ -47,4 +47,4 @@ def test_a_scheduled_submit_says_what_must_run_then(start_system: StartSystem) -
     assert NOBODY in without
     assert "A worker and beat must run at that time" in without
     assert NOBODY not in beside
-    assert "Keep a worker and beat running until then" in beside
+    assert "Keep `broadcast up` (or a worker and beat of your own) running until then" in beside

@@ -74,6 +74,7 @@ def _sum_up(outcomes: list[Outcome]) -> int:
         f"{len(outcomes)} runs, {faults} faults, {sum(o.calls for o in outcomes)} calls; "
         f"at rest after {statistics.median(recovery):.1f} s (median), {max(recovery):.1f} s (most)"
     )
+    print(f"sends to WeChat's own lists: {sum(outcome.sendalls for outcome in outcomes)}")
     doubts = sum(outcome.doubts for outcome in outcomes)
     batches = sum(sum(outcome.states.values()) for outcome in outcomes)
     share = 100 * doubts / max(1, batches)

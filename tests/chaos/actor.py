@@ -8,7 +8,7 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,15 @@ from sqlalchemy import text
 
 from broadcast.crashpoints import VARIABLE
 from broadcast.errors import BroadcastError
+from broadcast.finish import EVENT
+from broadcast.plan.audience import Everyone, Tag
 from models.engine import open_engine
 from models.ledger import operator
-from tests.chaos.site import KNOWN
-from tests.kit.direct import submit
-from tests.kit.endpoints import MASS_SEND
+from tests.chaos.schedule import TAGS
+from tests.chaos.site import FOLLOWERS, KNOWN
+from tests.kit.direct import submit, submit_to
+from tests.kit.endpoints import MASS_SEND, MASS_SENDALL
+from tests.kit.pushes import TOKEN
 from tests.servers.ports import LOOPBACK
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from tests.kit.system import System
 
 WHO = "chaos"
+#: The last faults stand so long: as long as a sweep takes to find what was submitted last.
+MEETS_WITHIN_S = 3.0
 APPIDS = {account.name: account.appid for account in KNOWN}
 
 
@@ -41,9 +47,13 @@ class Actor:
         self, schedule: Schedule, site: Site, system: System, accounts: dict[str, Account]
     ) -> None:
         self.schedule, self.site, self.system, self.accounts = schedule, site, system, accounts
-        self.broadcasts: dict[str, list[str]] = {}
+        #: Whom each broadcast must reach: a list of ours, or one that is WeChat's own.
+        self.lists: dict[str, Sequence[str]] = {}
+        self.own_lists: dict[str, Sequence[str]] = {}
+        self.broadcasts: list[str] = []
         self.workers: list[RunningProcess] = []
         self.beats: list[RunningProcess] = []
+        self.callback: RunningProcess | None = None
         self._doomed: set[int] = set()
         self._waking: list[threading.Timer] = []
         self._order = itertools.count()
@@ -55,6 +65,7 @@ class Actor:
         """Start the processes, submit, and let every fault happen and end at its time."""
         self.workers = [self.system.worker(ready=False) for _ in range(self.schedule.workers)]
         self.beats = [self.system.beat() for _ in range(self.schedule.beats)]
+        self._serve_callback()
         for worker in self.workers:
             worker.wait_for_line(" ready.", timeout_s=60)
         self._began_s = time.monotonic()
@@ -66,6 +77,7 @@ class Actor:
             at_s, _, action = heapq.heappop(self._todo)
             time.sleep(max(0.0, self._began_s + at_s - time.monotonic()))
             action()
+        time.sleep(MEETS_WITHIN_S)
 
     def heal(self) -> None:
         """Put everything back: from here on nothing is wrong but what was done."""
@@ -84,6 +96,8 @@ class Actor:
         for n, beat in enumerate(self.beats):
             if beat.exit_status is not None:
                 self.beats[n] = self.system.beat()
+        if self.callback is None or self.callback.exit_status is not None:
+            self._serve_callback()
         operator.unhalt(self.system.engine, None, who=WHO)
         for broadcast_id in self.broadcasts:
             self._resume(broadcast_id)
@@ -95,15 +109,31 @@ class Actor:
         self._at(time.monotonic() - self._began_s + seconds, action)
 
     def _submit(self, one: Submission) -> None:
+        number = len(self.broadcasts)
+        engine, account = self.system.engine, self.accounts[one.account]
+        key, text = f"chaos-{number}", f"第 {number} 次"
+        who = self._who(one)
+        if one.to is None:
+            made = submit(
+                engine, account, who, key=key, batch_size=one.batch_size, text=text,
+                priority=one.priority,
+            )  # fmt: skip
+            self.lists[made] = who
+        else:
+            made = submit_to(engine, account, one.to, key=key, text=text, priority=one.priority)
+            self.own_lists[made] = who
+        self.broadcasts.append(made)
+
+    def _who(self, one: Submission) -> Sequence[str]:
+        appid, openids = APPIDS[one.account], self.site.simulator.openids
+        if isinstance(one.to, Everyone):
+            return openids(FOLLOWERS, appid=appid)
+        if isinstance(one.to, Tag):
+            numbers = TAGS[one.to.tag_id]
+            return openids(len(numbers), start=numbers.start, appid=appid)
         start = self._used[one.account]
         self._used[one.account] += one.size
-        openids = self.site.simulator.openids(one.size, start=start, appid=APPIDS[one.account])
-        number = len(self.broadcasts)
-        made = submit(
-            self.system.engine, self.accounts[one.account], openids, key=f"chaos-{number}",
-            batch_size=one.batch_size, text=f"第 {number} 次", priority=one.priority,
-        )  # fmt: skip
-        self.broadcasts[made] = openids
+        return openids(one.size, start=start, appid=appid)
 
     def _do(self, fault: Fault) -> None:
         getattr(self, f"_{fault.kind}")(**fault.facts)
@@ -111,18 +141,33 @@ class Actor:
     # WeChat
 
     def _reply(self, **order: Any) -> None:
-        self.site.simulator.fault(order.pop("kind"), path=MASS_SEND, **order)
+        self.site.simulator.fault(order.pop("kind"), **order)
 
     _errcode = _reply
     _stop_account = _reply
 
-    def _lose_then_stop(self, account: str, when: str, errcode: int) -> None:
+    def _push_lost(self, **order: Any) -> None:
+        self.site.simulator.fault(order.pop("kind"), path=EVENT, **order)
+
+    _push_twice = _push_lost
+    _push_late = _push_lost
+
+    def _push_early(self, account: str, count: int, seconds: float) -> None:
+        appid = APPIDS[account]
+        at_once = {"delay_s": 0, "count": count}
+        self.site.simulator.admin("POST", f"accounts/{appid}/next-jobs", at_once)
+        for path in (MASS_SEND, MASS_SENDALL):
+            self.site.simulator.fault(
+                "slow", appid=appid, path=path, when="after", seconds=seconds, count=count
+            )
+
+    def _lose_then_stop(self, account: str, path: str, when: str, errcode: int) -> None:
         # What is refused before the call was executed would be refused before it is lost, too.
         passes = 1 if when == "after" else 0
-        self._reply(kind="drop", appid=APPIDS[account], when=when, count=1)
+        self._reply(kind="drop", appid=APPIDS[account], path=path, when=when, count=1)
         self._reply(
-            kind="errcode", appid=APPIDS[account], when="before", errcode=errcode, skip=passes,
-            count=1,
+            kind="errcode", appid=APPIDS[account], path=path, when="before", errcode=errcode,
+            skip=passes, count=1,
         )  # fmt: skip
 
     def _invalidate_tokens(self, account: str, for_s: float) -> None:
@@ -162,6 +207,18 @@ class Actor:
         waking = threading.Timer(for_s, frozen.thaw)
         waking.start()
         self._waking.append(waking)
+
+    def _serve_callback(self) -> None:
+        """Start a callback server, and let WeChat push to it from now on."""
+        url = self.system.callback()
+        self.callback = self.system.processes[-1]
+        for name, appid in APPIDS.items():
+            self.site.simulator.set_callback(f"{url}/wechat/{name}/callback", TOKEN, appid=appid)
+
+    def _kill_callback(self, down_s: float) -> None:
+        if self.callback is not None:
+            self.callback.kill()
+        self._later(down_s, self._serve_callback)
 
     def _kill_beat(self) -> None:
         self.beats[0].kill()
@@ -242,5 +299,5 @@ class Actor:
             operator.resume(self.system.engine, broadcast_id, who=WHO)
 
     def _nth(self, broadcast: int) -> str | None:
-        ids = list(self.broadcasts)
+        ids = self.broadcasts
         return ids[broadcast % len(ids)] if ids else None

@@ -1,4 +1,4 @@
-"""The runs that were made, one line each: what `docs/reliability.md` counts."""
+"""The runs that were made, one line each: what `docs/proofs/random-faults.md` counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "commit", "seed", "verdict", "database", "workers", "beats", "faults", "batches", "in_doubt",
-    "calls", "at_rest_after_s",
+    "calls", "sendalls", "at_rest_after_s",
 )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def _row(outcome: Outcome) -> tuple[object, ...]:
         _commit(), drawn.seed, "kept" if outcome.good else "BROKEN", drawn.database, drawn.workers,
         drawn.beats, len(drawn.faults), sum(outcome.states.values()),
         max(outcome.doubts, outcome.states.get("in_doubt", 0)), outcome.calls,
-        f"{outcome.recovery_s:.1f}",
+        outcome.sendalls, f"{outcome.recovery_s:.1f}",
     )  # fmt: skip
 
 

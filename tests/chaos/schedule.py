@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from broadcast.crashpoints import Point
+from broadcast.plan.audience import Everyone, Tag
+from tests.kit.endpoints import MASS_SEND, MASS_SENDALL
 
 #: Seconds in which faults begin. Lanes are busy for about as long.
 SPAN_S = 6.0
 BATCHES = 20
 ACCOUNTS = ("red", "blue")
+#: Tags of each account: which of its followers have them, by number. Some have both.
+TAGS = {101: range(300), 102: range(200, 500)}
 
 Database = Literal["sqlite", "postgresql"]
 
@@ -31,13 +35,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A broadcast to come."""
+    """A broadcast to come: to so many OpenIDs, or to a list that is WeChat's own."""
 
     at_s: float
     account: str
-    size: int
-    batch_size: int
     priority: int
+    size: int = 0
+    batch_size: int = 0
+    to: Tag | Everyone | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,27 @@ def _count(chance: random.Random) -> int:
 
 
 def _submissions(chance: random.Random) -> tuple[Submission, ...]:
+    made = [*_lists(chance), *_own_lists(chance)]
+    return tuple(sorted(made, key=lambda one: one.at_s))
+
+
+#: WeChat takes four sends to everybody in a month: were each of these doubled, it would be seen.
+_TO: list[Tag | Everyone] = [*(Tag(tag_id=tag_id) for tag_id in TAGS), Everyone(), Everyone()]
+_OWN_LISTS = [(account, to) for account in ACCOUNTS for to in _TO]
+
+
+def _own_lists(chance: random.Random) -> list[Submission]:
+    # Over the whole time: each is one call, which most faults would find long made.
+    return [
+        Submission(
+            at_s=round(chance.uniform(0, SPAN_S), 2), account=account,
+            priority=chance.choice([0, 0, 5]), to=to,
+        )
+        for account, to in chance.sample(_OWN_LISTS, chance.choice([0, 1, 2, 2, 3, 4]))
+    ]  # fmt: skip
+
+
+def _lists(chance: random.Random) -> list[Submission]:
     left, made = BATCHES, []
     while left > 0:
         batches = min(left, chance.randint(2, 8))
@@ -103,7 +129,11 @@ def _submissions(chance: random.Random) -> tuple[Submission, ...]:
             )
         )  # fmt: skip
         left -= batches
-    return tuple(sorted(made, key=lambda one: one.at_s))
+    return made
+
+
+def _path(chance: random.Random) -> str:
+    return chance.choice([MASS_SEND, MASS_SENDALL])
 
 
 def _reply(chance: random.Random, _workers: int) -> dict[str, Any]:
@@ -114,7 +144,9 @@ def _reply(chance: random.Random, _workers: int) -> dict[str, Any]:
             "drip",
         ]
     )  # fmt: skip
-    facts: dict[str, Any] = {"kind": kind, "count": chance.randint(1, 4)}
+    facts: dict[str, Any] = {
+        "kind": kind, "path": _path(chance), "count": chance.randint(1, 4),
+    }  # fmt: skip
     if kind in {"twice", "late"}:
         # A gateway brings the request again, or for the first time, while its repeat is on the way
         # or long after.
@@ -141,20 +173,25 @@ def _errcode(chance: random.Random, _workers: int) -> dict[str, Any]:
             (65400, "after"),
         ]
     )  # fmt: skip
-    return {"kind": "errcode", "errcode": errcode, "when": when, "count": chance.randint(1, 3)}
+    return {
+        "kind": "errcode", "path": _path(chance), "errcode": errcode, "when": when,
+        "count": chance.randint(1, 3),
+    }  # fmt: skip
 
 
 def _stop(chance: random.Random, _workers: int) -> dict[str, Any]:
     """Draw an errcode that stops the account, or its day."""
     errcode = chance.choice([48001, 48003, 50002, 40164])
-    return {"kind": "errcode", "errcode": errcode, "when": "before", "count": 1}
+    return {
+        "kind": "errcode", "path": _path(chance), "errcode": errcode, "when": "before", "count": 1,
+    }  # fmt: skip
 
 
 def _lose_then_stop(chance: random.Random, _workers: int) -> dict[str, Any]:
     """Draw a lost reply after which WeChat stops the account: nobody but a person can settle it."""
     return {
-        "account": chance.choice(ACCOUNTS), "when": chance.choice(["before", "after"]),
-        "errcode": chance.choice([48001, 50002]),
+        "account": chance.choice(ACCOUNTS), "path": _path(chance),
+        "when": chance.choice(["before", "after"]), "errcode": chance.choice([48001, 50002]),
     }  # fmt: skip
 
 
@@ -175,7 +212,7 @@ def _crash(chance: random.Random, workers: int) -> dict[str, Any]:
 
 
 def _broadcast(chance: random.Random, _workers: int) -> dict[str, Any]:
-    return {"broadcast": chance.randrange(3), "for_s": round(chance.uniform(0.2, 2), 1)}
+    return {"broadcast": chance.randrange(6), "for_s": round(chance.uniform(0.2, 2), 1)}
 
 
 def _account(chance: random.Random, _workers: int) -> dict[str, Any]:
@@ -186,6 +223,28 @@ def _halt(chance: random.Random, _workers: int) -> dict[str, Any]:
     # None: every account.
     account = chance.choice([*ACCOUNTS, None])
     return {"account": account, "for_s": round(chance.uniform(0.2, 2), 1)}
+
+
+def _push(kind: str) -> Any:
+    """Draw how many of WeChat's finish events are lost, doubled or late."""
+
+    def draw_push(chance: random.Random, _workers: int) -> dict[str, Any]:
+        facts: dict[str, Any] = {"kind": kind, "count": chance.randint(1, 6)}
+        return facts | ({"seconds": chance.choice([1, 4])} if kind == "push_late" else {})
+
+    return draw_push
+
+
+def _early(chance: random.Random, _workers: int) -> dict[str, Any]:
+    """Draw how many jobs end, and are pushed, while the reply to their call is on its way."""
+    return {
+        "account": chance.choice(ACCOUNTS), "count": chance.randint(1, 4),
+        "seconds": chance.choice([0.5, 2]),
+    }  # fmt: skip
+
+
+def _callback(chance: random.Random, _workers: int) -> dict[str, Any]:
+    return {"down_s": round(chance.uniform(0, 3), 1)}
 
 
 def _for(*seconds: float) -> Any:
@@ -208,6 +267,11 @@ _KINDS: dict[str, tuple[int, Any]] = {
     "freeze_worker": (3, _frozen),
     "crash_worker": (5, _crash),
     "kill_beat": (1, _nothing),
+    "push_lost": (1, _push("push_lost")),
+    "push_twice": (2, _push("push_twice")),
+    "push_late": (2, _push("push_late")),
+    "push_early": (2, _early),
+    "kill_callback": (2, _callback),
     "kill_valkey": (1, _for(0.0, 1.0, 3.0)),
     "flush_valkey": (2, _nothing),
     "freeze_valkey": (1, _for(1.0, 4.0)),

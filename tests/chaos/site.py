@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.chaos.schedule import ACCOUNTS, Schedule
+from tests.chaos.schedule import ACCOUNTS, TAGS, Schedule
+from tests.kit.pushes import TOKEN
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.system import System
 from tests.servers.postgresql import PostgreSQL
@@ -81,6 +82,7 @@ class Site:
                         # healing nobody is there who would lift a stop.
                         "BROADCAST_PAUSE_AFTER_DOUBTS": "0",
                     },
+                    account_lines=f'callback_token = "{TOKEN}"\n',
                 )  # fmt: skip
             yield stack.enter_context(system)
 
@@ -89,6 +91,13 @@ class Site:
         self.valkey.flushall()
         self.simulator.reset()
         self.simulator.clear_faults()
-        self.simulator.set_switches(latency_ms=schedule.latency_ms)
+        # No cap: a follower of WeChat's own lists may get more than four, and each must count.
+        self.simulator.set_switches(latency_ms=schedule.latency_ms, monthly_cap=0)
         for account in KNOWN:
             self.simulator.change_account(account.appid, daily_limit=100_000, calls_per_minute=0)
+            for tag_id, numbers in TAGS.items():
+                bearers = self.simulator.openids(
+                    len(numbers), start=numbers.start, appid=account.appid
+                )
+                path = f"accounts/{account.appid}/tags/{tag_id}"
+                self.simulator.admin("POST", path, lines=bearers)

@@ -10,10 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from broadcast.errors import BroadcastError
+from broadcast.finish import EVENT
 from broadcast.settings import Settings
 from broadcast.states import BroadcastState
 from models.ledger import operator
-from tests.chaos import person
+from tests.chaos import ends, person, sendalls
 from tests.chaos import schedule as schedules
 from tests.chaos.actor import APPIDS, WHO, Actor
 from tests.chaos.verdict import Finding, history, judge, lanes, leaves
@@ -31,6 +32,8 @@ REST_WITHIN_S = 120
 #: A reply that was under way at the healing may stop its account still: so long that is lifted.
 LATE_STOPS_S = 15
 CANARY = 1_900
+#: WeChat's three tries and a late push; and what a sweep finds of them.
+ENDS_WITHIN_S = 60
 
 
 @dataclass(slots=True)
@@ -45,6 +48,8 @@ class Outcome:
     #: How many batches ended in which state.
     states: dict[str, int] = field(default_factory=dict)
     calls: int = 0
+    #: How many sends to WeChat's own lists it took.
+    sendalls: int = 0
     #: Batches that a person had to settle.
     doubts: int = 0
 
@@ -59,6 +64,7 @@ class Outcome:
         return (
             f"seed {self.schedule.seed}: {word}; {self.schedule.database}, "
             f"{len(self.schedule.faults)} faults, {states}, {self.calls} calls, "
+            f"{self.sendalls} sends to WeChat's own lists, "
             f"{self.doubts} settled by a person, "
             f"at rest {self.recovery_s:.1f} s after the last fault, {self.took_s:.1f} s in all"
         )
@@ -82,16 +88,34 @@ def _play(outcome: Outcome, actor: Actor) -> None:
     try:
         actor.play()
         actor.heal()
-        _recover(outcome, actor.system, list(actor.broadcasts))
+        _recover(outcome, actor.system, actor.broadcasts)
         _canaries(actor)
     except AssertionError as error:
         # Nothing rests, or a lane is dead: the verdict tells the rest.
         outcome.findings.append(str(error))
     _judge(outcome, actor)
     if outcome.good:
+        _settle_ends(outcome, actor)
+    if outcome.good:
         _settle_doubts(outcome, actor)
     if not outcome.good:
         outcome.findings += [*lanes(actor.system.engine), *_logs(actor.system)]
+
+
+def _settle_ends(outcome: Outcome, actor: Actor) -> None:
+    """Wait for the pushes that are under way, and see that none that was answered is lost."""
+    simulator = actor.site.simulator
+
+    def pushed() -> list[str]:
+        pushes = [one for one in simulator.pushes(event=EVENT) if one["appid"] in APPIDS.values()]
+        on_the_way = {"waiting", "under way"} & {one["state"] for one in pushes}
+        return ["a push is on its way"] if on_the_way else ends.lost(actor.system.engine, pushes)
+
+    try:
+        until(lambda: not pushed(), ENDS_WITHIN_S, "every end that WeChat pushed to be kept")
+    except AssertionError as error:
+        outcome.findings += [str(error), *pushed()]
+    outcome.findings += ends.miscounted(actor.system.engine, simulator.jobs())
 
 
 def _settle_doubts(outcome: Outcome, actor: Actor) -> None:
@@ -115,7 +139,7 @@ def _recover(outcome: Outcome, system: System, broadcasts: list[str]) -> None:
     def at_rest() -> bool:
         if time.monotonic() < healed_s + LATE_STOPS_S:
             operator.unhalt(system.engine, None, who=WHO)
-        return all(system.report(one).recipients["waiting"] == 0 for one in broadcasts)
+        return all(person.rests(system.report(one)) for one in broadcasts)
 
     until(at_rest, REST_WITHIN_S, "every batch to rest")
     outcome.recovery_s = time.monotonic() - healed_s
@@ -130,7 +154,7 @@ def _canaries(actor: Actor) -> None:
             actor.system.engine, account, openids, key=f"canary-{name}", batch_size=2, text="啾"
         )
         made[name] = broadcast_id
-        actor.broadcasts[broadcast_id] = openids
+        actor.lists[broadcast_id] = openids
     for name, broadcast_id in made.items():
         until(partial(_completed, actor, broadcast_id), 30, f"the lane of {name} to be alive")
 
@@ -142,11 +166,14 @@ def _completed(actor: Actor, broadcast_id: str) -> bool:
 def _judge(outcome: Outcome, actor: Actor) -> None:
     engine, simulator = actor.system.engine, actor.site.simulator
     delivered = {name: simulator.ledger_dump(appid) for name, appid in APPIDS.items()}
-    batches = leaves(engine)
-    findings: list[Finding] = judge(batches, actor.broadcasts, delivered)
+    batches, jobs = leaves(engine), sendalls.jobs_of(simulator.jobs(), APPIDS)
+    by_list = sendalls.taken_off(delivered, batches, jobs, members=actor.own_lists)
+    findings: list[Finding] = judge(batches, actor.lists, by_list)
+    findings += sendalls.judge(batches, jobs, actor.own_lists)
     for finding in findings:
         outcome.findings += [str(finding), *history(engine, finding)]
     outcome.states = dict(Counter(str(leaf.state) for leaf in batches))
+    outcome.sendalls = len(jobs)
     outcome.calls = len(simulator.mass_calls())
 
 

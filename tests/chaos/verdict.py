@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from broadcast.call.outcomes import MAYBE_SENT, Outcome
+from broadcast.call.path import SendPath
 from broadcast.events import EventKind
-from broadcast.reports import SETS
-from broadcast.states import BatchState
+from broadcast.reports import SETS, Report
+from broadcast.states import BatchState, BroadcastState
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import Batch
@@ -37,16 +38,17 @@ DELIVERIES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that must not be."""
+    """Something that must not be; `broadcast_id` is None where it is no broadcast's."""
 
     what: str
-    broadcast_id: str
+    broadcast_id: str | None
     batch: int | None = None
     openids: Sequence[str] = ()
 
     def __str__(self) -> str:
         whom = f", {len(self.openids)} OpenIDs ({self.openids[0]} …)" if self.openids else ""
-        return f"{self.what}: {self.broadcast_id}, batch {self.batch}{whom}"
+        where = "" if self.broadcast_id is None else f": {self.broadcast_id}, batch {self.batch}"
+        return f"{self.what}{where}{whom}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,17 @@ class Leaf:
     openids: Sequence[str]
     #: WeChat may have taken a call of it, or its replies contradict each other.
     may_be_doubted: bool = False
+    #: Of a send to a list that is WeChat's own: its key. It has no OpenIDs here.
+    clientmsgid: str | None = None
 
 
 def leaves(engine: Engine) -> list[Leaf]:
     """Return every batch that was not split, and as cancelled what was never cut into batches."""
     found = []
     for one in reports.reports(engine, most=1_000_000):
+        if one.path is SendPath.SENDALL:
+            found.append(_own_list(engine, one))
+            continue
         found += [
             Leaf(
                 one.id, one.account, portion.n, portion.state, list(split(portion.openids)),
@@ -75,6 +82,20 @@ def leaves(engine: Engine) -> list[Leaf]:
             for portion in recipients.portions(engine, one.id, name)
         ]  # fmt: skip
     return found
+
+
+def _own_list(engine: Engine, one: Report) -> Leaf:
+    """Return the only call of a send to WeChat's own list, or that it was never planned."""
+    with read(engine) as connection:
+        row = connection.execute(
+            select(Batch.n, Batch.state, Batch.clientmsgid).where(Batch.broadcast_id == one.id)
+        ).one_or_none()
+    if row is None:
+        cancelled = one.state is BroadcastState.CANCELLED
+        state = BatchState.CANCELLED if cancelled else BatchState.PLANNED
+        return Leaf(one.id, one.account, 0, state, (), clientmsgid="")
+    doubted = row.state is BatchState.IN_DOUBT and _is_explained(engine, one.id, row.n)
+    return Leaf(one.id, one.account, row.n, row.state, (), doubted, row.clientmsgid)
 
 
 def _is_explained(engine: Engine, broadcast_id: str, n: int) -> bool:
@@ -137,18 +158,26 @@ def judge(
     audiences: Mapping[str, Iterable[str]],
     delivered: Mapping[str, Mapping[str, int]],
 ) -> list[Finding]:
-    """Hold the database's sets against the *audiences* and what each account's followers got."""
-    findings = [finding for leaf in batches for finding in _of_batch(leaf, delivered[leaf.account])]
+    """Hold the sets of lists against the *audiences* and what each account's followers got.
+
+    What came by WeChat's own lists is not among it.
+    """
+    lists = [leaf for leaf in batches if leaf.clientmsgid is None]
+    findings = [finding for leaf in lists for finding in _of_batch(leaf, delivered[leaf.account])]
     for broadcast_id, audience in audiences.items():
         told = Counter(
-            each for leaf in batches if leaf.broadcast_id == broadcast_id for each in leaf.openids
+            each for leaf in lists if leaf.broadcast_id == broadcast_id for each in leaf.openids
         )
         findings += _of_sets(broadcast_id, Counter(audience), told)
     known = {each for audience in audiences.values() for each in audience}
-    strangers = [each for got in delivered.values() for each in got if each not in known]
-    if strangers:
-        findings.append(Finding("sent to somebody who is in no audience", "-", None, strangers))
-    return findings
+    beside = [(each, count) for got in delivered.values() for each, count in got.items() if count]
+    wrong = {
+        "sent to somebody who is in no audience": [
+            each for each, count in beside if count > 0 and each not in known
+        ],
+        "got nothing by a job of WeChat's own list": [each for each, count in beside if count < 0],
+    }
+    return findings + [Finding(what, None, None, who) for what, who in wrong.items() if who]
 
 
 def _of_batch(leaf: Leaf, got: Mapping[str, int]) -> list[Finding]:
@@ -162,10 +191,11 @@ def _of_batch(leaf: Leaf, got: Mapping[str, int]) -> list[Finding]:
         Finding(f"{word} ({leaf.state})", leaf.broadcast_id, leaf.n, who)
         for word, who in what.items()
         if who
-    ] + _of_doubt(leaf)
+    ] + of_doubt(leaf)
 
 
-def _of_doubt(leaf: Leaf) -> list[Finding]:
+def of_doubt(leaf: Leaf) -> list[Finding]:
+    """Return what is wrong with a batch that is in doubt."""
     if leaf.state is not BatchState.IN_DOUBT or leaf.may_be_doubted:
         return []
     return [Finding("IN DOUBT WITHOUT A REASON", leaf.broadcast_id, leaf.n, leaf.openids)]
@@ -181,6 +211,8 @@ def _of_sets(broadcast_id: str, audience: Counter[str], told: Counter[str]) -> l
 
 def history(engine: Engine, finding: Finding) -> list[str]:
     """Return what the ledger says about the batch of a finding, call by call."""
+    if finding.broadcast_id is None:
+        return []
     with read(engine) as connection:
         attempts = connection.execute(
             select(AttemptRow.__table__)

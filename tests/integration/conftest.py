@@ -10,8 +10,7 @@ from sqlalchemy import Engine, update
 
 from models import Base, Batch
 from models.engine import open_engine
-from models.schema import upgrade
-from tests.kit import ledger
+from tests.kit import ledger, template
 from tests.servers.fixtures import DATABASES
 from tests.servers.mariadb import MariaDB
 from tests.servers.ports import LOOPBACK, free_port
@@ -79,7 +78,6 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Engine]:
     monkeypatch.setenv("REDIS_URL", f"redis://{nobody}/0")
     monkeypatch.setenv("WECHAT_API_BASE", f"http://{nobody}")
     monkeypatch.chdir(tmp_path)
-    engine = open_engine(url)
-    upgrade(engine)
+    engine = template.migrated(url)
     yield engine
     engine.dispose()

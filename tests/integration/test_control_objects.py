@@ -69,3 +69,49 @@ def test_explain_alone_lists_every_code(capsys: pytest.CaptureFixture[str]) -> N
     assert codes == sorted(codes)
     assert {-1, 40001, 45009, 45065} <= set(codes)
     assert "broadcast explain CODE" in told.err
+
+
+@pytest.mark.parametrize("words", [["45028", "--foo"], ["--foo"], ["45028", "-x"], ["--foo=1"]])
+def test_explain_refuses_an_option_that_it_does_not_have(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["explain", *words]) == 2
+    told = capsys.readouterr()
+    assert not told.out
+    assert "explain --help" in told.err
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"), [("-1", [-1]), ("-1 system error", [-1]), ("45028", [45028])]
+)
+def test_explain_gives_its_codes_as_an_object(
+    text: str, codes: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["explain", text, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [one["code"] for one in told["codes"]] == codes
+    assert all(one["meaning"] and one["lines"] and one["listed"] for one in told["codes"])
+    assert (told["end"], told["error"]) == (None, None)
+
+
+def test_explain_gives_the_end_of_a_job_and_the_whole_list_as_objects(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["explain", "err(40002)", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["codes"] == []
+    assert "30 minutes" in " ".join(told["end"])
+    assert run(["explain", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {-1, 45028} <= {one["code"] for one in told["codes"]}
+
+
+def test_followers_alone_takes_the_account_and_the_object(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["followers", "--account", "default", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["account"] == "default"
+    assert run(["followers", "--account", "default", "status"]) == 2
+    assert "broadcast followers status --account NAME" in capsys.readouterr().err
+    assert run(["followers", "--json", "status"]) == 2
+    assert "broadcast followers status --json" in capsys.readouterr().err

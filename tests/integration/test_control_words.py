@@ -120,7 +120,21 @@ def test_what_is_scheduled_and_paused_as_well_is_told_as_paused(
     told = said(capsys, "halt", "--account", "default")
 
     assert "scheduled:" not in told
-    assert f"paused or held broadcasts with waiting followers: {broadcast_id}" in told
+    assert f"continue them (paused, held, or waiting for another day): {broadcast_id}" in told
+
+
+def test_an_unhalt_names_the_command_that_continues_what_it_does_not(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broadcast_id = ledger.broadcast(here)
+    operator.pause(here, broadcast_id, who="tests")
+    operator.halt(here, "default", who="tests")
+
+    told = said(capsys, "unhalt", "--account", "default")
+
+    assert "an unhalt does not continue these broadcasts (1)" in told
+    assert f"broadcast resume {broadcast_id}" in told
+    assert "broadcast status" not in told
 
 
 def test_what_waits_for_another_day_is_told_before_a_send_and_after_it(
@@ -143,7 +157,7 @@ def test_a_batch_that_is_not_there_is_told_before_wechat_is_asked(
     def asked(*_: object) -> bool:
         raise AssertionError("WeChat was asked")
 
-    monkeypatch.setattr(wechat.WeChat, "knows_job", asked)
+    monkeypatch.setattr(wechat.WeChat, "status_of_job", asked)
     broadcast_id = ledger.broadcast(here)
 
     told = said(capsys, "resolve", broadcast_id, "--batch", "77", "--sent", "1", status=2)

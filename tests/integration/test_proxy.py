@@ -130,4 +130,4 @@ def test_unix_socket_is_an_upstream(postgresql: PostgreSQL, tcp_proxy: MakeProxy
 
 
 def _connected(proxy: TCPProxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=60)

@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from broadcast.settings import Settings
+from cli.embedded import parts
 from tests.kit.processes import ROOT
 from tests.servers.ports import LOOPBACK, free_port
 
@@ -82,14 +84,14 @@ def listed(
 ) -> tuple[int, str | None, str]:
     """Run the commands of the page; return the status, the list and the errors."""
     page = (ROOT / "docs" / WORDS[lang]).read_text(encoding="utf-8")
-    [commands] = re.findall(r"```\n(cat > followers\.py.*?)```", page, re.DOTALL)
+    [commands] = re.findall(r"```sh\n(cat > followers\.py.*?)```", page, re.DOTALL)
     (folder / "secret").write_text("the-secret\n", encoding="ascii")
     (folder / ".env").write_text(dotenv, "ascii")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     url = f"http://{LOOPBACK}:{port}"
     done = subprocess.run(
         ["sh", "-c", commands], cwd=folder, capture_output=True, text=True, check=False,
-        env={**os.environ, "PATH": path, "WECHAT_API_BASE": url}, timeout=60,
+        env={**os.environ, "PATH": path, "WECHAT_API_BASE": url}, timeout=240,
     )  # fmt: skip
     made = folder / "followers.csv"
     assert done.stdout == ""
@@ -145,7 +147,7 @@ def test_the_script_of_the_quickstart_shows_no_token_when_wechat_is_away(
 def test_both_languages_have_the_same_script_but_for_its_comments() -> None:
     texts = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in WORDS.values()]
     bare = [re.sub(r"^( *)#.*$", r"\1#", text, flags=re.MULTILINE) for text in texts]
-    scripts = [re.findall(r"```\n(cat > followers\.py.*?)```", text, re.DOTALL) for text in bare]
+    scripts = [re.findall(r"```sh\n(cat > followers\.py.*?)```", text, re.DOTALL) for text in bare]
 
     assert scripts[0] != []
     assert scripts[0] == scripts[1]
@@ -159,3 +161,24 @@ def test_both_languages_name_the_same_errors() -> None:
 
     assert len(codes[0]) > 15
     assert codes[0] == [code.replace("、", ", ") for code in codes[1]]
+
+
+@pytest.mark.parametrize("lang", sorted(WORDS))
+def test_the_accounts_of_the_simulator_have_the_names_that_the_page_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lang: str
+) -> None:
+    page = (ROOT / "docs" / WORDS[lang]).read_text("utf-8")
+    told = re.findall(
+        r"^\*\*.*?`(broadcast \w+(?: --simulator)?)`.*?`(default|demo)`",
+        page,
+        re.MULTILINE | re.DOTALL,
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WECHAT_APPID", parts.LONE_ACCOUNT.appid)
+    monkeypatch.setenv("WECHAT_APPSECRET", parts.LONE_ACCOUNT.appsecret.get_secret_value())
+    [by_lines] = Settings().accounts()
+    assert by_lines == parts.LONE_ACCOUNT.name
+
+    assert told == [
+        ("broadcast up --simulator", parts.TRIAL_ACCOUNT.name), ("broadcast simulator", by_lines)
+    ]  # fmt: skip

@@ -16,8 +16,10 @@ import pytest
 from broadcast.errors import OutOfReachError
 from cli.embedded import guard, supervisor
 from tests.kit.wait import until
+from worker import kept_log
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.kit.processes import RunningProcess
@@ -137,6 +139,50 @@ def test_a_part_that_is_slow_is_told_from_one_that_ended(tmp_path: Path) -> None
     assert ended.value.message_id == "error.embedded.not_ready"
     for told in (slow, ended):
         assert "warming up" in str(told.value)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[supervisor.Supervisor]:
+    """A supervisor in the tests' own process, whose signals are then as they were."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
+    with supervisor.Supervisor(tmp_path, {}) as started:
+        yield started
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_restart_keeps_the_log_and_is_not_ready_by_the_words_of_the_start_before(
+    tmp_path: Path, here: supervisor.Supervisor
+) -> None:
+    log = tmp_path / "part.log"
+    log.write_text("ready\n", encoding="ascii")
+
+    with pytest.raises(OutOfReachError) as ended:
+        here.start("part", ["sh", "-c", "echo out of luck"]).ready("ready")
+
+    assert ended.value.facts["line"] == "out of luck"
+    assert log.read_text(encoding="ascii") == "ready\nout of luck\n"
+
+
+def test_a_log_that_is_nearly_full_is_put_aside_before_a_start(
+    tmp_path: Path, here: supervisor.Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_log, "MOST_BYTES", 20)
+    monkeypatch.setattr(kept_log, "ROOM_BYTES", 10)
+    (tmp_path / "part.log").write_text("of last week\n", encoding="ascii")
+
+    here.start("part", ["sh", "-c", "echo ready; exec sleep 60"]).ready("^ready")
+
+    assert (tmp_path / "part.log.1").read_text(encoding="ascii") == "of last week\n"
+
+
+def test_what_a_part_printed_is_read_on_in_the_file_that_it_began_anew(tmp_path: Path) -> None:
+    log = tmp_path / "part.log"
+    log.write_text("new\n", encoding="ascii")
+    with subprocess.Popen(["true"]) as part:
+        child = supervisor.Child("part", part, log, begun_at=1000)
+
+    assert child.output() == "new\n"
 
 
 @pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGTERM])

@@ -28,7 +28,7 @@ def test_title_and_first_words_stand_in_list_and_status_with_the_sender(
 
     assert " June " in listed
     assert "June · text “Doors open at nine”" in shown
-    assert "Created by: cli:" in shown
+    assert ", by cli:" in shown
 
 
 def test_without_a_title_the_list_has_the_first_words(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
+from cli.commands import looking
 from cli.main import run
 from models.ledger import operator
 from tests.kit import ledger
@@ -28,7 +29,7 @@ def test_a_part_that_only_one_id_has_is_enough(
 ) -> None:
     broadcast_id = ledger.broadcast(here)
 
-    assert f"Broadcast {broadcast_id}" in said(capsys, "status", broadcast_id[cut].upper())
+    assert f"{broadcast_id} · " in said(capsys, "status", broadcast_id[cut].upper())
 
 
 def test_a_part_of_several_ids_names_them_and_changes_nothing(
@@ -64,7 +65,7 @@ def test_last_is_the_newest_and_nothing_where_there_is_none(
     ledger.broadcast(here, key="older")
     newest = ended(here, "newest")
 
-    assert f"Broadcast {newest}" in said(capsys, "status", "@last")
+    assert f"{newest} · " in said(capsys, "status", "@last")
 
 
 def test_the_only_open_broadcast_needs_no_name(
@@ -96,6 +97,34 @@ def test_status_alone_shows_all_open_ones_then_the_newest(
 
     told = said(capsys, "status")
 
-    places = [told.index(f"Broadcast {each}") for each in (newer, older, newest)]
+    places = [told.index(f"{each} · ") for each in (newer, older, newest)]
     assert places == sorted(places)
     assert f"broadcast resume {older}" in told
+
+
+def test_more_open_ones_than_are_shown_are_named_with_the_command(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "MOST_OPEN", 2)
+    oldest, *others = (ledger.broadcast(here, key=key) for key in "123")
+
+    told = said(capsys, "status")
+
+    assert all(f"{each} · " in told for each in others)
+    assert f"{oldest} · " not in told
+    assert "    broadcast list --most 100" in told
+
+
+def test_status_of_several_names_for_each_what_an_operator_does(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doubtful = ledger.broadcast(here, key="1", batches=1)
+    driver = ledger.Driver(here)
+    driver.record(driver.claim(), ledger.said(45065))
+    other = ledger.broadcast(here, key="2")
+    operator.pause(here, other, who="tests")
+
+    told = said(capsys, "status")
+
+    assert f"\n    broadcast resolve {doubtful} --batch 1 --sent\n" in told
+    assert f"\n    broadcast resume {other}\n" in told

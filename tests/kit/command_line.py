@@ -109,8 +109,10 @@ class CommandLine:
     def audit(self) -> None:
         """Do what `broadcast audit --all` does, without the second that a process takes."""
         with self.ledger() as engine:
-            found = audit.audit_all(engine, waits=Waits())
-        assert not found.counts, "\n".join(map(str, found.findings))
+            everything = audit.audit_all(engine, waits=Waits()).findings
+        # No worker ever comes here, and a busy machine takes long enough to miss one.
+        found = [one for one in everything if one.found.check is not audit.Check.STUCK]
+        assert not found, "\n".join(map(str, found))
 
     @contextlib.contextmanager
     def ledger(self) -> Iterator[Engine]:

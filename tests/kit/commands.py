@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.kit.wait import patiently
 from tests.kit.warm import COMMANDS, Fork
 
 #: The script that is installed for users.
@@ -29,7 +30,7 @@ def run(
     """Run `BEFORE broadcast WORDS` to its end, with an interpreter of its own where it needs one.
 
     Raises:
-        subprocess.TimeoutExpired: it took longer, and was killed.
+        subprocess.TimeoutExpired: it took longer, also for a busy machine, and was killed.
     """
     with contextlib.ExitStack() as stack:
         out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
@@ -37,7 +38,7 @@ def run(
         streams = (reading, out.fileno(), err.fileno())
         process = _started(words, streams, folder, environment=environment, before=before)
         try:
-            status = process.wait(timeout_s)
+            status = process.wait(patiently(timeout_s))
         except BaseException:
             process.kill()
             process.wait()

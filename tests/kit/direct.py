@@ -40,13 +40,19 @@ def submit(
         return _submit(engine, body, read.chunks(), figures=figures, terms=terms)
 
 
-def submit_to(engine: Engine, account: Account, to: Audience, *, key: str) -> str:
+def submit_to(
+    engine: Engine,
+    account: Account,
+    to: Audience,
+    *,
+    key: str,
+    text: str = "您好",
+    priority: int = 0,
+) -> str:
     """Store and publish a text to a list that is WeChat's; wake nobody. Return its id."""
     figures = submission.Figures(planned=None, calls=1, samples={})
-    terms = submission.Terms(who="test", again=True)
-    return _submit(
-        engine, _body(account, to, key=key, text="您好"), (), figures=figures, terms=terms
-    )
+    terms = submission.Terms(who="test", again=True, priority=priority)
+    return _submit(engine, _body(account, to, key=key, text=text), (), figures=figures, terms=terms)
 
 
 def _body(account: Account, to: Audience, *, key: str, text: str) -> submission.Body:

@@ -25,9 +25,9 @@ HIDDEN = "hidden-in-the-body"
 DEEP = 60_000
 TASKS = [
     names.PLAN, names.SEND_BATCH, names.SETTLE, names.REFRESH_TOKEN, names.SWEEP,
-    names.LAUNCH_DUE, names.POLL_RESULTS, names.ENQUEUE, "broadcast.send_batch_v0",
-    "celery.chord_unlock", "celery.map", "celery.group", "celery.accumulate",
-    "celery.backend_cleanup", "celery.chunks", "celery.chain",
+    names.LAUNCH_DUE, names.POLL_RESULTS, names.HANDLE_PUSHES, names.ENQUEUE,
+    "broadcast.send_batch_v0", "celery.chord_unlock", "celery.map", "celery.group",
+    "celery.accumulate", "celery.backend_cleanup", "celery.chunks", "celery.chain",
 ]  # fmt: skip
 VALUES: list[Any] = [
     None, True, False, 0, -1, 1.5, 2**40, "", HIDDEN, HIDDEN * 2000, "\n", "\0", "好", "a\x1b[2J",

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from broadcast.call.outcomes import Endpoint, Outcome, Scope, of_send
 from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.call.waits import Waits
+from broadcast.drafts.mark import Marks
 from broadcast.errors import PlanError, RepeatedSendError
 from broadcast.plan import submission
 from broadcast.plan.audience import OpenIDs
@@ -78,6 +80,15 @@ def body(
         audience=OpenIDs(digest=digest(openids(size))),
         scheduled_at=at,
     )
+
+
+def of_draft(said: submission.Body, marks: Marks | None) -> submission.Body:
+    """Return *said* as the broadcast of a draft that says *marks* at its submit."""
+    content = json.dumps({"msgtype": "mpnews", "mpnews": {"media_id": "D1"}})
+    return replace(
+        said, content=content, msgtype="mpnews", draft=marks,
+        content_digest=hashlib.sha256(content.encode()).hexdigest(),
+    )  # fmt: skip
 
 
 def figures(
@@ -205,11 +216,14 @@ class Driver:
         owner: str = "tests",
         rules: Rules = DEFAULT_RULES,
     ) -> None:
-        held = leases.acquire(engine, name, owner, breaker=rules.breaker)
-        assert held is not None, "somebody else holds the lane"
         self.engine = engine
-        self.held: Lease = held
         self.rules = rules
+        self.held: Lease = self._acquired(name, owner)
+
+    def _acquired(self, name: str, owner: str) -> Lease:
+        held = leases.acquire(self.engine, name, owner, breaker=self.rules.breaker)
+        assert held is not None, "somebody else holds the lane"
+        return held
 
     def next(self) -> Work:
         """Return what the lane does next."""
@@ -220,6 +234,10 @@ class Driver:
         work = self.next()
         assert work.kind is Kind.CALL, work
         claim = claims.claim(self.engine, self.held, work, rules=self.rules)
+        if claim is None:
+            # No heartbeat keeps this lease: on a busy machine it may have run out.
+            self.held = self._acquired(self.held.account, self.held.owner)
+            claim = claims.claim(self.engine, self.held, self.next(), rules=self.rules)
         assert claim is not None, "the claim was refused"
         return claim
 

@@ -34,7 +34,7 @@ class CommandListener:
     def __enter__(self) -> Self:
         """Listen from now on."""
         self._thread.start()
-        assert self._listening.wait(10), "MONITOR was refused"
+        assert self._listening.wait(60), "MONITOR was refused"
         return self
 
     def __exit__(
@@ -46,7 +46,7 @@ class CommandListener:
         """Hear everything up to now, then stop."""
         with self._valkey.client() as client:
             client.echo(END)
-        self._thread.join(10)
+        self._thread.join(60)
 
     def _listen(self) -> None:
         with self._valkey.client() as client, client.monitor() as monitor:
@@ -83,7 +83,7 @@ class EventListener:
         """Stop."""
         if self._receiver is not None:
             self._receiver.should_stop = True
-        self._thread.join(10)
+        self._thread.join(60)
         self._app.close()
 
     def wait_for(self, kind: str, *, timeout_s: float = 20) -> None:

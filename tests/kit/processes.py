@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from tests.kit.reaper import REAPER
-from tests.kit.wait import until
-from tests.kit.warm import PROGRAMS, Fork
+from tests.kit.wait import patiently, until
+from tests.kit.warm import Fork, python_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ class RunningProcess:
         forked = None
         if self._warm:
             _, _, module, *words = self.command
-            forked = PROGRAMS.start(
+            forked = python_for(module).start(
                 module, words, streams=(stdin, output, output), folder=self._cwd,
                 environment=environment, session=True,
             )  # fmt: skip
@@ -104,18 +104,20 @@ class RunningProcess:
         with contextlib.suppress(AssertionError):
             until(seen_or_ended, timeout_s, f"{text!r}")
         if self.output.count(text) < times:
-            raise AssertionError(self._story(f"never printed {text!r} (within {timeout_s:g} s)"))
+            limit_s = patiently(timeout_s)
+            raise AssertionError(self._story(f"never printed {text!r} (within {limit_s:g} s)"))
 
     def wait(self, *, timeout_s: float = 20) -> int:
         """Wait for the end and return the exit status.
 
         Raises:
-            AssertionError: it still runs after `timeout_s` seconds.
+            AssertionError: it still runs; as with `until`, a busy machine has longer.
         """
+        limit_s = patiently(timeout_s)
         try:
-            return self._popen.wait(timeout_s)
+            return self._popen.wait(limit_s)
         except subprocess.TimeoutExpired:
-            message = self._story(f"still runs after {timeout_s:g} s")
+            message = self._story(f"still runs after {limit_s:g} s")
             raise AssertionError(message) from None
 
     def terminate(self) -> None:
@@ -126,7 +128,7 @@ class RunningProcess:
         """SIGTERM, wait, kill what is left of the group; return the exit status.
 
         Raises:
-            AssertionError: it did not end by itself within `timeout_s` seconds.
+            AssertionError: it did not end by itself in time.
         """
         self.terminate()
         try:

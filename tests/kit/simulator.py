@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 READY = "simulator ready "
-ADMIN_TIMEOUT_S = 30
+ADMIN_TIMEOUT_S = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,7 @@ class Simulator:
         first_msg_id: int | None = None,
         port: int = 0,
         switches: Mapping[str, Any] | None = None,
+        scenario: Path | None = None,
         log: Path | None = None,
     ) -> None:
         self.accounts = tuple(accounts)
@@ -69,6 +70,7 @@ class Simulator:
         self.port = port
         self.url = ""
         self._switches = dict(switches or {})
+        self.scenario = scenario
         self._log = log
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._process: RunningProcess | None = None
@@ -135,6 +137,8 @@ class Simulator:
         words += ["--calls-per-minute", str(self.calls_per_minute)]
         if self.first_msg_id is not None:
             words += ["--first-msg-id", str(self.first_msg_id)]
+        if self.scenario is not None:
+            words += ["--scenario", str(self.scenario)]
         for account in self.accounts:
             words += ["--account", account.argument]
         return words

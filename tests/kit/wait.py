@@ -10,21 +10,31 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE_S = 0.005
 LONGEST_PAUSE_S = 0.1
+#: A busy machine takes so many times what the tests allow.
+BUSY = 4
 
 T = TypeVar("T")
 
 
-def until(predicate: Callable[[], T], timeout_s: float, what: str) -> T:
-    """Return the first truthy value of `predicate`; fail the test after `timeout_s` seconds.
+def patiently(timeout_s: float) -> float:
+    """Return how long is waited at most for what takes less than `timeout_s` seconds by itself."""
+    return BUSY * timeout_s
 
-    `what` completes the sentence "Waited 5 s in vain for ...". What the predicate said last,
-    be it a value or an exception, is part of the failure: it is usually the explanation.
-    An exception counts as "not yet", because a server that is starting refuses connections.
+
+def until(predicate: Callable[[], T], timeout_s: float, what: str) -> T:
+    """Return the first truthy value of `predicate`; fail the test when that takes too long.
+
+    `timeout_s` is more than it takes on a machine with nothing else to do; a busy one is given
+    `BUSY` times as much. `what` completes the sentence "Waited 5 s in vain for ...". What the
+    predicate said last, be it a value or an exception, is part of the failure: it is usually the
+    explanation. An exception counts as "not yet", because a server that is starting refuses
+    connections.
 
     Raises:
         AssertionError: the deadline passed.
     """
-    deadline = time.monotonic() + timeout_s
+    limit_s = patiently(timeout_s)
+    deadline = time.monotonic() + limit_s
     pause_s = FIRST_PAUSE_S
     while True:
         failure: Exception | None = None
@@ -36,7 +46,7 @@ def until(predicate: Callable[[], T], timeout_s: float, what: str) -> T:
         except Exception as error:  # noqa: BLE001 - the deadline decides, and it is reported
             failure, last = error, f"the last try raised {error!r}"
         if time.monotonic() >= deadline:
-            message = f"Waited {timeout_s:g} s in vain for {what}; {last}"
+            message = f"Waited {limit_s:g} s in vain for {what}; {last}"
             raise AssertionError(message) from failure
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)

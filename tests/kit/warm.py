@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.kit.reaper import REAPER
+from tests.kit.shifted_clock import sitecustomize
 from tests.kit.warm_server import NUMBER
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -28,9 +29,12 @@ _ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "TESTS_START"
 #: What programs of ours read whenever they need it. Whatever else differs in an environment, an
 #: interpreter or a library may have read when it was started or imported.
-AT_RUN_TIME = ("BROADCAST_", "CELERY_BROKER_URL", "DATABASE_URL", "REDIS_URL", "WECHAT_", "PYTEST_")
-#: But this our own modules read while they are imported: where to die.
-AT_IMPORT = ("BROADCAST_CRASH_AT",)
+AT_RUN_TIME = (
+    "BROADCAST_", "CELERY_BROKER_URL", "COLUMNS", "DATABASE_URL", "LOGNAME", "NO_COLOR",
+    "REDIS_URL", "TERM", "WECHAT_", "PYTEST_",
+)  # fmt: skip
+#: Where an interpreter finds the clock of `tests.kit.clock`; a fork has it at hand.
+_SHIFTED = str(Path(sitecustomize.__file__).parent)
 #: The servers themselves; the guard against processes that a test left spares them.
 PIDS: set[int] = set()
 
@@ -84,9 +88,8 @@ class Fork:
 class WarmPython:
     """A Python of this test process; the first start starts it."""
 
-    def __init__(self, packages: Sequence[str], at_import: Sequence[str] = ()) -> None:
+    def __init__(self, *packages: str) -> None:
         self._packages = packages
-        self._at_import = at_import
         self._guard = threading.Lock()
         self._control: socket.socket | None = None
         self._environment: Mapping[str, str] = {}
@@ -125,13 +128,14 @@ class WarmPython:
 
     def _read_once(self, environment: Mapping[str, str]) -> dict[str, str]:
         found = {
-            name: value
-            for name, value in environment.items()
-            if not name.startswith(AT_RUN_TIME) or name in self._at_import
+            name: value for name, value in environment.items() if not name.startswith(AT_RUN_TIME)
         }
-        # A fork does as this one says.
+        # A fork does as these say.
         found.pop("PYTHONUNBUFFERED", None)
-        return {"PYTHONPATH": str(_ROOT), **found}
+        found.pop(sitecustomize.VARIABLE, None)
+        path = found.pop("PYTHONPATH", "").split(os.pathsep)
+        others = [place for place in path if place not in {"", _SHIFTED}]
+        return {"PYTHONPATH": os.pathsep.join(others) or str(_ROOT), **found}
 
     def _open(self) -> socket.socket:
         self._control, theirs = socket.socketpair()
@@ -161,9 +165,13 @@ def _number(told: socket.socket) -> int:
     return int(NUMBER.unpack(data)[0])
 
 
-#: For commands: it has our own modules, too, but for those that read settings once.
-COMMANDS = WarmPython(
-    ("broadcast", "models", "wechat", "coordination", "presentation", "producer", "cli"), AT_IMPORT
-)
-#: For workers, beats and simulators; the simulator is ours, and reads nothing while it is imported.
-PROGRAMS = WarmPython(("simulator",))
+_OURS = ("broadcast", "models", "wechat", "coordination", "presentation", "producer")
+#: For commands, `broadcast callback` among them.
+COMMANDS = WarmPython(*_OURS, "callback", "cli")
+#: For workers, beats and simulators. A command must not have the worker's tasks.
+PROGRAMS = WarmPython(*_OURS, "worker", "simulator")
+
+
+def python_for(module: str) -> WarmPython:
+    """Return the one that starts `python -m MODULE`."""
+    return COMMANDS if module.startswith("cli.") else PROGRAMS

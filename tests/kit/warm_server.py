@@ -22,7 +22,13 @@ import sys
 import threading
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+from sqlalchemy.engine import Engine
+
+from broadcast import crashpoints
+from tests.kit.shifted_clock import sitecustomize
 
 #: What our programs import of others, much of it when it is first needed.
 LIBRARIES = (
@@ -153,6 +159,11 @@ def _become(descriptors: list[int]) -> str:
     os.environ.update(told["environment"])
     if "PYTHONUNBUFFERED" in os.environ:
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    # What an interpreter reads at its start or while it imports our modules.
+    if crashpoints.VARIABLE in os.environ:
+        crashpoints._passing = crashpoints._armed(os.environ[crashpoints.VARIABLE])
+    if sitecustomize.VARIABLE in os.environ:
+        sitecustomize.shift(Engine, Path(os.environ[sitecustomize.VARIABLE]))
     sys.argv = ["broadcast", *told["words"]]
     sys.path[0] = told["folder"]
     return str(told["module"])

@@ -24,7 +24,7 @@ CONTRACT_PREFIXES = ("WECHAT_", "BROADCAST_", "FLOWER_")
 
 # Every process that a test starts inherits it; by it a process that left the family is found.
 MARK_NAME = "TESTS_OF_RUN"
-GONE_TIMEOUT_S = 5
+GONE_TIMEOUT_S = 60
 
 # Python announces these before it makes a process; tests that make none are not searched.
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}

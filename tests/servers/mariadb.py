@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import shutil
 import subprocess
 import uuid
 from typing import TYPE_CHECKING, ClassVar
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 USER = PASSWORD = "tests"
+INSTALL_ATTEMPTS = 3
 
 
 class MariaDB(Daemon):
@@ -61,16 +63,29 @@ class MariaDB(Daemon):
             cursor.execute(f"DROP DATABASE IF EXISTS {name}")
 
     def _prepare(self) -> None:
-        command: list[str | Path] = [
-            *(install_program(), "--no-defaults", f"--datadir={self.folder / 'data'}"),
-            *(f"--user={getpass.getuser()}", "--auth-root-authentication-method=normal"),
-            "--skip-test-db",
-        ]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        self._install()
         (self.folder / "first.sql").write_text(
             f"CREATE USER IF NOT EXISTS {USER}@'{LOOPBACK}' IDENTIFIED BY '{PASSWORD}';\n"
             f"GRANT ALL ON *.* TO {USER}@'{LOOPBACK}';\n"
         )
+
+    def _install(self) -> None:
+        """Make the data folder; a busy machine may refuse it asynchronous I/O once or twice."""
+        data = self.folder / "data"
+        command: list[str | Path] = [
+            *(install_program(), "--no-defaults", f"--datadir={data}"),
+            *(f"--user={getpass.getuser()}", "--auth-root-authentication-method=normal"),
+            *("--skip-test-db", "--innodb-use-native-aio=0"),
+        ]
+        for attempt in range(1, INSTALL_ATTEMPTS + 1):
+            ended = subprocess.run(command, check=False, capture_output=True, timeout=120)
+            if ended.returncode == 0:
+                return
+            if attempt < INSTALL_ATTEMPTS:
+                shutil.rmtree(data, ignore_errors=True)
+        said = (ended.stdout + ended.stderr).decode(errors="replace")
+        message = f"mariadb-install-db failed {INSTALL_ATTEMPTS} times; the last time:\n{said}"
+        raise AssertionError(message)
 
     def _launch(self) -> RunningProcess:
         command: list[str | Path] = [
@@ -80,6 +95,7 @@ class MariaDB(Daemon):
             *(f"--socket={self.folder / 's'}", f"--port={self.port}", f"--bind-address={LOOPBACK}"),
             *(f"--pid-file={self.folder / 'pid'}", f"--user={getpass.getuser()}"),
             *(f"--init-file={self.folder / 'first.sql'}", "--skip-name-resolve"),
+            "--innodb-use-native-aio=0",
             *("--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M"),
             *self.options,
         ]

@@ -214,7 +214,7 @@ def _connect(upstream: Upstream) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.connect(str(upstream))
         return connection
-    connection = socket.create_connection(upstream, timeout=5)
+    connection = socket.create_connection(upstream, timeout=60)
     connection.settimeout(None)
     return connection
 

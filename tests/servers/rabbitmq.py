@@ -72,7 +72,7 @@ class RabbitMQ(Daemon):
             check=True,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )
         return done.stdout
 
@@ -126,7 +126,7 @@ class RabbitMQ(Daemon):
 
     def _connection(self) -> amqp.Connection:
         return amqp.Connection(
-            host=f"{LOOPBACK}:{self.port}", userid=USER, password=PASSWORD, connect_timeout=5
+            host=f"{LOOPBACK}:{self.port}", userid=USER, password=PASSWORD, connect_timeout=60
         )
 
     def _environment(self) -> dict[str, str]:

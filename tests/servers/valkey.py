@@ -44,7 +44,7 @@ class Valkey(Daemon):
         """A new client; use it in `with`, or close it."""
         return redis.Redis(
             host=LOOPBACK, port=self.port, password=self.password,
-            socket_timeout=5, socket_connect_timeout=5,
+            socket_timeout=60, socket_connect_timeout=60,
         )  # fmt: skip
 
     def flushall(self) -> None:

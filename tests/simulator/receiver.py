@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as ET
 
+from simulator.core.cipher import signature
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-TOKEN = "callback_token"
+TOKEN = "callbackToken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +38,10 @@ class Received:
 class Receiver:
     """Answers `success`, or first what it was told to: a status, or None to say nothing."""
 
-    def __init__(self, *answers: int | None, body: bytes = b"success") -> None:
+    def __init__(self, *answers: int | None, body: bytes = b"success", echo: bool = True) -> None:
         self.received: list[Received] = []
+        self.checked = False
+        self.echo = echo
         self._answers = list(answers)
         self._body = body
         self._released = threading.Event()
@@ -64,15 +67,20 @@ class Receiver:
 
     def wait(self, count: int) -> list[Received]:
         """Return what came when at least so many have come."""
-        until(lambda: len(self.received) >= count, 10, f"{count} pushes")
+        until(lambda: len(self.received) >= count, 20, f"{count} pushes")
         return self.received
+
+    def check(self, query: dict[str, str]) -> bytes:
+        """Return the answer to the check of the URL."""
+        self.checked = query["signature"] == signature(TOKEN, query["timestamp"], query["nonce"])
+        return query["echostr"].encode() if self.echo else self._body
 
     def take(self, received: Received) -> tuple[int, bytes]:
         """Note a POST; return status and body of the answer."""
         self.received.append(received)
         status = self._answers.pop(0) if self._answers else 200
         if status is None:
-            self._released.wait(30)
+            self._released.wait(600)
             status = 200
         return status, self._body
 
@@ -89,7 +97,13 @@ class _Handler(BaseHTTPRequestHandler):
             content_type=self.headers["content-type"],
             body=self.rfile.read(int(self.headers["content-length"])).decode(),
         )
-        status, body = self.receiver.take(received)
+        self._answer(*self.receiver.take(received))
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        self._answer(200, self.receiver.check({name: one[0] for name, one in query.items()}))
+
+    def _answer(self, status: int, body: bytes) -> None:
         try:
             self.send_response(status)
             self.send_header("content-length", str(len(body)))

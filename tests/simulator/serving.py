@@ -37,6 +37,6 @@ def served(*endpoints: Endpoint, followers: int = 0) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
         simulation.close()
     assert not thread.is_alive()

@@ -61,7 +61,7 @@ def test_parallel_calls_come_before_the_message_quota(
     to_all = {"filter": {"is_to_all": True}, "msgtype": "text", "text": {"content": "a"}}
     for number in range(4):
         submitted(wire.post("message/mass/sendall", to_all | {"clientmsgid": str(number)}))
-    simulator.set_switches(latency_ms=1000)
+    simulator.set_switches(latency_ms=3000)
     first = in_background(wire.send, simulator.openids(2), clientmsgid="one")
     simulator.wait_for_mass_call()
     reply = wire.post("message/mass/sendall", to_all | {"clientmsgid": "5"})
@@ -76,7 +76,7 @@ def test_the_clientmsgid_comes_before_parallel_calls(
 ) -> None:
     """Section 13: 45066 while the first one runs, then 42010 for another id."""
     assert wire.token
-    simulator.set_switches(latency_ms=1000)
+    simulator.set_switches(latency_ms=3000)
     first = in_background(wire.send, simulator.openids(2), clientmsgid="one")
     simulator.wait_for_mass_call()
     again = in_background(wire.send, simulator.openids(2), clientmsgid="one")

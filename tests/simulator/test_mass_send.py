@@ -35,7 +35,7 @@ def test_an_accepted_send_names_the_job(simulator: Simulator, wire: Wire) -> Non
 
 def test_msg_data_id_may_be_for_articles_alone(simulator: Simulator, wire: Wire) -> None:
     """Section 14 point 13; section 7.5: the same for every send of one article."""
-    simulator.set_switches(msg_data_id_for_all=False)
+    simulator.set_switches(msg_data_id_for_all=False, media_must_exist=False)
     assert "msg_data_id" not in wire.send(simulator.openids(2))
     article = {"msgtype": "mpnews", "mpnews": {"media_id": "D1"}}
     replies = [
@@ -61,6 +61,7 @@ def test_every_msgtype_of_the_table_is_taken_and_kept(
     simulator: Simulator, wire: Wire, content: dict[str, Any]
 ) -> None:
     """Section 2.1."""
+    simulator.set_switches(media_must_exist=False)
     reply = wire.post("message/mass/send", content | {"touser": simulator.openids(3)})
     assert simulator.job(submitted(reply))["content"] == content
 
@@ -150,7 +151,7 @@ def test_the_old_image_object_may_be_refused(simulator: Simulator, wire: Wire) -
 def test_a_dead_media_id_is_refused(simulator: Simulator, wire: Wire) -> None:
     """Section 9.2, 40007; a draft may die with its first send."""
     article = {"msgtype": "mpnews", "mpnews": {"media_id": "D1"}}
-    simulator.set_switches(draft_dies_after_send=True)
+    simulator.set_switches(draft_dies_after_send=True, media_must_exist=False)
     submitted(wire.send(simulator.openids(2), **article))
     reply = wire.send(simulator.openids(2, start=2), **article)
     refused(reply, 40007, "invalid media_id", section="7.5 and 9.2")
@@ -277,7 +278,7 @@ def test_an_error_ends_in_a_rid_that_holds_the_time(simulator: Simulator, wire: 
     """Section 0.1: the first group is the hex Unix time of the call."""
     match = re.search(r"rid: ([0-9a-f]{8})-", wire.send([])["errmsg"])
     assert match is not None
-    assert int(match[1], 16) == pytest.approx(time.time(), abs=5)
+    assert int(match[1], 16) == pytest.approx(time.time(), abs=300)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_the_index_grows() -> None:
 def test_generated_and_other_followers_are_told_apart() -> None:
     followers = Followers(Generator.of("wx1"), generated=10)
     ours, others = generated_openids("wx1", count=12), generated_openids("wx2", count=3)
-    followers.add(pack([*others[:2], ours[10]]))
+    followers.add(pack([*others[:2], ours[10]]), moment=0)
     followers.remove(pack([ours[0], others[1], others[2]]))
     assert followers.among(pack([*ours, *others])).tolist() == [
         *range(1, 10),

@@ -25,7 +25,7 @@ def test_the_first_passes_and_the_others_are_too_fast(
     simulator: Simulator, wire: Wire, in_background: Callable[..., Any]
 ) -> None:
     assert wire.token
-    simulator.set_switches(latency_ms=500)
+    simulator.set_switches(latency_ms=2000)
     calls = [
         in_background(wire.send, simulator.openids(2), clientmsgid=str(number))
         for number in range(3)
@@ -60,7 +60,7 @@ def test_two_accounts_do_not_hinder_each_other(
     other = wire_of(OTHER)
     assert wire.token
     assert other.token
-    simulator.set_switches(latency_ms=500)
+    simulator.set_switches(latency_ms=2000)
     calls = [
         in_background(wire.send, simulator.openids(2)),
         in_background(other.send, simulator.openids(2, appid=OTHER.appid)),
@@ -87,7 +87,7 @@ def test_a_call_whose_client_left_is_executed_but_no_longer_in_flight(
 ) -> None:
     """WeChat goes on with it, so the next call is too fast; ours is one call all the same."""
     assert wire.token
-    simulator.set_switches(latency_ms=1500)
+    simulator.set_switches(latency_ms=5000)
     with pytest.raises(requests.ReadTimeout):
         wire.call(
             "POST",
@@ -99,7 +99,7 @@ def test_a_call_whose_client_left_is_executed_but_no_longer_in_flight(
                 "text": {"content": "a"},
                 "clientmsgid": "one",
             },
-            timeout=0.3,
+            timeout=(60, 1),
         )
     simulator.set_switches(latency_ms=0)
     assert wire.send(simulator.openids(2), clientmsgid="two")["errcode"] == 42010

@@ -27,7 +27,7 @@ def test_too_many_waiting_posts_are_refused() -> None:
         with pytest.raises(queue.Full):
             poster.post(post_to(receiver.url), outcomes.append)
         poster.stop()
-        assert poster.join(10), "the thread ends although its receiver says nothing"
+        assert poster.join(60), "the thread ends although its receiver says nothing"
         await asyncio.sleep(0)
         assert (outcomes, len(receiver.received)) == ([], 1)
 
@@ -41,7 +41,7 @@ def test_a_post_that_is_still_connecting_is_cut_too(monkeypatch: pytest.MonkeyPa
 
     def slow(connection: HTTPConnection) -> None:
         connecting.set()
-        stopped.wait(10)
+        stopped.wait(60)
         connect(connection)
 
     async def story(receiver: Receiver) -> None:
@@ -50,7 +50,7 @@ def test_a_post_that_is_still_connecting_is_cut_too(monkeypatch: pytest.MonkeyPa
         await asyncio.to_thread(connecting.wait, 10)
         poster.stop()
         stopped.set()
-        assert poster.join(10), "the thread ends although its receiver says nothing"
+        assert poster.join(60), "the thread ends although its receiver says nothing"
 
     monkeypatch.setattr(HTTPConnection, "connect", slow)
     with Receiver(None) as receiver:
@@ -65,7 +65,7 @@ def test_a_silent_receiver_does_not_hold_up_the_others() -> None:
         poster.post(post_to(quick.url), lambda _outcome: answered.set())
         await asyncio.wait_for(answered.wait(), 10)
         poster.stop()
-        assert poster.join(10)
+        assert poster.join(60)
 
     with Receiver(None) as silent, Receiver() as quick:
         asyncio.run(story(silent, quick))

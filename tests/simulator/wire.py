@@ -11,7 +11,7 @@ import requests
 if TYPE_CHECKING:
     from tests.kit.simulator import SimulatedAccount
 
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 RID = r" rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}"
 
 

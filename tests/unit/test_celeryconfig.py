@@ -22,9 +22,13 @@ def test_every_setting_is_one_that_celery_knows() -> None:
     assert [name for name in SETTINGS if name not in KNOWN and name != "annotations"] == []
 
 
-def test_no_queue_is_read_whose_tasks_do_not_exist() -> None:
-    # `broadcast.enqueue` has no task yet: its messages must wait in the broker.
-    assert [queue.name for queue in celeryconfig.task_queues] == [names.QUEUE]
+def test_the_queue_of_other_programs_is_declared_as_celery_would_declare_it_for_them() -> None:
+    queues = {queue.name: queue for queue in celeryconfig.task_queues}
+    assert set(queues) == {names.QUEUE, names.ENQUEUE}
+    mine = queues[names.ENQUEUE]
+    assert (mine.exchange.name, mine.exchange.type, mine.routing_key, mine.durable) == (
+        names.ENQUEUE, "direct", names.ENQUEUE, True,
+    )  # fmt: skip
 
 
 def test_every_wake_of_beat_expires_but_not_where_two_clocks_differ_by_an_hour() -> None:
@@ -37,7 +41,7 @@ def test_every_wake_of_beat_expires_but_not_where_two_clocks_differ_by_an_hour()
 def test_flower_does_not_start_without_a_login(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "worker", "flower", "--port=0"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
         env={"PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
@@ -50,7 +54,7 @@ def test_a_worker_in_another_pool_does_not_start(tmp_path: Path, pool: str, name
     """Its lanes would not hear of a stop."""
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "worker", "worker", "-P", pool],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
         env={"PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
@@ -62,7 +66,7 @@ def with_files(limit: str, *command: str, cwd: Path) -> subprocess.CompletedProc
     """Run a command that may open so many files, as the options of `ulimit` say."""
     return subprocess.run(
         ["sh", "-c", f'ulimit {limit} && exec "$@"', "sh", sys.executable, *command],
-        cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
+        cwd=cwd, capture_output=True, text=True, timeout=240, check=False,
         env={"PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
@@ -90,7 +94,7 @@ def test_a_worker_shows_no_part_of_a_password_that_ends_at_another_at_sign(
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "worker", "worker"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
         env={
             "PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT),
             "REDIS_URL": "redis://:Top@y/SecretHalf@127.0.0.1:6/0",

@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 @pytest.fixture(scope="module")
 def runs() -> list[dict[str, str]]:
     """The table, a run a row."""
-    with (DOCS / "chaos-runs.csv").open(encoding="utf-8", newline="") as file:
+    with (DOCS / "proofs" / "chaos-runs.csv").open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         assert reader.fieldnames == list(COLUMNS)
         return list(reader)
@@ -35,12 +35,18 @@ def test_no_run_is_counted_twice_and_no_seed_is_left_out(runs: list[dict[str, st
         assert of_commit == list(range(of_commit[0], of_commit[-1] + 1))
 
 
-def test_the_document_tells_what_the_table_holds(runs: list[dict[str, str]]) -> None:
-    text = (DOCS / "reliability.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["proofs/random-faults.md", "reliability.md"])
+def test_a_page_shows_what_the_table_holds(page: str, runs: list[dict[str, str]]) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
     for told in (
         f"{len(runs):,} runs",
-        f"{sum(int(run['faults']) for run in runs):,} faults",
-        f"{sum(int(run['calls']) for run in runs):,} calls",
-        f"{sum(int(run['in_doubt']) for run in runs):,} batches in doubt",
+        f"{_sum(runs, 'faults')} faults",
+        f"{_sum(runs, 'calls')} calls",
+        f"{_sum(runs, 'sendalls')} sends to WeChat's own lists",
+        f"{_sum(runs, 'in_doubt')} batches in doubt of {_sum(runs, 'batches')}",
     ):
         assert told in text
+
+
+def _sum(runs: list[dict[str, str]], column: str) -> str:
+    return f"{sum(int(run[column]) for run in runs):,}"

@@ -80,6 +80,12 @@ def test_follower_in_no_batch_is_found() -> None:
     assert found([leaf(B.ACCEPTED, "a")], {"a": 1}) == ["in no batch"]
 
 
+def test_follower_whom_a_list_of_wechats_own_did_not_reach_is_found() -> None:
+    left = {"a": 1, "b": 1, "stranger": -1}
+    [told] = found([leaf(B.ACCEPTED, "a", "b")], left)
+    assert told == "got nothing by a job of WeChat's own list"
+
+
 def test_finding_names_the_batch_and_its_followers() -> None:
     [one] = judge([leaf(B.ACCEPTED, "a", "b", n=7)], {"one": ["a", "b"]}, {"red": {"b": 1}})
     assert (one.broadcast_id, one.batch, one.openids) == ("one", 7, ["a"])

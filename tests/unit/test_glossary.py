@@ -1,8 +1,12 @@
-"""The glossary is the law: no text that a person reads uses a word that it retired."""
+"""The glossary is the law: no text and no comment uses a word that it retired."""
 
 from __future__ import annotations
 
+import ast
+import io
 import re
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,26 @@ from presentation.texts import LANGUAGES, LOCALE_DIR
 
 ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+#: Names in WeChat's console are WeChat's.
+CONSOLE = re.compile("「[^」]*」")
 ROW = re.compile(r"^\| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
+
+#: It lists the retired words themselves.
+OTHER_PAGES = {"glossary.md"}
+PAGES = [
+    *(ROOT / name for name in ("README.md", "README.zh.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name not in OTHER_PAGES),
+]
+#: Code, what WeChat's console calls its own pages, and the tables by errcode of the quickstarts.
+QUOTED = re.compile(
+    r"^```.*?^```$|`[^`\n]+`|「[^」]*」|^\| (?:it says|[\d、, ]+) \|[^\n]*$",
+    re.MULTILINE | re.DOTALL,
+)
+
+PACKAGES = [
+    "broadcast", "callback", "cli", "coordination", "migrations", "models", "presentation",
+    "producer", "simulator", "wechat", "worker",
+]  # fmt: skip
 
 
 def retired() -> list[str]:
@@ -22,10 +45,31 @@ def retired() -> list[str]:
 
 
 def found(word: str, text: str) -> bool:
-    """Tell whether a text has the word; an English one whole, in upper or lower case."""
+    """Return whether a text has the word; an English one whole, in upper or lower case."""
     if word.isascii():
         return re.search(rf"\b{re.escape(word)}\b", text, re.IGNORECASE) is not None
     return word in text
+
+
+def comments(source: str) -> Iterator[str]:
+    """Yield the comments and the docstrings of a module."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+def catalogue(lang: str) -> dict[str, str]:
+    with (LOCALE_DIR / lang / "LC_MESSAGES" / "broadcast.po").open("rb") as file:
+        return {str(entry.id): str(entry.string) for entry in read_po(file) if entry.id}
+
+
+def documents() -> dict[str, str]:
+    """Return every document for those who run the program."""
+    files = [*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md")]
+    return {file.name: file.read_text("utf-8") for file in files if file.name != "glossary.md"}
 
 
 def test_the_table_is_read() -> None:
@@ -34,18 +78,55 @@ def test_the_table_is_read() -> None:
     assert not found("mend", "recommended")
 
 
+def test_comments_and_docstrings_are_read() -> None:
+    source = '"""One."""\n#: two\ndef f():\n    """Three."""\n    return "four"  # five\n'
+
+    assert [text for text in comments(source) if text] == ["#: two", "# five", "One.", "Three."]
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_no_text_of_the_program_uses_a_retired_word(lang: str) -> None:
-    with (LOCALE_DIR / lang / "LC_MESSAGES" / "broadcast.po").open("rb") as file:
-        texts = {entry.id: str(entry.string) for entry in read_po(file) if entry.id}
-
     assert [
-        (entry, word) for entry, text in texts.items() for word in retired() if found(word, text)
+        (entry, word)
+        for entry, text in catalogue(lang).items()
+        for word in retired()
+        if found(word, text)
     ] == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
-def test_no_readme_uses_a_retired_word(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_uses_a_retired_word(page: Path) -> None:
+    text = QUOTED.sub("", page.read_text(encoding="utf-8"))
 
     assert [word for word in retired() if found(word, text)] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_comment_or_docstring_uses_a_retired_word(package: str) -> None:
+    files = {str(file.relative_to(ROOT)): file for file in (ROOT / package).rglob("*.py")}
+
+    assert [
+        (name, word, text)
+        for name, file in sorted(files.items())
+        for text in comments(file.read_text(encoding="utf-8"))
+        for word in retired()
+        if found(word, text)
+    ] == []
+
+
+def test_what_wechat_s_pages_are_called_is_on_the_list() -> None:
+    """Where an operator must look is a name that WeChat's own pages have today."""
+    names = set(re.findall(r"^\| (「[^」]+」) \|", GLOSSARY, re.MULTILINE))
+    texts = documents() | {
+        f"{lang} {i}": t for lang in LANGUAGES for i, t in catalogue(lang).items()
+    }
+    used = {where: set(re.findall(r"「[^」]+」", text)) for where, text in texts.items()}
+
+    assert {where: each - names for where, each in used.items() if each - names} == {}
+    assert set().union(*used.values()) == names
+
+
+@pytest.mark.parametrize("word", ["群发记录", "群发功能", "基本配置"])
+def test_no_document_uses_a_name_that_wechat_s_pages_no_longer_have(word: str) -> None:
+    assert word in retired()
+    assert [name for name, text in documents().items() if word in text] == []

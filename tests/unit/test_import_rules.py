@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = (
-    *("broadcast", "cli", "coordination", "models", "presentation"),
+    *("broadcast", "callback", "cli", "coordination", "models", "presentation"),
     *("producer", "simulator", "wechat", "worker"),
 )
 FORBIDDEN = {
@@ -25,6 +25,10 @@ FORBIDDEN = {
         *("simulator", "wechat", "worker"),
     ),
     "broadcast/call": ("broadcast.gates.kinds",),
+    "callback": (
+        *("celery", "redis", "requests", "cli", "coordination", "presentation", "producer"),
+        *("simulator", "wechat.client", "worker"),
+    ),
     "cli": ("simulator",),
     "coordination": (
         *("celery", "requests", "sqlalchemy"),
@@ -54,7 +58,7 @@ FORBIDDEN = {
         *("broadcast", "cli", "coordination", "models", "presentation", "producer"),
         *("simulator", "worker"),
     ),
-    "worker": ("cli", "producer", "simulator"),
+    "worker": ("callback", "cli", "simulator"),
 }
 LINT = ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()")
 

@@ -29,7 +29,7 @@ def test_a_worker_that_refuses_to_start_says_so_in_the_person_s_language(
 def logged(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> str:
     monkeypatch.setenv("BROADCAST_LANG", "zh")
     make = logging.getLogRecordFactory()
-    record = make("x", logging.WARNING, "f.py", 1, "lane of %s: %s", arguments, None)
+    record = make("x", logging.WARNING, "f.py", 1, "account %s: %s", arguments, None)
     assert InEnglish().filter(record)
     return record.getMessage()
 
@@ -40,9 +40,9 @@ def test_an_error_in_the_log_has_its_english_words_and_its_fix(
     error = OutOfReachError("error.database.away", cause="refused")
 
     assert logged(monkeypatch, "shop", error) == (
-        "lane of shop: The database cannot be reached (refused). Start it, or correct DATABASE_URL."
+        "account shop: The database cannot be reached (refused). Start it, or correct DATABASE_URL."
     )
-    assert logged(monkeypatch, "shop", Message("worker.clock.behind")) == "lane of shop: behind"
+    assert logged(monkeypatch, "shop", Message("worker.clock.behind")) == "account shop: behind"
 
 
 def test_a_secret_in_an_error_stays_masked(monkeypatch: pytest.MonkeyPatch) -> None:

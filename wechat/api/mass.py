@@ -1,7 +1,7 @@
 """message/mass/send, sendall and get: mass sends and how they fare.
 
-What a content must be is said elsewhere, once; here it is only written. It stays WeChat's own
-object, in the form of mass/send; what sendall writes otherwise is known here.
+What a content must be is said elsewhere, once; here it is only written, as each endpoint has it
+(``wechat.api.content``).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 
+from wechat.api.content import of_send, of_sendall
 from wechat.errors import InvalidRequestError, TransportKind
 from wechat.reply import INT64_MAX, Payload, RawReply, errmsg_of, payload, success
 from wechat.request import Body, Request, json_bytes
@@ -64,7 +65,8 @@ class MassSend(Request[MassReply]):
 
     def body(self) -> Body:
         """Return audience, content and key."""
-        return _body(b'"touser":["%b"]' % _touser(self.openids), self.content, self.clientmsgid)
+        audience = b'"touser":["%b"]' % _touser(self.openids)
+        return _body(audience, of_send(self.content), self.clientmsgid)
 
     def read(self, raw: RawReply) -> MassReply:
         """Return WeChat's word."""
@@ -101,7 +103,7 @@ class MassSendAll(Request[MassReply]):
         if self.tag_id is not None:
             audience["tag_id"] = self.tag_id
         written = json_bytes(audience, name="filter")
-        return _body(b'"filter":%b' % written, _of_sendall(self.content), self.clientmsgid)
+        return _body(b'"filter":%b' % written, of_sendall(self.content), self.clientmsgid)
 
     def read(self, raw: RawReply) -> MassReply:
         """Return WeChat's word."""
@@ -158,14 +160,6 @@ def _body(audience: bytes, content: Mapping[str, Any], clientmsgid: str) -> Body
     # Its members, without the braces around them.
     members = json_bytes(dict(content), name="content")[1:-1]
     return Body(data=b"{%b,%b,%b}" % (audience, members, _clientmsgid(clientmsgid)))
-
-
-def _of_sendall(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return *content* as sendall has it: of a video the media_id alone, its title came before."""
-    video = content.get("mpvideo")
-    if not isinstance(video, Mapping):
-        return content
-    return {**content, "mpvideo": {k: v for k, v in video.items() if k == "media_id"}}
 
 
 @lru_cache(maxsize=8)

@@ -16,8 +16,8 @@ from wechat.errors import TransportKind
 from wechat.reply import LONGEST_TOKEN, RawReply, success
 from wechat.request import Body, Request
 
-_GRANT_TYPE: Final = "client_credential"
-# Short: whoever fetches a token keeps all others from fetching it.
+GRANT_TYPE: Final = "client_credential"
+# Short: a process that fetches a token keeps all others from fetching it.
 _TIMEOUTS: Final = Timeouts(connect_s=5, read_s=10, total_s=15)
 
 
@@ -65,7 +65,7 @@ class ClassicToken(_TokenRequest):
 
     def query(self) -> Mapping[str, str | SecretStr]:
         """Return the AppID and its secret."""
-        return {"grant_type": _GRANT_TYPE, "appid": self.appid, "secret": self.secret}
+        return {"grant_type": GRANT_TYPE, "appid": self.appid, "secret": self.secret}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class StableToken(_TokenRequest):
         """Return the AppID and its secret."""
         return Body(
             data={
-                "grant_type": _GRANT_TYPE, "appid": self.appid, "secret": self.secret,
+                "grant_type": GRANT_TYPE, "appid": self.appid, "secret": self.secret,
                 "force_refresh": self.force_refresh,
             }
         )  # fmt: skip

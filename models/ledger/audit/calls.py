@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from broadcast.call.outcomes import Outcome
-from broadcast.reasons import Reason
+from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.states import BatchState
 from models.ledger.audit.case import AuditedBatch, Call, Case
 from models.ledger.audit.findings import Finding, Found
@@ -51,7 +51,7 @@ def _numbers(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
 def _whole(case: Case, batch: AuditedBatch, call: Call) -> Iterator[Finding]:
     ended, recorded = call.ended_at, call.outcome_recorded_at
     half = len({part is None for part in (call.outcome, ended, recorded)}) > 1
-    # Whatever the clock does, a word on a call is stored at its end or later.
+    # Whatever the clock does, a verdict on a call is stored at its end or later.
     early = ended is not None and recorded is not None and recorded < ended
     if half or early or call.account != batch.account:
         yield case.finding(
@@ -74,7 +74,7 @@ def _denied(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
     for call in batch.calls:
         if call.denied and batch.state is BatchState.SPLIT:
             yield case.finding(Found.HALVED, batch, number=call.number)
-        sent = batch.state in _TAKEN or batch.reason is Reason.REVIEW_REFUSED
+        sent = batch.state in _TAKEN or batch.reason in STOPPED_JOB
         if call.denied and call.outcome is Outcome.ACCEPTED and not sent:
             yield case.finding(Found.DENIED, batch, number=call.number, msg_id=call.msg_id or "-")
     begins = [call.number for call in batch.calls if call.begins_anew]
@@ -102,8 +102,8 @@ def _word(batch: AuditedBatch) -> BatchState | None:
     """Return where a person put the batch, while nothing has taken the place of that word."""
     if batch.settled_after is None:
         return None
-    if batch.reason is Reason.REVIEW_REFUSED and batch.msg_id is not None:
-        # The review came after the word, of the job that a person named.
+    if batch.reason in STOPPED_JOB and batch.msg_id is not None:
+        # The review came after the verdict, of the job that an operator named.
         return BatchState.ACCEPTED
     return {Reason.SAID_SENT: BatchState.ACCEPTED, Reason.SAID_NOT_SENT: BatchState.REFUSED}.get(
         batch.reason or Reason.NONE
@@ -111,16 +111,16 @@ def _word(batch: AuditedBatch) -> BatchState | None:
 
 
 def explains(batch: AuditedBatch) -> bool:
-    """Tell whether the calls of a batch, or a person's word on them, lead to where it stands."""
+    """Return whether the calls of a batch, or an operator's verdict on them, lead to its state."""
     state, calls, said = batch.state, undenied(batch), _word(batch)
-    if state is BatchState.REFUSED and batch.reason is Reason.REVIEW_REFUSED:
+    if state is BatchState.REFUSED and batch.reason in STOPPED_JOB:
         # Only a job that was taken is reviewed.
         state = BatchState.FINISHED
     if state in _leads_to(calls):
         return True
     if said is BatchState.ACCEPTED:
         return state in _OWNING
-    # An "already accepted" that comes later and proves nothing does not undo the word.
+    # An "already accepted" that comes later and proves nothing does not undo the verdict.
     taken = any(call.taken and call.outcome is not Outcome.ALREADY_ACCEPTED for call in calls)
     return said is state is BatchState.REFUSED and not taken
 
@@ -151,7 +151,7 @@ _OWNING = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 
 
 def _about_us(calls: Sequence[Call]) -> bool:
-    """Tell whether an "already accepted" can speak of an earlier call, or mass/get proved it."""
+    """Return whether an "already accepted" can speak of an earlier call, or mass/get proved it."""
     return any(
         call.outcome is Outcome.ALREADY_ACCEPTED
         and not call.denied
@@ -161,7 +161,7 @@ def _about_us(calls: Sequence[Call]) -> bool:
 
 
 def _was_open(call: Call, then: Call) -> bool:
-    """Tell whether nobody knew what became of *call* when the reply of *then* was written down.
+    """Return whether nobody knew what became of *call* when the reply of *then* was written down.
 
     It may be known since: a driver that lost its lane brought a refusal, or had not called at all.
     """
@@ -202,12 +202,12 @@ def _named(batch: AuditedBatch) -> set[int]:
 
 
 def _fits(batch: AuditedBatch, said: int | None) -> bool:
-    """Tell whether a batch has the msg_id that was *said*.
+    """Return whether a batch has the msg_id that was *said*.
 
-    A person may have named one that no reply did, and an "already accepted" that proves nothing
-    does not take its place.
+    An operator may have named one that no reply did, or none, and an "already accepted" that proves
+    nothing does not take its place. Where there is none, nobody was asked about one either.
     """
     by_hand = _word(batch) is BatchState.ACCEPTED
     if by_hand and (said is None or BatchState.ACCEPTED not in _leads_to(undenied(batch))):
-        return batch.msg_id is not None
+        return batch.msg_id is not None or not batch.is_asked_about
     return batch.msg_id == said

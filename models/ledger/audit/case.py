@@ -10,6 +10,7 @@ from broadcast.call.outcomes import SAID_ACCEPTED, Outcome, unanswered
 from broadcast.call.path import SendPath
 from broadcast.call.waits import Waits
 from broadcast.enums import is_recognised
+from broadcast.finish import Ending
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
 from broadcast.gates.liveness import Liveness
@@ -53,7 +54,7 @@ class Call:
 
     @property
     def taken(self) -> bool:
-        """Whether WeChat may have taken it, or said so, and no person denies it."""
+        """Whether WeChat may have taken it, or said so, and no verdict denies it."""
         return not self.denied and (self.maybe_sent or self.said_accepted)
 
 
@@ -88,6 +89,12 @@ class AuditedBatch:
     msg_id: int | None
     begins_anew: bool
     settled_after: int | None
+    poll_at: datetime | None
+    polls: int
+    msg_status: str | None
+    #: WeChat's word in the finish event of its job, and what that means; None: there is none.
+    event_status: str | None = None
+    ended: Ending | None = None
     calls: Sequence[Call] = ()
     moves: Sequence[Moved] = ()
 
@@ -95,6 +102,11 @@ class AuditedBatch:
     def end(self) -> int:
         """How many OpenIDs of its list come before the first one after it."""
         return self.start + (self.size or 0)
+
+    @property
+    def is_asked_about(self) -> bool:
+        """Whether mass/get was asked about its msg_id, or is to be."""
+        return self.poll_at is not None or self.polls > 0 or self.msg_status is not None
 
     @property
     def is_understood(self) -> bool:
@@ -124,11 +136,11 @@ class AuditedGate:
         return is_recognised(self.kind) and is_recognised(self.scope)
 
     def opens_at(self) -> datetime | None:
-        """Return when it opens by itself; None: somebody must open it."""
+        """Return when it opens automatically; None: an operator must open it."""
         return self.until if self.kind in OPEN_BY_TIME else None
 
     def forbids(self, call: Call) -> bool:
-        """Tell whether it was closed when *call* was claimed, by the account's gate counter.
+        """Return whether it was closed when *call* was claimed, by the account's gate counter.
 
         A kind that this release does not know may allow what another release called.
         """

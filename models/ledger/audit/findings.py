@@ -21,6 +21,7 @@ class Check(StrEnum):
     ONCE = "once"  #: no OpenID stands in two batches of one broadcast
     HALVES = "halves"  #: the halves of a split batch are exactly their parent
     MSG_IDS = "msg_ids"  #: no batch has two msg_ids, no msg_id has two batches
+    FINISHES = "finishes"  #: every batch stands where WeChat reported that its job ended
     CALLS = "calls"  #: every call has an attempt that was committed before it
     KEYS = "keys"  #: every clientmsgid is the one that its batch makes, in each of its calls
     STOPS = "stops"  #: no call behind a closed gate, and no repeat after 23 hours
@@ -55,6 +56,8 @@ class Found(StrEnum):
     TWO_MSG_IDS = "msg_ids.two"
     OTHER_MSG_ID = "msg_ids.other"
     SHARED_MSG_ID = "msg_ids.shared"
+    UNMET = "finishes.unmet"
+    UNREPORTED = "finishes.unreported"
     NUMBERS = "calls.numbers"
     CLAIMS = "calls.claims"
     TORN = "calls.torn"

@@ -4,7 +4,7 @@ Within one lease (one fence) a single thread calls, so a call has ended before t
 claimed; what is learned of it later does not move its end. A driver that was replaced may bring the
 end of its call much later; its call then lasted, for the lane, until its lease had run out, which
 is a lease after its claim at the earliest. A call without an end that another driver took over
-proves nothing by itself.
+proves nothing alone.
 """
 
 from __future__ import annotations
@@ -133,11 +133,11 @@ def _meet(one: LaneCall, other: LaneCall) -> Iterator[Finding]:
 
 
 def _found(one: LaneCall, other: LaneCall) -> Found | None:
-    """Tell how *other*, which was claimed later, meets *one*."""
+    """Return how *other*, which was claimed later, meets *one*."""
     if other.started_at < one.started_at and other.fence >= one.fence:
         return Found.CLOCK
     if one.ended_at is not None and one.ended_at <= other.started_at:
-        # Whoever claims with an old fence was replaced, even where nothing runs.
+        # A driver that claims with an old fence was replaced, even where nothing runs.
         return Found.OLD_FENCE if other.fence < one.fence else None
     if other.fence < one.fence:
         return Found.OLD_FENCE

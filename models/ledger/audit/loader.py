@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select, true
 from sqlalchemy.orm import aliased
@@ -14,6 +15,7 @@ from broadcast.call.outcomes import SAID_ACCEPTED
 from broadcast.call.waits import Waits
 from broadcast.enums import recognised
 from broadcast.events import EventKind
+from broadcast.finish import Counts, ending
 from broadcast.plan.chunk import ASKED
 from broadcast.states import BatchState, Phase
 from models.account import AccountRow, Lane
@@ -22,6 +24,7 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow, Reservation
 from models.engine import now
 from models.event import Event
+from models.finish import Finish
 from models.gate import GateRow
 from models.ledger.audit import recipients
 from models.ledger.audit.case import (
@@ -102,14 +105,31 @@ def _batches(
     for call in every(connection, made, Call):
         calls[call.batch_id].append(call)
     query = (
-        select(*columns(AuditedBatch, Batch, "calls", "moves"))
+        select(*columns(AuditedBatch, Batch, "calls", "moves", "event_status", "ended"))
         .where(Batch.broadcast_id == broadcast_id)
         .order_by(Batch.n)
     )
+    events = _events(connection, broadcast_id)
     return [
-        replace(batch, calls=calls.get(batch.id, ()), moves=moves.get(batch.id, ()))
+        replace(
+            batch, calls=calls.get(batch.id, ()), moves=moves.get(batch.id, ()),
+            **events.get(batch.id, {}),
+        )
         for batch in every(connection, query, AuditedBatch)
-    ]
+    ]  # fmt: skip
+
+
+def _events(connection: Connection, broadcast_id: str) -> dict[int, dict[str, Any]]:
+    """Return what the finish event of each batch's job says, by the batch's id."""
+    rows = connection.execute(
+        select(Batch.id, Finish.status, Finish.sent)
+        .join(Finish, and_(Finish.account == Batch.account, Finish.msg_id == Batch.msg_id))
+        .where(Batch.broadcast_id == broadcast_id)
+    )
+    return {
+        batch_id: {"event_status": status, "ended": ending(status, Counts(sent=sent))}
+        for batch_id, status, sent in rows
+    }
 
 
 def _gates(

@@ -259,7 +259,7 @@ def _twice(
 
 
 def _are_apart(leaves: Sequence[AuditedBatch], look: _Look) -> bool:
-    """Tell whether order alone proves that nobody stands in two of *leaves*."""
+    """Return whether order alone proves that nobody stands in two of *leaves*."""
     lists = {batch.list or "" for batch in leaves}
     rising = sorted(leaves, key=lambda batch: batch.start)
     disjoint = all(one.end <= other.start for one, other in itertools.pairwise(rising))

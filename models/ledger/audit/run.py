@@ -1,6 +1,6 @@
 """The audit: the delivery promise as questions to the ledger, all of them in one list.
 
-Everything is counted anew from packed OpenIDs and attempts; stored totals are only compared. Each
+Everything is recounted from packed OpenIDs and attempts; stored totals are only compared. Each
 broadcast is read in one snapshot, so that workers may go on, and one after the other, so that
 memory holds one of them. The number of statements does not grow with its batches.
 """
@@ -19,7 +19,7 @@ from broadcast.states import Phase
 from models.account import AccountRow
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.audit import calls, lanes, loader, sets, stops, stuck
+from models.ledger.audit import calls, finishes, lanes, loader, sets, stops, stuck
 from models.ledger.audit.case import Case
 from models.ledger.audit.findings import Audit, Finding, Found
 from models.ledger.reading import ids
@@ -29,8 +29,8 @@ from models.ledger.uploads import GIVEN_UP_AFTER
 #: What is asked of each broadcast, beside what shows while it is read. A lane is asked for its
 #: overlaps, and for what of calls, gates, stuck and clock is its own.
 _CHECKS: Sequence[Callable[[Case], Iterator[Finding]]] = (
-    sets.check, sets.halves, calls.msg_ids, calls.check, sets.keys, stops.check, stops.gates,
-    stops.moves, stuck.check, stops.clock,
+    sets.check, sets.halves, calls.msg_ids, finishes.check, calls.check, sets.keys, stops.check,
+    stops.gates, stops.moves, stuck.check, stops.clock,
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Nobody is forgotten and nobody gets it twice: figures, lists, ranges and sets fit each other.
 
-All figures are counted anew in the packed OpenIDs; what a row says of them is only compared. A list
+All figures are recounted in the packed OpenIDs; those of a row are only compared. A list
 that is WeChat's own has no figures, and its one call is keyed by the filter.
 """
 
@@ -70,7 +70,7 @@ def _asked_for(row: AuditedBroadcast) -> Audience | None:
 
 
 def _is_wechats(row: AuditedBroadcast) -> bool:
-    """Tell whether the list is WeChat's."""
+    """Return whether the list is WeChat's."""
     return row.audience_kind in {audiences.Tag.kind, audiences.Everyone.kind}
 
 
@@ -180,7 +180,7 @@ def keys(case: Case) -> Iterator[Finding]:
 
 
 def _made(case: Case, batch: AuditedBatch) -> str | None:
-    """Return the clientmsgid that a batch makes; None where that cannot be told."""
+    """Return the clientmsgid that a batch makes; None where that is not known."""
     row = case.row
     if not _is_wechats(row):
         there = case.lists.ranges.get(batch.id)

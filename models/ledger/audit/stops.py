@@ -1,6 +1,6 @@
 """Stops and order: no call behind a closed gate, none after 23 hours, no move that is not legal.
 
-Whoever closes or opens a gate raises the account's counter under the lane's lock, and each attempt
+What closes or opens a gate raises the account's counter under the lane's lock, and each attempt
 has the counter of its claim: their order is proved by rows alone, whatever the clock did. The
 history is a log that may have been pruned: what is there is held against the table of moves.
 """
@@ -48,7 +48,7 @@ def _kind(gate: AuditedGate) -> Found:
 def _late(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
     """Yield repeats of what may have been sent over 23 h before: WeChat may have forgotten it.
 
-    A person who says "not sent" and lets the batch be called again begins anew.
+    After the verdict "not sent" and a retry the window begins again.
     """
     window = case.waits.scaled(REPEAT_WINDOW)
     first: Call | None = None
@@ -107,7 +107,7 @@ def contradictions(
 
 
 def _stood(one: AuditedGate, other: AuditedGate) -> bool:
-    """Tell whether *one* was still closed when *other* was closed."""
+    """Return whether *one* was still closed when *other* was closed."""
     opened, opens = one.opened_counter, one.opens_at()
     lapsed = opens is not None and opens <= other.closed_at
     return one.is_understood and not lapsed and (opened is None or opened > other.closed_counter)
@@ -148,7 +148,7 @@ def _is_legal(old: BatchState, new: BatchState) -> bool:
 
 
 def _moved_with_others(case: Case, line: Moved, following: Moved | None, *, at: BatchState) -> bool:
-    """Tell whether a line about several batches, written in between, leads from *line* to *at*."""
+    """Return whether a line of several batches, written in between, leads from *line* to *at*."""
     return any(
         (one.old, one.new) == (line.new, at)
         and one.id > line.id
@@ -183,7 +183,7 @@ def clock(case: Case) -> Iterator[Finding]:
 
 
 def _is_turned(gate: AuditedGate, call: Call) -> bool:
-    """Tell whether counters and moments disagree on which came first."""
+    """Return whether counters and moments disagree on which came first."""
     if call.gate_counter < gate.closed_counter:
         return call.started_at > gate.closed_at
     return call.started_at < gate.closed_at

@@ -19,7 +19,7 @@ from models.ledger.lanes import LEASE
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Yield what nobody drives although it may go on."""
+    """Yield what no worker drives although it may go on."""
     for batch in case.batches:
         if batch.state is BatchState.CALLING:
             yield from _calling(case, batch)
@@ -67,7 +67,7 @@ def _lane(case: Case) -> Iterator[Finding]:
 
 
 def _stands(case: Case, gate: AuditedGate) -> bool:
-    """Tell whether a gate forbids the broadcast's calls until somebody opens it."""
+    """Return whether a gate forbids the broadcast's calls until somebody opens it."""
     concerns = gate.path in {None, case.row.path}
     return gate.opened_at is None and gate.opens_at() is None and concerns
 

@@ -110,7 +110,7 @@ class _Signs:
 
 
 def signs_of_life(connection: Connection, account: str) -> Liveness:
-    """Return what was heard of an account's lane last."""
+    """Return what was recorded of an account's lane last."""
     signs = one(connection, select(*columns(_Signs, Lane)).where(Lane.account == account), _Signs)
     doubt_until = connection.scalar(
         select(func.max(Batch.not_before))

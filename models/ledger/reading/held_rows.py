@@ -1,4 +1,4 @@
-"""One batch, one broadcast, for whoever holds their lane."""
+"""One batch, one broadcast, for a transaction that holds their lane."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from broadcast.reasons import Reason
 from broadcast.reports import Conflict, Did, OperatorAction, OperatorActions
 from models.batch import Batch
 from models.event import Event
+from models.ledger.reading import hand_calls
 from models.ledger.transaction import read
 
 #: Most actions that are returned one by one; earlier ones are counted.
@@ -46,7 +47,10 @@ def operator_actions(
         )
         for row in reversed(rows)
     ]
-    return OperatorActions(actions=actions, earlier=count - len(actions))
+    perhaps = hand_calls.possibly_recalled(connection, broadcast_id)
+    both = sorted([*actions, *perhaps], key=lambda one: one.at)
+    shown = both[-most:]
+    return OperatorActions(actions=shown, earlier=count + len(perhaps) - len(shown))
 
 
 def _on(
@@ -62,9 +66,12 @@ def _on(
 
 def _action(at: datetime, who: str, *, account: str | None, detail: str) -> OperatorAction:
     facts = json.loads(detail)
+    # What was written before "sent" could lack a msg_id says it by the msg_id.
+    sent = facts.get("sent", facts.get("msg_id") is not None)
     return OperatorAction(
         at=at, who=who, why=facts.get("why"), account=account, did=recognised(Did, facts["did"]),
-        batch=facts.get("n"), msg_id=facts.get("msg_id"), batches=facts.get("batches"),
+        batch=facts.get("n"), sent=sent if "n" in facts else None, msg_id=facts.get("msg_id"),
+        batches=facts.get("batches"), article=facts.get("article"), through=facts.get("through"),
     )  # fmt: skip
 
 

@@ -6,7 +6,9 @@ import difflib
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine, func, or_, select
+from sqlalchemy.orm import aliased
 
+from broadcast.call.path import SendPath
 from broadcast.errors import UnknownIdError
 from broadcast.states import BroadcastState, Phase
 from models.broadcast import BroadcastRow
@@ -36,6 +38,29 @@ def fitting(engine: Engine, part: str, *, most: int) -> Sequence[str]:
 def of_open(engine: Engine, *, most: int) -> Sequence[str]:
     """Return the newest broadcasts that have not ended, or ended with a batch in doubt."""
     query = select(BroadcastRow.id).where(_IS_OPEN).order_by(*_NEWEST_FIRST).limit(most)
+    with read(engine) as connection:
+        return connection.scalars(query).all()
+
+
+def newer(engine: Engine, broadcast_id: str) -> Sequence[str]:
+    """Return the newest broadcasts of the same account that go to lists of OpenIDs.
+
+    Newer is what was submitted after the first call, or after the submit of one that was not
+    called yet.
+    """
+    old = aliased(BroadcastRow)
+    query = (
+        select(BroadcastRow.id)
+        .join(old, old.account == BroadcastRow.account)
+        .where(
+            old.id == broadcast_id,
+            BroadcastRow.id != broadcast_id,
+            BroadcastRow.phase != Phase.UPLOADING,
+            BroadcastRow.path == SendPath.MASS_SEND,
+            BroadcastRow.published_at > func.coalesce(old.started_at, old.published_at),
+        )
+        .order_by(BroadcastRow.published_at.desc(), BroadcastRow.id)
+    )
     with read(engine) as connection:
         return connection.scalars(query).all()
 

@@ -1,4 +1,4 @@
-"""In flight: calls that are under way. No word of a person stops them; each ends by its reply."""
+"""In flight: calls that are under way. No command stops them; each ends by its reply."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 A name stands for one appid, and an appid for one name.
 
 The clientmsgid of every batch belongs to the appid under which it was made. Another official
-account has never heard of it: under a changed appid the repeat of a batch that may have been sent
+account does not know it: under a changed appid the repeat of a batch that may have been sent
 would be a second send, to other people, and the halves of a batch would get keys of their own.
 Under two names one official account would have two lanes, which call it at once and know nothing of
 each other's broadcasts.

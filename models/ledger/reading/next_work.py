@@ -1,6 +1,6 @@
 """What a lane does next, and what it needs for the call.
 
-Nothing read here binds anybody: the claim reads anew all that forbids the call.
+Nothing read here is binding: the claim reads again all that forbids the call.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ class Work:
     start: int = 0
     size: int | None = None
     clientmsgid: str = ""
+    #: Which renewal of the broadcast's content it says.
+    renewal: int = 0
     not_before: datetime | None = None
     begins_anew: bool = False
     #: What probably comes after it: a guess, which binds nobody.
@@ -76,6 +78,7 @@ class _Next:
     start: int
     size: int | None
     clientmsgid: str
+    renewal: int
     not_before: datetime | None
     begins_anew: bool
     reason: Reason | None
@@ -112,7 +115,8 @@ def _work(kind: Kind, batch: _Next, moment: datetime, *, until: datetime | None)
         kind=kind if due else Kind.WAIT, until=until, now=moment, batch_id=batch.id,
         broadcast_id=batch.broadcast_id, path=batch.path, n=batch.n, state=batch.state,
         attempts=batch.attempts, list=batch.list, start=batch.start, size=batch.size,
-        clientmsgid=batch.clientmsgid, not_before=batch.not_before, begins_anew=batch.begins_anew,
+        clientmsgid=batch.clientmsgid, renewal=batch.renewal, not_before=batch.not_before,
+        begins_anew=batch.begins_anew,
     )  # fmt: skip
 
 
@@ -216,6 +220,7 @@ class Said:
 
     #: Canonical JSON.
     content: str
+    msgtype: str
     audience_kind: str
     audience_spec: str
 
@@ -229,9 +234,7 @@ def said(engine: Engine, broadcast_id: str) -> Said:
     """Return what the calls of a broadcast have in common."""
     with read(engine) as connection:
         row = connection.execute(
-            select(
-                BroadcastRow.content, BroadcastRow.audience_kind, BroadcastRow.audience_spec
-            ).where(BroadcastRow.id == broadcast_id)
+            select(*columns(Said, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
         ).mappings().one()  # fmt: skip
         return Said(**row)
 

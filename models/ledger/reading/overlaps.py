@@ -1,172 +1,314 @@
-"""Overlaps: who of a new list got another content of the same account just now, or may have.
+"""Overlaps: who of a new list got a broadcast of the same account just now, may have, or will.
 
-The corrected content of a broadcast that went out in part would reach that part twice. Both lists
-are read in order, a piece at a time.
+The corrected content of a broadcast that went out in part would reach that part twice.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from enum import Enum, auto
 
-from sqlalchemy import Connection, Engine, Row, exists, or_, select
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, or_, select
 
+from broadcast import day
 from broadcast.call.path import SendPath
-from broadcast.plan.chunk import CHUNK, Chunk
+from broadcast.gates.gate import Gate, closed
+from broadcast.gates.kinds import rule
+from broadcast.overlap import Known, Overlap, ToCome, Uncounted
+from broadcast.plan.audience import Followers
+from broadcast.plan.chunk import Chunk
 from broadcast.plan.submission import Body
-from broadcast.sorted_openids import Stream, unpacked
+from broadcast.sorted_openids import Hits
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.reading import recipients
+from models.ledger.reading import closed_gates, media, members, recipients
+from models.ledger.reading.members import REACHED, Part, Range
+from models.ledger.rows import columns, every
 from models.ledger.transaction import read
 
 WITHIN = timedelta(hours=24)
-#: Most broadcasts that are told, the newest first.
+#: Most broadcasts that are named of a kind, the newest first.
 MOST = 3
-#: Who is in these got it, or may have.
-REACHED = frozenset({
-    BatchState.ACCEPTED, BatchState.FINISHED, BatchState.IN_DOUBT, BatchState.UNKNOWN,
-    BatchState.CALLING,
-})  # fmt: skip
+#: Most broadcasts of which a list of their own is read: each costs as much as the new list.
+MOST_READ = 5
+#: Most broadcasts that are looked at, the newest first.
+MOST_LOOKED_AT = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overlap:
-    """An earlier broadcast, and how many of a new list got it or may have."""
+class _Row:
+    """A broadcast that may have reached somebody of the list, or will."""
 
     id: str
-    started_at: datetime
-    followers: int
-    #: Its sets that hold anybody whom WeChat was not given, or refused.
-    rest: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Range:
-    """A batch: a range of a list of its broadcast."""
-
-    list: str
-    start: int
-    size: int
-    state: BatchState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Earlier:
-    """A broadcast that went out in part, and its batches in the order of their lists."""
-
-    id: str
-    started_at: datetime
+    phase: Phase
+    result: BroadcastState | None
+    started_at: datetime | None
     audience_digest: str
-    batches: Sequence[_Range]
+    content_identity: str
+
+
+class _When(Enum):
+    """Which batches of a broadcast are counted on their own."""
+
+    BEFORE = auto()  #: called before today
+    TODAY = auto()
+    TO_COME = auto()  #: called later, automatically
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """A broadcast and its batches."""
+
+    row: _Row
+    ranges: Sequence[Range]
+    #: It went out in part, with other content, and does not go on: a version before the new one.
+    is_earlier: bool
+    #: It continues automatically.
+    going: bool
+    #: Until when it waits to go on.
+    at: datetime | None
+    #: Its list is the new one.
+    same_list: bool
+    #: Who gets it is known by its plan alone, which is still to come.
+    unknown: bool = False
 
     @property
-    def reached(self) -> list[_Range]:
+    def reached(self) -> list[Range]:
         """The batches whose followers got it, or may have."""
-        return [one for one in self.batches if one.state in REACHED]
+        return [one for one in self.ranges if one.state in REACHED]
 
     @property
     def rest(self) -> frozenset[str]:
-        """The sets that hold anybody of the other batches."""
-        others = (one.state for one in self.batches if one.state not in REACHED)
+        """The sets that hold anybody of the batches that reached nobody."""
+        others = (one.state for one in self.ranges if one.state not in REACHED)
         return frozenset(recipients.set_of(state) for state in others)
 
+    def parts(self, today: datetime) -> Iterator[tuple[_When, list[Range]]]:
+        """Yield the batches that count, by when they were called or will be."""
+        by_when: dict[_When, list[Range]] = defaultdict(list)
+        for one in self.ranges:
+            if one.state in REACHED:
+                is_today = one.called_at is not None and one.called_at >= today
+                by_when[_When.TODAY if is_today else _When.BEFORE].append(one)
+            elif one.state is BatchState.PLANNED:
+                by_when[_When.TO_COME].append(one)
+        if not self.is_earlier:
+            by_when.pop(_When.BEFORE, None)
+        is_version = self.is_earlier and self.same_list
+        if is_version or self.row.phase not in closed_gates.OPEN_PHASES:
+            by_when.pop(_When.TO_COME, None)
+        yield from by_when.items()
 
-def overlaps(engine: Engine, body: Body, chunks: Iterable[Chunk]) -> list[Overlap]:
-    """Return the broadcasts of the last day that somebody of a new list got, or may have.
+
+def earlier(engine: Engine, body: Body, chunks: Iterable[Chunk]) -> list[Overlap]:
+    """Return the broadcasts of the last day that somebody of a new list got in part, or may have.
 
     *chunks* are the list of *body*. One with the same content is a repeat, which `send` refuses.
     """
     with read(engine) as connection:
-        earlier = [_with_batches(connection, row) for row in _candidates(connection, body)]
-    others = [one for one in earlier if one.audience_digest != body.audience_digest]
-    counts = _counts(engine, others, chunks)
-    found = []
-    for one in earlier:
-        # Of the same list everybody counts, without a look.
-        followers = counts.get(one.id, sum(batch.size for batch in one.reached))
-        found.append(
-            Overlap(id=one.id, started_at=one.started_at, followers=followers, rest=one.rest)
-        )
+        said = media.identity(connection, body.content)
+        rows = _rows(connection, body, *_in_part(said, now(connection)), most=MOST)
+        there = [_candidate(connection, body, row, said=said) for row in rows]
+    parts = [_part(body, each.row, each.reached) for each in there]
+    counts = [0] * len(parts)
+    if parts:
+        for hits in members.hits(engine, chunks, parts):
+            counts = [n + int(one.sum()) for n, one in zip(counts, hits, strict=True)]
+    found = map(_overlap, there, counts)
     return [one for one in found if one.followers]
 
 
-def _candidates(connection: Connection, body: Body) -> Sequence[Row[str, datetime | None, str]]:
-    reached = exists().where(Batch.broadcast_id == BroadcastRow.id, Batch.state.in_(REACHED))
-    return connection.execute(
-        select(BroadcastRow.id, BroadcastRow.started_at, BroadcastRow.audience_digest)
+def known(engine: Engine, body: Body, chunks: Iterable[Chunk]) -> Known:
+    """Return what the followers of a new list got today, and will get beside it.
+
+    *chunks* are the list of *body*. At most :data:`MOST_READ` lists are read beside it.
+    """
+    with read(engine) as connection:
+        moment, said = now(connection), media.identity(connection, body.content)
+        rows = _rows(connection, body, *_of_today(moment), most=MOST_LOOKED_AT + 1)
+        own = _own_gates(connection, rows, moment)
+        there = [
+            _candidate(connection, body, row, said=said, own=own[row.id])
+            for row in rows[:MOST_LOOKED_AT]
+        ]
+    counted = _Counted(there, body, moment)
+    if counted.parts:
+        for hits in members.hits(engine, chunks, [part for _, _, part in counted.parts]):
+            counted.add(hits)
+    return counted.known(more=len(rows) > MOST_LOOKED_AT)
+
+
+def uncounted(engine: Engine, body: Body, *, by_list: bool) -> Sequence[Uncounted]:
+    """Return the broadcasts of today or to come that may go to people of a new audience too.
+
+    *by_list*: who is meant is counted one by one, so only those are returned whose people are not.
+    """
+    with read(engine) as connection:
+        which, said = _of_today(now(connection)), media.identity(connection, body.content)
+        if by_list:
+            not_planned = and_(
+                BroadcastRow.phase == Phase.PLANNING, BroadcastRow.audience_kind == Followers.kind
+            )
+            which = (*which, or_(BroadcastRow.path == SendPath.SENDALL, not_planned))
+        rows = _rows(connection, body, *which, paths=SendPath, most=MOST_LOOKED_AT)
+    return [
+        Uncounted(
+            id=row.id, started_at=row.started_at,
+            same_content=row.content_identity == said,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+class _Counted:
+    """The candidates whose lists are compared with the new one, and what was counted."""
+
+    def __init__(self, there: Sequence[_Candidate], body: Body, moment: datetime) -> None:
+        self.parts: list[tuple[_Candidate, _When, Part]] = []
+        self._more = False
+        self._today = 0
+        read_beside = 0
+        for each in there:
+            self._more = self._more or each.unknown
+            mine = [
+                (each, when, _part(body, each.row, ranges))
+                for when, ranges in each.parts(day.start(moment))
+            ]
+            read_beside += bool(mine) and not all(part.is_known for _, _, part in mine)
+            if read_beside <= MOST_READ or all(part.is_known for _, _, part in mine):
+                self.parts += mine
+            else:
+                self._more = True
+        self._counts = [0] * len(self.parts)
+
+    def add(self, hits: Sequence[Hits]) -> None:
+        """Count one piece of the list."""
+        self._counts = [n + int(one.sum()) for n, one in zip(self._counts, hits, strict=True)]
+        today = [
+            one for one, (_, when, _) in zip(hits, self.parts, strict=True) if when is _When.TODAY
+        ]
+        # Whoever got several is counted once.
+        self._today += int(np.logical_or.reduce(today).sum()) if today else 0
+
+    def known(self, *, more: bool) -> Known:
+        """Return what was counted; *more*: there are broadcasts that were not even looked at."""
+        of: dict[_When, Counter[str]] = {when: Counter() for when in _When}
+        for (each, when, _), count in zip(self.parts, self._counts, strict=True):
+            of[when][each.row.id] += count
+        there = list({each.row.id: each for each, _, _ in self.parts}.values())
+        reached = of[_When.BEFORE] + of[_When.TODAY]
+        earlier = [_overlap(each, reached[each.row.id]) for each in there if each.is_earlier]
+        to_come = [
+            (each, ToCome(id=each.row.id, at=each.at, followers=of[_When.TO_COME][each.row.id]))
+            for each in there
+        ]
+        return Known(
+            today=self._today,
+            today_ids=[each.row.id for each in there if of[_When.TODAY][each.row.id]],
+            earlier=[one for one in earlier if one.followers],
+            to_come=[one for each, one in to_come if one.followers and each.going],
+            stopped=tuple(one for each, one in to_come if one.followers and not each.going),
+            more=more or self._more,
+        )
+
+
+def _overlap(each: _Candidate, followers: int) -> Overlap:
+    assert each.row.started_at is not None, "it was called"
+    return Overlap(
+        id=each.row.id, started_at=each.row.started_at, followers=followers, rest=each.rest,
+        same_list=each.same_list, possibly=any(one.state in _OPEN_CALLS for one in each.ranges),
+    )  # fmt: skip
+
+
+_OPEN_CALLS = frozenset({BatchState.CALLING, BatchState.UNKNOWN})
+
+
+def _part(body: Body, row: _Row, ranges: Sequence[Range]) -> Part:
+    same = row.audience_digest == body.audience_digest
+    return Part(broadcast_id=row.id, ranges=ranges, same_list=same)
+
+
+def _in_part(said: str, moment: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        BroadcastRow.content_identity != said,
+        BroadcastRow.started_at > moment - WITHIN,
+        or_(BroadcastRow.result.is_(None), BroadcastRow.result != BroadcastState.COMPLETED),
+        _REACHED_SOME,
+    )
+
+
+def _of_today(moment: datetime) -> tuple[ColumnElement[bool], ...]:
+    since = moment - WITHIN
+    # One over several days began long ago, and may have ended today.
+    fresh = or_(BroadcastRow.started_at > since, BroadcastRow.finished_at > since)
+    return (
+        or_(
+            BroadcastRow.phase.in_(closed_gates.OPEN_PHASES),
+            and_(fresh, _REACHED_SOME),
+        ),
+    )
+
+
+_REACHED_SOME = exists().where(Batch.broadcast_id == BroadcastRow.id, Batch.state.in_(REACHED))
+
+
+def _rows(
+    connection: Connection,
+    body: Body,
+    *which: ColumnElement[bool],
+    most: int,
+    paths: Iterable[SendPath] = (SendPath.MASS_SEND,),
+) -> Sequence[_Row]:
+    """Return the newest of an account's broadcasts, if nothing else is said those to OpenIDs."""
+    newest = func.coalesce(BroadcastRow.started_at, BroadcastRow.created_at)
+    return every(
+        connection,
+        select(*columns(_Row, BroadcastRow))
         .where(
             BroadcastRow.account == body.account.name,
             BroadcastRow.phase != Phase.UPLOADING,
-            BroadcastRow.path == SendPath.MASS_SEND,
-            BroadcastRow.content_digest != body.content_digest,
-            BroadcastRow.started_at > now(connection) - WITHIN,
-            or_(
-                BroadcastRow.result.is_(None),
-                BroadcastRow.result != BroadcastState.COMPLETED,
-            ),
-            reached,
+            BroadcastRow.path.in_(paths),
+            *which,
         )
-        .order_by(BroadcastRow.started_at.desc(), BroadcastRow.id)
-        .limit(MOST)
-    ).all()
-
-
-def _with_batches(connection: Connection, row: Row[str, datetime | None, str]) -> _Earlier:
-    rows = connection.execute(
-        select(Batch.list, Batch.start, Batch.size, Batch.state)
-        .where(Batch.broadcast_id == row.id, Batch.state != BatchState.SPLIT)
-        .where(Batch.list.is_not(None))
-        .order_by(Batch.list, Batch.start)
-    )
-    batches = [_Range(**batch) for batch in rows.mappings()]
-    return _Earlier(
-        id=row.id, started_at=row.started_at, audience_digest=row.audience_digest, batches=batches
+        .order_by(newest.desc(), BroadcastRow.id)
+        .limit(most),
+        _Row,
     )
 
 
-def _counts(engine: Engine, earlier: Sequence[_Earlier], chunks: Iterable[Chunk]) -> dict[str, int]:
-    """Return of each broadcast how many of a list are in its batches that reached anybody."""
-    streams = {one.id: _streams(engine, one) for one in earlier}
-    counts = dict.fromkeys(streams, 0)
-    if not streams:
-        return counts
-    for chunk in chunks:
-        ids = unpacked(chunk.packed)
-        for broadcast_id, lists in streams.items():
-            # Nobody is in two batches, so nobody is in two lists.
-            counts[broadcast_id] += sum(int(one.hits(ids).sum()) for one in lists)
-    return counts
+def _own_gates(
+    connection: Connection, rows: Sequence[_Row], moment: datetime
+) -> dict[str | None, list[Gate]]:
+    """Return the closed gates of each broadcast's own."""
+    own: dict[str | None, list[Gate]] = defaultdict(list)
+    there = closed_gates.of_broadcasts(connection, [row.id for row in rows])
+    for gate in closed(there, moment):
+        own[gate.broadcast_id].append(gate)
+    return own
 
 
-def _streams(engine: Engine, earlier: _Earlier) -> list[Stream]:
-    """Return a stream for each list: lists lie across each other, what is in one is in order."""
-    return [
-        Stream(_pieces(engine, earlier.id, list(ranges)))
-        for _, ranges in groupby(earlier.reached, key=lambda one: one.list)
-    ]
-
-
-def _pieces(engine: Engine, broadcast_id: str, ranges: Sequence[_Range]) -> Iterator[bytes]:
-    name = ranges[0].list
-    for start, end in _steps(ranges):
-        with read(engine) as connection:
-            found = recipients.packed(connection, broadcast_id, name, start=start, size=end - start)
-        yield found
-
-
-def _steps(ranges: Iterable[_Range]) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of a list joined to the length of a chunk: small batches cost no more."""
-    at, end = 0, 0
-    for one in ranges:
-        if one.start != end or end - at >= CHUNK:
-            if end > at:
-                yield at, end
-            at = one.start
-        end = one.start + one.size
-    if end > at:
-        yield at, end
+def _candidate(
+    connection: Connection, body: Body, row: _Row, *, said: str, own: Sequence[Gate] = ()
+) -> _Candidate:
+    if row.phase is Phase.PLANNING:
+        # Some of its batches may be there already, and nobody sees them.
+        known = members.is_known(connection, row.id)
+        ranges = [members.unplanned(connection, row.id)] if known else []
+    else:
+        known, ranges = True, members.ranges(connection, row.id)
+    going = row.phase in closed_gates.OPEN_PHASES and all(rule(gate.kind).by_time for gate in own)
+    other = row.content_identity != said
+    is_fresh = row.started_at is not None and row.started_at > now(connection) - WITHIN
+    return _Candidate(
+        row=row, ranges=ranges, going=going, unknown=not known,
+        same_list=row.audience_digest == body.audience_digest,
+        at=max((gate.until for gate in own if gate.until is not None), default=None),
+        is_earlier=other and not going and is_fresh
+        and row.result is not BroadcastState.COMPLETED,
+    )  # fmt: skip

@@ -122,16 +122,18 @@ class _Member:
     msg_id: int | None = None
 
 
-def portions(engine: Engine, broadcast_id: str, name: str) -> Iterator[Portion]:
-    """Yield the OpenIDs of the set *name*, in the order of the batches.
+def portions(engine: Engine, broadcast_id: str, *names: str) -> Iterator[Portion]:
+    """Yield the OpenIDs of the sets of these *names*, in the order of the batches.
 
-    Nothing for WeChat's own sends, whose list is WeChat's. Raises UnknownIdError, and InputError
-    for a name that is no set of followers, before the first.
+    All sets are those of one moment, so nobody is in two of them. Nothing for WeChat's own sends,
+    whose list is WeChat's. Raises UnknownIdError, and InputError for a name that is no set of
+    followers, before the first.
     """
-    if name not in SETS:
-        raise InputError("error.recipients.set", name=name, sets=", ".join(NAMES))
+    for name in names:
+        if name not in SETS:
+            raise InputError("error.recipients.set", name=name, sets=", ".join(NAMES))
     with read(engine) as connection:
-        members = _members(connection, broadcast_id, name)
+        members = _members(connection, broadcast_id, frozenset(names))
     return _read(engine, broadcast_id, members)
 
 
@@ -147,14 +149,14 @@ def _read(engine: Engine, broadcast_id: str, members: Sequence[_Member]) -> Iter
         )  # fmt: skip
 
 
-def _members(connection: Connection, broadcast_id: str, name: str) -> list[_Member]:
-    """Return the batches of a set; of what is not planned yet, the chunks of its list."""
+def _members(connection: Connection, broadcast_id: str, names: frozenset[str]) -> list[_Member]:
+    """Return the batches of some sets; of what is not planned yet, the chunks of its list."""
     stands = _published(connection, broadcast_id)
     there = _batches(connection, broadcast_id) if stands.phase is not Phase.PLANNING else []
     # Nobody is planned where everybody was left out.
     if not there and stands.planned:
-        return _unplanned(connection, broadcast_id, name)
-    return [member for member in there if set_of(member.state) == name]
+        return _unplanned(connection, broadcast_id, names)
+    return [member for member in there if set_of(member.state) in names]
 
 
 def _published(connection: Connection, broadcast_id: str) -> Row[Phase, int | None]:
@@ -180,11 +182,11 @@ def _batches(connection: Connection, broadcast_id: str) -> list[_Member]:
     return [_Member(**row) for row in rows.mappings()]
 
 
-def _unplanned(connection: Connection, broadcast_id: str, name: str) -> list[_Member]:
+def _unplanned(connection: Connection, broadcast_id: str, names: frozenset[str]) -> list[_Member]:
     """Return everybody of a list that never became batches: they wait, or were cancelled."""
     gates = closed_gates.of_broadcasts(connection, [broadcast_id])
     cancelled = any(gate.kind is GateKind.CANCEL for gate in gates)
-    if name != ("cancelled" if cancelled else "waiting"):
+    if ("cancelled" if cancelled else "waiting") not in names:
         return []
     chosen, _ = resolved(connection, broadcast_id)
     rows = connection.execute(

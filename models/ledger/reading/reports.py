@@ -1,4 +1,4 @@
-"""Reports: where a broadcast stands, added up from its batches at the moment of asking."""
+"""Reports: the state of a broadcast, added up from its batches at the time of asking."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
+from broadcast.finish import Delivered
 from broadcast.gates.gate import Gate, closed
 from broadcast.gates.shown import shown_state
 from broadcast.reasons import Reason
@@ -21,7 +22,16 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.reading import closed_gates, driven, first_calls, history, ids
+from models.ledger.reading import (
+    closed_gates,
+    drafts,
+    driven,
+    finishes,
+    first_calls,
+    history,
+    ids,
+    media,
+)
 from models.ledger.reading.driven import Place
 from models.ledger.reading.recipients import set_of
 from models.ledger.rows import columns, every, first
@@ -43,6 +53,8 @@ class _Row:
     msgtype: str
     content: str
     audience_kind: str
+    audience_spec: str
+    selection: str | None
     path: SendPath
     read: int
     malformed: int
@@ -91,8 +103,10 @@ class _Around:
 
     counts: Mapping[str, Sequence[_Count]]
     not_called: Mapping[str, int]
+    delivered: Mapping[str, Delivered]
     gates: Mapping[str | None, Sequence[Gate]]
     lanes: Mapping[str, LaneView]
+    files: Mapping[str, Sequence[str]]
     now: datetime
 
 
@@ -120,6 +134,7 @@ def of(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Repo
         operator_actions=history.operator_actions(
             connection, row.id, row.account, since=row.created_at, until=row.finished_at
         ),
+        draft=drafts.of(connection, row.id),
         driven=driven.of(connection, _place(row), around.now),
         first_call=first_calls.read(connection, row.id),
     )
@@ -156,8 +171,9 @@ def _around(connection: Connection, rows: Sequence[_Row]) -> _Around:
     for count in _counts(connection, ids):
         counts[count.broadcast_id].append(count)
     return _Around(
-        counts, _not_called(connection, ids), gates,
-        _lane_views(connection, {row.account for row in rows}), now(connection),
+        counts, _not_called(connection, ids), finishes.delivered(connection, ids), gates,
+        _lane_views(connection, {row.account for row in rows}),
+        media.files(connection, {row.id: row.content for row in rows}), now(connection),
     )  # fmt: skip
 
 
@@ -208,12 +224,14 @@ def _report(row: _Row, around: _Around) -> Report:
     return Report(
         id=row.id, account=row.account, key=row.key, title=row.title, priority=row.priority,
         version=row.version, phase=row.phase, state=state, gates=[*gates, *schedule],
-        msgtype=row.msgtype, content=row.content, audience_kind=row.audience_kind,
-        path=row.path,
+        msgtype=row.msgtype, content=row.content, files=around.files.get(row.id, ()),
+        audience_kind=row.audience_kind, audience_spec=row.audience_spec,
+        selection=row.selection, path=row.path,
         audience={"read": row.read} | {name: getattr(row, name) for name in SKIPS}
         | {"planned": row.planned},
         recipients=recipients, batches=batches, batch_list=(), calls=calls,
-        results_due=sum(count.polled for count in counts), lane=lane, created_at=row.created_at,
+        results_due=sum(count.polled for count in counts), lane=lane,
+        delivered=around.delivered.get(row.id, Delivered()), created_at=row.created_at,
         created_by=row.created_by, published_at=row.published_at, uploading_at=row.uploading_at,
         late_by=timedelta(seconds=row.late_by_s), scheduled_at=row.scheduled_at,
         started_at=row.started_at, finished_at=row.finished_at, now=around.now,
@@ -246,13 +264,15 @@ def _sums(
 
 def _lines(connection: Connection, broadcast_id: str) -> Sequence[BatchLine]:
     query = (
-        select(*columns(BatchLine, Batch))
+        select(*columns(BatchLine, Batch, "finish"))
         .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
         # What is being planned may still be cut in another way.
         .where(Batch.broadcast_id == broadcast_id, BroadcastRow.phase != Phase.PLANNING)
         .order_by(Batch.n)
     )
-    return every(connection, query, BatchLine)
+    events = finishes.of_batches(connection, broadcast_id)
+    lines = every(connection, query, BatchLine)
+    return [replace(line, finish=events.get(line.n)) for line in lines] if events else lines
 
 
 def _lane_views(connection: Connection, accounts: Collection[str] | None) -> dict[str, LaneView]:

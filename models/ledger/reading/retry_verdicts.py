@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, Engine, select
 
@@ -15,7 +15,8 @@ from broadcast.reports import RetryGroup, total
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
 from models.batch import Batch
-from models.ledger.reading import possibly_sent
+from models.broadcast import BroadcastRow
+from models.ledger.reading import possibly_sent, suppressions
 from models.ledger.rows import columns, every
 from models.ledger.transaction import read
 
@@ -23,7 +24,8 @@ from models.ledger.transaction import read
 def look(engine: Engine, broadcast_id: str) -> list[RetryGroup]:
     """Return what a retry would find, were it not refused because the broadcast is cancelled."""
     with read(engine) as connection:
-        return grouped(of(connection, broadcast_id))
+        left = of(connection, broadcast_id)
+    return grouped(heeding(left, suppressed(engine, broadcast_id, left)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,42 @@ def of(connection: Connection, broadcast_id: str) -> list[Left]:
         )
         for row in rows
     ]  # fmt: skip
+
+
+def suppressed(engine: Engine, broadcast_id: str, left: Sequence[Left]) -> Mapping[int, int]:
+    """Return, by its id, how many are suppressed by now in each batch that could be called again.
+
+    A look at many lists, which no transaction is to wait for.
+    """
+    again = [one.row.id for one in left if one.place is RetryVerdict.AGAIN]
+    return suppressed_in(engine, broadcast_id, again)
+
+
+def suppressed_in(
+    engine: Engine, broadcast_id: str, batch_ids: Collection[int]
+) -> Mapping[int, int]:
+    """Return the same of these batches."""
+    if not batch_ids:
+        return {}
+    whose = select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id)
+    with read(engine) as connection:
+        account = connection.execute(whose).scalar_one()
+    if not suppressions.any_of(engine, account):
+        return {}
+    # numpy, which only a process that looks at lists should load.
+    from models.ledger.reading import suppressed_in as lists  # noqa: PLC0415
+
+    return lists.suppressed_in(engine, broadcast_id, batch_ids)
+
+
+def heeding(left: Sequence[Left], suppressed: Mapping[int, int]) -> list[Left]:
+    """Return the batches with those left alone in which somebody is suppressed by now."""
+    return [
+        replace(one, place=RetryVerdict.SUPPRESSED)
+        if one.place is RetryVerdict.AGAIN and one.row.id in suppressed
+        else one
+        for one in left
+    ]
 
 
 def _refused_with(

@@ -17,6 +17,7 @@ from simulator.core.errors import RefusalError
 from simulator.core.world import World
 from simulator.endpoints.mass import content
 from simulator.endpoints.mass.jobs import JobBook, JobKind
+from simulator.endpoints.media.references import check_reference
 from simulator.openid import MalformedOpenIDError, Numbers, Rows, pack
 
 SEND = "/cgi-bin/message/mass/send"
@@ -99,8 +100,9 @@ def check_msgtype(call: Call) -> None:
 def check_content(call: Call) -> None:
     """44004, 45002, 40007 and their like."""
     content.check_content(call.message, call.world.switches)
-    if not call.account.dead_media.isdisjoint(content.media_ids(call.message)):
-        raise RefusalError(40007)
+    kinds = content.wanted_kinds(call.message)
+    for media_id in content.media_ids(call.message) if kinds else ():
+        check_reference(call.world, call.account, (media_id, kinds))
 
 
 def check_audience(call: Call) -> None:
@@ -157,11 +159,11 @@ def _check_filter(mass: MassSend) -> None:
     if filter_.get("is_to_all") is True:
         mass.kind, mass.recipients = "all", followers.everyone()
     else:
-        tag_id = filter_.get("tag_id")
-        rows = mass.account.tags.get(tag_id) if isinstance(tag_id, int) else None
-        if rows is None:
+        tag = mass.account.tags.get(filter_.get("tag_id"))
+        if tag is None:
             raise RefusalError(45159)
-        mass.kind, mass.recipients = "tag", followers.among(rows)
+        members = tag.members.numbers
+        mass.kind, mass.recipients = "tag", members[followers.follow(members)]
     mass.size = mass.total = len(mass.recipients)
     mass.scope = repr(filter_).encode()
 

@@ -12,6 +12,12 @@ from simulator.core.errors import RefusalError
 from simulator.core.switches import Switches
 
 _OBJECTS = ("mpnews", "text", "voice", "image", "images", "mpvideo", "wxcard")
+_KINDS = {
+    "image": ("image",),
+    "voice": ("voice",),
+    "mpvideo": ("mass video",),
+    "mpnews": ("article",),
+}
 _KEPT = ("msgtype", "send_ignore_reprint", *_OBJECTS)
 
 
@@ -27,16 +33,28 @@ def check_content(message: Message, switches: Switches) -> None:
     _CHECKS[message["msgtype"]](message, switches)
 
 
+def check_single_image(message: Message) -> None:
+    """Refuse what is no `image.media_id`, as preview does (section 4.1): 40007."""
+    holder = message.get("image")
+    _check_media_id(holder if isinstance(holder, dict) else {})
+
+
 def media_ids(message: Message) -> list[str]:
     """Return every media_id that the content refers to."""
-    found: list[str] = []
-    for name in _OBJECTS:
-        holder = message.get(name)
-        if isinstance(holder, dict):
-            found += [holder["media_id"]] if isinstance(holder.get("media_id"), str) else []
-            listed = holder.get("media_ids")
-            found += [one for one in listed if isinstance(one, str)] if listed else []
-    return found
+    msgtype = message["msgtype"]
+    names = (
+        () if msgtype not in _KINDS else ("images", "image") if msgtype == "image" else (msgtype,)
+    )
+    found: list[object] = []
+    for holder in (message[name] for name in names if isinstance(message.get(name), dict)):
+        listed = holder.get("media_ids")
+        found += [holder.get("media_id"), *(listed if isinstance(listed, list) else [])]
+    return [one for one in found if isinstance(one, str)]
+
+
+def wanted_kinds(message: Message) -> tuple[str, ...]:
+    """Return what kinds of media the msgtype takes."""
+    return _KINDS.get(message["msgtype"], ())
 
 
 def content_of(message: Message) -> Message:

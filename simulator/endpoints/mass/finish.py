@@ -9,15 +9,16 @@ import numpy as np
 from simulator.core.accounts import Account
 from simulator.core.world import World
 from simulator.core.xml import Value
-from simulator.endpoints.mass.jobs import SENT, Job, Recipients, end_of
+from simulator.endpoints.mass.jobs import REPRINT, SENT, Job, Recipients
+from simulator.endpoints.mass.pages import url_of
 
 EVENT = "MASSSENDJOBFINISH"
 
 
 def finish(world: World, job: Job, moment: float, *, recipients: Recipients, month: int) -> None:
-    """End a job: one that fails reaches nobody; the account's server hears of both."""
+    """End a job: one that fails reaches nobody; the account's server is notified of both."""
     account = world.accounts[job.appid]
-    status = end_of(world.switches)
+    status = job.end(world.switches)
     if status != SENT:
         account.ledger.take_back(recipients.astype(np.int64), month=month)
         job.recipients = None if job.recipients is None else recipients[:0]
@@ -25,7 +26,7 @@ def finish(world: World, job: Job, moment: float, *, recipients: Recipients, mon
 
 
 def _event(account: Account, job: Job, status: str, *, moment: float) -> Mapping[str, Value]:
-    article = job.content["msgtype"] == "mpnews"
+    pages = range(1, job.articles + 1) if status == SENT else ()
     return {
         "ToUserName": account.original_id,
         "FromUserName": account.followers.helper,
@@ -35,10 +36,12 @@ def _event(account: Account, job: Job, status: str, *, moment: float) -> Mapping
         "MsgID": job.msg_id,
         "Status": status,
         **_counts(job, status),
-        "CopyrightCheckResult": {"Count": 0, "ResultList": [], "CheckState": int(article)},
+        "CopyrightCheckResult": _copyright(job),
         "ArticleUrlResult": {
-            "Count": int(article),
-            "ResultList": [{"ArticleIdx": 1, "ArticleUrl": _url(job)}] if article else [],
+            "Count": len(pages),
+            "ResultList": [
+                {"ArticleIdx": index, "ArticleUrl": url_of(job, index)} for index in pages
+            ],
         },
     }
 
@@ -55,5 +58,19 @@ def _counts(job: Job, status: str) -> dict[str, Value]:
     }  # fmt: skip
 
 
-def _url(job: Job) -> str:
-    return f"http://mp.weixin.qq.com/s/{job.content_digest[:22]}"
+def _copyright(job: Job) -> dict[str, Value]:
+    """Return what the check for originality found: of a reprint, the first article's case."""
+    state = job.verdict.copyright if job.articles else 0
+    may = int(state == REPRINT)
+    item: dict[str, Value] = {
+        "ArticleIdx": 1,
+        "UserDeclareState": 0,
+        "AuditState": 2,
+        "OriginalArticleUrl": "http://mp.weixin.qq.com/s/the-original-article",
+        "OriginalArticleType": 1,
+        "CanReprint": may,
+        "NeedReplaceContent": may,
+        "NeedShowReprintSource": may,
+    }
+    items = [item] if state >= REPRINT else []
+    return {"Count": len(items), "ResultList": items, "CheckState": state}

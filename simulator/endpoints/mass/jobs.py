@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -15,11 +15,14 @@ import numpy.typing as npt
 from simulator.core.errors import RefusalError
 from simulator.core.switches import Switches
 from simulator.core.world import World
+from simulator.endpoints.mass.review import Verdict
 
 JobKind = Literal["send", "tag", "all"]
 Recipients: TypeAlias = npt.NDArray[np.int32]
 JobStatus = Literal["SENDING", "SEND_SUCCESS", "SEND_FAIL", "DELETE"]
 SENT = "send success"
+# The event's CheckState of an article.
+REPRINT, MAY_NOT_BE_SENT = 2, 3
 
 # Section 2.2: observed ranges.
 FIRST_MSG_ID = 2**31 + 10**9 + 1
@@ -52,6 +55,10 @@ class Job:
     content: dict[str, Any]
     content_digest: str
     recipients: Recipients | None
+    body: dict[str, Any] | None = None
+    """The whole body, where a switch says to keep it."""
+    articles: int = 0
+    verdict: Verdict = field(default_factory=Verdict)
     forced_status: JobStatus | None = None
 
     def status(self, now: float, switches: Switches) -> JobStatus:
@@ -67,16 +74,22 @@ class Job:
             raise RefusalError(40059)
         if now < self.ends_at:
             return "SENDING"
-        if end_of(switches) != SENT:
+        if self.end(switches) != SENT:
             return "SEND_FAIL"
         return switches.job_status if self.eligible else "DELETE"
 
-
-def end_of(switches: Switches) -> str:
-    """Return the Status with which jobs end now (section 6.4)."""
-    if switches.job_event_status is not None:
-        return switches.job_event_status
-    return "send fail" if switches.job_status == "SEND_FAIL" else SENT
+    def end(self, switches: Switches) -> str:
+        """Return the Status with which the job ends (section 6.4): its own, or that of all."""
+        if self.verdict.event_status is not None:
+            return self.verdict.event_status
+        if self.articles and self.verdict.copyright == MAY_NOT_BE_SENT:
+            return "err(30002)"
+        ignores = self.content.get("send_ignore_reprint") == 1
+        if self.articles and self.verdict.copyright == REPRINT and not ignores:
+            return "err(30003)"
+        if switches.job_event_status is not None:
+            return switches.job_event_status
+        return "send fail" if switches.job_status == "SEND_FAIL" else SENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +109,10 @@ class JobBook:
         self._used: dict[tuple[str, str], UsedID] = {}
         self._running: Counter[tuple[str, str]] = Counter()
         self._data_ids: dict[tuple[str, str], int] = {}
-        first, first_to_all = _first_msg_ids(world)
+        first, first_to_all, first_data_id = _first_ids(world)
         self._ids = itertools.count(first)
         self._ids_to_all = itertools.count(first_to_all)
-        self._next_data_id = itertools.count(FIRST_MSG_DATA_ID)
+        self._next_data_id = itertools.count(first_data_id)
 
     def __iter__(self) -> Iterator[Job]:
         return iter(self._jobs.values())
@@ -118,12 +131,14 @@ class JobBook:
             raise RefusalError(40059)
         return job
 
-    def add(self, job: Job, *, owner: str, key: str) -> None:
+    def add(self, job: Job, *, owner: str, key: str | None) -> None:
         """Store an accepted job under its clientmsgid, given or made by WeChat.
 
         `owner` here and below: the appid among whose ids this one is looked for.
         """
         self._jobs[job.msg_id] = job
+        if key is None:
+            return
         self.use(owner, key, at=job.accepted_at, digest=job.content_digest, msg_id=job.msg_id)
 
     def use(
@@ -164,15 +179,16 @@ class JobBook:
                 del self._running[owner, key]
 
 
-def _first_msg_ids(world: World) -> tuple[int, int]:
-    """Return the first msg_id, and the first of a send to all.
+def _first_ids(world: World) -> tuple[int, int, int]:
+    """Return the first msg_id, the first of a send to all, and the first msg_data_id.
 
-    WeChat never gives an id twice, and a simulator that is started anew remembers none: whoever
+    WeChat never gives an id twice, and a simulator that is started again remembers none: whoever
     kept the ledger of its last run would see the ids of other batches. So they go on with the
     time. An account sends to all a few times a month, so there the seconds alone do, and stay
     within 31 bits as WeChat's do.
     """
     if world.start.first_msg_id is not None:
-        return world.start.first_msg_id, FIRST_MSG_ID_TO_ALL
+        return world.start.first_msg_id, FIRST_MSG_ID_TO_ALL, FIRST_MSG_DATA_ID
     since_s = max(0.0, world.began_at - _EPOCH_S)
-    return FIRST_MSG_ID + int(since_s * _IDS_A_SECOND), FIRST_MSG_ID_TO_ALL + int(since_s)
+    gone = int(since_s * _IDS_A_SECOND)
+    return FIRST_MSG_ID + gone, FIRST_MSG_ID_TO_ALL + int(since_s), FIRST_MSG_DATA_ID + gone

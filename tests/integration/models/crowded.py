@@ -77,7 +77,7 @@ def _broadcast(n: int, at: datetime, account: str) -> dict[str, Any]:
         "id": _id(n), "account": account, "key": f"old-{n}", "title": None, "version": 40,
         "phase": Phase.ENDED, "result": BroadcastState.COMPLETED, "breaker_since": 0,
         "msgtype": "text", "content": '{"msgtype":"text","text":{"content":"您好"}}',
-        "content_digest": f"{n:064d}", "audience_kind": "openids",
+        "content_digest": f"{n:064d}", "content_identity": f"{n:064d}", "audience_kind": "openids",
         "audience_spec": json.dumps({"digest": f"{n:064d}"}), "audience_digest": f"{n:064d}",
         "path": SendPath.MASS_SEND, "read": 20, "planned": 20, "batch_size": 2,
         "calls_planned": BATCHES_EACH, "late_by_s": 900, "created_at": at, "created_by": "tests",

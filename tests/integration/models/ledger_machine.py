@@ -20,6 +20,7 @@ from broadcast.call.rules import DEFAULT_RULES
 from broadcast.enums import recognised
 from broadcast.errors import InputError
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.ledger import (
     claims,
@@ -36,7 +37,7 @@ from models.ledger import (
 )
 from models.ledger.audit.findings import Check
 from models.ledger.audit.run import audit_all
-from models.ledger.reading import closed_gates, next_work
+from models.ledger.reading import closed_gates, next_work, reports
 from models.ledger.reading.next_work import Kind, Work
 from models.ledger.transaction import write
 from tests.integration.models.ledger_world import (
@@ -76,6 +77,8 @@ PASSING = [1, 3, 7, 61, 600, 3_000, 3_600, 43_200, 80_000, 90_000]
 #: What is said while a call is under way: mostly nothing.
 MEANWHILE = st.sampled_from([*[None] * len(WORDS), *WORDS])
 MOST_BROADCASTS = 3
+#: A job that somebody began in WeChat's console.
+CONSOLE = 2_999_999_999
 
 #: Which of several; taken modulo their number, so that shrinking finds the first.
 picks = st.integers(0, 99)
@@ -341,10 +344,22 @@ class LedgerMachine(RuleBasedStateMachine):
         self.world.gates[GateKind.HALT, None] = None
 
     def unhalt(self, _: BroadcastModel | None = None) -> None:
-        mine = {key for key in self.world.gates if key[0] in UNHALTED}
-        assert operator.unhalt(self.engine, None, who=WHO) == ([ACCOUNT] if mine else [])
+        world = self.world
+        mine = {
+            key for key, until in world.gates.items()
+            if key[0] in UNHALTED and (until is None or until > world.now)
+        }  # fmt: skip
+        waits = self._waits_for_another_day()
+        assert operator.unhalt(self.engine, None, who=WHO) == ([ACCOUNT] if mine or waits else [])
         for key in mine:
             del self.world.gates[key]
+
+    def _waits_for_another_day(self) -> bool:
+        views, moment = reports.lanes(self.engine)
+        lane = views.get(ACCOUNT)
+        if lane is None or lane.not_before is None or lane.wait_reason is not Reason.QUOTA_TODAY:
+            return False
+        return lane.not_before > moment
 
     def wechat_is_away(self, broadcast: BroadcastModel) -> None:
         """Let the lane wait for a token or a quota, whatever is under way."""
@@ -389,6 +404,11 @@ class LedgerMachine(RuleBasedStateMachine):
         if swept:
             self._sweep()
 
+    def window_closes(self) -> None:
+        """Let WeChat's window end, and what may have been sent be held."""
+        self.world.clock.pass_(WINDOW + timedelta(hours=2))
+        self._sweep()
+
     def _sweep(self) -> None:
         world = self.world
         world.clock.pass_(sweeps.WAKE_AGAIN + TICK)
@@ -418,8 +438,26 @@ class LedgerMachine(RuleBasedStateMachine):
     def poll(self, pick: int, status: str | None) -> None:
         batch = one_of(self.world.standing(*WITH_WECHAT), pick)
         [row] = [r for r in ledger.batches(self.engine, batch.broadcast_id) if r.id == batch.id]
+        if row.msg_id is None:
+            assert row.poll_at is None, "there is nothing to ask about"
+            return
         results.heard(self.engine, row, status, waits=DEFAULT_RULES.waits)
-        batch.reviewed = status == "SEND_FAIL"
+        if row.msg_id not in self.world.events:
+            batch.reviewed = status == "SEND_FAIL"
+
+    @rule(pick=picks, refused=st.sampled_from([False, False, True]))
+    def event_comes(self, pick: int, refused: bool) -> None:
+        """Let WeChat push the end of a job: before our reply, long after it, or twice."""
+        self.world.event_comes(one_of(self.ended_jobs(), pick), refused=refused)
+
+    def ended_jobs(self) -> list[int]:
+        """Return the msg_ids of which WeChat may push the end; one is its console's."""
+        return [*self.world.wechat.msg_ids_taken(), CONSOLE]
+
+    def event_overtakes(self, pick: int, msg_id: int | None) -> None:
+        """Let the event of a job come before the reply that names it, now and then."""
+        if msg_id is not None and not pick % 3:
+            self.world.event_comes(msg_id, refused=not pick % 2)
 
     # --- what must hold ----------------------------------------------------------------------
 
@@ -496,7 +534,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._tell(flight, flight.reply)
 
 
-UNHALTED = {GateKind.HALT, GateKind.BREAKER, GateKind.STOP}
+UNHALTED = {GateKind.HALT, GateKind.BREAKER, GateKind.STOP, GateKind.QUOTA}
 GIVEN_BACK = CallResult(outcome=Outcome.NOT_CALLED)
 MOST_SLICES = 200
 

@@ -13,19 +13,21 @@ from broadcast import openid
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, storable
+from broadcast.finish import Counts, FinishEvent
 from broadcast.gates.kinds import RESUME_OPENS, GateKind
+from broadcast.reasons import STOPPED_JOB
 from broadcast.states import BATCH_AT_REST, BatchState, BroadcastState, Phase, resting_state
 from models import Base, Batch, GateRow
 from models.account import Lane
 from models.broadcast import BroadcastRow
-from models.ledger import lanes, records
+from models.ledger import finishes, lanes, records
 from models.ledger.claims import Claim
 from models.ledger.leases import Lease
 from models.ledger.reading import recipients
 from models.ledger.reading.next_work import Work
 from models.ledger.transaction import read
 from tests.integration.models.mass_send_twin import MassSendTwin
-from tests.integration.models.reference import TAKEN, WITH_WECHAT, BatchModel
+from tests.integration.models.reference import WITH_WECHAT, BatchModel
 from tests.integration.models.still_clock import NOON, StillClock
 from tests.kit import ledger
 
@@ -98,6 +100,8 @@ class LedgerWorld:
         self.flights: list[InFlight] = []
         self.broadcasts: dict[str, BroadcastModel] = {}
         self.batches: dict[int, BatchModel] = {}
+        #: Jobs whose end WeChat told, and whether its review had refused them.
+        self.events: dict[int, bool] = {}
         self.fence = 0
         self.leased_until: datetime | None = None
         #: Of the account (None) and of its interfaces; each with the moment at which it opens.
@@ -182,9 +186,42 @@ class LedgerWorld:
                 )  # fmt: skip
             assert known.key == row.clientmsgid, "a clientmsgid changed"
             assert row.attempts == len(known.calls)
-            known.was, known.not_before = row.state, row.not_before
+            known.was, known.not_before, known.msg_id = row.state, row.not_before, row.msg_id
+            self._see_event(known, row)
             known.calling = known.calling and row.state is B.CALLING
         self.ranges = {row.id: (row.list, row.start, row.size) for row in rows}
+
+    def _see_event(self, batch: BatchModel, row: Any) -> None:
+        """See that a batch stands where the event of its job says, whichever came first."""
+        refused = self.events.get(row.msg_id)
+        # What mass/get called failed was another job than a reply has named since.
+        batch.reviewed = batch.reviewed and row.state is B.REFUSED
+        batch.refused_jobs = frozenset(job for job, nobody in self.events.items() if nobody)
+        if refused is None:
+            return
+        if row.state in WITH_WECHAT:
+            assert (row.state, refused) == (B.FINISHED, False), "its event was not met"
+            assert row.poll_at is None, "its end is known"
+        by_review = row.reason in STOPPED_JOB
+        batch.reviewed = row.state is B.REFUSED and refused and by_review
+
+    def event_comes(self, msg_id: int, *, refused: bool) -> None:
+        """Let WeChat tell of the end of a job, for the first time or again, be it otherwise."""
+        said = refused
+        # Of two words at one time that it was sent counts, whichever came first.
+        refused = self.events[msg_id] = said and self.events.get(msg_id, True)
+        named = [batch for batch in self._all() if msg_id in batch.told()]
+        owners = [batch for batch in self._all() if batch.msg_id == msg_id]
+        for call in named[0].calls if len(named) == 1 and not owners else []:
+            call.confirmed |= call.msg_id == msg_id
+        for batch in owners:
+            if batch.was in WITH_WECHAT or batch.reviewed:
+                batch.reviewed = refused
+        counts = Counts(total=0, eligible=0, sent=0, errors=0)
+        status = "err(20001)" if said else "send success"
+        finishes.take(
+            self.engine, ACCOUNT, FinishEvent(msg_id=msg_id, status=status, counts=counts)
+        )
 
     def _see_gates(self, rows: Sequence[Any]) -> None:
         """See that no gate opened by itself, and learn of those that a reply closed."""
@@ -348,7 +385,7 @@ class LedgerWorld:
 
     def said_by_people(self, *, but: BatchModel | None = None) -> set[int]:
         """Return the msg_ids that people gave to batches."""
-        return {batch.said_sent for batch in self._all() if batch is not but and batch.said_sent}
+        return {b.said_msg_id for b in self._all() if b is not but and b.said_msg_id}
 
     def _check_broadcast(self, broadcast: BroadcastModel) -> None:
         batches = [b for b in self._all() if b.broadcast_id == broadcast.id]
@@ -421,18 +458,6 @@ def is_closed(kind: GateKind, until: datetime | None, now: datetime) -> bool:
     """Tell whether a gate forbids calls: those of time open by themselves."""
     timed = kind in {GateKind.SCHEDULE, GateKind.QUOTA} and until is not None
     return not timed or (until is not None and until > now)
-
-
-def deny(batch: BatchModel, msg_id: int | None) -> None:
-    """Take in a person's word on a batch: sent as *msg_id*, or not sent."""
-    for call in batch.calls:
-        accepted = call.outcome in TAKEN
-        if msg_id is None:
-            call.denied = call.denied or call.maybe_sent or accepted
-        elif accepted and call.msg_id is not None:
-            call.denied = call.msg_id != msg_id
-    batch.said_sent, batch.said_not_sent = msg_id, msg_id is None
-    batch.calling = False
 
 
 def empty(engine: Engine) -> None:

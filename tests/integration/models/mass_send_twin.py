@@ -57,6 +57,11 @@ class MassSendTwin:
         """Tell whether mass/get finds the msg_id."""
         return any(job.msg_id == msg_id for jobs in self.jobs.values() for job in jobs)
 
+    def msg_ids_taken(self) -> list[int]:
+        """Return the msg_ids of all jobs, newest first."""
+        each = [job.msg_id for jobs in self.jobs.values() for job in jobs]
+        return sorted(each, reverse=True)
+
     def call(
         self, key: str, broadcast_id: str, openids: Iterable[str], *, now: datetime, reply: Reply
     ) -> CallResult:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from broadcast.call.operator_verdict import OperatorVerdict, Sent
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.states import BatchState
@@ -64,12 +65,16 @@ class BatchModel:
     not_before: datetime | None = None
     #: Its newest call is in flight, and its driver still has the lane.
     calling: bool = False
-    #: The msg_id under which a person said that it was sent.
-    said_sent: int | None = None
+    #: A person said that it was sent, and under which msg_id, if under one.
+    said_sent: bool = False
+    said_msg_id: int | None = None
     #: A person said that it was not sent, and nothing was called since.
     said_not_sent: bool = False
     #: WeChat's review refused the job.
     reviewed: bool = False
+    #: The msg_id that it has, and those of which WeChat's event says that nobody got it.
+    msg_id: int | None = None
+    refused_jobs: frozenset[int] = frozenset()
     #: Its broadcast was cancelled.
     cancelled: bool = False
 
@@ -78,6 +83,26 @@ class BatchModel:
         assert number == len(self.calls) + 1
         self.calls.append(Call(number, now))
         self.was, self.calling, self.said_not_sent = B.CALLING, True, False
+
+    def settle(self, verdict: OperatorVerdict, msg_id: int | None) -> None:
+        """Take in a person's verdict: not sent, or sent as *msg_id*, None where nobody knows."""
+        sent = isinstance(verdict, Sent)
+        for call in self.calls:
+            if call.outcome in TAKEN:
+                call.denied = not sent or call.msg_id not in {None, msg_id}
+            elif call.outcome in DOUBTS:
+                call.denied = not sent
+        self.said_sent, self.said_msg_id, self.said_not_sent = sent, msg_id, not sent
+        self.calling = self.reviewed = False
+        self.was = B.ACCEPTED if sent else B.REFUSED
+
+    def named(self) -> set[int]:
+        """Return the msg_ids that replies named, whatever a person said of them."""
+        return {c.msg_id for c in self.calls if c.outcome in TAKEN and c.msg_id is not None}
+
+    def told(self) -> set[int]:
+        """Return the msg_ids that replies named and no person denied."""
+        return {call.msg_id for call in self.taken if call.msg_id is not None}
 
     @property
     def maybe_sent(self) -> list[Call]:
@@ -96,10 +121,19 @@ class BatchModel:
 
     def legal(self, others: set[int]) -> set[BatchState]:
         """Return where it may stand; *others* are msg_ids that were said of other batches."""
-        if self.reviewed:
+        if self.reviewed and not self._msg_ids() - {self.msg_id}:
             return {B.REFUSED}
-        if self.said_sent is not None:
-            return WITH_WECHAT | self._contradicted(others)
+        if self.reviewed:
+            # A reply names another job than the refused one, and is told of it alone.
+            return {B.REFUSED} | self._legal(others)
+        legal = self._legal(others)
+        mine = {self.msg_id, self.said_msg_id, *self._msg_ids()}
+        return legal | ({B.REFUSED} if legal & WITH_WECHAT and mine & self.refused_jobs else set())
+
+    def _legal(self, others: set[int]) -> set[BatchState]:
+        if self.said_sent:
+            # A contradiction that other verdicts end stays in doubt until a person has looked.
+            return WITH_WECHAT | self._contradicted(others) | self._still(B.IN_DOUBT)
         if self.taken:
             return self._accepted(others)
         if self.calling:

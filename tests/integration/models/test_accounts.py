@@ -102,7 +102,7 @@ def test_second_name_waits_for_the_first_that_is_not_committed_yet(engine: Engin
             with pytest.raises(TimeoutError):
                 other.result(timeout=0.5)
         with pytest.raises(SettingsError):
-            other.result(timeout=20)
+            other.result(timeout=240)
 
 
 def test_of_many_names_that_begin_at_once_one_is_taken(engine: Engine) -> None:

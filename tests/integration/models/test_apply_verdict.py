@@ -167,7 +167,7 @@ def test_fact_whose_move_is_illegal_is_kept_and_its_batch_left_to_a_person(
         ).all()
     assert (attempt.outcome, attempt.msg_id) == (Outcome.ACCEPTED, 71)
     assert "calling -> accepted" in told
-    assert [one.levelname for one in caplog.records if "left to a person" in one.message] == [
+    assert [one.levelname for one in caplog.records if "its batch is in doubt" in one.message] == [
         "ERROR"
     ]
     assert possibly_sent.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}

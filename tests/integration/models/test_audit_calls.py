@@ -180,7 +180,7 @@ def test_changed_content_is_found_by_the_keys(engine: Engine, broadcast_id: str)
 
 
 def test_state_that_no_move_led_to_is_found(engine: Engine, broadcast_id: str) -> None:
-    change_batch(engine, broadcast_id, 1, state=BatchState.FINISHED)
+    change_batch(engine, broadcast_id, 1, state=BatchState.FINISHED, msg_status="SEND_SUCCESS")
     assert found(engine) == {Found.LAST}
 
 

@@ -74,6 +74,10 @@ TAMPERED: dict[Check, tuple[Found, Tamper]] = {
         lambda e, b: remove(e, Batch, (Batch.broadcast_id == b) & (Batch.n == 6)),
     ),
     Check.MSG_IDS: (Found.SHARED_MSG_ID, lambda e, b: change_batch(e, b, 4, msg_id=1)),
+    Check.FINISHES: (
+        Found.UNREPORTED,
+        lambda e, b: change_batch(e, b, 2, state=BatchState.FINISHED),
+    ),
     Check.CALLS: (
         Found.UNEXPLAINED,
         lambda e, b: change_batch(e, b, 1, state=BatchState.REFUSED),

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 
+from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
@@ -318,10 +319,13 @@ class Story:
             case 3:
                 operator.halt(self.engine, None, who=WHO)
             case 4 | 5:
-                msg_id = self.dice.choice([None, 5_000 + self.dice.randrange(1_000)])
+                msg_id = 5_000 + self.dice.randrange(1_000)
+                said_so: list[OperatorVerdict] = [NotSent(), Sent(), Sent(msg_id)]
                 with contextlib.suppress(InputError):
                     n = self.dice.randrange(1, 7)
-                    resolves.resolve(self.engine, one, n, msg_id=msg_id, who=WHO)
+                    resolves.resolve(
+                        self.engine, one, n, verdict=self.dice.choice(said_so), who=WHO
+                    )
             case 6:
                 with contextlib.suppress(InputError):
                     retries.retry(self.engine, one, who=WHO)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.call.operator_verdict import NotSent, Sent
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.retry import RetryVerdict
@@ -33,7 +34,13 @@ def settled(driver: Driver, broadcast_id: str, msg_id: int | None) -> None:
     """End batch 1 in doubt, and let a person say what became of it."""
     lost_then(driver, said(48001))
     operator.unhalt(driver.engine, None, who=WHO)
-    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=msg_id, who=WHO)
+    resolves.resolve(
+        driver.engine,
+        broadcast_id,
+        1,
+        verdict=NotSent() if msg_id is None else Sent(msg_id),
+        who=WHO,
+    )
     assert found(driver.engine) == set()
 
 
@@ -77,7 +84,7 @@ def test_msg_id_of_a_late_reply_that_was_not_taken_over_is_found(
 ) -> None:
     claim = driver.claim()
     take_over(driver).call(said(40130))
-    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=99, who=WHO)
+    resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(99), who=WHO)
     driver.record(claim, said(0, msg_id=71))
     assert found(driver.engine) == set()
     change_batch(driver.engine, broadcast_id, 1, msg_id=99)
@@ -156,7 +163,7 @@ def test_reply_0_that_a_person_denied_is_found_and_not_called_again(
     assert finding(driver.engine, Found.DENIED).facts == {"number": 1, "msg_id": 8}
     [left] = retries.retry(driver.engine, broadcast_id, who=WHO).of(RetryVerdict.TAKEN)
     assert list(left.numbers) == [1]
-    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=8, who=WHO)
+    resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(8), who=WHO)
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
     assert found(driver.engine) == set()
 
@@ -229,7 +236,13 @@ def test_late_reply_after_a_word_is_healthy_and_so_is_what_a_retry_makes_of_it(
     claim = driver.claim()
     second = take_over(driver)
     second.call(said(40130))
-    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=msg_id, who=WHO)
+    resolves.resolve(
+        driver.engine,
+        broadcast_id,
+        1,
+        verdict=NotSent() if msg_id is None else Sent(msg_id),
+        who=WHO,
+    )
     driver.record(claim, late)
     assert found(driver.engine) == set()
     retries.retry(driver.engine, broadcast_id, who=WHO)
@@ -240,11 +253,11 @@ def test_second_word_takes_the_place_of_the_first(driver: Driver, broadcast_id: 
     driver.claim()
     second = take_over(driver)
     second.call(said(40130))
-    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=None, who=WHO)
+    resolves.resolve(driver.engine, broadcast_id, 1, verdict=NotSent(), who=WHO)
     assert ledger.batch(driver.engine, broadcast_id).reason is Reason.SAID_NOT_SENT
     retries.retry(driver.engine, broadcast_id, who=WHO)
     assert second.claim().number == 3
     take_over(second)
     operator.cancel(driver.engine, broadcast_id, who=WHO)
-    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=73, who=WHO)
+    resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(73), who=WHO)
     assert found(driver.engine) == set()

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.accounts import Account
 from broadcast.call.circuit_breaker import CircuitBreaker
+from broadcast.call.operator_verdict import NotSent, Sent
 from broadcast.call.rules import Rules
 from broadcast.call.waits import REPEAT_WINDOW, UNKNOWN_TRIES
 from broadcast.gates.gate import GateScope
@@ -218,8 +219,8 @@ def test_a_doubt_that_a_person_has_settled_counts_no_more(
     engine: Engine, driver: Driver, pairs: str
 ) -> None:
     doubt(driver, 2)
-    resolves.resolve(engine, pairs, 1, msg_id=None, who="a person")
-    resolves.resolve(engine, pairs, 2, msg_id=7, who="a person")
+    resolves.resolve(engine, pairs, 1, verdict=NotSent(), who="a person")
+    resolves.resolve(engine, pairs, 2, verdict=Sent(7), who="a person")
 
     doubt(driver, 2)
 

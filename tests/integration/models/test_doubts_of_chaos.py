@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.call.result import CallResult
+from broadcast.plan.audience import Everyone
 from broadcast.states import BatchState
 from models.ledger import operator
-from tests.chaos.verdict import Leaf, leaves
+from tests.chaos.verdict import Finding, Leaf, history, leaves
+from tests.integration.models import test_sendall
 from tests.integration.models.stories import lost_then, take_over
 from tests.integration.models.tampering import WHO, change_batch
 from tests.kit import ledger
@@ -77,3 +79,32 @@ def test_doubt_that_a_later_reply_could_have_ended_had_its_reason(
     operator.cancel(driver.engine, broadcast_id, who=WHO)
     driver.record(claim, late)
     assert doubt(driver.engine).may_be_doubted
+
+
+def test_send_to_a_list_of_wechats_own_is_one_leaf_with_its_key(engine: Engine) -> None:
+    broadcast_id = test_sendall.published(engine, Everyone())
+    [never_planned] = leaves(engine)
+    assert (never_planned.state, never_planned.clientmsgid) == (BatchState.PLANNED, "")
+    ledger.planned(engine, broadcast_id)
+    lost_then(Driver(engine), test_sendall.answered(48001))
+    [leaf] = leaves(engine)
+    key = ledger.batch(engine, broadcast_id).clientmsgid
+    assert (leaf.state, leaf.clientmsgid, leaf.openids) == (BatchState.IN_DOUBT, key, ())
+    assert leaf.may_be_doubted
+
+
+def test_send_to_a_list_of_wechats_own_that_was_cancelled_before_its_plan_is_cancelled(
+    engine: Engine,
+) -> None:
+    operator.cancel(engine, test_sendall.published(engine, Everyone()), who=WHO)
+    assert [leaf.state for leaf in leaves(engine)] == [BatchState.CANCELLED]
+
+
+def test_finding_has_the_calls_of_its_batch_and_none_where_it_is_no_broadcasts(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.call(said(0, msg_id=1))
+    [state, call] = history(driver.engine, Finding("LOST", broadcast_id, 1))
+    assert state == f"{broadcast_id} is sending"
+    assert "outcome=accepted" in call
+    assert history(driver.engine, Finding("sent to a stranger", None)) == []

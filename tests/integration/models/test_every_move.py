@@ -15,8 +15,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.result import CallResult
+from broadcast.call.operator_verdict import NotSent, Sent
+from broadcast.call.outcomes import Outcome, Scope
+from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.rules import DEFAULT_RULES, Rules
+from broadcast.drafts.mark import Mark, Marks
+from broadcast.drafts.watch import Look
 from broadcast.errors import InputError
 from broadcast.events import EventKind
 from broadcast.gates.gate import GateScope
@@ -28,6 +32,7 @@ from models import Base, BroadcastRow, Event
 from models.engine import open_engine
 from models.ledger import (
     claims,
+    drafts,
     lanes,
     leases,
     operator,
@@ -77,10 +82,17 @@ class Stage:
             self.phases.append(phase)
 
     def upload(
-        self, *, batches: int = 1, at: timedelta | None = None, late_by: timedelta = 365 * DAY
+        self,
+        *,
+        batches: int = 1,
+        at: timedelta | None = None,
+        late_by: timedelta = 365 * DAY,
+        draft: Marks | None = None,
     ) -> None:
         """Store a broadcast that nobody sees yet."""
         self.body = ledger.body(at=self.clock.now + at if at else None)
+        if draft is not None:
+            self.body = ledger.of_draft(self.body, draft)
         self.figures = ledger.figures(size=20, batches=batches)
         self.terms = replace(ledger.terms(batches=batches), late_by=late_by)
         self.id = ledger.upload(self.engine, self.body)
@@ -120,6 +132,10 @@ class Stage:
         self.claim()
         self.record(fact)
 
+    def sees(self, look: Look) -> None:
+        """Look at the draft, which keeps the broadcast from being called."""
+        assert not drafts.looked(self.engine, self.id, look, waits=self.rules.waits)
+
     def take_over(self) -> None:
         """Let the driver die and another one come."""
         self.clock.pass_(lanes.LEASE)
@@ -143,7 +159,9 @@ class Stage:
 
     def word(self, msg_id: int | None, *, n: int = 1) -> None:
         """Let a person say whether it was sent."""
-        resolves.resolve(self.engine, self.id, n, msg_id=msg_id, who=WHO)
+        resolves.resolve(
+            self.engine, self.id, n, verdict=NotSent() if msg_id is None else Sent(msg_id), who=WHO
+        )
 
     def not_sent(self) -> None:
         """Let a doubt end by a person's word that it was not sent."""
@@ -312,12 +330,34 @@ def own_quotas(stage: Stage) -> None:
     stage.rules = replace(stage.rules, shared_quota=False)
 
 
+def articles(*steps: Story) -> Story:
+    """Return a story that begins with articles whose draft was read at the submit."""
+
+    def begin(stage: Stage) -> None:
+        stage.upload(draft=(Mark(title="submitted"),))
+        stage.publish()
+        stage.plan()
+
+    return told(begin, *steps)
+
+
+def look(seen: Look) -> Story:
+    """Return the step of a look at the draft."""
+    return lambda stage: stage.sees(seen)
+
+
+def in_minutes(stage: Stage) -> None:
+    """Let a look come again."""
+    stage.clock.pass_(timedelta(minutes=2))
+
+
 def another_day(stage: Stage) -> None:
     """Let the day turn."""
     stage.clock.pass_(DAY)
     stage.driver = None
 
 
+NO_WORD = NoAnswer(outcome=Outcome.WAIT, scope=Scope.PATH, errcode=-1)
 STOPS_ALL, NO_PERMISSION, USED_UP = said(40164), said(48001), said(45009)
 OWN, ACCOUNT, PATH = GateScope.BROADCAST, GateScope.ACCOUNT, GateScope.PATH
 claim, orphan, again, not_sent = Stage.claim, Stage.orphan, Stage.again, Stage.not_sent
@@ -428,6 +468,8 @@ GATE_STORIES: dict[tuple[GateScope, GateKind], tuple[Story, Story | None]] = {
     (OWN, GateKind.PAUSE): (story(pause), resume),
     (OWN, GateKind.BREAKER): (story(call(CONTENT), batches=2), resume),
     (OWN, GateKind.HOLD): (missed(), resume),
+    (OWN, GateKind.DRAFT): (articles(look((Mark(title="edited"),))), resume),
+    (OWN, GateKind.LOOK): (articles(look(NO_WORD)), in_minutes),
     (OWN, GateKind.CANCEL): (story(cancel), None),
     (OWN, GateKind.SCHEDULE): (scheduled(), launch),
     (ACCOUNT, GateKind.HALT): (story(halt), unhalt),

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.call.operator_verdict import NotSent
 from broadcast.call.retry import RetryVerdict
 from broadcast.states import BatchState
 from cli.commands import settling
@@ -23,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 
 def not_sent(engine: Engine, broadcast_id: str) -> Resolved:
-    return resolves.resolve(engine, broadcast_id, 1, msg_id=None, who="tests")
+    return resolves.resolve(engine, broadcast_id, 1, verdict=NotSent(), who="tests")
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_not_sent_and_retry_warn_once_wechat_no_longer_knows_the_key(
     assert [list(group.numbers) for group in done.of(RetryVerdict.AGAIN)] == [[1]]
     assert (word.forgotten is not None, set(done.forgotten)) == (warned, {1} if warned else set())
     report = reports.report(engine, doubtful)
-    told = [*settling.resolved(doubtful, word, None), *settling.retried(report, done)]
+    told = [*settling.resolved(doubtful, word), *settling.retried(report, done)]
     beware = [line.id for line in told if "forgotten" in line.id]
     assert beware == (["resolve.forgotten", "retry.forgotten_one"] if warned else [])
     if warned:

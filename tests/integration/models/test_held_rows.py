@@ -26,7 +26,7 @@ def test_a_halt_waits_for_the_commit_of_whoever_has_looked_at_the_lane(engine: E
             halting = threads.submit(operator.halt, engine, None, who="test")
             with pytest.raises(TimeoutError):
                 halting.result(timeout=1)
-        assert halting.result(timeout=20) == ["default"]
+        assert halting.result(timeout=240) == ["default"]
 
 
 def test_a_second_look_in_a_transaction_sees_what_was_committed_meanwhile(engine: Engine) -> None:

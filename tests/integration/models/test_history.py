@@ -128,7 +128,7 @@ def test_json_has_what_people_did_of_one_broadcast_and_lists_do_without(
     assert resolved["at"].endswith("Z")
     assert resolved | {"at": None} == {
         "at": None, "who": WHO, "action": "resolve", "why": "looked in the console", "batch": 1,
-        "msg_id": None,
+        "sent": False, "msg_id": None,
     }  # fmt: skip
     assert set(paused) == {"at", "who", "action", "why"}
     assert told["operator_actions_earlier"] == 0

@@ -203,6 +203,23 @@ def test_waiting_for_another_day_does_not_excuse_what_comes_after_it(engine: Eng
     assert is_held(engine, waiting)
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_wait_for_another_day_that_an_operator_ended_excuses_nothing_after_it(
+    engine: Engine, shared: bool
+) -> None:
+    rules = Rules(shared_quota=shared)
+    first = ledger.broadcast(engine, batches=1)
+    waiting = planned(engine)
+    Driver(engine, rules=rules).call(said(45009))
+    operator.cancel(engine, first, who=WHO)
+    assert operator.unhalt(engine, None, who=WHO)
+    ledger.pass_time(engine, LATE_BY + MINUTE)
+
+    assert not tried(engine, rules)
+
+    assert is_held(engine, waiting)
+
+
 def test_a_hiccup_after_midnight_does_not_hide_that_another_day_was_waited_for(
     engine: Engine,
 ) -> None:

@@ -7,14 +7,18 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from broadcast.call.operator_verdict import NotSent, Sent
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
+from broadcast.finish import FinishEvent
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
-from models.ledger import resolves, results, retries
+from models.ledger import finishes, resolves, results, retries
+from models.ledger.reading import history
 from tests.integration.models.stories import lane, take_over
+from tests.integration.models.tampering import found
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -99,7 +103,7 @@ def test_late_reply_after_a_human_said_not_sent_is_stored_and_counts(
     """`resolve --not-sent` and `retry` put the batch back; then the first reply arrives."""
     claim = driver.claim()
     take_over(driver).call(said(40130))
-    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=None, who="tests")
+    resolves.resolve(driver.engine, broadcast_id, 1, verdict=NotSent(), who="tests")
     retries.retry(driver.engine, broadcast_id, who="tests")
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED
     driver.record(claim, said(0, msg_id=71))
@@ -116,7 +120,29 @@ def test_review_that_refused_is_not_undone_by_a_late_reply(
     results.heard(driver.engine, taken, results.FAILED, waits=Waits())
     driver.record(first, said(0, msg_id=71))
     batch = ledger.batch(driver.engine, broadcast_id)
-    assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.REVIEW_REFUSED)
+    assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.JOB_FAILED)
+
+
+@pytest.mark.parametrize("real", ["send success", "err(20001)", None])
+def test_late_acceptance_as_another_job_than_a_person_named_outlives_the_review_of_that(
+    driver: Driver, broadcast_id: str, real: str | None
+) -> None:
+    """A person named somebody else's job, whose review refused it; WeChat's own word is true."""
+    claim = driver.claim()
+    take_over(driver).call(said(40130))
+    finishes.take(driver.engine, "default", FinishEvent(msg_id=555_001, status="err(20001)"))
+    if real:
+        finishes.take(driver.engine, "default", FinishEvent(msg_id=71, status=real))
+    resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(555_001), who="tests")
+    assert ledger.batch(driver.engine, broadcast_id).reason is Reason.REVIEW_REFUSED
+
+    driver.record(claim, said(0, msg_id=71))
+
+    batch = ledger.batch(driver.engine, broadcast_id)
+    ends = {"send success": "finished", "err(20001)": "refused", None: "accepted"}
+    assert (batch.state, batch.msg_id) == (ends[real], 71)
+    assert history.conflicts(driver.engine, broadcast_id)
+    assert found(driver.engine) == set()
 
 
 def test_humans_word_on_a_doubtful_batch_is_not_undone_by_a_late_doubt(
@@ -125,7 +151,7 @@ def test_humans_word_on_a_doubtful_batch_is_not_undone_by_a_late_doubt(
     first = driver.claim()
     second_driver = take_over(driver)
     second_driver.call(said(40003))
-    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=99, who="tests")
+    resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(99), who="tests")
     driver.record(first, LOST)
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 99)
@@ -138,7 +164,7 @@ def test_late_already_accepted_without_msg_id_keeps_the_one_that_a_person_named(
     second_driver = take_over(driver)
     second = second_driver.claim()
     take_over(second_driver).call(said(40130))
-    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=77, who="tests")
+    resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(77), who="tests")
 
     second_driver.record(second, said(45065))
 

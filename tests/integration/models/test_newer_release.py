@@ -290,10 +290,8 @@ def test_command_that_only_a_newer_release_has_stands_in_the_history_by_its_word
             did="approve",
         )  # fmt: skip
 
-    done = reports.report(engine, broadcast_id).operator_actions
+    lines = list(map(Texts("en"), operator_actions.lines(reports.report(engine, broadcast_id))))
 
-    assert done is not None
-    lines = [Texts("en")(line) for line in operator_actions.lines(done, done.actions[0].at)]
     assert "approve (command of a newer release), by cli:a person" in lines[-1]
 
 

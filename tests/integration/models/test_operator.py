@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.call.result import CallResult
+from broadcast.call.rules import Rules
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.events import EventKind
 from broadcast.gates import blockers
@@ -177,6 +178,42 @@ def test_halt_and_unhalt_name_the_accounts_they_moved(engine: Engine) -> None:
     assert operator.unhalt(engine, None, who=WHO) == []
 
 
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("batches", [1, 2])
+def test_an_unhalt_ends_the_wait_for_the_calls_of_another_day(
+    engine: Engine, batches: int, *, shared: bool
+) -> None:
+    """WeChat raised or cleared the quota, which nobody but a person can know."""
+    broadcast_id = ledger.broadcast(engine, batches=batches)
+    driver = Driver(engine, rules=Rules(shared_quota=shared))
+    driver.call(said(45009))
+    assert driver.next().kind in {Kind.WAIT, Kind.REST}
+    report = reports.report(engine, broadcast_id)
+    assert [one.cause for one in blockers.of(report)] == [Cause.ACCOUNT_WAITS]
+
+    assert operator.unhalt(engine, "default", who=WHO) == ["default"]
+
+    assert list(blockers.of(reports.report(engine, broadcast_id))) == []
+    for msg_id in range(1, batches + 1):
+        driver.call(said(0, msg_id=msg_id))
+    assert state(engine, broadcast_id) is BroadcastState.COMPLETED
+    assert operator.unhalt(engine, "default", who=WHO) == []
+
+
+def test_an_unhalt_that_came_too_early_waits_for_another_day_again(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(said(45009))
+    operator.unhalt(engine, "default", who=WHO)
+
+    driver.call(said(45009))
+
+    assert driver.next().kind is Kind.WAIT
+    assert [b.cause for b in blockers.of(reports.report(engine, broadcast_id))] == [
+        Cause.ACCOUNT_WAITS
+    ]
+
+
 def test_halted_account_is_shown_as_held(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     operator.halt(engine, "default", who=WHO)
@@ -199,7 +236,7 @@ def test_no_claim_is_committed_after_a_pause_was(engine: Engine) -> None:
                 driver.record(claim, said(0, msg_id=work.batch_id))
 
     def stop() -> int:
-        begun.wait(30)
+        begun.wait(60)
         operator.pause(engine, broadcast_id, who=WHO)
         with engine.connect() as connection:
             return len(connection.execute(select(AttemptRow.id)).all())

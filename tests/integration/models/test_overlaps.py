@@ -8,14 +8,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
+from broadcast.overlap import Known, Overlap
 from broadcast.plan.audience import OpenIDs
+from broadcast.plan.selection import Sample, Selection
 from broadcast.plan.submission import Body
 from broadcast.plan.subtraction import Removal
+from models import BroadcastRow
 from models.ledger import operator, plans, subtract
-from models.ledger.reading import overlaps, recipients
-from models.ledger.reading.overlaps import Overlap
+from models.ledger.reading import members, overlaps, recipients
 from tests.integration.models.stories import lost_then
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -34,7 +36,7 @@ def corrected(names: Sequence[str], *, owner: str = "default") -> Body:
 
 def found(engine: Engine, names: Sequence[str], *, owner: str = "default") -> list[Overlap]:
     chunks = ledger.chunks(sorted(names), most=7)
-    return overlaps.overlaps(engine, corrected(sorted(names), owner=owner), chunks)
+    return overlaps.earlier(engine, corrected(sorted(names), owner=owner), chunks)
 
 
 def counted(engine: Engine, names: Sequence[str]) -> dict[str, int]:
@@ -130,7 +132,7 @@ def test_batches_far_smaller_than_a_chunk_are_read_together(
         return read(*words, start=start, size=size)  # type: ignore[arg-type]
 
     monkeypatch.setattr(recipients, "packed", packed)
-    monkeypatch.setattr(overlaps, "CHUNK", 12)
+    monkeypatch.setattr(members, "CHUNK", 12)
 
     assert counted(engine, [*PEOPLE[20:], *STRANGERS]) == {broadcast_id: 10}
     assert sizes == [12, 12, 6]
@@ -162,7 +164,7 @@ def test_lists_that_share_nobody_are_no_overlap(engine: Engine) -> None:
 def test_the_same_content_is_a_repeat_and_no_overlap(engine: Engine) -> None:
     refused_in_the_middle(engine)
     again = ledger.body(size=40)
-    assert overlaps.overlaps(engine, again, ledger.chunks(PEOPLE)) == []
+    assert overlaps.earlier(engine, again, ledger.chunks(PEOPLE)) == []
 
 
 def test_what_began_a_day_ago_is_no_overlap(engine: Engine) -> None:
@@ -183,3 +185,22 @@ def test_of_many_the_newest_three_are_told(engine: Engine) -> None:
         ledger.pass_time(engine, timedelta(minutes=5))
 
     assert [one.id for one in found(engine, [*PEOPLE, *STRANGERS])] == made[:0:-1]
+
+
+def test_of_a_sample_that_is_not_drawn_yet_nobody_is_counted_and_that_is_said(
+    engine: Engine,
+) -> None:
+    broadcast_id = ledger.published(engine, ledger.body(size=40), size=40, batches=4)
+
+    def looked() -> Known:
+        return overlaps.known(engine, corrected(PEOPLE), ledger.chunks(PEOPLE, most=7))
+
+    whole = looked()
+    drawn = Selection(sample=Sample(size="25%", seed="0" * 16))
+    with engine.begin() as connection:
+        mine = update(BroadcastRow).where(BroadcastRow.id == broadcast_id)
+        connection.execute(mine.values(selection=drawn.stored))
+    sample = looked()
+
+    assert ([one.followers for one in whole.to_come], whole.more) == ([40], False)
+    assert (list(sample.to_come), sample.more) == ([], True)

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from broadcast import day
+from broadcast.call.operator_verdict import NotSent
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.errors import PlanError
@@ -217,7 +218,7 @@ def test_doubt_that_a_person_settles_holds_no_call(engine: Engine) -> None:
     lost_then(driver, said(40130))
     assert ledger.states(engine, broadcast_id)[BatchState.IN_DOUBT] == 1
     assert held(engine) == 1
-    resolves.resolve(engine, broadcast_id, 1, msg_id=None, who=WHO)
+    resolves.resolve(engine, broadcast_id, 1, verdict=NotSent(), who=WHO)
     assert held(engine) == 1
 
 

@@ -126,6 +126,23 @@ def test_skipped_lines_are_told_with_their_count(engine: Engine) -> None:
     assert (one.reason, one.count, one.lines) == ("malformed", 1500, [(3, "no id"), (7, "=1+1")])
 
 
+def test_several_sets_are_read_together_in_the_order_of_the_batches(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, size=40, batches=4)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=1))
+    driver.call(said(40007))
+    operator.cancel(engine, broadcast_id, who=WHO)
+
+    portions = list(recipients.portions(engine, broadcast_id, "refused", "cancelled"))
+
+    numbers = [portion.n for portion in portions]
+    assert numbers == sorted(numbers)
+    assert {portion.state for portion in portions} == {BatchState.REFUSED, BatchState.CANCELLED}
+    each = [members(engine, broadcast_id, name) for name in ("refused", "cancelled")]
+    together = [one for portion in portions for one in split(portion.openids)]
+    assert sorted(together) == sorted([*each[0], *each[1]])
+
+
 def test_unknown_set_and_unknown_id_are_told_before_anything_is_read(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     with pytest.raises(InputError) as caught:

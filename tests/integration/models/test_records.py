@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.call.decide import Decision, Verdict
+from broadcast.call.operator_verdict import NotSent
 from broadcast.call.result import CallResult
 from broadcast.events import EventKind
 from broadcast.gates.gate import GateScope
@@ -231,7 +232,7 @@ def test_msg_id_that_a_person_denied_is_not_what_mass_get_is_asked_about(
     ledger.pass_time(driver.engine, timedelta(minutes=10, seconds=1))
     late = Driver(driver.engine)
     _confirm(late, known=False)
-    resolves.resolve(driver.engine, broadcast_id, 1, msg_id=None, who="tests")
+    resolves.resolve(driver.engine, broadcast_id, 1, verdict=NotSent(), who="tests")
     retries.retry(driver.engine, broadcast_id, who="tests")
     assert late.call(said(45065, msg_id=71)).verdict is Verdict.VERIFY
     assert _confirm(late).verdict is Verdict.ACCEPT
@@ -257,7 +258,7 @@ def test_question_that_a_person_was_quicker_than_is_asked_all_the_same(
     driver.call(said(45065, msg_id=71))
     work = driver.next()
     operator.cancel(driver.engine, broadcast_id, who="tests")
-    resolves.resolve(driver.engine, broadcast_id, work.n, msg_id=None, who="tests")
+    resolves.resolve(driver.engine, broadcast_id, work.n, verdict=NotSent(), who="tests")
     assert next_work.said_msg_id(driver.engine, work.batch_id) == 71
     records.confirm(driver.engine, work.batch_id, 71, known=True)
     batch = ledger.batch(driver.engine, broadcast_id)

@@ -146,7 +146,7 @@ def test_json_is_the_object_of_the_contract(engine: Engine) -> None:
     assert told["state"] == "completed"
     assert told["batch_list"][0] == {
         "n": 1, "size": 10, "state": "accepted", "msg_id": 2**40, "attempts": 1, "errcode": None,
-        "reason": None, "not_before": None,
+        "reason": None, "not_before": None, "finish": None, "msg_status": None, "verified": True,
     }  # fmt: skip
     assert told["created_at"].endswith("Z")
     assert told["error"] is None

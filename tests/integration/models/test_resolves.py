@@ -72,7 +72,7 @@ def test_word_not_sent_is_corrected_to_sent_until_a_retry_calls_it_again(
     resolve(driver.engine, broadcast_id, None)
     retries.retry(driver.engine, broadcast_id, who=WHO)
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED
-    assert refused(driver.engine, broadcast_id, 99).message_id == "error.resolve.not_in_doubt"
+    assert refused(driver.engine, broadcast_id, 99).message_id == "error.resolve.called_again"
     assert findings(driver.engine) == set()
 
 

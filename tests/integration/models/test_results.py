@@ -86,13 +86,13 @@ def test_job_that_ended_is_finished_and_asked_for_no_more(
     assert results.due_accounts(engine) == []
 
 
-def test_job_that_the_review_refused_is_refused_and_the_broadcast_told_anew(
+def test_job_that_failed_is_refused_and_the_broadcast_told_anew(
     engine: Engine, broadcast_id: str
 ) -> None:
     one, other = results.due_batches(engine, "default", 10)
     results.heard(engine, one, results.FAILED, waits=WAITS)
     batch = ledger.batch(engine, broadcast_id)
-    assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.REVIEW_REFUSED)
+    assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.JOB_FAILED)
     assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
     results.heard(engine, other, "SEND_SUCCESS", waits=WAITS)
     results.heard(engine, other, results.FAILED, waits=WAITS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
@@ -15,11 +15,14 @@ from broadcast.gates.kinds import GateKind
 from broadcast.plan import Quota
 from broadcast.reports import total
 from broadcast.states import BatchState, BroadcastState
-from models import Event
-from models.ledger import audit, operator, results, retries
+from broadcast.suppression import SuppressionKind, Word
+from cli.commands.settling import retried
+from models import BroadcastRow, Event
+from models.ledger import audit, operator, results, retries, suppressions
 from models.ledger.reading import reports, retry_verdicts
 from models.ledger.reading.next_work import Kind
 from models.ledger.retries import Goes, Retried
+from presentation.texts import Texts
 from tests.integration.models.stories import lost_then, snapshot
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -293,3 +296,44 @@ def test_a_pause_ends_with_its_broadcast(engine: Engine) -> None:
 
     assert driver.next().kind is Kind.CALL
     assert findings(engine) == []
+
+
+@pytest.mark.every_database
+def test_refused_batch_in_which_somebody_was_suppressed_since_is_left_and_the_number_is_said(
+    engine: Engine,
+) -> None:
+    broadcast_id = small(engine, batches=3)
+    driver = Driver(engine)
+    driver.call(said(43004))
+    driver.call(said(43004))
+    driver.call(said(0, msg_id=3))
+    word = Word(kind=SuppressionKind.KEYWORD, who="tests")
+    suppressions.suppress(engine, ledger.openids(6)[:1], word, account="default")
+
+    foreseen = {group.verdict: group.numbers for group in retry_verdicts.look(engine, broadcast_id)}
+    done = retry(engine, broadcast_id)
+
+    assert foreseen == {RetryVerdict.SUPPRESSED: [1], RetryVerdict.AGAIN: [2]}
+    assert numbers(done, RetryVerdict.SUPPRESSED) == [1]
+    assert (numbers(done, RetryVerdict.AGAIN), done.suppressed) == ([2], {1: 1})
+    shown = [Texts("en")(line) for line in retried(reports.report(engine, broadcast_id), done)]
+    [left] = [line for line in shown if "batch 1" in line]
+    assert "1 of them on the suppression list" in left
+    # Lifted again, it is called with its key.
+    suppressions.lift(engine, ledger.openids(6)[:1], who="tests", account="default")
+    assert numbers(retry(engine, broadcast_id), RetryVerdict.AGAIN) == [1]
+    assert findings(engine) == []
+
+
+def test_refused_batch_of_a_broadcast_to_the_suppressed_as_well_is_called_again(
+    engine: Engine,
+) -> None:
+    broadcast_id = small(engine)
+    Driver(engine).call(said(43004))
+    with engine.begin() as connection:
+        mine = update(BroadcastRow).where(BroadcastRow.id == broadcast_id)
+        connection.execute(mine.values(selection='{"ignore_suppression":true}'))
+    word = Word(kind=SuppressionKind.PERSON, who="tests")
+    suppressions.suppress(engine, ledger.openids(4), word)
+
+    assert numbers(retry(engine, broadcast_id), RetryVerdict.AGAIN) == [1]

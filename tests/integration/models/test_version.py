@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast.call.operator_verdict import NotSent
 from broadcast.call.waits import Waits
 from models import BroadcastRow
 from models.ledger import operator, resolves, results, retries
@@ -64,7 +65,7 @@ CHANGES = {
     "retry": (_called(said(43004)), _by(retries.retry)),
     "resolve": (
         _in_doubt,
-        lambda engine, it: resolves.resolve(engine, it, 1, msg_id=None, who=WHO),
+        lambda engine, it: resolves.resolve(engine, it, 1, verdict=NotSent(), who=WHO),
     ),
     "result": (_called(said(0, msg_id=1)), _heard),
 }

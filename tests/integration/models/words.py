@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError
 from broadcast.events import EventKind
@@ -22,9 +23,19 @@ WHO = "cli:王小明@desk"
 DAY = timedelta(hours=24)
 
 
-def resolve(engine: Engine, broadcast_id: str, msg_id: int | None, n: int = 1) -> Resolved:
+#: A verdict, or in short: sent as this msg_id, or (None) not sent.
+Said = OperatorVerdict | int | None
+
+
+def verdict_of(said_: Said) -> OperatorVerdict:
+    if said_ is None:
+        return NotSent()
+    return Sent(said_) if isinstance(said_, int) else said_
+
+
+def resolve(engine: Engine, broadcast_id: str, said_: Said, n: int = 1) -> Resolved:
     return resolves.resolve(
-        engine, broadcast_id, n, msg_id=msg_id, who=WHO, why="looked in the console"
+        engine, broadcast_id, n, verdict=verdict_of(said_), who=WHO, why="looked in the console"
     )
 
 
@@ -34,11 +45,11 @@ def doubt(driver: Driver) -> None:
     operator.unhalt(driver.engine, None, who=WHO)
 
 
-def refused(engine: Engine, broadcast_id: str, msg_id: int | None, n: int = 1) -> InputError:
+def refused(engine: Engine, broadcast_id: str, said_: Said, n: int = 1) -> InputError:
     """Return why a word is refused, which then changes nothing."""
     before = snapshot(engine)
     with pytest.raises(InputError) as caught:
-        resolve(engine, broadcast_id, msg_id, n)
+        resolve(engine, broadcast_id, said_, n)
     assert snapshot(engine) == before
     return caught.value
 

@@ -13,10 +13,13 @@ from sqlalchemy import Engine
 
 from broadcast import content, plan
 from broadcast.accounts import Account
+from broadcast.call.path import SendPath
 from broadcast.errors import BrokerAwayError
 from broadcast.plan.submission import Terms
 from producer import audience as audiences
-from producer.submit import Order, prepare, store
+from producer.order import Order
+from producer.prepare import prepare
+from producer.submit import store
 
 LETTERS = string.ascii_letters + string.digits + "_-"
 
@@ -30,7 +33,7 @@ class QuotaStub:
     )
     asked: int = 0
 
-    def quota(self, account: Account) -> plan.Quota | None:
+    def quota(self, account: Account, path: SendPath) -> plan.Quota | None:
         self.asked += 1
         return self.answer
 
@@ -78,4 +81,4 @@ def send(engine: Engine, wanted: Any, people: list[str], **ports: Any) -> Any:
     with audiences.read(people) as audience:
         quota = ports.get("quota") or QuotaStub()
         prepared = prepare(wanted, audience, engine=engine, quota=quota)
-        return store(prepared, audience, engine=engine, waker=ports.get("waker") or WakerStub())
+        return store(prepared, engine=engine, waker=ports.get("waker") or WakerStub())

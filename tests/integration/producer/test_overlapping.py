@@ -19,17 +19,21 @@ def test_a_list_of_which_a_part_got_another_content_just_now_is_warned_of(
     driver.call(ledger.said(0, msg_id=1))
     driver.call(ledger.said(40007))
 
-    made = send(engine, order(account, "k2"), [*people, *openids(5, seed=2)])
+    made = send(engine, order(account, "k2"), people)
 
     assert made.created
     [notice] = made.notices
     assert notice.id == "notice.submit.overlap"
     assert notice.facts | {"at": None} == {
-        "count": 10, "planned": 35, "id": first.id, "at": None, "file": "rest.txt",
-        "commands": f"broadcast cancel {first.id}"
-        f" && broadcast recipients {first.id} --set cancelled > rest.txt"
-        f" && broadcast recipients {first.id} --set refused >> rest.txt",
+        "count": 10, "planned": 30, "id": first.id, "at": None, "file": "rest.txt",
+        "commands": f"broadcast cancel {first.id} --yes"
+        f" && broadcast recipients {first.id} --set cancelled --set refused > rest.txt",
     }  # fmt: skip
+    # The rest of another list has other people in it.
+    other = send(engine, order(account, "k3"), [*people, *openids(5, seed=2)])
+    assert [(one.id, one.facts["count"]) for one in other.notices][:1] == [
+        ("notice.submit.overlap_other_list", 10)
+    ]
 
 
 def test_a_list_of_which_everybody_may_have_got_another_content_names_no_rest(

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, delete, func, select
 
 from broadcast import openid, plan
 from broadcast.accounts import Account, AccountKind
+from broadcast.call.path import SendPath
 from broadcast.errors import (
     ConflictError,
     DatabaseAwayError,
@@ -19,16 +20,19 @@ from broadcast.errors import (
     SettingsError,
 )
 from broadcast.plan import submission
+from broadcast.plan.audience import Followers
 from broadcast.plan.chunk import ASKED
 from broadcast.states import BroadcastState
 from models import BroadcastRow, ChunkRow, Reservation
 from models.engine import now, open_engine
-from models.ledger import submits, sweeps, uploads
+from models.ledger import lanes, submits, sweeps, uploads
 from models.ledger.reading import recipients, reports
 from producer import audience as audiences
-from producer.submit import prepare, store
+from producer.prepare import prepare
+from producer.submit import store
 from tests.integration.models.still_clock import StillClock
 from tests.integration.producer.conftest import QuotaStub, WakerStub, openids, order, send
+from tests.kit import follows
 from tests.kit.openids import split
 
 
@@ -127,7 +131,7 @@ def test_what_was_submitted_while_a_person_was_asked_is_found(
         first = send(engine, order(account), openids(5))
         waker = WakerStub()
 
-        second = store(prepared, audience, engine=engine, waker=waker)
+        second = store(prepared, engine=engine, waker=waker)
 
     assert (second.id, second.created) == (first.id, False)
     assert waker.woken == [first.id]
@@ -141,9 +145,9 @@ class Meanwhile(QuotaStub):
         super().__init__(plan.Quota(daily_limit=100, used=100 - remain, remain=remain))
         self._publish = publish
 
-    def quota(self, account: Account) -> plan.Quota | None:
+    def quota(self, account: Account, path: SendPath) -> plan.Quota | None:
         self.first = self._publish()
-        return super().quota(account)
+        return super().quota(account, path)
 
 
 @pytest.mark.parametrize("remain", [100, 1])
@@ -318,7 +322,7 @@ def test_a_broadcast_whose_time_passed_before_it_was_published_is_woken_for_at_o
         prepared = prepare(wanted, audience, engine=engine, quota=QuotaStub())
         passed = replace(prepared.body, scheduled_at=at - timedelta(hours=3))
 
-        made = store(replace(prepared, body=passed), audience, engine=engine, waker=waker)
+        made = store(replace(prepared, body=passed), engine=engine, waker=waker)
 
     assert (made.scheduled, waker.woken) == (False, [made.id])
     assert reports.report(engine, made.id).state is BroadcastState.PLANNING
@@ -411,5 +415,28 @@ def test_preparing_stores_nothing(engine: Engine, account: Account) -> None:
         assert prepared.proof is not None
         assert (prepared.proof.fit, prepared.proof.free) == (plan.Fit.FITS, 100)
         assert counts(engine) == (0, 0)
-        made = store(prepared, audience, engine=engine, waker=WakerStub())
+        made = store(prepared, engine=engine, waker=WakerStub())
     assert made.created
+
+
+@pytest.mark.parametrize(
+    ("count", "left", "fit"),
+    [(8, 8, plan.Fit.FITS), (0, 2, plan.Fit.FITS), (None, 30, plan.Fit.TOO_MANY)],
+)
+def test_followers_with_a_tag_are_proved_as_as_many_as_wechat_counts(
+    engine: Engine, account: Account, count: int | None, left: int, fit: plan.Fit
+) -> None:
+    with engine.begin() as connection:
+        lanes.know(connection, account)
+    follows.listed(engine, account.name, sorted(openids(30)))
+    one_call = QuotaStub(plan.Quota(daily_limit=100, used=99, remain=1))
+
+    prepared = prepare(
+        order(account, batch_size=10), Followers(tag_id=7), engine=engine, quota=one_call,
+        tagged=lambda _, tag_id: count if tag_id == 7 else None,
+    )  # fmt: skip
+
+    assert prepared.estimate is not None
+    assert prepared.proof is not None
+    assert (prepared.estimate.left, prepared.estimate.at_most) == (left, True)
+    assert prepared.proof.fit is fit

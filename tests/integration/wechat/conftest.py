@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from wechat.deadline import Timeouts
 Serve = Callable[..., RawServer]
 Connect = Callable[..., WeChatClient]
 
-QUICK = Timeouts(connect_s=0.5, read_s=0.5, total_s=1.0)
+#: Where an answer comes, however busy the machine is. A test of a time-out shortens that one.
+PATIENT = Timeouts(connect_s=60, read_s=60, total_s=60)
 
 
 @pytest.fixture(autouse=True)
@@ -41,12 +43,19 @@ def serve() -> Iterator[Serve]:
 def connect() -> Iterator[Connect]:
     with contextlib.ExitStack() as stack:
 
-        def connect(url: str, timeouts: Timeouts = QUICK, **kwargs: Any) -> WeChatClient:
+        def connect(url: str, timeouts: Timeouts = PATIENT, **kwargs: Any) -> WeChatClient:
             client = WeChatClient(url, timeouts=timeouts, **kwargs)
             stack.callback(client.close)
             return client
 
         yield connect
+
+
+def hurried(client: WeChatClient, **shorter: float) -> WeChatClient:
+    """Return *client* with a connection open, and less time for its calls."""
+    assert client.warm(MassSend)
+    client._timeouts = replace(PATIENT, **shorter)
+    return client
 
 
 def openids(count: int) -> bytes:

@@ -94,7 +94,7 @@ class RawServer:
                     with contextlib.suppress(OSError):
                         socket.socket.shutdown(connection, socket.SHUT_RDWR)
                 for thread in [accepting, *self._serving]:
-                    thread.join(5)
+                    thread.join(60)
 
     def url(self, *, password: str = "", scheme: str = "") -> str:
         userinfo = f"user:{password}@" if password else ""

@@ -29,6 +29,7 @@ from tests.integration.wechat.conftest import (
     Serve,
     fetch_stable_token,
     fetch_token,
+    hurried,
     send,
 )
 from tests.integration.wechat.servers import (
@@ -79,6 +80,8 @@ SCRIPTS: dict[str, Script] = {
     ),
     "40001": says({"errcode": 40001, "errmsg": "invalid credential rid: 6-1-2"}),
 }
+#: What would never end by itself.
+LESS_TIME = {"silence": {"read_s": 0.5}, "drip": {"total_s": 1.0}}
 
 
 class _Collector(logging.Handler):
@@ -166,7 +169,8 @@ def test_no_failure_shows_a_secret(
     serve: Serve, connect: Connect, log: list[str], script: str, call: Call
 ) -> None:
     server = serve(SCRIPTS[script])
-    error = provoke(call, connect(server.url(password=PASSWORD)))
+    client = hurried(connect(server.url(password=PASSWORD)), **LESS_TIME.get(script, {}))
+    error = provoke(call, client)
     if error is None:
         assert (script, call) in {
             ("errmsg that echoes", send),

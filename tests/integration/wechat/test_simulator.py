@@ -13,7 +13,6 @@ from wechat.api.mass import MassGet, MassSend, MassSendAll
 from wechat.api.quota import QuotaGet
 from wechat.api.token import ClassicToken, StableToken
 from wechat.client import WeChatClient
-from wechat.deadline import Timeouts
 from wechat.errors import APIError
 
 ACCOUNT = SimulatedAccount()
@@ -28,7 +27,7 @@ def wechat() -> Iterator[Simulator]:
 
 @pytest.fixture
 def client(wechat: Simulator, connect: Connect) -> WeChatClient:
-    return connect(wechat.url, Timeouts(connect_s=5, read_s=20, total_s=30))
+    return connect(wechat.url)
 
 
 @pytest.fixture

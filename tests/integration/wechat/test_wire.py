@@ -9,16 +9,19 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from tests.integration.wechat.conftest import (
+    PATIENT,
     Connect,
     Serve,
     fetch_stable_token,
     fetch_token,
+    hurried,
     mass,
     openids,
     send,
@@ -41,7 +44,6 @@ from wechat.client import WeChatClient
 from wechat.deadline import Timeouts
 
 TEXT = '周五 <a href="https://example.com/?a=1&b=2">报名</a> & 😀 "引号" \\u4e2d / \n第二行'
-PATIENT = Timeouts(connect_s=10, read_s=20, total_s=30)
 
 
 def test_text_arrives_as_it_was_written(serve: Serve, connect: Connect) -> None:
@@ -71,7 +73,7 @@ def test_text_arrives_as_it_was_written(serve: Serve, connect: Connect) -> None:
     assert "authorization" not in seen.headers
     assert (reply.errcode, reply.msg_id, reply.msg_data_id) == (0, 3147494276, 2455891298)
     assert reply.http_status == 200
-    assert reply.elapsed_ms < 5000
+    assert 0 <= reply.elapsed_ms < 60_000
 
 
 def test_ten_thousand_openids_arrive_in_their_order(serve: Serve, connect: Connect) -> None:
@@ -192,7 +194,7 @@ def test_a_private_ca_is_trusted_when_the_environment_names_it(
     bundle, context = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     server = serve(says(ACCEPTED), tls=context)
-    client = connect(server.url(), PATIENT)
+    client = connect(server.url())
     assert send(client, 10_000).errcode == 0
     assert send(client).errcode == 0
     assert server.connections == 1
@@ -224,12 +226,12 @@ def test_sixty_four_threads_share_one_client(serve: Serve, connect: Connect) -> 
     both = threading.Barrier(64)
 
     def script(connection, request) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-        both.wait(20)  # nobody is answered before all 64 are here
+        both.wait(60)  # nobody is answered before all 64 are here
         number = int(json.loads(request.body)["clientmsgid"])
         says({**ACCEPTED, "msg_id": 10**10 + number})(connection, request)
 
     server = serve(script)
-    client = connect(server.url(), PATIENT)
+    client = connect(server.url())
 
     def one(number: int) -> int:
         request = MassSend(openids=openids(2), content=mass().content, clientmsgid=f"{number:06d}")
@@ -244,7 +246,7 @@ def test_sixty_four_threads_share_one_client(serve: Serve, connect: Connect) -> 
 
 def test_calls_beyond_the_pool_wait_their_turn(serve: Serve, connect: Connect) -> None:
     server = serve(says(ACCEPTED))
-    client = connect(server.url(), PATIENT, pool_size=2)
+    client = connect(server.url(), pool_size=2)
     with ThreadPoolExecutor(8) as threads:
         replies = list(threads.map(lambda _: send(client), range(40)))
     assert {reply.errcode for reply in replies} == {0}
@@ -255,22 +257,24 @@ def test_a_deadline_that_passes_between_calls_hurts_no_later_call(
     serve: Serve, connect: Connect
 ) -> None:
     server = serve(says(ACCEPTED))
-    client = connect(server.url(), Timeouts(connect_s=0.3, read_s=0.3, total_s=0.3))
-    until = time.monotonic() + 1.0
-    while time.monotonic() < until:
+    client = hurried(connect(server.url()), total_s=2.0)
+    passed = time.monotonic() + 2.2
+    assert send(client).errcode == 0
+    client._timeouts = PATIENT
+    while time.monotonic() < passed:
         assert send(client).errcode == 0
     assert server.connections == 1
 
 
 def test_no_thread_outlives_the_calls(serve: Serve, connect: Connect) -> None:
-    client = connect(serve(says(ACCEPTED)).url(), Timeouts(connect_s=1, read_s=1, total_s=0.3))
+    client = connect(serve(says(ACCEPTED)).url(), replace(PATIENT, total_s=2.0))
     before = set(threading.enumerate())
     send(client)
     started = set(threading.enumerate()) - before
     watchdogs = [each for each in started if each.name == "wechat-deadline"]
     assert watchdogs
     for each in watchdogs:
-        each.join(5)
+        each.join(60)
         assert not each.is_alive()
     assert send(client).errcode == 0
 
@@ -296,7 +300,7 @@ def test_a_forked_process_opens_its_own_connection(serve: Serve) -> None:
     subprocess.run(
         [sys.executable, "-c", FORKS, server.url()],
         check=True,
-        timeout=60,
+        timeout=240,
         env=environment,
         cwd=Path(__file__).parents[3],
     )

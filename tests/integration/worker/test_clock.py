@@ -52,4 +52,4 @@ def test_database_that_is_away_is_no_reason_not_to_start(
 ) -> None:
     gone: Engine = open_engine("postgresql://u@127.0.0.1:1/x")
     clock.compare(gone)
-    assert "not compared" in caplog.text
+    assert "was not compared" in caplog.text

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.servers.valkey import Valkey
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_a_heartbeat_to_a_broker_that_is_gone_is_given_up_when_the_worker_is_to_stop(
     valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,7 +43,7 @@ def test_an_event_of_a_task_is_sent_by_its_own_policy(valkey: Valkey) -> None:
         assert "errback" not in (broker.transport_options or {})
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_an_event_of_a_worker_waits_for_no_answer_and_a_wake_does(
     rabbitmq: RabbitMQ, rabbitmq_url: str, tcp_proxy: MakeProxy
 ) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, select, update
@@ -12,18 +14,22 @@ from sqlalchemy import Engine, select, update
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.rules import DEFAULT_RULES
+from broadcast.drafts.watch import Look
 from broadcast.events import EventKind
 from broadcast.gates.kinds import GateKind
 from broadcast.plan import Quota
 from broadcast.plan.audience import Everyone
-from broadcast.plan.subtraction import Removal
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
+from broadcast.suppression import SuppressionKind, Word
 from coordination.tokens import Token
 from models import BroadcastRow, Event
-from models.ledger import operator, sweeps
+from models.ledger import freshness, operator, suppressions, sweeps
 from models.ledger.reading import reports
+from producer.media.file import LocalFile
 from tests.integration.models import test_sendall
+from tests.integration.models.test_refreeze import leave
+from tests.integration.models.test_shrink import adds_up, members
 from tests.kit import ledger
 from tests.kit.ledger import body, published
 from worker import planning
@@ -39,6 +45,20 @@ class WeChatStub:
     """Answers quota/get when all planners have asked: each has cut the whole audience by then."""
 
     together: threading.Barrier
+
+    def draft(self, media_id: str) -> Look:
+        raise AssertionError("no draft is sent")
+
+    def upload(
+        self, file: LocalFile, *, title: str, description: str
+    ) -> tuple[str | None, str | None] | NoAnswer:
+        raise AssertionError("planning uploads nothing")
+
+    def mass_video(self, media_id: str, *, title: str, description: str) -> str | NoAnswer | None:
+        raise AssertionError("planning uploads nothing")
+
+    def tagged(self, tag_id: int) -> Sequence[bytes] | NoAnswer:
+        raise AssertionError(tag_id)
 
     def quota(self, path: SendPath) -> Quota | NoAnswer:
         self.together.wait()
@@ -80,8 +100,8 @@ def context(engine: Engine, gateway: WeChatStub) -> LaneContext:
 
 def test_of_many_that_plan_one_broadcast_at_once_one_makes_the_plan(engine: Engine) -> None:
     broadcast_id = published(engine, body(size=600), size=600, batches=150)
-    wechat = WeChatStub(threading.Barrier(PLANNERS, timeout=60))
-    begin = threading.Barrier(PLANNERS, timeout=60)
+    wechat = WeChatStub(threading.Barrier(PLANNERS, timeout=240))
+    begin = threading.Barrier(PLANNERS, timeout=240)
 
     def race(_n: int) -> planning.Planned | None:
         begin.wait()
@@ -106,11 +126,10 @@ def test_of_many_that_plan_one_broadcast_at_once_one_makes_the_plan(engine: Engi
 def test_whom_a_plan_leaves_out_is_in_no_batch(engine: Engine) -> None:
     broadcast_id = published(engine, body(size=60), size=60, batches=6)
     wechat = WeChatStub(threading.Barrier(1))
-    out = [ledger.packed(ledger.openids(60)[:12])]
+    word = Word(kind=SuppressionKind.PERSON, who="tests")
+    suppressions.suppress(engine, ledger.openids(60)[:12], word)
 
-    told = planning.plan(
-        context(engine, wechat), broadcast_id, removals=[Removal(reason="suppressed", pieces=out)]
-    )
+    told = planning.plan(context(engine, wechat), broadcast_id)
 
     assert told is not None
     assert told.batches == 5
@@ -119,17 +138,36 @@ def test_whom_a_plan_leaves_out_is_in_no_batch(engine: Engine) -> None:
     assert (report.audience["suppressed"], report.recipients["waiting"]) == (12, 48)
 
 
+@pytest.mark.every_database
+def test_of_a_list_who_left_between_its_submit_and_its_plan_is_left_out(engine: Engine) -> None:
+    """Whoever was known to have left before is on it by an operator's will."""
+    people = ledger.openids(60)
+    leave(engine, people[:2], before=timedelta(hours=1))
+    broadcast_id = published(engine, body(size=60), size=60, batches=6)
+    leave(engine, people[20:23])
+    wechat = WeChatStub(threading.Barrier(1))
+
+    assert planning.plan(context(engine, wechat), broadcast_id) is not None
+
+    report = reports.report(engine, broadcast_id)
+    assert (report.audience["unsubscribed"], report.audience["planned"]) == (3, 57)
+    assert members(engine, broadcast_id, "waiting") == [*people[:20], *people[23:]]
+    assert freshness.due(engine, broadcast_id) is None
+    adds_up(engine, broadcast_id)
+
+
 def test_plan_that_leaves_everybody_out_ends_its_broadcast(engine: Engine) -> None:
     broadcast_id = published(engine, body())
     wechat = WeChatStub(threading.Barrier(1))
-    out = [ledger.packed(ledger.openids(20))]
+    word = Word(kind=SuppressionKind.PERSON, who="tests")
+    suppressions.suppress(engine, ledger.openids(20), word)
 
-    told = planning.plan(
-        context(engine, wechat), broadcast_id, removals=[Removal(reason="capped", pieces=out)]
-    )
+    told = planning.plan(context(engine, wechat), broadcast_id)
 
     assert told is None
-    assert reports.report(engine, broadcast_id).state is BroadcastState.CANCELLED
+    ended = reports.report(engine, broadcast_id)
+    # No person cancelled it.
+    assert (ended.state, ended.failed_uncalled) == (BroadcastState.FAILED, Reason.NOBODY_LEFT)
 
 
 def test_planner_that_comes_too_late_changes_nothing(engine: Engine) -> None:

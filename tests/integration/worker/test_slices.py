@@ -26,6 +26,7 @@ from coordination.tokens import Token
 from models import Batch, BroadcastRow, ChunkRow
 from models.ledger import claims, leases, operator, records, transaction
 from models.ledger.reading import recipients, reports
+from producer.media.file import LocalFile
 from tests.integration.models import test_sendall
 from tests.kit import ledger
 from worker import lane
@@ -74,6 +75,18 @@ class WeChat:
 
     def status(self, msg_id: int) -> NoReturn:
         raise AssertionError("nothing is to be verified")
+
+    def draft(self, media_id: str) -> NoReturn:
+        raise AssertionError("no draft is sent")
+
+    def upload(self, file: LocalFile, *, title: str, description: str) -> NoReturn:
+        raise AssertionError("no file is uploaded")
+
+    def mass_video(self, media_id: str, *, title: str, description: str) -> NoReturn:
+        raise AssertionError("no video is made")
+
+    def tagged(self, tag_id: int) -> NoReturn:
+        raise AssertionError(tag_id)
 
     def quota(self, path: SendPath) -> NoReturn:
         raise AssertionError("nothing is to be planned")

@@ -119,8 +119,8 @@ class Tokens:
             self._others.release()
         else:
             self.asked.set()
-            self.go_on.wait(20)
-            got = (self._others.acquire(timeout=5) for _ in range(self._count))
+            self.go_on.wait(60)
+            got = (self._others.acquire(timeout=240) for _ in range(self._count))
             self.kept_waiting = not all(got)
         at = datetime.now(UTC)
         return Token(value=SecretStr("token"), generation=1, expires_at=at, fetched_at=at)
@@ -147,10 +147,10 @@ def test_wake_for_tokens_that_are_being_fetched_takes_no_thread(
     wired(engine, monkeypatch, "a", gateway=tokens.gateway)
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(tasks.refresh_token, only_expiring=True)
-        assert tokens.asked.wait(20)
+        assert tokens.asked.wait(60)
         assert tasks.refresh_token(only_expiring=True) == {}
         tokens.go_on.set()
-        assert slow.result(20) == {"a": "ok"}
+        assert slow.result(60) == {"a": "ok"}
 
 
 def test_sweep_that_waits_for_a_row_takes_one_thread_and_keeps_no_wake_back(
@@ -162,16 +162,16 @@ def test_sweep_that_waits_for_a_row_takes_one_thread_and_keeps_no_wake_back(
     def hold(*_: object, **__: object) -> int:
         begun.append("hold")
         waits.set()
-        return int(go_on.wait(20))
+        return int(go_on.wait(60))
 
     monkeypatch.setattr(sweeps, "hold_expired", hold)
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(tasks.sweep)
-        assert waits.wait(20)
+        assert waits.wait(60)
         broadcast_id = ledger.broadcast(engine, owner=ledger.account("a"))
         assert tasks.sweep() == {"plans": 0, "lanes": 1}
         go_on.set()
-        slow.result(20)
+        slow.result(60)
     assert (begun, woken) == (["hold"], [("broadcast.send_batch", "a", broadcast_id)])
 
 
@@ -200,6 +200,6 @@ def test_sweep_wakes_although_what_only_time_can_settle_fails(
     assert asked == ["hold", "forget"]
     lines = [record.getMessage() for record in caplog.records if record.name == "worker.tasks"]
     assert lines == [
-        "sweep, hold: RuntimeError: hold is broken",
-        "sweep, forget: RuntimeError: forget is broken",
+        "sweep: step hold failed: RuntimeError: hold is broken",
+        "sweep: step forget failed: RuntimeError: forget is broken",
     ]

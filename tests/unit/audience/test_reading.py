@@ -25,8 +25,9 @@ def made(count: int, *, seed: int = 1) -> list[str]:
     return ["oTEST-" + "".join(chance.choices(ALPHABET, k=22)) for _ in range(count)]
 
 
-def test_the_room_is_entered_without_numpy() -> None:
-    code = "import sys, producer.audience; sys.exit('numpy' in sys.modules)"
+@pytest.mark.parametrize("room", ["producer.audience", "cli.wiring.wechat"])
+def test_the_room_is_entered_without_numpy(room: str) -> None:
+    code = f"import sys, {room}; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

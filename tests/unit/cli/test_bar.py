@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import pytest
 from rich.console import Console
@@ -31,6 +32,23 @@ def test_the_bar_fits_into_eighty_columns(
     drawn = io.StringIO()
     Console(file=drawn, width=80).print(bar.renderable)
     assert "…" not in drawn.getvalue()
+
+
+def test_the_clock_goes_on_while_a_full_bar_waits_for_the_ends_of_jobs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = itertools.count(step=60)
+    monkeypatch.setattr("rich.console.monotonic", lambda: next(seconds))
+    bar = Bar(Terminal(EN))
+    full = report(BroadcastState.COMPLETED, batches={"total": 2, "waiting": 0})
+
+    def drawn() -> str:
+        bar.show(full)
+        text = io.StringIO()
+        Console(file=text, width=80).print(bar.renderable)
+        return text.getvalue().split()[-1]
+
+    assert drawn() < drawn()
 
 
 def test_the_bar_tells_no_secret(capsys: pytest.CaptureFixture[str]) -> None:

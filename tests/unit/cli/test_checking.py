@@ -9,7 +9,7 @@ import pytest
 
 from broadcast.message import Message
 from broadcast.states import BatchState, BroadcastState
-from cli.commands.checking import MOST_SHOWN, as_object, explained, lines
+from cli.commands.checking import MOST_SHOWN, as_object, lines
 from models.ledger.audit import Audit, Check, Finding, Found
 from models.ledger.audit.findings import Fact
 from presentation.texts import LANGUAGES, Language, Texts
@@ -44,15 +44,6 @@ def test_every_check_and_every_finding_has_its_words(lang: Language) -> None:
         assert texts.has(f"audit.means.{check}")
     for found in Found:
         assert texts.has(f"audit.found.{found}")
-
-
-def test_a_code_that_no_list_names_is_told_as_one() -> None:
-    assert [line.id for line in explained(987654)] == [
-        "explain.unlisted", "explain.outcome", "fix.unlisted",
-    ]  # fmt: skip
-    assert [line.id for line in explained(45009)] == [
-        "explain.code", "explain.meaning", "explain.outcome", "fix.quota_today",
-    ]  # fmt: skip
 
 
 def test_good_audit_is_one_line_a_check() -> None:

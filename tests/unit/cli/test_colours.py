@@ -11,7 +11,10 @@ from broadcast.message import Message
 from broadcast.states import BroadcastState
 from cli import colours
 from cli.terminal import Terminal
+from presentation import headline
 from presentation.texts import Texts
+from presentation.words import FollowerCount
+from tests.unit.presentation.reports import ID, report
 
 GREEN, YELLOW, RED, CYAN, DIM = (f"\x1b[{n}m" for n in (32, 33, 31, 36, 90))
 CODES = re.compile(r"\x1b\[\d+m")
@@ -48,9 +51,9 @@ def test_a_state_has_the_colour_of_its_meaning(
     monkeypatch: pytest.MonkeyPatch, state: BroadcastState, colour: str
 ) -> None:
     seen = seen_by(monkeypatch)
-    Terminal(Texts("en")).say(Message("report.state", state=state))
+    Terminal(Texts("en")).say(headline.line(report(state)))
 
-    assert seen.getvalue().startswith(f"{colour}State: ")
+    assert seen.getvalue().startswith(f"{colour}{ID} · ")
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -58,15 +61,16 @@ def test_commands_are_cyan_with_their_ids_and_options_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, lang: str
 ) -> None:
     seen = seen_by(monkeypatch)
-    what = Message("blocker.in_doubt", id="20261127-abcdef", n=2)
+    what = Message("next_step.doubt_refused", id="20261127-abcdef", n=2, size=FollowerCount(5))
 
     Terminal(Texts(lang)).say(what)  # type: ignore[arg-type]
 
     shown = seen.getvalue()
-    command = "broadcast resolve 20261127-abcdef --batch N --sent MSG_ID"
+    command = "broadcast resolve 20261127-abcdef --batch 2 --not-sent"
     assert f"{CYAN}{command}\x1b[0m" in shown
     assert shown.startswith(RED)
-    assert CODES.sub("", shown) == f"{Texts(lang)(what)}\n"  # type: ignore[arg-type]
+    plain = re.sub(r"\s", "", CODES.sub("", shown))
+    assert plain == re.sub(r"\s", "", Texts(lang)(what))  # type: ignore[arg-type]
 
 
 def test_prose_around_a_command_keeps_its_own_colour() -> None:
@@ -84,7 +88,7 @@ def test_who_wants_no_colour_gets_none(
     seen = seen_by(monkeypatch)
     monkeypatch.setenv(name, value)
 
-    Terminal(Texts("en")).say(Message("report.state", state=BroadcastState.HELD))
+    Terminal(Texts("en")).say(headline.line(report(BroadcastState.HELD)))
 
     assert "\x1b" not in seen.getvalue()
 
@@ -97,5 +101,15 @@ def test_a_pipe_and_an_object_have_none(
     assert "\x1b" not in seen.getvalue()
 
     monkeypatch.undo()
-    Terminal(Texts("en")).say(Message("report.state", state=BroadcastState.HELD))
+    Terminal(Texts("en")).say(headline.line(report(BroadcastState.HELD)))
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_command_on_its_own_line_is_cyan_to_its_end_also_where_it_is_broken() -> None:
+    text = "Send:\n    broadcast send --openids rest.txt \\\n      --text 'a b'\nThen wait."
+
+    shown = colours.painted(text, "x")
+
+    assert (
+        f"    {CYAN}broadcast send --openids rest.txt \\\n      --text 'a b'\x1b[0m\nThen" in shown
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import pytest
 import typer
+from rich.cells import cell_len
 
-from cli import exits, main
+from cli import examples, exits, main
 from cli.examples import EXAMPLES
 from cli.group import COMMANDS, SUBJECTS, LazyGroup
 from cli.terminal import Terminal
@@ -15,17 +17,27 @@ from cli.wiring.run import Run
 from presentation.texts import LANGUAGES, Language, Texts
 from tools import cli_docs
 
-EACH = [example for pair in EXAMPLES.values() for example in pair]
+EACH = {
+    language: [one for command in EXAMPLES for one in examples.of(command, Texts(language))]
+    for language in LANGUAGES
+}
 
 
 def test_every_command_has_a_subject_and_two_examples() -> None:
     assert set(EXAMPLES) == set(COMMANDS)
-    assert len(set(EACH)) == 2 * len(COMMANDS)
     assert sum(map(len, SUBJECTS.values())) == len(COMMANDS)
-    assert max(map(len, EACH)) <= 78, "it stands indented on a line of 80 columns"
+    for each in EACH.values():
+        assert len(set(each)) == 2 * len(COMMANDS)
+        assert max(map(cell_len, each)) <= 78, "it stands indented on a line of 80 columns"
 
 
-@pytest.mark.parametrize("example", EACH)
+def test_examples_in_chinese_are_what_a_chinese_operator_types() -> None:
+    assert "broadcast tags add 会员 --openids 会员.csv" in EACH["zh"]
+    english = {word for line in EACH["zh"] for word in re.findall(r"'([^']*)'", line)}
+    assert {one for one in english if re.search("[a-z]{4}", one)} == {"api unauthorized"}
+
+
+@pytest.mark.parametrize("example", dict.fromkeys([*EACH["en"], *EACH["zh"]]))
 def test_every_example_is_taken_by_its_command(example: str) -> None:
     words = shlex.split(example.partition(" > ")[0])
     words = words[words.index("broadcast") + 1 :]
@@ -46,6 +58,19 @@ def test_help_is_a_command_and_an_option_and_both_show_the_same(
     as_command = capsys.readouterr().out
     assert main.run([*words[1:], "--help"]) == 0
     assert as_command.split() == capsys.readouterr().out.split()
+
+
+def test_a_terminal_without_a_size_has_the_usual_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    main.run(["help"])
+    usual = capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "0")
+
+    main.run(["help"])
+
+    assert capsys.readouterr().out == usual
 
 
 def test_the_help_of_what_does_not_exist_names_the_near_one(

@@ -13,7 +13,7 @@ from broadcast.reports import Report
 from broadcast.states import BroadcastState
 from cli.commands.looking import table
 from presentation.texts import LANGUAGES, Language, Texts
-from tests.unit.presentation.reports import LATER, NOW, own, report
+from tests.unit.presentation.reports import HALTED, LATER, NOW, own, report
 
 
 def drawn(found: list[Report], *, columns: int, lang: Language = "en") -> list[str]:
@@ -81,7 +81,7 @@ def test_what_waits_says_until_when_and_what_a_person_must_let_go_on_does_not() 
 
     assert LATER.not_before == soon
     assert [line.split("  ")[-1] for line in shown[1:]] == [
-        "waiting until today 20:00", "scheduled, tomorrow 20:00", "paused",
+        "waits until today 20:00", "scheduled, tomorrow 20:00", "paused",
     ]  # fmt: skip
 
 
@@ -96,3 +96,25 @@ def test_a_title_cannot_move_the_cursor() -> None:
     shown = drawn([replace(report(BroadcastState.PAUSED), title="a\x1b[2Jb")], columns=120)
 
     assert "a [2Jb" in shown[1]
+
+
+def test_where_there_is_room_a_row_has_its_kind_and_its_sender() -> None:
+    one = report(BroadcastState.PAUSED, created_by="cli:ann@desk")
+
+    wide, narrow = drawn([one], columns=120)[1], drawn([one], columns=80)[1]
+
+    assert "text: hello" in wide
+    assert wide.endswith("cli:ann@desk")
+    assert "cli:ann" not in narrow
+
+
+def test_what_only_its_account_holds_is_not_said_to_be_held() -> None:
+    held = report(BroadcastState.HELD, lane=HALTED)
+    paused = report(BroadcastState.PAUSED, lane=HALTED, gates=(own(GateKind.PAUSE),))
+    both = report(BroadcastState.HELD, lane=HALTED, gates=(own(GateKind.HOLD),))
+
+    shown = drawn([held, paused, both], columns=80)
+
+    assert shown[1].endswith("  account off")
+    assert shown[2].endswith("  paused · account off")
+    assert shown[3].endswith("  held · account off"), "unhalt alone does not continue it"

@@ -51,7 +51,7 @@ def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> tuple[wechat.WeChat,
     asked = wechat.WeChat(Run(Terminal(EN)))
     monkeypatch.setitem(asked.__dict__, "tokens", Tokens())
     answers = WeChat(errcode)
-    monkeypatch.setattr(asked, "_client", lambda _base: answers)
+    monkeypatch.setattr(asked, "_client", lambda *_of: answers)
     return asked, answers
 
 

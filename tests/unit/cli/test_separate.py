@@ -11,6 +11,7 @@ import typer
 from broadcast.errors import InputError
 from cli import main
 from cli.group import COMMANDS, Command, LazyGroup
+from cli.separate import ALONE
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +40,9 @@ def test_no_option_of_any_command_is_taken_for_the_value_of_another(
     tried = 0
     for words, command in commands():
         own = [name for one in options(command) for name in one.opts]
-        for option in (n for one in options(command) if not one.is_flag for n in one.opts):
-            for value in (*own, *(f"{name}=x" for name in own), "--", "--misspelt"):
+        for option in (n for one in options(command) if _needs_value(one) for n in one.opts):
+            # With a value it is recognised by the same words, and commands have many options.
+            for value in (*own, f"{own[0]}=x", f"{own[-1]}=x", "--", "--misspelt"):
                 assert main.run([*words, option, value]) == 2
 
                 [told] = capsys.readouterr().err.splitlines()
@@ -50,10 +52,53 @@ def test_no_option_of_any_command_is_taken_for_the_value_of_another(
     assert tried > 100
 
 
-def parsed(*words: str) -> dict[str, Any]:
-    command = LazyGroup(name="broadcast").get_command(None, "send")
-    with command.make_context("send", list(words)) as context:
+def _needs_value(option: Any) -> bool:
+    return not option.is_flag and not (option.metavar or "").startswith("[")
+
+
+def parsed(*words: str, command: str = "send") -> dict[str, Any]:
+    called = LazyGroup(name="broadcast").get_command(None, command)
+    with called.make_context(command, list(words)) as context:
         return dict(context.params)
+
+
+@pytest.mark.parametrize(
+    ("words", "sent"),
+    [
+        (("--sent",), ALONE),
+        (("--sent", "--why", "seen"), ALONE),
+        (("--why", "seen", "--sent"), ALONE),
+        (("--sent", "--json"), ALONE),
+        (("--sent", "--not-sent"), ALONE),
+        (("--sent", "123"), "123"),
+        (("--sent=123",), "123"),
+        (("--sent", "-5"), "-5"),
+        (("--sent", ""), ""),
+        (("--sent=",), ""),
+        (("--sent", "123", "ID"), "123"),
+        (("--why=--sent",), None),
+    ],
+)
+def test_an_option_may_stand_without_its_value(words: tuple[str, ...], sent: str | None) -> None:
+    given = parsed("--batch", "2", *words, command="resolve")
+
+    assert given["sent"] == sent
+    assert given["batch"] == "2"
+    assert given["not_sent"] is ("--not-sent" in words)
+
+
+@pytest.mark.parametrize("words", [("--why", "--sent"), ("--batch", "--sent")])
+def test_an_option_that_may_stand_alone_is_no_value_of_another(words: tuple[str, ...]) -> None:
+    with pytest.raises(InputError) as caught:
+        parsed(*words, command="resolve")
+    assert caught.value.message_id == "error.usage.value_is_option"
+
+
+def test_a_misspelt_option_behind_one_that_may_stand_alone_is_no_msg_id(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main.run(["resolve", "--batch", "2", "--sent", "--not-snt"]) == 2
+    assert "did you mean --not-sent?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["--wait", "--json", "--misspelt", "--key=a", "--"])

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -126,8 +128,8 @@ def test_what_is_marked_as_written_is_printed_as_written(
 
 
 def test_only_the_one_place_prints() -> None:
-    """Help holds no facts, and the bar cleans the only text that is not its own."""
-    own = {"terminal.py", "helping.py", "bar.py"}
+    """Help holds no facts, and the bars clean the only text that is not their own."""
+    own = {"terminal.py", "helping.py", "bar.py", "follower_progress.py"}
     printing = {"print", "echo", "secho", "write", "print_json"}
     found = [
         f"{file.name}:{node.lineno}"
@@ -198,3 +200,58 @@ def test_two_runs_in_one_process_speak_each_its_own_language(
     assert "Usage" in told[1].out
     assert "命令" in told[0].err
     assert "command" in told[1].err
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_command_of_an_error_is_what_a_shell_reads(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    terminal: bool,
+) -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    words = ["broadcast", "send", "--text", "two  blanks -- and more words than a line holds"]
+
+    Terminal(EN).fail("send.not_stored", status=3, problem="Away.", command=command_line(words))
+
+    shown = stream.getvalue()
+    assert len(shown.splitlines()) == 1 or terminal
+    assert shlex.split(shown[shown.index("broadcast send") :].replace("\\\n", "")) == words
+
+
+class Short(io.RawIOBase):
+    """An unbuffered output that takes a part of each write, and is full in the end."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.taken = room, b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        part = bytes(data)[: min(7, self.room - len(self.taken))]  # type: ignore[call-overload]
+        if not part:
+            raise OSError(28, "No space left on device")
+        self.taken += part
+        return len(part)
+
+
+@pytest.mark.parametrize("room", [1_000, 30])
+def test_rows_are_written_whole_or_it_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """With PYTHONUNBUFFERED standard output may take a part of what it is given."""
+    out = Short(room)
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(out))  # type: ignore[type-var]
+    rows = [b"one row\n"] * 9
+
+    if room == 30:
+        with pytest.raises(OutOfReachError) as raised:
+            Terminal(EN).stream(rows)
+        assert "incomplete" in EN(raised.value)
+    else:
+        Terminal(EN).stream(rows)
+        assert out.taken == b"".join(rows)

@@ -10,8 +10,8 @@ import pytest
 import typer
 
 from cli import main
-from cli.commands.machine import _reason
 from cli.group import LazyGroup
+from cli.listening import _reason
 from tests.unit.presentation.reports import EN
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broadcast import redaction
-from broadcast.accounts import Account, AccountKind
+from broadcast.accounts import Account, AccountKind, from_file
 from broadcast.errors import SettingsError
 from broadcast.settings import Settings
 
@@ -72,9 +72,7 @@ class TestFromTheEnvironment:
     @pytest.mark.parametrize(
         ("variable", "text", "name"),
         [
-            ("WECHAT_APPID", "", "appid"),
             ("WECHAT_APPID", "wx 1", "appid"),
-            ("WECHAT_APPSECRET", "", "appsecret"),
             ("WECHAT_APPSECRET", "short", "appsecret"),
         ],
     )
@@ -126,7 +124,10 @@ class TestFromTheEnvironment:
 
         error = refusal()
 
-        assert (error.message_id, error.facts) == ("error.settings.secret_file", {"path": path})
+        assert (error.message_id, error.facts) == (
+            "error.settings.secret_file",
+            {"path": path, "variable": "WECHAT_APPSECRET_FILE"},
+        )
 
     def test_empty_secret_file_is_a_missing_secret(
         self, environment: Path, monkeypatch: pytest.MonkeyPatch
@@ -150,8 +151,9 @@ class TestFromTheFile:
     def test_it_takes_every_key(self, file: Path) -> None:
         file.write_text(
             f'[accounts.shop]\n{GOOD}account_kind = "subscription"\ntoken_mode = "classic"\n'
-            'api_base = "http://h:1"\ncalls_per_minute = 30\ncallback_token = "t"\n'
-            f'encoding_aes_key = "k"\n[accounts.news]\n{OTHER}'
+            'api_base = "http://h:1"\ncalls_per_minute = 30\ncallback_token = "tok"\n'
+            f'encoding_aes_key = "{43 * "k"}"\nunsubscribe_words = ["退订"]\n'
+            f'replies = {{ "你好" = "您好" }}\n[accounts.news]\n{OTHER}'
         )
 
         accounts = Settings.load().accounts()
@@ -162,6 +164,7 @@ class TestFromTheFile:
         assert (shop.account_kind, shop.token_mode) == (AccountKind.SUBSCRIPTION, "classic")
         assert (shop.api_base, shop.calls_per_minute) == ("http://h:1", 30)
         assert accounts["news"].calls_per_minute == 60
+        assert (shop.unsubscribe_words, shop.replies) == (("退订",), (("你好", "您好"),))
 
     def test_secret_may_stand_in_its_own_file(self, environment: Path, file: Path) -> None:
         (environment / "secret").write_text(SECRET)
@@ -201,8 +204,7 @@ class TestFromTheFile:
         ("content", "problem"),
         [
             (None, "missing"),
-            (f"[accounts.shop]\nappsecret = {SECRET}\n".encode(), "toml"),
-            (f'[accounts.shop]\nappsecret = "{SECRET}公"\n'.encode("gb18030"), "toml"),
+            (f'[accounts.shop]\nappsecret = "{SECRET}公"\n'.encode("gb18030"), "encoding"),
             (b"", "empty"),
             (b"[accounts]\n", "empty"),
             (b"accounts = 3\n", "empty"),
@@ -219,7 +221,33 @@ class TestFromTheFile:
         error = refusal()
 
         assert error.message_id == f"error.settings.accounts_file_{problem}"
-        assert error.facts == {"path": file}
+        assert error.facts["path"] == file
+        assert SECRET not in str(error.facts)
+
+    @pytest.mark.parametrize(
+        ("content", "line"),
+        [
+            (f"[accounts.shop]\r\nappsecret = {SECRET}\r\n", "2"),
+            (f'[accounts.shop]\nappid = "x"\nappsecret = "{SECRET}', "3"),
+            ("[accounts.shop", "1"),
+        ],
+    )
+    def test_file_that_is_no_toml_is_told_with_the_line_and_not_the_secret_in_it(
+        self, content: str, line: str, file: Path
+    ) -> None:
+        file.write_bytes(content.encode())
+
+        error = refusal()
+
+        assert error.message_id == "error.settings.accounts_file_toml"
+        assert {name: str(fact) for name, fact in error.facts.items()} == {
+            "path": str(file), "line": line,
+        }  # fmt: skip
+
+    def test_a_file_may_begin_with_a_byte_order_mark(self, file: Path) -> None:
+        file.write_text(f"[accounts.shop]\n{GOOD}", "utf-8-sig")
+
+        assert set(from_file(file)) == {"shop"}
 
 
 class TestFromBoth:
@@ -251,7 +279,7 @@ class TestFromBoth:
 
 
 class TestEmptyVariables:
-    """Set to nothing is unset, whatever ``.env`` says."""
+    """Set to nothing is an error, whatever ``.env`` says."""
 
     @pytest.mark.parametrize("name", ["WECHAT_APPID", "wechat_appid"])
     def test_appid_that_was_emptied_is_not_taken_from_dotenv(
@@ -263,7 +291,7 @@ class TestEmptyVariables:
 
         error = refusal()
 
-        assert (error.message_id, error.facts["name"]) == ("error.settings.account_value", "appid")
+        assert (error.message_id, error.facts["name"]) == ("error.settings.empty", name)
 
     def test_what_the_environment_does_not_name_is_taken_from_dotenv(
         self, environment: Path, monkeypatch: pytest.MonkeyPatch

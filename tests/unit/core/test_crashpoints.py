@@ -52,7 +52,7 @@ def walk(order: str | None) -> subprocess.CompletedProcess[str]:
         environment[VARIABLE] = order
     return subprocess.run(
         [sys.executable, "-c", WALK], env=environment, cwd=ROOT, capture_output=True, text=True,
-        timeout=30, check=False,
+        timeout=240, check=False,
     )  # fmt: skip
 
 

@@ -30,6 +30,17 @@ def test_day_turns_at_midnight_in_shanghai(moment: datetime, turn: datetime) -> 
 
 
 @given(moment=MOMENTS)
+def test_a_month_begins_on_its_first_day_in_shanghai_and_the_next_one_follows(
+    moment: datetime,
+) -> None:
+    start, turn = (f(moment).astimezone(day.SHANGHAI) for f in (day.month_start, day.month_turn))
+
+    assert start <= moment < turn
+    assert (start.day, start.hour, turn.day, turn.hour) == (1, 0, 1, 0)
+    assert (turn.year * 12 + turn.month) - (start.year * 12 + start.month) == 1
+
+
+@given(moment=MOMENTS)
 def test_moment_lies_in_its_day(moment: datetime) -> None:
     start, turn = day.start(moment), day.turn(moment)
 

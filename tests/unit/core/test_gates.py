@@ -99,13 +99,13 @@ def test_a_wait_ends_at_its_moment(wait: str) -> None:
 
 
 #: Whom no command opens: one is final, the others open when their time has come.
-NOBODY_OPENS = {GateKind.CANCEL, GateKind.SCHEDULE, GateKind.QUOTA}
+NOBODY_OPENS = {GateKind.CANCEL, GateKind.SCHEDULE, GateKind.LOOK}
 
 
 def test_every_kind_has_its_way_out_but_the_final_one() -> None:
     assert set(GateKind) == RESUME_OPENS | UNHALT_OPENS | NOBODY_OPENS
-    assert {GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD} == RESUME_OPENS
-    assert {GateKind.HALT, GateKind.BREAKER, GateKind.STOP} == UNHALT_OPENS
+    assert {GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD, GateKind.DRAFT} == RESUME_OPENS
+    assert {GateKind.HALT, GateKind.BREAKER, GateKind.STOP, GateKind.QUOTA} == UNHALT_OPENS
     assert {GateKind.CANCEL} == NOBODY_OPENS - OPEN_BY_TIME
 
 
@@ -133,7 +133,7 @@ def forbids(gate: Gate, path: SendPath, now: datetime) -> bool:
     """Say again, in the words of the design, whether a gate forbids a call."""
     if gate.path not in {None, path}:
         return False
-    opens_by_itself = gate.kind in {GateKind.SCHEDULE, GateKind.QUOTA}
+    opens_by_itself = gate.kind in {GateKind.SCHEDULE, GateKind.QUOTA, GateKind.LOOK}
     return not (opens_by_itself and gate.until is not None and gate.until <= now)
 
 
@@ -247,6 +247,11 @@ def test_what_has_ended_is_shown_by_its_result_unless_a_person_cancelled_it(
 ) -> None:
     assert shown(*gates, phase=Phase.ENDED, result=result) is result
     assert shown(*gates, CANCEL, phase=Phase.ENDED, result=result) is S.CANCELLED
+
+
+def test_what_nobody_was_left_for_is_not_shown_as_cancelled_by_a_person() -> None:
+    assert shown(phase=Phase.ENDED, result=S.CANCELLED) is S.FAILED
+    assert shown(CANCEL, phase=Phase.ENDED, result=S.CANCELLED) is S.CANCELLED
 
 
 @given(

@@ -155,6 +155,14 @@ def test_already_accepted_may_lack_the_msg_id() -> None:
         (Endpoint.SENDALL, 45159, (O.STOP_BROADCAST, Scope.BROADCAST)),
         (Endpoint.MASS_SEND, 99999, (O.UNLISTED, Scope.BATCH)),
         (Endpoint.QUOTA, 99999, (O.UNLISTED, Scope.PATH)),
+        (Endpoint.PREVIEW, 40132, (O.BAD_RECIPIENTS, Scope.PATH)),
+        (Endpoint.PREVIEW, -1, (O.UNKNOWN, Scope.PATH)),
+        (Endpoint.PREVIEW, 45009, (O.QUOTA_TODAY, Scope.PATH)),
+        (Endpoint.DELETE, 40059, (O.STOP_BROADCAST, Scope.PATH)),
+        (Endpoint.CLEAR_QUOTA, 61450, (O.UNKNOWN, Scope.PATH)),
+        (Endpoint.TAGS, 45059, (O.BAD_RECIPIENTS, Scope.PATH)),
+        (Endpoint.TAGS, 49003, (O.BAD_RECIPIENTS, Scope.PATH)),
+        (Endpoint.TAGS, 40164, (O.STOP_ACCOUNT, Scope.ACCOUNT)),
     ],
 )
 def test_code_means_what_it_means_at_its_endpoint(

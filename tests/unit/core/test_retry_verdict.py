@@ -34,6 +34,7 @@ def test_refusal_whose_cause_may_pass_is_called_again(errcode: int) -> None:
 
 def test_refusal_by_a_persons_word_is_called_again() -> None:
     assert placed(B.REFUSED, Reason.SAID_NOT_SENT) is RetryVerdict.AGAIN
+    assert placed(B.REFUSED, Reason.SUPPRESSED_SINCE) is RetryVerdict.AGAIN
 
 
 def test_refusal_that_stays_is_left_alone() -> None:

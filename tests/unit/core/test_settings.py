@@ -14,6 +14,7 @@ from redis import ConnectionPool, SSLConnection
 from broadcast import settings as module
 from broadcast.accounts import AccountKind
 from broadcast.errors import SettingsError
+from broadcast.message import Message
 from broadcast.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
@@ -34,12 +35,23 @@ VALUES = {
     "CELERY_BROKER_URL": ("broker_url", "amqp://u:p@h//", SecretStr("amqp://u:p@h//")),
     "BROADCAST_REDIS_PREFIX": ("redis_prefix", "blue:", "blue:"),
     "BROADCAST_LATE_BY": ("late_by", "1h30m", timedelta(minutes=90)),
+    "WECHAT_CALLBACK_TOKEN": ("callback_token", "Tok3n", SecretStr("Tok3n")),
+    "WECHAT_CALLBACK_TOKEN_FILE": ("callback_token_file", "/run/token", Path("/run/token")),
+    "WECHAT_ENCODING_AES_KEY": ("encoding_aes_key", "k" * 43, SecretStr("k" * 43)),
+    "WECHAT_ENCODING_AES_KEY_FILE": ("encoding_aes_key_file", "/run/key", Path("/run/key")),
+    "WECHAT_UNSUBSCRIBE_WORDS": ("unsubscribe_words", "退订,TD", "退订,TD"),
+    "WECHAT_RESUBSCRIBE_WORDS": ("resubscribe_words", "订阅", "订阅"),
+    "WECHAT_UNSUBSCRIBE_REPLY": ("unsubscribe_reply", "再见", "再见"),
+    "WECHAT_RESUBSCRIBE_REPLY": ("resubscribe_reply", "您好", "您好"),
+    "WECHAT_REPLIES": ("replies", "{}", "{}"),
     "WECHAT_SHARED_QUOTA": ("shared_quota", "false", False),
+    "WECHAT_PREVIEW_GROUPS": ("preview_groups", "team=editor_01", "team=editor_01"),
     "BROADCAST_TEXT_LIMIT": ("text_limit", "300", 300),
     "BROADCAST_WAIT_SCALE": ("wait_scale", "0.0167", 0.0167),
     "BROADCAST_SPLIT_DEPTH": ("split_depth", "0", 0),
     "BROADCAST_PAUSE_AFTER_REFUSALS": ("pause_after_refusals", "0", 0),
     "BROADCAST_PAUSE_AFTER_DOUBTS": ("pause_after_doubts", "1000", 1000),
+    "BROADCAST_WATCH_DRAFTS": ("watch_drafts", "0", 0),
     "BROADCAST_CONCURRENCY": ("concurrency", "512", 512),
 }
 TORN = [
@@ -110,6 +122,7 @@ WRONG = [
     ("BROADCAST_SPLIT_DEPTH", "14"),
     ("BROADCAST_PAUSE_AFTER_REFUSALS", "-1"),
     ("BROADCAST_PAUSE_AFTER_DOUBTS", "1001"),
+    ("BROADCAST_WATCH_DRAFTS", "2"),
     ("BROADCAST_CONCURRENCY", "0"),
 ]
 
@@ -185,13 +198,30 @@ def test_variable_is_read_from_dotenv(name: str, clean_environment: Path) -> Non
     assert getattr(Settings.load(), field) == value
 
 
+@pytest.mark.parametrize("empty", ["", " "])
 @pytest.mark.parametrize("name", VALUES)
-def test_empty_variable_is_as_good_as_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    field = VALUES[name][0]
-    default = getattr(Settings.load(), field)
-    monkeypatch.setenv(name, "")
+def test_an_empty_variable_is_an_error_whatever_dotenv_says(
+    name: str, empty: str, clean_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script that lost a value must not send as another account, or to another database."""
+    (clean_environment / ".env").write_text(f"{name}={VALUES[name][1]}\n")
+    monkeypatch.setenv(name, empty)
 
-    assert getattr(Settings.load(), field) == default
+    with pytest.raises(SettingsError) as error:
+        Settings.load()
+
+    assert error.value.message == Message("error.settings.empty", name=name)
+
+
+def test_an_empty_line_of_dotenv_is_an_error_unless_the_environment_has_a_value(
+    clean_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (clean_environment / ".env").write_text("WECHAT_APPID=\nANOTHER=\n")
+
+    with pytest.raises(SettingsError):
+        Settings.load()
+    monkeypatch.setenv("WECHAT_APPID", "wx0000000000000001")
+    assert Settings.load().appid == "wx0000000000000001"
 
 
 def test_every_setting_is_in_the_table_above() -> None:

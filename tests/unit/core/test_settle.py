@@ -51,8 +51,15 @@ def test_halved_batch_is_never_moved_again(outcome: Outcome) -> None:
 
 
 def test_acceptance_does_not_lift_the_refusal_of_a_review() -> None:
-    reviewed = replace(CALLING, state=B.REFUSED, reason=Reason.REVIEW_REFUSED)
-    assert not settled([O.ACCEPTED], reviewed).moves
+    calls = [attempt(1, O.ACCEPTED, msg_id=71)]
+    reviewed = replace(CALLING, state=B.REFUSED, reason=Reason.REVIEW_REFUSED, msg_id=71)
+    assert not settle(calls, reviewed, now=NOW, rules=RULES).moves
+
+
+def test_acceptance_as_another_job_than_the_review_refused_moves_the_batch() -> None:
+    calls = [attempt(1, O.ACCEPTED, msg_id=71)]
+    reviewed = replace(CALLING, state=B.REFUSED, reason=Reason.REVIEW_REFUSED, msg_id=555_001)
+    assert settle(calls, reviewed, now=NOW, rules=RULES).moves
 
 
 def test_older_refusal_says_nothing_while_a_newer_call_is_on_its_way() -> None:

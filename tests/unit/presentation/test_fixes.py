@@ -11,8 +11,10 @@ from broadcast.call.decide import Policy, Verdict, decide
 from broadcast.call.outcomes import MAPS, Endpoint, Outcome, meaning
 from broadcast.call.waits import Waits
 from broadcast.message import Message
-from presentation.fixes import of_call
+from presentation.fixes import OF_SENDS, lines, of_call
+from presentation.texts import LANGUAGES, Language
 from tests.unit.presentation.reports import EN
+from tools import fix_tables
 
 NOON = datetime(2026, 12, 1, 4, tzinfo=UTC)
 OF_MASS_SEND = MAPS[Endpoint.MASS_SEND]
@@ -57,3 +59,37 @@ def test_an_unknown_outcome_is_repeated_as_long_as_is_said() -> None:
 def test_other_codes_have_the_text_of_what_they_end_as(errcode: int) -> None:
     ended = meaning(Endpoint.MASS_SEND, errcode).outcome
     assert of_call(errcode) == Message(f"fix.{ended}")
+
+
+def explained(errcode: int) -> list[str]:
+    return [line.id for line in lines(errcode)]
+
+
+def test_a_code_that_stops_the_account_names_the_fix_the_place_and_the_command() -> None:
+    assert explained(40164) == ["explain.fix", "explain.where", "explain.unhalt"]
+    assert explained(48003) == ["explain.fix", "explain.unhalt"]
+    assert explained(45103) == ["fix.stop_account"]
+
+
+def test_a_code_of_a_mass_send_says_what_it_means_for_the_access_token_too() -> None:
+    assert explained(45009) == ["explain.fix", "explain.token"]
+    assert explained(40001) == ["explain.fix", "explain.token", "explain.where"]
+    assert explained(40007) == ["explain.fix"]
+
+
+@pytest.mark.parametrize("errcode", OF_SENDS)
+def test_a_fix_says_what_the_system_does_by_itself(errcode: int) -> None:
+    """Whoever reads of a pause, a wait or a doubt must not do it again by hand."""
+    words = {
+        Outcome.STOP_BROADCAST: "is paused", Outcome.QUOTA_MONTH: "broadcast resume",
+        Outcome.QUOTA_TODAY: "automatically", Outcome.THROTTLED: "automatically",
+        Outcome.TOKEN: "fetched again", Outcome.ALREADY_ACCEPTED: "in doubt",
+        Outcome.BAD_RECIPIENTS: "refused",
+    }  # fmt: skip
+
+    assert words[meaning(Endpoint.MASS_SEND, errcode).outcome] in EN(next(lines(errcode)))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_tables_of_the_quickstart_are_those_of_explain(lang: Language) -> None:
+    assert fix_tables.FILES[lang].read_text("utf-8") == fix_tables.document(lang)

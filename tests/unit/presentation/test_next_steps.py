@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from broadcast.call.retry import RetryVerdict
+from broadcast.finish import FinishEvent
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
 from broadcast.reasons import Reason
 from broadcast.reports import BatchLine, Conflict, InFlight, Report, RetryGroup
 from broadcast.states import BatchState, BroadcastState
+from cli.commands.settling import retried
+from models.ledger.retries import Goes, Retried
 from presentation import next_steps, resend
 from presentation.next_steps import Circumstances, Doubt
 from presentation.words import Between, FollowerCount, Moment, Shortened, Speaker
@@ -38,14 +41,13 @@ def steps(of: Report, **beside: Any) -> list[Message]:
 
 def commands(of: Report) -> list[str]:
     [line] = [line for line in steps(of) if line.id == "resend.rest"]
-    return str(line.facts["commands"]).split(" && ")
+    return str(line.facts["commands"]).split("\n    ")
 
 
 def test_after_a_refusal_in_the_middle_the_rest_alone_gets_the_corrected_content() -> None:
     assert commands(paused(TAKEN, CONTENT, REST)) == [
-        f"broadcast cancel {ID}",
-        f"broadcast recipients {ID} --set cancelled > rest.txt",
-        f"broadcast recipients {ID} --set refused >> rest.txt",
+        f"broadcast cancel {ID} --yes",
+        f"broadcast recipients {ID} --set cancelled --set refused > rest.txt",
         "broadcast send --account shop --openids rest.txt --text TEXT",
     ]
 
@@ -54,8 +56,7 @@ def test_once_it_is_cancelled_only_the_lists_are_left() -> None:
     gone = batch(3, state=BatchState.CANCELLED)
 
     assert commands(of_batches(S.CANCELLED, TAKEN, CONTENT, gone)) == [
-        f"broadcast recipients {ID} --set cancelled > rest.txt",
-        f"broadcast recipients {ID} --set refused >> rest.txt",
+        f"broadcast recipients {ID} --set cancelled --set refused > rest.txt",
         "broadcast send --account shop --openids rest.txt --text TEXT",
     ]
 
@@ -91,9 +92,9 @@ def test_the_refused_set_is_not_advised_without_saying_who_stands_there_by_a_per
 ) -> None:
     [line] = [line for line in steps(of) if line.id.startswith("resend.said_not_sent")]
 
-    assert line.facts == {"numbers": Shortened([4]), "followers": FollowerCount(5)}
+    assert line.facts == {"numbers": Shortened([4]), "followers": FollowerCount(5), "id": ID}
     for texts in (EN, ZH):
-        assert "4" in texts(line)
+        assert f"broadcast resolve {ID} --batch 4 --sent" in texts(line)
         assert "mp.weixin.qq.com" in texts(line)
 
 
@@ -138,17 +139,22 @@ def test_a_doubt_is_told_with_when_to_look_and_what_wechat_named() -> None:
     early = NOW - timedelta(hours=3)
     doubts = [
         Doubt(n=1, size=5, first=early, last=NOW, msg_ids=[]),
-        Doubt(n=2, size=5, first=early, last=NOW, msg_ids=[7, 8]),
-        Doubt(n=3, size=5, first=None, last=None, msg_ids=[]),
+        Doubt(n=2, size=5, first=early, last=NOW, msg_ids=[7]),
+        Doubt(n=3, size=5, first=early, last=NOW, msg_ids=[7, 8]),
+        Doubt(n=4, size=5, first=None, last=None, msg_ids=[]),
     ]
 
     told = steps(report(S.HELD), doubts=doubts)
 
     assert [line.id for line in told] == [
-        "next_step.doubt", "next_step.doubt_named", "next_step.doubt_refused",
+        "next_step.doubts", "next_step.doubt", "next_step.doubt_named", "next_step.doubt_several",
+        "next_step.doubt_refused",
     ]  # fmt: skip
-    assert told[0].facts["at"] == Between(first=early, last=NOW, now=NOW)
-    assert told[1].facts["msg_ids"] == [7, 8]
+    assert told[1].facts["at"] == Between(first=early, last=NOW, now=NOW)
+    assert told[3].facts["msg_ids"] == [7, 8]
+    # One job is taken without its number, of several one must be named.
+    takes = [EN(line).splitlines()[1].split(" --", 2)[2] for line in told[1:4]]
+    assert takes == ["sent", "sent", "sent MSG_ID"]
 
 
 def test_many_doubts_are_counted() -> None:
@@ -158,7 +164,7 @@ def test_many_doubts_are_counted() -> None:
 
 def test_where_wechat_said_otherwise_than_a_person_is_told() -> None:
     conflict = Conflict(n=2, at=NOW, word=Reason.SAID_NOT_SENT, msg_id=None)
-    [line] = steps(report(S.COMPLETED), conflicts=[conflict])
+    [*_, line] = steps(report(S.COMPLETED), conflicts=[conflict])
     assert (line.id, line.facts["word"]) == ("next_step.conflict", Reason.SAID_NOT_SENT)
 
 
@@ -190,3 +196,78 @@ def test_where_the_list_is_wechat_s_nobody_is_told_to_send_to_the_rest_of_it() -
     of = of_batches(S.PARTIAL, replace(CONTENT, size=None), replace(TAKEN, size=None))
     of = replace(of, audience=of.audience | {"planned": None})
     assert [line for line in steps(of) if line.id.startswith("resend.")] == []
+
+
+def test_a_completed_broadcast_names_who_got_it_and_how_to_wait_for_wechats_report() -> None:
+    done = of_batches(S.COMPLETED, TAKEN)
+    of_wechat = replace(done, audience={**done.audience, "planned": None})
+
+    assert steps(replace(done, results_due=0)) == [Message("next_step.completed", id=ID)]
+    assert steps(replace(done, results_due=1)) == [
+        Message("next_step.completed", id=ID), Message("next_step.results", id=ID),
+    ]  # fmt: skip
+    assert steps(done, stays=False) == []
+    assert steps(replace(of_wechat, results_due=0)) == []
+    assert "next_step.completed" not in [line.id for line in steps(of_batches(S.SENDING, TAKEN))]
+
+
+def test_what_an_operator_marked_as_not_sent_waits_for_no_reason_to_pass() -> None:
+    groups = [
+        RetryGroup(
+            verdict=RetryVerdict.AGAIN, numbers=[n], followers=5, reason=reason, errcode=None
+        )
+        for n, reason in ((1, Reason.SAID_NOT_SENT), (2, Reason.RECIPIENTS_REFUSED))
+    ]
+
+    told = steps(report(S.PARTIAL, batches={"refused": 2}), left_over=groups)
+
+    assert [(line.id, line.facts["numbers"]) for line in told[:2]] == [
+        ("next_step.retry_one", Shortened([2])), ("next_step.retry_verdict_one", Shortened([1])),
+    ]  # fmt: skip
+
+
+def test_no_retry_is_offered_for_batches_that_it_would_leave_for_who_is_suppressed() -> None:
+    left = RetryGroup(
+        verdict=RetryVerdict.SUPPRESSED, numbers=[2, 3], followers=9, reason=None, errcode=43004
+    )
+
+    [told, *others] = steps(report(S.PARTIAL, batches={"refused": 2}), left_over=[left])
+
+    assert told == Message(
+        "next_step.suppressed", id=ID, account="shop", numbers=Shortened([2, 3]),
+        followers=FollowerCount(9),
+    )  # fmt: skip
+    assert not [line for line in others if line.id.startswith("next_step.retry")]
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "heading"),
+    [
+        ("err(20001)", "Change what the review objects to", "resend.rest"),
+        ("err(30003)", "--send-ignore-reprint", "resend.rest_same"),
+        ("err(40002)", "within 30 minutes", "resend.rest_same"),
+        (None, "names no reason", "resend.rest_same"),
+    ],
+)
+def test_what_to_do_after_a_review_fits_what_stopped_it(
+    status: str | None, said: str, heading: str
+) -> None:
+    finish = None if status is None else FinishEvent(msg_id=8, status=status)
+    stopped = batch(
+        2, state=BatchState.REFUSED, reason=Reason.REVIEW_REFUSED, msg_id=8, finish=finish
+    )
+    told = steps(of_batches(S.PARTIAL, TAKEN, stopped))
+
+    assert f"broadcast recipients {ID} --set refused" in " ".join(map(EN, told))
+    alone = steps(of_batches(S.FAILED, stopped))
+    assert f"broadcast recipients {ID} --set refused" in EN(alone[-1])
+    [what] = [one for one in told if one.id == "next_step.reviewed_one"]
+    assert EN(what).startswith("Batch 2: ")
+    assert said in EN(what)
+    assert heading in [one.id for one in told]
+    again = RetryGroup(
+        verdict=RetryVerdict.REVIEWED, numbers=[2], followers=5, reason=Reason.REVIEW_REFUSED,
+        errcode=None,
+    )  # fmt: skip
+    left = Retried(placed=[again], goes=Goes.NOTHING, forgotten={}, suppressed={})
+    assert said in " ".join(map(EN, retried(of_batches(S.PARTIAL, TAKEN, stopped), left)))

@@ -7,11 +7,20 @@ from typing import Any
 import pytest
 
 from broadcast.call.outcomes import Outcome
+from broadcast.drafts.mark import Mark
 from broadcast.message import Message
 from broadcast.reasons import Reason
-from broadcast.reports import BatchLine, Did, OperatorAction, OperatorActions, Repeat, Report
+from broadcast.reports import (
+    BatchLine,
+    Did,
+    DraftView,
+    OperatorAction,
+    OperatorActions,
+    Repeat,
+    Report,
+)
 from broadcast.states import BatchState, BroadcastState
-from presentation import operator_actions
+from presentation import content, operator_actions
 from presentation import report as reporting
 from presentation.words import Code, Moment, Speaker
 from tests.unit.presentation.reports import (
@@ -34,6 +43,11 @@ def lines(of: Report, **facts: Any) -> dict[str, Message]:
     """The lines by their ids."""
     told = reporting.lines(of, facts.get("repeats", ()), facts.get("skipped", {}))
     return {line.id: line for line in told}
+
+
+def actions(done: OperatorActions, of: Report | None = None) -> list[Message]:
+    there = replace(of or report(S.SENDING), operator_actions=done)
+    return list(operator_actions.lines(there))
 
 
 def troubled(line: BatchLine, **facts: Any) -> Message:
@@ -72,7 +86,7 @@ def test_one_of_a_kind_is_told_in_the_singular() -> None:
     told = list(reporting.lines(held, [], {"malformed": [(7, "x")]}))
 
     assert "blocker.in_doubt_one" in [line.id for line in told]
-    assert any("malformed 1 (line 7)" in EN(line) for line in told)
+    assert any("1 malformed (line 7)" in EN(line) for line in told)
     assert any(EN(line).startswith("Batch 3: refused") for line in told)
 
 
@@ -81,7 +95,7 @@ def test_the_end_is_told_once_there_is_one() -> None:
 
     assert "report.times" in lines(report(S.SENDING))
     assert lines(ended)["report.times_ended"].facts == {
-        "created": Moment(NOW - timedelta(minutes=9), NOW), "ended": Moment(NOW, NOW),
+        "created": Moment(NOW - timedelta(minutes=9), NOW), "who": "?", "ended": Moment(NOW, NOW),
     }  # fmt: skip
 
 
@@ -125,18 +139,25 @@ def test_a_reply_that_came_is_not_said_to_be_lost(
     assert ("lost" in EN(told)) == (errcode is None)
 
 
-def test_a_call_that_had_to_be_repeated_is_told_with_what_it_ended_as() -> None:
-    lost = Repeat(n=1, number=1, outcome=None, errcode=None, transport="reset")
+def test_batches_that_were_called_again_are_one_line_a_cause() -> None:
+    lost = [
+        Repeat(n=n, number=number, outcome=None, errcode=None, transport="reset")
+        for n, number in ((1, 1), (1, 2), (3, 1))
+    ]
     refused_once = Repeat(n=2, number=1, outcome=Outcome.TOKEN, errcode=40001, transport=None)
 
     told = [
-        line for line in reporting.lines(report(S.SENDING), [lost, refused_once], {})
-        if line.id == "report.repeat"
+        line for line in reporting.lines(report(S.SENDING), [refused_once, *lost], {})
+        if line.id.startswith("report.repeat")
     ]  # fmt: skip
 
+    assert [(line.id, line.facts["calls"]) for line in told] == [
+        ("report.repeat", 3), ("report.repeat_one", 1),
+    ]  # fmt: skip
     assert [line.facts["why"] for line in told] == [
         Message("report.why", why=Message("transport.reset")), Code(40001),
     ]  # fmt: skip
+    assert "Earlier calls of batches 1, 3 (3) ended" in EN(told[0])
 
 
 @pytest.mark.parametrize(
@@ -147,10 +168,17 @@ def test_a_call_that_had_to_be_repeated_is_told_with_what_it_ended_as() -> None:
         ({"did": Did.CANCEL}, "cancelled (cancel)"),
         ({"did": Did.RETRY, "batches": 3}, "retried (retry), refused batches called again: 3"),
         (
-            {"did": Did.RESOLVE, "batch": 2, "msg_id": 99},
+            {"did": Did.RESOLVE, "batch": 2, "sent": True, "msg_id": 99},
             "batch 2 marked as sent (resolve --sent 99)",
         ),
-        ({"did": Did.RESOLVE, "batch": 2}, "batch 2 marked as not sent (resolve --not-sent)"),
+        (
+            {"did": Did.RESOLVE, "batch": 2, "sent": True},
+            "batch 2 marked as sent (resolve --sent)",
+        ),
+        (
+            {"did": Did.RESOLVE, "batch": 2, "sent": False},
+            "batch 2 marked as not sent (resolve --not-sent)",
+        ),
         ({"did": Did.HALT, "account": "shop"}, "account shop halted (halt)"),
         ({"did": Did.UNHALT, "account": "shop"}, "account shop unhalted (unhalt)"),
     ],
@@ -159,7 +187,7 @@ def test_what_a_person_did_is_told_with_when_who_and_why(done: dict[str, Any], w
     at = NOW - timedelta(minutes=5)
     action = OperatorAction(at=at, who="cli:ann@desk", why="a typo", **done)
 
-    _, line = operator_actions.lines(OperatorActions(actions=[action], earlier=0), NOW)
+    _, line = actions(OperatorActions(actions=[action], earlier=0))
 
     assert line.facts["at"] == Moment(at, NOW)
     assert line.facts["who"] == Speaker("cli:ann@desk", "a typo")
@@ -169,13 +197,45 @@ def test_what_a_person_did_is_told_with_when_who_and_why(done: dict[str, Any], w
 def test_actions_that_are_not_shown_are_counted_and_no_action_takes_no_line() -> None:
     done = OperatorAction(at=NOW, who="cli:ann@desk", why=None, did=Did.PAUSE)
 
-    shown = list(operator_actions.lines(OperatorActions(actions=[done], earlier=4), NOW))
+    shown = actions(OperatorActions(actions=[done], earlier=4))
 
     assert shown[1] == Message("operator_action.earlier", n=4)
     assert len(shown) == 3
-    assert list(operator_actions.lines(OperatorActions(actions=[], earlier=0), NOW)) == []
+    assert actions(OperatorActions(actions=[], earlier=0)) == []
+
+
+@pytest.mark.parametrize(
+    ("did", "state", "lane"),
+    [
+        (Did.PAUSE, S.PAUSED, FREE),
+        (Did.CANCEL, S.CANCELLED, FREE),
+        (Did.HALT, S.SENDING, HALTED),
+    ],
+)
+def test_what_stands_above_the_actions_is_not_said_twice(
+    did: Did, state: BroadcastState, lane: Any
+) -> None:
+    older, newer = (
+        OperatorAction(at=NOW - timedelta(minutes=n), who="cli:ann@desk", why=None, did=did)
+        for n in (9, 5)
+    )
+    done = OperatorActions(actions=[older, newer], earlier=0)
+
+    shown = actions(done, of=report(state, lane))
+
+    assert [line.facts["at"] for line in shown[1:]] == [Moment(older.at, NOW)]
+    assert len(actions(done)) == 3
 
 
 def test_a_priority_is_told_where_it_is_not_the_usual_one() -> None:
     assert lines(report(S.SENDING, priority=-7))["report.priority"].facts == {"n": -7}
     assert "report.priority" not in lines(report(S.SENDING))
+
+
+def test_a_broadcast_of_a_draft_goes_by_its_title_where_that_is_known() -> None:
+    article = '{"msgtype": "mpnews", "mpnews": {"media_id": "' + "D" * 43 + '"}}'
+    unread = DraftView(media_id="D" * 43, approved=None, seen=None, looked_at=None)
+    there = replace(report(S.SENDING), title=None, msgtype="mpnews", content=article, draft=unread)
+
+    assert content.name(there) == "D" * 39 + "…"
+    assert content.name(replace(there, draft=replace(unread, seen=(Mark(title="周报"),)))) == "周报"

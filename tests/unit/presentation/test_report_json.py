@@ -51,7 +51,8 @@ def test_it_is_json_of_plain_words_and_numbers() -> None:
     assert (told["id"], told["state"], told["key"]) == ("20260301-abcdef", "completed", "周五")
     assert told["batch_list"] == [
         {"n": 1, "size": 3, "state": "accepted", "msg_id": 3_147_483_648, "attempts": 1,
-         "errcode": None, "reason": None, "not_before": None},
+         "errcode": None, "reason": None, "not_before": None, "finish": None, "msg_status": None,
+         "verified": True},
     ]  # fmt: skip
     assert told["content"] == {"msgtype": "text", "preview": "周五见"}
     assert (told["created_by"], told["title"]) == ("cli:ann@desk", None)
@@ -59,7 +60,8 @@ def test_it_is_json_of_plain_words_and_numbers() -> None:
     assert as_json(TOLD, error="away")["error"] == "away"
 
 
-def test_every_key_is_in_the_document() -> None:
+@pytest.mark.parametrize("page", ["json.md", "json.zh.md"])
+def test_every_key_is_in_the_document(page: str) -> None:
     done = [OperatorAction(at=AT, who="cli:a@b", did=did, why=None) for did in Did]
     pause = Gate(
         id=1, scope=GateScope.BROADCAST, kind=GateKind.PAUSE, account="default",
@@ -82,7 +84,7 @@ def test_every_key_is_in_the_document() -> None:
     keys = {*told, *told["delivered"], *(key for part in parts for key in part)}
     words = {*BatchState, *BroadcastState, *Did, *Cause} - {"awaiting_approval"}
 
-    document = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    document = (ROOT / "docs" / page).read_text(encoding="utf-8")
 
     assert {word for word in keys | words if f"`{word}`" not in document} == set()
 

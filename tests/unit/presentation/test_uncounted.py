@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from broadcast.states import BroadcastState, Phase
 from cli.bar import Bar
 from cli.following import _line
 from cli.terminal import Terminal
+from presentation import headline
 from presentation import report as reporting
 from presentation.report_json import as_json
 from tests.unit.presentation.reports import EN, ZH, report
@@ -24,10 +26,11 @@ STATES = {
     Phase.UPLOADING: S.UPLOADING, Phase.PLANNING: S.PLANNING, Phase.SENDING: S.SENDING,
     Phase.ENDED: S.COMPLETED,
 }  # fmt: skip
-OF_WECHAT = "report.recipients_unknown"
-STORED = "report.recipients_uploading"
-UNPLANNED = "report.recipients_unplanned"
-COUNTED = "report.recipients"
+OF_WECHAT = "report.sets_unknown"
+NOT_TAKEN = "report.sets_not_taken"
+STORED = "report.sets_uploading"
+UNPLANNED = "report.sets_unplanned"
+COUNTED = "report.sets"
 
 
 def uncounted(audience: Audience, phase: Phase, calls: int = 0) -> Report:
@@ -47,12 +50,12 @@ EACH = [
     (Tag(tag_id=2), Phase.UPLOADING, OF_WECHAT),
     (Tag(tag_id=2), Phase.PLANNING, OF_WECHAT),
     (Tag(tag_id=2), Phase.SENDING, OF_WECHAT),
-    (Tag(tag_id=2), Phase.ENDED, OF_WECHAT),
+    (Tag(tag_id=2), Phase.ENDED, NOT_TAKEN),
     (Everyone(), Phase.PLANNING, OF_WECHAT),
     (Everyone(), Phase.SENDING, OF_WECHAT),
-    (Everyone(), Phase.ENDED, OF_WECHAT),
+    (Everyone(), Phase.ENDED, NOT_TAKEN),
     (Followers(), Phase.PLANNING, UNPLANNED),
-    (Followers(), Phase.ENDED, "report.recipients_never_planned"),
+    (Followers(), Phase.ENDED, "report.sets_never_planned"),
     (OpenIDs(digest="d"), Phase.UPLOADING, STORED),
 ]
 
@@ -63,11 +66,19 @@ def test_what_nobody_can_count_is_told_by_whose_list_it_is(
 ) -> None:
     found = uncounted(audience, phase)
 
-    assert reporting.recipients(found).id == wanted
+    assert headline.sets(found).id == wanted
     for line in reporting.lines(found, [], {}):
         assert "None" not in EN(line) + ZH(line)
     told = json.loads(json.dumps(as_json(found)))
     assert (told["audience"]["planned"], told["recipients"]) == (None, dict.fromkeys(SETS))
+
+
+@pytest.mark.parametrize("state", ["accepted", "in_doubt"])
+def test_of_wechat_s_own_list_it_counts_what_it_took_or_may_have_taken(state: str) -> None:
+    found = uncounted(Everyone(), Phase.ENDED, calls=1)
+    taken = replace(found, batches={**found.batches, state: 1})
+
+    assert headline.sets(taken).id == OF_WECHAT
 
 
 @pytest.mark.parametrize("audience", [Followers(), OpenIDs(digest="d")])
@@ -75,7 +86,7 @@ def test_what_nobody_can_count_is_told_by_whose_list_it_is(
 def test_what_is_counted_is_told_in_its_sets(audience: Audience, phase: Phase) -> None:
     counted = report(STATES[phase], phase=phase, audience_kind=audience.kind, path=audience.path)
 
-    assert reporting.recipients(counted).id == COUNTED
+    assert headline.sets(counted).id == COUNTED
 
 
 @pytest.mark.parametrize(("audience", "phase", "wanted"), EACH)

@@ -45,6 +45,7 @@ def test_a_moment_is_told_in_beijing_time_with_its_distance(
 
 def test_followers_that_only_wechat_can_count_are_not_told_as_none() -> None:
     assert words.of(FollowerCount(1200), EN) == "1,200 followers"
+    assert words.of(FollowerCount(1), EN) == "1 follower"
     assert words.of(FollowerCount(0), ZH) == "0 人"
     assert words.of(FollowerCount(None), EN) == "number of followers known only to WeChat"
     assert words.of(FollowerCount(None), ZH) == "人数只有微信知道"
@@ -145,3 +146,12 @@ def test_the_language_is_that_of_the_setting_else_of_the_locale(
     environment: dict[str, str | None], wanted: Language
 ) -> None:
     assert choose_language(environment) == wanted
+
+
+def test_an_errmsg_begins_no_line_and_turns_no_text_round() -> None:
+    hostile = "bad\r\nBroadcast completed\u2028\u202e"
+
+    shown = EN(Message("report.why", why=Code(48008, hostile)))
+
+    assert len(shown.splitlines()) == 1
+    assert "\u202e" not in shown

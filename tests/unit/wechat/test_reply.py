@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from wechat.api.mass import MassGet, MassReply, MassSend
+from wechat.api.ping import Ping
 from wechat.api.quota import QuotaGet
 from wechat.api.token import ClassicToken, TokenReply
 from wechat.errors import APIError, TransportKind, UnknownOutcomeError, WeChatError
 from wechat.redaction import Secrets
-from wechat.reply import Errmsg, RawReply, binary, parse_errmsg, payload
+from wechat.reply import Errmsg, RawReply, binary, parse_date, parse_errmsg, payload
 from wechat.request import Request
 
 GET = MassGet(msg_id=7)
@@ -74,6 +76,27 @@ def mass(reply: Any) -> MassReply:
 )
 def test_hint_and_rid_are_cut_from_an_errmsg(errmsg: str, text: str, rid: str | None) -> None:
     assert parse_errmsg(errmsg) == Errmsg(text=text, rid=rid)
+
+
+@pytest.mark.parametrize(
+    ("header", "moment"),
+    [
+        ("Fri, 27 Nov 2026 06:00:07 GMT", datetime(2026, 11, 27, 6, 0, 7, tzinfo=UTC)),
+        ("Fri, 27 Nov 2026 06:00:07 -0000", datetime(2026, 11, 27, 6, 0, 7, tzinfo=UTC)),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_wechats_time_is_read_from_the_header(header: str | None, moment: datetime | None) -> None:
+    assert parse_date(header) == moment
+
+
+def test_any_errcode_is_an_answer_to_a_ping_and_another_servers_json_is_none() -> None:
+    assert Ping().read(raw({"errcode": 41002, "errmsg": "appid missing"})).elapsed_ms == 7
+    with pytest.raises(UnknownOutcomeError) as caught:
+        Ping().read(raw({"status": "ok"}))
+    assert caught.value.kind is TransportKind.GARBAGE
 
 
 def test_an_endless_errmsg_is_cut_and_keeps_its_rid() -> None:

@@ -1,0 +1,85 @@
+"""Dead letters: messages of other programs that became no broadcast, kept until a person acts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from broadcast.message import Message
+
+#: Characters of a body that are kept; 100,000 OpenIDs are 3.2 million.
+MOST_CHARACTERS: Final = 4_000_000
+
+
+class LetterState(StrEnum):
+    """What became of a dead letter."""
+
+    #: Nobody has acted on it.
+    DEAD = "dead"
+    #: Tried again, it became a broadcast.
+    SENT = "sent"
+    #: A person put it aside.
+    DROPPED = "dropped"
+
+
+class LetterSource(StrEnum):
+    """The way by which it came."""
+
+    CELERY = "celery"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message that became no broadcast, and why."""
+
+    source: LetterSource
+    #: As it came; JSON where it could be read as such.
+    body: str = field(repr=False)
+    reason: Message
+    #: Where it named them and they could be read.
+    key: str | None = None
+    account: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """What distinguishes its body from another's: brokers deliver twice."""
+        return hashlib.sha256(f"{self.source}\n{storable(self.body)}".encode()).hexdigest()
+
+    @property
+    def kept_body(self) -> str:
+        """What is kept of the body, as every database takes it."""
+        return storable(self.body)[:MOST_CHARACTERS]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether its body is longer than what is kept of it."""
+        return len(storable(self.body)) > MOST_CHARACTERS
+
+
+def storable(text: str) -> str:
+    """Return *text* with what databases refuse, halves of characters and NUL, written out."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", r"\x00")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptLetter:
+    """A dead letter as it is stored."""
+
+    id: str
+    state: LetterState
+    source: LetterSource
+    key: str | None
+    account: str | None
+    reason: Message
+    #: How often it came.
+    times: int
+    #: Its body was too long to be kept whole: it cannot be tried again from here.
+    is_cut: bool
+    first_at: datetime
+    last_at: datetime
+    broadcast_id: str | None
+    closed_at: datetime | None
+    closed_by: str | None

@@ -1,0 +1,170 @@
+"""Followers: what is known of each, and what pages of WeChat's list and its pushes add to it.
+
+What is known of a person is one state with the moment of its evidence, and newer evidence wins:
+that a page listed them, that they subscribed or left at some second. So pushes may come doubled,
+late and in any order. All moments are WeChat's clock, in whole Unix seconds; 0 is "never".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from broadcast.sorted_openids import Hits, IDs, firsts, order
+
+#: What is known of one person, nine bytes. ``since``: they follow, or followed last, since then.
+#: ``as_of``: when that was last confirmed or, of those who left, when they left.
+FACTS: Final = np.dtype([("since", "<u4"), ("as_of", "<u4"), ("flags", "u1")])
+FOLLOWS: Final = 1
+#: ``since`` is WeChat's word; else they were listed first then.
+SINCE_SAID: Final = 2
+#: When they left is WeChat's word; else a pass did not find them any more.
+LEFT_SAID: Final = 4
+#: A subscription is in WeChat's list at the latest after this.
+LISTED_AFTER_S: Final = 60
+
+Facts: TypeAlias = npt.NDArray[np.void]
+Seconds: TypeAlias = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Some sorted OpenIDs, and what is known of each."""
+
+    ids: IDs = field(repr=False)
+    facts: Facts = field(repr=False)
+
+    @property
+    def follow(self) -> npt.NDArray[np.bool_]:
+        """Who of them follows."""
+        return np.asarray(self.facts["flags"] & FOLLOWS, bool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged(Known):
+    """What is known of some people by now, and how many it changed."""
+
+    #: Listed by a page, each once.
+    listed: int
+    #: They follow now and did not before, and the other way round.
+    joined: int
+    lost: int
+    #: Who has left because a whole pass did not list them.
+    concluded: IDs = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Whom pages listed, and when by WeChat's clock; in the order of the pages, each sorted."""
+
+    ids: IDs = field(repr=False)
+    at: Seconds = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Who subscribed or left by WeChat's pushes, sorted; the newest moment of each kind."""
+
+    ids: IDs = field(repr=False)
+    followed: Seconds = field(repr=False)
+    left: Seconds = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """A pass over WeChat's whole list: when its first and its last page were asked for."""
+
+    began: int
+    ended: int
+
+
+def nobody() -> IDs:
+    """Return no OpenIDs."""
+    return np.empty(0, "S28")
+
+
+def nothing_known() -> Known:
+    """Return nobody, of whom nothing is known."""
+    return Known(ids=nobody(), facts=np.empty(0, FACTS))
+
+
+def nobody_seen() -> Seen:
+    """Return what no page lists."""
+    return Seen(ids=nobody(), at=np.empty(0, np.uint32))
+
+
+def merged(known: Known, changes: Changes, *, seen: Seen, whole: Pass | None = None) -> Merged:
+    """Return what is known after pages and pushes.
+
+    *whole*: the pages are all of WeChat's list, so who is on none and has not subscribed since it
+    began has left. From an incomplete one nobody is concluded to have left.
+    """
+    ids, (old, pushed, listed) = _together(known.ids, changes.ids, seen.ids)
+    facts = np.zeros(len(ids), FACTS)
+    facts[old] = known.facts
+    before = facts["flags"] & FOLLOWS > 0
+    at, followed, left = (np.zeros(len(ids), np.uint32) for _ in range(3))
+    # The last page that lists somebody is written last.
+    at[listed] = seen.at
+    followed[pushed], left[pushed] = changes.followed, changes.left
+    _list(facts, at)
+    _subscribe(facts, followed, left)
+    _leave(facts, followed, left)
+    concluded = np.zeros(len(ids), bool) if whole is None else _conclude(facts, at, whole)
+    now = facts["flags"] & FOLLOWS > 0
+    return Merged(
+        ids=ids, facts=facts, listed=int(np.count_nonzero(at)), concluded=ids[concluded],
+        joined=int(np.count_nonzero(now & ~before)), lost=int(np.count_nonzero(before & ~now)),
+    )  # fmt: skip
+
+
+def _together(*lists: IDs) -> tuple[IDs, list[npt.NDArray[np.intp]]]:
+    """Return the OpenIDs of some lists sorted and each once, and where each list's stand in it."""
+    ids = np.concatenate(lists)
+    ordered = order(ids)
+    ids = ids[ordered]
+    first = firsts(ids)
+    places = np.empty(len(ids), np.intp)
+    places[ordered] = np.cumsum(first) - 1
+    return ids[first], np.split(places, np.cumsum([len(one) for one in lists])[:-1])
+
+
+def _list(facts: Facts, at: Seconds) -> None:
+    """Take in that a page listed people."""
+    there = facts["flags"] & FOLLOWS > 0
+    newer = at > facts["as_of"]
+    comes = newer & ~there
+    facts["since"][comes] = at[comes]
+    facts["flags"][comes] = FOLLOWS
+    facts["as_of"][newer] = at[newer]
+
+
+def _subscribe(facts: Facts, followed: Seconds, left: Seconds) -> None:
+    """Take in subscriptions; an old one still shows since when somebody follows."""
+    said, there = followed > 0, facts["flags"] & FOLLOWS > 0
+    again = said & np.where(there, followed > facts["as_of"], followed >= facts["as_of"])
+    older = said & there & ~again & (left <= followed)
+    older &= (facts["flags"] & SINCE_SAID == 0) & (followed <= facts["since"])
+    facts["since"][again | older] = followed[again | older]
+    facts["as_of"][again] = followed[again]
+    facts["flags"][again | older] = FOLLOWS | SINCE_SAID
+
+
+def _leave(facts: Facts, followed: Seconds, left: Seconds) -> None:
+    """Take in that people left."""
+    gone = (left > 0) & (left >= facts["as_of"]) & (left > followed)
+    facts["as_of"][gone] = left[gone]
+    facts["flags"][gone] = facts["flags"][gone] & SINCE_SAID | LEFT_SAID
+
+
+def _conclude(facts: Facts, at: Seconds, whole: Pass) -> Hits:
+    """Take in whom a whole pass did not list, and return them."""
+    follow = facts["flags"] & FOLLOWS > 0
+    new = (facts["flags"] & SINCE_SAID > 0) & (facts["since"] >= whole.began - LISTED_AFTER_S)
+    gone = follow & (at == 0) & (facts["as_of"] <= whole.began) & ~new
+    facts["as_of"][gone] = whole.ended
+    facts["flags"][gone] &= SINCE_SAID
+    return np.asarray(gone, bool)

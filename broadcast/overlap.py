@@ -1,0 +1,69 @@
+"""What the ledger knows of the followers of a list: what they got already, and what they will."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """An earlier broadcast, and how many of a new list got it or may have."""
+
+    id: str
+    started_at: datetime
+    followers: int
+    #: Its sets that hold anybody whom WeChat was not given, or refused.
+    rest: frozenset[str]
+    #: Its list is the new one, so that its rest is a part of that.
+    same_list: bool = True
+    #: A batch of it may have been sent, and counts as waiting until it is cancelled.
+    possibly: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToCome:
+    """A broadcast that continues automatically, and how many of a list it still reaches."""
+
+    id: str
+    #: Until when it waits, for its time or for another day; None: it is sent now.
+    at: datetime | None
+    followers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncounted:
+    """A broadcast of the account of which nobody can say how many of a new audience get it too."""
+
+    id: str
+    #: When its first call began; None: it is still to come.
+    started_at: datetime | None
+    same_content: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the followers of a new list got today, and what they will get beside it."""
+
+    #: How many got any broadcast of the account today, or may have; each is counted once.
+    today: int
+    #: Which broadcasts those were, the newest first.
+    today_ids: Sequence[str]
+    #: With other content, sent in part within 24 hours, and not going on; the newest first.
+    earlier: Sequence[Overlap]
+    to_come: Sequence[ToCome]
+    #: Paused or held ones that were not sent to anybody: a resume would reach them as well.
+    stopped: Sequence[ToCome] = ()
+    #: Of today or to come, where it or the new one goes by a list that only WeChat has.
+    uncounted: Sequence[Uncounted] = ()
+    #: The account has more of them than were compared with the list: each figure is a lower bound.
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newer:
+    """Newer broadcasts of the account that followers of an older one got, or may have, or will."""
+
+    followers: int
+    ids: Sequence[str]

@@ -1,0 +1,65 @@
+"""Suppression: people who get no broadcast until their suppression is lifted, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+#: In place of an account: suppressed for every account.
+ALL_ACCOUNTS = "*"
+
+
+class SuppressionKind(StrEnum):
+    """What put somebody on the list. One person may be there for several."""
+
+    PERSON = "person"  #: an operator named them
+    KEYWORD = "keyword"  #: they asked out themselves by a message
+    IMPORT = "import"  #: a file named them
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody asked for themselves, by WeChat's clock: since when, and undone when.
+
+    Their words may come doubled, late and in any order.
+    """
+
+    since: datetime
+    lifted_at: datetime | None = None
+
+    @classmethod
+    def after(cls, there: Asked | None, *, out: bool, at: datetime) -> Asked:
+        """Return what stands after one more word: to be left alone (*out*), or to undo that.
+
+        WeChat's clock has seconds: said in the same one, the word to be left alone counts.
+        """
+        if there is None:
+            # What it undoes may still be to come.
+            return cls(at) if out else cls(at, at)
+        said = max(there.since, there.lifted_at or there.since)
+        if out:
+            stands_as_late = there.lifted_at is None and there.since >= at
+            return there if stands_as_late or said > at else cls(at)
+        return there if said >= at else cls(there.since, at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """Why somebody is suppressed: said by whom, and why."""
+
+    kind: SuppressionKind
+    who: str
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppressed:
+    """One suppression that stands."""
+
+    account: str
+    openid: str
+    kind: SuppressionKind
+    since: datetime
+    who: str
+    why: str | None

@@ -1,0 +1,83 @@
+"""HTTP connections that may be hostile: a head that is endless, or never ends, costs its sender.
+
+uvicorn limits neither; it looks at the time between two requests alone. And where connections are
+many, it refuses the next request, whosever it is; here those that wait give way (:mod:`.waiting`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from callback.waiting import Waiting
+
+#: WeChat's heads have about 500 bytes.
+MOST_HEAD_BYTES = 16_384
+HEAD_WITHIN_S = 5.0
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, with an end to patience."""
+
+    #: Of all connections of the server.
+    waiting: Waiting
+    _head_bytes = 0
+    _in_head = True
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a head."""
+        # Head and body of a reply are two writes, which Nagle's algorithm would part by 40 ms.
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for the rest of a head, of a later request as well."""
+        super().on_message_begin()
+        self._wait_for_head()
+
+    def on_message_complete(self) -> None:
+        """Have a whole request, which is answered whoever else comes."""
+        self.waiting.discard(self.transport)
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self.waiting.add(self.transport)
+
+    def on_headers_complete(self) -> None:
+        """Be content."""
+        self._in_head = False
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, unless the head is too long."""
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES:
+                self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop_waiting()
+        self.waiting.discard(self.transport)
+        super().connection_lost(exc)
+
+    def _wait_for_head(self) -> None:
+        self._stop_waiting()
+        self._in_head, self._head_bytes = True, 0
+        self.waiting.add(self.transport)
+        self._patience = self.loop.call_later(HEAD_WITHIN_S, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None

@@ -1,0 +1,62 @@
+"""The HTTP server: uvicorn, which says when it is ready and ends cleanly on SIGTERM."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from callback.protocol import Protocol
+from callback.waiting import Waiting
+
+READY = "callback ready"
+_KEEP_ALIVE_S = 30
+#: Each may hold a body of 256 kB. Half of them are left for whole requests.
+_MOST_CONNECTIONS = 512
+_MOST_WAITING = 256
+#: The longest answer waits for the database.
+_END_WITHIN_S = 10
+
+
+class Server(uvicorn.Server):
+    """Serves on a socket that is bound already."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Take the application."""
+        protocol = type("_Protocol", (Protocol,), {"waiting": Waiting(_MOST_WAITING)})
+        config = uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            log_level="error",
+            # Who it was makes no difference, and a header can say anything.
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=_END_WITHIN_S,
+        )
+        super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen, then print the ready line."""
+        await super().startup(sockets)
+        for listener in sockets or []:
+            sys.stdout.write(f"{READY} {_url(listener)}\n")
+            sys.stdout.flush()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """End after the requests under way, at a second signal at once; none is raised again."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

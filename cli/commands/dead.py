@@ -1,0 +1,182 @@
+"""``dead``: messages of other programs that became no broadcast."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from broadcast.dead_letters import KeptLetter, LetterState
+from broadcast.errors import InputError
+from broadcast.message import Message
+from cli.commands.options import AsJSON, new_app
+from cli.group import Command, Group
+from cli.terminal import clean
+from cli.wiring.person import who
+from cli.wiring.run import Run
+from models.ledger import dead_letters
+from models.ledger.reading import dead_letters as reading
+from presentation.for_programs import refusal
+from presentation.report_json import utc
+from presentation.texts import Texts
+from presentation.words import Moment
+
+if TYPE_CHECKING:
+    from producer.submit import Submitted
+
+app = new_app()
+dead = typer.Typer(cls=Group, help="help.dead")
+app.add_typer(dead, name="dead")
+
+LetterID = Annotated[str, typer.Argument(metavar="ID", help="help.dead.id", show_default=False)]
+#: Characters of a body that a terminal shows; ``--json`` gives all that is kept.
+_SHOWN = 2_000
+
+
+@dead.command("list", cls=Command, help="help.dead.list")
+def list_(
+    context: typer.Context,
+    *,
+    closed: Annotated[bool, typer.Option("--all", help="help.dead.list.all")] = False,
+    most: Annotated[int, typer.Option("--most", min=1, max=1000, help="help.dead.list.most")] = 20,
+    as_json: AsJSON = False,
+) -> None:
+    """List dead letters, newest first."""
+    run: Run = context.obj
+    state = None if closed else LetterState.DEAD
+    # One more than is shown, so that it is known whether there are more.
+    found = reading.newest(run.engine, state=state, most=most + 1)
+    if as_json:
+        each = [as_object(one, run.terminal.texts) for one in found[:most]]
+        run.terminal.show_json({"dead_letters": each, "error": None})
+        return
+    for one in found[:most]:
+        _say(run, one)
+    if not found:
+        run.terminal.say("dead.none")
+    elif len(found) > most:
+        run.terminal.say("dead.more", n=most)
+
+
+@dead.command(cls=Command, help="help.dead.show")
+def show(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
+    """Show a dead letter and what it asked for."""
+    run: Run = context.obj
+    one, body = reading.one(run.engine, letter_id)
+    if as_json:
+        run.terminal.show_json({**as_object(one, run.terminal.texts), "body": _value(body)})
+        return
+    _say(run, one)
+    shown = "".join(map(_shown, clean(body[:_SHOWN])))
+    cut = one.is_cut or len(body) > _SHOWN
+    run.terminal.say("dead.body_cut" if cut else "dead.body", body=shown)
+    if one.state is LetterState.DEAD:
+        run.terminal.note("dead.next", id=one.id)
+
+
+@dead.command(cls=Command, help="help.dead.retry")
+def retry(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
+    """Submit a dead letter again, as it is, under its own key."""
+    run: Run = context.obj
+    one, body = reading.one(run.engine, letter_id)
+    _refuse_closed(one)
+    if one.is_cut:
+        raise InputError("error.dead.cut", id=one.id)
+    try:
+        made = _submitted(run, body)
+    except InputError as error:
+        dead_letters.still_dead(run.engine, one.id, error.message)
+        problem = InputError(
+            "error.dead.still", id=one.id, problem=refusal(error.message, run.terminal.texts)
+        )
+    else:
+        dead_letters.sent(run.engine, one.id, made.id, who=who())
+        run.terminal.say("dead.sent", id=one.id, broadcast=made.id)
+        _show(run, one.id, as_json=as_json)
+        return
+    raise problem
+
+
+@dead.command(cls=Command, help="help.dead.drop")
+def drop(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
+    """Put a dead letter aside: nobody wants it sent."""
+    run: Run = context.obj
+    one, _ = reading.one(run.engine, letter_id)
+    _refuse_closed(one)
+    dead_letters.drop(run.engine, one.id, who=who())
+    run.terminal.say("dead.dropped", id=one.id)
+    _show(run, one.id, as_json=as_json)
+
+
+def _submitted(run: Run, body: str) -> Submitted:
+    from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - not for who only looks
+    from producer.request import incoming  # noqa: PLC0415
+    from producer.request.door import Door  # noqa: PLC0415
+
+    found = incoming.parse_text(body)
+    door = Door(
+        settings=run.settings, engine=run.engine, quota=QuotaWithReason(run.wechat),
+        waker=run.waker,
+    )  # fmt: skip
+    return door.submit(found.request, key=found.key, who=who())
+
+
+def _refuse_closed(one: KeptLetter) -> None:
+    match one.state:
+        case LetterState.SENT:
+            raise InputError("error.dead.is_sent", id=one.id, broadcast=one.broadcast_id)
+        case LetterState.DROPPED:
+            raise InputError("error.dead.is_dropped", id=one.id)
+
+
+def _show(run: Run, letter_id: str, *, as_json: bool) -> None:
+    if as_json:
+        run.terminal.show_json(as_object(reading.one(run.engine, letter_id)[0], run.terminal.texts))
+
+
+def _say(run: Run, one: KeptLetter) -> None:
+    run.terminal.say(
+        "dead.line", id=one.id, at=Moment(one.last_at, datetime.now(UTC)), times=one.times,
+        key="-" if one.key is None else clean(one.key),
+        reason=clean(refusal(one.reason, run.terminal.texts)),
+        account="-" if one.account is None else clean(one.account), state=_state(one),
+    )  # fmt: skip
+
+
+def _state(one: KeptLetter) -> Message:
+    return Message(f"dead.state.{one.state}", broadcast=one.broadcast_id)
+
+
+def as_object(one: KeptLetter, texts: Texts) -> dict[str, object]:
+    """Return a dead letter as ``--json`` has it."""
+    return {
+        "id": one.id, "state": one.state.value, "source": one.source.value, "key": one.key,
+        "account": one.account, "reason": _reason(one.reason, texts), "times": one.times,
+        "first_at": utc(one.first_at), "last_at": utc(one.last_at),
+        "broadcast_id": one.broadcast_id,
+        "closed_at": _utc_if_any(one.closed_at), "closed_by": one.closed_by, "error": None,
+    }  # fmt: skip
+
+
+def _reason(reason: Message, texts: Texts) -> dict[str, object]:
+    field = reason.facts.get("field")
+    return {"code": reason.id, "field": field, "text": refusal(reason, texts)}
+
+
+def _utc_if_any(moment: datetime | None) -> str | None:
+    return None if moment is None else utc(moment)
+
+
+def _shown(sign: str) -> str:
+    """Return a character as a terminal can show it: another program wrote it."""
+    return sign if sign.isprintable() else sign.encode("unicode_escape").decode()
+
+
+def _value(body: str) -> object:
+    """Return a body as JSON where it is such, else as its text."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body

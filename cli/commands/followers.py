@@ -1,0 +1,179 @@
+"""``followers``: our copy of WeChat's list; ``follower``: what is known of one person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from broadcast import day, openid
+from broadcast.accounts import Account
+from broadcast.errors import InputError
+from broadcast.message import Message
+from cli import exits, follower_words
+from cli.commands.options import AccountName, AsJSON, new_app, refuse_before_command
+from cli.group import Command, Group
+from cli.wiring.person import who
+from cli.wiring.run import Run
+from models.ledger import follower_syncs
+from models.ledger.follower_syncs import Sync
+from models.ledger.reading import followers as reading
+from models.ledger.reading import received, suppressions
+from models.ledger.transaction import present
+from presentation.report_json import utc
+from presentation.words import Moment
+from wechat.deadline import Timeouts
+
+#: Nobody waits for each single answer, and a page has 300 kB.
+PATIENT = Timeouts()
+app = new_app()
+followers = typer.Typer(cls=Group, invoke_without_command=True, help="help.followers")
+app.add_typer(followers, name="followers")
+
+
+@followers.callback()
+def _followers(
+    context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False
+) -> None:
+    """Show the list where no command is given."""
+    if context.invoked_subcommand is None:
+        _show(context.obj, account, as_json=as_json)
+    else:
+        refuse_before_command(context, account=account, as_json=as_json)
+
+
+@followers.command(cls=Command, help="help.followers.status")
+def status(context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+    """Show how many follow, since when that is known, and a pass under way."""
+    _show(context.obj, account, as_json=as_json)
+
+
+@followers.command(cls=Command, help="help.followers.sync")
+def sync(
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    details: Annotated[bool, typer.Option("--details", help="help.followers.sync.details")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="help.followers.sync.anew")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Go through WeChat's list, and make ours of it."""
+    # numpy, rich and the client of WeChat are for who syncs alone.
+    from cli.follower_progress import FollowerProgress  # noqa: PLC0415
+    from worker import follower_sync  # noqa: PLC0415
+
+    run: Run = context.obj
+    whose, engine, moment = run.settings.account(account), run.engine, present(run.engine)
+    try:
+        with (
+            FollowerProgress(run.terminal, now=moment) as progress,
+            run.wechat.answering(whose),
+        ):
+            done = follower_sync.sync(
+                engine, whose, run.wechat.client(whose, PATIENT), who=who(),
+                watcher=progress, anew=anew, details=details,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        run.terminal.note("sync.interrupted", account=whose.name)
+        raise
+    if done.out_of_calls:
+        until = Moment(day.turn(moment), moment)
+        facts = {"listed": done.sync.listed, "total": done.sync.total, "account": whose.name}
+        kind = "sync.out_of_calls" if done.sync.pages else "sync.out_of_calls_at_once"
+        run.terminal.say(kind, until=until, **facts)
+    else:
+        run.terminal.say_all(_ended(done.sync))
+    if as_json:
+        run.terminal.show_json(_as_json(run, whose))
+    if done.out_of_calls or done.sync.ended != "complete":
+        raise typer.Exit(exits.FAILED)
+
+
+def _ended(sync: Sync) -> Iterator[Message]:
+    yield Message(
+        "sync.done", account=sync.account, n=sync.followers, joined=sync.joined, left=sync.left
+    )
+    if sync.ended != "complete":
+        yield Message("sync.short", account=sync.account, total=sync.total, listed=sync.listed)
+
+
+def _show(run: Run, name: str | None, *, as_json: bool) -> None:
+    account = run.settings.account(name)
+    run.terminal.say_all(_shown(run, account))
+    if as_json:
+        run.terminal.show_json(_as_json(run, account))
+
+
+def _shown(run: Run, account: Account) -> Iterator[Message]:
+    engine, moment = run.engine, present(run.engine)
+    there = reading.newest(engine, account.name)
+    if there is None:
+        yield Message("follower_list.never", account=account.name)
+    else:
+        at = Moment(there.finished_at, moment)
+        n = reading.count(engine, account.name)
+        yield Message("follower_list.line", account=account.name, n=n, at=at)
+        if there.ended != "complete":
+            yield Message("follower_list.short", account=account.name)
+    under_way = follower_syncs.under_way(engine, account.name)
+    if under_way is not None:
+        yield Message(
+            "follower_list.under_way" if under_way.pages else "follower_list.begun",
+            account=account.name, pages=under_way.pages, listed=under_way.listed,
+            total=under_way.total, since=Moment(under_way.started_at, moment),
+        )  # fmt: skip
+    suppressed = suppressions.count(engine, account.name)
+    if suppressed:
+        yield Message("follower_list.suppressed", n=suppressed)
+
+
+def _as_json(run: Run, account: Account) -> dict[str, Any]:
+    there = reading.newest(run.engine, account.name)
+    under_way = follower_syncs.under_way(run.engine, account.name)
+    return {
+        "account": account.name,
+        "followers": None if there is None else reading.count(run.engine, account.name),
+        "synced_at": there and utc(there.finished_at),
+        "complete": there and there.ended == "complete",
+        "suppressed": suppressions.count(run.engine, account.name),
+        "under_way": under_way
+        and {
+            "started_at": utc(under_way.started_at), "pages": under_way.pages,
+            "listed": under_way.listed, "total": under_way.total,
+        },
+        "error": None,
+    }  # fmt: skip
+
+
+@app.command(cls=Command, help="help.follower")
+def follower(
+    context: typer.Context,
+    one: Annotated[
+        str, typer.Argument(metavar="OPENID", help="help.follower.openid", show_default=False)
+    ],
+    *,
+    account: AccountName = None,
+    most: Annotated[int, typer.Option("--most", min=1, max=1000, help="help.most")] = 20,
+    as_json: AsJSON = False,
+) -> None:
+    """Show whether a person follows, since when, why they get nothing, and what they got."""
+    run: Run = context.obj
+    whose, engine = run.settings.account(account).name, run.engine
+    if not openid.is_openid(one.encode("utf-8", "replace")):
+        raise InputError("error.openid.malformed", text=one)
+    known = reading.of_openid(engine, whose, one)
+    suppressed = suppressions.of_openid(engine, whose, one)
+    # One more than is shown: are there earlier ones?
+    got = received.of_openid(engine, whose, one, most=most + 1)
+    more, got = len(got) > most, got[:most]
+    run.terminal.say_all(follower_words.lines(known, suppressed, got, now=present(run.engine)))
+    if more:
+        run.terminal.say(
+            "follower.earlier", n=most, openid=one, account=whose, most=min(10 * most, 1000)
+        )
+    if as_json:
+        shown = follower_words.as_json(known, suppressed, got)
+        run.terminal.show_json(
+            {"account": whose, "openid": one, **shown, "more": more, "error": None}
+        )

@@ -1,0 +1,3 @@
+"""Drafts on the command line: found by title, read at a submit and at a resume, made of files."""
+
+from __future__ import annotations

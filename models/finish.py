@@ -1,0 +1,44 @@
+"""Finish events: what WeChat pushed of the end of each job, whoever began that job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from broadcast.finish import LONGEST_STATUS
+from models.base import Base
+from models.types import BigId, LongText, ascii_string, text_string
+
+
+class Finish(Base):
+    """One MASSSENDJOBFINISH.
+
+    Whose batch it ended is said by the batch that has its msg_id, now or one day, and by nothing
+    here: so it is never matched by anything else. Its account may be one that sent nothing yet.
+    """
+
+    __tablename__ = "bc_finishes"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    account: Mapped[str] = mapped_column(ascii_string(64))
+    msg_id: Mapped[int] = mapped_column(BigInteger)
+    #: WeChat's own word.
+    status: Mapped[str] = mapped_column(text_string(LONGEST_STATUS))
+    total: Mapped[int | None]
+    eligible: Mapped[int | None]
+    sent: Mapped[int | None]
+    errors: Mapped[int | None]
+    #: JSON arrays: the addresses of its articles, and what the originality check said of them.
+    articles: Mapped[str] = mapped_column(LongText)
+    copyright: Mapped[str] = mapped_column(LongText)
+    check_state: Mapped[int | None]
+    #: WeChat's CreateTime, and when it was taken here.
+    created_at: Mapped[datetime | None]
+    received_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("account", "msg_id"),
+        Index("ix_bc_finishes_received_at", "account", "received_at"),
+    )

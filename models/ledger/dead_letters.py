@@ -1,0 +1,127 @@
+"""Dead letters: each body kept once, closed by a person or by a try that went well."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+
+from broadcast import day, stored_message
+from broadcast.dead_letters import Letter, LetterState
+from broadcast.message import Message
+from models.dead_letter import DeadLetterRow
+from models.engine import now
+from models.ledger.transaction import write, write_new
+
+#: After it was closed.
+KEPT_FOR: Final = timedelta(days=30)
+_FORGOTTEN_AT_ONCE: Final = 200
+_LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"
+_LONGEST_KEY: Final = 128
+_LONGEST_ACCOUNT: Final = 64
+
+
+def keep(engine: Engine, letter: Letter) -> str:
+    """Keep a letter, or count that it came again; return its id. Raises DatabaseAwayError.
+
+    One that was closed and comes again is dead again: somebody sent it once more.
+    """
+    # Another worker may take the same one meanwhile.
+    return write_new(engine, lambda connection: _keep(connection, letter))
+
+
+def _keep(connection: Connection, letter: Letter) -> str:
+    moment = now(connection)
+    there = connection.scalar(
+        select(DeadLetterRow.id)
+        .where(DeadLetterRow.source == letter.source, DeadLetterRow.digest == letter.digest)
+        .with_for_update()
+    )
+    reason = stored_message.stored(letter.reason)
+    if there is not None:
+        connection.execute(
+            update(DeadLetterRow)
+            .where(DeadLetterRow.id == there)
+            .values(
+                state=LetterState.DEAD, times=DeadLetterRow.times + 1, last_at=moment,
+                reason=reason, broadcast_id=None, closed_at=None, closed_by=None,
+            )
+        )  # fmt: skip
+        return there
+    letter_id = _new_id(moment)
+    connection.execute(
+        insert(DeadLetterRow).values(
+            id=letter_id, source=letter.source, digest=letter.digest, state=LetterState.DEAD,
+            key=_fitting(letter.key, _LONGEST_KEY),
+            account=_fitting(letter.account, _LONGEST_ACCOUNT),
+            body=letter.kept_body, is_cut=letter.is_cut, reason=reason, times=1,
+            first_at=moment, last_at=moment,
+        )
+    )  # fmt: skip
+    return letter_id
+
+
+def _new_id(moment: datetime) -> str:
+    date = moment.astimezone(day.SHANGHAI).strftime("%Y%m%d")
+    return f"dead-{date}-{''.join(secrets.choice(_LETTERS) for _ in range(6))}"
+
+
+def _fitting(text: str | None, most: int) -> str | None:
+    return text if text is not None and len(text) <= most and text.isprintable() else None
+
+
+def sent(engine: Engine, letter_id: str, broadcast_id: str, *, who: str) -> None:
+    """Note that a letter became a broadcast."""
+    _close(engine, letter_id, LetterState.SENT, who=who, broadcast_id=broadcast_id)
+
+
+def drop(engine: Engine, letter_id: str, *, who: str) -> bool:
+    """Put a letter aside; return False if it was closed already."""
+    return _close(engine, letter_id, LetterState.DROPPED, who=who)
+
+
+def _close(
+    engine: Engine, letter_id: str, state: LetterState, *, who: str, broadcast_id: str | None = None
+) -> bool:
+    def work(connection: Connection) -> bool:
+        closed = connection.execute(
+            update(DeadLetterRow)
+            .where(DeadLetterRow.id == letter_id, DeadLetterRow.state == LetterState.DEAD)
+            .values(
+                state=state, broadcast_id=broadcast_id, closed_at=now(connection), closed_by=who
+            )
+        )
+        return closed.rowcount == 1
+
+    return write(engine, work)
+
+
+def still_dead(engine: Engine, letter_id: str, reason: Message) -> None:
+    """Note why a letter that was tried again is still none that can be sent."""
+    write(
+        engine,
+        lambda connection: connection.execute(
+            update(DeadLetterRow)
+            .where(DeadLetterRow.id == letter_id, DeadLetterRow.state == LetterState.DEAD)
+            .values(reason=stored_message.stored(reason))
+        ),
+    )
+
+
+def forget(engine: Engine) -> int:
+    """Remove some letters that were closed long ago; return how many."""
+
+    def work(connection: Connection) -> int:
+        old = (
+            select(DeadLetterRow.id)
+            .where(DeadLetterRow.closed_at < now(connection) - KEPT_FOR)
+            .limit(_FORGOTTEN_AT_ONCE)
+        )
+        ids = connection.scalars(old).all()
+        if ids:
+            connection.execute(delete(DeadLetterRow).where(DeadLetterRow.id.in_(ids)))
+        return len(ids)
+
+    return write(engine, work)

@@ -1,0 +1,221 @@
+"""Pushes: stored once before WeChat is answered, then handled, however often it takes.
+
+What is handled twice changes nothing the second time, so two workers that take the same push do no
+harm; they seldom do, since taking one puts off when it is due again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from broadcast.pushes.keywords import Action
+from broadcast.pushes.push import SUBSCRIBE, UNSUBSCRIBE, Push
+from models.engine import database_now, now, skips_locked
+from models.ledger.reading.pushes import IS_SET_ASIDE
+from models.ledger.rows import columns, every
+from models.ledger.transaction import read, write
+from models.push import PushRow
+
+#: A worker that took pushes and died leaves them to the others after this.
+TAKEN_FOR: Final = timedelta(minutes=1)
+#: After a try that failed; doubled with each, up to the last.
+FIRST_PAUSE: Final = timedelta(seconds=5)
+LONGEST_PAUSE: Final = timedelta(hours=1)
+#: Longer than a request's signature is accepted: one that is repeated by somebody else is known.
+KEPT_FOR: Final = timedelta(days=30)
+#: Rows of one transaction that forgets.
+_FORGOTTEN_AT_ONCE: Final = 500
+_LONGEST_PROBLEM: Final = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A push that is to be handled."""
+
+    id: int
+    account: str
+    kind: str
+    openid: str | None
+    happened_at: datetime
+    received_at: datetime
+    action: Action | None
+    body: str = field(repr=False)
+    tries: int
+    due_at: datetime
+
+
+_AS_IT_IS = ("account", "dedup", "kind", "openid", "msg_id", "action", "body")
+# Built once: building a statement costs as much as running it.
+_STORE = insert(PushRow).values(
+    {name: bindparam(name) for name in _AS_IT_IS} | {"received_at": database_now(), "tries": 0}
+)
+_STORE_BY = {
+    (False, False): _STORE.values(happened_at=database_now(), handled_at=database_now()),
+    (False, True): _STORE.values(happened_at=bindparam("happened_at"), handled_at=database_now()),
+    (True, False): _STORE.values(happened_at=database_now(), due_at=database_now()),
+    (True, True): _STORE.values(happened_at=bindparam("happened_at"), due_at=database_now()),
+}
+
+
+def store(engine: Engine, push: Push) -> bool:
+    """Store a push; return whether it is new. Raises DatabaseAwayError.
+
+    One that asks for nothing is handled when it is stored.
+    """
+    try:
+        write(engine, lambda connection: _insert(connection, [push]))
+    except IntegrityError:
+        # WeChat repeats what it got no answer to within five seconds.
+        return False
+    return True
+
+
+def store_all(engine: Engine, some: Sequence[Push]) -> None:
+    """Store those of these pushes that are new, in one transaction. Raises DatabaseAwayError."""
+
+    def work(connection: Connection) -> None:
+        by_key = {(push.account, push.dedup): push for push in some}
+        accounts, dedups = {key[0] for key in by_key}, {key[1] for key in by_key}
+        there = select(PushRow.account, PushRow.dedup).where(
+            PushRow.account.in_(accounts), PushRow.dedup.in_(dedups)
+        )
+        for account, dedup in connection.execute(there):
+            by_key.pop((account, dedup), None)
+        _insert(connection, list(by_key.values()))
+
+    try:
+        write(engine, work)
+    except IntegrityError:
+        # Another server stored one of them meanwhile.
+        for push in some:
+            store(engine, push)
+
+
+def _insert(connection: Connection, some: Sequence[Push]) -> None:
+    facts: dict[tuple[bool, bool], list[dict[str, object]]] = {}
+    for push in some:
+        row: dict[str, object] = {name: getattr(push, name) for name in _AS_IT_IS}
+        if push.happened_at is not None:
+            row["happened_at"] = push.happened_at
+        facts.setdefault((push.needs_handling, push.happened_at is not None), []).append(row)
+    for kind, rows in facts.items():
+        connection.execute(_STORE_BY[kind], rows)
+
+
+_DUE = (
+    select(*columns(Due, PushRow))
+    .where(PushRow.due_at <= database_now())
+    .order_by(PushRow.id)
+    .limit(bindparam("most"))
+)
+_ANY_DUE = select(PushRow.id).where(PushRow.due_at <= database_now()).limit(1)
+
+
+def any_due(engine: Engine) -> bool:
+    """Return whether a push waits to be handled."""
+    with read(engine) as connection:
+        return connection.scalar(_ANY_DUE) is not None
+
+
+def take_due(engine: Engine, *, most: int) -> Sequence[Due]:
+    """Take up to *most* pushes that are due, the first that came first."""
+
+    def work(connection: Connection) -> Sequence[Due]:
+        # Another worker skips the rows, or waits and then sees that they are not due.
+        held = _DUE.with_for_update(skip_locked=skips_locked(connection))
+        rows = every(connection, held, Due, {"most": most})
+        if rows:
+            connection.execute(
+                update(PushRow)
+                .where(PushRow.id.in_([row.id for row in rows]))
+                .values(due_at=now(connection) + TAKEN_FOR)
+            )
+        return rows
+
+    return write(engine, work) if any_due(engine) else []
+
+
+#: What says of a follower whether anything may be sent to them.
+_OF_A_FOLLOWER = or_(PushRow.action.is_not(None), PushRow.kind.in_([SUBSCRIBE, UNSUBSCRIBE]))
+
+
+def of_followers(engine: Engine, account: str, *, after: int, most: int) -> Sequence[Due]:
+    """Return who asked out, came or left, of an account's pushes behind *after* that wait.
+
+    Also what a worker has taken: what is handled twice changes nothing the second time. Not what
+    was tried in vain.
+    """
+    query = (
+        select(*columns(Due, PushRow))
+        .where(PushRow.due_at.is_not(None), PushRow.account == account, PushRow.id > after)
+        .where(_OF_A_FOLLOWER, PushRow.tries == 0)
+        .order_by(PushRow.id)
+        .limit(most)
+    )
+    with read(engine) as connection:
+        return every(connection, query, Due)
+
+
+def done(engine: Engine, push_ids: Sequence[int]) -> None:
+    """Note that pushes were handled."""
+    write(
+        engine,
+        lambda connection: connection.execute(
+            update(PushRow)
+            .where(PushRow.id.in_(push_ids))
+            .values(due_at=None, handled_at=now(connection), problem=None)
+        ),
+    )
+
+
+def failed(engine: Engine, taken: Due, problem: str) -> None:
+    """Note why a push could not be handled; it is tried again after a growing pause, for ever."""
+    pause = min(FIRST_PAUSE * 2 ** min(taken.tries, 20), LONGEST_PAUSE)
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(PushRow)
+            .where(PushRow.id == taken.id, PushRow.handled_at.is_(None))
+            .values(
+                tries=PushRow.tries + 1,
+                due_at=now(connection) + pause,
+                problem=problem[:_LONGEST_PROBLEM],
+            )
+        )
+
+    write(engine, work)
+
+
+def set_aside(engine: Engine, taken: Due, problem: str) -> None:
+    """Note why no try can handle a push: it is kept to be looked at, and never tried again."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(PushRow)
+            .where(PushRow.id == taken.id, PushRow.handled_at.is_(None))
+            .values(tries=PushRow.tries + 1, due_at=None, problem=problem[:_LONGEST_PROBLEM])
+        )
+
+    write(engine, work)
+
+
+def forget(engine: Engine) -> int:
+    """Remove some pushes that were handled, or set aside, long ago; return how many."""
+
+    def work(connection: Connection) -> int:
+        long_ago = now(connection) - KEPT_FOR
+        handled = PushRow.handled_at < long_ago
+        aside = and_(IS_SET_ASIDE, PushRow.received_at < long_ago)
+        old = select(PushRow.id).where(or_(handled, aside)).limit(_FORGOTTEN_AT_ONCE)
+        ids = connection.scalars(old).all()
+        if ids:
+            connection.execute(delete(PushRow).where(PushRow.id.in_(ids)))
+        return len(ids)
+
+    return write(engine, work)

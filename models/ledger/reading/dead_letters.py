@@ -1,0 +1,75 @@
+"""Dead letters as people and programs look at them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, Engine, func, select
+
+from broadcast import stored_message
+from broadcast.dead_letters import KeptLetter, LetterState
+from broadcast.errors import InputError, UnknownIdError
+from models.dead_letter import DeadLetterRow
+from models.ledger.rows import columns
+from models.ledger.transaction import read
+
+_COLUMNS: Final = columns(KeptLetter, DeadLetterRow)
+#: Ids that are named where a part fits several.
+_NAMED: Final = 5
+#: Characters of a part of an id: what is dropped or sent should not be hit by chance.
+_SHORTEST_PART: Final = 4
+
+
+def newest(engine: Engine, *, state: LetterState | None, most: int) -> Sequence[KeptLetter]:
+    """Return the newest letters in a state, or in any."""
+    query = select(*_COLUMNS).order_by(DeadLetterRow.first_at.desc(), DeadLetterRow.id.desc())
+    if state is not None:
+        query = query.where(DeadLetterRow.state == state)
+    with read(engine) as connection:
+        return [_kept(row) for row in connection.execute(query.limit(most)).mappings()]
+
+
+def count(engine: Engine) -> int:
+    """Return on how many letters nobody has acted."""
+    query = select(func.count()).where(DeadLetterRow.state == LetterState.DEAD)
+    with read(engine) as connection:
+        return connection.scalar(query) or 0
+
+
+def one(engine: Engine, name: str) -> tuple[KeptLetter, str]:
+    """Return the letter whose id is, or contains, *name*, and its body.
+
+    Raises UnknownIdError, and InputError where *name* fits several.
+    """
+    with read(engine) as connection:
+        letter_id = _id(connection, name)
+        row = connection.execute(
+            select(*_COLUMNS, DeadLetterRow.body).where(DeadLetterRow.id == letter_id)
+        ).mappings().one()  # fmt: skip
+        return _kept({name: row[name] for name in row if name != "body"}), row["body"]
+
+
+def _id(connection: Connection, name: str) -> str:
+    holds = func.lower(DeadLetterRow.id).contains(name.lower(), autoescape=True)
+    newest_first = DeadLetterRow.first_at.desc()
+    found = connection.scalars(
+        select(DeadLetterRow.id).where(holds).order_by(newest_first).limit(_NAMED + 1)
+    ).all()
+    if name in found:
+        return name
+    if len(found) == 1 and len(name) >= _SHORTEST_PART:
+        return found[0]
+    if len(found) > 1:
+        raise InputError("error.dead.several", part=name, ids=", ".join(found[:_NAMED]))
+    known = connection.scalars(select(DeadLetterRow.id).order_by(newest_first).limit(500)).all()
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if near:
+        raise UnknownIdError("error.dead.unknown_near", id=name, near=", ".join(near))
+    raise UnknownIdError("error.dead.unknown", id=name)
+
+
+def _kept(row: object) -> KeptLetter:
+    values = dict(row)  # type: ignore[call-overload] # a mapping of SQLAlchemy's
+    return KeptLetter(**{**values, "reason": stored_message.parse(values["reason"])})

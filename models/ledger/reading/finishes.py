@@ -1,0 +1,113 @@
+"""Finish events as they are read: WeChat's counts of broadcasts, and what ended each batch.
+
+An event is a batch's if that batch has its msg_id. Of a batch in doubt none counts: nobody knows
+yet whether that job is its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
+
+from broadcast.finish import Article, Copyright, Counts, Delivered, FinishEvent
+from broadcast.reasons import STOPPED_JOB
+from broadcast.states import BatchState
+from models.batch import Batch
+from models.finish import Finish
+from models.ledger.rows import columns, every, first
+from models.ledger.transaction import read
+
+_TAKEN: ColumnElement[bool] = Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED])
+_REVIEWED = and_(Batch.state == BatchState.REFUSED, Batch.reason.in_(STOPPED_JOB))
+_FIGURES = (Finish.total, Finish.eligible, Finish.sent, Finish.errors)
+#: A batch and the event of its job.
+_ITS_JOB = and_(Batch.account == Finish.account, Batch.msg_id == Finish.msg_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """An event as it is stored."""
+
+    msg_id: int
+    status: str
+    total: int | None
+    eligible: int | None
+    sent: int | None
+    errors: int | None
+    articles: str
+    copyright: str
+    check_state: int | None
+    created_at: datetime | None
+    received_at: datetime
+
+    @property
+    def ended_at(self) -> datetime:
+        """When WeChat says that the job ended; without its time, when that came."""
+        return self.created_at or self.received_at
+
+    def event(self) -> FinishEvent:
+        """Return it as it was pushed; without WeChat's time it has that of its arrival."""
+        return FinishEvent(
+            msg_id=self.msg_id, status=self.status,
+            counts=Counts(
+                total=self.total, eligible=self.eligible, sent=self.sent, errors=self.errors
+            ),
+            articles=tuple(Article(**one) for one in json.loads(self.articles)),
+            copyright=tuple(Copyright(**one) for one in json.loads(self.copyright)),
+            check_state=self.check_state, created_at=self.ended_at,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OfBatch(Row):
+    """The event of a batch."""
+
+    n: int
+
+
+def delivered(connection: Connection, ids: Collection[str]) -> dict[str, Delivered]:
+    """Return WeChat's counts of the accepted batches of several broadcasts.
+
+    Of jobs that have every figure: sums over different jobs would not add up.
+    Broadcasts without any are absent.
+    """
+    query = (
+        select(
+            Batch.broadcast_id, func.count(Finish.sent), func.sum(Finish.total),
+            func.sum(Finish.eligible), func.sum(Finish.sent), func.sum(Finish.errors),
+        )
+        .join(Finish, _ITS_JOB & _TAKEN)
+        .where(Batch.broadcast_id.in_(ids), *(figure.is_not(None) for figure in _FIGURES))
+        .group_by(Batch.broadcast_id)
+    )  # fmt: skip
+    return {
+        broadcast_id: Delivered(jobs=jobs, counts=Counts(
+            **{name: None if figure is None else int(figure) for name, figure in zip(
+                ("total", "eligible", "sent", "errors"), figures, strict=True
+            )}
+        ))
+        for broadcast_id, jobs, *figures in connection.execute(query)
+    }  # fmt: skip
+
+
+def of_job(engine: Engine, account: str, msg_id: int) -> FinishEvent | None:
+    """Return the finish event of a job of an account, whoever began it."""
+    query = select(*columns(Row, Finish)).where(Finish.account == account, Finish.msg_id == msg_id)
+    with read(engine) as connection:
+        row = first(connection, query, Row)
+    return None if row is None else row.event()
+
+
+def of_batches(connection: Connection, broadcast_id: str) -> Mapping[int, FinishEvent]:
+    """Return the finish event of each batch that has one, by the batch's number."""
+    query = (
+        select(*columns(_OfBatch, Finish, "n"), Batch.n)
+        .join(Batch, _ITS_JOB & or_(_TAKEN, _REVIEWED))
+        .where(Batch.broadcast_id == broadcast_id)
+        .order_by(Batch.n)
+    )
+    return {row.n: row.event() for row in every(connection, query, _OfBatch)}

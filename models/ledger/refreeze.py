@@ -1,0 +1,194 @@
+"""Refreezing: who asked out or left since the plan is taken out of batches that were never called.
+
+The look is made outside of any transaction, a batch at a time. What it found is taken out after
+it, a few batches at a time, because people who are left alone move to another batch then. Who asks
+out meanwhile is found by the next look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import Engine, select
+
+from broadcast import openid
+from broadcast.call.path import SendPath
+from broadcast.plan import selection as selections
+from broadcast.plan.audience import OpenIDs
+from broadcast.plan.subtraction import Removal
+from broadcast.sorted_openids import Hits, IDs, Stream, packed, unpacked
+from broadcast.states import BatchState
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.ledger import freshness, shrink
+from models.ledger.reading import followers, recipients, suppressions
+from models.ledger.reading.list_changes import Changes
+from models.ledger.reading.removals import Again
+from models.ledger.rows import columns, every
+from models.ledger.transaction import read
+
+#: Batches out of which people are taken in one transaction.
+BATCHES_AT_ONCE = 3
+#: So many who asked out or left since the last look are taken out at once, without a look at all.
+FEW = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Range:
+    """A batch without a call."""
+
+    list: str
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Out:
+    """Who is taken out of a broadcast of an account."""
+
+    account: str
+    #: Whether those who are suppressed stay.
+    ignored: bool
+    #: Who left earlier stays, by WeChat's clock; None: nobody who left.
+    left_since: datetime | None
+
+
+class _StoppedError(Exception):
+    """The look is broken off."""
+
+
+def refreeze(
+    engine: Engine, broadcast_id: str, wanted: str, *, goes_on: Callable[[], bool] = lambda: True
+) -> int | None:
+    """Take out who asked out or left; record that it was done for *wanted*; return how many.
+
+    None where it was broken off because *goes_on* said no: the next look does all of it. Raises
+    ListGoneError where a part of our list of followers is missing.
+    """
+
+    def check() -> None:
+        if not goes_on():
+            raise _StoppedError
+
+    taken = 0
+    try:
+        for reason, portions in _people(engine, broadcast_id, wanted, check=check):
+            for people in portions:
+                check()
+                taken += shrink.shrink(engine, broadcast_id, people, reason=reason)
+    except _StoppedError:
+        return None
+    freshness.settle(engine, broadcast_id, wanted)
+    return taken
+
+
+def _people(
+    engine: Engine, broadcast_id: str, wanted: str, *, check: Callable[[], None]
+) -> Iterator[tuple[str, Sequence[bytes]]]:
+    """Yield whom to take out by reason, in portions of a few batches."""
+    query = select(
+        BroadcastRow.account, BroadcastRow.selection, BroadcastRow.audience_kind,
+        BroadcastRow.created_at,
+    )  # fmt: skip
+    with read(engine) as connection:
+        row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
+    selection = selections.parse(row.selection)
+    # Whoever was known to have left before a list was given is on it by an operator's will, and our
+    # list may be old.
+    is_given = row.audience_kind == OpenIDs.kind and not selection.only_current
+    # WeChat says the second alone.
+    since = row.created_at.replace(microsecond=0) if is_given else None
+    out = _Out(row.account, ignored=selection.ignore_suppression, left_since=since)
+    known = freshness.known(engine, broadcast_id, wanted)
+    if known is not None and (few := _few(engine, out, known)) is not None:
+        for reason, people in few.items():
+            yield (
+                reason,
+                [
+                    openid.pack("".join(people[at : at + BATCHES_AT_ONCE]).encode())
+                    for at in range(0, len(people), BATCHES_AT_ONCE)
+                ],
+            )
+        return
+    for removal in _removals(engine, out):
+        # Nobody is taken out before all were looked for.
+        yield removal.reason, list(_found(engine, broadcast_id, removal, check=check))
+
+
+def _few(engine: Engine, out: _Out, known: Changes) -> dict[str, list[str]] | None:
+    """Return those who asked out or left since a look, by reason; None: they are many."""
+    left = followers.left_since_change(engine, out.account, known.left, most=FEW)
+    asked = [] if out.ignored else suppressions.since(engine, out.account, known, most=FEW)
+    if left is None or asked is None:
+        return None
+    gone = [
+        one.openid
+        for one in left
+        if one.left_at and (out.left_since is None or one.left_at >= out.left_since)
+    ]
+    return {"suppressed": asked, "unsubscribed": gone}
+
+
+def _removals(engine: Engine, out: _Out) -> list[Removal]:
+    """Return who is left out, but for lists that are empty."""
+    account, since = out.account, out.left_since
+    lists = {"unsubscribed": Again(lambda: followers.left(engine, account, since=since))}
+    if not out.ignored:
+        lists["suppressed"] = Again(lambda: suppressions.pieces(engine, account))
+    return [
+        Removal(reason=reason, pieces=pieces)
+        for reason, pieces in sorted(lists.items())
+        if next(iter(pieces), None)
+    ]
+
+
+def _found(
+    engine: Engine, broadcast_id: str, removal: Removal, *, check: Callable[[], None]
+) -> Iterator[bytes]:
+    """Yield whom a removal names in the batches without a call, a few batches at a time."""
+    look, found = _Look(removal), list[IDs]()
+    for batch in _untouched(engine, broadcast_id):
+        check()
+        with read(engine) as connection:
+            ids = unpacked(
+                recipients.packed(
+                    connection, broadcast_id, batch.list, start=batch.start, size=batch.size
+                )
+            )
+        hits = look.hits(ids)
+        if hits.any():
+            found.append(ids[hits])
+        if len(found) == BATCHES_AT_ONCE:
+            yield packed(np.sort(np.concatenate(found)))
+            found.clear()
+    if found:
+        yield packed(np.sort(np.concatenate(found)))
+
+
+class _Look:
+    """Looks for people in one batch after the other, from the beginning where they go back."""
+
+    def __init__(self, removal: Removal) -> None:
+        self._removal = removal
+        self._stream = Stream(removal.pieces)
+        self._last = b""
+
+    def hits(self, ids: IDs) -> Hits:
+        if ids[0] <= self._last:
+            self._stream = Stream(self._removal.pieces)
+        self._last = ids[-1]
+        return self._stream.hits(ids)
+
+
+def _untouched(engine: Engine, broadcast_id: str) -> Sequence[_Range]:
+    query = (
+        select(*columns(_Range, Batch))
+        .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.PLANNED)
+        .where(Batch.attempts == 0, Batch.path == SendPath.MASS_SEND, Batch.size > 0)
+        .order_by(Batch.n)
+    )
+    with read(engine) as connection:
+        return every(connection, query, _Range)

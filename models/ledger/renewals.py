@@ -1,0 +1,101 @@
+"""What the batches of a broadcast with kept files say: other media_ids after each upload.
+
+It changes until a batch's first call and never after it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, Engine, exists, func, insert, select, update
+
+from broadcast import content as contents
+from broadcast import media, renewal
+from broadcast.call.result import NoAnswer, storable
+from broadcast.call.waits import Waits
+from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
+from broadcast.states import BatchState
+from models.batch import Batch
+from models.broadcast import BroadcastRow
+from models.engine import now
+from models.file import KeptFileRow, RenewalRow
+from models.ledger import due, gates, lanes
+from models.ledger.gates import Closing
+from models.ledger.reading.next_work import Work
+from models.ledger.transaction import WORKER, write
+from models.media import MediaRow
+
+
+def begin(connection: Connection, broadcast_id: str, content: str) -> None:
+    """Write down what the batches of a broadcast with kept files say; of others nothing."""
+    if not connection.scalar(select(exists().where(KeptFileRow.broadcast_id == broadcast_id))):
+        return
+    ids = select(KeptFileRow.media_id).where(KeptFileRow.broadcast_id == broadcast_id)
+    _say(connection, broadcast_id, content, n=0, ids=connection.scalars(ids).all())
+
+
+def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str]) -> None:
+    """Let the batches that were never called say the media_ids of new uploads.
+
+    *ids*: which takes the place of which media_id of the broadcast's content. A batch with a call
+    keeps what it says, so that its repeat has the very same body. So does one that has ended.
+    """
+
+    def work(connection: Connection) -> None:
+        if lanes.hold_unless_ended(connection, broadcast_id) is None:
+            return
+        submitted = select(BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
+        said = media.replaced(json.loads(connection.execute(submitted).scalar_one()), ids)
+        content = contents.of_object(said, limit=contents.MOST_BYTES).canonical
+        newest = select(func.max(RenewalRow.n)).where(RenewalRow.broadcast_id == broadcast_id)
+        n = connection.execute(newest).scalar_one() + 1
+        _say(connection, broadcast_id, content, n=n, ids=list(ids.values()))
+        connection.execute(
+            update(Batch)
+            .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.PLANNED)
+            .where(Batch.attempts == 0)
+            .values(renewal=n)
+        )
+
+    write(engine, work)
+
+
+def _say(
+    connection: Connection, broadcast_id: str, content: str, *, n: int, ids: Sequence[str]
+) -> None:
+    dies_at = connection.scalar(
+        select(func.min(MediaRow.expires_at)).where(MediaRow.media_id.in_(ids))
+    )
+    if dies_at is None:
+        raise LookupError(f"broadcast {broadcast_id} keeps files whose media_ids nobody uploaded")
+    connection.execute(
+        insert(RenewalRow).values(
+            broadcast_id=broadcast_id, n=n, content=content, dies_at=dies_at, tries=0
+        )
+    )
+
+
+def not_renewed(engine: Engine, work: Work, why: NoAnswer, *, waits: Waits) -> None:
+    """Let a broadcast wait for its next upload, or hold it for a person."""
+
+    def close(connection: Connection) -> None:
+        account = lanes.hold_unless_ended(connection, work.broadcast_id)
+        if account is None:
+            return
+        mine = (RenewalRow.broadcast_id == work.broadcast_id, RenewalRow.n == work.renewal)
+        tries = connection.execute(select(RenewalRow.tries).where(*mine)).scalar_one() + 1
+        until = renewal.again_at(why, tries=tries, now=now(connection), waits=waits)
+        counted = 0 if until is None else tries
+        connection.execute(update(RenewalRow).where(*mine).values(tries=counted))
+        fact = storable(why)
+        gate = Closing(
+            kind=GateKind.HOLD if until is None else GateKind.LOOK, who=WORKER,
+            broadcast_id=work.broadcast_id, reason=Reason.MEDIA_NOT_RENEWED, until=until,
+            errcode=fact.errcode, errmsg=fact.errmsg,
+        )  # fmt: skip
+        gates.close(connection, account, gate)
+        due.refresh(connection, account)
+
+    write(engine, close)

@@ -1,0 +1,223 @@
+"""The suppression list: put people on it, and lift it again.
+
+What followers say themselves comes by pushes, doubled, late and out of order. So what was lifted
+stays as a row, and of two words about one person the later one counts. Everything is done for many
+at once: a statement a person would take half a minute for 100,000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from typing import Final, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, select, update
+
+from broadcast.suppression import ALL_ACCOUNTS, Asked, SuppressionKind, Word
+from models.engine import now
+from models.follower import ListName, Suppression
+from models.ledger import list_changes
+from models.ledger.rows import columns, every
+from models.ledger.transaction import write_new
+
+T = TypeVar("T")
+#: People in one transaction, so that no write on SQLite holds others up for over 100 ms.
+AT_ONCE = 2_000
+#: Who suppressed a follower by a keyword, or lifted that.
+_FOLLOWER: Final = "follower"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """How many are on the list now who were not, and how many were."""
+
+    new: int
+    already: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifted:
+    """How many were named, and how many of them stood on the list and no more do."""
+
+    named: int
+    people: int
+    #: Of these: had put themselves there.
+    own: int
+    #: Of those who were named: stand there still, for all accounts.
+    for_all: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """That a follower wrote to be left alone (*out*), or undid it, at a moment of WeChat's."""
+
+    openid: str
+    at: datetime
+    out: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    openid: str
+    kind: str
+    since: datetime
+    who: str
+    why: str | None
+    lifted_at: datetime | None
+    lifted_by: str | None
+    change: int
+
+
+def suppress(
+    engine: Engine, openids: Iterable[str], word: Word, *, account: str = ALL_ACCOUNTS
+) -> Added:
+    """Put people on the list, for one account or all; each portion of them is one transaction.
+
+    What is said twice was said at first.
+    """
+
+    def portion(some: Sequence[str], connection: Connection) -> Added:
+        change = 1 + list_changes.hold(connection, account, ListName.SUPPRESSED)
+        all_kinds = _stored(connection, some, account=account, kinds=list(SuppressionKind))
+        standing = {one.openid for one in all_kinds if one.lifted_at is None}
+        there = {one.openid for one in all_kinds if one.kind == word.kind}
+        lifted = sorted(
+            one.openid for one in all_kinds
+            if one.kind == word.kind and one.lifted_at is not None
+        )  # fmt: skip
+        missing = sorted(set(some) - there)
+        if not (missing or lifted):
+            return Added(new=0, already=len(some))
+        list_changes.count(connection, account, ListName.SUPPRESSED, change=change)
+        said = {
+            "since": now(connection), "who": word.who, "why": word.why, "change": change,
+        }  # fmt: skip
+        if missing:
+            fixed = {"account": account, "kind": word.kind, **said}
+            connection.execute(insert(Suppression), [{**fixed, "openid": one} for one in missing])
+        if lifted:
+            connection.execute(
+                update(Suppression)
+                .where(*_of(account, lifted, kinds=[word.kind]))
+                .values(**said, lifted_at=None, lifted_by=None)
+            )
+        # Who stands there for another reason was on the list all the same.
+        new = len({*missing, *lifted} - standing)
+        return Added(new=new, already=len(some) - new)
+
+    added = list(_in_portions(engine, openids, portion))
+    return Added(new=sum(one.new for one in added), already=sum(one.already for one in added))
+
+
+def lift(
+    engine: Engine, openids: Iterable[str], *, who: str, account: str = ALL_ACCOUNTS
+) -> Lifted:
+    """Take people off the list, whatever put them there; return how many stood on it.
+
+    Each is named once. What stands for all accounts is lifted by ``ALL_ACCOUNTS`` alone, and lifts
+    nothing else.
+    """
+
+    def portion(some: Sequence[str], connection: Connection) -> Lifted:
+        list_changes.hold(connection, account, ListName.SUPPRESSED)
+        there = _stored(connection, some, account=account, kinds=list(SuppressionKind))
+        standing = [one for one in there if one.lifted_at is None]
+        people = {one.openid for one in standing}
+        if people:
+            connection.execute(
+                update(Suppression)
+                .where(*_of(account, sorted(people), kinds=list(SuppressionKind)))
+                .where(Suppression.lifted_at.is_(None))
+                .values(lifted_at=now(connection), lifted_by=who)
+            )
+        own = sum(one.kind == SuppressionKind.KEYWORD for one in standing)
+        for_all = 0 if account == ALL_ACCOUNTS else _for_all(connection, some)
+        return Lifted(named=len(some), people=len(people), own=own, for_all=for_all)
+
+    done = list(_in_portions(engine, openids, portion))
+    names = [one.name for one in fields(Lifted)]
+    return Lifted(**{name: sum(getattr(one, name) for one in done) for name in names})
+
+
+def _for_all(connection: Connection, openids: Sequence[str]) -> int:
+    people = func.count(Suppression.openid.distinct())
+    query = select(people).where(*_of(ALL_ACCOUNTS, openids, kinds=list(SuppressionKind)))
+    return connection.scalar(query.where(Suppression.lifted_at.is_(None))) or 0
+
+
+def heed(engine: Engine, account: str, wishes: Sequence[Wish]) -> None:
+    """Heed what followers wrote themselves, in one transaction, in whatever order it comes.
+
+    What an operator or a file put there stays.
+    """
+    said = dict[str, list[Wish]]()
+    for wish in wishes:
+        said.setdefault(wish.openid, []).append(wish)
+    kinds = [SuppressionKind.KEYWORD]
+
+    def work(connection: Connection) -> None:
+        change = 1 + list_changes.hold(connection, account, ListName.SUPPRESSED)
+        stored = _stored(connection, list(said), account=account, kinds=kinds)
+        there = {one.openid: one for one in stored}
+        heard = (_heard(there.get(one), some) for one, some in sorted(said.items()))
+        rows = [one for one in heard if one != there.get(one.openid)]
+        if not rows:
+            return
+        if any(one.lifted_at is None for one in rows):
+            list_changes.count(connection, account, ListName.SUPPRESSED, change=change)
+            rows = [one if one.lifted_at else replace(one, change=change) for one in rows]
+        people = [one.openid for one in rows]
+        connection.execute(delete(Suppression).where(*_of(account, people, kinds=kinds)))
+        new = [{"account": account, **asdict(one)} for one in rows]
+        connection.execute(insert(Suppression), new)
+
+    if said:
+        write_new(engine, work)
+
+
+def _heard(before: _Stored | None, wishes: Sequence[Wish]) -> _Stored:
+    """Return what stands of one person after these words: *before* itself, or something new."""
+    first, *others = wishes
+    was = None if before is None else Asked(before.since, before.lifted_at)
+    asked = Asked.after(was, out=first.out, at=first.at)
+    for wish in others:
+        asked = Asked.after(asked, out=wish.out, at=wish.at)
+    if before is not None and asked == was:
+        return before
+    return _Stored(
+        openid=first.openid, kind=SuppressionKind.KEYWORD, since=asked.since, who=_FOLLOWER,
+        why=None, lifted_at=asked.lifted_at,
+        lifted_by=None if asked.lifted_at is None else _FOLLOWER,
+        change=0 if before is None else before.change,
+    )  # fmt: skip
+
+
+def _of(
+    account: str, openids: Sequence[str], *, kinds: Sequence[SuppressionKind]
+) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Suppression.account == account, Suppression.kind.in_(kinds),
+        Suppression.openid.in_(openids),
+    )  # fmt: skip
+
+
+def _stored(
+    connection: Connection,
+    openids: Sequence[str],
+    *,
+    account: str,
+    kinds: Sequence[SuppressionKind],
+) -> Sequence[_Stored]:
+    mine = _of(account, openids, kinds=kinds)
+    return every(connection, select(*columns(_Stored, Suppression)).where(*mine), _Stored)
+
+
+def _in_portions(
+    engine: Engine, openids: Iterable[str], work: Callable[[Sequence[str], Connection], T]
+) -> Iterator[T]:
+    rest = iter(openids)
+    while some := tuple(islice(rest, AT_ONCE)):
+        yield write_new(engine, partial(work, some))

@@ -1,0 +1,172 @@
+"""What came back from WeChat: its counts of a broadcast, article addresses, what a review refused.
+
+The counts are WeChat's own, and rounded by it: it pushes them when a job has nearly ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC
+from typing import Any
+
+from broadcast.finish import (
+    FAIL,
+    REVIEWS,
+    SUCCESS,
+    Article,
+    Copyright,
+    Counts,
+    Delivered,
+    Ending,
+    FinishEvent,
+    ending,
+    review,
+)
+from broadcast.message import Message
+from broadcast.reports import BatchLine, Did, OperatorAction, Report
+from presentation.words import Joined, Moment, Shortened, printable, suffix
+
+#: CheckState of a job none of whose articles is a reprint.
+_NO_REPRINT = 1
+#: Most addresses that are listed; a message has eight articles.
+_MOST = 8
+#: Characters of an address that are shown; WeChat's have about 200.
+_LONGEST_URL = 400
+
+
+def lines(report: Report) -> Iterator[Message]:
+    """Yield WeChat's counts, or that there are none, and what it said of the articles."""
+    figures, accepted = report.delivered, report.batches["accepted"]
+    if figures.jobs:
+        yield Message("delivered.counts", parts=Joined(list(_figures(report)), "separator"))
+        # While batches are still counted, and without a count, nobody knows that.
+        if figures.counts.sent == 0 and figures.jobs == accepted:
+            empty = figures.counts.total == 0
+            yield Message("delivered.nobody_listed" if empty else "delivered.nobody")
+    elif accepted and not report.results_due:
+        # No poll is to come: what is not known by now may never be.
+        yield from _no_counts(report.batch_list)
+    yield from _articles(report)
+    yield from _copyright(report)
+    yield from _odd(report)
+    for line in report.batch_list:
+        if line.is_unverified:
+            yield Message("delivered.unverified", n=line.n, msg_id=line.msg_id)
+
+
+def _no_counts(batches: Sequence[BatchLine]) -> Iterator[Message]:
+    """Yield why there are no counts: an event is missing, or nobody knows of which job it is."""
+    unnamed = [line.n for line in batches if line.is_unnamed]
+    if unnamed:
+        yield Message(f"delivered.unnamed{suffix(len(unnamed))}", numbers=Shortened(unnamed))
+    if not unnamed or any(line.is_taken and line.msg_id is not None for line in batches):
+        yield Message("delivered.no_counts")
+
+
+def _figures(report: Report) -> Iterator[Message]:
+    counts = report.delivered.counts
+    if counts.sent is not None:
+        yield Message("delivered.sent", n=counts.sent)
+    if counts.eligible is not None:
+        yield Message("delivered.eligible", n=counts.eligible)
+    if counts.total is not None:
+        yield Message("delivered.total", n=counts.total)
+    if counts.errors:
+        yield Message("delivered.errors", n=counts.errors)
+    ended = report.batches["accepted"]
+    if report.delivered.jobs < ended:
+        yield Message("delivered.jobs", n=report.delivered.jobs, total=ended)
+
+
+def _articles(report: Report) -> Iterator[Message]:
+    found: dict[Article, None] = {}
+    for line in report.batch_list:
+        found.update(dict.fromkeys(line.finish.articles if line.finish else ()))
+    for article in list(found)[:_MOST]:
+        recall = _recall_of(article, report)
+        name = "delivered.article"
+        if recall is not None:
+            perhaps = "delivered.article_perhaps_recalled"
+            name = perhaps if recall.maybe else "delivered.article_recalled"
+        yield Message(
+            name, n=article.n, url=printable(article.url, longest=_LONGEST_URL),
+            at=recall and Moment(recall.at, report.now),
+        )  # fmt: skip
+    if len(found) > _MOST:
+        yield Message("delivered.more_articles", n=len(found) - _MOST)
+
+
+def _recall_of(article: Article, report: Report) -> OperatorAction | None:
+    """Return the recall after which an article opens no more, a certain one before a possible."""
+    done = report.operator_actions.actions if report.operator_actions else ()
+    pages = {line.msg_id: line.finish.articles for line in report.batch_list if line.finish}
+    mine = [
+        one for one in done
+        if one.did is Did.RECALL and one.article in {None, article.n}
+        # Of a job of another broadcast, which has the same page, nothing more is known here.
+        and article in pages.get(one.msg_id, [article])
+    ]  # fmt: skip
+    return min(mine, key=lambda one: (one.maybe, one.at), default=None)
+
+
+def _copyright(report: Report) -> Iterator[Message]:
+    found: dict[Copyright, None] = {}
+    for line in report.batch_list:
+        checked = (
+            line.finish if line.finish and (line.finish.check_state or 0) > _NO_REPRINT else None
+        )
+        found.update(dict.fromkeys(checked.copyright if checked else ()))
+    for one in list(found)[:_MOST]:
+        allowed = "delivered.reprint" if one.may_reprint else "delivered.reprint_forbidden"
+        yield Message(
+            allowed, n=one.n, url=printable(one.original_url or "?", longest=_LONGEST_URL)
+        )
+
+
+def _odd(report: Report) -> Iterator[Message]:
+    """Name accepted batches of which WeChat pushed another word than success."""
+    for line in report.batch_list:
+        if line.finish is None or _is_plain(line.finish):
+            continue
+        if ending(line.finish.status, line.finish.counts) is not Ending.REFUSED:
+            sent = line.finish.counts.sent
+            name = "delivered.odd_uncounted" if sent is None else "delivered.odd"
+            yield Message(name, n=line.n, status=status(line.finish), sent=sent)
+
+
+def _is_plain(event: FinishEvent) -> bool:
+    return status(event).id == "finish.success"
+
+
+def status(event: FinishEvent) -> Message:
+    """Return what WeChat's word for the end of a job means."""
+    return meaning(event.status)
+
+
+def meaning(status: str) -> Message:
+    """Return what a word of WeChat's for the end of a job means, ``err(20001)`` say."""
+    number = review(status)
+    if number is not None:
+        known = f"finish.err.{number}" if number in REVIEWS else "finish.err.other"
+        return Message(known, n=number)
+    word = " ".join(status.lower().replace("_", " ").split())
+    names = {SUCCESS: "finish.success", FAIL: "finish.fail"}
+    return Message(names.get(word, "finish.other"), status=printable(status) or "-")
+
+
+def as_json(figures: Delivered) -> dict[str, Any]:
+    """Return WeChat's counts of a broadcast; without any each is null, never 0."""
+    return {**asdict(figures.counts if figures.jobs else Counts()), "jobs": figures.jobs}
+
+
+def event_as_json(event: FinishEvent) -> dict[str, Any]:
+    """Return a finish event."""
+    at = event.created_at
+    return {
+        "status": event.status, **asdict(event.counts),
+        "articles": [asdict(one) for one in event.articles],
+        "copyright": [asdict(one) for one in event.copyright],
+        "check_state": event.check_state,
+        "at": at and at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }  # fmt: skip

@@ -1,0 +1,45 @@
+"""What refuses a program's request, in its words: members of the body, not options of a command."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from broadcast.message import Message
+from broadcast.stored_message import UNREADABLE
+from presentation.texts import Texts
+
+_VALUES: Final = (
+    "account", "at", "content", "exclude", "key", "late-by", "priority", "sample", "title",
+    "with-tag",
+)  # fmt: skip
+_FLAGS: Final = ("again", "ignore-suppression", "only-current", "spread-days")
+_MEMBERS: Final = {
+    **{f"--{name}": f'"{name.replace("-", "_")}"' for name in _VALUES},
+    **{f"--{name}": f'"{name.replace("-", "_")}": true' for name in _FLAGS},
+    "--followers": '"audience": {"followers": true}', "--openids": '"audience": {"openids": […]}',
+    **{f"--{name}": f'"msgtype": "{name}"' for name in ("mpnews", "video", "voice")},
+    "--tag": '"audience": {"tag_id": ID}', "--to-all": '"audience": {"to_all": true, …}',
+}  # fmt: skip
+#: A command, which keeps its options, up to the end of its sentence; or an option.
+_COMMAND_OR_OPTION: Final = re.compile(
+    r"`broadcast [^`]*`|\bbroadcast [a-z-]+(?: [\w{}=/@-]+)*|--[a-z]+(?:-[a-z]+)*"
+)
+
+
+def refusal(message: Message, texts: Texts) -> str:
+    """Return in one line why a request was refused, or that this release has no text for it.
+
+    It may quote the request, so nothing of it acts on a terminal or on a log.
+    """
+    try:
+        words = in_members(texts(message))
+    except (KeyError, ValueError, TypeError):
+        # Kept by another release, under an id or with facts of its own.
+        return texts(UNREADABLE)
+    return "".join(sign if sign.isprintable() else "?" for sign in words)
+
+
+def in_members(text: str) -> str:
+    """Return *text* with the members of a request in place of the options of ``send``."""
+    return _COMMAND_OR_OPTION.sub(lambda found: _MEMBERS.get(found[0], found[0]), text)

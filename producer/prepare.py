@@ -1,0 +1,234 @@
+"""Preparing a submit, which stores nothing.
+
+An order is held against the ledger and WeChat: its key, what was sent since yesterday, the calls
+that are left, how long its media live. Its files are uploaded when everything else is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from broadcast import plan
+from broadcast.accounts import Account
+from broadcast.call.path import SendPath
+from broadcast.content import Content
+from broadcast.message import Message
+from broadcast.overlap import Known
+from broadcast.plan import submission
+from broadcast.plan.account_kind import refuse_what_its_kind_cannot
+from broadcast.plan.audience import OpenIDs
+from models.ledger import submits
+from models.ledger.reading.media import used_under_key
+from producer import audience as audiences
+from producer import messages, overlapping
+from producer.asked import Asked, Whom, asked
+from producer.media.content import ContentWithFiles, refuse_what_no_file_has
+from producer.media.lifetime import last_start, must_be_kept, refuse_what_dies
+from producer.media.upload import Shelf, Uploader, uploaded, with_known_ids
+from producer.narrowing import Estimate, Narrowing, Tagged
+from producer.order import Order, checked_key
+from producer.schedule import refuse_what_is_not_ahead
+
+#: A file that was uploaded before is used again for a plan over several days if it lives so long.
+MOST_CACHED_DAYS = timedelta(days=2)
+
+
+class Reader(Enum):
+    """Who reads what the ledger knows of a list before it is stored."""
+
+    #: Is warned of an earlier version alone: who submits many pays for no more.
+    PROGRAM = auto()
+    #: Is shown all of it.
+    PERSON = auto()
+
+
+class QuotaSource(Protocol):
+    """Asks WeChat for the calls of one interface that an account has left today."""
+
+    def quota(self, account: Account, path: SendPath) -> plan.Quota | None:
+        """Return WeChat's answer, or None where none can be had now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An order held against the database and WeChat; nothing is stored yet."""
+
+    body: submission.Body
+    asked: Asked
+    terms: submission.Terms
+    excluded: Sequence[audiences.Audience]
+    #: The database's moment when it was looked for its key.
+    now: datetime
+    #: The broadcast that has this key and this body already.
+    existing: str | None
+    #: None where *existing* is given: it was proved in its time.
+    proof: plan.Proof | None
+    quota: plan.Quota | None
+    notices: tuple[Message, ...]
+    #: With the files that must be uploaded before it is stored, if any.
+    content: Content
+    #: Its files die before its last call may start: they are stored, and uploaded again then.
+    keeps_files: bool = False
+    #: What the followers of the list got and will get; None: nobody looked, as for a program.
+    known: Known | None = None
+    #: Who would get it now; None: everybody on the list, or those whom WeChat alone knows.
+    estimate: Estimate | None = None
+
+    @property
+    def figures(self) -> submission.Figures:
+        """What was read, and how many remain where that is known."""
+        return self.asked.figures
+
+    @property
+    def starts(self) -> datetime:
+        """When its first call is due."""
+        return max(self.now, self.body.scheduled_at or self.now)
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """The sizes of the calls; empty where they are not known."""
+        return self.asked.sizes
+
+
+def prepare(
+    order: Order,
+    whom: Whom,
+    *,
+    engine: Engine,
+    quota: QuotaSource,
+    tagged: Tagged | None = None,
+    reader: Reader = Reader.PROGRAM,
+) -> Prepared:
+    """Hold an order against the ledger and WeChat's quota, storing nothing.
+
+    Raises RepeatedSendError, ConflictError, InputError (its time is past
+    by the database's clock, or too far ahead), PlanError (the account's kind cannot send so),
+    MediaError and DatabaseAwayError. A plan that does not fit is reported by ``proof``, and refused
+    by :func:`producer.submit.store`.
+    """
+    refuse_what_no_file_has(order.content)
+    order = _with_known_media(order, engine=engine)
+    wanted = asked(whom, largest=order.terms.batch_size)
+    refuse_what_its_kind_cannot(order.account, wanted.audience.path)
+    body = _body(order, wanted)
+    look = submits.look(engine, body)
+    prepared = Prepared(
+        body=body, asked=wanted, terms=order.terms, excluded=order.excluded, now=look.now,
+        existing=look.existing, proof=None, quota=None,
+        notices=(*order.content.notices, *wanted.notices),
+        content=order.content,
+    )  # fmt: skip
+    if prepared.existing is not None:
+        # Its time may have come since: a repeated command finds what it stored.
+        return prepared
+    if body.scheduled_at is not None:
+        refuse_what_is_not_ahead(body.scheduled_at, now=look.now, machine_now=look.machine_now)
+    narrowing = Narrowing(
+        engine=engine, account=order.account, wanted=wanted, selection=order.selection,
+        files=order.excluded,
+    )  # fmt: skip
+    prepared = _narrowed(prepared, narrowing, tagged=tagged)
+    try:
+        prepared = _proved(prepared, engine=engine, quota=quota)
+    except submission.PublishedMeanwhileError as there:
+        # WeChat takes its time to answer, and a second process with the same key need not wait.
+        return replace(prepared, existing=there.id)
+    prepared = _with_overlaps(prepared, narrowing, engine=engine, reader=reader)
+    notices = (*prepared.notices, *messages.used_up(engine, body, now=look.now))
+    if prepared.quota is None:
+        notices = (*notices, Message("notice.plan.unproved"))
+    return replace(prepared, notices=notices)
+
+
+def _narrowed(prepared: Prepared, narrowing: Narrowing, *, tagged: Tagged | None) -> Prepared:
+    """Leave out who is not meant, as far as is known now."""
+    narrowing.refuse_what_cannot_be(at=prepared.starts)
+    estimate = narrowing.estimate(tagged)
+    if estimate is None:
+        return prepared
+    fewer = narrowing.applied(estimate, largest=prepared.terms.batch_size)
+    return replace(prepared, asked=fewer, estimate=estimate)
+
+
+def _proved(prepared: Prepared, *, engine: Engine, quota: QuotaSource) -> Prepared:
+    """Add the proof of the plan, and whether its files outlive it.
+
+    Raises what :func:`models.ledger.submits.dry_run` does, and MediaError.
+    """
+    body, content = prepared.body, prepared.content
+    answer = quota.quota(body.account, body.audience.path)
+    proof = submits.dry_run(
+        engine, body, figures=prepared.figures, terms=prepared.terms, quota=answer
+    )
+    last = last_start(prepared.starts, days=proof.days)
+    refuse_what_dies(engine, body.account, content, now=prepared.now, last=last)
+    keeps_files = must_be_kept(engine, content, now=prepared.now, last=last)
+    return replace(prepared, proof=proof, quota=answer, keeps_files=keeps_files)
+
+
+def _with_known_media(order: Order, *, engine: Engine) -> Order:
+    """Give the files of *order* that were uploaded before their media_ids."""
+    if not isinstance(order.content, ContentWithFiles):
+        return order
+    dead = used_under_key(engine, order.account, order.key)
+    shelf = _shelf(engine, order.account, order.terms, at=order.scheduled_at)
+    content = with_known_ids(order.content, shelf=shelf, dead=dead)
+    return replace(order, content=content)
+
+
+def _shelf(
+    engine: Engine, account: Account, terms: submission.Terms, *, at: datetime | None
+) -> Shelf:
+    """Return the uploads that live as long as is known before the plan is proved."""
+    lasting = MOST_CACHED_DAYS if terms.spread_days else timedelta()
+    return Shelf(engine, account, at=at, lasting=lasting)
+
+
+def upload(prepared: Prepared, *, engine: Engine, uploader: Uploader) -> Prepared:
+    """Upload the files of what was prepared. Raises what the uploader does, and nothing is stored.
+
+    A file that was uploaded before something failed is not uploaded again.
+    """
+    body = prepared.body
+    shelf = Shelf(engine, body.account)  # Where it keeps files, no upload of today lives so long.
+    if not prepared.keeps_files:
+        shelf = _shelf(engine, body.account, prepared.terms, at=body.scheduled_at)
+    content = uploaded(prepared.content, shelf=shelf, uploader=uploader)
+    body = replace(body, content=content.canonical, content_digest=content.digest)
+    return replace(prepared, content=content, body=body)
+
+
+def _with_overlaps(
+    prepared: Prepared, narrowing: Narrowing, *, engine: Engine, reader: Reader
+) -> Prepared:
+    """Add what the followers of the audience got and will get, or where nobody can say."""
+    if narrowing.is_known_to_wechat_alone:
+        if reader is Reader.PERSON:
+            return replace(prepared, known=overlapping.known_of_nobody(engine, prepared.body))
+        named = overlapping.notice_of_nobody(engine, prepared.body)
+        return replace(prepared, notices=(*prepared.notices, *named))
+    body, chunks = prepared.body, prepared.asked.chunks()
+    if prepared.estimate is not None:
+        # Without those who are left out it is another list.
+        body, chunks = replace(body, audience=OpenIDs(digest="")), narrowing.left()
+    if reader is Reader.PERSON:
+        return replace(prepared, known=overlapping.known(engine, body, chunks))
+    estimate = prepared.estimate
+    planned = prepared.figures.planned if estimate is None else estimate.counted
+    earlier = overlapping.notices(engine, body, chunks, planned=planned)
+    return replace(prepared, notices=(*prepared.notices, *earlier))
+
+
+def _body(order: Order, wanted: Asked) -> submission.Body:
+    return submission.Body(
+        account=order.account, key=checked_key(order.key), content=order.content.canonical,
+        content_digest=order.content.digest, msgtype=order.content.msgtype,
+        audience=wanted.audience, selection=order.selection, scheduled_at=order.scheduled_at,
+        draft=order.draft,
+    )  # fmt: skip

@@ -1,0 +1,8 @@
+"""What a program asks for: the same body, read by the same code, whichever way it came.
+
+::
+
+    JSON or keywords ──► shape: forms, names ──► order: what they mean ──► prepare, store
+"""
+
+from __future__ import annotations

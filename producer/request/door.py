@@ -1,0 +1,34 @@
+"""The one door for programs: a request becomes a broadcast, or nothing at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from broadcast.settings import Settings
+from producer.prepare import QuotaSource, prepare
+from producer.request.order import meant
+from producer.request.shape import Request
+from producer.submit import Submitted, Waker, store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What a submit by a program needs."""
+
+    settings: Settings
+    engine: Engine
+    quota: QuotaSource
+    waker: Waker
+
+    def submit(self, request: Request, *, key: str, who: str) -> Submitted:
+        """Store and publish what *request* asks for; the same key and body give the same broadcast.
+
+        Raises what refuses it (InputError: nothing is stored), and OutOfReachError: repeat it with
+        the same key.
+        """
+        found = meant(request, key=key, who=who, settings=self.settings, engine=self.engine)
+        with found.whom() as whom:
+            prepared = prepare(found.order, whom, engine=self.engine, quota=self.quota)
+            return store(prepared, engine=self.engine, waker=self.waker)

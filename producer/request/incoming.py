@@ -1,0 +1,62 @@
+"""A message of another program: the body of a request, and its key beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from broadcast.errors import RequestError
+from broadcast.message import Message
+from producer.request import shape
+from producer.request.shape import Request
+
+KEY = "key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A message that was understood."""
+
+    key: str
+    request: Request
+
+
+def as_text(body: Mapping[str, object]) -> str:
+    """Return what a task was asked for as it is kept where it cannot be used: JSON."""
+    return json.dumps(body, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def parse_text(text: str) -> Incoming:
+    """Return the message that was kept as *text*. Raises RequestError."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise RequestError("error.request.no_object", field="") from None
+    return parse(value)
+
+
+def parse(value: object) -> Incoming:
+    """Return a message from the arguments of its task. Raises RequestError.
+
+    It needs a key of its own: the broker may deliver it twice.
+    """
+    if not isinstance(value, Mapping):
+        raise RequestError("error.request.no_object", field="")
+    if "args" in value:
+        raise RequestError("error.request.positional", field="args")
+    members: dict[str, Any] = dict(value)
+    if KEY not in members:
+        raise RequestError("error.request.missing", field=KEY)
+    key = members.pop(KEY)
+    if not isinstance(key, str) or not key.strip():
+        reason = Message("request.reason.empty" if isinstance(key, str) else "request.reason.text")
+        raise RequestError("error.request.wrong", field=KEY, reason=reason)
+    return Incoming(key=key, request=shape.parse(members))
+
+
+def named(value: object, name: str) -> str | None:
+    """Return a text member of a message that may be anything: for lists of dead letters."""
+    found = value.get(name) if isinstance(value, Mapping) else None
+    return found if isinstance(found, str) else None

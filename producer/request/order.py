@@ -1,0 +1,163 @@
+"""What a request means: an order and its audience, or one error that names the field."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+from sqlalchemy import Engine
+
+from broadcast import content as contents
+from broadcast.accounts import Account
+from broadcast.content import Content
+from broadcast.errors import ContentError, RequestError
+from broadcast.plan.audience import Everyone, Followers, Tag
+from broadcast.plan.selection import (
+    Excluded,
+    Exclusion,
+    Sample,
+    Selection,
+    checked_size,
+    seed_of,
+)
+from broadcast.plan.submission import Terms, parse_late_by
+from broadcast.settings import Settings
+from producer import audience as audiences
+from producer import exclusions
+from producer.order import Order, checked_key, checked_title
+from producer.request.shape import (
+    Everybody,
+    FollowerList,
+    OpenIDList,
+    Request,
+    TagMembers,
+    field_of,
+)
+from producer.schedule import parse_at
+
+Target: TypeAlias = OpenIDList | Followers | Tag | Everyone
+#: Characters of a wrong value that are shown.
+SHOWN: Final = 60
+_LONGEST_TAG: Final = 9
+_LONGEST_ID: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meant:
+    """A request that was understood."""
+
+    order: Order
+    target: Target
+
+    @contextlib.contextmanager
+    def whom(self) -> Iterator[audiences.Audience | Followers | Tag | Everyone]:
+        """Give the audience; a list is read now. Raises AudienceError."""
+        target = self.target
+        if isinstance(target, OpenIDList):
+            with audiences.read(target.openids) as listed:
+                yield listed
+        else:
+            yield target
+
+
+def meant(request: Request, *, key: str, who: str, settings: Settings, engine: Engine) -> Meant:
+    """Return what *request* asks for under *key*; *who* asks.
+
+    Raises RequestError, ContentError, SettingsError (no such account), InputError, UnknownIdError
+    and DatabaseAwayError.
+    """
+    account = settings.account(request.account)
+    target = _target(request, account)
+    order = Order(
+        account=account, content=_content(request, settings), key=checked_key(key),
+        scheduled_at=None if request.at is None else parse_at(request.at),
+        selection=_selection(request, account, key=key, engine=engine),
+        terms=Terms(
+            who=who, again=request.again, spread_days=request.spread_days,
+            priority=request.priority, batch_size=settings.batch_size,
+            title=None if request.title is None else checked_title(request.title),
+            late_by=settings.late_by if request.late_by is None else _late_by(request.late_by),
+        ),
+    )  # fmt: skip
+    return Meant(order=order, target=target)
+
+
+def _target(request: Request, account: Account) -> Target:
+    asked = request.audience
+    if request.with_tag is not None and not isinstance(asked, FollowerList):
+        raise RequestError("error.request.with_tag_alone", field="with_tag")
+    match asked:
+        case FollowerList():
+            return Followers(tag_id=request.with_tag)
+        case TagMembers():
+            return Tag(tag_id=asked.tag_id)
+        case Everybody():
+            if asked.confirm_to_all != account.name:
+                raise RequestError(
+                    "error.request.confirm_to_all", field="audience.confirm_to_all",
+                    account=account.name,
+                )  # fmt: skip
+            return Everyone()
+        case OpenIDList():
+            return asked
+
+
+def _content(request: Request, settings: Settings) -> Content:
+    try:
+        return contents.of_object(request.content, limit=settings.text_limit)
+    except ContentError as error:
+        facts = dict(error.facts)
+        inner = str(facts.get("field", ""))
+        # Its own errors know nothing of the body around it.
+        facts["field"] = "content" if inner in {"", "content"} else field_of(("content", inner))
+        problem = ContentError(error.message_id, **facts)
+    raise problem
+
+
+def _late_by(text: str) -> timedelta:
+    try:
+        return parse_late_by(text)
+    except ValueError:
+        raise RequestError("error.request.late_by", field="late_by", text=_shown(text)) from None
+
+
+def _selection(request: Request, account: Account, *, key: str, engine: Engine) -> Selection:
+    return Selection(
+        exclude=tuple(sorted({
+            _exclusion(text, n, account=account, engine=engine)
+            for n, text in enumerate(request.exclude)
+        })),
+        only_current=request.only_current,
+        sample=None if request.sample is None else Sample(
+            size=_size(request.sample), seed=seed_of(appid=account.appid, key=key)
+        ),
+        ignore_suppression=request.ignore_suppression,
+    )  # fmt: skip
+
+
+def _exclusion(text: str, n: int, *, account: Account, engine: Engine) -> Exclusion:
+    word, _, value = text.partition(":")
+    field = f"exclude.{n}"
+    if word == Excluded.BROADCAST and 0 < len(value) <= _LONGEST_ID:
+        exclusions.refuse_what_lists_nobody(engine, account, value)
+        return Exclusion(kind=Excluded.BROADCAST, value=value)
+    is_number = value.isascii() and value.isdigit() and len(value) <= _LONGEST_TAG
+    if word == Excluded.TAG and is_number:
+        return Exclusion(kind=Excluded.TAG, value=str(int(value)))
+    raise RequestError("error.request.exclude", field=field, text=_shown(text))
+
+
+def _size(text: str) -> str:
+    try:
+        return checked_size(text)
+    except ValueError:
+        raise RequestError("error.request.sample", field="sample", text=_shown(text)) from None
+
+
+def _shown(text: str) -> str:
+    """Return a wrong value as an error shows it: in one line, bounded, without control signs."""
+    line = "".join(sign if sign.isprintable() else "?" for sign in text)
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"

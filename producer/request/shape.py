@@ -1,0 +1,219 @@
+"""The form of a request: its members and their types, and one error that names the first wrong one.
+
+What they mean is for :mod:`producer.request.order`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError
+
+from broadcast.errors import RequestError
+from broadcast.message import Message
+from producer.order import HIGHEST_PRIORITY
+
+#: Items of a list in one request; a longer one goes by a file.
+MOST_OPENIDS: Final = 100_000
+#: Exclusions of one broadcast.
+MOST_EXCLUSIONS: Final = 20
+#: Characters of an account's name.
+LONGEST_ACCOUNT: Final = 64
+_SHOWN: Final = 60
+
+
+class _Object(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+def _is_true(value: object) -> object:
+    # To pydantic a 1 is as good as a true.
+    if value is not True:
+        raise PydanticCustomError("literal_error", "not true")
+    return value
+
+
+Yes: TypeAlias = Annotated[Literal[True], BeforeValidator(_is_true)]
+
+
+class OpenIDList(_Object):
+    """These OpenIDs; those that are malformed or stand twice are counted and left out."""
+
+    openids: Annotated[list[str], Field(min_length=1, max_length=MOST_OPENIDS)]
+
+
+class FollowerList(_Object):
+    """The account's followers by the list that ``followers sync`` keeps."""
+
+    followers: Yes
+
+
+class TagMembers(_Object):
+    """WeChat's own send to a tag; ``group_id`` is its old name."""
+
+    tag_id: Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class Everybody(_Object):
+    """WeChat's own send to every follower; the account is named a second time, on purpose."""
+
+    to_all: Yes
+    confirm_to_all: str
+
+
+_KINDS: Final[Mapping[str, type[_Object]]] = {
+    "openids": OpenIDList, "followers": FollowerList, "tag_id": TagMembers, "to_all": Everybody,
+}  # fmt: skip
+
+
+def _kind(value: object) -> str | None:
+    return next((kind for kind in _KINDS if isinstance(value, Mapping) and kind in value), None)
+
+
+AudienceShape: TypeAlias = Annotated[
+    Annotated[OpenIDList, Tag("openids")]
+    | Annotated[FollowerList, Tag("followers")]
+    | Annotated[TagMembers, Tag("tag_id")]
+    | Annotated[Everybody, Tag("to_all")],
+    Discriminator(_kind),
+]
+
+
+class Request(_Object):
+    """A broadcast as a program asks for it. What is left out has the default of the command."""
+
+    #: Of the accounts in the settings; may be left out where there is one.
+    account: Annotated[str, Field(max_length=LONGEST_ACCOUNT)] | None = None
+    #: WeChat's own object of mass/send (``broadcast.content``).
+    content: dict[str, Any]
+    audience: AudienceShape
+    #: ISO 8601; without a zone it is Beijing time.
+    at: str | None = None
+    title: str | None = None
+    priority: Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)] = 0
+    #: "15m", "1h30m".
+    late_by: str | None = None
+    spread_days: bool = False
+    #: "tag:ID" or "broadcast:ID".
+    exclude: Annotated[list[str], Field(max_length=MOST_EXCLUSIONS)] = []
+    only_current: bool = False
+    #: "500" or "10%".
+    sample: str | None = None
+    #: With ``{"followers": true}``: those who have this tag at WeChat.
+    with_tag: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    ignore_suppression: bool = False
+    #: The same content went to the same audience today, and is to go once more.
+    again: bool = False
+
+
+@cache
+def _request() -> TypeAdapter[Request]:
+    return TypeAdapter(Request)
+
+
+def parse(value: object) -> Request:
+    """Return a request from what JSON, or a program, gave. Raises RequestError."""
+    if not isinstance(value, Mapping):
+        raise RequestError("error.request.no_object", field="")
+    members = {str(name): member for name, member in value.items()}
+    members["audience"] = _audience(members.get("audience"))
+    try:
+        return _request().validate_python(members)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+    raise _refused(wrong["type"], wrong["loc"], wrong.get("ctx", {}))
+
+
+def _audience(value: object) -> dict[str, Any]:
+    """Return the members of an audience that names exactly one kind. Raises RequestError."""
+    if value is None:
+        raise RequestError("error.request.no_audience", field="audience", kinds=_known())
+    if not isinstance(value, Mapping):
+        reason = Message("request.reason.object")
+        raise RequestError("error.request.wrong", field="audience", reason=reason)
+    members = {_OLD_NAMES.get(str(name), str(name)): member for name, member in value.items()}
+    kinds = [kind for kind in _KINDS if kind in members]
+    if len(kinds) > 1 or len(members) < len(value):
+        named = ", ".join(kinds)
+        raise RequestError("error.request.two_audiences", field="audience", kinds=named)
+    if not kinds:
+        for name in members:
+            raise _unknown(("audience", name), [*_KINDS, *_OLD_NAMES])
+        raise RequestError("error.request.no_audience", field="audience", kinds=_known())
+    return members
+
+
+_OLD_NAMES: Final = {"group_id": "tag_id"}
+
+
+def _known() -> str:
+    return ", ".join(_KINDS)
+
+
+def _refused(kind: str, loc: Sequence[object], facts: Mapping[str, Any]) -> RequestError:
+    # Behind "audience" stands the kind, which pydantic takes for a field.
+    places = (loc[0], *loc[2:]) if loc[0] == "audience" and len(loc) > 1 else tuple(loc)
+    field = field_of(places)
+    match kind:
+        case "missing":
+            return RequestError("error.request.missing", field=field)
+        case "extra_forbidden":
+            return _unknown(places, _members(places))
+        case "greater_than_equal" | "less_than_equal":
+            bound = facts.get("ge", facts.get("le"))
+            name = "request.reason.least" if "ge" in facts else "request.reason.most"
+            return RequestError("error.request.wrong", field=field, reason=Message(name, n=bound))
+        case "too_long":
+            reason = Message("request.reason.too_many", n=facts["max_length"])
+            return RequestError("error.request.wrong", field=field, reason=reason)
+        case "string_too_long":
+            reason = Message("request.reason.too_long", n=facts["max_length"])
+            return RequestError("error.request.wrong", field=field, reason=reason)
+    reason = Message(_REASONS.get(kind, "request.reason.form"))
+    return RequestError("error.request.wrong", field=field, reason=reason)
+
+
+def _members(places: Sequence[object]) -> list[str]:
+    if len(places) == 1:
+        return list(Request.model_fields)
+    return sorted({name for kind in _KINDS.values() for name in kind.model_fields})
+
+
+def _unknown(places: Sequence[object], known: Sequence[str]) -> RequestError:
+    field = field_of(places)
+    near = difflib.get_close_matches(str(places[-1]), known, n=1)
+    if near:
+        return RequestError("error.request.unknown_near", field=field, near=near[0])
+    return RequestError("error.request.unknown", field=field)
+
+
+def field_of(places: Sequence[object]) -> str:
+    """Return the name of a field as errors have it, in one line: ``audience.openids.1``."""
+    name = ".".join(map(str, places))
+    shown = "".join(sign if sign.isprintable() else "?" for sign in name)
+    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
+
+
+#: What is wrong with a value, by pydantic's type of error.
+_REASONS: Final = {
+    "string_type": "request.reason.text",
+    "int_type": "request.reason.number",
+    "bool_type": "request.reason.flag",
+    "literal_error": "request.reason.true",
+    "list_type": "request.reason.list",
+    "too_short": "request.reason.empty",
+    "dict_type": "request.reason.object",
+}

@@ -1,0 +1,1 @@
+"""Judged by clients that we did not write."""

@@ -1,0 +1,44 @@
+"""What the pages for operators say is what a terminal shows, command by command."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from sybil.example import SybilFailure
+
+from tests.docs.pages import Play, rewritten
+from tests.docs.stage import Stage
+from tests.kit.processes import ROOT
+from tests.servers.valkey import Valkey
+
+PAGES = (
+    ("README.md", "en"),
+    ("README.zh.md", "zh"),
+    ("docs/quickstart-wechat.md", "en"),
+    ("docs/quickstart-wechat.zh.md", "zh"),
+    ("docs/operating.md", "en"),
+    ("docs/operating.zh.md", "zh"),
+)
+#: With any value the pages are rewritten: `make docs-update`.
+UPDATE = "DOCS_UPDATE"
+
+
+@pytest.mark.parametrize(("name", "lang"), PAGES)
+def test_every_command_of_a_page_shows_what_the_page_says(
+    tmp_path: Path, valkey: Valkey, name: str, lang: str
+) -> None:
+    page = ROOT / name
+    wrong: list[str] = []
+    with Stage(tmp_path, valkey=valkey, lang=lang) as stage:
+        play = Play(stage=stage)
+        for example in play.document(page):
+            try:
+                example.evaluate()
+            except SybilFailure as failure:
+                wrong.append(str(failure))
+    if os.environ.get(UPDATE) and play.renewed:
+        page.write_text(rewritten(page.read_text("utf-8"), play.renewed), "utf-8")
+
+    assert not wrong, "\n\n".join(wrong)

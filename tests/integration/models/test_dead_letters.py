@@ -1,0 +1,143 @@
+"""Each bad message is kept once, closed once, and forgotten long after that; on three databases."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from broadcast import dead_letters as letters
+from broadcast.dead_letters import KeptLetter, Letter, LetterSource, LetterState
+from broadcast.errors import InputError, UnknownIdError
+from broadcast.message import Message
+from models.ledger import dead_letters
+from models.ledger.reading import dead_letters as reading
+from tests.kit import ledger
+
+REASON = Message("error.request.missing", field="key")
+LETTER = Letter(
+    source=LetterSource.CELERY, body='{"title": "退订 😀"}', reason=REASON, key="k", account="shop"
+)
+
+
+def listed(engine: Engine, *, state: LetterState | None = None) -> list[KeptLetter]:
+    return list(reading.newest(engine, state=state, most=50))
+
+
+def test_a_letter_is_kept_with_all_that_it_said(engine: Engine) -> None:
+    letter_id = dead_letters.keep(engine, LETTER)
+
+    one, body = reading.one(engine, letter_id[-6:].upper())
+    assert (one.id, one.state, one.times, one.is_cut) == (letter_id, LetterState.DEAD, 1, False)
+    assert (one.key, one.account, one.reason) == ("k", "shop", REASON)
+    assert (body, one.first_at, one.closed_by) == (LETTER.body, one.last_at, None)
+    assert reading.count(engine) == 1
+
+
+def test_the_same_body_is_one_letter_however_often_and_wherever_it_comes(engine: Engine) -> None:
+    later = replace(LETTER, reason=Message("error.key.empty"))
+    with ThreadPoolExecutor(8) as threads:
+        ids = set(threads.map(lambda _: dead_letters.keep(engine, LETTER), range(24)))
+    ids.add(dead_letters.keep(engine, later))
+
+    (one,) = listed(engine)
+    assert ids == {one.id}
+    assert (one.times, one.reason) == (25, later.reason)
+    assert dead_letters.keep(engine, replace(LETTER, body="{}")) != one.id
+
+
+def test_a_letter_is_closed_once_and_is_dead_again_when_it_comes_again(engine: Engine) -> None:
+    letter_id = dead_letters.keep(engine, LETTER)
+    dead_letters.sent(engine, letter_id, "20261127-abcdef", who="cli:ann@desk")
+    assert not dead_letters.drop(engine, letter_id, who="cli:bob@desk")
+    dead_letters.still_dead(engine, letter_id, Message("error.key.empty"))
+
+    (one,) = listed(engine)
+    assert (one.state, one.broadcast_id, one.reason) == (
+        LetterState.SENT, "20261127-abcdef", REASON,
+    )  # fmt: skip
+    assert (one.closed_by, one.closed_at is None) == ("cli:ann@desk", False)
+    assert (reading.count(engine), listed(engine, state=LetterState.DEAD)) == (0, [])
+
+    assert dead_letters.keep(engine, LETTER) == letter_id
+    (one,) = listed(engine, state=LetterState.DEAD)
+    assert (one.times, one.broadcast_id, one.closed_by, one.closed_at) == (2, None, None, None)
+    dead_letters.still_dead(engine, letter_id, Message("error.key.empty"))
+    assert listed(engine)[0].reason == Message("error.key.empty")
+    assert dead_letters.drop(engine, letter_id, who="cli:bob@desk")
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "kept"),
+    [
+        ({"body": "a\0b\ud800c"}, "body", r"a\x00b\ud800c"),
+        ({"key": "k" * 129}, "key", None), ({"key": "a\nb"}, "key", None),
+        ({"key": "\ud800"}, "key", None), ({"account": "a" * 65}, "account", None),
+        ({"account": "店" * 64}, "account", "店" * 64),
+    ],
+)  # fmt: skip
+def test_what_no_database_takes_is_written_out_or_left_out(
+    engine: Engine, values: dict[str, Any], field: str, kept: str | None
+) -> None:
+    letter_id = dead_letters.keep(engine, replace(LETTER, **values))
+
+    one, body = reading.one(engine, letter_id)
+    assert (body if field == "body" else getattr(one, field)) == kept
+    assert dead_letters.keep(engine, replace(LETTER, **values)) == letter_id
+
+
+def test_a_long_body_is_cut_and_another_that_begins_alike_is_another_letter(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(letters, "MOST_CHARACTERS", 10)
+    ids = [dead_letters.keep(engine, replace(LETTER, body="好" * n)) for n in (10, 11, 12)]
+
+    kept = [reading.one(engine, each) for each in ids]
+    assert [body for _, body in kept] == ["好" * 10] * 3
+    assert [one.is_cut for one, _ in kept] == [False, True, True]
+    assert len(set(ids)) == 3
+
+
+def test_the_longest_body_that_is_kept_is_kept_whole(engine: Engine) -> None:
+    body = "😀" * letters.MOST_CHARACTERS
+
+    assert reading.one(engine, dead_letters.keep(engine, replace(LETTER, body=body)))[1] == body
+
+
+def test_letters_are_forgotten_long_after_they_were_closed(engine: Engine) -> None:
+    kept = [dead_letters.keep(engine, replace(LETTER, body=str(n))) for n in range(4)]
+    dead_letters.drop(engine, kept[0], who="ann")
+    dead_letters.sent(engine, kept[1], "20261127-abcdef", who="ann")
+    ledger.pass_time(engine, dead_letters.KEPT_FOR + timedelta(hours=1))
+    dead_letters.drop(engine, kept[2], who="ann")
+
+    assert (dead_letters.forget(engine), dead_letters.forget(engine)) == (2, 0)
+    assert {one.id for one in listed(engine)} == {*kept[2:]}
+
+
+def test_the_newest_stand_first_and_no_more_than_asked_for(engine: Engine) -> None:
+    for n in range(5):
+        dead_letters.keep(engine, replace(LETTER, body=str(n)))
+
+    found = listed(engine)
+    assert [one.first_at for one in found] == sorted((one.first_at for one in found), reverse=True)
+    assert list(reading.newest(engine, state=LetterState.DEAD, most=2)) == found[:2]
+
+
+def test_an_id_that_is_none_or_several_names_what_is_near(engine: Engine) -> None:
+    one, _ = (dead_letters.keep(engine, replace(LETTER, body=str(n))) for n in range(2))
+
+    with pytest.raises(InputError, match=r"error.dead.several"):
+        reading.one(engine, "dead-")
+    with pytest.raises(UnknownIdError, match=one):
+        reading.one(engine, one[:-1] + "0")
+    with pytest.raises(UnknownIdError, match=r"error.dead.unknown \("):
+        reading.one(engine, "x%zz")
+    dead_letters.drop(engine, one, who="ann")
+    with pytest.raises(InputError):
+        reading.one(engine, one[-3:])
+    assert reading.one(engine, one[-4:])[0].id == one

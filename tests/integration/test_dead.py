@@ -1,0 +1,179 @@
+"""``broadcast dead``: what other programs sent in vain is listed, shown, sent again or dropped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broadcast.dead_letters import Letter, LetterSource
+from broadcast.message import Message
+from models.ledger import dead_letters
+from tests.kit import ledger
+from tests.kit.command_line import CommandLine
+
+NOON = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
+ASKED = {
+    "key": "order-1", "content": {"msgtype": "text", "text": {"content": "您好"}},
+    "audience": {"openids": ledger.openids(3)},
+}  # fmt: skip
+LETTER = Letter(
+    source=LetterSource.CELERY, body=json.dumps(ASKED), key="order-1", account=None,
+    reason=Message("error.submit.repeated", id="20261127-abcdef", at=NOON),
+)  # fmt: skip
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> CommandLine:
+    """A command line with a migrated ledger."""
+    line = CommandLine(tmp_path)
+    assert line.run("db", "upgrade").status == 0
+    return line
+
+
+def kept(line: CommandLine, **values: Any) -> str:
+    with line.ledger() as engine:
+        return dead_letters.keep(engine, replace(LETTER, **values))
+
+
+def test_without_letters_it_says_so_and_status_says_nothing(line: CommandLine) -> None:
+    assert line.run("dead", "list").out == "No dead letters.\n"
+    assert line.run("dead", "list", "--json").json == {"dead_letters": [], "error": None}
+    assert "dead list" not in line.run("status").err
+
+
+@pytest.mark.parametrize(
+    ("language", "reason"),
+    [
+        ("en", 'broadcast 20261127-abcdef. To send it again, add "again": true. Nothing'),
+        (
+            "zh",
+            '2026-11-27 12:00 提交过（群发 20261127-abcdef）。如确实要再发一次，请加 "again": true',
+        ),
+    ],
+)
+def test_a_letter_is_listed_and_shown_with_its_reason_in_the_words_of_programs(
+    line: CommandLine, language: str, reason: str
+) -> None:
+    letter_id = kept(line)
+
+    listed = line.run("dead", "list", BROADCAST_LANG=language)
+    shown = line.run("dead", "show", letter_id[-6:], BROADCAST_LANG=language)
+
+    assert reason in " ".join(listed.out.split())
+    assert "order-1" in listed.out
+    assert reason in " ".join(shown.out.split())
+    assert "您好" in json.loads(shown.out[shown.out.index("{") :])["content"]["text"]["content"]
+    assert f"broadcast dead retry {letter_id}" in shown.err
+    told = line.run("dead", "show", letter_id, "--json", BROADCAST_LANG=language).json
+    assert told["body"] == ASKED
+    assert (told["reason"]["code"], told["reason"]["field"]) == ("error.submit.repeated", None)
+    assert reason in told["reason"]["text"]
+
+
+def test_a_letter_whose_cause_is_gone_is_sent_once_under_its_own_key(line: CommandLine) -> None:
+    letter_id = kept(line)
+
+    sent = line.run("dead", "retry", letter_id, "--json")
+
+    assert (sent.status, sent.json["state"], sent.json["closed_at"] is None) == (0, "sent", False)
+    told = line.run("status", sent.json["broadcast_id"], "--json").json
+    assert (told["key"], told["audience"]["planned"]) == ("order-1", 3)
+    again = line.run("dead", "retry", letter_id)
+    assert (again.status, len(again.lines)) == (2, 1)
+    assert f"already, as broadcast {told['id']}" in again.err
+    assert line.run("dead", "list").out == "No dead letters.\n"
+    assert told["id"] in line.run("dead", "list", "--all").out
+    # It came before: the same key and body are that broadcast.
+    kept(line)
+    assert line.run("dead", "retry", letter_id, "--json").json["broadcast_id"] == told["id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({**ASKED, "titles": "x"}, "titles is unknown. Did you mean title?"),
+        ({**ASKED, "key": " "}, "key is empty."),
+        ({**ASKED, "account": "nobody"}, "nobody"),
+        ({**ASKED, "at": "2020-01-01 00:00"}, '"at" 2020-01-01 00:00 (Beijing time) is in the'),
+        ([[], ASKED, {}], "is not a JSON object"), ("no JSON {", "is not a JSON object"),
+    ],
+)  # fmt: skip
+def test_a_letter_that_is_still_bad_stays_with_its_new_reason(
+    line: CommandLine, body: object, why: str
+) -> None:
+    letter_id = kept(line, body=body if isinstance(body, str) else json.dumps(body))
+
+    done = line.run("dead", "retry", letter_id)
+
+    assert (done.status, len(done.lines)) == (2, 1)
+    assert why in done.err
+    assert "--" not in done.err
+    (one,) = line.run("dead", "list", "--json").json["dead_letters"]
+    assert why in one["reason"]["text"]
+    assert line.rows() == {"bc_dead_letters": 1}
+
+
+def test_a_letter_that_nobody_wants_is_dropped(line: CommandLine) -> None:
+    letter_id = kept(line)
+
+    dropped = line.run("dead", "drop", letter_id, "--json").json
+
+    assert (dropped["state"], dropped["broadcast_id"]) == ("dropped", None)
+    assert dropped["closed_by"].startswith("cli:")
+    for word in ("drop", "retry"):
+        refused = line.run("dead", word, letter_id)
+        assert (refused.status, len(refused.lines)) == (2, 1)
+        assert "was dropped" in refused.err
+    assert line.rows() == {"bc_dead_letters": 1}
+
+
+def test_a_letter_that_was_cut_is_not_sent_from_here(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broadcast.dead_letters.MOST_CHARACTERS", 20)
+    letter_id = kept(line)
+
+    assert "(beginning)" in line.run("dead", "show", letter_id).out
+    assert "too long to be kept whole" in line.run("dead", "retry", letter_id).err
+
+
+def test_what_stands_in_a_letter_does_no_harm_to_a_terminal(line: CommandLine) -> None:
+    letter_id = kept(line, body="\x1b[31m red \x9b2J", reason=Message("of.a.later.release"))
+
+    shown = line.run("dead", "show", letter_id)
+
+    assert "another release" in shown.out
+    assert shown.out.replace("\n", "").isprintable()
+    assert r"\x1b[31m red \x9b2J" in shown.out
+    assert line.run("dead", "show", letter_id, "--json").json["body"].startswith("\x1b[31m")
+
+
+def test_letters_that_wait_are_counted_by_status(line: CommandLine) -> None:
+    for n in range(3):
+        kept(line, body=str(n))
+
+    more = line.run("dead", "list", "--most", "2")
+    assert "newest 2 are shown" in more.out
+    assert more.out.count("dead-") == 2
+    assert "3 messages of other programs could not be sent: broadcast dead list" in (
+        line.run("status").err
+    )
+    assert line.run("dead", "show", "dead-").status == 2
+    refused = line.run("dead", "drop", "x")
+    assert (refused.status, len(refused.lines)) == (2, 1)
+
+
+@pytest.mark.parametrize("page", ["json.md", "json.zh.md"])
+def test_every_key_is_in_the_document(line: CommandLine, page: str) -> None:
+    letter_id = kept(line)
+    root = Path(__file__).parents[2] / "docs"
+    row = next(row for row in (root / page).read_text("utf-8").splitlines() if "`dead list`" in row)
+
+    told = line.run("dead", "show", letter_id, "--json").json
+
+    assert {key for key in {*told, *told["reason"]} if f"`{key}`" not in row} == set()

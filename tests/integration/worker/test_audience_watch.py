@@ -1,0 +1,323 @@
+"""Who is suppressed after the plan gets nothing that was not called yet, whatever held it up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, update
+
+from broadcast.call.operator_verdict import NotSent
+from broadcast.call.result import CallResult
+from broadcast.call.retry import RetryVerdict
+from broadcast.call.rules import Rules
+from broadcast.call.waits import Waits
+from broadcast.errors import InputError
+from broadcast.gates import blockers
+from broadcast.gates.kinds import Cause
+from broadcast.plan.audience import Everyone
+from broadcast.pushes.keywords import Action
+from broadcast.pushes.push import SUBSCRIBE, UNSUBSCRIBE, Push
+from broadcast.reasons import Reason
+from broadcast.states import BatchState, BroadcastState
+from broadcast.suppression import ALL_ACCOUNTS, SuppressionKind, Word
+from models import BroadcastRow
+from models.ledger import (
+    audit,
+    freshness,
+    leases,
+    operator,
+    refreeze,
+    resolves,
+    retries,
+    suppressions,
+)
+from models.ledger import pushes as ledger_pushes
+from models.ledger.reading import reports, retry_verdicts
+from tests.integration.models import test_sendall
+from tests.integration.models.stories import lost_then
+from tests.integration.models.test_refreeze import planned
+from tests.integration.models.test_shrink import PEOPLE
+from tests.integration.worker.test_slices import WeChat, context
+from tests.kit import follows, ledger
+from worker import audience_watch, lane
+
+WORD = Word(kind=SuppressionKind.PERSON, who="tests")
+
+
+TWENTY = ledger.openids(20)
+
+
+def got(wechat: WeChat) -> list[str]:
+    """Everybody who got a call, sorted."""
+    packed = b"".join(wechat.got.values()).decode()
+    return sorted(packed[at : at + 28] for at in range(0, len(packed), 28))
+
+
+@pytest.mark.parametrize("account", ["default", ALL_ACCOUNTS])
+def test_an_unhalt_sends_nothing_to_who_was_suppressed_during_the_halt(
+    engine: Engine, account: str
+) -> None:
+    broadcast_id = planned(engine)
+    operator.halt(engine, "default", who="tests")
+    suppressions.suppress(engine, [PEOPLE[3], PEOPLE[25]], WORD, account=account)
+    operator.unhalt(engine, "default", who="tests")
+    wechat = WeChat()
+
+    lane.drive(context(engine, wechat), seconds=5)
+
+    assert got(wechat) == [one for one in PEOPLE if one not in {PEOPLE[3], PEOPLE[25]}]
+    assert reports.report(engine, broadcast_id).audience["suppressed"] == 2
+
+
+def test_who_is_suppressed_while_a_broadcast_runs_gets_nothing_of_what_is_left(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience_watch, "LOOK_EVERY_S", 0.0)
+    broadcast_id = planned(engine)
+    wechat = WeChat()
+
+    def asks_out() -> None:
+        suppressions.suppress(engine, PEOPLE[8:12], WORD, account="default")
+        wechat.meanwhile = lambda: None
+
+    wechat.meanwhile = asks_out
+    lane.drive(context(engine, wechat), seconds=5)
+
+    # The first batch was under way.
+    assert got(wechat) == [*PEOPLE[:10], *PEOPLE[12:]]
+    assert reports.report(engine, broadcast_id).audience["suppressed"] == 2
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_send_to_everybody_is_held_where_somebody_was_suppressed_after_its_plan(
+    engine: Engine, *, ignored: bool
+) -> None:
+    broadcast_id = test_sendall.planned(engine, Everyone())
+    if ignored:
+        with engine.begin() as connection:
+            mine = update(BroadcastRow).where(BroadcastRow.id == broadcast_id)
+            connection.execute(mine.values(selection='{"ignore_suppression":true}'))
+    suppressions.suppress(engine, PEOPLE[:1], WORD, account="default")
+    wechat = WeChat()
+
+    lane.drive(context(engine, wechat), seconds=5)
+
+    if ignored:
+        assert len(wechat.keys) == 1
+        return
+    assert not wechat.keys
+    report = reports.report(engine, broadcast_id)
+    [gate] = report.gates
+    assert (report.state, gate.reason) == (BroadcastState.HELD, Reason.SUPPRESSION_LIST)
+    [one] = blockers.of(report)
+    assert (one.cause, one.command) == (Cause.SUPPRESSION, f"broadcast cancel {broadcast_id}")
+    # A resume is refused; where nobody is suppressed any more it goes out.
+    with pytest.raises(InputError):
+        operator.resume(engine, broadcast_id, who="tests", quota=ledger.PLENTY)
+    lane.drive(context(engine, wechat), seconds=5)
+    assert not wechat.keys
+    suppressions.lift(engine, PEOPLE[:1], who="tests", account="default")
+    operator.resume(engine, broadcast_id, who="tests", quota=ledger.PLENTY)
+    lane.drive(context(engine, wechat), seconds=5)
+    assert len(wechat.keys) == 1
+
+
+def asks_out(engine: Engine, one: str) -> None:
+    """Write the keyword, which no worker handles yet."""
+    wrote = Push(
+        account="default", kind="message.text", dedup=one, openid=one, msg_id=None,
+        happened_at=None, action=Action.UNSUBSCRIBE,
+    )  # fmt: skip
+    assert ledger_pushes.store(engine, wrote)
+
+
+def test_a_keyword_that_no_worker_has_handled_yet_is_heeded_before_the_next_call(
+    engine: Engine,
+) -> None:
+    broadcast_id = planned(engine)
+    for one in [PEOPLE[3], PEOPLE[25]]:
+        asks_out(engine, one)
+    # A worker took one of them, and is not done with it.
+    assert len(ledger_pushes.take_due(engine, most=1)) == 1
+    wechat = WeChat()
+
+    lane.drive(context(engine, wechat), seconds=5)
+
+    assert got(wechat) == [one for one in PEOPLE if one not in {PEOPLE[3], PEOPLE[25]}]
+    assert reports.report(engine, broadcast_id).audience["suppressed"] == 2
+    assert not ledger_pushes.any_due(engine)
+
+
+@pytest.mark.every_database
+def test_who_left_while_no_worker_handled_pushes_gets_nothing_that_was_not_called(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And who came back does; also where that comes to light while the broadcast runs."""
+    monkeypatch.setattr(audience_watch, "LOOK_EVERY_S", 0.0)
+    broadcast_id = planned(engine)
+    moment = datetime.now(UTC) + timedelta(seconds=5)
+    wechat = WeChat()
+
+    def push(kind: str, one: str, seconds: int) -> None:
+        said = Push(
+            account="default", kind=kind, dedup=f"{kind}{one}", openid=one, msg_id=None,
+            happened_at=moment + timedelta(seconds=seconds),
+        )  # fmt: skip
+        assert ledger_pushes.store(engine, said)
+
+    def leaves() -> None:
+        push(UNSUBSCRIBE, PEOPLE[33], 0)
+        wechat.meanwhile = lambda: None
+
+    push(UNSUBSCRIBE, PEOPLE[3], 0)
+    push(UNSUBSCRIBE, PEOPLE[25], 0)
+    push(SUBSCRIBE, PEOPLE[25], 1)
+    wechat.meanwhile = leaves
+
+    lane.drive(context(engine, wechat), seconds=5)
+
+    assert got(wechat) == [one for one in PEOPLE if one not in {PEOPLE[3], PEOPLE[33]}]
+    assert reports.report(engine, broadcast_id).audience["unsubscribed"] == 2
+
+
+def test_a_finished_pass_over_the_followers_lets_a_broadcast_be_looked_at_again(
+    engine: Engine,
+) -> None:
+    broadcast_id = planned(engine)
+    before = freshness.due(engine, broadcast_id)
+
+    follows.listed(engine, "default", PEOPLE)
+
+    assert before is None
+    assert freshness.due(engine, broadcast_id) is not None
+
+
+@pytest.mark.parametrize("few", [refreeze.FEW, 0])
+def test_calls_go_on_while_the_lists_change_during_every_look(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """And every look takes longer than it counts for."""
+    monkeypatch.setattr(audience_watch, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(refreeze, "FEW", few)
+    broadcast_id = planned(engine)
+    strangers = iter(ledger.openids(1_000)[40:])
+
+    def suppress() -> None:
+        suppressions.suppress(engine, [next(strangers)], WORD, account="default")
+
+    settle = freshness.settle
+
+    def settled(engine: Engine, broadcast_id: str, wanted: str) -> None:
+        settle(engine, broadcast_id, wanted)
+        suppress()
+
+    monkeypatch.setattr(freshness, "settle", settled)
+    suppress()
+    wechat = WeChat()
+
+    lane.drive(context(engine, wechat), seconds=20)
+
+    assert got(wechat) == PEOPLE
+    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+
+
+def refused(engine: Engine) -> str:
+    """Plan a broadcast to twenty in two batches, of which WeChat refuses the first."""
+    broadcast_id = ledger.broadcast(engine, size=20, batches=2)
+    refuse(engine, ledger.said(48008))
+    return broadcast_id
+
+
+def refuse(engine: Engine, answer: CallResult) -> None:
+    driver = ledger.Driver(engine)
+    driver.call(answer)
+    leases.release(engine, driver.held)
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize("by_keyword", [True, False])
+def test_who_asks_out_between_a_retry_and_its_call_gets_nothing(
+    engine: Engine, *, by_keyword: bool
+) -> None:
+    broadcast_id = refused(engine)
+    operator.pause(engine, broadcast_id, who="tests")
+    done = retries.retry(engine, broadcast_id, who="tests")
+    assert [list(one.numbers) for one in done.of(RetryVerdict.AGAIN)] == [[1]]
+    if by_keyword:
+        asks_out(engine, TWENTY[0])
+    else:
+        suppressions.suppress(engine, [TWENTY[0]], WORD, account="default")
+    operator.resume(engine, broadcast_id, who="tests", quota=ledger.PLENTY)
+    wechat = WeChat()
+
+    lane.drive(context(engine, wechat), seconds=5)
+
+    assert got(wechat) == TWENTY[10:]
+    first = ledger.batch(engine, broadcast_id)
+    assert (first.state, first.reason) == (BatchState.REFUSED, Reason.SUPPRESSED_SINCE)
+    assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
+    assert audit.audit_all(engine, waits=Waits()).findings == []
+    # Taken off the list, it is called with its key.
+    [left] = retry_verdicts.look(engine, broadcast_id)
+    assert (left.verdict, list(left.numbers)) == (RetryVerdict.SUPPRESSED, [1])
+    suppressions.lift(engine, [TWENTY[0]], who="tests", account="default")
+    retries.retry(engine, broadcast_id, who="tests")
+    lane.drive(context(engine, wechat), seconds=5)
+    assert got(wechat) == TWENTY
+    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+
+
+def test_what_an_operator_called_not_sent_is_left_by_that_word_where_somebody_asked_out(
+    engine: Engine,
+) -> None:
+    broadcast_id = ledger.broadcast(engine, size=20, batches=2)
+    driver = ledger.Driver(engine)
+    lost_then(driver, ledger.said(40130))
+    driver.call(ledger.said(0, msg_id=2))
+    leases.release(engine, driver.held)
+    resolves.resolve(
+        engine, broadcast_id, 1, verdict=NotSent(), who="tests", why=None, rules=Rules()
+    )
+    retries.retry(engine, broadcast_id, who="tests")
+    suppressions.suppress(engine, [TWENTY[0]], WORD, account="default")
+    wechat = WeChat()
+
+    lane.drive(context(engine, wechat), seconds=5)
+
+    assert not wechat.keys
+    first = ledger.batch(engine, broadcast_id)
+    assert (first.state, first.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
+    assert audit.audit_all(engine, waits=Waits()).findings == []
+
+
+def test_a_batch_that_may_have_been_sent_is_repeated_whoever_asked_out(engine: Engine) -> None:
+    ledger.broadcast(engine, size=20, batches=1)
+    refuse(engine, ledger.LOST)
+    suppressions.suppress(engine, [TWENTY[0]], WORD, account="default")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE bc_batches SET not_before = NULL")
+    wechat = WeChat()
+
+    lane.drive(context(engine, wechat), seconds=5)
+
+    assert got(wechat) == TWENTY
+
+
+def test_a_retried_send_to_everybody_is_held_where_somebody_was_suppressed(engine: Engine) -> None:
+    broadcast_id = test_sendall.planned(engine, Everyone())
+    refuse(engine, test_sendall.answered(48008))
+    suppressions.suppress(engine, TWENTY[:1], WORD, account="default")
+    retries.retry(engine, broadcast_id, who="tests")
+    wechat = WeChat()
+
+    lane.drive(context(engine, wechat), seconds=5)
+
+    assert not wechat.keys
+    report = reports.report(engine, broadcast_id)
+    [gate] = report.gates
+    assert (report.state, gate.reason) == (BroadcastState.HELD, Reason.SUPPRESSION_LIST)
+    suppressions.lift(engine, TWENTY[:1], who="tests", account="default")
+    operator.resume(engine, broadcast_id, who="tests", quota=ledger.PLENTY)
+    lane.drive(context(engine, wechat), seconds=5)
+    assert len(wechat.keys) == 1

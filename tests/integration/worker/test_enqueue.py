@@ -1,0 +1,291 @@
+"""What another program put into the queue: a broadcast, a dead letter, or back to the broker."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery.exceptions import Ignore, Reject
+from kombu.exceptions import OperationalError
+from sqlalchemy import Engine
+
+from broadcast import names
+from broadcast.call.outcomes import Outcome, Scope
+from broadcast.call.result import NoAnswer
+from broadcast.dead_letters import KeptLetter
+from broadcast.errors import DatabaseAwayError
+from broadcast.settings import Settings
+from models.ledger import dead_letters
+from models.ledger.reading import dead_letters as reading
+from models.ledger.reading import reports
+from tests.kit import ledger
+from worker import answers, application, enqueue, letters, routine
+
+TEXT = {"msgtype": "text", "text": {"content": "您好"}}
+AWAY = DatabaseAwayError("error.database.away", reason="refused")
+
+
+def message(
+    *args: object,
+    origin: str | None = "gen1@shop",
+    unanswered: bool = False,
+    **kwargs: object,
+) -> enqueue.Incoming:
+    asked = {"key": "k", "content": TEXT, "audience": {"openids": ledger.openids(3)}, **kwargs}
+    return enqueue.Incoming.of(
+        args, asked, task_id="task-1", origin=origin, unanswered=unanswered
+    )  # fmt: skip
+
+
+class Stopping:
+    """What the worker waits for; how long it did."""
+
+    def __init__(self) -> None:
+        self.waited: list[float] = []
+
+    def wait(self, seconds: float) -> None:
+        self.waited.append(seconds)
+
+
+@pytest.fixture
+def stopping(monkeypatch: pytest.MonkeyPatch) -> Stopping:
+    made = Stopping()
+    monkeypatch.setattr(enqueue, "stopping", made)
+    return made
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """The answers that were left."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(answers, "leave", lambda *answer: found.append(answer))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def here(
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    stopping: Stopping,
+    left: list[tuple[str, dict[str, Any]]],
+) -> None:
+    """A worker with one account, whom WeChat does not answer and no broker hears."""
+    del stopping, left
+    settings = Settings(WECHAT_APPID="wx0123456789abcdef", WECHAT_APPSECRET="0" * 32)
+    away = NoAnswer(outcome=Outcome.UNKNOWN, scope=Scope.ACCOUNT)
+    parts = SimpleNamespace(
+        settings=settings, engine=engine, accounts=settings.accounts(),
+        gateway=lambda _: SimpleNamespace(quota=lambda _: away),
+    )  # fmt: skip
+    monkeypatch.setattr(enqueue, "parts", lambda: parts)
+    monkeypatch.setattr(letters, "parts", lambda: parts)
+    monkeypatch.setattr(enqueue, "wake", lambda *_: True)
+
+
+@pytest.fixture
+def sends(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """What was published."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    app = SimpleNamespace(send_task=lambda name, **more: found.append((name, more)))
+    monkeypatch.setattr(application, "make", lambda: app)
+    return found
+
+
+def kept(engine: Engine) -> list[KeptLetter]:
+    return list(reading.newest(engine, state=None, most=50))
+
+
+sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def test_a_good_message_is_one_broadcast_however_often_it_comes(
+    engine: Engine, left: list[tuple[str, dict[str, Any]]]
+) -> None:
+    first, again = enqueue.take(message()), enqueue.take(message())
+
+    told = reports.report(engine, first["id"])
+    assert (told.key, told.created_by) == ("k", "celery gen1@shop")
+    assert (first["created"], again["created"], again["id"]) == (True, False, first["id"])
+    assert (first["error"], first["dead_letter"]) == (None, None)
+    assert left == [("task-1", first), ("task-1", again)]
+    assert kept(engine) == []
+
+
+@sqlite
+def test_who_asks_for_no_result_gets_none(left: list[tuple[str, dict[str, Any]]]) -> None:
+    enqueue.take(message(unanswered=True))
+
+    assert left == []
+
+
+@sqlite
+@pytest.mark.parametrize("origin", [None, "", "x" * 61, "a\nb"])
+def test_a_sender_without_a_name_that_can_be_shown_is_celery(
+    engine: Engine, origin: str | None
+) -> None:
+    made = enqueue.take(message(origin=origin))
+
+    assert reports.report(engine, made["id"]).created_by == "celery"
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "field"),
+    [
+        (message(titles="x"), "error.request.unknown_near", "titles"),
+        (message(key=None), "error.request.wrong", "key"),
+        (message(key=" "), "error.request.wrong", "key"),
+        (message("order-1"), "error.request.positional", "args"),
+        (message(key="k\0"), "error.key.unprintable", None),
+        (message(title="\ud800"), "error.title.unprintable", None),
+        (message(content={"a\ud800\0": [1]}), "error.content.surrogate", "content"),
+        (message(audience={"openids": ["\0", "\ud800"]}), "error.audience.nothing_valid", None),
+    ],
+)
+def test_a_bad_message_is_a_dead_letter_and_says_so_to_its_sender(
+    engine: Engine, bad: enqueue.Incoming, code: str, field: str | None
+) -> None:
+    told = enqueue.take(bad)
+
+    (one,) = kept(engine)
+    assert (told["id"], told["dead_letter"]) == (None, one.id)
+    assert (told["error"]["code"], told["error"]["field"]) == (code, field)
+    assert "--" not in told["error"]["text"]
+    assert one.reason.id == code
+    assert reports.reports(engine) == []
+
+
+@sqlite
+def test_what_nobody_expected_is_a_dead_letter_too(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(enqueue, "Door", breaks)
+
+    told = enqueue.take(message())
+
+    assert told["error"]["code"] == "error.dead.failed"
+    assert kept(engine)[0].reason.facts == {"kind": "ZeroDivisionError"}
+
+
+@sqlite
+@pytest.mark.parametrize("bad", [False, True])
+def test_while_the_database_is_away_a_message_waits_and_goes_back_to_the_broker(
+    bad: bool, monkeypatch: pytest.MonkeyPatch, stopping: Stopping, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise AWAY
+
+    monkeypatch.setattr(enqueue, "Door", away)
+    monkeypatch.setattr(dead_letters, "keep", away)
+
+    with pytest.raises(Reject) as caught:
+        enqueue.take(message(titles="x") if bad else message())
+
+    assert vars(caught.value)["requeue"]
+    assert stopping.waited == [letters.PAUSE_S]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+@sqlite
+def test_a_message_of_another_workers_account_is_passed_on_as_it_came(
+    engine: Engine, sends: list[tuple[str, dict[str, Any]]]
+) -> None:
+    asked = message(account="club")
+
+    for forwards in range(enqueue.MOST_FORWARDS):
+        with pytest.raises(Ignore):
+            enqueue.take(asked)
+        name, sent = sends.pop()
+        assert (name, sent["queue"], sent["task_id"]) == (names.ENQUEUE, names.ENQUEUE, "task-1")
+        asked = enqueue.Incoming.of(
+            sent["args"], sent["kwargs"], task_id="task-1", origin="gen9@worker", unanswered=False
+        )
+        assert (asked.forwards, asked.who) == (forwards + 1, "celery gen1@shop")
+        assert asked.body == message(account="club").body
+    assert kept(engine) == []
+
+    told = enqueue.take(asked)
+    assert told["error"]["code"] == "error.settings.unknown_account"
+    assert (sends, len(kept(engine))) == ([], 1)
+
+
+@sqlite
+@pytest.mark.parametrize("forged", [3, [-1, None], ["1", None], [1], [1, 2], {}])
+def test_a_forged_count_of_workers_counts_nothing(forged: object) -> None:
+    asked = message(forwarded=forged)
+
+    assert (asked.forwards, asked.who) == (0, "celery gen1@shop")
+    assert enqueue.FORWARDED not in asked.body
+
+
+@sqlite
+def test_a_message_that_cannot_be_passed_on_goes_back_to_the_broker(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, stopping: Stopping
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OperationalError("refused")
+
+    monkeypatch.setattr(application, "make", lambda: SimpleNamespace(send_task=fails))
+
+    with pytest.raises(Reject) as caught:
+        enqueue.take(message(account="club"))
+
+    assert (vars(caught.value)["requeue"], stopping.waited) == (True, [letters.PAUSE_S])
+    assert kept(engine) == []
+
+
+@sqlite
+def test_what_is_no_message_at_all_is_kept_when_the_database_is_back(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later: list[Callable[[], None]] = []
+    monkeypatch.setattr(letters, "later", later.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(dead_letters, "keep", lambda *_: (_ for _ in ()).throw(AWAY))
+        letters.bury_in_time("junk\0", "no envelope")
+        later.pop()()
+        assert len(later) == 1
+
+    later.pop()()
+
+    (one,) = kept(engine)
+    assert (one.reason.id, one.key, later) == ("error.dead.no_message", None, [])
+    assert reading.one(engine, one.id)[1] == r"junk\x00"
+
+
+@sqlite
+def test_what_cannot_be_kept_at_all_ends_no_reader(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(dead_letters, "keep", lambda *_: 1 / 0)
+
+    letters.bury_unread("junk", "no envelope")
+
+    assert "cannot be kept" in caplog.text
+
+
+def test_what_waits_for_later_runs_once_after_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(letters, "PAUSE_S", 0)
+    ran = threading.Event()
+
+    letters.later(ran.set)
+
+    assert ran.wait(60)
+
+
+def test_celerys_page_on_a_message_that_goes_back_is_left_out() -> None:
+    def record(name: str, description: str) -> logging.LogRecord:
+        made = logging.LogRecord(name, logging.WARNING, "", 0, "", None, None)
+        made.data = {"description": description}
+        return made
+
+    shown = routine.WithoutGivenBack().filter
+    assert not shown(record("celery.app.trace", "rejected"))
+    assert shown(record("celery.app.trace", "raised unexpected"))
+    assert shown(record("worker.enqueue", "rejected"))

@@ -1,0 +1,459 @@
+"""Files of a broadcast that is sent after their media_ids died: uploaded again in time, once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from broadcast.call.outcomes import Outcome, Scope
+from broadcast.call.result import CallResult, NoAnswer
+from broadcast.call.waits import Waits
+from broadcast.gates import blockers
+from broadcast.gates.kinds import Cause, GateKind
+from broadcast.media import KeptFile, MediaFormat, MediaKind
+from broadcast.plan import submission
+from broadcast.reasons import Reason
+from broadcast.renewal import MOST_TRIES
+from broadcast.reports import Report
+from broadcast.states import BroadcastState
+from coordination.tokens import Token
+from models import FilePieceRow, MediaRow, RenewalRow
+from models.ledger import claims, files, leases, operator, renewals, retries, submits
+from models.ledger import media as ledger_media
+from models.ledger.reading import next_work, reports
+from models.ledger.transaction import write
+from producer.media.file import LocalFile
+from producer.media.upload import Shelf
+from tests.integration.worker import test_slices
+from tests.integration.worker.test_slices import context
+from tests.kit import ledger
+from tests.kit import media as kit
+from worker import lane
+from worker import uploads as uploaded
+from worker.ports import Message
+
+LATE = timedelta(days=5)
+SOON = timedelta(minutes=2)
+Upload = tuple[str | None, str | None] | NoAnswer
+AWAY = NoAnswer(outcome=Outcome.WAIT, scope=Scope.PATH, errcode=-1, errmsg="system error")
+OFFLINE = NoAnswer(outcome=Outcome.WAIT, scope=Scope.ACCOUNT, errmsg="no way to WeChat")
+REFUSED = NoAnswer(outcome=Outcome.STOP_BROADCAST, scope=Scope.PATH, errcode=40009, errmsg="size")
+
+
+class WeChat(test_slices.WeChat):
+    """Takes files, and remembers what each call said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.got_files: list[tuple[str, bytes]] = []
+        self.said: list[Any] = []
+        #: Why it takes no file.
+        self.problem_with_files: NoAnswer | None = None
+        #: Videos that it has lost.
+        self.lost: set[str] = set()
+
+    def send(self, token: Token, message: Message) -> CallResult:
+        content = message.content
+        part = content["images"] if content["msgtype"] == "image" else content["mpvideo"]
+        self.said.append(part.get("media_ids") or part["media_id"])
+        return super().send(token, message)
+
+    def upload(  # type: ignore[override]
+        self, file: LocalFile, *, title: str, description: str
+    ) -> Upload:
+        uploaded.request_of(file, title=title, description=description).body()
+        if self.problem_with_files is not None:
+            return self.problem_with_files
+        self.got_files.append((f"{file.kind} {file.name}", file.data))
+        return f"new-{len(self.got_files)}", None
+
+    def mass_video(  # type: ignore[override]
+        self, media_id: str, *, title: str, description: str
+    ) -> str | None:
+        return None if media_id in self.lost else f"{title}-{description}-{media_id}"
+
+
+class Uploaded:
+    """WeChat at the submit, days ago."""
+
+    def upload(self, *_: object, **_words: object) -> tuple[str | None, str | None]:
+        return "video-old", None
+
+    def mass_video(self, *_: object, **_words: object) -> str:
+        return "mpvideo-old"
+
+
+def kept(media_id: str, kind: MediaKind = MediaKind.IMAGE, *, seed: int = 0) -> KeptFile:
+    video = kind is MediaKind.MPVIDEO
+    return KeptFile(
+        media_id=media_id, kind=kind, permanent=False, name="film.mp4" if video else "photo.jpg",
+        format=MediaFormat.MP4 if video else MediaFormat.JPEG,
+        data=kit.mp4(seed=seed) if video else kit.picture(seed=seed),
+    )  # fmt: skip
+
+
+def pictures(*media_ids: str) -> dict[str, Any]:
+    return {"msgtype": "image", "images": {"media_ids": list(media_ids)}}
+
+
+def broadcast(
+    engine: Engine, content: dict[str, Any], *some: KeptFile, batches: int = 2, key: str = "k"
+) -> str:
+    """Submit a broadcast that keeps files, and plan it."""
+    account = ledger.account()
+    written = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    said: submission.Body = replace(
+        ledger.body(key=key), content=written, content_digest=key, msgtype=content["msgtype"]
+    )
+    which = ledger.upload(engine, said)
+    for one in some:
+        ledger_media.remember(
+            engine, account, kind=one.kind, permanent=False, fingerprint=one.media_id,
+            name=one.name, size=1, media_id=one.media_id,
+        )  # fmt: skip
+    if some:
+        files.keep(engine, which, some)
+    submits.publish(
+        engine, which, said, figures=ledger.figures(size=20, batches=batches),
+        terms=ledger.terms(batches=batches), quota=ledger.PLENTY,
+    )  # fmt: skip
+    ledger.planned(engine, which)
+    return which
+
+
+def driven(engine: Engine, wechat: WeChat, which: str, *, after: timedelta = LATE) -> Report:
+    """Let time pass, drive the lane to its end, and return the report."""
+    ledger.pass_time(engine, after)
+    here = context(engine, wechat)
+    while lane.drive(here, seconds=2).again:
+        pass
+    return reports.report(engine, which)
+
+
+def test_what_died_is_uploaded_once_before_the_first_call_and_every_batch_says_the_new_one(
+    engine: Engine,
+) -> None:
+    wechat, photo, other = WeChat(), kept("P-old"), kept("O-old", seed=1)
+    said = pictures("P-old", "elsewhere", "O-old", "P-old")
+    which = broadcast(engine, said, photo, other, batches=3)
+    keys = {one.clientmsgid for one in ledger.batches(engine, which)}
+
+    told = driven(engine, wechat, which)
+
+    assert told.state is BroadcastState.COMPLETED
+    assert wechat.got_files == [("image photo.jpg", photo.data), ("image photo.jpg", other.data)]
+    assert wechat.said == [["new-1", "elsewhere", "new-2", "new-1"]] * 3
+    # What it is known by is what was submitted: the files are the same.
+    assert set(wechat.keys) == keys
+    assert json.loads(told.content) == said
+
+
+def test_what_lives_is_sent_as_it_was_submitted(engine: Engine) -> None:
+    wechat = WeChat()
+    which = broadcast(engine, pictures("P-old"), kept("P-old"))
+
+    told = driven(engine, wechat, which, after=timedelta(days=2))
+
+    assert (told.state, wechat.got_files) == (BroadcastState.COMPLETED, [])
+    assert wechat.said == [["P-old"]] * 2
+
+
+def test_a_later_batch_gets_another_upload_and_a_batch_with_a_call_keeps_its_own(
+    engine: Engine,
+) -> None:
+    wechat = WeChat()
+    which = broadcast(engine, pictures("P-old"), kept("P-old"), batches=3)
+    driver = ledger.Driver(engine)
+    driver.call(ledger.LOST)
+    leases.release(engine, driver.held)
+
+    def pause() -> None:
+        operator.pause(engine, which, who="tests")
+
+    wechat.meanwhile = pause
+    # Within its window it is repeated before all else, word by word.
+    driven(engine, wechat, which, after=timedelta(hours=2))
+    assert wechat.said == [["P-old"]]
+    operator.resume(engine, which, who="tests")
+    driven(engine, wechat, which)
+    assert wechat.said[1:] == [["new-1"]]
+    operator.resume(engine, which, who="tests")
+    told = driven(engine, wechat, which)
+
+    assert told.state is BroadcastState.COMPLETED
+    assert wechat.said == [["P-old"], ["new-1"], ["new-2"]]
+
+
+def test_a_refused_batch_says_again_what_it_said_and_the_others_what_lives(engine: Engine) -> None:
+    wechat = WeChat()
+    which = broadcast(engine, pictures("P-old"), kept("P-old"))
+    driver = ledger.Driver(engine)
+    driver.call(ledger.said(45009))
+    leases.release(engine, driver.held)
+
+    driven(engine, wechat, which)
+
+    assert sorted(map(str, wechat.said)) == ["['P-old']", "['new-1']"]
+
+
+def test_another_broadcast_of_the_same_file_shares_its_new_upload(engine: Engine) -> None:
+    wechat = WeChat()
+    first = broadcast(engine, pictures("P-old"), kept("P-old"), key="a")
+    second = broadcast(engine, pictures("Q-old"), kept("Q-old"), key="b")
+
+    driven(engine, wechat, first)
+
+    assert reports.report(engine, second).state is BroadcastState.COMPLETED
+    assert len(wechat.got_files) == 1
+    assert wechat.said == [["new-1"]] * 4
+
+
+def test_a_video_is_uploaded_and_made_for_mass_sends_anew(engine: Engine) -> None:
+    wechat, film = WeChat(), kept("M-old", MediaKind.MPVIDEO)
+    part = {"media_id": "M-old", "title": "Year", "description": "back"}
+    which = broadcast(engine, {"msgtype": "mpvideo", "mpvideo": part}, film, batches=1)
+
+    told = driven(engine, wechat, which)
+
+    assert told.state is BroadcastState.COMPLETED
+    assert wechat.got_files == [("video film.mp4", film.data)]
+    assert wechat.said == ["Year-back-new-1"]
+
+
+def test_a_permanent_video_is_made_for_mass_sends_anew_without_another_upload(
+    engine: Engine,
+) -> None:
+    wechat, account = WeChat(), ledger.account()
+    film = replace(kept("mpvideo-old", MediaKind.MPVIDEO), permanent=True)
+    part = {"media_id": "mpvideo-old", "title": "Year", "description": "back"}
+    words = {"title": "Year", "description": "back"}
+    local = LocalFile(
+        path=Path(film.name), kind=film.kind, permanent=True, format=film.format, data=film.data
+    )
+    Shelf(engine, account).put(local, Uploaded(), **words)
+    which = broadcast(engine, {"msgtype": "mpvideo", "mpvideo": part}, film, batches=1)
+
+    told = driven(engine, wechat, which)
+
+    assert (told.state, wechat.got_files) == (BroadcastState.COMPLETED, [])
+    assert wechat.said == ["Year-back-video-old"]
+
+
+def test_without_an_answer_one_broadcast_waits_and_its_account_goes_on(engine: Engine) -> None:
+    wechat = WeChat()
+    wechat.problem_with_files = AWAY
+    which = broadcast(engine, pictures("P-old"), kept("P-old"), key="a")
+    other = broadcast(engine, pictures("elsewhere"), key="b")
+
+    told = driven(engine, wechat, which)
+
+    assert reports.report(engine, other).state is BroadcastState.COMPLETED
+    assert wechat.said == [["elsewhere"]] * 2
+    (blocker,) = blockers.of(told)
+    assert (blocker.cause, blocker.reason) == (Cause.ACCOUNT_WAITS, Reason.MEDIA_NOT_RENEWED)
+    wechat.problem_with_files = None
+    assert driven(engine, wechat, which, after=SOON).state is BroadcastState.COMPLETED
+
+
+@pytest.mark.parametrize(("why", "before"), [(AWAY, MOST_TRIES - 1), (REFUSED, 0)])
+def test_after_a_refusal_or_ten_silences_a_person_decides_and_a_resume_uploads(
+    engine: Engine, why: NoAnswer, before: int
+) -> None:
+    wechat = WeChat()
+    wechat.problem_with_files = why
+    which = broadcast(engine, pictures("P-old"), kept("P-old"))
+    work = next_work.next_work(engine, "default")
+    for _ in range(before):
+        renewals.not_renewed(engine, work, why, waits=Waits())
+    assert reports.report(engine, which).gate(GateKind.HOLD) is None
+
+    told = driven(engine, wechat, which)
+
+    gate = told.gate(GateKind.HOLD)
+    assert gate is not None
+    assert (gate.reason, gate.errcode) == (Reason.MEDIA_NOT_RENEWED, why.errcode)
+    assert (told.state, wechat.said) == (BroadcastState.HELD, [])
+    wechat.problem_with_files = None
+    operator.resume(engine, which, who="tests")
+    assert driven(engine, wechat, which, after=SOON).state is BroadcastState.COMPLETED
+
+
+def test_when_the_uploads_of_the_day_are_used_up_it_waits_for_another_day(engine: Engine) -> None:
+    wechat = WeChat()
+    wechat.problem_with_files = replace(AWAY, outcome=Outcome.QUOTA_TODAY, errcode=45009)
+    which = broadcast(engine, pictures("P-old"), kept("P-old"))
+
+    driven(engine, wechat, which)
+    told = driven(engine, wechat, which, after=SOON)
+
+    assert told.gate(GateKind.LOOK) is not None
+    wechat.problem_with_files = None
+    assert driven(engine, wechat, which, after=timedelta(days=1)).state is BroadcastState.COMPLETED
+
+
+def test_without_a_way_to_wechat_the_lane_waits_as_for_every_question(engine: Engine) -> None:
+    wechat = WeChat()
+    wechat.problem_with_files = OFFLINE
+    which = broadcast(engine, pictures("P-old"), kept("P-old"))
+
+    told = driven(engine, wechat, which)
+
+    assert told.lane.wait_reason is Reason.WECHAT_NOT_READY
+    assert wechat.said == []
+
+
+def test_a_claim_that_was_made_ready_before_an_upload_is_not_carried_out(engine: Engine) -> None:
+    which = broadcast(engine, pictures("P-old"), kept("P-old"))
+    driver = ledger.Driver(engine)
+    seen = driver.next()
+    ledger_media.remember(
+        engine, ledger.account(), kind=MediaKind.IMAGE, permanent=False, fingerprint="f",
+        name="photo.jpg", size=1, media_id="P-new",
+    )  # fmt: skip
+
+    renewals.renew(engine, which, {"P-old": "P-new"})
+
+    assert claims.claim(engine, driver.held, seen) is None
+    assert claims.claim(engine, driver.held, driver.next()) is not None
+
+
+def test_files_that_cannot_be_read_hold_their_broadcast_alone(engine: Engine) -> None:
+    wechat = WeChat()
+    which = broadcast(engine, pictures("P-old"), replace(kept("P-old"), media_id="P-old"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE bc_files SET kind = 'of a newer release'")
+
+    told = driven(engine, wechat, which)
+
+    gate = told.gate(GateKind.HOLD)
+    assert gate is not None
+    assert gate.reason is Reason.REQUEST_NOT_MADE
+
+
+def test_files_that_are_gone_leave_it_to_wechat_to_say_so(engine: Engine) -> None:
+    wechat = WeChat()
+    which = broadcast(engine, pictures("P-old"), kept("P-old"))
+    with engine.begin() as connection:
+        while files.drop_some(connection, which):
+            pass
+
+    driven(engine, wechat, which)
+
+    assert wechat.said == [["P-old"]] * 2
+    with engine.connect() as connection:
+        assert connection.scalars(select(MediaRow.media_id)).all() == ["P-old"]
+
+
+def refused_with_a_large_file(engine: Engine) -> tuple[str, KeptFile]:
+    """A broadcast that has ended without a call that was taken, with files of many pieces."""
+    photo = kept("P-old")
+    photo = replace(photo, data=photo.data + bytes(files.PIECE * files.PIECES_AT_ONCE * 2))
+    which = broadcast(engine, pictures("P-old"), photo, batches=1)
+    driver = ledger.Driver(engine)
+    driver.call(ledger.said(48008))
+    leases.release(engine, driver.held)
+    return which, photo
+
+
+def halved(engine: Engine, which: str) -> None:
+    """Retry the broadcast, and let WeChat refuse an OpenID of it: its halves were never called."""
+    retries.retry(engine, which, who="tests")
+    driver = ledger.Driver(engine)
+    driver.call(ledger.said(40003))
+    leases.release(engine, driver.held)
+
+
+def test_files_that_were_dropped_in_part_before_a_retry_are_not_uploaded(engine: Engine) -> None:
+    wechat = WeChat()
+    which, _ = refused_with_a_large_file(engine)
+    assert write(engine, lambda connection: files.begin_to_drop(connection, which))
+    assert write(engine, lambda connection: files.drop_some(connection, which))
+
+    halved(engine, which)
+    driven(engine, wechat, which)
+
+    # WeChat says that their media_id is dead, and then the rest of them goes.
+    assert (wechat.got_files, set(map(str, wechat.said))) == ([], {"['P-old']"})
+    assert files.drop_of_ended(engine) == 1
+    with engine.connect() as connection:
+        assert connection.scalars(select(FilePieceRow.id)).all() == []
+
+
+def test_a_retry_that_comes_before_its_files_are_dropped_keeps_them_whole(engine: Engine) -> None:
+    wechat = WeChat()
+    which, photo = refused_with_a_large_file(engine)
+
+    halved(engine, which)
+    assert not write(engine, lambda connection: files.begin_to_drop(connection, which))
+    driven(engine, wechat, which)
+
+    assert [data for _, data in wechat.got_files] == [photo.data]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["DELETE FROM bc_file_pieces WHERE place = 1", "UPDATE bc_files SET fingerprint = 'other'"],
+)
+def test_a_file_that_is_not_what_was_stored_is_held_and_never_uploaded(
+    engine: Engine, damage: str
+) -> None:
+    wechat, photo = WeChat(), kept("P-old")
+    photo = replace(photo, data=photo.data + bytes(files.PIECE))
+    which = broadcast(engine, pictures("P-old"), photo)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(damage)
+
+    told = driven(engine, wechat, which)
+
+    gate = told.gate(GateKind.HOLD)
+    assert gate is not None
+    assert gate.reason is Reason.REQUEST_NOT_MADE
+    assert "photo.jpg" in (gate.errmsg or "")
+    assert (wechat.got_files, wechat.said) == ([], [])
+
+
+def test_what_has_ended_says_what_it_said(engine: Engine) -> None:
+    which = broadcast(engine, pictures("P-old"), kept("P-old"))
+    operator.cancel(engine, which, who="tests")
+
+    renewals.renew(engine, which, {"P-old": "P-new"})
+
+    with engine.connect() as connection:
+        assert connection.scalars(select(RenewalRow.n)).all() == [0]
+
+
+def test_an_upload_is_used_again_unless_a_call_after_it_was_denied_it(engine: Engine) -> None:
+    account, photo = ledger.account(), kept("P")
+    local = LocalFile(
+        path=Path(photo.name), kind=photo.kind, permanent=True, format=photo.format,
+        data=photo.data,
+    )  # fmt: skip
+
+    def uploaded_as(media_id: str) -> None:
+        ledger_media.remember(
+            engine, account, kind=local.kind, permanent=True, fingerprint=local.fingerprint,
+            name="photo.jpg", size=1, media_id=media_id,
+        )  # fmt: skip
+
+    def found() -> str | None:
+        there = Shelf(engine, account).find(local)
+        return None if there is None else there.media_id
+
+    uploaded_as("P")
+    broadcast(engine, pictures("O", "P"), batches=1)
+    driver = ledger.Driver(engine)
+    driver.call(ledger.said(40007))
+    leases.release(engine, driver.held)
+    assert found() is None
+    uploaded_as("Q")
+    assert found() == "Q"
+    # WeChat may give an id that it had denied before: what was uploaded since is there.
+    ledger.pass_time(engine, timedelta(days=1))
+    uploaded_as("P")
+    assert found() == "P"

@@ -1,0 +1,196 @@
+"""A worker and WeChat's pushes: each by its kind, and one that cannot be handled is kept."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+
+from broadcast.call.rules import DEFAULT_RULES
+from broadcast.pushes.keywords import Action
+from broadcast.pushes.push import push_of
+from models import PushRow
+from models.finish import Finish
+from models.ledger import followers, pushes
+from models.ledger.followers import Move
+from models.ledger.reading import suppressions as reading
+from models.ledger.reading.followers import of_openid
+from tests.integration.models.test_planning import counted
+from tests.kit import follows, ledger
+from tests.kit.pushes import OPENID, event, finished, text
+from worker.pushes import MOST_TRIES, handle
+
+
+def store(engine: Engine, fields: dict[str, str | int], body: str | None = None) -> None:
+    said = json.dumps(fields) if body is None else body
+    assert pushes.store(engine, push_of("default", fields, text=said))
+
+
+def work(engine: Engine) -> int:
+    return handle(engine, rules=DEFAULT_RULES, goes_on=lambda: True)
+
+
+def rows(engine: Engine) -> list[PushRow]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(PushRow.__table__)).all())  # type: ignore[arg-type]
+
+
+def test_the_end_of_a_job_of_the_console_is_kept(engine: Engine) -> None:
+    store(engine, finished(1_000_000_001))
+
+    assert work(engine) == 1
+
+    with engine.connect() as connection:
+        assert connection.scalars(select(Finish.msg_id)).all() == [1_000_000_001]
+
+
+def test_a_push_that_was_handled_by_a_worker_that_died_changes_nothing(engine: Engine) -> None:
+    at = datetime.fromtimestamp(1_764_200_000, tz=UTC)
+    store(engine, event("unsubscribe"))
+    assert pushes.take_due(engine, most=1)
+    follows.left(engine, "default", OPENID, at=at)
+    follows.followed(engine, "default", OPENID, at=at + timedelta(seconds=1))
+    ledger.pass_time(engine, pushes.TAKEN_FOR)
+    before = of_openid(engine, "default", OPENID)
+
+    assert work(engine) == 1
+
+    assert before is not None
+    assert before.follows
+    after = of_openid(engine, "default", OPENID)
+    assert after is not None
+    assert after.follows
+
+
+@pytest.mark.parametrize(
+    ("fields", "body"),
+    [
+        ({**finished(1), "MsgID": ""}, None),
+        (finished(2), "<xml>not what was stored"),
+        (finished(3), '{"Event": "MASSSENDJOBFINISH"}'),
+    ],
+)
+def test_what_cannot_be_read_is_kept_and_keeps_nobody_else_from_their_turn(
+    engine: Engine, fields: dict[str, str | int], body: str | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    store(engine, fields, body)
+    store(engine, event("subscribe"))
+
+    with caplog.at_level(logging.WARNING):
+        assert work(engine) == 1
+
+    broken, followed = rows(engine)
+    assert (broken.tries, broken.handled_at) == (1, None)
+    assert broken.problem
+    assert followed.handled_at
+    assert "tried again later" in caplog.text
+
+
+def test_what_no_try_can_read_is_set_aside_and_never_tried_again(engine: Engine) -> None:
+    store(engine, {**finished(1), "MsgID": ""})
+    for _ in range(MOST_TRIES):
+        assert work(engine) == 0
+        ledger.pass_time(engine, pushes.LONGEST_PAUSE)
+
+    assert not pushes.any_due(engine)
+    [row] = rows(engine)
+    assert (row.tries, row.due_at, row.handled_at) == (MOST_TRIES, None, None)
+    assert "without a msg_id" in (row.problem or "")
+
+
+def test_a_bug_is_tried_again_for_ever(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A follower may have asked out: the next release handles it."""
+    store(engine, event("subscribe"))
+    with monkeypatch.context() as patch:
+        patch.setattr(followers, "moved", None)
+        for _ in range(MOST_TRIES + 1):
+            assert work(engine) == 0
+            ledger.pass_time(engine, pushes.LONGEST_PAUSE)
+
+    assert work(engine) == 1
+
+
+def test_who_is_no_follower_is_ignored(engine: Engine) -> None:
+    """WeChat's own test tool pushes with names of its own."""
+    store(engine, event("subscribe", openid="tester"))
+
+    assert work(engine) == 1
+    assert rows(engine)[0].handled_at
+
+
+def test_a_worker_that_is_asked_to_stop_begins_no_round(engine: Engine) -> None:
+    store(engine, event("subscribe"))
+
+    assert handle(engine, rules=DEFAULT_RULES, goes_on=lambda: False) == 0
+    assert pushes.any_due(engine)
+
+
+@pytest.mark.every_database
+def test_what_followers_do_days_ahead_counts_by_when_it_came(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its CreateTime would outweigh every true word that comes after it."""
+    ahead = {"CreateTime": 9_999_999_999}
+    store(engine, {**event("unsubscribe"), **ahead})
+    wrote = {**text("TD", number=1), **ahead}
+    assert pushes.store(engine, push_of("default", wrote, text="", action=Action.UNSUBSCRIBE))
+
+    with caplog.at_level(logging.WARNING):
+        assert work(engine) == 2
+
+    came = rows(engine)[0].received_at
+    gone, [out] = of_openid(engine, "default", OPENID), reading.of_openid(engine, "default", OPENID)
+    assert gone is not None
+    assert gone.left_at is not None
+    assert max(abs(gone.left_at - came), abs(out.since - came)) < timedelta(hours=1)
+    assert "more than a day ahead" in caplog.text
+    assert not pushes.any_due(engine)
+
+
+@pytest.mark.every_database
+def test_a_hundred_pushes_of_followers_take_as_many_statements_as_ten(engine: Engine) -> None:
+    def handled(people: list[str]) -> int:
+        for n, one in enumerate(people):
+            store(engine, event(("subscribe", "unsubscribe")[n % 2], openid=one))
+            wrote = text("TD", number=int(one[-9:]), openid=one)
+            assert pushes.store(
+                engine, push_of("default", wrote, text="", action=Action.UNSUBSCRIBE)
+            )
+        with counted(engine) as statements:
+            assert work(engine) == 2 * len(people)
+        return len(statements)
+
+    few, many = [f"oTEST{n:023d}" for n in range(5)], [f"oTEST{n:023d}" for n in range(10, 60)]
+
+    handled([f"oTEST{99:023d}"])
+    assert handled(many) == handled(few) < 30
+    assert reading.count(engine, "default") == 56
+    gone = of_openid(engine, "default", many[1])
+    assert gone is not None
+    assert not gone.follows
+
+
+def test_one_push_that_cannot_be_handled_keeps_no_other_of_its_kind_from_its_turn(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(engine, event("subscribe"))
+    store(engine, event("subscribe", openid="oTEST0000000000000000000002A"))
+    as_it_is = followers.moved
+
+    def bad(engine: Engine, account: str, moves: Sequence[Move]) -> None:
+        if any(move.openid == OPENID for move in moves):
+            raise RuntimeError("a bug")
+        as_it_is(engine, account, moves)
+
+    monkeypatch.setattr(followers, "moved", bad)
+
+    assert work(engine) == 1
+
+    first, second = rows(engine)
+    assert (first.tries, first.handled_at) == (1, None)
+    assert second.handled_at

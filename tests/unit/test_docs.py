@@ -1,0 +1,123 @@
+"""The documents: short READMEs, the same pages in both languages, links that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import steps
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+READMES = ("README.md", "README.zh.md")
+#: In one language, or in both on one page.
+ONE_PAGE = {
+    "cli.md",  # made from the help, in both languages
+    "glossary.md",  # bilingual
+    "wechat-api.md",  # what WeChat's own pages say
+}
+TWINS = sorted(
+    page.name for page in DOCS.glob("*.md")
+    if ".zh." not in page.name and page.name not in ONE_PAGE
+)  # fmt: skip
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *DOCS.rglob("*.md")], key=lambda page: page.relative_to(ROOT).as_posix()
+)
+BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+ELSEWHERE = ("http://", "https://", "mailto:")
+#: What is said in the page's language.
+QUOTED = re.compile(r"'[^']*'")
+
+
+def prose(page: Path) -> str:
+    """Return a page without its blocks of code."""
+    return BLOCK.sub("", page.read_text("utf-8"))
+
+
+def levels(page: Path) -> list[int]:
+    return [len(marks) for marks, _ in HEADING.findall(prose(page))]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the names by which headings are linked to."""
+    titles = [re.sub(r"[`*]|\]\([^)]*\)", "", title) for _, title in HEADING.findall(prose(page))]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def commands(page: Path) -> list[str]:
+    """Return what is typed in a page, without words in its language."""
+    blocks = BLOCK.findall(page.read_text("utf-8"))
+    return [
+        QUOTED.sub("''", step.command)
+        for kind, text in blocks
+        if kind == "console"
+        for step in steps("\n".join(line.strip() for line in text.splitlines()))
+    ]
+
+
+def broken(page: Path) -> list[str]:
+    """Return the links of a page that lead nowhere in this repository."""
+    wrong = []
+    for link in LINK.findall(prose(page)):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if link.startswith(ELSEWHERE):
+            continue
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            wrong.append(link)
+    return wrong
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_a_readme_is_two_screens_long(name: str) -> None:
+    assert len((ROOT / name).read_text("utf-8").splitlines()) <= 82
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_page_has_a_twin_with_the_same_headings_and_commands(name: str) -> None:
+    page = DOCS / name
+    twin = page.with_suffix(".zh.md")
+
+    assert levels(page) == levels(twin)
+    assert commands(page) == commands(twin)
+
+
+def test_no_chinese_page_lacks_the_english_one() -> None:
+    alone = {page.name for page in DOCS.glob("*.zh.md")}
+
+    assert alone - {f"{Path(name).stem}.zh.md" for name in [*TWINS, *ONE_PAGE]} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    assert broken(page) == []
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    (tmp_path / "there.md").write_text("# A `b` (c), d\n\n## 谁收到了，谁没有\n", "utf-8")
+    good = "[a](there.md#a-b-c-d) [b](there.md#谁收到了谁没有) [c](https://example.com/#x)"
+    (page := tmp_path / "page.md").write_text(
+        f"# Top\n{good} [d](#top) [e](no.md) [f](#no)", "utf-8"
+    )
+
+    assert broken(page) == ["no.md", "#no"]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if ".zh." in page.name], ids=lambda page: page.name
+)
+def test_a_chinese_page_leads_to_chinese_pages(page: Path) -> None:
+    """But for the link to its own twin in the other language."""
+    own = page.name.replace(".zh.", ".")
+    linked = {link.partition("#")[0] for link in LINK.findall(prose(page))}
+    english = [
+        link for link in linked
+        if link.endswith(".md") and not link.startswith(ELSEWHERE) and Path(link).name != own
+        and (page.parent / link).with_suffix(".zh.md").exists() and ".zh." not in link
+    ]  # fmt: skip
+
+    assert english == []

@@ -1,0 +1,50 @@
+"""Every call that a lane makes has a map for its errcodes: a failure is a fact, never a crash."""
+
+from __future__ import annotations
+
+import pytest
+
+from broadcast.call.outcomes import Outcome, Scope
+from wechat.api.users import TagFollowers
+from wechat.errors import APIError, TransportError, TransportKind
+from wechat.request import Request
+from worker import account_client, gateway, tag_members, translate
+
+
+def test_every_request_of_a_lane_has_its_endpoint() -> None:
+    used = {
+        thing.path
+        for module in (account_client, gateway, tag_members)
+        for thing in vars(module).values()
+        if isinstance(thing, type) and issubclass(thing, Request) and thing is not Request
+    }
+
+    assert TagFollowers.path in used
+    assert used <= set(translate.ENDPOINTS)
+
+
+@pytest.mark.parametrize(
+    ("errcode", "outcome", "scope"),
+    [
+        (-1, Outcome.WAIT, Scope.PATH),
+        (45011, Outcome.THROTTLED, Scope.PATH),
+        (45159, Outcome.STOP_BROADCAST, Scope.PATH),
+        (40003, Outcome.STOP_BROADCAST, Scope.PATH),
+        (48001, Outcome.STOP_ACCOUNT, Scope.PATH),
+        (50002, Outcome.STOP_ACCOUNT, Scope.ACCOUNT),
+    ],
+)
+def test_who_has_a_tag_is_a_question_that_stops_no_send(
+    errcode: int, outcome: Outcome, scope: Scope
+) -> None:
+    error = APIError(errcode=errcode, errmsg="no", rid=None, endpoint=TagFollowers.path)
+
+    said = translate.no_answer(error)
+
+    assert (said.outcome, said.scope) == (outcome, scope)
+
+
+def test_no_answer_about_a_tag_waits() -> None:
+    error = TransportError.of(TransportKind.GARBAGE, endpoint=TagFollowers.path, elapsed_ms=1)
+
+    assert translate.no_answer(error).outcome is Outcome.WAIT

@@ -1,0 +1,75 @@
+"""Writes the tables of errcodes in the quickstarts, from the texts of ``broadcast explain``.
+
+Usage: python -m tools.fix_tables [--check]
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from broadcast.call.outcomes import Endpoint, Outcome, meaning
+from broadcast.message import Message
+from presentation import fixes
+from presentation.texts import Language, Texts
+from presentation.words import Meaning
+from wechat.errcodes import errcodes
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+FILES: Final[dict[Language, Path]] = {
+    "en": DOCS / "quickstart-wechat.md",
+    "zh": DOCS / "quickstart-wechat.zh.md",
+}
+#: What a person meets on the way to a first send: of a call for the access_token, of a mass send.
+TABLES: Final[Sequence[tuple[Endpoint, Sequence[int]]]] = (
+    (Endpoint.TOKEN, (40013, 40125, 41002, 41004, 40164, 40243, 89503, 50002, 45009)),
+    (
+        Endpoint.MASS_SEND,
+        (
+            48001, 48003, 48004, 40003, 40130, 45028, 45009, 45011, 42010, 45065, 40001, 40007,
+            45002,
+        ),
+    ),
+)  # fmt: skip
+_TABLE = re.compile(r"(?<=\| --- \| --- \| --- \| --- \|\n)(?:\|.*\n)+")
+
+
+def document(lang: Language) -> str:
+    """Return a quickstart with its tables as they should be."""
+    tables = iter(TABLES)
+    return _TABLE.sub(lambda _: _rows(*next(tables), Texts(lang)), FILES[lang].read_text("utf-8"))
+
+
+def _rows(endpoint: Endpoint, codes: Sequence[int], texts: Texts) -> str:
+    return "".join(f"| {' | '.join(_cells(endpoint, code, texts))} |\n" for code in codes)
+
+
+def _cells(endpoint: Endpoint, code: int, texts: Texts) -> Iterator[str]:
+    yield str(code)
+    words = errcodes()[code].errmsg
+    yield f"`{words}`" if words else ""
+    yield texts("together", parts=Meaning(code))
+    yield texts(_fix(endpoint, code))
+
+
+def _fix(endpoint: Endpoint, code: int) -> Message:
+    if endpoint is Endpoint.TOKEN and code in fixes.OF_TOKENS:
+        return Message(f"fix.token.{code}")
+    if meaning(endpoint, code).outcome is Outcome.STOP_ACCOUNT:
+        return fixes.of_account(code)
+    return Message(f"fix.send.{code}")
+
+
+if __name__ == "__main__":
+    stale = {
+        lang: path for lang, path in FILES.items() if path.read_text("utf-8") != document(lang)
+    }
+    if "--check" in sys.argv:
+        sys.exit(
+            f"out of date, run make cli-docs: {', '.join(map(str, stale.values()))}" if stale else 0
+        )
+    for lang, path in stale.items():
+        path.write_text(document(lang), "utf-8")

@@ -1,0 +1,188 @@
+"""Messages of other programs: each becomes a broadcast, or a dead letter with its reason.
+
+None is lost and none is tried for ever: what is bad is kept for a person, and what only waits for
+the database goes back to the broker.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from celery.exceptions import Ignore, Reject
+from kombu.exceptions import OperationalError
+
+from broadcast import names, plan
+from broadcast.accounts import Account
+from broadcast.call.path import SendPath
+from broadcast.call.result import NoAnswer
+from broadcast.dead_letters import Letter, LetterSource
+from broadcast.errors import InputError, OutOfReachError, SettingsError
+from broadcast.message import Message
+from presentation.for_programs import refusal
+from producer.request import incoming
+from producer.request.door import Door
+from producer.submit import Submitted
+from worker import answers, letters
+from worker.wake import wake
+from worker.wiring import Parts, parts, stopping
+from worker.wording import ENGLISH
+
+log = logging.getLogger(__name__)
+
+#: Workers take messages in turn but for chance: of five that have an account each, one in a million
+#: messages does not meet the right one in so many tries.
+MOST_FORWARDS: Final = 64
+#: Beside the body: through how many workers a message went that lack the account, and who sent it.
+FORWARDED: Final = "forwarded"
+_LONGEST_ORIGIN: Final = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A task's message."""
+
+    args: Sequence[object]
+    kwargs: Mapping[str, Any]
+    task_id: str
+    origin: str | None
+    #: Its sender asks for no result.
+    unanswered: bool
+    forwards: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        args: Sequence[object],
+        kwargs: Mapping[str, Any],
+        *,
+        task_id: str,
+        origin: str | None,
+        unanswered: bool,
+    ) -> Incoming:
+        """Return the message of a task with these arguments."""
+        found = cls(
+            args=args, kwargs={name: kwargs[name] for name in kwargs if name != FORWARDED},
+            task_id=task_id, origin=origin, unanswered=unanswered,
+        )  # fmt: skip
+        match kwargs.get(FORWARDED):
+            case [int(forwards), str() | None as first] if forwards >= 0:
+                return replace(found, forwards=forwards, origin=first)
+        return found
+
+    @property
+    def who(self) -> str:
+        """Who asks, as far as the message says; it may say anything."""
+        if self.origin and len(self.origin) <= _LONGEST_ORIGIN and self.origin.isprintable():
+            return f"celery {self.origin}"
+        return "celery"
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """What it asks for, with the arguments that have no name as a member of their own."""
+        return {**self.kwargs, "args": list(self.args)} if self.args else self.kwargs
+
+
+class _Quota:
+    """:class:`producer.prepare.QuotaSource` of a worker."""
+
+    def __init__(self, here: Parts) -> None:
+        self._here = here
+
+    def quota(self, account: Account, path: SendPath) -> plan.Quota | None:
+        """Return WeChat's answer, or None where none can be had now."""
+        try:
+            said = self._here.gateway(account).quota(path)
+        except OutOfReachError as error:
+            # The token's Redis: what is stored is proved before its first call.
+            log.warning("account %s: not asked for the calls left: %s", account.name, error)
+            return None
+        return None if isinstance(said, NoAnswer) else said
+
+
+class _Waker:
+    """:class:`producer.submit.Waker` of a worker: a lost wake is found by the sweep."""
+
+    def wake_planner(self, broadcast_id: str) -> None:
+        """Ask a worker to plan a broadcast."""
+        wake(names.PLAN, broadcast_id)
+
+
+def take(message: Incoming) -> dict[str, Any]:
+    """Make a broadcast of a message; return its id, or the id of its dead letter and why.
+
+    Raises Reject where the database is away, and Ignore where another worker takes it.
+    """
+    try:
+        answer = _answered(message)
+    except OutOfReachError as error:
+        log.warning("a broadcast of another program waits in the broker: %s", error)
+        raise _given_back() from None
+    if not message.unanswered:
+        answers.leave(message.task_id, answer)
+    return answer
+
+
+def _given_back() -> Reject:
+    """Wait, so that nothing spins while a part is away; return what gives the message back."""
+    stopping.wait(letters.PAUSE_S)
+    return Reject("given back to the broker", requeue=True)
+
+
+def _answered(message: Incoming) -> dict[str, Any]:
+    try:
+        made = _submit(parts(), message)
+    except SettingsError as error:
+        # Another worker may have the account that this one lacks.
+        _pass_on(message)
+        return _buried(message, error.message)
+    except InputError as error:
+        return _buried(message, error.message)
+    except OutOfReachError:
+        raise
+    except Exception as error:
+        # Celery would acknowledge and forget the message.
+        log.exception("a broadcast of another program cannot be stored")
+        return _buried(message, Message("error.dead.failed", kind=type(error).__name__))
+    return {"id": made.id, "created": made.created, "dead_letter": None, "error": None}
+
+
+def _submit(here: Parts, message: Incoming) -> Submitted:
+    found = incoming.parse(message.body)
+    door = Door(settings=here.settings, engine=here.engine, quota=_Quota(here), waker=_Waker())
+    return door.submit(found.request, key=found.key, who=message.who)
+
+
+def _pass_on(message: Incoming) -> None:
+    """Give a message to another worker under its own id; raise Ignore where that was done."""
+    from worker.application import make  # noqa: PLC0415 - as in worker.wake
+
+    if message.forwards >= MOST_FORWARDS or incoming.named(message.body, "account") is None:
+        return
+    forwarded = [message.forwards + 1, message.origin]
+    try:
+        make().send_task(
+            names.ENQUEUE, args=message.args, kwargs={**message.kwargs, FORWARDED: forwarded},
+            task_id=message.task_id, queue=names.ENQUEUE, ignore_result=message.unanswered,
+        )  # fmt: skip
+    except OperationalError as error:
+        log.warning("broker away: a broadcast of another program waits: %s", error)
+        raise _given_back() from None
+    raise Ignore("passed to another worker")
+
+
+def _buried(message: Incoming, reason: Message) -> dict[str, Any]:
+    body = message.body
+    letter = Letter(
+        source=LetterSource.CELERY, body=incoming.as_text(body), reason=reason,
+        key=incoming.named(body, incoming.KEY), account=incoming.named(body, "account"),
+    )  # fmt: skip
+    letter_id = letters.bury(letter)
+    error = {
+        "code": reason.id,
+        "field": reason.facts.get("field"),
+        "text": refusal(reason, ENGLISH),
+    }
+    return {"id": None, "created": False, "dead_letter": letter_id, "error": error}

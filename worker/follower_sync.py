@@ -1,0 +1,241 @@
+"""One pass over WeChat's list of followers, as far as today's calls go.
+
+It changes nothing at WeChat and takes no lane, so it runs beside a broadcast. Every page is stored
+before the next one is asked for: whatever ends it, the next run goes on behind the last page.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol, TypeVar
+
+import numpy as np
+from sqlalchemy import Engine
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+
+from broadcast.accounts import Account
+from broadcast.errors import BroadcastError
+from broadcast.sorted_openids import IDs
+from broadcast.sorted_pages import sorted_page
+from models.ledger import follower_lists, follower_syncs
+from models.ledger.follower_syncs import TAIL, StoredPage, Sync
+from models.ledger.reading import followers
+from wechat.api.quota import QuotaGet
+from wechat.api.users import MOST_ASKED, MOST_OF_A_PAGE, NO_SUCH_OPENID, Page, StillFollow, UserGet
+from wechat.errors import APIError, TransportError
+from wechat.request import Request
+from worker.account_client import AccountClient
+
+Reply = TypeVar("Reply")
+NO_CALLS_LEFT = 45009
+#: These pass: WeChat is busy, or was asked too fast.
+_TOO_FAST = 45011
+_PASSING = {-1, _TOO_FAST}
+_TRIES = 5
+#: WeChat counts calls by the minute.
+_MINUTE_S = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is known before the next call: how far the pass is, and how far today's calls go."""
+
+    sync: Sync
+    resumed: bool
+    #: How many follow, by WeChat or by our list before; None: nobody knows yet.
+    total: int | None
+    #: Calls of user/get that WeChat counts as left today; None where it does not say.
+    calls_left: int | None
+    #: Calls that the rest of the list takes.
+    calls_needed: int | None
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether it can end today; None where nobody knows."""
+        if self.calls_left is None or self.calls_needed is None:
+            return None
+        return self.calls_needed <= self.calls_left
+
+
+class Watcher(Protocol):
+    """Who hears of a pass while it runs."""
+
+    def begins(self, outlook: Outlook) -> None:
+        """Hear of it before the first call, and again once WeChat said how many follow."""
+
+    def has(self, sync: Sync) -> None:
+        """Hear that another page is stored."""
+
+    def makes_list(self, sync: Sync) -> None:
+        """Hear that the last page is stored, and the list is being made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synced:
+    """How far a pass came."""
+
+    sync: Sync
+    #: There are none left today; else the list is made.
+    out_of_calls: bool
+
+
+def sync(
+    engine: Engine,
+    account: Account,
+    client: AccountClient,
+    *,
+    who: str,
+    watcher: Watcher,
+    anew: bool = False,
+    details: bool = False,
+) -> Synced:
+    """Go through WeChat's list, from where an earlier run ended, and make ours of it.
+
+    *details*: whoever is on no page is looked up before they count as having left. Raises what
+    :meth:`AccountClient.ask` does, SyncTakenOverError and SyncLoopError; what was stored stays.
+    """
+    begun, resumed = follower_syncs.begin(engine, account, who=who, anew=anew)
+    if not resumed:
+        follower_syncs.clear(engine, account.name, keep=1)
+    run = _Run(engine, client, watcher)
+    before = followers.newest(engine, account.name)
+    guess = begun.total if before is None or begun.total is not None else before.followers
+    if begun.next_openid is not None:
+        run.outlook(begun, resumed=resumed, total=guess)
+    reached = run.pages(begun, resumed=resumed)
+    if reached.next_openid is not None and not _lists_all(reached):
+        return Synced(sync=reached, out_of_calls=True)
+    watcher.makes_list(reached)
+    ask = run.still_follow if details else follower_lists.nobody_asked
+    made = follower_lists.make(engine, reached, ask=ask)
+    return Synced(sync=made, out_of_calls=False)
+
+
+def _lists_all(sync: Sync) -> bool:
+    """Return whether the pages list as many as WeChat counts: the next one would be empty."""
+    return sync.total is not None and 0 < sync.total <= sync.listed
+
+
+def calls_needed(sync: Sync, total: int) -> int:
+    """Return how many calls the rest of a list takes; one more shows that it has ended."""
+    if sync.next_openid is None:
+        return 0
+    size = math.ceil(sync.listed / sync.pages) if sync.listed else MOST_OF_A_PAGE
+    return math.ceil(max(0, total - sync.listed) / size)
+
+
+class _Run:
+    """The calls of one run."""
+
+    def __init__(self, engine: Engine, client: AccountClient, watcher: Watcher) -> None:
+        self._engine, self._client, self._watcher = engine, client, watcher
+
+    def outlook(self, sync: Sync, *, resumed: bool, total: int | None) -> None:
+        """Say how far the pass is, and how far today's calls go."""
+        needed = None if total is None else calls_needed(sync, total)
+        self._watcher.begins(
+            Outlook(
+                sync=sync, resumed=resumed, total=total, calls_needed=needed,
+                calls_left=self._calls_left(),
+            )
+        )  # fmt: skip
+
+    def pages(self, sync: Sync, *, resumed: bool) -> Sync:
+        """Store page after page, to the last one or until no calls are left."""
+        while sync.next_openid is not None:
+            page = self._page(sync.next_openid)
+            if page is _Refused.NO_CALLS_LEFT:
+                break
+            if page is _Refused.NO_SUCH_OPENID:
+                # Who was last on the page has left: what comes behind the one before is asked for.
+                back = follower_syncs.go_back(self._engine, sync)
+                if back is None:
+                    raise BroadcastError("error.followers.no_way_on", account=sync.account)
+                sync = back
+                continue
+            sync = follower_syncs.take(self._engine, sync, _stored(page))
+            if sync.pages == 1 and not resumed:
+                self.outlook(sync, resumed=False, total=sync.total)
+            self._watcher.has(sync)
+        return sync
+
+    def still_follow(self, ids: IDs) -> IDs:
+        """Return those who follow all the same; one whom WeChat does not know follows no more."""
+        openids = [one.decode() for one in ids.tolist()]
+        found = [
+            one
+            for start in range(0, len(openids), MOST_ASKED)
+            for one in self._still(openids[start : start + MOST_ASKED])
+        ]
+        return np.array(found, ids.dtype)
+
+    def _still(self, openids: Sequence[str]) -> Sequence[str]:
+        try:
+            return self._ask(StillFollow(openids=openids))
+        except APIError as error:
+            if error.errcode != NO_SUCH_OPENID:
+                raise
+        if len(openids) == 1:
+            return []
+        # One of them is refused, and WeChat does not say which.
+        half = len(openids) // 2
+        return [*self._still(openids[:half]), *self._still(openids[half:])]
+
+    def _page(self, next_openid: str) -> Page | _Refused:
+        try:
+            return self._ask(UserGet(next_openid=next_openid))
+        except APIError as error:
+            if error.errcode == NO_CALLS_LEFT:
+                return _Refused.NO_CALLS_LEFT
+            if error.errcode == NO_SUCH_OPENID and next_openid:
+                return _Refused.NO_SUCH_OPENID
+            raise
+
+    def _calls_left(self) -> int | None:
+        try:
+            return self._ask(QuotaGet(cgi_path=UserGet.path)).remain
+        except APIError:
+            # quota/get was refused for itself; 45009 of user/get will show it.
+            return None
+
+    def _ask(self, request: Request[Reply]) -> Reply:
+        """Ask, and again where it passes: a question that is asked twice changes nothing."""
+        tries = Retrying(
+            retry=retry_if_exception(_passes), stop=stop_after_attempt(_TRIES), wait=_wait,
+            reraise=True,
+        )  # fmt: skip
+        answer: Reply = tries(self._client.ask, request)
+        return answer
+
+
+class _Refused(Enum):
+    NO_CALLS_LEFT = auto()
+    NO_SUCH_OPENID = auto()
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, TransportError) or (
+        isinstance(error, APIError) and error.errcode in _PASSING
+    )
+
+
+def _wait(state: RetryCallState) -> float:
+    """Return the seconds until the next try."""
+    error = state.outcome and state.outcome.exception()
+    if isinstance(error, APIError) and error.errcode == _TOO_FAST:
+        return _MINUTE_S / _TRIES
+    return float(2 ** (state.attempt_number - 2))
+
+
+def _stored(page: Page) -> StoredPage:
+    last = [*page.openids[-TAIL:]]
+    if page.next_openid and last[-1:] != [page.next_openid]:
+        last.append(page.next_openid)
+    return StoredPage(
+        openids=sorted_page(page.openids), size=len(page.openids), tail="".join(last),
+        next_openid=page.next_openid, total=page.total or 0, asked_at=page.asked_at,
+        elapsed_ms=page.elapsed_ms,
+    )  # fmt: skip
