@@ -14,19 +14,15 @@ from typing import Any, Final
 from celery.exceptions import Ignore, Reject
 from kombu.exceptions import OperationalError
 
-from broadcast import names, plan
-from broadcast.accounts import Account
-from broadcast.call.path import SendPath
-from broadcast.call.result import NoAnswer
+from broadcast import names
 from broadcast.dead_letters import Letter, LetterSource
 from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.message import Message
 from presentation.for_programs import refusal
 from producer.request import incoming
-from producer.request.door import Door
 from producer.submit import Submitted
 from worker import answers, letters
-from worker.wake import wake
+from worker.door import door
 from worker.wiring import Parts, parts, stopping
 from worker.wording import ENGLISH
 
@@ -85,31 +81,6 @@ class Incoming:
         return {**self.kwargs, "args": list(self.args)} if self.args else self.kwargs
 
 
-class _Quota:
-    """:class:`producer.prepare.QuotaSource` of a worker."""
-
-    def __init__(self, here: Parts) -> None:
-        self._here = here
-
-    def quota(self, account: Account, path: SendPath) -> plan.Quota | None:
-        """Return WeChat's answer, or None where none can be had now."""
-        try:
-            said = self._here.gateway(account).quota(path)
-        except OutOfReachError as error:
-            # The token's Redis: what is stored is proved before its first call.
-            log.warning("account %s: not asked for the calls left: %s", account.name, error)
-            return None
-        return None if isinstance(said, NoAnswer) else said
-
-
-class _Waker:
-    """:class:`producer.submit.Waker` of a worker: a lost wake is found by the sweep."""
-
-    def wake_planner(self, broadcast_id: str) -> None:
-        """Ask a worker to plan a broadcast."""
-        wake(names.PLAN, broadcast_id)
-
-
 def take(message: Incoming) -> dict[str, Any]:
     """Make a broadcast of a message; return its id, or the id of its dead letter and why.
 
@@ -151,8 +122,7 @@ def _answered(message: Incoming) -> dict[str, Any]:
 
 def _submit(here: Parts, message: Incoming) -> Submitted:
     found = incoming.parse(message.body)
-    door = Door(settings=here.settings, engine=here.engine, quota=_Quota(here), waker=_Waker())
-    return door.submit(found.request, key=found.key, who=message.who)
+    return door(here).submit(found.request, key=found.key, who=message.who)
 
 
 def _pass_on(message: Incoming) -> None:
