@@ -83,7 +83,7 @@ def here(
     )  # fmt: skip
     monkeypatch.setattr(enqueue, "parts", lambda: parts)
     monkeypatch.setattr(letters, "parts", lambda: parts)
-    monkeypatch.setattr(enqueue, "wake", lambda *_: True)
+    monkeypatch.setattr("worker.door.wake", lambda *_: True)
 
 
 @pytest.fixture
