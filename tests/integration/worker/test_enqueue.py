@@ -165,7 +165,7 @@ def test_what_nobody_expected_is_a_dead_letter_too(
     def breaks(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(enqueue, "Door", breaks)
+    monkeypatch.setattr(enqueue, "door", breaks)
 
     told = enqueue.take(message())
 
@@ -181,7 +181,7 @@ def test_while_the_database_is_away_a_message_waits_and_goes_back_to_the_broker(
     def away(*_: object, **__: object) -> None:
         raise AWAY
 
-    monkeypatch.setattr(enqueue, "Door", away)
+    monkeypatch.setattr(enqueue, "door", away)
     monkeypatch.setattr(dead_letters, "keep", away)
 
     with pytest.raises(Reject) as caught:
