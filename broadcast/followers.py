@@ -121,6 +121,25 @@ def merged(known: Known, changes: Changes, *, seen: Seen, whole: Pass | None = N
     )  # fmt: skip
 
 
+def undated(known: Known) -> Hits:
+    """Return who of them follows, and nobody said since when."""
+    return np.asarray(known.follow & (known.facts["flags"] & SINCE_SAID == 0), bool)
+
+
+def dated(known: Known, since: Seconds) -> Facts:
+    """Return what is known once WeChat said since when some of the undated follow; 0: it did not.
+
+    What a push said meanwhile stands: it is as exact, and may be newer.
+    """
+    facts = known.facts.copy()
+    said = undated(known) & (since > 0)
+    facts["since"][said] = since[said]
+    # They left and came back unseen, so whatever confirmed them before is older.
+    facts["as_of"][said] = np.maximum(facts["as_of"], since)[said]
+    facts["flags"][said] |= SINCE_SAID
+    return facts
+
+
 def _together(*lists: IDs) -> tuple[IDs, list[npt.NDArray[np.intp]]]:
     """Return the OpenIDs of some lists sorted and each once, and where each list's stand in it."""
     ids = np.concatenate(lists)

@@ -64,7 +64,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "token": ("broadcast token show", "broadcast token refresh --account shop"),
     "draft": ("broadcast draft list", "broadcast draft add {article_file} --cover {cover_file}"),
-    "followers": ("broadcast followers sync", "broadcast followers sync --account shop --details"),
+    "followers": ("broadcast followers sync --account shop", "broadcast followers details"),
     "suppress": (
         "broadcast suppress add oAbcde000000000000000000000A --why '{complained}'",
         "broadcast suppress import {asked_out_file} --account shop",

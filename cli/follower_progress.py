@@ -15,11 +15,12 @@ from cli.bar import print_above
 from cli.terminal import Terminal
 from models.ledger.follower_syncs import Sync
 from presentation.words import Moment
+from worker.follower_details import Outlook as DetailsOutlook
 from worker.follower_sync import Outlook
 
 
 class FollowerProgress:
-    """:class:`worker.follower_sync.Watcher` on standard error."""
+    """:class:`worker.follower_sync.Watcher` and of the details, on standard error."""
 
     def __init__(self, terminal: Terminal, *, now: datetime) -> None:
         """Take the terminal, and the database's moment."""
@@ -83,6 +84,25 @@ class FollowerProgress:
         self._bar.update(
             self._task, total=None, description=escape(texts("sync.bar_list")),
             figures=escape(texts("sync.bar_begins", listed=sync.listed)),
+        )  # fmt: skip
+
+    def asks(self, outlook: DetailsOutlook) -> None:
+        """Say whom WeChat is asked about, and how far today's calls go."""
+        facts = {"people": outlook.people, "needed": outlook.calls_needed}
+        if outlook.calls_left is None:
+            self._tell(Message("details.left_unknown", **facts))
+        else:
+            kind = "details.fits" if outlook.fits else "details.does_not_fit"
+            self._tell(Message(kind, left=outlook.calls_left, **facts))
+        self._bar.update(self._task, total=outlook.people)
+        self.asked(0)
+
+    def asked(self, people: int) -> None:
+        """Move the bar."""
+        texts, total = self._terminal.texts, self._bar.tasks[0].total
+        self._bar.update(
+            self._task, completed=people, description=escape(texts("details.bar_name")),
+            figures=escape(texts("sync.bar", listed=people, total=int(total or 0))),
         )  # fmt: skip
 
 

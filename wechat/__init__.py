@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         TagsGet,
     )
     from wechat.api.token import ClassicToken, StableToken, TokenReply
-    from wechat.api.users import Page, StillFollow, TagFollowers, UserGet
+    from wechat.api.users import Page, TagFollowers, UserGet, UserInfo, UserInfos
     from wechat.client import WeChatClient
     from wechat.deadline import SendBy, Timeouts
     from wechat.errcodes import Errcode
@@ -110,7 +110,6 @@ __all__ = [
     "SpeedGet",
     "SpeedSet",
     "StableToken",
-    "StillFollow",
     "TagCreate",
     "TagDelete",
     "TagFollowers",
@@ -125,6 +124,8 @@ __all__ = [
     "UploadImage",
     "UploadVideo",
     "UserGet",
+    "UserInfo",
+    "UserInfos",
     "WeChatClient",
     "WeChatError",
 ]

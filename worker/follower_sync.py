@@ -7,14 +7,12 @@ before the next one is asked for: whatever ends it, the next run goes on behind 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from sqlalchemy import Engine
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from broadcast.accounts import Account
 from broadcast.errors import BroadcastError
@@ -23,20 +21,10 @@ from broadcast.sorted_pages import sorted_page
 from models.ledger import follower_lists, follower_syncs
 from models.ledger.follower_syncs import TAIL, StoredPage, Sync
 from models.ledger.reading import followers
-from wechat.api.quota import QuotaGet
-from wechat.api.users import MOST_ASKED, MOST_OF_A_PAGE, NO_SUCH_OPENID, Page, StillFollow, UserGet
-from wechat.errors import APIError, TransportError
-from wechat.request import Request
+from wechat.api.users import MOST_OF_A_PAGE, NO_SUCH_OPENID, Page, UserGet
+from wechat.errors import APIError
 from worker.account_client import AccountClient
-
-Reply = TypeVar("Reply")
-NO_CALLS_LEFT = 45009
-#: These pass: WeChat is busy, or was asked too fast.
-_TOO_FAST = 45011
-_PASSING = {-1, _TOO_FAST}
-_TRIES = 5
-#: WeChat counts calls by the minute.
-_MINUTE_S = 60
+from worker.follower_calls import NO_CALLS_LEFT, Calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +88,7 @@ def sync(
     begun, resumed = follower_syncs.begin(engine, account, who=who, anew=anew)
     if not resumed:
         follower_syncs.clear(engine, account.name, keep=1)
-    run = _Run(engine, client, watcher)
+    run = _Run(engine, Calls(client), watcher)
     before = followers.newest(engine, account.name)
     guess = begun.total if before is None or begun.total is not None else before.followers
     if begun.next_openid is not None:
@@ -130,8 +118,8 @@ def calls_needed(sync: Sync, total: int) -> int:
 class _Run:
     """The calls of one run."""
 
-    def __init__(self, engine: Engine, client: AccountClient, watcher: Watcher) -> None:
-        self._engine, self._client, self._watcher = engine, client, watcher
+    def __init__(self, engine: Engine, calls: Calls, watcher: Watcher) -> None:
+        self._engine, self._calls, self._watcher = engine, calls, watcher
 
     def outlook(self, sync: Sync, *, resumed: bool, total: int | None) -> None:
         """Say how far the pass is, and how far today's calls go."""
@@ -139,7 +127,7 @@ class _Run:
         self._watcher.begins(
             Outlook(
                 sync=sync, resumed=resumed, total=total, calls_needed=needed,
-                calls_left=self._calls_left(),
+                calls_left=self._calls.left_today(UserGet.path),
             )
         )  # fmt: skip
 
@@ -164,29 +152,12 @@ class _Run:
 
     def still_follow(self, ids: IDs) -> IDs:
         """Return those who follow all the same; one whom WeChat does not know follows no more."""
-        openids = [one.decode() for one in ids.tolist()]
-        found = [
-            one
-            for start in range(0, len(openids), MOST_ASKED)
-            for one in self._still(openids[start : start + MOST_ASKED])
-        ]
-        return np.array(found, ids.dtype)
-
-    def _still(self, openids: Sequence[str]) -> Sequence[str]:
-        try:
-            return self._ask(StillFollow(openids=openids))
-        except APIError as error:
-            if error.errcode != NO_SUCH_OPENID:
-                raise
-        if len(openids) == 1:
-            return []
-        # One of them is refused, and WeChat does not say which.
-        half = len(openids) // 2
-        return [*self._still(openids[:half]), *self._still(openids[half:])]
+        found = self._calls.infos([one.decode() for one in ids.tolist()])
+        return np.array([one for one, info in found.items() if info.follows], ids.dtype)
 
     def _page(self, next_openid: str) -> Page | _Refused:
         try:
-            return self._ask(UserGet(next_openid=next_openid))
+            return self._calls.ask(UserGet(next_openid=next_openid))
         except APIError as error:
             if error.errcode == NO_CALLS_LEFT:
                 return _Refused.NO_CALLS_LEFT
@@ -194,40 +165,10 @@ class _Run:
                 return _Refused.NO_SUCH_OPENID
             raise
 
-    def _calls_left(self) -> int | None:
-        try:
-            return self._ask(QuotaGet(cgi_path=UserGet.path)).remain
-        except APIError:
-            # quota/get was refused for itself; 45009 of user/get will show it.
-            return None
-
-    def _ask(self, request: Request[Reply]) -> Reply:
-        """Ask, and again where it passes: a question that is asked twice changes nothing."""
-        tries = Retrying(
-            retry=retry_if_exception(_passes), stop=stop_after_attempt(_TRIES), wait=_wait,
-            reraise=True,
-        )  # fmt: skip
-        answer: Reply = tries(self._client.ask, request)
-        return answer
-
 
 class _Refused(Enum):
     NO_CALLS_LEFT = auto()
     NO_SUCH_OPENID = auto()
-
-
-def _passes(error: BaseException) -> bool:
-    return isinstance(error, TransportError) or (
-        isinstance(error, APIError) and error.errcode in _PASSING
-    )
-
-
-def _wait(state: RetryCallState) -> float:
-    """Return the seconds until the next try."""
-    error = state.outcome and state.outcome.exception()
-    if isinstance(error, APIError) and error.errcode == _TOO_FAST:
-        return _MINUTE_S / _TRIES
-    return float(2 ** (state.attempt_number - 2))
 
 
 def _stored(page: Page) -> StoredPage:

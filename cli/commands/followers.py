@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +27,10 @@ from models.ledger.transaction import present
 from presentation.report_json import utc
 from presentation.words import Moment
 from wechat.deadline import Timeouts
+
+if TYPE_CHECKING:
+    from cli.follower_progress import FollowerProgress
+    from worker.follower_details import Asked
 
 #: Nobody waits for each single answer, and a page has 300 kB.
 PATIENT = Timeouts()
@@ -60,23 +67,15 @@ def sync(
 ) -> None:
     """Go through WeChat's list, and make ours of it."""
     # numpy, rich and the client of WeChat are for who syncs alone.
-    from cli.follower_progress import FollowerProgress  # noqa: PLC0415
     from worker import follower_sync  # noqa: PLC0415
 
     run: Run = context.obj
     whose, engine, moment = run.settings.account(account), run.engine, present(run.engine)
-    try:
-        with (
-            FollowerProgress(run.terminal, now=moment) as progress,
-            run.wechat.answering(whose),
-        ):
-            done = follower_sync.sync(
-                engine, whose, run.wechat.client(whose, PATIENT), who=who(),
-                watcher=progress, anew=anew, details=details,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        run.terminal.note("sync.interrupted", account=whose.name)
-        raise
+    with _asking(run, whose, "sync.interrupted", now=moment) as progress:
+        done = follower_sync.sync(
+            engine, whose, run.wechat.client(whose, PATIENT), who=who(),
+            watcher=progress, anew=anew, details=details,
+        )  # fmt: skip
     if done.out_of_calls:
         until = Moment(day.turn(moment), moment)
         facts = {"listed": done.sync.listed, "total": done.sync.total, "account": whose.name}
@@ -84,10 +83,62 @@ def sync(
         run.terminal.say(kind, until=until, **facts)
     else:
         run.terminal.say_all(_ended(done.sync))
+    whole = not done.out_of_calls and done.sync.ended == "complete"
+    asked = _asked(run, whose) if details and not done.out_of_calls else None
     if as_json:
-        run.terminal.show_json(_as_json(run, whose))
-    if done.out_of_calls or done.sync.ended != "complete":
+        shown = {"details": asked and asdict(asked)} if details else {}
+        run.terminal.show_json(_as_json(run, whose) | shown)
+    if not whole or (asked and asked.left):
         raise typer.Exit(exits.FAILED)
+
+
+@followers.command("details", cls=Command, help="help.followers.details")
+def ask_details(
+    context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False
+) -> None:
+    """Ask WeChat since when the followers of our list follow."""
+    run: Run = context.obj
+    whose = run.settings.account(account)
+    asked = _asked(run, whose)
+    if as_json:
+        run.terminal.show_json({"account": whose.name, **asdict(asked), "error": None})
+    if asked.left:
+        raise typer.Exit(exits.FAILED)
+
+
+def _asked(run: Run, account: Account) -> Asked:
+    """Ask about whoever is not dated, and say how far that came."""
+    from worker import follower_details  # noqa: PLC0415
+
+    there, moment = reading.newest(run.engine, account.name), present(run.engine)
+    if there is None:
+        raise InputError("error.followers.no_list", account=account.name)
+    with _asking(run, account, "details.interrupted", now=moment) as progress:
+        asked = follower_details.ask(
+            run.engine, run.wechat.client(account, PATIENT), there, watcher=progress
+        )
+    facts = {"n": asked.people, "dated": asked.dated, "account": account.name}
+    if asked.left:
+        until = Moment(day.turn(moment), moment)
+        run.terminal.say("details.out_of_calls", left=asked.left, until=until, **facts)
+    else:
+        run.terminal.say("details.done" if asked.people else "details.all_known", **facts)
+    return asked
+
+
+@contextmanager
+def _asking(
+    run: Run, account: Account, interrupted: str, *, now: datetime
+) -> Iterator[FollowerProgress]:
+    """Show how the questions go on, and at Ctrl-C how to go on with them."""
+    from cli.follower_progress import FollowerProgress  # noqa: PLC0415
+
+    try:
+        with FollowerProgress(run.terminal, now=now) as progress, run.wechat.answering(account):
+            yield progress
+    except KeyboardInterrupt:
+        run.terminal.note(interrupted, account=account.name)
+        raise
 
 
 def _ended(sync: Sync) -> Iterator[Message]:

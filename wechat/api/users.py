@@ -1,4 +1,4 @@
-"""user/…: who follows the account, page by page; who has a tag; and whether somebody still follows.
+"""user/…: who follows the account, page by page; who has a tag; and since when somebody follows.
 
 Pages come in WeChat's own order. The last page with OpenIDs may name a next_openid as well; an
 empty page follows it then (WeChat page "user/get").
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final, Literal
 
 from pydantic import SecretStr
@@ -91,8 +91,17 @@ class TagFollowers(Request[Page]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StillFollow(Request[Sequence[str]]):
-    """Ask which of 1 to 100 OpenIDs follow the account now (POST user/info/batchget).
+class UserInfo:
+    """What WeChat still says of one person: no name, picture, sex or region since 2021-12."""
+
+    follows: bool
+    #: Since when they follow, to the second; None where they do not, or WeChat does not say.
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserInfos(Request[Mapping[str, UserInfo]]):
+    """Ask who of 1 to 100 people follows the account, and since when (POST user/info/batchget).
 
     Raises ``APIError``: 40003 where one of them is not the account's, of the whole call.
     """
@@ -109,13 +118,22 @@ class StillFollow(Request[Sequence[str]]):
         asked = {"user_list": [{"openid": one} for one in self.openids]}
         return Body(data=json_bytes(asked, name="user_list"))
 
-    def read(self, raw: RawReply) -> Sequence[str]:
-        """Return those who follow. Each that was asked must be answered."""
+    def read(self, raw: RawReply) -> Mapping[str, UserInfo]:
+        """Return what is said of each. Each that was asked must be answered."""
         rows = success(raw).objects("user_info_list")
-        said = {row.text("openid"): row.integer("subscribe") for row in rows or ()}
-        if not set(self.openids) <= set(said) or not set(said.values()) <= {0, 1}:
+        said = {row.text("openid"): row for row in rows or ()}
+        flags = {one: row.integer("subscribe") for one, row in said.items()}
+        if not set(self.openids) <= set(said) or not set(flags.values()) <= {0, 1}:
             raise raw.error(TransportKind.GARBAGE, "not everybody who was asked for")
-        return [one for one in self.openids if said[one]]
+        return {
+            one: UserInfo(follows=bool(flags[one]), since=_since(said[one]) if flags[one] else None)
+            for one in self.openids
+        }
+
+
+def _since(row: Payload) -> datetime | None:
+    seconds = row.integer("subscribe_time")
+    return datetime.fromtimestamp(seconds, UTC) if seconds and 0 < seconds < 2**32 else None
 
 
 def _page(raw: RawReply, reply: Payload, *, total: int | None) -> Page:

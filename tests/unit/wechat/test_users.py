@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wechat.api.users import Page, StillFollow, TagFollowers, UserGet
+from wechat.api.users import Page, TagFollowers, UserGet, UserInfo, UserInfos
 from wechat.errors import APIError, InvalidRequestError, UnknownOutcomeError
 from wechat.reply import RawReply
 from wechat.request import Request
@@ -80,17 +80,26 @@ def test_a_tags_page_has_no_total_and_its_own_name_of_the_tag() -> None:
 
 
 def test_everybody_who_was_asked_for_must_be_answered() -> None:
-    request = StillFollow(openids=[ANNA, BEN])
-    said = [{"openid": BEN, "subscribe": 0}, {"openid": ANNA, "subscribe": 1, "language": "zh"}]
+    request = UserInfos(openids=[ANNA, BEN])
+    said = [
+        {"openid": BEN, "subscribe": 0},
+        {"openid": ANNA, "subscribe": 1, "language": "zh", "subscribe_time": 1_700_000_000},
+    ]
     body = request.body()
     assert isinstance(body.data, bytes)
 
     assert json.loads(body.data) == {"user_list": [{"openid": ANNA}, {"openid": BEN}]}
-    assert read(request, {"user_info_list": said}) == [ANNA]
+    since = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+    assert read(request, {"user_info_list": said}) == {
+        ANNA: UserInfo(follows=True, since=since), BEN: UserInfo(follows=False, since=None),
+    }  # fmt: skip
+    for unsaid in ({}, {"subscribe_time": 0}, {"subscribe_time": 10**12}):
+        rows = [{"openid": ANNA, "subscribe": 1} | unsaid, said[0]]
+        assert read(request, {"user_info_list": rows})[ANNA] == UserInfo(follows=True, since=None)
     for wrong in ([], said[:1], [{"openid": ANNA, "subscribe": "1"}, said[0]]):
         with pytest.raises(UnknownOutcomeError):
             read(request, {"user_info_list": wrong})
     with pytest.raises(APIError):
         read(request, {"errcode": 40003, "errmsg": "invalid openid"})
     with pytest.raises(InvalidRequestError):
-        StillFollow(openids=[]).body()
+        UserInfos(openids=[]).body()
