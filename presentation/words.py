@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import singledispatch
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 from broadcast import day
@@ -108,6 +109,25 @@ def of(fact: object, texts: Texts) -> object:
     """Return a fact as it stands in a text: words, or itself where it has no words of its own."""
     del texts
     return fact
+
+
+class Count(int):
+    """A number that a text may name what it counts of: ``{n:,|follower|followers}``."""
+
+    def __format__(self, spec: str) -> str:
+        """Return the number as *spec* says, and behind it the word for one or for several."""
+        number, *words = spec.split("|")
+        said = int.__format__(self, number)
+        if not words:
+            return said
+        one, several = words
+        return f"{said} {one if self == 1 else several}"
+
+
+@of.register(Integral)
+def _(fact: int, texts: Texts) -> object:
+    del texts
+    return fact if isinstance(fact, bool) else Count(fact)
 
 
 @of.register(Message)

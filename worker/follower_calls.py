@@ -1,4 +1,4 @@
-"""Questions about followers: asked again where they pass, since an answer changes nothing."""
+"""Questions about followers: repeated where a refusal passes, since a question changes nothing."""
 
 from __future__ import annotations
 

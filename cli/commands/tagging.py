@@ -21,7 +21,7 @@ from cli.terminal import is_terminal, one_line
 from cli.wiring.by_hand import Called, call
 from cli.wiring.run import Run
 from models.ledger.reading import of_tag
-from presentation.words import MOST_NAMED, Code
+from presentation.words import MOST_NAMED, Code, FollowerCount
 from producer import audience as audiences
 from producer.audience import Audience
 from wechat.api.tags import (
@@ -64,8 +64,7 @@ def listing(
     there = run.wechat.ask(chosen, TagsGet())
     for one in there:
         own = "tags.line_system" if one.id in SYSTEM_TAGS else "tags.line"
-        count = "?" if one.count is None else f"{one.count:,}"
-        run.terminal.say(own, id=one.id, name=one_line(one.name), count=count)
+        run.terminal.say(own, id=one.id, name=one_line(one.name), count=FollowerCount(one.count))
     if all(one.id in SYSTEM_TAGS for one in there):
         run.terminal.note("tags.none", account=chosen.name)
     if as_json:
@@ -121,7 +120,7 @@ def delete(
     if waiting := of_tag.to_come(run.engine, chosen.name, found.id):
         raise InputError("error.tags.to_come", id=found.id, name=found.name, ids=list(waiting))
     if not yes and is_terminal():
-        count = "?" if found.count is None else f"{found.count:,}"
+        count = FollowerCount(found.count)
         answer = run.terminal.ask("tags.question", id=found.id, name=found.name, count=count)
         if not run.terminal.agrees(answer):
             run.terminal.note("tags.declined")

@@ -1,6 +1,6 @@
 """Since when people follow: whom the newest list does not say it of, and what WeChat answers.
 
-What is asked is told by the list alone, so a run that was killed goes on with whoever is undated.
+The list alone shows whom to ask about, so a run that was killed goes on with whoever is undated.
 """
 
 from __future__ import annotations

@@ -67,9 +67,10 @@ def placeholders(message: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(message) if name is not None}
 
 
-def formats(message: str) -> set[tuple[str, str | None]]:
+def formats(message: str) -> set[tuple[str, str]]:
+    """Return each placeholder with its form; the words for one and for several are a language's."""
     parsed = string.Formatter().parse(message)
-    return {(name, form) for _, name, form, _ in parsed if name is not None}
+    return {(name, (form or "").partition("|")[0]) for _, name, form, _ in parsed if name}
 
 
 def strings(tree: ast.AST) -> Iterator[ast.Constant]:

@@ -155,3 +155,12 @@ def test_an_errmsg_begins_no_line_and_turns_no_text_round() -> None:
 
     assert len(shown.splitlines()) == 1
     assert "\u202e" not in shown
+
+
+@pytest.mark.parametrize(
+    ("n", "wanted"),
+    [(0, "0 followers"), (1, "1 follower"), (2, "2 followers"), (1_000, "1,000 followers")],
+)
+def test_a_number_names_one_or_several_of_what_it_counts(n: int, wanted: str) -> None:
+    assert EN("send.followers", n=n) == wanted
+    assert ZH("send.followers", n=n) == f" {n:,} 位粉丝"
