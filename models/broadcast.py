@@ -94,8 +94,9 @@ class BroadcastRow(Base):
 
     __table_args__ = (
         Index("ix_bc_broadcasts_account_phase", "account", "phase", "result"),
-        Index("ix_bc_broadcasts_due_at", "due_at", "account"),
-        Index("ix_bc_broadcasts_phase", "phase"),
+        # In the order in which a lane calls them: the first is found, and no other is looked at.
+        Index("ix_bc_broadcasts_next", "account", "phase", priority.desc(), "published_at", "id"),
+        Index("ix_bc_broadcasts_due_at", "phase", "due_at", "account"),
         Index("ix_bc_broadcasts_created_at", "created_at"),
         Index("ix_bc_broadcasts_repeat", "account", "content_identity", "audience_digest"),
     )
@@ -133,4 +134,5 @@ class Reservation(Base):
     account: Mapped[str] = mapped_column(ascii_string(64))
     calls: Mapped[int] = mapped_column(Integer)
 
-    __table_args__ = (Index("ix_bc_reservations_day", "account", "day", "path"),)
+    # With the calls, so that they are added up from the index alone.
+    __table_args__ = (Index("ix_bc_reservations_day", "account", "day", "path", "calls"),)

@@ -3,39 +3,65 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 
 from broadcast import names, plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
 from broadcast.call.result import NoAnswer
-from broadcast.errors import OutOfReachError
+from broadcast.errors import OutOfReachError, PlanError
 from producer.request.door import Door
+from producer.request.shape import Request
+from producer.submit import Submitted, Waker
 from worker.wake import wake
 from worker.wiring import Parts
 
 log = logging.getLogger(__name__)
 
 
-def door(here: Parts) -> Door:
-    """Return the door of this process."""
-    return Door(settings=here.settings, engine=here.engine, quota=_Quota(here), waker=_Waker())
+def submit(
+    here: Parts, request: Request, *, key: str, who: str, waker: Waker | None = None
+) -> Submitted:
+    """Do as :meth:`producer.request.door.Door.submit`; *waker*: who plans it, if not any worker.
+
+    WeChat's answer of a moment ago will do for what fits; nothing is refused by it.
+    """
+    begun = time.monotonic()
+    quota = _Quota(here)
+    try:
+        return _door(here, quota, waker).submit(request, key=key, who=who)
+    except PlanError:
+        if quota.asked_at >= begun:
+            raise
+    return _door(here, _Quota(here, since=begun), waker).submit(request, key=key, who=who)
+
+
+def _door(here: Parts, quota: _Quota, waker: Waker | None) -> Door:
+    return Door(settings=here.settings, engine=here.engine, quota=quota, waker=waker or _Waker())
 
 
 class _Quota:
     """:class:`producer.prepare.QuotaSource` of a worker."""
 
-    def __init__(self, here: Parts) -> None:
+    def __init__(self, here: Parts, *, since: float = -math.inf) -> None:
         self._here = here
+        self._since = since
+        #: When the answer that was given was asked for; infinite where none was given.
+        self.asked_at = math.inf
 
     def quota(self, account: Account, path: SendPath) -> plan.Quota | None:
         """Return WeChat's answer, or None where none can be had now."""
         try:
-            said = self._here.gateway(account).quota(path)
+            said = self._here.quotas.answer(account, path, since=self._since)
         except OutOfReachError as error:
             # The token's Redis: what is stored is proved before its first call.
             log.warning("account %s: not asked for the calls left: %s", account.name, error)
             return None
-        return None if isinstance(said, NoAnswer) else said
+        if isinstance(said, NoAnswer):
+            return None
+        self.asked_at = said.asked_at
+        return said.quota
 
 
 class _Waker:

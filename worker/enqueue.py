@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from celery.exceptions import Ignore, Reject
@@ -20,9 +20,8 @@ from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.message import Message
 from presentation.for_programs import refusal
 from producer.request import incoming
-from producer.submit import Submitted
-from worker import answers, letters
-from worker.door import door
+from producer.submit import Submitted, Waker
+from worker import answers, door, letters, planner
 from worker.wiring import Parts, parts, stopping
 from worker.wording import ENGLISH
 
@@ -81,18 +80,36 @@ class Incoming:
         return {**self.kwargs, "args": list(self.args)} if self.args else self.kwargs
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PlansHere:
+    """:class:`producer.submit.Waker` of a task that plans itself what it submitted.
+
+    Wakes for plans would stand in a queue of their own, behind which the lanes' wakes would wait
+    for as long as messages come in faster than plans are made.
+    """
+
+    ids: list[str] = field(default_factory=list)
+
+    def wake_planner(self, broadcast_id: str) -> None:
+        """Note what is to be planned."""
+        self.ids.append(broadcast_id)
+
+
 def take(message: Incoming) -> dict[str, Any]:
-    """Make a broadcast of a message; return its id, or the id of its dead letter and why.
+    """Make a broadcast of a message and plan it; return its id, or of its dead letter, and why.
 
     Raises Reject where the database is away, and Ignore where another worker takes it.
     """
+    submitted = _PlansHere()
     try:
-        answer = _answered(message)
+        answer = _answered(message, submitted)
     except OutOfReachError as error:
         log.warning("a broadcast of another program waits in the broker: %s", error)
         raise _given_back() from None
     if not message.unanswered:
         answers.leave(message.task_id, answer)
+    for broadcast_id in submitted.ids:
+        planner.plan(broadcast_id, just_submitted=True)
     return answer
 
 
@@ -102,9 +119,9 @@ def _given_back() -> Reject:
     return Reject("given back to the broker", requeue=True)
 
 
-def _answered(message: Incoming) -> dict[str, Any]:
+def _answered(message: Incoming, waker: Waker) -> dict[str, Any]:
     try:
-        made = _submit(parts(), message)
+        made = _submit(parts(), message, waker)
     except SettingsError as error:
         # Another worker may have the account that this one lacks.
         _pass_on(message)
@@ -120,9 +137,9 @@ def _answered(message: Incoming) -> dict[str, Any]:
     return {"id": made.id, "created": made.created, "dead_letter": None, "error": None}
 
 
-def _submit(here: Parts, message: Incoming) -> Submitted:
+def _submit(here: Parts, message: Incoming, waker: Waker) -> Submitted:
     found = incoming.parse(message.body)
-    return door(here).submit(found.request, key=found.key, who=message.who)
+    return door.submit(here, found.request, key=found.key, who=message.who, waker=waker)
 
 
 def _pass_on(message: Incoming) -> None:

@@ -10,10 +10,11 @@ from broadcast.call.outcomes import Outcome, Scope
 from broadcast.call.result import NoAnswer
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
-from broadcast.plan import Quota
+from broadcast.plan import Fit, Quota
 from models.ledger import plans, preflight, quotas
 from worker import resolving
 from worker.lane import LaneContext
+from worker.recent_quotas import RecentQuotas
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,13 @@ class Planned:
     fit: str | None = None
 
 
-def plan(lane: LaneContext, broadcast_id: str) -> Planned | None:
-    """Plan a broadcast; return None if it does not wait for its plan (any more)."""
+def plan(
+    lane: LaneContext, broadcast_id: str, *, recent: RecentQuotas | None = None
+) -> Planned | None:
+    """Plan a broadcast; return None if it does not wait for its plan (any more).
+
+    What *recent* answers of WeChat's show to fit is not asked about again.
+    """
     broadcast = plans.to_plan(lane.engine, broadcast_id)
     if broadcast is None:
         return None
@@ -42,10 +48,23 @@ def plan(lane: LaneContext, broadcast_id: str) -> Planned | None:
     if cuts is None:
         return None
     passing(Point.PLAN_STORED)
+    answer = None if recent is None else recent.recent(lane.account, broadcast.path)
+    if answer is not None:
+        proof = plans.open_for_calls(
+            lane.engine, broadcast, lane.account, cuts=cuts, quota=answer.quota, only_if_fits=True
+        )
+        if proof is None or proof.fit is Fit.FITS:
+            passing(Point.PLAN_OPENED)
+            return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
+    return _prove(lane, broadcast, cuts)
+
+
+def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]) -> Planned:
+    """Hold the calls of a plan against WeChat's answer of now, and let them be made if they fit."""
     try:
         said = lane.gateway.quota(broadcast.path)
     except RedisAwayError as error:
-        log.warning("broadcast %s: planning waits: %s", broadcast_id, error)
+        log.warning("broadcast %s: planning waits: %s", broadcast.id, error)
         preflight.wait_for_redis(lane.engine, lane.account)
         return Planned(batches=len(cuts), waits=True)
     if isinstance(said, NoAnswer):
@@ -56,7 +75,7 @@ def plan(lane: LaneContext, broadcast_id: str) -> Planned | None:
         # before an operator acts: the plan goes on unproved, and 45009 will show it.
         log.warning(
             "broadcast %s: planned without proof that today's calls suffice: %s",
-            broadcast_id, said.errmsg,
+            broadcast.id, said.errmsg,
         )  # fmt: skip
     quota = said if isinstance(said, Quota) else None
     if quota is not None:

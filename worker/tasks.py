@@ -25,13 +25,12 @@ from models.ledger import (
     dead_letters,
     drafts,
     files,
-    plans,
     preflight,
     pushes,
     results,
     sweeps,
 )
-from worker import draft_watch, enqueue, lane, planning, polling
+from worker import draft_watch, enqueue, lane, planner, polling
 from worker import pushes as pushed
 from worker.lane import Slice
 from worker.single_flight import alone
@@ -61,26 +60,7 @@ def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
 
     *forward_count*: through how many workers the message went that lack the account.
     """
-    try:
-        with alone(names.PLAN, broadcast_id) as first:
-            return _plan(broadcast_id) if first else None
-    except OutOfReachError as error:
-        log.warning("broadcast %s: the sweep plans it later: %s", broadcast_id, error)
-    except SettingsError as error:
-        if not forward(names.PLAN, broadcast_id, forward_count=forward_count):
-            log.warning("broadcast %s: the sweep plans it later: %s", broadcast_id, error)
-    return None
-
-
-def _plan(broadcast_id: str) -> dict[str, Any] | None:
-    here = parts()
-    account = plans.account_of(here.engine, broadcast_id)
-    planned = planning.plan(here.context(account), broadcast_id) if account else None
-    if planned is None or account is None:
-        return None
-    if not planned.waits:
-        wake(names.SEND_BATCH, account, broadcast_id)
-    return {"batches": planned.batches, "fit": planned.fit, "waits": planned.waits}
+    return planner.plan(broadcast_id, forward_count=forward_count)
 
 
 @shared_task(name=names.SEND_BATCH, bind=True)

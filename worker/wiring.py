@@ -33,6 +33,7 @@ from worker.account_client import AccountClient, ClientTokenFetcher
 from worker.gateway import WeChatGateway
 from worker.heartbeat import Heartbeat
 from worker.lane import LaneContext
+from worker.recent_quotas import RecentQuotas
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +69,14 @@ class Parts:
     heartbeat: Heartbeat
     rules: Rules
     owner: str
+    quotas: RecentQuotas = field(init=False)
     #: Accounts whose appid is the ledger's; neither of the two changes while the process lives.
     met: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Let what is recent of WeChat's answers be asked for by the gateways of these parts."""
+        ask = RecentQuotas(lambda account, path: self.gateway(account).quota(path))
+        object.__setattr__(self, "quotas", ask)
 
     def context(self, name: str) -> LaneContext:
         """Return what the lane of account *name* drives with.

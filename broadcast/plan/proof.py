@@ -60,9 +60,8 @@ def prove(
     quota: Quota | None,
     reserved: int,
     spread: bool,
-    holders: Sequence[str] = (),
 ) -> Proof:
-    """Hold *calls* against today's *quota* less what other broadcasts, *holders*, have reserved."""
+    """Hold *calls* against today's *quota* less what other broadcasts have reserved."""
     spare = spare_calls(calls)
     if quota is None:
         return Proof(fit=Fit.UNPROVED, calls=calls, spare=spare)
@@ -72,7 +71,7 @@ def prove(
         return Proof(fit=Fit.FITS, calls=calls, spare=spare, free=free)
     days = 1 + -(-(calls - free) // max(1, quota.daily_limit))
     fit = Fit.SPREADS if spread else Fit.TOO_MANY
-    return Proof(fit=fit, calls=calls, spare=spare, free=free, days=days, holders=tuple(holders))
+    return Proof(fit=fit, calls=calls, spare=spare, free=free, days=days)
 
 
 #: Days over which a plan is spread at most; an account that needs more has too few calls a day.

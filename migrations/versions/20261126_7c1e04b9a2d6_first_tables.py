@@ -247,8 +247,12 @@ def _broadcasts() -> None:
         "ix_bc_broadcasts_account_phase", "bc_broadcasts", ["account", "phase", "result"]
     )
     op.create_index("ix_bc_broadcasts_created_at", "bc_broadcasts", ["created_at"])
-    op.create_index("ix_bc_broadcasts_due_at", "bc_broadcasts", ["due_at", "account"])
-    op.create_index("ix_bc_broadcasts_phase", "bc_broadcasts", ["phase"])
+    op.create_index("ix_bc_broadcasts_due_at", "bc_broadcasts", ["phase", "due_at", "account"])
+    op.create_index(
+        "ix_bc_broadcasts_next",
+        "bc_broadcasts",
+        ["account", "phase", sa.column("priority").desc(), "published_at", "id"],
+    )
     op.create_index(
         "ix_bc_broadcasts_repeat",
         "bc_broadcasts",
@@ -286,7 +290,9 @@ def _reservations() -> None:
             name="fk_bc_reservations_broadcast_id_bc_broadcasts",
         ),
     )
-    op.create_index("ix_bc_reservations_day", "bc_reservations", ["account", "day", "path"])
+    op.create_index(
+        "ix_bc_reservations_day", "bc_reservations", ["account", "day", "path", "calls"]
+    )
 
 
 def _media() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from broadcast.gates.due import OpenBroadcast, due_of_lane
 from broadcast.gates.gate import ALWAYS, Gate
@@ -34,24 +34,31 @@ class Due:
     wanted: datetime | None
 
 
-def of_account(connection: Connection, account: str, moment: datetime) -> Sequence[Due]:
-    """Return from when something is to be done for each open broadcast of an account."""
-    rows = connection.execute(
-        select(
-            BroadcastRow.id,
-            BroadcastRow.phase,
-            BroadcastRow.path,
-            BroadcastRow.audience_kind,
-            BroadcastRow.due_at,
-        ).where(BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES))
-    ).all()
+def of_account(
+    connection: Connection, account: str, moment: datetime, *, of: Collection[str] | None = None
+) -> Sequence[Due]:
+    """Return from when something is to be done for open broadcasts of an account.
+
+    *of*: for which; None: for all. Those whose doubts the others wait for must be among them.
+    """
+    query = select(
+        BroadcastRow.id, BroadcastRow.phase, BroadcastRow.path, BroadcastRow.audience_kind,
+        BroadcastRow.due_at,
+    ).where(BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES))  # fmt: skip
+    if of is not None:
+        query = query.where(BroadcastRow.id.in_(of))
+    rows = connection.execute(query).all()
     if not rows:
         return ()
-    gates = closed_gates.of_account(connection, account, [row.id for row in rows])
+    gates = (
+        closed_gates.of_account(connection, account)
+        if of is None
+        else closed_gates.of_some(connection, account, of)
+    )
     own: dict[str | None, list[Gate]] = defaultdict(list)
     for gate in gates:
         own[gate.broadcast_id].append(gate)
-    waits = _waits(connection, account)
+    waits = _waits(connection, account, of)
     lane = connection.execute(
         select(Lane.not_before, Lane.leased_until).where(Lane.account == account)
     ).one()
@@ -79,16 +86,37 @@ def refresh(connection: Connection, account: str) -> None:
     The lane's row is held by the caller.
     """
     moment = now(connection)
-    changed = [
-        row
-        for row in of_account(connection, account, moment)
-        if not _is_as_good(row.stored, row.wanted, moment)
-    ]
-    for row in changed:
-        connection.execute(
-            update(BroadcastRow).where(BroadcastRow.id == row.id).values(due_at=row.wanted)
-        )
+    _store(connection, account, of_account(connection, account, moment), moment=moment)
+
+
+def refresh_of(connection: Connection, account: str, changed: Collection[str]) -> None:
+    """Do as :func:`refresh` where nothing but these broadcasts changed, one way or another.
+
+    An account may have thousands of others open, and each comes here more than once. Only for
+    those in doubt do all others wait.
+    """
+    doubtful = set(connection.scalars(_DOUBTFUL, {"account": account}))
+    if not doubtful.isdisjoint(changed):
+        refresh(connection, account)
+        return
+    moment = now(connection)
+    found = of_account(connection, account, moment, of=doubtful.union(changed))
+    mine = [row for row in found if row.id in changed]
+    _store(connection, account, mine, moment=moment)
+
+
+_DOUBTFUL = (
+    select(Batch.broadcast_id)
+    .where(Batch.account == bindparam("account"), Batch.state == BatchState.UNKNOWN)
+    .distinct()
+)
+_STORE = update(BroadcastRow).where(BroadcastRow.id == bindparam("b_id"))
+
+
+def _store(connection: Connection, account: str, found: Sequence[Due], *, moment: datetime) -> None:
+    changed = [row for row in found if not _is_as_good(row.stored, row.wanted, moment)]
     if changed:
+        connection.execute(_STORE, [{"b_id": row.id, "due_at": row.wanted} for row in changed])
         connection.execute(
             update(Lane).where(Lane.account == account).values(due_changed_at=moment)
         )
@@ -101,9 +129,11 @@ def _is_as_good(stored: datetime | None, wanted: datetime | None, moment: dateti
     return stored == wanted or (stored <= moment and wanted <= moment)
 
 
-def _waits(connection: Connection, account: str) -> Mapping[str, dict[BatchState, datetime]]:
+def _waits(
+    connection: Connection, account: str, of: Collection[str] | None
+) -> Mapping[str, dict[BatchState, datetime]]:
     """Return the first moment of each broadcast's open batches by state."""
-    rows = connection.execute(
+    query = (
         select(
             Batch.broadcast_id,
             Batch.state,
@@ -115,7 +145,9 @@ def _waits(connection: Connection, account: str) -> Mapping[str, dict[BatchState
         .where(Batch.state.not_in(list(BATCH_AT_REST)))
         .group_by(Batch.broadcast_id, Batch.state)
     )
+    if of is not None:
+        query = query.where(Batch.broadcast_id.in_(of))
     found: dict[str, dict[BatchState, datetime]] = defaultdict(dict)
-    for row in rows:
+    for row in connection.execute(query):
         found[row.broadcast_id][row.state] = ALWAYS if row.any_free else row.first
     return found

@@ -64,7 +64,7 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
     if any(gate.is_closed(moment) for gate in there):
         if closing.until is not None and closing.kind in OPEN_BY_TIME:
             _extend(connection, there, closing.until)
-            due.refresh(connection, account)
+            _refresh(connection, account, [closing.broadcast_id])
         return False
     if closing.broadcast_id is not None and closing.kind not in OPEN_BY_TIME:
         _let_go_of_doubts(connection, account, closing.broadcast_id, moment=moment)
@@ -86,7 +86,7 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
         reason=closing.reason, errcode=closing.errcode, until=closing.until, count=closing.count,
     )  # fmt: skip
     _moved(connection, account, [closing.broadcast_id], moment=moment)
-    due.refresh(connection, account)
+    _refresh(connection, account, [closing.broadcast_id])
     return True
 
 
@@ -146,7 +146,16 @@ def open_(
     connection.execute(
         update(Lane).where(Lane.account == account).values(due_changed_at=moment, woken_at=None)
     )
-    due.refresh(connection, account)
+    _refresh(connection, account, [gate.broadcast_id for gate in gates])
+
+
+def _refresh(connection: Connection, account: str, ids: Sequence[str | None]) -> None:
+    """Recompute what the gates of these broadcasts change; None: those of the whole account."""
+    own = {one for one in ids if one is not None}
+    if None in ids:
+        due.refresh(connection, account)
+    else:
+        due.refresh_of(connection, account, own)
 
 
 def raise_counter(connection: Connection, account: str) -> int:

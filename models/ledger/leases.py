@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, not_, or_, select, update
 
 from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.call.outcomes import SAME_KEY_RUNNING
@@ -26,7 +26,7 @@ from models.engine import now, skips_locked
 from models.ledger import circuit_breaker, due, quotas, transitions
 from models.ledger.lanes import LEASE
 from models.ledger.reading import held_rows, possibly_sent
-from models.ledger.transaction import write
+from models.ledger.transaction import read, write
 
 #: Before each look at the lanes whose rows others hold. A claim holds its own for milliseconds.
 _PAUSES_S = (0.0, 0.02, 0.08, 0.2)
@@ -62,6 +62,17 @@ def is_free(moment: datetime) -> ColumnElement[bool]:
     return or_(
         Lane.leased_until.is_(None), Lane.leased_until <= moment, is_of_another_clock(moment)
     )
+
+
+def is_driven(engine: Engine, account: str) -> bool:
+    """Return whether a driver has the lane.
+
+    It looks for work once more after it gave the lease back, so whatever was committed before
+    this was asked needs no wake.
+    """
+    with read(engine) as connection:
+        driven = select(Lane.account).where(Lane.account == account, not_(is_free(now(connection))))
+        return connection.scalar(driven) is not None
 
 
 def is_of_another_clock(moment: datetime) -> ColumnElement[bool]:

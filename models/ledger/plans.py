@@ -198,12 +198,13 @@ def open_for_calls(
     cuts: Sequence[Cut],
     quota: plan.Quota | None,
     waits: Waits = _AS_WECHAT,
+    only_if_fits: bool = False,
 ) -> plan.Proof | None:
     """Let all calls of a plan be made, unless it does not fit: then a gate holds it.
 
     What does not fit just after the turn of the day, but would fit a new one, or has to be spread,
     is neither: WeChat may still have reported yesterday. Its lane waits, and the sweep has it
-    planned again.
+    planned again. With *only_if_fits* nothing is done about what does not fit.
 
     Returns None if the broadcast is planned no more, or batches are missing: it was planned by
     another release in between, and the sweep has it planned again.
@@ -223,12 +224,15 @@ def open_for_calls(
             shared=account.shared_quota,
         )  # fmt: skip
         proof = quotas.prove(connection, wanted, quota=quota)
+        if only_if_fits and proof.fit is not plan.Fit.FITS:
+            return proof
         if _of_yesterday(connection, proof, quota):
             until = waits.next_day(now(connection))
             lanes.wait(connection, broadcast.account, until=until, reason=Reason.QUOTA_TODAY)
+            due.refresh(connection, broadcast.account)
         else:
             _open(connection, broadcast, wanted, proof, planned=planned, quota=quota)
-        due.refresh(connection, broadcast.account)
+            due.refresh_of(connection, broadcast.account, [broadcast.id])
         passing(Point.PLAN_OPENING)
         return proof
 

@@ -8,7 +8,7 @@ free calls in order to take some holds the lane's row, or two plans would both s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
@@ -71,26 +71,45 @@ def prove(connection: Connection, wanted: Wanted, *, quota: plan.Quota | None) -
         # What is used today says nothing about that day; only its size is known.
         limit = quota.daily_limit
         quota = plan.Quota(daily_limit=limit, used=0, remain=limit)
-    held = _held_by_others(connection, wanted, day_of(starts))
-    return plan.prove(
-        calls=wanted.calls, quota=quota, reserved=sum(calls for _, calls in held),
-        spread=wanted.spread, holders=[name for name, _ in held[:MOST_HOLDERS]],
+    on = day_of(starts)
+    proof = plan.prove(
+        calls=wanted.calls, quota=quota, reserved=_held_by_others(connection, wanted, on),
+        spread=wanted.spread,
     )  # fmt: skip
+    if proof.fit in {plan.Fit.FITS, plan.Fit.UNPROVED}:
+        return proof
+    return replace(proof, holders=_holders(connection, wanted, on))
 
 
-def _held_by_others(connection: Connection, wanted: Wanted, on: str) -> Sequence[tuple[str, int]]:
-    """Return the broadcasts that hold calls on a day, and how many, those with most first."""
-    calls = func.sum(Reservation.calls)
+def _held_by_others(connection: Connection, wanted: Wanted, on: str) -> int:
+    """Return how many calls of a day other broadcasts hold.
+
+    Read from an index alone, of which each broadcast that is open has a row: as many as WeChat
+    allows calls on that day, at most.
+    """
+    held = [Reservation.account == wanted.account, Reservation.day == on]
+    if not wanted.shared:
+        held.append(Reservation.path == wanted.path)
+    all_, mine = (
+        select(func.coalesce(func.sum(Reservation.calls), 0)).where(*which).scalar_subquery()
+        for which in (held, [Reservation.broadcast_id == (wanted.broadcast_id or ""), *held])
+    )
+    return int(connection.scalar(select(all_ - mine)) or 0)
+
+
+def _holders(connection: Connection, wanted: Wanted, on: str) -> Sequence[str]:
+    """Return the other broadcasts that hold calls on a day, those with most first."""
     query = (
-        select(Reservation.broadcast_id, calls)
+        select(Reservation.broadcast_id)
         .where(Reservation.account == wanted.account, Reservation.day == on, Reservation.calls > 0)
         .where(Reservation.broadcast_id != (wanted.broadcast_id or ""))
         .group_by(Reservation.broadcast_id)
-        .order_by(calls.desc(), Reservation.broadcast_id)
+        .order_by(func.sum(Reservation.calls).desc(), Reservation.broadcast_id)
+        .limit(MOST_HOLDERS)
     )
     if not wanted.shared:
         query = query.where(Reservation.path == wanted.path)
-    return [(name, int(count)) for name, count in connection.execute(query)]
+    return connection.scalars(query).all()
 
 
 def reserve(
@@ -108,8 +127,7 @@ def reserve(
     days = [day_of(starts + timedelta(days=n)) for n in range(plan.MOST_DAYS)]
 
     def taken(later: int) -> int:
-        held = _held_by_others(connection, wanted, days[later])
-        return sum(calls for _, calls in held)
+        return _held_by_others(connection, wanted, days[later])
 
     limit = quota.daily_limit if quota is not None else wanted.calls
     free(connection, wanted.broadcast_id)

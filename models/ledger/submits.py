@@ -217,7 +217,7 @@ def _waits(
         )
         gates.close(connection, body.account.name, later)
     else:
-        due.refresh(connection, body.account.name)
+        due.refresh_of(connection, body.account.name, [broadcast_id])
     return scheduled
 
 

@@ -29,6 +29,9 @@ from models.ledger.transaction import WORKER, read, write
 
 #: A wake-up that no worker answered for this long is repeated: the broker may have lost it.
 WAKE_AGAIN = timedelta(seconds=4)
+#: Plans that one sweep wakes for. Workers that are busy lost no wake: woken again and again for all
+#: that wait, they would do nothing but take wakes.
+PLANS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +61,16 @@ def _due(connection: Connection, *, accounts: Collection[str] | None) -> Wakes:
     ours = _free(connection, Lane.account, [name for name, _ in found if _is_in(accounts, name)])
     if ours:
         connection.execute(update(Lane).where(Lane.account.in_(ours)).values(woken_at=moment))
-    waiting = connection.execute(
-        select(BroadcastRow.id, BroadcastRow.account)
+    query = (
+        select(BroadcastRow.id)
         .where(BroadcastRow.due_at <= moment, BroadcastRow.phase == Phase.PLANNING)
         .where(_is_silent(BroadcastRow.woken_at, moment))
         .order_by(BroadcastRow.published_at)
-    ).all()
-    known = [row.id for row in waiting if _is_in(accounts, row.account)]
+        .limit(PLANS_AT_ONCE)
+    )
+    if accounts is not None:
+        query = query.where(BroadcastRow.account.in_(accounts))
+    known = connection.scalars(query).all()
     plans = _free(connection, BroadcastRow.id, known)
     if plans:
         connection.execute(

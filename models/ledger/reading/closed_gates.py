@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from broadcast.gates.gate import Gate
 from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
 from broadcast.states import Phase
+from models.broadcast import BroadcastRow
 from models.engine import now
 from models.gate import GateRow
 from models.ledger.rows import HeldBroadcast
@@ -27,10 +28,17 @@ def of(connection: Connection, account: str, broadcast_id: str = "") -> list[Gat
     return [_gate(row) for row in connection.execute(_STANDING, whose).mappings()]
 
 
-def of_account(connection: Connection, account: str, ids: Iterable[str]) -> list[Gate]:
+def of_some(connection: Connection, account: str, ids: Iterable[str]) -> list[Gate]:
     """Return the gates that nobody opened of the account, its paths, and some of its broadcasts."""
     whose = {"account": account, "ids": ["", *ids]}
     return [_gate(row) for row in connection.execute(_STANDING, whose).mappings()]
+
+
+def of_account(connection: Connection, account: str) -> list[Gate]:
+    """Return the gates that nobody opened of the account, its paths, and its open broadcasts."""
+    whose = {"account": account}
+    found = [_gate(row) for row in connection.execute(_OF_ACCOUNT, whose).mappings()]
+    return found + [_gate(row) for row in connection.execute(_OF_ALL, whose).mappings()]
 
 
 def of_accounts(connection: Connection, accounts: Iterable[str]) -> list[Gate]:
@@ -55,6 +63,12 @@ _GATES = select(*_COLUMNS).where(GateRow.opened_at.is_(None)).order_by(GateRow.i
 _STANDING = _GATES.where(
     GateRow.account == bindparam("account"),
     GateRow.broadcast_id.in_(bindparam("ids", expanding=True)),
+)
+_MINE = _GATES.where(GateRow.account == bindparam("account"))
+_OF_ACCOUNT = _MINE.where(GateRow.broadcast_id == "")
+# Of those that ended some gates are never opened.
+_OF_ALL = _MINE.join(BroadcastRow, BroadcastRow.id == GateRow.broadcast_id).where(
+    BroadcastRow.account == bindparam("account"), BroadcastRow.phase.in_(OPEN_PHASES)
 )
 
 

@@ -23,7 +23,8 @@ from models.ledger import dead_letters
 from models.ledger.reading import dead_letters as reading
 from models.ledger.reading import reports
 from tests.kit import ledger
-from worker import answers, application, enqueue, letters, routine
+from worker import answers, application, door, enqueue, letters, planner, routine
+from worker.recent_quotas import RecentQuotas
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 AWAY = DatabaseAwayError("error.database.away", reason="refused")
@@ -79,11 +80,11 @@ def here(
     away = NoAnswer(outcome=Outcome.UNKNOWN, scope=Scope.ACCOUNT)
     parts = SimpleNamespace(
         settings=settings, engine=engine, accounts=settings.accounts(),
-        gateway=lambda _: SimpleNamespace(quota=lambda _: away),
+        quotas=RecentQuotas(lambda *_: away),
     )  # fmt: skip
     monkeypatch.setattr(enqueue, "parts", lambda: parts)
     monkeypatch.setattr(letters, "parts", lambda: parts)
-    monkeypatch.setattr("worker.door.wake", lambda *_: True)
+    monkeypatch.setattr(planner, "plan", lambda *_, **__: None)
 
 
 @pytest.fixture
@@ -165,7 +166,7 @@ def test_what_nobody_expected_is_a_dead_letter_too(
     def breaks(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(enqueue, "door", breaks)
+    monkeypatch.setattr(door, "submit", breaks)
 
     told = enqueue.take(message())
 
@@ -181,7 +182,7 @@ def test_while_the_database_is_away_a_message_waits_and_goes_back_to_the_broker(
     def away(*_: object, **__: object) -> None:
         raise AWAY
 
-    monkeypatch.setattr(enqueue, "door", away)
+    monkeypatch.setattr(door, "submit", away)
     monkeypatch.setattr(dead_letters, "keep", away)
 
     with pytest.raises(Reject) as caught:

@@ -21,7 +21,7 @@ from models.ledger import apply_verdict, sweeps
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 from wechat.client import WeChatClient
-from worker import tasks, wake
+from worker import planner, tasks, wake
 from worker.account_client import AccountClient
 from worker.gateway import WeChatGateway
 
@@ -44,6 +44,7 @@ def wired(engine: Engine, monkeypatch: pytest.MonkeyPatch, *names: str, **more: 
     accounts = {name: ledger.account(name) for name in names}
     here = SimpleNamespace(engine=engine, accounts=accounts, rules=Rules(), **more)
     monkeypatch.setattr(tasks, "parts", lambda: here)
+    monkeypatch.setattr(planner, "parts", lambda: here)
 
 
 def test_sweep_leaves_an_account_that_its_worker_lacks_to_whoever_has_it(

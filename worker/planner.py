@@ -1,0 +1,50 @@
+"""A plan as a task makes it: of one broadcast, by one thread of this process, then the lane."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from broadcast import names
+from broadcast.errors import OutOfReachError, SettingsError
+from models.ledger import leases, plans
+from worker import planning
+from worker.single_flight import alone
+from worker.wake import forward, wake
+from worker.wiring import parts
+
+log = logging.getLogger(__name__)
+
+
+def plan(
+    broadcast_id: str, *, forward_count: int = 0, just_submitted: bool = False
+) -> dict[str, Any] | None:
+    """Make the batches of a broadcast, prove the plan, wake for its lane unless it is driven.
+
+    *forward_count*: through how many workers the message went that lack the account.
+    *just_submitted*: what WeChat said of the account's calls at the submit will do.
+    """
+    try:
+        with alone(names.PLAN, broadcast_id) as first:
+            return _plan(broadcast_id, just_submitted=just_submitted) if first else None
+    except OutOfReachError as error:
+        log.warning("broadcast %s: the sweep plans it later: %s", broadcast_id, error)
+    except SettingsError as error:
+        if not forward(names.PLAN, broadcast_id, forward_count=forward_count):
+            log.warning("broadcast %s: the sweep plans it later: %s", broadcast_id, error)
+    return None
+
+
+def _plan(broadcast_id: str, *, just_submitted: bool) -> dict[str, Any] | None:
+    here = parts()
+    account = plans.account_of(here.engine, broadcast_id)
+    if account is None:
+        return None
+    recent = here.quotas if just_submitted else None
+    planned = planning.plan(here.context(account), broadcast_id, recent=recent)
+    if planned is None:
+        return None
+    # A busy lane would be woken once a broadcast, by messages that stand before its own next one.
+    if not planned.waits and not leases.is_driven(here.engine, account):
+        wake(names.SEND_BATCH, account, broadcast_id)
+    return {"batches": planned.batches, "fit": planned.fit, "waits": planned.waits}
