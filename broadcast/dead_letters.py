@@ -29,6 +29,8 @@ class LetterSource(StrEnum):
     """The way by which it came."""
 
     CELERY = "celery"
+    #: A transaction of an app that shares the database.
+    OUTBOX = "outbox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

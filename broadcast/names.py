@@ -19,6 +19,7 @@ LAUNCH_DUE: Final = "broadcast.launch_due"
 POLL_RESULTS: Final = "broadcast.poll_results"
 READ_DRAFTS: Final = "broadcast.read_drafts"
 HANDLE_PUSHES: Final = "broadcast.handle_pushes"
+SUBMIT_OUTBOX: Final = "broadcast.submit_outbox"
 
 QUEUE: Final = "broadcast"
 #: Reserved: by this name other programs will hand a broadcast over, as a task and as its queue.

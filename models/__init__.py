@@ -24,6 +24,7 @@ from models.gate import GateRow
 from models.hand_call import HandCallRow
 from models.installation import Installation
 from models.media import MediaRow
+from models.outbox import OutboxRow
 from models.push import PushRow
 from models.recipients import ChunkRow, Skipped
 
@@ -50,6 +51,7 @@ __all__ = [
     "Lane",
     "ListChanges",
     "MediaRow",
+    "OutboxRow",
     "PushRow",
     "QuotaDay",
     "RenewalRow",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, column, inspect, select, table, text
 
 from broadcast.errors import SchemaError
-from models.engine import open_engine, reachable, reader
+from models.engine import open_engine, parse, reachable, reader
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -43,6 +43,16 @@ _LOCK_NAME = "broadcast-migrate"
 _VERSION = table(VERSION_TABLE, column("version_num"))
 _FORMER = table("alembic_version", column("version_num"))
 _INSTALLATION = table("bc_installation", column("oldest_compatible"))
+
+
+def refuse_absent(url: str) -> None:
+    """Raise SchemaError for a SQLite file that is not there: opening it would leave an empty one.
+
+    Raises SettingsError for what is no URL of a database.
+    """
+    parsed = parse(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
+        raise SchemaError("error.schema.missing", command=COMMAND)
 
 
 def check(engine: Engine) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from broadcast.errors import BroadcastError
 from broadcast.message import Message
 from broadcast.stored_message import UNREADABLE
-from presentation.texts import Texts
+from presentation.texts import Language, Texts
 
 _VALUES: Final = (
     "account", "at", "content", "exclude", "key", "late-by", "priority", "sample", "title",
@@ -38,6 +39,11 @@ def refusal(message: Message, texts: Texts) -> str:
         # Kept by another release, under an id or with facts of its own.
         return texts(UNREADABLE)
     return "".join(sign if sign.isprintable() else "?" for sign in words)
+
+
+def explained(error: BroadcastError, language: Language = "en") -> str:
+    """Return in one line what went wrong and what to do, for a program's log or its user."""
+    return refusal(error.message, Texts(language))
 
 
 def in_members(text: str) -> str:

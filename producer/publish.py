@@ -62,6 +62,10 @@ class CeleryWaker:
         """Ask a worker to handle what WeChat pushed. Raises BrokerAwayError, as the others do."""
         self._send(names.HANDLE_PUSHES, [])
 
+    def wake_for_outbox(self) -> None:
+        """Ask a worker to submit what was posted. Raises BrokerAwayError, as the others do."""
+        self._send(names.SUBMIT_OUTBOX, [])
+
     def connect(self) -> None:
         """Connect now, so that the next wake leaves at once. Raises BrokerAwayError."""
         try:

@@ -25,12 +25,14 @@ from models.ledger import (
     dead_letters,
     drafts,
     files,
+    outbox,
     preflight,
     pushes,
     results,
     sweeps,
 )
 from worker import draft_watch, enqueue, lane, planner, polling
+from worker import outbox as posted
 from worker import pushes as pushed
 from worker.lane import Slice
 from worker.single_flight import alone
@@ -132,6 +134,24 @@ def handle_pushes() -> int:
     return 0
 
 
+@shared_task(name=names.SUBMIT_OUTBOX)
+def submit_outbox() -> int:
+    """Submit what apps wrote into the outbox; return how many requests were taken."""
+    here = parts()
+    with alone(names.SUBMIT_OUTBOX, "all") as first:
+        if not first:
+            return 0
+        try:
+            taken = posted.submit(here, goes_on=lambda: not stopping.is_set())
+            more = bool(taken) and outbox.any_due(here.engine, accounts=here.accounts)
+        except OutOfReachError as error:
+            log.warning("what waits in the outbox is submitted later: %s", error)
+            return 0
+    if more:
+        wake(names.SUBMIT_OUTBOX)
+    return taken
+
+
 @shared_task(name=names.REFRESH_TOKEN)
 def refresh_token(*, only_expiring: bool = False) -> dict[str, str]:
     """Refresh the access_token of every account, or only those in their last five minutes."""
@@ -173,6 +193,7 @@ def sweep() -> dict[str, int]:
     _settle_by_time("hold", lambda: sweeps.hold_expired(here.engine, rules=here.rules))
     _settle_by_time("forget", lambda: sweeps.forget_uploads(here.engine))
     _settle_by_time("drop files", lambda: files.drop_of_ended(here.engine))
+    _settle_by_time("outbox", lambda: _wake_for_outbox(here))
     _settle_by_time("push", lambda: _wake_for_pushes(here))
     _settle_by_time("forget pushes", lambda: pushes.forget(here.engine))
     _settle_by_time("forget dead letters", lambda: dead_letters.forget(here.engine))
@@ -202,6 +223,12 @@ def _wake_again(here: Parts) -> dict[str, int]:
 def _wake_for_pushes(here: Parts) -> int:
     """Wake for pushes whose own wake was lost, or that are to be tried again."""
     return int(pushes.any_due(here.engine) and wake(names.HANDLE_PUSHES))
+
+
+def _wake_for_outbox(here: Parts) -> int:
+    """Wake for what apps committed since; their app need not have woken a worker."""
+    due = outbox.any_due(here.engine, accounts=here.accounts)
+    return int(due and wake(names.SUBMIT_OUTBOX))
 
 
 def _settle_by_time(what: str, work: Callable[[], int]) -> None:

@@ -22,7 +22,7 @@ from cli.following import Until
 from cli.group import Command
 from cli.terminal import Plain
 from cli.wiring.run import Run
-from models.ledger.reading import dead_letters, ids, in_flight, known, reports
+from models.ledger.reading import dead_letters, ids, in_flight, known, outbox, reports
 from presentation import content, headline, next_steps, report_json, words
 from presentation import report as reporting
 from presentation.texts import Texts
@@ -71,8 +71,7 @@ def status(
         _accounts_shown(run, found[:MOST_OPEN])
     ):
         run.terminal.say(line)
-    if waiting := dead_letters.count(run.engine):
-        run.terminal.note(Message(f"status.dead_letters{words.suffix(waiting)}", n=waiting))
+    _note_what_programs_wait_for(run)
     newest = which.one(run, which.LAST)
     if as_json or not found or list(found) == [newest]:
         _show(run, newest, as_json=as_json)
@@ -80,6 +79,15 @@ def status(
         _say_in_short(run, dict.fromkeys([*found[:MOST_OPEN], newest]))
         if len(found) > MOST_OPEN:
             run.terminal.say("status.more_open", n=MOST_OPEN)
+
+
+def _note_what_programs_wait_for(run: Run) -> None:
+    if dead := dead_letters.count(run.engine):
+        run.terminal.note(Message(f"status.dead_letters{words.suffix(dead)}", n=dead))
+    if left := outbox.waiting_long(run.engine):
+        since = words.Moment(left.since, left.now)
+        name = f"status.outbox{words.suffix(left.count)}"
+        run.terminal.note(Message(name, n=left.count, since=since))
 
 
 def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:

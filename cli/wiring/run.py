@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.terminal import Terminal
@@ -55,14 +54,9 @@ class Run:
 
         Raises SchemaError, DatabaseAwayError, SettingsError.
         """
-        from broadcast.errors import SchemaError  # noqa: PLC0415
         from models import schema  # noqa: PLC0415
-        from models.engine import parse  # noqa: PLC0415
 
-        url = parse(self.settings.database_url.get_secret_value())
-        if url.get_backend_name() == "sqlite" and _is_absent(url.database):
-            # Opening would leave an empty file behind, and a look must not.
-            raise SchemaError("error.schema.missing")
+        schema.refuse_absent(self.settings.database_url.get_secret_value())
         schema.check(self.engine_to_upgrade)
         return self.engine_to_upgrade
 
@@ -90,7 +84,3 @@ class Run:
     def redis_problem(self) -> BroadcastError | None:
         """Return what is wrong with Redis, without which no lane moves."""
         return self.wechat.redis_problem()
-
-
-def _is_absent(database: str | None) -> bool:
-    return bool(database) and database != ":memory:" and not Path(str(database)).exists()

@@ -71,11 +71,13 @@ def upgrade() -> None:
     _pushes()
     _files()
     _dead_letters()
+    _outbox()
     _installed()
 
 
 def downgrade() -> None:
     for table in (
+        "bc_outbox",
         "bc_dead_letters",
         "bc_renewals",
         "bc_file_pieces",
@@ -773,3 +775,18 @@ def _dead_letters() -> None:
     )
     op.create_index("ix_bc_dead_letters_state", "bc_dead_letters", ["state", "id"])
     op.create_index("ix_bc_dead_letters_closed_at", "bc_dead_letters", ["closed_at"])
+
+
+def _outbox() -> None:
+    op.create_table(
+        "bc_outbox",
+        sa.Column("id", ascii_(32), nullable=False),
+        sa.Column("account", words(64), nullable=True),
+        sa.Column("who", words(128), nullable=False),
+        sa.Column("body", LONG_TEXT, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("taken_at", MOMENT, nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_bc_outbox"),
+    )
+    op.create_index("ix_bc_outbox_tries", "bc_outbox", ["tries", "created_at"])

@@ -29,10 +29,11 @@ def keep(engine: Engine, letter: Letter) -> str:
     One that was closed and comes again is dead again: somebody sent it once more.
     """
     # Another worker may take the same one meanwhile.
-    return write_new(engine, lambda connection: _keep(connection, letter))
+    return write_new(engine, lambda connection: keep_in(connection, letter))
 
 
-def _keep(connection: Connection, letter: Letter) -> str:
+def keep_in(connection: Connection, letter: Letter) -> str:
+    """Do the work of :func:`keep` inside a transaction, begun by ``write_new``."""
     moment = now(connection)
     there = connection.scalar(
         select(DeadLetterRow.id)

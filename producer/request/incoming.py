@@ -23,18 +23,22 @@ class Incoming:
     request: Request
 
 
-def as_text(body: Mapping[str, object]) -> str:
+def as_text(body: object) -> str:
     """Return what a task was asked for as it is kept where it cannot be used: JSON."""
     return json.dumps(body, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def parse_text(text: str) -> Incoming:
     """Return the message that was kept as *text*. Raises RequestError."""
+    return parse(value_of(text))
+
+
+def value_of(text: str) -> object:
+    """Return what was kept as *text*; None where it is no JSON."""
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        raise RequestError("error.request.no_object", field="") from None
-    return parse(value)
+        return None
 
 
 def parse(value: object) -> Incoming:

@@ -26,6 +26,7 @@ DEEP = 60_000
 TASKS = [
     names.PLAN, names.SEND_BATCH, names.SETTLE, names.REFRESH_TOKEN, names.SWEEP,
     names.LAUNCH_DUE, names.POLL_RESULTS, names.HANDLE_PUSHES, names.ENQUEUE,
+    names.SUBMIT_OUTBOX,
     "broadcast.send_batch_v0", "celery.chord_unlock", "celery.map", "celery.group",
     "celery.accumulate", "celery.backend_cleanup", "celery.chunks", "celery.chain",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 from broadcast.call.path import SendPath
 from broadcast.errors import UnknownIdError
 from broadcast.states import BroadcastState, Phase
-from models.broadcast import BroadcastRow
+from models.broadcast import BroadcastRow, Submission
 from models.ledger.transaction import read
 
 _NEWEST_FIRST = (BroadcastRow.created_at.desc(), BroadcastRow.id.desc())
@@ -25,6 +25,15 @@ def newest(engine: Engine) -> str | None:
     """Return the newest broadcast's id, one whose list is still being stored included."""
     with read(engine) as connection:
         return connection.scalar(select(BroadcastRow.id).order_by(*_NEWEST_FIRST).limit(1))
+
+
+def under_key(engine: Engine, account: str, key: str) -> str | None:
+    """Return the broadcast that was published under a key of an account, if there is one."""
+    query = select(Submission.broadcast_id).where(
+        Submission.account == account, Submission.key == key
+    )
+    with read(engine) as connection:
+        return connection.scalar(query)
 
 
 def fitting(engine: Engine, part: str, *, most: int) -> Sequence[str]:

@@ -1,0 +1,147 @@
+"""The outbox: requests that an app writes in its own transaction, and that workers submit.
+
+Whatever is there and committed is due: no number and no moment says up to where it was read, so
+that a transaction which commits late is not passed over. A row that is submitted twice is one
+broadcast all the same, by its key; so a worker that takes a row holds no lock on it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Executable,
+    and_,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from broadcast.dead_letters import Letter
+from models.account import AccountRow
+from models.base import Base
+from models.engine import database_now, now
+from models.ledger import dead_letters
+from models.ledger.rows import columns, first
+from models.ledger.transaction import read, write, write_new
+from models.outbox import OutboxRow
+
+#: A worker that took a row and died leaves it to the others after this.
+TAKEN_FOR: Final = timedelta(seconds=30)
+#: So long a worker waits for one that has the account, where the ledger does not know it either.
+STRAY_AFTER: Final = timedelta(minutes=1)
+#: Not the class: a session may find its engines by classes, of which it knows its own.
+_TABLE: Final = Base.metadata.tables[OutboxRow.__tablename__]
+
+
+class AppTransaction(Protocol):
+    """The app's own: a SQLAlchemy ``Session`` or ``Connection``."""
+
+    def execute(self, statement: Executable, /) -> Any:  # noqa: ANN401 - each has its own result
+        """Run one statement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """A request that a worker has taken."""
+
+    id: str
+    who: str
+    body: str = field(repr=False)
+
+
+def post(transaction: AppTransaction, *, body: str, account: str | None, who: str) -> None:
+    """Write a request; it counts if and when *transaction* is committed."""
+    transaction.execute(
+        insert(_TABLE).values(
+            id=secrets.token_hex(16), account=account, who=who, body=body,
+            created_at=database_now(), tries=0,
+        )
+    )  # fmt: skip
+
+
+def any_due(engine: Engine, *, accounts: Collection[str]) -> bool:
+    """Return whether a request waits for whoever has *accounts*."""
+    return bool(due(engine, accounts=accounts, most=1))
+
+
+def due(engine: Engine, *, accounts: Collection[str], most: int) -> Sequence[str]:
+    """Return requests for whoever has *accounts*, those first that were tried least.
+
+    Also those that nobody will take, which are to be refused.
+    """
+    with read(engine) as connection:
+        moment = now(connection)
+        return connection.scalars(
+            select(OutboxRow.id)
+            .where(_is_free(moment), or_(_is_of(accounts), _is_stray(moment)))
+            .order_by(OutboxRow.tries, OutboxRow.created_at)
+            .limit(most)
+        ).all()
+
+
+def _is_free(moment: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody took it of late; the database's clock may be set back."""
+    taken = OutboxRow.taken_at
+    return or_(taken.is_(None), taken < moment - TAKEN_FOR, taken > moment + TAKEN_FOR)
+
+
+def _is_of(accounts: Collection[str]) -> ColumnElement[bool]:
+    named = OutboxRow.account.in_(list(accounts))
+    # Who has one account takes what names none.
+    return or_(named, OutboxRow.account.is_(None)) if len(accounts) == 1 else named
+
+
+def _is_stray(moment: datetime) -> ColumnElement[bool]:
+    known = select(AccountRow.name)
+    return and_(
+        OutboxRow.created_at < moment - STRAY_AFTER,
+        or_(OutboxRow.account.is_(None), OutboxRow.account.not_in(known)),
+    )
+
+
+def take(engine: Engine, row_id: str) -> Posted | None:
+    """Keep a request from the other workers for a while; None where somebody else was quicker."""
+
+    def work(connection: Connection) -> Posted | None:
+        moment = now(connection)
+        taken = connection.execute(
+            update(OutboxRow)
+            .where(OutboxRow.id == row_id, _is_free(moment))
+            .values(taken_at=moment, tries=OutboxRow.tries + 1)
+        )
+        if not taken.rowcount:
+            return None
+        query = select(*columns(Posted, OutboxRow)).where(OutboxRow.id == row_id)
+        return first(connection, query, Posted)
+
+    return write(engine, work)
+
+
+def done(engine: Engine, row_id: str) -> None:
+    """Remove a request that is a broadcast now."""
+    write(engine, lambda connection: _remove(connection, row_id))
+
+
+def bury(engine: Engine, row_id: str, letter: Letter) -> str | None:
+    """Make a dead letter of a request; return its id, or None where another worker was quicker."""
+
+    def work(connection: Connection) -> str | None:
+        if not _remove(connection, row_id):
+            return None
+        return dead_letters.keep_in(connection, letter)
+
+    return write_new(engine, work)
+
+
+def _remove(connection: Connection, row_id: str) -> bool:
+    return connection.execute(delete(OutboxRow).where(OutboxRow.id == row_id)).rowcount == 1

@@ -1,0 +1,241 @@
+"""The door for Python programs: ``from producer import Producer``.
+
+It needs this project's settings and its database, and no worker's code. A broadcast is stored when
+:meth:`Producer.submit` returns; workers send it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, Unpack
+
+from broadcast.errors import BrokerAwayError
+from broadcast.settings import Settings
+from models import schema
+from models.engine import open_engine
+from models.ledger import operator
+from models.ledger.outbox import AppTransaction
+from models.ledger.reading import ids, reports
+from producer import outbox, steering
+from producer.asking import Asked, as_body
+from producer.publish import CeleryWaker
+from producer.request import incoming
+from producer.request.door import Door
+from producer.submit import Submitted
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from sqlalchemy import Engine
+
+    from broadcast import plan
+    from broadcast.accounts import Account
+    from broadcast.call.path import SendPath
+    from broadcast.reports import Report
+    from producer.prepare import QuotaSource
+
+LONGEST_NAME = 100
+
+
+class Unasked:
+    """:class:`producer.prepare.QuotaSource` of a process without WeChat.
+
+    What is stored is proved before its first call.
+    """
+
+    def quota(self, account: Account, path: SendPath) -> plan.Quota | None:
+        """Return that nobody was asked."""
+        del account, path
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    pid: int
+    settings: Settings
+    engine: Engine
+    waker: CeleryWaker
+
+
+class Producer:
+    """Submits broadcasts, says where they stand, and steers them.
+
+    Make one for a process and keep it: it serves any number of threads, connects when it is first
+    used, and again after a fork. Its settings are those of every process of the project: the
+    environment and ``.env``.
+
+    Every method raises an InputError if what is asked for is wrong (nothing was stored) and an
+    OutOfReachError if a part is away (repeat it with the same key). ``error.message_id`` names what
+    happened, ``error.facts`` the field and the values; ``presentation.for_programs.explained``
+    gives the words.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        settings: Settings | None = None,
+        quota: QuotaSource | None = None,
+    ) -> None:
+        """Take the app's name, by which history and reports know who asked.
+
+        *settings*: others than those of the environment. *quota* asks WeChat for the calls that an
+        account has left, so that a plan which does not fit is refused at once; without it the
+        broadcast is stored, and held before its first call.
+        """
+        self._who = "python" if name is None else f"python {name}"[:LONGEST_NAME]
+        self._settings = settings
+        self._quota: QuotaSource = Unasked() if quota is None else quota
+        self._parts: _Parts | None = None
+        self._building = threading.Lock()
+
+    def __enter__(self) -> Self:
+        """Return it; nothing is connected yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def submit(self, **asked: Unpack[Asked]) -> Submitted:
+        """Check and store a broadcast, and wake a worker; the same key and body give the same one.
+
+        Raises RequestError (the field is named), AudienceError, ContentError, PlanError,
+        ConflictError (the key has another body), RepeatedSendError (the same under another key
+        within 24 h), SettingsError and OutOfReachError.
+        """
+        here = self._here()
+        found = incoming.parse(as_body(asked))
+        door = Door(
+            settings=here.settings, engine=here.engine, quota=self._quota, waker=here.waker
+        )  # fmt: skip
+        return door.submit(found.request, key=found.key, who=self._who)
+
+    def post(self, transaction: AppTransaction, /, **asked: Unpack[Asked]) -> None:
+        """Ask for a broadcast in the app's own transaction, a SQLAlchemy Session or Connection.
+
+        It writes one row and waits for nobody. Rolled back, there is no broadcast; committed, a
+        worker submits it within seconds, once. What is then refused becomes a dead letter. Only the
+        form is checked at once: raises RequestError and InputError. It connects to nothing else,
+        and needs no settings.
+        """
+        outbox.post(transaction, as_body(asked), who=self._who)
+
+    def wake(self) -> bool:
+        """Let a worker look for what was posted, now that it is committed.
+
+        Return whether the broker took it; without it the sweep looks every three seconds.
+        """
+        try:
+            self._here().waker.wake_for_outbox()
+        except BrokerAwayError:
+            return False
+        return True
+
+    def status(self, broadcast_id: str) -> Report:
+        """Return where a broadcast stands. Raises UnknownIdError, naming near ids."""
+        return reports.report(self._here().engine, broadcast_id)
+
+    def find(self, key: str, *, account: str | None = None) -> Report | None:
+        """Return where the broadcast of this key stands, or None where none is stored.
+
+        *account* may be left out where there is one. Raises SettingsError.
+        """
+        here = self._here()
+        name = here.settings.account(None).name if account is None else account
+        broadcast_id = ids.under_key(here.engine, name, key)
+        return None if broadcast_id is None else self.status(broadcast_id)
+
+    def pause(self, broadcast_id: str, *, why: str | None = None) -> Report:
+        """Start no new call of a broadcast, until it is resumed. Raises UnknownIdError."""
+        why = steering.in_one_line(why)
+        operator.pause(self._here().engine, broadcast_id, who=self._who, why=why)
+        return self.status(broadcast_id)
+
+    def resume(self, broadcast_id: str, *, why: str | None = None) -> Report:
+        """Let a paused or held broadcast go on; what still keeps it is in the report's gates.
+
+        Raises PlanError, InputError (it has ended) and UnknownIdError.
+        """
+        here = self._here()
+        steering.resume(
+            here.engine, broadcast_id, settings=here.settings, quota=self._quota, who=self._who,
+            why=steering.in_one_line(why),
+        )  # fmt: skip
+        report = self.status(broadcast_id)
+        steering.wake(here.waker, report)
+        return report
+
+    def cancel(self, broadcast_id: str, *, why: str | None = None) -> Report:
+        """Never call the rest of a broadcast; what may have been sent ends in doubt.
+
+        Raises UnknownIdError.
+        """
+        here = self._here()
+        operator.cancel(here.engine, broadcast_id, who=self._who, why=steering.in_one_line(why))
+        report = self.status(broadcast_id)
+        steering.wake(here.waker, report)
+        return report
+
+    def halt(self, account: str, *, why: str | None = None) -> bool:
+        """Start no new call of an account, until somebody unhalts it; return whether it ran.
+
+        Raises SettingsError for an account that is not in the settings.
+        """
+        here = self._here()
+        known = [here.settings.account(account)]
+        return bool(
+            operator.halt(
+                here.engine, account, who=self._who, why=steering.in_one_line(why), known=known
+            )
+        )
+
+    def unhalt(self, account: str, *, why: str | None = None) -> bool:
+        """Let an account call again; return whether it was halted or stopped.
+
+        Raises SettingsError for an account that is not in the settings.
+        """
+        here = self._here()
+        here.settings.account(account)
+        lifted = operator.unhalt(
+            here.engine, account, who=self._who, why=steering.in_one_line(why)
+        )  # fmt: skip
+        steering.wake_lane(here.engine, here.waker, account)
+        return bool(lifted)
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        with self._building:
+            parts, self._parts = self._parts, None
+        if parts is not None and parts.pid == os.getpid():
+            parts.engine.dispose()
+            with contextlib.suppress(BrokerAwayError):
+                parts.waker.close()
+
+    def _here(self) -> _Parts:
+        """Return this process's parts: a connection from before a fork is two processes' one."""
+        with self._building:
+            if self._parts is None or self._parts.pid != os.getpid():
+                if self._parts is not None:
+                    self._parts.engine.dispose(close=False)
+                self._parts = self._built()
+            return self._parts
+
+    def _built(self) -> _Parts:
+        settings = Settings.load() if self._settings is None else self._settings
+        url = settings.database_url.get_secret_value()
+        schema.refuse_absent(url)
+        engine = open_engine(url)
+        schema.check(engine)
+        return _Parts(
+            pid=os.getpid(), settings=settings, engine=engine,
+            waker=CeleryWaker(settings.celery_broker_url),
+        )  # fmt: skip

@@ -1,0 +1,84 @@
+"""What a program may say of a broadcast or an account that is there; a worker is woken for it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from broadcast.accounts import Account
+from broadcast.errors import BrokerAwayError, SettingsError
+from broadcast.gates.blockers import is_driven
+from broadcast.redaction import redact
+from broadcast.reports import Report
+from broadcast.settings import Settings
+from broadcast.states import Phase
+from models.ledger import operator
+from models.ledger.reading import in_flight, reports
+from producer.prepare import QuotaSource
+
+
+class LaneWaker(Protocol):
+    """Calls a worker for what is stored."""
+
+    def wake_planner(self, broadcast_id: str) -> None:
+        """Ask a worker to plan a broadcast. Raises BrokerAwayError."""
+
+    def wake_lane(self, account: str, broadcast_id: str) -> None:
+        """Ask a worker to drive a lane. Raises BrokerAwayError."""
+
+
+def resume(
+    engine: Engine,
+    broadcast_id: str,
+    *,
+    settings: Settings,
+    quota: QuotaSource,
+    who: str,
+    why: str | None,
+) -> None:
+    """Let a broadcast go on, its remaining calls proved once more.
+
+    Raises PlanError, InputError and UnknownIdError.
+    """
+    report = reports.report(engine, broadcast_id, whole=False)
+    account = _account(settings, report.account)
+    operator.resume(
+        engine, broadcast_id, who=who, why=why,
+        quota=quota.quota(account, report.path) if account else None,
+        shared_quota=account is None or account.shared_quota,
+    )  # fmt: skip
+
+
+def _account(settings: Settings, name: str) -> Account | None:
+    try:
+        return settings.account(name)
+    except SettingsError:
+        # The plan is proved by a worker that has it, before the next call.
+        return None
+
+
+def wake(waker: LaneWaker, report: Report) -> None:
+    """Wake a worker for a broadcast that may go on; with the broker away the sweep does."""
+    if not is_driven(report):
+        return
+    with contextlib.suppress(BrokerAwayError):
+        if report.phase is Phase.PLANNING:
+            waker.wake_planner(report.id)
+        else:
+            waker.wake_lane(report.account, report.id)
+
+
+def wake_lane(engine: Engine, waker: LaneWaker, account: str) -> None:
+    """Wake a worker for what of an account may go on; with the broker away the sweep does."""
+    waiting = in_flight.waiting(engine, [account]).get(account)
+    if waiting is not None and waiting.going:
+        with contextlib.suppress(BrokerAwayError):
+            waker.wake_lane(account, waiting.going[0])
+
+
+def in_one_line(why: str | None) -> str | None:
+    """Return somebody's words as they are kept: in one line, without secrets; None for no words."""
+    line = "".join(sign if sign.isprintable() else " " for sign in why or "")
+    return redact(" ".join(line.split())) or None

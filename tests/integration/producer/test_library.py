@@ -1,0 +1,222 @@
+"""``from producer import Producer``: the same door as of every program, and the words to steer."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+import typing
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from broadcast.gates.kinds import GateKind
+from broadcast.states import BroadcastState
+from models import schema
+from models.ledger.reading import reports
+from presentation.for_programs import explained
+from producer import (
+    ConflictError,
+    InputError,
+    OutOfReachError,
+    Producer,
+    RequestError,
+    UnknownIdError,
+    asking,
+)
+from producer.request import shape
+from tests.integration.producer.conftest import QuotaStub, openids
+
+ROOT = Path(__file__).parents[3]
+TEXT = {"msgtype": "text", "text": {"content": "您好"}}
+OWN = "wechat-broadcast has one too"
+
+
+@pytest.fixture
+def shop(here: Engine) -> Iterator[Producer]:
+    """A producer on the settings of the environment; its broker is away."""
+    del here
+    with Producer("shop", quota=QuotaStub()) as shop:
+        yield shop
+
+
+def asked(key: str = "order-1", **members: Any) -> Any:
+    return {"key": key, "content": TEXT, "audience": {"openids": openids(5)}, **members}
+
+
+def test_a_broadcast_is_stored_once_under_its_key_though_the_broker_is_away(
+    shop: Producer, here: Engine
+) -> None:
+    made, again = shop.submit(**asked(title="Sale")), shop.submit(**asked(title="Sale"))
+
+    assert (made.created, again.created, again.id) == (True, False, made.id)
+    assert [one.id for one in made.notices] == ["notice.submit.not_woken"]
+    told = shop.status(made.id)
+    assert (told.key, told.title, told.created_by) == ("order-1", "Sale", "python shop")
+    found = shop.find("order-1", account="default")
+    assert found is not None
+    assert found.id == made.id
+    assert shop.find("order-2") is None
+    assert len(reports.reports(here)) == 1
+
+
+def test_its_errors_have_a_kind_a_name_a_field_and_words(shop: Producer, here: Engine) -> None:
+    shop.submit(**asked())
+    with pytest.raises(RequestError) as wrong:
+        shop.submit(**asked(titel="x"))
+    with pytest.raises(ConflictError) as taken:
+        shop.submit(**asked(audience={"openids": openids(6)}))
+    with pytest.raises(UnknownIdError):
+        shop.status("20260101-abcdef")
+
+    assert wrong.value.facts["field"] == "titel"
+    assert explained(wrong.value) == "titel is unknown. Did you mean title?"
+    assert '"key"' in explained(taken.value, "zh")
+    assert "--" not in explained(taken.value)
+    assert len(reports.reports(here)) == 1
+
+
+def test_a_time_is_an_aware_datetime_or_a_text(shop: Producer) -> None:
+    at = datetime(2027, 1, 5, 12, 0, tzinfo=UTC)
+    made = shop.submit(**asked(at=at))
+
+    assert shop.submit(**asked(at="2027-01-05 20:00")).id == made.id
+    assert (made.scheduled, shop.status(made.id).scheduled_at) == (True, at)
+    with pytest.raises(RequestError) as naive:
+        shop.submit(**asked("other", at=datetime(2027, 1, 5, 12, 0)))  # noqa: DTZ001 - on purpose
+    assert explained(naive.value) == "at is a datetime without a time zone. Correct it."
+
+
+def test_a_broadcast_is_paused_resumed_and_cancelled(shop: Producer) -> None:
+    made = shop.submit(**asked())
+
+    paused = shop.pause(made.id, why="wrong\nprice")
+    assert paused.state is BroadcastState.PAUSED
+    gate = paused.gate(GateKind.PAUSE)
+    assert gate is not None
+    assert (gate.closed_by, gate.why) == ("python shop", "wrong price")
+    assert shop.resume(made.id).state is BroadcastState.PLANNING
+    assert shop.cancel(made.id).state in {BroadcastState.CANCELLED, BroadcastState.PLANNING}
+    with pytest.raises(InputError):
+        shop.resume(made.id)
+
+
+def test_an_account_is_halted_and_unhalted(shop: Producer) -> None:
+    assert (shop.halt("default"), shop.halt("default")) == (True, False)
+    made = shop.submit(**asked())
+    assert [gate.kind for gate in shop.status(made.id).gates] == [GateKind.HALT]
+    assert (shop.unhalt("default"), shop.unhalt("default")) == (True, False)
+    with pytest.raises(InputError):
+        shop.halt("nobody")
+
+
+def test_a_database_that_is_not_there_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'none.db'}")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(OutOfReachError) as caught:
+        Producer().status("x")
+
+    assert caught.value.facts["command"] == schema.COMMAND
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_process_has_its_own_connections(shop: Producer) -> None:
+    made = shop.submit(**asked())
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            status = int(shop.submit(**asked()).id != made.id)
+        finally:
+            os._exit(status)
+
+    assert os.waitpid(child, 0)[1] == 0
+    assert shop.status(made.id).id == made.id
+
+
+def test_its_keywords_are_the_members_of_every_request() -> None:
+    assert set(typing.get_type_hints(asking.Asked)) == {"key", *shape.Request.model_fields}
+    assert asking.Asked.__required_keys__ == {"key", "content", "audience"}
+
+
+@pytest.mark.parametrize("verb", [name for name in vars(Producer) if not name.startswith("_")])
+def test_every_verb_is_typed_and_documented(verb: str) -> None:
+    function = inspect.unwrap(getattr(Producer, verb))
+    assert function.__doc__
+    assert "return" in typing.get_type_hints(
+        function, localns={"Report": object, "Submitted": object}
+    )
+
+
+def run(script: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, env={**os.environ, **variables},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_it_is_imported_without_a_workers_code_and_without_celery(tmp_path: Path) -> None:
+    script = (
+        "import sys; from producer import Producer; Producer('x');"
+        "roots = {name.partition('.')[0] for name in sys.modules};"
+        "print(sorted(roots & {'worker', 'celery', 'kombu', 'wechat', 'cli', 'numpy', 'redis'}))"
+    )
+    done = run(script, tmp_path)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_a_broadcast_is_submitted_and_a_worker_woken_without_a_workers_code(
+    here: Engine, tmp_path: Path
+) -> None:
+    script = (
+        "import sys; from producer import Producer;"
+        "shop = Producer('x');"
+        f"shop.submit(key='k', content={TEXT!r}, audience={{'openids': {openids(2)!r}}});"
+        "print(shop.wake());"
+        "roots = {name.partition('.')[0] for name in sys.modules};"
+        "print('celery' in roots, sorted(roots & {'worker', 'wechat', 'cli', 'requests'}))"
+    )
+    done = run(script, tmp_path)
+    assert (done.stdout, done.stderr) == ("False\nTrue []\n", "")
+    assert len(reports.reports(here)) == 1
+
+
+@pytest.mark.parametrize("file", ["models.py", "worker/__init__.py", "celeryconfig.py"])
+@pytest.mark.parametrize("first", ["", "import {name};"])
+def test_an_app_with_a_module_of_the_same_name_is_told_so_at_the_import(
+    tmp_path: Path, file: str, first: str
+) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("")
+    name = file.partition("/")[0].removesuffix(".py")
+
+    done = run(f"{first.format(name=name)}from producer import Producer", tmp_path)
+
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: This app has a module {name} of its own (")
+    assert str(tmp_path / file) in last
+    assert "HTTP API" in last
+    assert "send_task" in last
+
+
+def test_an_app_whose_modules_are_in_a_package_works(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "models.py").write_text("")
+    done = run("import shop.models; from producer import Producer", tmp_path)
+    assert done.stderr == ""
+
+
+def test_another_name_of_the_package_is_an_attribute_error() -> None:
+    import producer
+
+    with pytest.raises(AttributeError):
+        producer.Nothing  # noqa: B018
+    assert {getattr(producer, name).__name__ for name in producer.__all__} == set(producer.__all__)

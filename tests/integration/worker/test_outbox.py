@@ -1,0 +1,274 @@
+"""What an app posts in its own transaction is one broadcast once it is committed, or a letter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy.orm import Session
+
+from broadcast import accounts
+from broadcast.call.outcomes import Outcome, Scope
+from broadcast.call.result import NoAnswer
+from broadcast.dead_letters import KeptLetter, LetterSource
+from broadcast.errors import InputError
+from broadcast.settings import Settings
+from models import OutboxRow
+from models.ledger import accounts as known_accounts
+from models.ledger import outbox
+from models.ledger.reading import dead_letters as reading
+from models.ledger.reading import outbox as waiting
+from models.ledger.reading import reports
+from producer import Producer
+from producer.request import incoming
+from tests.kit import ledger
+from worker import outbox as work
+from worker.door import door
+
+if TYPE_CHECKING:
+    from worker.wiring import Parts
+
+OTHER = {"msgtype": "text", "text": {"content": "再见"}}
+TEXT = {"msgtype": "text", "text": {"content": "您好"}}
+sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+servers = pytest.mark.parametrize("engine", ["postgresql", "mariadb"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def unwoken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.door.wake", lambda *_: True)
+
+
+@pytest.fixture
+def app(engine: Engine) -> Iterator[Engine]:
+    """An app's own engine on the same database, made as any app makes one."""
+    options: dict[str, Any] = {}
+    if engine.dialect.name == "sqlite":
+        options["connect_args"] = {"timeout": 30}
+    app = create_engine(engine.url, **options)
+    yield app
+    app.dispose()
+
+
+def worker(engine: Engine, *names: str) -> Parts:
+    """A worker with accounts of these names, whom WeChat does not answer."""
+    settings = Settings(WECHAT_APPID="wx0123456789abcdef", WECHAT_APPSECRET="0" * 32)
+    here = settings.account(None)
+    mine = {name: ledger.account(name) for name in names} or {here.name: here}
+    fake = SimpleNamespace(
+        account=lambda name: accounts.choose(mine, name),
+        batch_size=settings.batch_size, late_by=settings.late_by, text_limit=settings.text_limit,
+    )  # fmt: skip
+    away = NoAnswer(outcome=Outcome.UNKNOWN, scope=Scope.ACCOUNT)
+    parts = SimpleNamespace(
+        settings=fake, engine=engine, accounts=mine,
+        gateway=lambda _: SimpleNamespace(quota=lambda _: away),
+    )  # fmt: skip
+    return cast("Parts", parts)
+
+
+def asked(key: str = "k", **members: Any) -> Any:
+    people = ledger.openids(3)
+    return {"key": key, "content": TEXT, "audience": {"openids": people}, **members}
+
+
+def sweep(here: Parts) -> int:
+    return work.submit(here, goes_on=lambda: True)
+
+
+def left(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(select(func.count()).select_from(OutboxRow)) or 0
+
+
+def letters(engine: Engine) -> list[KeptLetter]:
+    return list(reading.newest(engine, state=None, most=50))
+
+
+@pytest.mark.every_database
+def test_committed_it_is_one_broadcast_rolled_back_it_is_none(engine: Engine, app: Engine) -> None:
+    shop = Producer("shop")
+    with Session(app) as session, session.begin():
+        shop.post(session, **asked("committed", title="促销 🎉"))
+    with Session(app) as session:
+        shop.post(session, **asked("rolled-back"))
+        session.rollback()
+    with app.begin() as connection:
+        shop.post(connection, **asked("plain", account="default", audience={"followers": True}))
+
+    here = worker(engine)
+    assert (sweep(here), sweep(here), left(engine)) == (2, 0, 0)
+
+    (told,) = reports.reports(engine)
+    assert (told.key, told.title, told.created_by) == ("committed", "促销 🎉", "python shop")
+    # Followers were never synced: refused, with the reason.
+    (letter,) = letters(engine)
+    assert (letter.key, letter.source, letter.account) == ("plain", LetterSource.OUTBOX, "default")
+    assert letter.reason.id == "error.plan.never_synced"
+    assert reading.one(engine, letter.id)[1].startswith('{"account": "default"')
+
+
+@servers
+@pytest.mark.every_database
+def test_a_row_that_is_committed_late_is_not_passed_over_and_keeps_nobody_waiting(
+    engine: Engine, app: Engine
+) -> None:
+    shop, here = Producer(), worker(engine)
+    with Session(app) as late:
+        shop.post(late, **asked("late", content=OTHER))
+        with Session(app) as session, session.begin():
+            shop.post(session, **asked("early"))
+        assert sweep(here) == 1
+        assert [told.key for told in reports.reports(engine)] == ["early"]
+        # A second transaction with the same key does not wait for the first either.
+        with Session(app) as session, session.begin():
+            shop.post(session, **asked("late", content=OTHER))
+        assert sweep(here) == 1
+        late.commit()
+
+    assert sweep(here) == 1
+    assert sorted(told.key for told in reports.reports(engine)) == ["early", "late"]
+    assert (left(engine), letters(engine)) == (0, [])
+
+
+@servers
+@pytest.mark.every_database
+def test_posting_takes_no_lock_but_that_of_its_own_row(engine: Engine, app: Engine) -> None:
+    """Each table of ours may be locked whole by somebody else, but for the outbox."""
+    here = worker(engine)
+    with app.begin() as connection:
+        Producer().post(connection, **asked("first"))
+    sweep(here)
+    tables = ("accounts", "lanes", "broadcasts", "batches", "dead_letters", "submissions")
+    with ExitStack() as stack:
+        locker = stack.enter_context(engine.connect())
+        for table in tables:
+            locker.exec_driver_sql(f"SELECT * FROM bc_{table} FOR UPDATE")
+        with app.begin() as connection:
+            Producer().post(connection, **asked("second"))
+    assert left(engine) == 1
+
+
+def test_a_worker_that_died_in_between_leaves_it_to_the_next(engine: Engine, app: Engine) -> None:
+    here = worker(engine)
+    with app.begin() as connection:
+        Producer().post(connection, **asked())
+    (row_id,) = outbox.due(engine, accounts=["default"], most=5)
+    taken = outbox.take(engine, row_id)
+    assert taken is not None
+    # The other worker dies after the broadcast is stored, before the row is gone.
+    door(here).submit(
+        incoming.parse_text(taken.body).request, key="k", who=taken.who
+    )  # fmt: skip
+
+    assert (sweep(here), outbox.take(engine, row_id)) == (0, None)
+    ledger.pass_time(engine, outbox.TAKEN_FOR + timedelta(seconds=1))
+    assert (sweep(here), left(engine)) == (1, 0)
+    assert len(reports.reports(engine)) == 1
+
+
+def test_of_many_workers_at_once_one_makes_the_letter(engine: Engine, app: Engine) -> None:
+    with app.begin() as connection:
+        Producer().post(connection, **asked(audience={"openids": ["bad", "worse"]}))
+    (row_id,) = outbox.due(engine, accounts=["default"], most=5)
+    here = worker(engine)
+    posted = outbox.take(engine, row_id)
+    assert posted is not None
+
+    work._settle(here, posted)
+    work._settle(here, posted)
+
+    (letter,) = letters(engine)
+    assert (letter.times, letter.reason.id) == (1, "error.audience.nothing_valid")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"titel": "x"}, "error.request.unknown_near"),
+        ({"audience": {"openids": []}}, "error.request.wrong"),
+        ({"key": " "}, "error.request.wrong"),
+        ({"key": "x" * 129}, "error.key.too_long"),
+        ({"audience": {"openids": ["x"], "tag_id": 2}}, "error.request.two_audiences"),
+    ],
+)
+@sqlite
+def test_a_wrong_form_is_refused_before_anything_is_written(
+    app: Engine, engine: Engine, wrong: dict[str, Any], code: str
+) -> None:
+    with app.begin() as connection, pytest.raises(InputError) as caught:
+        Producer().post(connection, **asked() | wrong)
+
+    assert caught.value.message_id == code
+    assert left(engine) == 0
+
+
+@sqlite
+def test_what_nobody_expected_is_a_letter_too(
+    app: Engine, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(_: object) -> None:
+        raise ZeroDivisionError
+
+    with app.begin() as connection:
+        Producer().post(connection, **asked())
+    monkeypatch.setattr(work, "door", breaks)
+
+    assert (sweep(worker(engine)), left(engine)) == (1, 0)
+    assert letters(engine)[0].reason.facts == {"kind": "ZeroDivisionError"}
+
+
+@pytest.mark.every_database
+def test_it_waits_for_a_worker_that_has_its_account(engine: Engine, app: Engine) -> None:
+    known_accounts_of(engine, "club")
+    here, there = worker(engine, "shop"), worker(engine, "club")
+    with app.begin() as connection:
+        Producer().post(connection, **asked(account="club"))
+        Producer().post(connection, **asked("typo", account="shpo"))
+
+    assert sweep(here) == 0
+    assert waiting.waiting_long(engine) is None
+    ledger.pass_time(engine, outbox.STRAY_AFTER + timedelta(seconds=1))
+    told = waiting.waiting_long(engine)
+    assert told is not None
+    assert told.count == 2
+    # Nobody knows the other one, and a letter says so; the club's own worker may be away.
+    assert sweep(here) == 1
+    assert [(one.key, one.reason.id) for one in letters(engine)] == [
+        ("typo", "error.settings.unknown_account")
+    ]
+    assert sweep(there) == 1
+    assert [told.account for told in reports.reports(engine)] == ["club"]
+
+
+def test_without_an_account_it_is_for_who_has_one_alone(engine: Engine, app: Engine) -> None:
+    with app.begin() as connection:
+        Producer().post(connection, **asked())
+
+    assert sweep(worker(engine, "shop", "club")) == 0
+    assert sweep(worker(engine, "shop")) == 1
+    assert [told.account for told in reports.reports(engine)] == ["shop"]
+
+
+@sqlite
+def test_what_was_tried_most_comes_last(engine: Engine, app: Engine) -> None:
+    keys = [f"k{n}" for n in range(3)]
+    for key in keys:
+        with app.begin() as connection:
+            Producer().post(connection, **asked(key))
+    first = outbox.due(engine, accounts=["default"], most=1)[0]
+    assert outbox.take(engine, first)
+    ledger.pass_time(engine, outbox.TAKEN_FOR + timedelta(seconds=1))
+
+    assert outbox.due(engine, accounts=["default"], most=5)[-1] == first
+    assert outbox.any_due(engine, accounts=["default"])
+
+
+def known_accounts_of(engine: Engine, name: str) -> None:
+    with engine.begin() as connection:
+        known_accounts.meet(connection, ledger.account(name))

@@ -1,0 +1,72 @@
+"""What apps wrote into the outbox becomes broadcasts, by the door that every program uses.
+
+A worker that is killed anywhere in between leaves the request in the outbox: the next one submits
+it again, and the key finds what there is already.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from broadcast.dead_letters import Letter, LetterSource
+from broadcast.errors import InputError, OutOfReachError
+from broadcast.message import Message
+from models.ledger import outbox
+from models.ledger.outbox import Posted
+from presentation.for_programs import refusal
+from producer.request import incoming
+from worker.door import door
+from worker.wiring import Parts
+from worker.wording import ENGLISH
+
+log = logging.getLogger(__name__)
+
+#: Of one look, and how long a task goes on: other work of this worker waits for a thread of it.
+MOST: Final = 200
+SLICE_S: Final = 10.0
+
+
+def submit(here: Parts, *, goes_on: Callable[[], bool]) -> int:
+    """Submit what waits, oldest first, for some seconds; return how many requests were taken.
+
+    Raises OutOfReachError: what is left is submitted later.
+    """
+    ends, count = time.monotonic() + SLICE_S, 0
+    for row_id in outbox.due(here.engine, accounts=here.accounts, most=MOST):
+        if not goes_on() or time.monotonic() > ends:
+            break
+        posted = outbox.take(here.engine, row_id)
+        if posted is not None:
+            _settle(here, posted)
+            count += 1
+    return count
+
+
+def _settle(here: Parts, posted: Posted) -> None:
+    try:
+        found = incoming.parse_text(posted.body)
+        door(here).submit(found.request, key=found.key, who=posted.who)
+    except InputError as error:
+        _bury(here, posted, error.message)
+    except OutOfReachError:
+        raise
+    except Exception as error:
+        # It would be tried for ever, and nobody would know.
+        log.exception("a broadcast of the outbox cannot be stored")
+        _bury(here, posted, Message("error.dead.failed", kind=type(error).__name__))
+    else:
+        outbox.done(here.engine, posted.id)
+
+
+def _bury(here: Parts, posted: Posted, reason: Message) -> None:
+    value = incoming.value_of(posted.body)
+    letter = Letter(
+        source=LetterSource.OUTBOX, body=incoming.as_text(value), reason=reason,
+        key=incoming.named(value, incoming.KEY), account=incoming.named(value, "account"),
+    )  # fmt: skip
+    letter_id = outbox.bury(here.engine, posted.id, letter)
+    if letter_id is not None:
+        log.error("dead letter %s: %s", letter_id, refusal(reason, ENGLISH))
