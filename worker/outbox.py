@@ -18,7 +18,7 @@ from models.ledger import outbox
 from models.ledger.outbox import Posted
 from presentation.for_programs import refusal
 from producer.request import incoming
-from worker.door import door
+from worker import door
 from worker.wiring import Parts
 from worker.wording import ENGLISH
 
@@ -48,7 +48,7 @@ def submit(here: Parts, *, goes_on: Callable[[], bool]) -> int:
 def _settle(here: Parts, posted: Posted) -> None:
     try:
         found = incoming.parse_text(posted.body)
-        door(here).submit(found.request, key=found.key, who=posted.who)
+        door.submit(here, found.request, key=found.key, who=posted.who)
     except InputError as error:
         _bury(here, posted, error.message)
     except OutOfReachError:

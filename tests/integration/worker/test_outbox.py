@@ -27,8 +27,9 @@ from models.ledger.reading import reports
 from producer import Producer
 from producer.request import incoming
 from tests.kit import ledger
+from worker import door
 from worker import outbox as work
-from worker.door import door
+from worker.recent_quotas import RecentQuotas
 
 if TYPE_CHECKING:
     from worker.wiring import Parts
@@ -67,7 +68,7 @@ def worker(engine: Engine, *names: str) -> Parts:
     away = NoAnswer(outcome=Outcome.UNKNOWN, scope=Scope.ACCOUNT)
     parts = SimpleNamespace(
         settings=fake, engine=engine, accounts=mine,
-        gateway=lambda _: SimpleNamespace(quota=lambda _: away),
+        quotas=RecentQuotas(lambda *_: away),
     )  # fmt: skip
     return cast("Parts", parts)
 
@@ -162,8 +163,8 @@ def test_a_worker_that_died_in_between_leaves_it_to_the_next(engine: Engine, app
     taken = outbox.take(engine, row_id)
     assert taken is not None
     # The other worker dies after the broadcast is stored, before the row is gone.
-    door(here).submit(
-        incoming.parse_text(taken.body).request, key="k", who=taken.who
+    door.submit(
+        here, incoming.parse_text(taken.body).request, key="k", who=taken.who
     )  # fmt: skip
 
     assert (sweep(here), outbox.take(engine, row_id)) == (0, None)
@@ -212,12 +213,12 @@ def test_a_wrong_form_is_refused_before_anything_is_written(
 def test_what_nobody_expected_is_a_letter_too(
     app: Engine, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks(_: object) -> None:
+    def breaks(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     with app.begin() as connection:
         Producer().post(connection, **asked())
-    monkeypatch.setattr(work, "door", breaks)
+    monkeypatch.setattr(door, "submit", breaks)
 
     assert (sweep(worker(engine)), left(engine)) == (1, 0)
     assert letters(engine)[0].reason.facts == {"kind": "ZeroDivisionError"}
