@@ -18,10 +18,12 @@ from cli.drafts import box
 from cli.group import Command, Group
 from cli.terminal import AsWritten, command_line, one_line
 from cli.wiring.run import Run
+from models.ledger.transaction import present
 from presentation.report_json import utc
 from wechat.api.draft import NO_SUCH_DRAFT, Article, Draft, DraftGet
 
 if TYPE_CHECKING:
+    from producer.articles.pictures import Illustrated
     from producer.media.upload import Shelf
 
 app = new_app()
@@ -91,7 +93,7 @@ def show(
     run: Run = context.obj
     whose = run.settings.account(account)
     media_id, articles = _one(run, whose, which)
-    run.terminal.say_all(_shown(media_id, articles))
+    run.terminal.say_all(_shown(whose, media_id, articles))
     if as_json:
         each = [_as_json(one) for one in articles]
         run.terminal.show_json({"media_id": media_id, "articles": each, "error": None})
@@ -108,13 +110,16 @@ def _one(run: Run, account: Account, which: str) -> tuple[str, Sequence[Article]
     return found.media_id, run.wechat.ask(account, DraftGet(media_id=found.media_id))
 
 
-def _shown(media_id: str, articles: Sequence[Article]) -> Iterator[Message | AsWritten]:
+def _shown(
+    account: Account, media_id: str, articles: Sequence[Article]
+) -> Iterator[Message | AsWritten]:
     yield Message("draft.show.head", media_id=media_id, n=len(articles))
     for n, one in enumerate(articles, start=1):
         yield Message("draft.show.article", n=n, title=one_line(one.title))
         for name, value in _facts(one):
             yield Message(f"draft.show.{name}", value=value)
     send = ["broadcast", "send", "--openids", "FILE", "--mpnews", media_id]
+    send += ["--account", account.name]
     yield Message("draft.show.send", command=command_line(send))
 
 
@@ -185,13 +190,22 @@ def add(
         comments=comments,
     )  # fmt: skip
     articles = adding.prepared(path, said)
-    if dry_run:
-        added = adding.dry_run(articles, shelf=_shelf(run, whose))
-    else:
-        added = adding.add(run, whose, articles)
+    shelf = _shelf(run, whose)
+    if shelf is not None:
+        _refuse_covers(run, whose, articles)
+    added = adding.dry_run(articles, shelf=shelf) if dry_run else adding.add(run, whose, articles)
     run.terminal.say_all(adding.lines(added, whose))
     if as_json:
         run.terminal.show_json(adding.as_json(added))
+
+
+def _refuse_covers(run: Run, account: Account, articles: Sequence[Illustrated]) -> None:
+    """Raise MediaError for a media_id that is no cover, as far as is known here."""
+    from producer.media.lifetime import refuse_unusable_cover  # noqa: PLC0415 - as above
+
+    for one in articles:
+        if isinstance(one.cover, str):
+            refuse_unusable_cover(run.engine, account, one.cover, now=present(run.engine))
 
 
 def _shelf(run: Run, account: Account) -> Shelf | None:

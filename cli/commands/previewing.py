@@ -31,6 +31,7 @@ from models.ledger import hand_calls, media
 from models.ledger.reading import hand_calls as made
 from models.ledger.transaction import present
 from presentation.words import Moment, suffix
+from producer.media.lifetime import refuse_unusable
 from wechat.api.content import of_preview
 from wechat.api.preview import MassPreview
 
@@ -80,6 +81,7 @@ def preview(
         limit=run.settings.text_limit,
         draft=lambda title: at_submit.media_id_of(run, chosen, title, key=None),
     )
+    refuse_unusable(run.engine, chosen, said, now=present(run.engine))
     calls = len(of_preview(json.loads(said.canonical)))
     left = left_of(
         run, chosen, MassPreview.path, most=MOST_A_DAY,

@@ -74,7 +74,7 @@ def read(path: Path, kind: MediaKind | None = None, *, permanent: bool = False) 
 
     Raises MediaError: no such file, not of this kind, too large, too long, broken.
     """
-    data = _bytes(path)
+    data, size = _bytes(path)
     found = _format(data)
     wanted = kind if kind or found is None else USUAL_KIND[found]
     if wanted is None:
@@ -96,9 +96,9 @@ def read(path: Path, kind: MediaKind | None = None, *, permanent: bool = False) 
             kind=Message(f"media_kind.{wanted}"),
             known=known,
         )
-    if len(data) > limit.most_bytes:
+    if size > limit.most_bytes:
         raise MediaError(
-            "error.media.too_large", path=path, size=in_bytes(len(data)),
+            "error.media.too_large", path=path, size=in_bytes(size),
             kind=Message(f"media_kind.{wanted}"), most=in_bytes(limit.most_bytes),
         )  # fmt: skip
     return _measured(path, wanted, permanent=permanent, found=found, data=data, limit=limit)
@@ -129,7 +129,8 @@ def _measured(
     )
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path) -> tuple[bytes, int]:
+    """Return what is in a file, cut off above every limit, and its size."""
     try:
         if path.is_dir():
             raise MediaError("error.media.directory", path=path)
@@ -138,8 +139,7 @@ def _bytes(path: Path) -> bytes:
             raise MediaError("error.media.not_regular", path=path)
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
-            rest = len(data) > _MOST_BYTES
-            size = path.stat().st_size if rest else len(data)
+            size = path.stat().st_size if len(data) > _MOST_BYTES else len(data)
     except FileNotFoundError:
         raise MediaError(MISSING, path=path) from None
     except OSError as error:
@@ -149,11 +149,7 @@ def _bytes(path: Path) -> bytes:
         raise MediaError(MISSING, path=path) from None
     if not data:
         raise MediaError("error.media.empty", path=path)
-    if rest:
-        raise MediaError(
-            "error.media.too_large_any", path=path, size=in_bytes(size), most=in_bytes(_MOST_BYTES)
-        )
-    return data
+    return data, size
 
 
 _STARTS: Final = {

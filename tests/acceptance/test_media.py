@@ -138,6 +138,35 @@ def test_a_preview_and_its_broadcast_share_one_upload_and_a_dry_run_needs_none(
     system.broadcast("cancel", sent, "--yes")
 
 
+def test_a_preview_and_a_cover_refuse_an_id_that_is_not_good_for_them_before_any_call(
+    system: System, clock: Clock
+) -> None:
+    [someone] = system.simulator.openids(1, appid=FIRST)
+    foreign = put(system, "photo.jpg", account=2)["media_id"]
+    mine = put(system, "photo.jpg")["media_id"]
+    kept = put(system, "photo.jpg", "--permanent")["media_id"]
+    (system.folder / "weekly.md").write_text("# 周报\n\n正文", encoding="utf-8")
+    before = len(system.simulator.calls())
+
+    def preview(*content: str) -> str:
+        words = ("preview", *content, "--to", someone, "--account", "account1")
+        return system.broadcast(*words, status=2).stderr
+
+    def draft(cover: str, *words: str, status: int = 2) -> str:
+        named = ("weekly.md", "--cover", cover, "--account", "account1")
+        return system.broadcast("draft", "add", *named, *words, status=status).stderr
+
+    assert "belongs to account account2" in preview("--image", foreign)
+    assert "was uploaded as a picture" in preview("--voice", mine)
+    assert "an article is needed" in preview("--mpnews", mine)
+    assert "belongs to account account2" in draft(foreign, "--dry-run")
+    assert "must be permanent" in draft(mine)
+    clock.put(system, START + timedelta(days=3, minutes=1))
+    assert "expired at" in preview("--image", mine)
+    assert len(system.simulator.calls()) == before
+    draft(kept, "--dry-run", status=0)
+
+
 def test_a_picture_that_wechat_no_longer_has_pauses_the_rest_and_says_how_it_gets_theirs(
     system: System,
 ) -> None:

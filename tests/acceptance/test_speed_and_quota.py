@@ -59,7 +59,7 @@ def test_a_speed_out_of_range_and_an_odd_interface_are_refused_with_what_there_i
 ) -> None:
     for words, says in (
         (("speed", "set", "5"), "0 (800,000)"),
-        (("speed", "set", "fast"), "fast is no speed"),
+        (("speed", "set", "fast"), "“fast” is no speed"),
         (("speed", "set", "²"), "is no speed"),
         (("quota", "clear", "--interface", "https://x"), "is no interface of WeChat"),
         (("quota", "--account", "default", "clear"), "clear"),

@@ -316,6 +316,8 @@ def test_an_id_is_refused_that_is_not_good_for_this_account_this_use_or_this_tim
     assert stranger.facts["other"] == "shop"
     assert refused(engine, account, pictures(video)).message_id == "error.media.other_kind"
     assert refused(engine, account, film(video)).message_id == "error.media.plain_video"
+    articles = of_files({"msgtype": "mpnews", "mpnews": {"media_id": picture}}, [])
+    assert refused(engine, account, articles).message_id == "error.media.no_article"
     late = refused(engine, account, pictures(picture), scheduled_at=clock.now + 3 * DAY)
     assert late.message_id == "error.media.dies_before"
     assert late.facts["name"] == "photo.jpg"
