@@ -10,8 +10,9 @@ from typing import Final
 from broadcast import plan
 from broadcast.message import Message
 from broadcast.plan.audience import Everyone, Followers, Tag
+from broadcast.shown import one_line
 from cli import account_lines, content_lines
-from cli.terminal import AsWritten, one_line
+from cli.terminal import AsWritten
 from presentation import overlap
 from presentation.words import Joined, Moment, sizes
 from producer.order import Order

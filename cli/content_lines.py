@@ -13,7 +13,8 @@ from broadcast.content import Content
 from broadcast.drafts.mark import Marks
 from broadcast.media import used
 from broadcast.message import Message
-from cli.terminal import AsWritten, one_line
+from broadcast.shown import one_line
+from cli.terminal import AsWritten
 from presentation import content as contents
 
 #: Most lines of a text that are shown.

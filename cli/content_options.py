@@ -13,9 +13,9 @@ from broadcast import content as contents
 from broadcast.content import Content
 from broadcast.errors import InputError, MediaError
 from broadcast.media import ID_MARK, MediaKind, is_like_an_id
+from broadcast.shown import one_line
 from cli import content_file
 from cli.option_group import OptionGroup
-from cli.terminal import one_line
 
 if TYPE_CHECKING:
     from producer.media.file import LocalFile

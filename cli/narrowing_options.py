@@ -21,9 +21,9 @@ from broadcast.plan.selection import (
     checked_size,
     seed_of,
 )
+from broadcast.shown import one_line
 from cli import which
 from cli.option_group import OptionGroup
-from cli.terminal import one_line
 from cli.wiring.run import Run
 from producer import audience as audiences
 from producer import exclusions

@@ -38,7 +38,7 @@ from producer.submit import Submitted, refuse_what_does_not_fit, store
 
 if TYPE_CHECKING:
     from cli.tag_check import Tags
-    from wechat.api.tags import TagInfo
+    from producer.tag_check import ListedTag
 
 
 class Ask(Enum):
@@ -87,7 +87,7 @@ class Sending:
         self._wish = wish
         self._repeat = repeat
         #: The tags that are named, as WeChat has them.
-        self._tags: Sequence[TagInfo] = ()
+        self._tags: Sequence[ListedTag] = ()
         #: That nobody has the tag that it goes to, where that is so.
         self._empty: Sequence[Message] = ()
 
@@ -348,7 +348,7 @@ def _nothing_stored() -> Iterator[None]:
         raise StoppedError("send.interrupted") from None
 
 
-def _tag(one: TagInfo) -> Message:
+def _tag(one: ListedTag) -> Message:
     name = "confirmation.tag" if one.count is not None else "confirmation.tag_uncounted"
     return Message(name, id=one.id, name=one.name, count=one.count)
 

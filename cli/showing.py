@@ -11,10 +11,10 @@ from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.gates.blockers import is_driven
 from broadcast.message import Message
 from broadcast.reports import InFlight, Report
+from broadcast.shown import one_line
 from broadcast.states import SHOWN_DONE
 from cli import exits, ledger_facts, uploading
 from cli.following import Lines, Progress, Until, follow
-from cli.terminal import one_line
 from cli.wiring.run import Run
 from models.ledger.reading import reports
 from presentation import blockers, headline, next_steps, report_json

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 from broadcast.accounts import Account
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.message import Message
-from broadcast.plan.audience import Followers, Tag
-from broadcast.plan.selection import Excluded
 from broadcast.plan.submission import Body
-from cli.terminal import one_line
+from broadcast.shown import one_line
 from presentation.words import MOST_NAMED as MOST_NEAR
+from producer import tag_check
+from producer.tag_check import ListedTag
 from wechat.api.tags import SYSTEM_TAGS, TagInfo, TagsGet
 
 if TYPE_CHECKING:
     from cli.wiring.wechat import WeChat
 
-#: Most tags that an error names.
-MOST_NAMED = 10
 #: Digits of an id.
 _LONGEST = 9
 _SHOWN = 40
@@ -57,13 +55,12 @@ class Tags:
             problem = OutOfReachError("error.tag.away", text=one_line(text)[:_SHOWN], problem=error)
         raise problem
 
-    def look(self, body: Body) -> list[TagInfo]:
+    def look(self, body: Body) -> list[ListedTag]:
         """Return what WeChat says of the tags of *body*; nothing where it gives no answer.
 
         Raises InputError for a tag that does not exist, and for an id that is another's name.
         """
-        wanted = named(body)
-        if not wanted:
+        if not tag_check.named(body):
             return []
         try:
             there = self.there()
@@ -72,43 +69,16 @@ class Tags:
             return []
         for number in sorted(self._numbers):
             _refuse_several(there, str(number))
-        by_id = {one.id: one for one in there}
-        for tag_id in wanted:
-            # Of a tag that WeChat does not list, 0 say, it names nobody and gives no error.
-            if tag_id not in by_id:
-                raise InputError(
-                    "error.tag.unknown" if there else "error.tag.none", tag=tag_id,
-                    account=self._account.name, tags=_names(there),
-                )  # fmt: skip
-        return [by_id[tag_id] for tag_id in wanted]
+        return tag_check.listed(body, there)
 
     def empty(self, body: Body, *, refuse: bool) -> list[Message]:
-        """Return that WeChat counts nobody with the tag that *body* goes to, where that is so.
-
-        Raises InputError instead if *refuse*: nobody would read it before the call.
-        """
-        wanted = body.audience.tag_id if isinstance(body.audience, Tag) else None
-        found = [one for one in self._there or () if one.id == wanted and one.count == 0]
-        facts = [
-            {"id": one.id, "name": one_line(one.name), "account": self._account.name}
-            for one in found
-        ]
-        if facts and refuse:
-            raise InputError("error.tag.empty", **facts[0])
-        return [Message("notice.tag.empty", **each) for each in facts]
+        """Do as :func:`producer.tag_check.empty` with what WeChat was asked for, if it was."""
+        return tag_check.empty(body, self._there or (), refuse=refuse)
 
 
 def is_id(text: str) -> bool:
     """Return whether *text* is taken for a tag's id."""
     return text.isascii() and text.isdigit() and len(text) <= _LONGEST
-
-
-def named(body: Body) -> list[int]:
-    """Return the tags that a send goes to or leaves out."""
-    found = {int(one.value) for one in body.selection.exclude if one.kind is Excluded.TAG}
-    if isinstance(body.audience, Tag | Followers) and body.audience.tag_id is not None:
-        found.add(body.audience.tag_id)
-    return sorted(found)
 
 
 def chosen(there: Sequence[TagInfo], text: str, *, account: str) -> TagInfo:
@@ -140,8 +110,3 @@ def _refuse_several(there: Sequence[TagInfo], text: str) -> None:
             "error.tags.same_name" if same else "error.tags.several", text=one_line(text)[:_SHOWN],
             tags=[f"{one.id} ({one_line(one.name)})" for one in found],
         )  # fmt: skip
-
-
-def _names(there: Sequence[TagInfo]) -> str:
-    shown = ", ".join(f"{one.id} {one.name}" for one in there[:MOST_NAMED])
-    return shown + (", …" if len(there) > MOST_NAMED else "")

@@ -21,6 +21,7 @@ import typer
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.message import Message
 from broadcast.redaction import redact
+from broadcast.shown import one_line
 from cli import colours, wrapping
 from presentation.texts import Texts
 
@@ -217,11 +218,6 @@ def _clean_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
         case list() | tuple():
             return [_clean_values(each) for each in value]
     return value
-
-
-def one_line(text: str) -> str:
-    """Return *text* without line breaks and other characters that would move the cursor."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _with_command(text: str, between: str) -> str:

@@ -8,8 +8,8 @@ from typing import Final, TypeAlias
 from broadcast.errors import UnknownIdError
 from broadcast.message import Message
 from broadcast.reports import Report
+from broadcast.shown import one_line
 from cli import uploading
-from cli.terminal import one_line
 from cli.wiring.run import Run
 from models.ledger.reading import ids, reports
 from presentation import content, headline

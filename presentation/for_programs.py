@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from broadcast.errors import BroadcastError
@@ -44,6 +45,11 @@ def refusal(message: Message, texts: Texts) -> str:
 def explained(error: BroadcastError, language: Language = "en") -> str:
     """Return in one line what went wrong and what to do, for a program's log or its user."""
     return refusal(error.message, Texts(language))
+
+
+def notices(made: Iterable[Message], texts: Texts) -> list[dict[str, str]]:
+    """Return what a program is told of a broadcast that was stored, as JSON has it."""
+    return [{"code": one.id, "text": refusal(one, texts)} for one in made]
 
 
 def in_members(text: str) -> str:

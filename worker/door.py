@@ -14,6 +14,7 @@ from broadcast.errors import OutOfReachError, PlanError
 from producer.request.door import Door
 from producer.request.shape import Request
 from producer.submit import Submitted, Waker
+from worker.looks import Looks
 from worker.wake import wake
 from worker.wiring import Parts
 
@@ -38,7 +39,10 @@ def submit(
 
 
 def _door(here: Parts, quota: _Quota, waker: Waker | None) -> Door:
-    return Door(settings=here.settings, engine=here.engine, quota=quota, waker=waker or _Waker())
+    return Door(
+        settings=here.settings, engine=here.engine, quota=quota, waker=waker or _Waker(),
+        looks=Looks(here),
+    )  # fmt: skip
 
 
 class _Quota:

@@ -18,7 +18,7 @@ from broadcast import names
 from broadcast.dead_letters import Letter, LetterSource
 from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.message import Message
-from presentation.for_programs import refusal
+from presentation.for_programs import notices, refusal
 from producer.request import incoming
 from producer.submit import Submitted, Waker
 from worker import answers, door, letters, planner
@@ -134,7 +134,10 @@ def _answered(message: Incoming, waker: Waker) -> dict[str, Any]:
         # Celery would acknowledge and forget the message.
         log.exception("a broadcast of another program cannot be stored")
         return _buried(message, Message("error.dead.failed", kind=type(error).__name__))
-    return {"id": made.id, "created": made.created, "dead_letter": None, "error": None}
+    told = notices(made.notices, ENGLISH)
+    return {
+        "id": made.id, "created": made.created, "dead_letter": None, "error": None, "notices": told,
+    }  # fmt: skip
 
 
 def _submit(here: Parts, message: Incoming, waker: Waker) -> Submitted:
@@ -172,4 +175,6 @@ def _buried(message: Incoming, reason: Message) -> dict[str, Any]:
         "field": reason.facts.get("field"),
         "text": refusal(reason, ENGLISH),
     }
-    return {"id": None, "created": False, "dead_letter": letter_id, "error": error}
+    return {
+        "id": None, "created": False, "dead_letter": letter_id, "error": error, "notices": [],
+    }  # fmt: skip

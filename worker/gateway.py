@@ -16,6 +16,7 @@ from wechat.api.draft import NO_SUCH_DRAFT, DraftGet
 from wechat.api.mass import NO_SUCH_JOB, MassGet, MassSend, MassSendAll
 from wechat.api.media import UploadVideo
 from wechat.api.quota import QuotaGet
+from wechat.api.tags import TagInfo, TagsGet
 from wechat.errors import APIError, InvalidRequestError, TransportError
 from wechat.request import Body
 from worker import translate, uploads
@@ -128,6 +129,13 @@ class WeChatGateway:
             return list(tag_members.members(self._client, tag_id))
         except translate.NO_ANSWER as error:
             return translate.no_answer(error)
+
+    def tags(self) -> Sequence[TagInfo] | None:
+        """Return every tag, or None where WeChat gave no answer."""
+        try:
+            return self._client.ask(TagsGet())
+        except translate.NO_ANSWER:
+            return None
 
     def quota(self, path: SendPath) -> Quota | NoAnswer:
         """Return today's calls of one interface, or why WeChat gave no answer."""

@@ -12,11 +12,11 @@ from broadcast import day
 from broadcast.call.outcomes import Outcome
 from broadcast.errors import InputError
 from broadcast.message import Message
+from broadcast.shown import one_line
 from broadcast.states import BatchState, BroadcastState
 from cli import candidates, exits, which
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command
-from cli.terminal import one_line
 from cli.wiring.run import Run
 from models.ledger import audit
 from models.ledger.audit import Audit, Check, Finding

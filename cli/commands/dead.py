@@ -13,12 +13,12 @@ from broadcast.errors import InputError
 from broadcast.message import Message
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command, Group
-from cli.terminal import clean
+from cli.terminal import Plain, clean
 from cli.wiring.person import who
 from cli.wiring.run import Run
 from models.ledger import dead_letters
 from models.ledger.reading import dead_letters as reading
-from presentation.for_programs import refusal
+from presentation.for_programs import in_members, refusal
 from presentation.report_json import utc
 from presentation.texts import Texts
 from presentation.words import Moment
@@ -93,6 +93,8 @@ def retry(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = Fals
         )
     else:
         dead_letters.sent(run.engine, one.id, made.id, who=who())
+        for notice in made.notices:
+            run.terminal.warn(Plain(in_members(run.terminal.texts(notice))))
         run.terminal.say("dead.sent", id=one.id, broadcast=made.id)
         _show(run, one.id, as_json=as_json)
         return
@@ -111,14 +113,15 @@ def drop(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False
 
 
 def _submitted(run: Run, body: str) -> Submitted:
-    from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - not for who only looks
+    from cli.wiring.looks import Looks  # noqa: PLC0415 - not for who only looks
+    from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415
     from producer.request import incoming  # noqa: PLC0415
     from producer.request.door import Door  # noqa: PLC0415
 
     found = incoming.parse_text(body)
     door = Door(
         settings=run.settings, engine=run.engine, quota=QuotaWithReason(run.wechat),
-        waker=run.waker,
+        waker=run.waker, looks=Looks(run.wechat),
     )  # fmt: skip
     return door.submit(found.request, key=found.key, who=who())
 

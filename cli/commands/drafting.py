@@ -13,10 +13,11 @@ import typer
 from broadcast.accounts import Account
 from broadcast.errors import OutOfReachError
 from broadcast.message import Message
+from broadcast.shown import one_line
 from cli.commands.options import AccountName, AsJSON, new_app
 from cli.drafts import box
 from cli.group import Command, Group
-from cli.terminal import AsWritten, command_line, one_line
+from cli.terminal import AsWritten, command_line
 from cli.wiring.run import Run
 from models.ledger.transaction import present
 from presentation.report_json import utc

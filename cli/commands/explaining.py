@@ -14,10 +14,10 @@ from broadcast import finish
 from broadcast.call.outcomes import Endpoint, meaning
 from broadcast.errors import InputError
 from broadcast.message import Message
+from broadcast.shown import one_line
 from cli import candidates
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command, help_at
-from cli.terminal import one_line
 from cli.wiring.run import Run
 from presentation import delivered, elsewhere, fixes, reviews
 from presentation.words import Meaning, Moment

@@ -11,11 +11,12 @@ import typer
 
 from broadcast.errors import InputError
 from broadcast.message import Message
+from broadcast.shown import one_line
 from cli import candidates
 from cli.commands.options import new_app
 from cli.group import Command, Group
 from cli.helping import print_help
-from cli.terminal import Plain, one_line
+from cli.terminal import Plain
 from cli.wiring.run import Run
 
 app = new_app()

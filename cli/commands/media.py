@@ -11,9 +11,9 @@ import typer
 from broadcast.errors import InputError
 from broadcast.media import LIMITS, Media, MediaKind
 from broadcast.message import Message
+from broadcast.shown import one_line
 from cli.commands.options import AccountName, AsJSON
 from cli.group import Command, Group
-from cli.terminal import one_line
 from cli.wiring.run import Run
 from presentation.report_json import utc
 from presentation.words import Moment

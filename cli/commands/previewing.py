@@ -16,6 +16,7 @@ from broadcast.content import Content
 from broadcast.errors import InputError
 from broadcast.media import NO_SUCH_MEDIA
 from broadcast.receivers import each_once, is_receiver
+from broadcast.shown import one_line
 from cli import account_lines, content_lines, exits, ledger_facts
 from cli.commands.options import AccountName, AsJSON, new_app
 from cli.content_options import ContentOptions
@@ -23,7 +24,7 @@ from cli.drafts import at_submit
 from cli.group import Command
 from cli.option_group import grouped
 from cli.quotas import Left, left_of
-from cli.terminal import is_terminal, one_line
+from cli.terminal import is_terminal
 from cli.wiring.by_hand import Called, call
 from cli.wiring.person import who
 from cli.wiring.run import Run

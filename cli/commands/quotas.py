@@ -16,11 +16,12 @@ from broadcast.call.outcomes import Endpoint, Outcome
 from broadcast.errors import InputError, OutOfReachError, WeChatAwayError
 from broadcast.message import Message
 from broadcast.messages import ALLOWANCES
+from broadcast.shown import one_line
 from cli import exits, ledger_facts
 from cli.commands.options import AccountName, AsJSON, Why, refuse_before_command
 from cli.group import Command, Group
 from cli.quotas import asked
-from cli.terminal import is_terminal, one_line
+from cli.terminal import is_terminal
 from cli.wiring.by_hand import Called, call
 from cli.wiring.person import in_one_line, who
 from cli.wiring.run import Run

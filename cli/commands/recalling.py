@@ -13,12 +13,13 @@ from broadcast.by_hand import ByHand, HandCall, Recalled
 from broadcast.call.outcomes import Endpoint
 from broadcast.errors import InputError
 from broadcast.message import Message
+from broadcast.shown import one_line
 from broadcast.states import BatchState
 from cli import exits, which
 from cli.commands.options import AsJSON, Why, new_app
 from cli.group import Command
 from cli.quotas import asked
-from cli.terminal import is_terminal, one_line
+from cli.terminal import is_terminal
 from cli.wiring.by_hand import Called, call
 from cli.wiring.person import in_one_line, who
 from cli.wiring.run import Run

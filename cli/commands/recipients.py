@@ -14,10 +14,11 @@ from broadcast import openid
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.reports import Report
+from broadcast.shown import one_line
 from cli import candidates, which
 from cli.commands.options import BroadcastID, new_app
 from cli.group import Command
-from cli.terminal import Terminal, clean, one_line
+from cli.terminal import Terminal, clean
 from cli.wiring.run import Run
 from models.ledger.reading import recipients as sets
 from models.ledger.reading import reports

@@ -15,10 +15,10 @@ from broadcast.call.waits import VERIFY_FOR
 from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
 from broadcast.reconcile import Comparison, Reconciled, compare
+from broadcast.shown import one_line
 from cli import candidates, exits
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command
-from cli.terminal import one_line
 from cli.wiring.run import Run
 from models.ledger import results
 from models.ledger.reading import reconciling

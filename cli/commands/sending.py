@@ -12,6 +12,7 @@ from broadcast import rest
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.plan.submission import Terms, parse_late_by
+from broadcast.shown import one_line
 from cli import showing
 from cli.audience_options import AudienceOptions
 from cli.commands.options import AccountName, AsJSON, UntilWordIfAny, new_app
@@ -22,7 +23,7 @@ from cli.group import Command
 from cli.narrowing_options import NarrowingOptions
 from cli.option_group import grouped
 from cli.sending import Ask, Sending, Wish
-from cli.terminal import clean, command_line, is_terminal, one_line
+from cli.terminal import clean, command_line, is_terminal
 from cli.wiring.person import who
 from cli.wiring.run import Run
 from producer.order import HIGHEST_PRIORITY, Order, checked_key, checked_title, new_key

@@ -16,13 +16,14 @@ from broadcast.errors import BroadcastError, InputError
 from broadcast.finish import FinishEvent
 from broadcast.message import Message
 from broadcast.reports import Did, Report, RetryGroup, total
+from broadcast.shown import one_line
 from broadcast.states import BatchState
 from cli import called_again, exits, newer, waking, which
 from cli.commands.options import AsJSON, BroadcastID, Why, Yes, new_app
 from cli.group import Command
 from cli.separate import ALONE
 from cli.showing import show_what_remains
-from cli.terminal import is_terminal, one_line
+from cli.terminal import is_terminal
 from cli.wiring.person import in_one_line, who
 from cli.wiring.run import Run
 from models.ledger import resolves, retries

@@ -10,10 +10,10 @@ from broadcast.by_hand import ByHand, HandCall
 from broadcast.call.outcomes import Endpoint
 from broadcast.errors import InputError
 from broadcast.message import Message
+from broadcast.shown import one_line
 from cli import exits
 from cli.commands.options import AccountName, AsJSON, Why, refuse_before_command
 from cli.group import Command, Group
-from cli.terminal import one_line
 from cli.wiring.by_hand import call
 from cli.wiring.person import in_one_line, who
 from cli.wiring.run import Run

@@ -13,11 +13,12 @@ from broadcast import openid
 from broadcast.accounts import Account
 from broadcast.call.outcomes import Endpoint
 from broadcast.errors import InputError
+from broadcast.shown import one_line
 from cli import exits, tag_check, tagging
 from cli.commands.options import AccountName, AsJSON
 from cli.group import Command, Group
 from cli.tagging import Tagged
-from cli.terminal import is_terminal, one_line
+from cli.terminal import is_terminal
 from cli.wiring.by_hand import Called, call
 from cli.wiring.run import Run
 from models.ledger.reading import of_tag

@@ -13,7 +13,8 @@ from broadcast.drafts.article import Comments, Written, check, check_content
 from broadcast.errors import ArticleError, OutOfReachError, WeChatAwayError
 from broadcast.media import NO_SUCH_MEDIA, Media, MediaKind
 from broadcast.message import Message
-from cli.terminal import command_line, one_line
+from broadcast.shown import one_line
+from cli.terminal import command_line
 from cli.wiring.media import TIMEOUTS, Uploads
 from cli.wiring.wechat import WeChatRefusedError
 from producer.articles import pictures, reading

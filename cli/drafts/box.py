@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from broadcast.accounts import Account
 from broadcast.errors import InputError
 from broadcast.message import Message
-from cli.terminal import one_line
+from broadcast.shown import one_line
 from presentation.words import Moment, Shortened
 from wechat.api.draft import MOST_OF_A_PAGE, Draft, DraftBatchGet
 

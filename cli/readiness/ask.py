@@ -31,7 +31,7 @@ from broadcast.readiness import (
 )
 from broadcast.redaction import redact
 from broadcast.settings import Settings
-from cli.terminal import one_line
+from broadcast.shown import one_line
 from cli.wiring.wechat import WeChat, WeChatRefusedError
 from coordination.errors import TokenFetchError
 from coordination.tokens import Timing

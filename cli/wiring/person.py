@@ -6,7 +6,7 @@ import getpass
 import socket
 
 from broadcast.redaction import redact
-from cli.terminal import one_line
+from broadcast.shown import one_line
 
 
 def who() -> str:

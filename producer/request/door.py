@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from broadcast.settings import Settings
+from producer.looks import Looks, look
 from producer.prepare import QuotaSource, prepare
 from producer.request.order import meant
 from producer.request.shape import Request
-from producer.submit import Submitted, Waker, store
+from producer.submit import Submitted, Waker, refuse_what_does_not_fit, store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,8 @@ class Door:
     engine: Engine
     quota: QuotaSource
     waker: Waker
+    #: None: a process without WeChat; what it would say is found out before the first call.
+    looks: Looks | None = None
 
     def submit(self, request: Request, *, key: str, who: str) -> Submitted:
         """Store and publish what *request* asks for; the same key and body give the same broadcast.
@@ -31,4 +34,8 @@ class Door:
         found = meant(request, key=key, who=who, settings=self.settings, engine=self.engine)
         with found.whom() as whom:
             prepared = prepare(found.order, whom, engine=self.engine, quota=self.quota)
+            # Before WeChat is asked more: its calls of a day are few.
+            refuse_what_does_not_fit(prepared)
+            if self.looks is not None:
+                prepared = look(prepared, self.looks)
             return store(prepared, engine=self.engine, waker=self.waker)

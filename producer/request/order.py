@@ -25,10 +25,12 @@ from broadcast.plan.selection import (
 )
 from broadcast.plan.submission import Terms, parse_late_by
 from broadcast.settings import Settings
+from broadcast.shown import quoted
 from producer import audience as audiences
 from producer import exclusions
 from producer.order import Order, checked_key, checked_title
 from producer.request.shape import (
+    SHOWN,
     Everybody,
     FollowerList,
     OpenIDList,
@@ -39,8 +41,6 @@ from producer.request.shape import (
 from producer.schedule import parse_at
 
 Target: TypeAlias = OpenIDList | Followers | Tag | Everyone
-#: Characters of a wrong value that are shown.
-SHOWN: Final = 60
 _LONGEST_TAG: Final = 9
 _LONGEST_ID: Final = 32
 
@@ -121,7 +121,9 @@ def _late_by(text: str) -> timedelta:
     try:
         return parse_late_by(text)
     except ValueError:
-        raise RequestError("error.request.late_by", field="late_by", text=_shown(text)) from None
+        raise RequestError(
+            "error.request.late_by", field="late_by", text=quoted(text, SHOWN)
+        ) from None
 
 
 def _selection(request: Request, account: Account, *, key: str, engine: Engine) -> Selection:
@@ -147,17 +149,13 @@ def _exclusion(text: str, n: int, *, account: Account, engine: Engine) -> Exclus
     is_number = value.isascii() and value.isdigit() and len(value) <= _LONGEST_TAG
     if word == Excluded.TAG and is_number:
         return Exclusion(kind=Excluded.TAG, value=str(int(value)))
-    raise RequestError("error.request.exclude", field=field, text=_shown(text))
+    raise RequestError("error.request.exclude", field=field, text=quoted(text, SHOWN))
 
 
 def _size(text: str) -> str:
     try:
         return checked_size(text)
     except ValueError:
-        raise RequestError("error.request.sample", field="sample", text=_shown(text)) from None
-
-
-def _shown(text: str) -> str:
-    """Return a wrong value as an error shows it: in one line, bounded, without control signs."""
-    line = "".join(sign if sign.isprintable() else "?" for sign in text)
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
+        raise RequestError(
+            "error.request.sample", field="sample", text=quoted(text, SHOWN)
+        ) from None

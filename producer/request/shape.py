@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from broadcast.errors import RequestError
 from broadcast.message import Message
+from broadcast.shown import quoted
 from producer.order import HIGHEST_PRIORITY
 
 #: Items of a list in one request; a longer one goes by a file.
@@ -32,7 +33,8 @@ MOST_OPENIDS: Final = 100_000
 MOST_EXCLUSIONS: Final = 20
 #: Characters of an account's name.
 LONGEST_ACCOUNT: Final = 64
-_SHOWN: Final = 60
+#: Characters of a wrong value, or of its place, that are shown.
+SHOWN: Final = 60
 
 
 class _Object(BaseModel):
@@ -202,9 +204,7 @@ def _unknown(places: Sequence[object], known: Sequence[str]) -> RequestError:
 
 def field_of(places: Sequence[object]) -> str:
     """Return the name of a field as errors have it, in one line: ``audience.openids.1``."""
-    name = ".".join(map(str, places))
-    shown = "".join(sign if sign.isprintable() else "?" for sign in name)
-    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
+    return quoted(".".join(map(str, places)), SHOWN)
 
 
 #: What is wrong with a value, by pydantic's type of error.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from kombu import Connection
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from tests.servers.valkey import Valkey
 
 SEED = 20261127
+#: The account has the tags 1 and 2 alone, and nobody has them.
+UNKNOWN_TAGS: tuple[dict[str, Any], ...] = (
+    {"audience": {"tag_id": 999}}, {"audience": {"tag_id": 2}}, {"exclude": ["tag:0"]},
+)  # fmt: skip
 #: A good message is to two people of its own.
 EACH = 2
 
@@ -75,6 +80,32 @@ def test_each_good_key_is_sent_once_and_each_bad_message_is_a_dead_letter(
     assert found["a"]["text"].endswith('Use another "key". Nothing was stored.')
     assert worker.exit_status is None
     assert "Traceback" not in worker.output
+
+
+def test_a_message_is_held_against_the_tags_and_drafts_of_its_account(
+    start_system: StartSystem, valkey: Valkey
+) -> None:
+    system = start_system(followers=4)
+    people = system.simulator.openids(4)
+    system.worker()
+    with foreign.app_of(valkey.url, valkey.url) as app:
+        refused = [
+            foreign.enqueue(app, **{**foreign.request(people, key=str(members)), **members})
+            for members in UNKNOWN_TAGS
+        ]
+        articles = {"msgtype": "mpnews", "mpnews": {"media_id": "NO-DRAFT"}}
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        later = foreign.request(people, key="later", at=tomorrow.isoformat())
+        kept = foreign.enqueue(app, **{**later, "content": articles})
+
+        told = [one.get(timeout=60)["error"]["code"] for one in refused]
+        stored = kept.get(timeout=60)
+
+    assert told == ["error.tag.unknown", "error.tag.empty", "error.tag.unknown"]
+    assert stored["id"] is not None
+    assert [one["code"] for one in stored["notices"]] == ["notice.draft.none"]
+    assert "media_id" in stored["notices"][0]["text"]
+    assert system.simulator.ledger_dump() == {}
 
 
 def test_a_message_reaches_the_worker_that_has_its_account(

@@ -80,6 +80,9 @@ def test_a_letter_whose_cause_is_gone_is_sent_once_under_its_own_key(line: Comma
 
     sent = line.run("dead", "retry", letter_id, "--json")
 
+    # Neither WeChat nor a broker is there, which a person hears as from `send`.
+    assert "Today's remaining calls are unknown" in sent.err
+    assert "broker" in sent.err
     assert (sent.status, sent.json["state"], sent.json["closed_at"] is None) == (0, "sent", False)
     told = line.run("status", sent.json["broadcast_id"], "--json").json
     assert (told["key"], told["audience"]["planned"]) == ("order-1", 3)

@@ -19,6 +19,7 @@ from cli.commands import previewing, recalling
 from cli.commands import sending as send_command
 from cli.drafts import at_submit
 from models.ledger import hand_calls
+from producer.draft_check import Read
 from tests.integration.test_which import said
 from tests.kit import ledger
 from tests.kit.ledger import Driver
@@ -72,7 +73,7 @@ def test_a_preview_names_its_server_and_the_articles_of_a_draft(
 ) -> None:
     marks = (Mark(title="Autumn sale"), Mark(title="New shop"))
     monkeypatch.setattr(
-        at_submit, "read", lambda _, __, content: at_submit.Submitted(content=content, draft=marks)
+        at_submit, "read", lambda _, __, content: Read(content=content, draft=marks)
     )
 
     shown = said(capsys, "preview", "--mpnews", "id:A-DRAFT", "--to", ONE, status=1)

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
 
+from broadcast import plan
+from broadcast.accounts import Account
+from broadcast.drafts.mark import Mark, Marks
 from broadcast.errors import (
     BroadcastError,
     ConflictError,
     ContentError,
     InputError,
+    PlanError,
     RequestError,
     SettingsError,
     UnknownIdError,
+    WeChatAwayError,
 )
 from broadcast.settings import Settings
 from broadcast.states import BroadcastState
 from models import BroadcastRow
+from models.ledger import lanes
 from models.ledger.reading import reports
 from producer.request import shape
 from producer.request.door import Door
 from tests.integration.producer.conftest import QuotaStub, WakerStub, openids
+from tests.kit import follows
+from wechat.api.tags import TagInfo
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
+DRAFT = {"msgtype": "mpnews", "mpnews": {"media_id": "D"}}
+
+sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -41,6 +53,30 @@ def door(engine: Engine, tmp_path: Path) -> Door:
     return Door(settings=settings, engine=engine, quota=QuotaStub(), waker=WakerStub())
 
 
+@dataclass
+class LooksStub:
+    """WeChat, which has these tags and one draft, or is away for one of the two."""
+
+    there: list[TagInfo] | None = field(
+        default_factory=lambda: [
+            TagInfo(id=2, name="星标组", count=3),
+            TagInfo(id=101, name="空", count=0),
+        ]
+    )
+    marks: Marks | BroadcastError | None = (Mark(title="Autumn\nsale"),)
+    asked: list[str] = field(default_factory=list)
+
+    def tags(self, account: Account) -> list[TagInfo] | None:
+        self.asked.append(account.name)
+        return self.there
+
+    def draft(self, account: Account, media_id: str) -> Marks | None:
+        self.asked.append(f"{account.name} {media_id}")
+        if isinstance(self.marks, BroadcastError):
+            raise self.marks
+        return self.marks
+
+
 def asked(**members: object) -> shape.Request:
     usual = {"account": "shop", "content": TEXT, "audience": {"openids": openids(5)}}
     return shape.parse({**usual, **members})
@@ -51,7 +87,7 @@ def stored(engine: Engine) -> int:
         return connection.scalar(select(func.count()).select_from(BroadcastRow)) or 0
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite
 def test_a_request_is_a_broadcast_as_the_command_would_make_it(door: Door, engine: Engine) -> None:
     request = asked(
         audience={"openids": [*openids(5), "bad", openids(1)[0]]}, title="Sale", priority=5,
@@ -68,7 +104,7 @@ def test_a_request_is_a_broadcast_as_the_command_would_make_it(door: Door, engin
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite
 def test_the_same_key_and_body_are_one_broadcast_and_another_body_is_refused(
     door: Door, engine: Engine
 ) -> None:
@@ -81,7 +117,7 @@ def test_the_same_key_and_body_are_one_broadcast_and_another_body_is_refused(
     assert stored(engine) == 1
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite
 @pytest.mark.parametrize(
     ("members", "error", "field"),
     [
@@ -118,9 +154,99 @@ def test_what_is_refused_stores_nothing(
     assert stored(engine) == 0
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite
 @pytest.mark.parametrize("key", ["", " ", "k" * 129, "a\nb"])
 def test_a_key_that_cannot_be_one_is_refused(door: Door, engine: Engine, key: str) -> None:
     with pytest.raises(InputError):
         door.submit(asked(), key=key, who="crm")
     assert stored(engine) == 0
+
+
+@sqlite
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ({"audience": {"tag_id": 999}}, "error.tag.unknown"),
+        ({"audience": {"followers": True}, "with_tag": 999}, "error.tag.unknown"),
+        ({"exclude": ["tag:0"]}, "error.tag.unknown"),
+        ({"audience": {"tag_id": 101}}, "error.tag.empty"),
+    ],
+)
+def test_a_tag_that_reaches_nobody_is_refused_as_the_command_refuses_it(
+    door: Door, engine: Engine, members: dict[str, Any], told: str
+) -> None:
+    with engine.begin() as connection:
+        lanes.know(connection, door.settings.account("shop"))
+    follows.listed(engine, "shop", sorted(openids(30)))
+    looking = replace(door, looks=LooksStub())
+
+    with pytest.raises(InputError) as caught:
+        looking.submit(asked(**members), key="k", who="crm")
+
+    assert (caught.value.message_id, stored(engine)) == (told, 0)
+
+
+@sqlite
+def test_a_tag_of_nobody_that_has_time_is_stored_with_a_notice(door: Door) -> None:
+    request = asked(audience={"tag_id": 101}, at="2027-01-05 20:00")
+
+    made = replace(door, looks=LooksStub()).submit(request, key="k", who="crm")
+
+    assert [one.id for one in made.notices] == ["notice.tag.empty"]
+
+
+@sqlite
+def test_the_draft_of_a_request_is_read_at_its_submit_and_gives_its_title(
+    door: Door, engine: Engine
+) -> None:
+    looks = LooksStub()
+    looking = replace(door, looks=looks)
+
+    made = looking.submit(asked(content=DRAFT), key="k", who="crm")
+    again = looking.submit(asked(content=DRAFT), key="k", who="crm")
+
+    told = reports.report(engine, made.id)
+    assert (told.title, made.notices, again.id) == ("Autumn sale", (), made.id)
+    assert told.draft is not None
+    assert told.draft.approved == looks.marks
+    # What is stored already is asked for no second time.
+    assert looks.asked == ["shop D"]
+
+
+@sqlite
+@pytest.mark.parametrize(
+    ("marks", "told"),
+    [
+        (None, "notice.draft.none"),
+        (WeChatAwayError("error.wechat.away", address="x", reason="y"), "notice.draft.unread"),
+        (BroadcastError("error.wechat.refused"), "notice.draft.refused"),
+    ],
+)
+def test_a_draft_that_cannot_be_read_is_stored_with_a_notice(
+    door: Door, marks: BroadcastError | None, told: str
+) -> None:
+    looking = replace(door, looks=LooksStub(marks=marks))
+
+    made = looking.submit(asked(content=DRAFT), key="k", who="crm")
+
+    assert [one.id for one in made.notices] == [told]
+
+
+@sqlite
+def test_wechat_is_asked_nothing_more_where_it_is_away_or_the_plan_does_not_fit(
+    door: Door, engine: Engine
+) -> None:
+    looks = LooksStub(there=None)
+    unknown = asked(audience={"tag_id": 999}, content=DRAFT)
+    full = plan.Quota(daily_limit=100, used=100, remain=0)
+
+    replace(door, looks=looks, quota=QuotaStub(None)).submit(unknown, key="a", who="crm")
+    with pytest.raises(PlanError):
+        replace(door, looks=looks, quota=QuotaStub(full)).submit(
+            asked(content=DRAFT), key="b", who="crm"
+        )
+    assert looks.asked == []
+
+    # Of its tags alone WeChat says nothing: the plan asks for the people.
+    replace(door, looks=looks).submit(asked(exclude=["tag:999"]), key="c", who="crm")
+    assert (looks.asked, stored(engine)) == (["shop"], 2)

@@ -112,6 +112,8 @@ def test_a_good_message_is_one_broadcast_however_often_it_comes(
     assert (told.key, told.created_by) == ("k", "celery gen1@shop")
     assert (first["created"], again["created"], again["id"]) == (True, False, first["id"])
     assert (first["error"], first["dead_letter"]) == (None, None)
+    assert [one["code"] for one in first["notices"]] == ["notice.plan.unproved"]
+    assert "--" not in first["notices"][0]["text"]
     assert left == [("task-1", first), ("task-1", again)]
     assert kept(engine) == []
 

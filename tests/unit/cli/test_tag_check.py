@@ -11,6 +11,7 @@ from broadcast.errors import InputError, OutOfReachError, WeChatAwayError
 from broadcast.plan.selection import Excluded, Exclusion, Selection
 from cli.tag_check import Tags
 from cli.wiring.wechat import WeChat
+from producer.tag_check import ListedTag
 from tests.kit import ledger
 from wechat.api.tags import TagInfo
 
@@ -35,7 +36,7 @@ def tags_of(has: Has) -> Tags:
     return Tags(lambda: cast("WeChat", has), SHOP)
 
 
-def look(tag_id: int, tags: Tags | None = None) -> list[TagInfo]:
+def look(tag_id: int, tags: Tags | None = None) -> list[ListedTag]:
     out = Exclusion(kind=Excluded.TAG, value=str(tag_id))
     body = replace(ledger.body(), selection=Selection(exclude=(out,)))
     return (tags or tags_of(Has(STAR))).look(body)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from broadcast import redaction
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
+from broadcast.shown import one_line
 from cli import main
-from cli.terminal import AsWritten, Plain, Terminal, command_line, one_line
+from cli.terminal import AsWritten, Plain, Terminal, command_line
 from cli.wiring.run import Run
 from tests.unit.presentation.reports import EN
 
