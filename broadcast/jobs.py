@@ -64,3 +64,20 @@ class Job:
 def fits(called: Iterable[datetime], ended_at: datetime) -> bool:
     """Tell whether a job that ended then can have begun with one of these calls."""
     return any(at - SKEW <= ended_at <= at + LONGEST for at in called)
+
+
+def went_to_nobody(event: FinishEvent, size: int | None) -> bool:
+    """Tell whether a job was sent to an empty list, which a batch of *size* followers has not."""
+    sent = ending(event.status, event.counts) is Ending.SENT
+    return bool(size) and sent and event.counts.total == 0
+
+
+def counts_another(event: FinishEvent, size: int | None) -> bool:
+    """Tell whether WeChat counted another list than one of *size*: a hint, no proof.
+
+    A job that its review refused may have been stopped before it was counted: its 0 says nothing.
+    """
+    total = event.counts.total
+    if size is None or total is None or total == size:
+        return False
+    return total > 0 or ending(event.status, event.counts) is not Ending.REFUSED

@@ -14,6 +14,7 @@ from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.call.retry import RetryVerdict
 from broadcast.errors import BroadcastError, InputError
 from broadcast.finish import FinishEvent
+from broadcast.jobs import counts_another
 from broadcast.message import Message
 from broadcast.reports import Did, Report, RetryGroup, total
 from broadcast.shown import one_line
@@ -148,7 +149,7 @@ def _ask_about(
 def _of_another_size(event: FinishEvent, report: Report, n: int) -> Iterator[Message]:
     """Yield that WeChat counted another list for a job than the batch has: a hint, no proof."""
     [size] = [line.size for line in report.batch_list if line.n == n]
-    if event.counts.total and size is not None and event.counts.total != size:
+    if counts_another(event, size):
         yield Message(
             "resolve.other_size", msg_id=event.msg_id, n=n, size=FollowerCount(size),
             total=FollowerCount(event.counts.total),

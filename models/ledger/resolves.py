@@ -31,7 +31,7 @@ from models.engine import now
 from models.ledger import job_ends, records, transitions
 from models.ledger.apply_verdict import FIRST_POLL
 from models.ledger.command import log_action, run
-from models.ledger.reading import call_history, held_rows, msg_id_owner, possibly_sent
+from models.ledger.reading import call_history, held_rows, misfits, msg_id_owner, possibly_sent
 from models.ledger.rows import HeldBatch, HeldBroadcast
 
 _TO_CALL = frozenset({BatchState.PLANNED, BatchState.CALLING, BatchState.UNKNOWN})
@@ -83,7 +83,8 @@ def resolve(
     for a msg_id which is given back are decided anew. Raises UnknownIdError, and InputError for a
     batch that is not there or of which nothing can be said, for "not sent" where WeChat answered
     with 0, for "sent" without a msg_id where replies named several, and for a msg_id that another
-    batch has, that WeChat named for another, or that it cannot have given.
+    batch has, that WeChat named for another, that it cannot have given, or whose job, by its
+    report, cannot be the batch.
     """
     msg_id = verdict.msg_id if isinstance(verdict, Sent) else None
     if msg_id is not None and not 0 < msg_id <= LARGEST_MSG_ID:
@@ -235,9 +236,11 @@ def give_msg_id(
     """Make a batch accepted as the job *msg_id*, about which mass/get is asked from now on.
 
     It was in doubt, or sent without anybody knowing as which job. *values* as of
-    :func:`~models.ledger.transitions.move_batch`. Raises InputError for a msg_id of another batch.
+    :func:`~models.ledger.transitions.move_batch`. Raises InputError for a msg_id of another batch,
+    or of a job that cannot be this one.
     """
     msg_id_owner.refuse_of_another(connection, batch, msg_id)
+    misfits.refuse(connection, batch, msg_id)
     said = AttemptRow.outcome.in_(SAID_ACCEPTED)
     _deny(connection, batch.id, said & (AttemptRow.msg_id != msg_id))
     # It agrees with a reply that an earlier verdict denied.

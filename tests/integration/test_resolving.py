@@ -339,3 +339,45 @@ def test_retry_leaves_a_batch_of_whoever_asked_out_while_no_worker_ran_and_statu
     assert f"broadcast retry {broadcast_id}" not in out
     assert "Batch 1 (10 followers) is not called again while followers in it" in out
     assert f"broadcast recipients {broadcast_id} --set refused > rest.txt" in out
+
+
+def to_nobody(here: Engine, msg_id: int, status: str = "send success") -> None:
+    """Take the finish event of a job for which WeChat counted nobody."""
+    counts = Counts(total=0, eligible=0, sent=0, errors=0)
+    finishes.take(here, "default", FinishEvent(msg_id=msg_id, status=status, counts=counts))
+
+
+def test_job_to_nobody_is_refused_for_a_batch_that_has_followers(
+    here: Engine, doubtful: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to_nobody(here, 3000000012)
+
+    [line] = told(
+        capsys, "resolve", doubtful, "--batch", "1", "--sent", "3000000012", status=2
+    ).splitlines()
+
+    assert "WeChat counted 0 followers for that job, and the batch has 20 followers" in line
+    assert ledger.batch(here, doubtful).state is BatchState.IN_DOUBT
+
+
+def test_job_to_nobody_that_ended_nobody_knows_how_is_warned_of(
+    here: Engine, doubtful: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to_nobody(here, 3000000012, "a new word")
+
+    out = told(capsys, "resolve", doubtful, "--batch", "1", "--sent", "3000000012")
+
+    warning = "Warning: WeChat counted 0 followers for msg_id 3000000012, and batch 1 has 20"
+    assert warning in " ".join(out.split())
+
+
+def test_job_of_a_review_without_a_count_is_taken_without_a_warning_of_its_size(
+    here: Engine, doubtful: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = FinishEvent(msg_id=3000000012, status="err(20001)", counts=Counts(total=0, sent=0))
+    finishes.take(here, "default", refused)
+
+    out = told(capsys, "resolve", doubtful, "--batch", "1", "--sent", "3000000012")
+
+    assert "Warning" not in out
+    assert ledger.batch(here, doubtful).state is BatchState.REFUSED

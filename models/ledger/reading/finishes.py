@@ -96,10 +96,15 @@ def delivered(connection: Connection, ids: Collection[str]) -> dict[str, Deliver
 
 def of_job(engine: Engine, account: str, msg_id: int) -> FinishEvent | None:
     """Return the finish event of a job of an account, whoever began it."""
-    query = select(*columns(Row, Finish)).where(Finish.account == account, Finish.msg_id == msg_id)
     with read(engine) as connection:
-        row = first(connection, query, Row)
+        row = row_of_job(connection, account, msg_id)
     return None if row is None else row.event()
+
+
+def row_of_job(connection: Connection, account: str, msg_id: int) -> Row | None:
+    """Return the same as it is stored."""
+    query = select(*columns(Row, Finish)).where(Finish.account == account, Finish.msg_id == msg_id)
+    return first(connection, query, Row)
 
 
 def of_batches(connection: Connection, broadcast_id: str) -> Mapping[int, FinishEvent]:
