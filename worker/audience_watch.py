@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Nobody is missed who asked out or left within it: the next look is as near as that.
+#: Nobody is missed for longer who asked out or left: a look counts for the calls within it.
 LOOK_EVERY_S: Final = 1.0
 #: A look that took longer is good for one call that comes this soon after it. Otherwise lists that
 #: change all the time would let no call be made.
@@ -47,14 +47,17 @@ class AudienceWatch:
         self._good_once: dict[str, float] = {}
 
     def allow(self, work: Work) -> bool:
-        """Return whether *work* may be called as it stands; else it has changed, or will."""
+        """Return whether *work* may be claimed now; else it has changed, or will.
+
+        To be asked after everything slow, right before the claim.
+        """
         if work.state is not BatchState.PLANNED:
             # It may have been sent: a repeat with its key does no harm, and settles it.
             return True
         if work.attempts and work.path is not SendPath.SENDALL:
             return not work.begins_anew or self._is_still_wanted(work)
         moment = time.monotonic()
-        once = self._good_once.pop(work.broadcast_id, moment)
+        once = self._good_once.get(work.broadcast_id, moment)
         if max(once, self._good.get(work.broadcast_id, moment)) > moment:
             return True
         lane = self._lane
@@ -62,9 +65,16 @@ class AudienceWatch:
         if work.path is SendPath.SENDALL:
             return not self._is_overtaken(work)
         wanted = freshness.due(self._lane.engine, work.broadcast_id)
-        if wanted is None or self._refreeze(work.broadcast_id, wanted):
-            self._good[work.broadcast_id] = moment + LOOK_EVERY_S
-        return wanted is None
+        if wanted is not None and not self._refreeze(work.broadcast_id, wanted):
+            return False
+        self._good[work.broadcast_id] = moment + LOOK_EVERY_S
+        # What was taken out of this batch gave it another key, and the claim compares that. After
+        # a long look the call needs another slot of the pace.
+        return wanted is None or time.monotonic() < moment + LOOK_EVERY_S
+
+    def called(self, work: Work) -> None:
+        """Take note that *work* is called: a look that was good for one call is used up."""
+        self._good_once.pop(work.broadcast_id, None)
 
     def _is_still_wanted(self, work: Work) -> bool:
         """Leave a batch alone that waits since a retry, where somebody in it is suppressed."""

@@ -224,9 +224,7 @@ class _Drive:
             self._meet(token)
             return
         said = self._said_of(work)
-        if not self._audience.allow(work) or not self._drafts.allow(work, said):
-            return
-        if not self._media.allow(work, said):
+        if not self._drafts.allow(work, said) or not self._media.allow(work, said):
             return
         wait_s = lane.pace.take()
         if wait_s > 0:
@@ -243,12 +241,16 @@ class _Drive:
             return
         # Name, TCP and TLS may take longer than a claim may be old.
         lane.gateway.warm()
+        # After all that may take long: whoever asks out meanwhile gets nothing.
+        if not self._audience.allow(work):
+            return
         begun = clocks()
         self._unsettled = True
         claim = claims.claim(lane.engine, self._lease.held, work, rules=lane.rules)
         if claim is None:
             self._unsettled = False
         else:
+            self._audience.called(work)
             send_by = SendBy.after(begun, moment=claim.read_at, within_s=CALL_WITHIN_S)
             self._make(claim, work, token=token, message=replace(message, send_by=send_by))
 
