@@ -20,23 +20,31 @@ class SuppressionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody asked for themselves, by WeChat's clock: since when, and undone when.
+    """What somebody asked for themselves, by WeChat's clock: since when, and lifted when.
 
     Their words may come doubled, late and in any order.
     """
 
     since: datetime
     lifted_at: datetime | None = None
+    #: An operator lifted it, and that moment is by the database's clock.
+    by_operator: bool = False
 
     @classmethod
-    def after(cls, there: Asked | None, *, out: bool, at: datetime) -> Asked:
+    def after(cls, there: Asked | None, *, out: bool, at: datetime, received_at: datetime) -> Asked:
         """Return what stands after one more word: to be left alone (*out*), or to undo that.
 
-        WeChat's clock has seconds: said in the same one, the word to be left alone counts.
+        It was said *at*, by WeChat's clock, and came at *received_at*, by the database's. WeChat's
+        clock has seconds: said in the same one, the word to be left alone counts.
         """
         if there is None:
             # What it undoes may still be to come.
             return cls(at) if out else cls(at, at)
+        if there.by_operator and there.lifted_at is not None:
+            # The two clocks differ: the operator's word is the later one if it came later.
+            if received_at < there.lifted_at or at < there.since:
+                return there
+            return cls(at) if out else cls(there.since, at)
         said = max(there.since, there.lifted_at or there.since)
         if out:
             stands_as_late = there.lifted_at is None and there.since >= at

@@ -139,7 +139,12 @@ def _ignore(_engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
 
 def _heed(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
     wishes = [
-        Wish(openid=push.openid, at=_moment_of(push), out=push.action is Action.UNSUBSCRIBE)
+        Wish(
+            openid=push.openid,
+            at=_moment_of(push),
+            received_at=push.received_at,
+            out=push.action is Action.UNSUBSCRIBE,
+        )
         for push in some
         if push.openid is not None
     ]

@@ -52,10 +52,13 @@ class Lifted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """That a follower wrote to be left alone (*out*), or undid it, at a moment of WeChat's."""
+    """That a follower wrote to be left alone (*out*), or undid it."""
 
     openid: str
+    #: By WeChat's clock.
     at: datetime
+    #: By the database's.
+    received_at: datetime
     out: bool
 
 
@@ -181,10 +184,10 @@ def heed(engine: Engine, account: str, wishes: Sequence[Wish]) -> None:
 def _heard(before: _Stored | None, wishes: Sequence[Wish]) -> _Stored:
     """Return what stands of one person after these words: *before* itself, or something new."""
     first, *others = wishes
-    was = None if before is None else Asked(before.since, before.lifted_at)
-    asked = Asked.after(was, out=first.out, at=first.at)
+    was = None if before is None else _asked(before)
+    asked = _after(was, first)
     for wish in others:
-        asked = Asked.after(asked, out=wish.out, at=wish.at)
+        asked = _after(asked, wish)
     if before is not None and asked == was:
         return before
     return _Stored(
@@ -193,6 +196,15 @@ def _heard(before: _Stored | None, wishes: Sequence[Wish]) -> _Stored:
         lifted_by=None if asked.lifted_at is None else _FOLLOWER,
         change=0 if before is None else before.change,
     )  # fmt: skip
+
+
+def _after(there: Asked | None, wish: Wish) -> Asked:
+    return Asked.after(there, out=wish.out, at=wish.at, received_at=wish.received_at)
+
+
+def _asked(stored: _Stored) -> Asked:
+    by_operator = stored.lifted_by not in {None, _FOLLOWER}
+    return Asked(stored.since, stored.lifted_at, by_operator=by_operator)
 
 
 def _of(

@@ -373,7 +373,8 @@ def test_who_asked_out_by_a_keyword_is_taken_off_the_list_only_after_a_yes(
     monkeypatch: pytest.MonkeyPatch,
     answer: str,
 ) -> None:
-    wish = suppressions.Wish(openid=PEOPLE[0], at=datetime.now(UTC), out=True)
+    moment = datetime.now(UTC)
+    wish = suppressions.Wish(openid=PEOPLE[0], at=moment, received_at=moment, out=True)
     suppressions.heed(here, "default", [wish])
     assert "they asked out by a keyword." in words(capsys, "follower", PEOPLE[0])
     monkeypatch.setattr(suppressing, "is_terminal", lambda: True)

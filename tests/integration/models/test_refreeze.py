@@ -163,7 +163,8 @@ def test_whoever_is_suppressed_after_the_plan_is_looked_for_before_the_next_call
     assert members(engine, broadcast_id, "waiting") == PEOPLE[15:39]
     adds_up(engine, broadcast_id)
     # Another one, by a pushed word that came late.
-    suppressions.heed(engine, "default", [Wish(openid=PEOPLE[30], at=EARLIER, out=True)])
+    wish = Wish(openid=PEOPLE[30], at=EARLIER, received_at=EARLIER, out=True)
+    suppressions.heed(engine, "default", [wish])
     wanted = freshness.due(engine, broadcast_id)
     assert wanted is not None
     assert refreeze.refreeze(engine, broadcast_id, wanted) == 1

@@ -14,6 +14,7 @@ from broadcast.suppression import ALL_ACCOUNTS, SuppressionKind, Word
 from models.ledger import suppressions
 from models.ledger.reading import suppressions as reading
 from models.ledger.suppressions import Added, Lifted, Wish
+from models.ledger.transaction import present
 from tests.kit import follows, ledger
 from tests.kit.openids import split
 
@@ -30,7 +31,7 @@ def at(minutes: int) -> datetime:
 def wrote(engine: Engine, *people: str, at: datetime, out: bool = True) -> None:
     """Each of these wrote to be left alone, or undid it, in a push of its own."""
     for one in people:
-        suppressions.heed(engine, "default", [Wish(openid=one, at=at, out=out)])
+        suppressions.heed(engine, "default", [Wish(openid=one, at=at, received_at=at, out=out)])
 
 
 def standing(engine: Engine, account: str = "default") -> list[str]:
@@ -112,6 +113,45 @@ def test_of_a_followers_own_words_the_last_one_counts_in_whatever_order_they_com
 
         latest = max(range(3), key=lambda n: minutes[n])
         assert bool(reading.of_openid(engine, "default", one)) == (latest != 1)
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize("behind", [0, 300])
+def test_who_asks_out_after_an_operator_lifted_it_is_on_the_list_again_by_any_clock(
+    engine: Engine, behind: int
+) -> None:
+    """WeChat's clock has whole seconds, and may be *behind* the database's."""
+    earlier = present(engine) - timedelta(hours=1)
+    wrote(engine, ANNA, BEN, at=earlier)
+    suppressions.lift(engine, [ANNA, BEN], who="王芳", account="default")
+    received = present(engine)
+    said = received.replace(microsecond=0) - timedelta(seconds=behind)
+    again = Wish(openid=ANNA, at=said, received_at=received, out=True)
+
+    suppressions.heed(engine, "default", [again])
+
+    assert standing(engine) == [ANNA]
+    # What came before the operator's word, and is handled late or again, undoes nothing of it.
+    late = Wish(openid=BEN, at=received, received_at=earlier, out=True)
+    suppressions.heed(engine, "default", [late])
+    assert standing(engine) == [ANNA]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_after_an_operators_word_too_the_last_of_a_followers_own_counts(
+    engine: Engine, order: tuple[int, int]
+) -> None:
+    """They ask out once more and undo it, before an operator's clock says so much."""
+    moment = present(engine)
+    wrote(engine, ANNA, at=moment - timedelta(hours=1))
+    suppressions.lift(engine, [ANNA], who="王芳", account="default")
+    received = present(engine)
+    for n in (*order, *order):
+        said = moment - timedelta(minutes=10 - n)
+        wish = Wish(openid=ANNA, at=said, received_at=received, out=not n)
+        suppressions.heed(engine, "default", [wish])
+
+    assert standing(engine) == []
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
