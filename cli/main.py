@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -18,13 +17,13 @@ from typer.exceptions import TyperException
 
 from broadcast import environment, redaction
 from broadcast.errors import BroadcastError
-from cli import exits, usage
+from cli import exits, unexpected, usage
 from cli.group import ONLY_SHOW, LazyGroup
+from cli.streaming import CutOffError
 from cli.terminal import Plain, Terminal
 from cli.wiring.run import Run
 from presentation.texts import Texts, choose_language
 
-DEBUG = "BROADCAST_DEBUG"
 #: What the scripts of ``broadcast completion`` set, to the line that a person is typing.
 _COMPLETES = "_BROADCAST_COMPLETE"
 _OBJECTS_BEFORE_COLLECTING = 100_000
@@ -78,6 +77,8 @@ def run(arguments: Sequence[str]) -> int:
     except TyperException as error:
         return terminal.fail(usage.as_input_error(error), status=exits.BAD_INPUT)
     except BroadcastError as error:
+        if isinstance(error, CutOffError):
+            _trace(error, terminal)
         return terminal.fail(error, status=error.exit_status)
     except KeyboardInterrupt:
         return terminal.fail("interrupted", status=exits.INTERRUPTED)
@@ -131,13 +132,15 @@ def _version(context: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - Ty
 
 
 def _unexpected(error: Exception, terminal: Terminal) -> int:
-    """Tell a bug in one line; a traceback on request, and never its local variables."""
-    if os.environ.get(DEBUG):
-        terminal.note(Plain("".join(traceback.format_exception(error)).rstrip()))
-    return terminal.fail(
-        "error.unexpected", kind=type(error).__name__, text=str(error), debug=DEBUG,
-        status=exits.FAILED,
-    )  # fmt: skip
+    """Tell a bug in one line; a traceback on request."""
+    _trace(error, terminal)
+    return terminal.fail(unexpected.message(error), status=exits.FAILED)
+
+
+def _trace(error: BaseException, terminal: Terminal) -> None:
+    trace = unexpected.trace(error)
+    if trace is not None:
+        terminal.note(Plain(trace))
 
 
 if __name__ == "__main__":

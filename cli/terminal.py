@@ -7,14 +7,14 @@ is printed passes :func:`clean`, so that no command has to remember that it may 
 from __future__ import annotations
 
 import errno
-import io
+import itertools
 import json
 import os
 import shlex
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
-from typing import Any, BinaryIO, TextIO, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TextIO, TypeAlias
 
 import typer
 
@@ -22,7 +22,7 @@ from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.message import Message
 from broadcast.redaction import redact
 from broadcast.shown import one_line
-from cli import colours, wrapping
+from cli import colours, streaming, wrapping
 from presentation.texts import Texts
 
 
@@ -180,33 +180,54 @@ class Terminal:
         """Write rows of data, which are no words, to standard output as they come.
 
         Whoever makes them keeps secrets out of them. Raises BrokenPipeError when nobody reads on,
-        and OutOfReachError where not all of them could be written.
+        and OutOfReachError or CutOffError where they ended before their end.
         """
+        taken = streaming.Rows(rows)
         try:
-            _write_all(rows)
+            streaming.write_all(taken)
         except BrokenPipeError:
             raise
         except OSError as error:
             raise OutOfReachError(
                 "error.output.incomplete", reason=error.strerror or str(error)
             ) from None
+        except Exception as error:
+            if not taken.begun:
+                raise
+            problem = streaming.cut_off(error)
+        else:
+            return
+        raise problem
 
+    def stream_json(self, name: str, each: Iterable[Mapping[str, Any]]) -> None:
+        """Print the object of ``--json``, whose list *name* is never held as a whole.
 
-def _write_all(rows: Iterable[bytes]) -> None:
-    """Write to standard output to the last byte: an unbuffered one may take a part and say so."""
-    if sys.stdout is None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    there: BinaryIO | io.RawIOBase = sys.stdout.buffer
-    if not isinstance(there, io.RawIOBase):
-        there.writelines(rows)
-        there.flush()
-        return
-    whole = io.BufferedWriter(there)
-    try:
-        whole.writelines(rows)
-        whole.flush()
-    finally:
-        whole.detach()
+        A list that is cut off is JSON all the same, and its error stands in the object. Raises as
+        :meth:`stream` does.
+        """
+        every = iter(each)
+        # What fails before anything is there to show has the object of every other failure.
+        first = list(itertools.islice(every, 1))
+        self._json_expected = False
+        cut: list[BroadcastError] = []
+        self.stream(self._rows_of_object(name, itertools.chain(first, every), cut))
+        for problem in cut:
+            raise problem
+
+    def _rows_of_object(
+        self, name: str, each: Iterable[Mapping[str, Any]], cut: list[BroadcastError]
+    ) -> Iterator[bytes]:
+        """Yield the object in one line; *cut* gets what ended it before its end."""
+        yield f'{{"{name}": ['.encode()
+        between, told = "", None
+        try:
+            for one in each:
+                yield (between + json.dumps(_clean_values(one), ensure_ascii=False)).encode()
+                between = ", "
+        except Exception as error:  # noqa: BLE001 - raised once the object is whole
+            cut.append(streaming.cut_off(error))
+            told = _with_command(clean(self.in_words(cut[0])), " ")
+        yield f'], "error": {json.dumps(told, ensure_ascii=False)}}}\n'.encode()
 
 
 def _clean_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds

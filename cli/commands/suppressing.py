@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -125,7 +124,7 @@ def list_(
     whose = _whose(run, account, every=every)
     found = reading.every(run.engine, None if every else whose)
     if as_json:
-        run.terminal.stream(_as_json(found))
+        run.terminal.stream_json("suppressed", map(_row_of, found))
     elif as_csv:
         run.terminal.stream(_table(found))
     elif every:
@@ -232,13 +231,3 @@ def _csv(cells: Iterable[str]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerow(cells)
     return text.getvalue().encode()
-
-
-def _as_json(found: Iterable[Suppressed]) -> Iterator[bytes]:
-    """Yield one object in one line, which is never held as a whole."""
-    yield b'{"suppressed": ['
-    between = b""
-    for one in found:
-        yield between + json.dumps(_row_of(one), ensure_ascii=False).encode()
-        between = b", "
-    yield b'], "error": null}\n'

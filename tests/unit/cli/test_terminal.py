@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from broadcast import redaction
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.shown import one_line
-from cli import main
+from cli import main, unexpected
 from cli.terminal import AsWritten, Plain, Terminal, command_line
 from cli.wiring.run import Run
 from tests.unit.presentation.reports import EN
@@ -65,7 +65,7 @@ def test_a_bug_tells_its_class_and_how_to_see_more_but_no_secret(
 
     assert main.run([]) == 1
     short = capsys.readouterr().err
-    monkeypatch.setenv(main.DEBUG, "1")
+    monkeypatch.setenv(unexpected.DEBUG, "1")
     assert main.run([]) == 1
     long = capsys.readouterr().err
 
