@@ -11,6 +11,7 @@ COPY requirements/app.txt requirements/
 RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
     --only-binary :all: -r requirements/app.txt
 COPY pyproject.toml README.md LICENSE celeryconfig.py ./
+COPY api api
 COPY broadcast broadcast
 COPY callback callback
 COPY cli cli
@@ -20,6 +21,7 @@ COPY migrations migrations
 COPY models models
 COPY presentation presentation
 COPY producer producer
+COPY serving serving
 COPY simulator simulator
 COPY wechat wechat
 COPY worker worker

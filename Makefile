@@ -8,7 +8,7 @@ PIP = $(PY) -m pip --disable-pip-version-check --quiet install
 # The tests start hundreds of processes, each of which would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 # The folders with our code, for the tools that need them.
-CODE = broadcast callback cli coordination models presentation producer simulator wechat worker
+CODE = api broadcast callback cli coordination models presentation producer serving simulator wechat worker
 
 # An environment does not survive a move of the checkout, so its place is part of the stamp's name.
 empty =

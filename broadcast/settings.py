@@ -145,6 +145,9 @@ class Settings(BaseSettings):
     pause_after_doubts: Annotated[int, Field(ge=0, le=1000)] = Field(
         3, validation_alias=_env("BROADCAST_PAUSE_AFTER_DOUBTS")
     )
+    #: Of the HTTP API (``broadcast.api_keys``); the file is read again while the API runs.
+    api_keys: SecretStr | None = Field(None, validation_alias=_env("BROADCAST_API_KEYS"))
+    api_keys_file: Path | None = Field(None, validation_alias=_env("BROADCAST_API_KEYS_FILE"))
     #: A first call that comes later than this after it was due is held for a person.
     late_by: Annotated[timedelta, BeforeValidator(parse_late_by)] = Field(
         LATE_BY, validation_alias=_env("BROADCAST_LATE_BY")

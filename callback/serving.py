@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 from collections.abc import Callable, Mapping
 
@@ -11,11 +10,12 @@ from sqlalchemy import Engine
 from callback.account import ServedAccount
 from callback.app import application
 from callback.bell import Bell
-from callback.server import Server
 from callback.storing import Store
+from serving.server import Server, collect_as_a_server_does
 
-#: Python's own.
-_THRESHOLDS = (700, 10, 10)
+READY = "callback ready"
+#: The longest answer waits for the database.
+_END_WITHIN_S = 10
 
 
 def serve(
@@ -26,21 +26,12 @@ def serve(
     listener: socket.socket,
 ) -> None:
     """Serve until SIGTERM or SIGINT. *wake* has a worker look; it may raise BrokerAwayError."""
-    _collect_as_a_server_does()
+    collect_as_a_server_does()
     store, bell = Store(engine), Bell(wake)
     try:
-        Server(application(accounts, store, bell)).run(sockets=[listener])
+        app = application(accounts, store, bell)
+        Server(app, ready=READY, end_within_s=_END_WITHIN_S).run(sockets=[listener])
     finally:
         store.close()
         bell.close()
         engine.dispose()
-
-
-def _collect_as_a_server_does() -> None:
-    """Undo what is right for a command that ends soon: it hardly ever looks for garbage.
-
-    What was refused is often a cycle of an error and its frames, which hold the whole body.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_THRESHOLDS)

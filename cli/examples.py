@@ -73,6 +73,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
         "broadcast media upload {photo_file} {voice_file}",
         "broadcast media upload {cover_file} --kind thumb --permanent",
     ),
+    "api": ("broadcast api", "broadcast api --host 0.0.0.0 --port 8080"),
+    "api-keys": (
+        "broadcast api-keys new shop",
+        "broadcast api-keys new console --scope read --scope control",
+    ),
     "dead": ("broadcast dead list", "broadcast dead retry dead-20261127-k3x9qa"),
     "up": ("broadcast up", "broadcast up --simulator"),
     "callback": ("broadcast callback", "broadcast callback --host 0.0.0.0 --port 8080"),

@@ -51,7 +51,7 @@ SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
         "followers": "followers",
         "suppress": "suppressing",
     },
-    "programs": {"dead": "dead"},
+    "programs": {"api": "api", "api-keys": "api_keys", "dead": "dead"},
     "machine": {
         "up": "machine",
         "callback": "serving",

@@ -10,6 +10,8 @@ from broadcast.errors import OutOfReachError
 
 #: Where WeChat's pushes are taken, alone and beside the other parts.
 CALLBACK_PORT: Final = 8770
+#: Where other programs ask.
+API_PORT: Final = 8780
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.account import AccountRow, Lane, QuotaDay
+from models.api_key import APIKeyRow
 from models.attempt import AttemptRow
 from models.base import Base
 from models.batch import Batch
@@ -29,6 +30,7 @@ from models.push import PushRow
 from models.recipients import ChunkRow, Skipped
 
 __all__ = [
+    "APIKeyRow",
     "AccountRow",
     "AttemptRow",
     "Base",

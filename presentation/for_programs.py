@@ -11,8 +11,10 @@ from broadcast.message import Message
 from broadcast.stored_message import UNREADABLE
 from presentation.texts import Language, Texts
 
+#: Where a message of the broker says its idempotency key.
+KEY: Final = '"key"'
 _VALUES: Final = (
-    "account", "at", "content", "exclude", "key", "late-by", "priority", "sample", "title",
+    "account", "at", "content", "exclude", "late-by", "priority", "sample", "title",
     "with-tag",
 )  # fmt: skip
 _FLAGS: Final = ("again", "ignore-suppression", "only-current", "spread-days")
@@ -29,13 +31,14 @@ _COMMAND_OR_OPTION: Final = re.compile(
 )
 
 
-def refusal(message: Message, texts: Texts) -> str:
+def refusal(message: Message, texts: Texts, *, key: str = KEY) -> str:
     """Return in one line why a request was refused, or that this release has no text for it.
 
-    It may quote the request, so nothing of it acts on a terminal or on a log.
+    It may quote the request, so nothing of it acts on a terminal or on a log. *key*: where a
+    program says its idempotency key.
     """
     try:
-        words = in_members(texts(message))
+        words = in_members(texts(message), key=key)
     except (KeyError, ValueError, TypeError):
         # Kept by another release, under an id or with facts of its own.
         return texts(UNREADABLE)
@@ -47,11 +50,12 @@ def explained(error: BroadcastError, language: Language = "en") -> str:
     return refusal(error.message, Texts(language))
 
 
-def notices(made: Iterable[Message], texts: Texts) -> list[dict[str, str]]:
+def notices(made: Iterable[Message], texts: Texts, *, key: str = KEY) -> list[dict[str, str]]:
     """Return what a program is told of a broadcast that was stored, as JSON has it."""
-    return [{"code": one.id, "text": refusal(one, texts)} for one in made]
+    return [{"code": one.id, "text": refusal(one, texts, key=key)} for one in made]
 
 
-def in_members(text: str) -> str:
+def in_members(text: str, *, key: str = KEY) -> str:
     """Return *text* with the members of a request in place of the options of ``send``."""
-    return _COMMAND_OR_OPTION.sub(lambda found: _MEMBERS.get(found[0], found[0]), text)
+    members = {**_MEMBERS, "--key": key}
+    return _COMMAND_OR_OPTION.sub(lambda found: members.get(found[0], found[0]), text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,8 +18,7 @@ from cli.wiring.run import Run
 from models.ledger import dead_letters
 from models.ledger.reading import dead_letters as reading
 from presentation.for_programs import in_members, refusal
-from presentation.report_json import utc
-from presentation.texts import Texts
+from presentation.letters_json import as_object, body_of
 from presentation.words import Moment
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ def show(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False
     run: Run = context.obj
     one, body = reading.one(run.engine, letter_id)
     if as_json:
-        run.terminal.show_json({**as_object(one, run.terminal.texts), "body": _value(body)})
+        run.terminal.show_json({**as_object(one, run.terminal.texts), "body": body_of(body)})
         return
     _say(run, one)
     shown = "".join(map(_shown, clean(body[:_SHOWN])))
@@ -152,34 +150,6 @@ def _state(one: KeptLetter) -> Message:
     return Message(f"dead.state.{one.state}", broadcast=one.broadcast_id)
 
 
-def as_object(one: KeptLetter, texts: Texts) -> dict[str, object]:
-    """Return a dead letter as ``--json`` has it."""
-    return {
-        "id": one.id, "state": one.state.value, "source": one.source.value, "key": one.key,
-        "account": one.account, "reason": _reason(one.reason, texts), "times": one.times,
-        "first_at": utc(one.first_at), "last_at": utc(one.last_at),
-        "broadcast_id": one.broadcast_id,
-        "closed_at": _utc_if_any(one.closed_at), "closed_by": one.closed_by, "error": None,
-    }  # fmt: skip
-
-
-def _reason(reason: Message, texts: Texts) -> dict[str, object]:
-    field = reason.facts.get("field")
-    return {"code": reason.id, "field": field, "text": refusal(reason, texts)}
-
-
-def _utc_if_any(moment: datetime | None) -> str | None:
-    return None if moment is None else utc(moment)
-
-
 def _shown(sign: str) -> str:
     """Return a character as a terminal can show it: another program wrote it."""
     return sign if sign.isprintable() else sign.encode("unicode_escape").decode()
-
-
-def _value(body: str) -> object:
-    """Return a body as JSON where it is such, else as its text."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return body

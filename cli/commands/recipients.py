@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
@@ -23,17 +21,11 @@ from cli.wiring.run import Run
 from models.ledger.reading import recipients as sets
 from models.ledger.reading import reports
 from models.ledger.reading.recipients import Portion, SkippedLines
-from presentation import headline
+from presentation import headline, tables
 from presentation.texts import Texts
 from presentation.words import Joined
 
 app = new_app()
-
-#: Programs and sheets read a table: columns and words are the same whatever the person's language.
-COLUMNS = ("openid", "batch", "state", "reason", "errcode", "msg_id")
-SKIPPED_COLUMNS = ("text", "line", "state", "reason")
-#: A spreadsheet takes a cell that begins so for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @app.command(cls=Command, help="help.recipients")
@@ -61,7 +53,7 @@ def recipients(
         _tell_skipped(run.terminal, found)
         return
     members = sets.portions(ledger, broadcast_id, *names)
-    run.terminal.stream(_table(members) if as_csv else _plain(members))
+    run.terminal.stream(tables.portions_csv(members) if as_csv else _plain(members))
     report = reports.report(ledger, broadcast_id)
     _say_if_empty(run, report, names)
     possibly = headline.possibly_sent(report)
@@ -89,15 +81,6 @@ def _plain(members: Iterable[Portion]) -> Iterator[bytes]:
         yield openid.with_end(portion.openids, b"\n")
 
 
-def _table(members: Iterable[Portion]) -> Iterator[bytes]:
-    yield codecs.BOM_UTF8 + _row(COLUMNS)
-    for portion in members:
-        # What follows the OpenID is the same for the whole batch.
-        reason = portion.reason.value if portion.reason else ""
-        rest = _row((portion.n, portion.state.value, reason, portion.errcode, portion.msg_id))
-        yield openid.with_end(portion.openids, b"," + rest)
-
-
 def _skipped(found: Iterable[SkippedLines], texts: Texts) -> Iterator[bytes]:
     for one in found:
         reason = texts(f"skip.word.{one.reason}")
@@ -106,13 +89,13 @@ def _skipped(found: Iterable[SkippedLines], texts: Texts) -> Iterator[bytes]:
 
 
 def _skipped_table(found: Iterable[SkippedLines]) -> Iterator[bytes]:
-    yield codecs.BOM_UTF8 + _row(SKIPPED_COLUMNS)
+    yield codecs.BOM_UTF8 + tables.row(tables.SKIPPED_COLUMNS)
     for one in found:
         for line, text in one.lines:
             shown = clean(one_line(text))
-            safe = f"'{shown}" if shown.startswith(FORMULA) else shown
+            safe = f"'{shown}" if shown.startswith(tables.FORMULA) else shown
             # Who is left out by a list of ours came from no line, stored as 0.
-            yield _row((safe, line or None, sets.SKIPPED, one.reason))
+            yield tables.row((safe, line or None, sets.SKIPPED, one.reason))
 
 
 def _tell_skipped(terminal: Terminal, found: Iterable[SkippedLines]) -> None:
@@ -122,9 +105,3 @@ def _tell_skipped(terminal: Terminal, found: Iterable[SkippedLines]) -> None:
         terminal.note("recipients.skipped", figure=figure, shown=len(one.lines))
     if not any(one.count for one in found):
         terminal.note("recipients.none_skipped")
-
-
-def _row(cells: Iterable[object]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue().encode()

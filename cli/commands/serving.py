@@ -44,7 +44,7 @@ def callback(
     durability.check(run.engine)
     durability.demand(run.engine)
     listener = bound(host, port)
-    _log()
+    log_in_english()
     for account in accounts:
         mode = Message(f"callback.mode.{'plain' if account.encoding_aes_key is None else 'aes'}")
         run.terminal.say("callback.account", name=account.name, mode=mode)
@@ -104,7 +104,7 @@ def keywords_of(account: Account, language: Language | None) -> Keywords:
     return account.keywords(unsubscribed=unsubscribed, resubscribed=texts("keyword.resubscribed"))
 
 
-def _log() -> None:
+def log_in_english() -> None:
     """Log in English to standard error, as workers do; secrets are masked at the record."""
     from worker.wording import InEnglish  # noqa: PLC0415 - as above
 

@@ -18,7 +18,6 @@ from broadcast.message import Message
 from broadcast.suppression import ALL_ACCOUNTS, Suppressed, SuppressionKind, Word
 from cli import exits
 from cli.commands.options import AccountName, AsJSON, Why, new_app
-from cli.commands.recipients import FORMULA
 from cli.group import Command, Group
 from cli.terminal import clean, is_terminal
 from cli.wiring.person import in_one_line, who
@@ -26,6 +25,7 @@ from cli.wiring.run import Run
 from models.ledger import suppressions
 from models.ledger.reading import suppressions as reading
 from presentation.report_json import utc
+from presentation.tables import FORMULA
 
 app = new_app()
 suppress = typer.Typer(cls=Group, help="help.suppress")

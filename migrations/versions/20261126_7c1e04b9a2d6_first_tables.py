@@ -72,12 +72,14 @@ def upgrade() -> None:
     _files()
     _dead_letters()
     _outbox()
+    _api_keys()
     _installed()
 
 
 def downgrade() -> None:
     for table in (
         "bc_outbox",
+        "bc_api_keys",
         "bc_dead_letters",
         "bc_renewals",
         "bc_file_pieces",
@@ -790,3 +792,20 @@ def _outbox() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_bc_outbox"),
     )
     op.create_index("ix_bc_outbox_tries", "bc_outbox", ["tries", "created_at"])
+
+
+def _api_keys() -> None:
+    op.create_table(
+        "bc_api_keys",
+        sa.Column("id", ascii_(16), nullable=False),
+        sa.Column("name", ascii_(64), nullable=False),
+        sa.Column("scopes", ascii_(128), nullable=False),
+        sa.Column("accounts", LONG_TEXT, nullable=True),
+        sa.Column("digest", ascii_(64), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("created_by", words(128), nullable=False),
+        sa.Column("revoked_at", MOMENT, nullable=True),
+        sa.Column("revoked_by", words(128), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_bc_api_keys"),
+        sa.UniqueConstraint("digest", name="uq_bc_api_keys_digest"),
+    )

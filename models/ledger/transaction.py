@@ -19,6 +19,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from broadcast import request_ids
 from broadcast.events import EventKind
 from models import engine as engines
 from models.event import Event
@@ -120,6 +121,8 @@ def note(
     """
     if why:
         facts["why"] = why
+    if request_id := request_ids.current.get():
+        facts["request_id"] = request_id
     columns = {key: facts.pop(key, None) for key in ("account", "broadcast_id", "batch_id")}
     detail = json.dumps(facts, ensure_ascii=False, sort_keys=True, default=str)
     connection.execute(_NOTE, {"kind": kind, "who": who, "detail": detail, **columns})

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from broadcast.settings import Settings
 from producer.looks import Looks, look
-from producer.prepare import QuotaSource, prepare
+from producer.prepare import Prepared, QuotaSource, prepare
 from producer.request.order import meant
 from producer.request.shape import Request
 from producer.submit import Submitted, Waker, refuse_what_does_not_fit, store
@@ -39,3 +39,12 @@ class Door:
             if self.looks is not None:
                 prepared = look(prepared, self.looks)
             return store(prepared, engine=self.engine, waker=self.waker)
+
+    def plan(self, request: Request, *, key: str, who: str) -> Prepared:
+        """Hold what *request* asks for against the ledger and WeChat, and store nothing.
+
+        Raises as :meth:`submit`; a plan that does not fit is shown by its proof.
+        """
+        found = meant(request, key=key, who=who, settings=self.settings, engine=self.engine)
+        with found.whom() as whom:
+            return prepare(found.order, whom, engine=self.engine, quota=self.quota)

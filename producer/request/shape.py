@@ -131,6 +131,10 @@ def parse(value: object) -> Request:
     if not isinstance(value, Mapping):
         raise RequestError("error.request.no_object", field="")
     members = {str(name): member for name, member in value.items()}
+    for name in members:
+        # Before what is missing: the one is often the other, misspelt.
+        if name not in Request.model_fields:
+            raise _unknown((name,), list(Request.model_fields))
     members["audience"] = _audience(members.get("audience"))
     try:
         return _request().validate_python(members)

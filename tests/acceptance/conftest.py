@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 #: Everything that an installation is made of.
 INSTALLED = (
-    "broadcast", "callback", "celeryconfig.py", "cli", "coordination", "examples", "migrations",
-    "models", "presentation", "producer", "simulator", "wechat", "worker",
+    "api", "broadcast", "callback", "celeryconfig.py", "cli", "coordination", "examples",
+    "migrations", "models", "presentation", "producer", "serving", "simulator", "wechat", "worker",
 )  # fmt: skip
 UNLIMITED = {"daily_limit": 100_000, "calls_per_minute": 0}
 

@@ -31,8 +31,8 @@ from wechat.errors import TransportKind
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
-    "broadcast", "callback", "cli", "coordination", "models", "presentation", "producer", "wechat",
-    "worker",
+    "api", "broadcast", "callback", "cli", "coordination", "models", "presentation", "producer",
+    "serving", "wechat", "worker",
 )  # fmt: skip
 #: They carry ids and facts; only who speaks to a person has the words.
 WORDLESS = ("broadcast", "callback", "coordination", "models", "producer", "wechat")

@@ -33,8 +33,8 @@ QUOTED = re.compile(
 )
 
 PACKAGES = [
-    "broadcast", "callback", "cli", "coordination", "migrations", "models", "presentation",
-    "producer", "simulator", "wechat", "worker",
+    "api", "broadcast", "callback", "cli", "coordination", "migrations", "models", "presentation",
+    "producer", "serving", "simulator", "wechat", "worker",
 ]  # fmt: skip
 
 

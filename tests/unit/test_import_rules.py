@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = (
-    *("broadcast", "callback", "cli", "coordination", "models", "presentation"),
-    *("producer", "simulator", "wechat", "worker"),
+    *("api", "broadcast", "callback", "cli", "coordination", "models", "presentation"),
+    *("producer", "serving", "simulator", "wechat", "worker"),
 )
 FORBIDDEN = {
+    "api": (
+        *("celery", "coordination", "kombu", "redis", "requests", "wechat.client", "worker"),
+        *("callback", "cli", "simulator"),
+    ),
     "broadcast": (
         *("celery", "redis", "requests", "sqlalchemy"),
         *("cli", "coordination", "models", "presentation", "producer"),
@@ -50,6 +54,10 @@ FORBIDDEN = {
         *("cli", "coordination", "models", "producer", "simulator", "wechat", "worker"),
     ),
     "producer": ("requests", "cli", "presentation", "simulator", "wechat", "worker"),
+    "serving": (
+        *("celery", "fastapi", "redis", "requests", "sqlalchemy"),
+        *("api", "broadcast", "callback", "cli", "models", "presentation", "wechat"),
+    ),
     "simulator": tuple(room for room in ROOMS if room != "simulator"),
     "simulator/core": ("simulator.admin", "simulator.app", "simulator.endpoints"),
     "simulator/endpoints": ("simulator.admin", "simulator.app"),

@@ -11,6 +11,7 @@ from broadcast.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TWINS = [
+    "docs/api.md",
     "docs/architecture.md",
     "docs/celery.md",
     "docs/delivery-promise.md",

@@ -36,6 +36,13 @@ def under_key(engine: Engine, account: str, key: str) -> str | None:
         return connection.scalar(query)
 
 
+def account_of(engine: Engine, broadcast_id: str) -> str | None:
+    """Return the account of the broadcast that has exactly this id; None: there is none."""
+    query = select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id)
+    with read(engine) as connection:
+        return connection.scalar(query)
+
+
 def fitting(engine: Engine, part: str, *, most: int) -> Sequence[str]:
     """Return the newest ids that hold *part*, in upper or lower case."""
     holds = func.lower(BroadcastRow.id).contains(part.lower(), autoescape=True)

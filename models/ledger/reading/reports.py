@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, and_, func, or_, select
 
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
@@ -147,8 +147,20 @@ def _place(row: _Row) -> Place:
     )  # fmt: skip
 
 
-def reports(engine: Engine, *, account: str | None = None, most: int = 50) -> list[Report]:
-    """Return the newest broadcasts, without their batch lists, in a handful of statements."""
+def reports(
+    engine: Engine,
+    *,
+    account: str | None = None,
+    accounts: Collection[str] | None = None,
+    key: str | None = None,
+    before: tuple[datetime, str] | None = None,
+    most: int = 50,
+) -> list[Report]:
+    """Return the newest broadcasts, without their batch lists, in a handful of statements.
+
+    Of *account* alone, of *accounts* alone, those with *key*, those older than *before*: a moment
+    of creation and an id.
+    """
     query = (
         select(*columns(_Row, BroadcastRow))
         .order_by(BroadcastRow.created_at.desc(), BroadcastRow.id.desc())
@@ -156,6 +168,14 @@ def reports(engine: Engine, *, account: str | None = None, most: int = 50) -> li
     )
     if account is not None:
         query = query.where(BroadcastRow.account == account)
+    if accounts is not None:
+        query = query.where(BroadcastRow.account.in_(accounts))
+    if key is not None:
+        query = query.where(BroadcastRow.key == key)
+    if before is not None:
+        at, last = before
+        same = and_(BroadcastRow.created_at == at, BroadcastRow.id < last)
+        query = query.where(or_(BroadcastRow.created_at < at, same))
     with snapshot(engine) as connection:
         rows = every(connection, query, _Row)
         around = _around(connection, rows)

@@ -35,6 +35,8 @@ VALUES = {
     "CELERY_BROKER_URL": ("broker_url", "amqp://u:p@h//", SecretStr("amqp://u:p@h//")),
     "BROADCAST_REDIS_PREFIX": ("redis_prefix", "blue:", "blue:"),
     "BROADCAST_LATE_BY": ("late_by", "1h30m", timedelta(minutes=90)),
+    "BROADCAST_API_KEYS": ("api_keys", "k" * 20, SecretStr("k" * 20)),
+    "BROADCAST_API_KEYS_FILE": ("api_keys_file", "/run/keys", Path("/run/keys")),
     "WECHAT_CALLBACK_TOKEN": ("callback_token", "Tok3n", SecretStr("Tok3n")),
     "WECHAT_CALLBACK_TOKEN_FILE": ("callback_token_file", "/run/token", Path("/run/token")),
     "WECHAT_ENCODING_AES_KEY": ("encoding_aes_key", "k" * 43, SecretStr("k" * 43)),

@@ -1,7 +1,7 @@
 """Connections that wait for their sender: of too many, the one that has waited longest is cut off.
 
-WeChat, or the web server before this one, sends a push whole and at once. Who holds connections
-open without asking for anything must not use up the ones that are left for it.
+A caller sends its request whole and at once. Who holds connections open without asking for anything
+must not use up the ones that are left for it.
 """
 
 from __future__ import annotations

@@ -11,11 +11,15 @@ import socket
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from callback.waiting import Waiting
+from serving.waiting import Waiting
 
-#: WeChat's heads have about 500 bytes.
+#: WeChat's heads have about 500 bytes, those of programs hardly more.
 MOST_HEAD_BYTES = 16_384
 HEAD_WITHIN_S = 5.0
+
+
+#: In the scope of a request: what an application calls that waits for its body on purpose.
+PATIENT = "serving.patient"
 
 
 class Protocol(HttpToolsProtocol):
@@ -38,6 +42,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of a head, of a later request as well."""
         super().on_message_begin()
+        self.scope["extensions"] = {PATIENT: {"call": self._be_patient}}
         self._wait_for_head()
 
     def on_message_complete(self) -> None:
@@ -70,6 +75,10 @@ class Protocol(HttpToolsProtocol):
         self._stop_waiting()
         self.waiting.discard(self.transport)
         super().connection_lost(exc)
+
+    def _be_patient(self) -> None:
+        """Let this connection wait on, however many others come: the application looks after it."""
+        self.waiting.discard(self.transport)
 
     def _wait_for_head(self) -> None:
         self._stop_waiting()

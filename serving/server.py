@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 from types import FrameType
@@ -9,23 +10,23 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from callback.protocol import Protocol
-from callback.waiting import Waiting
+from serving.protocol import Protocol
+from serving.waiting import Waiting
 
-READY = "callback ready"
 _KEEP_ALIVE_S = 30
-#: Each may hold a body of 256 kB. Half of them are left for whole requests.
+#: Half of them are left for whole requests.
 _MOST_CONNECTIONS = 512
 _MOST_WAITING = 256
-#: The longest answer waits for the database.
-_END_WITHIN_S = 10
+#: Python's own.
+_THRESHOLDS = (700, 10, 10)
 
 
 class Server(uvicorn.Server):
     """Serves on a socket that is bound already."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Take the application."""
+    def __init__(self, app: ASGIApp, *, ready: str, end_within_s: int) -> None:
+        """Take the application, how its ready line begins, and what requests get to end in."""
+        self._ready = ready
         protocol = type("_Protocol", (Protocol,), {"waiting": Waiting(_MOST_WAITING)})
         config = uvicorn.Config(
             app,
@@ -40,7 +41,7 @@ class Server(uvicorn.Server):
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_S,
             limit_concurrency=_MOST_CONNECTIONS,
-            timeout_graceful_shutdown=_END_WITHIN_S,
+            timeout_graceful_shutdown=end_within_s,
         )
         super().__init__(config)
 
@@ -48,7 +49,7 @@ class Server(uvicorn.Server):
         """Start to listen, then print the ready line."""
         await super().startup(sockets)
         for listener in sockets or []:
-            sys.stdout.write(f"{READY} {_url(listener)}\n")
+            sys.stdout.write(f"{self._ready} {_url(listener)}\n")
             sys.stdout.flush()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
@@ -60,3 +61,13 @@ class Server(uvicorn.Server):
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def collect_as_a_server_does() -> None:
+    """Undo what is right for a command that ends soon: it hardly ever looks for garbage.
+
+    What was refused is often a cycle of an error and its frames, which hold the whole body.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)

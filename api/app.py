@@ -1,0 +1,85 @@
+"""The application: its routes, its refusals, and the document of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+
+from api import forms, openapi, problems
+from api.caller import texts_of
+from api.gate import Gate
+from api.parts import Parts
+from api.problems import ProblemError
+from api.routes import ROUTERS
+from broadcast.errors import BroadcastError
+from presentation.texts import Language
+
+VERSION: Final = "1"
+
+
+def application(parts: Parts, *, language: Language) -> Gate:
+    """Return the application; *language* is that of callers who name none."""
+    app = FastAPI(
+        title="WeChat broadcast", version=VERSION, description=openapi.DESCRIPTION,
+        # Their pages load scripts of foreign hosts.
+        docs_url=None, redoc_url=None, openapi_url=None,
+        telemetry={"tracing": False},
+        redirect_slashes=False,
+    )  # fmt: skip
+    app.state.parts, app.state.language = parts, language
+    for router in ROUTERS:
+        app.include_router(router)
+    app.state.routes = [route for router in ROUTERS for route in router.routes]
+    _refuse_as_problems(app)
+    openapi.serve(app)
+    return Gate(app)
+
+
+def _refuse_as_problems(app: FastAPI) -> None:
+    handlers: dict[type[Exception], Callable[[Any], ProblemError]] = {
+        ProblemError: lambda error: error,
+        BroadcastError: problems.of,
+        RequestValidationError: _of_parameters,
+        Exception: lambda _: ProblemError(500, "error.api.failed"),
+    }
+    for kind, told in handlers.items():
+        app.add_exception_handler(kind, _handler(told))
+
+    async def handle(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return problems.response(_of_http(request, error), texts_of(request))
+
+    app.add_exception_handler(HTTPException, handle)
+
+
+def _handler(told: Callable[[Any], ProblemError]) -> Callable[[Request, Exception], Any]:
+    async def handle(request: Request, error: Exception) -> Response:
+        return problems.response(told(error), texts_of(request))
+
+    return handle
+
+
+def _of_parameters(error: RequestValidationError) -> ProblemError:
+    first = error.errors()[0]
+    # In front stands where it was: query, path, header.
+    return forms.refused(first["type"], first["loc"][1:], first.get("ctx", {}))
+
+
+def _of_http(request: Request, error: HTTPException) -> ProblemError:
+    if error.status_code != 405:  # noqa: PLR2004
+        return ProblemError(404, "error.api.no_path")
+    # One path may have several routes, each with a method.
+    methods = {
+        method
+        for route in request.app.state.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+    allowed = ", ".join(sorted(methods))
+    return ProblemError(405, "error.api.method", headers={"Allow": allowed}, allowed=allowed)

@@ -1,0 +1,135 @@
+"""Reading a body: so many bytes, within so many seconds, as one JSON object and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+
+from api.problems import ProblemError
+
+#: 100,000 OpenIDs and their quotes are 3.2 MB.
+MOST_BYTES: Final = 4_000_000
+WITHIN_S: Final = 30.0
+JSON: Final = "application/json"
+_CLOSE: Final = {"Connection": "close"}
+
+
+async def read_object(request: Request, *, optional: bool = False) -> dict[str, Any]:
+    """Return the JSON object of a request; an empty one where *optional* lets it be left out.
+
+    Raises ProblemError.
+    """
+    if optional and not _has_body(request):
+        return {}
+    require_type(request, JSON)
+    data = await _read(request)
+    if optional and not data:
+        return {}
+    return parse(data)
+
+
+def require_type(request: Request, *allowed: str) -> str:
+    """Return the body's media type. Raises ProblemError for another than these."""
+    said = request.headers.get("content-type", "")
+    name, _, parameters = said.partition(";")
+    kind = name.strip().lower()
+    charset = parameters.strip().lower().replace('"', "").replace(" ", "")
+    if kind not in allowed or (charset.startswith("charset=") and charset[8:] not in _UTF8):
+        raise ProblemError(
+            415, "error.api.content_type", field="Content-Type", allowed=", ".join(allowed),
+            headers={"Accept": ", ".join(allowed), **_CLOSE},
+        )  # fmt: skip
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise ProblemError(
+            415, "error.api.encoding", field="Content-Encoding",
+            headers={"Accept-Encoding": "identity", **_CLOSE},
+        )  # fmt: skip
+    return kind
+
+
+_UTF8: Final = {"utf-8", "utf8", "us-ascii"}
+
+
+def too_large(most: int) -> ProblemError:
+    """Return the refusal of a body over *most* bytes."""
+    return ProblemError(413, "error.api.too_large", most=most, headers=_CLOSE)
+
+
+def _has_body(request: Request) -> bool:
+    length = request.headers.get("content-length")
+    return "transfer-encoding" in request.headers or length not in {None, "0"}
+
+
+async def _read(request: Request) -> bytes:
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or len(length) > len(str(MOST_BYTES)) or int(length) > MOST_BYTES:
+        raise too_large(MOST_BYTES)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise too_large(MOST_BYTES)
+    except TimeoutError:
+        problem = ProblemError(408, "error.api.slow", seconds=WITHIN_S, headers=_CLOSE)
+    except ClientDisconnect:
+        problem = ProblemError(400, "error.api.cut_off", headers=_CLOSE)
+    else:
+        return bytes(body)
+    raise problem
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """Return a JSON object that names no member twice. Raises ProblemError."""
+    try:
+        # Strict in what the standard library is not: UTF-8, half surrogates, NaN, depth.
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        problem = ProblemError(400, "error.api.json", line=error.lineno, column=error.colno)
+    else:
+        if isinstance(value, dict):
+            _refuse_doubles(data)
+            return value
+        problem = ProblemError(422, "error.request.no_object")
+    raise problem
+
+
+def _refuse_doubles(data: bytes) -> None:
+    """Raise ProblemError where a member stands twice: readers differ in which one counts."""
+    try:
+        json.loads(data, object_pairs_hook=_pairs, parse_int=_nothing, parse_float=_nothing)
+    except _TwiceError as error:
+        name = "".join(sign if sign.isprintable() else "?" for sign in str(error.args[0]))[:60]
+    except RecursionError:
+        _refuse_depth()
+    else:
+        return
+    raise ProblemError(400, "error.api.json_twice", field=name)
+
+
+def _refuse_depth() -> NoReturn:
+    raise ProblemError(400, "error.api.json_deep")
+
+
+class _TwiceError(Exception):
+    """A member stands twice."""
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _TwiceError(name)
+        found[name] = value
+    return found
+
+
+def _nothing(_: str) -> None:
+    return None

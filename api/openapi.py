@@ -1,0 +1,120 @@
+"""The OpenAPI 3.1 document: what FastAPI finds in the routes, and what it cannot know of them.
+
+Bodies are read by the code that every door shares, so their schemas are put in by hand here, from
+the same classes that check them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.responses import Response
+
+from api import examples, problems
+from producer.order import LONGEST_KEY
+from producer.request.shape import Request as Body
+
+DESCRIPTION: Final = (
+    "Mass sends for WeChat official accounts: at most once per follower, nobody forgotten. "
+    "How to use it: docs/api.md."
+)
+_PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
+_TELLING: Final = {
+    400: "The body cannot be read", 401: "No valid key", 403: "The key may not do this",
+    404: "There is no such thing for this key", 408: "The body came too slowly",
+    409: "It conflicts with what is stored", 410: "It was removed", 413: "The body is too large",
+    415: "The body's media type is not supported", 422: "Something in the request is wrong",
+    500: "A fault of this program", 503: "A part is away; nothing is lost",
+}  # fmt: skip
+_BODIES: dict[str, type[BaseModel]] = {"BroadcastRequest": Body}
+
+
+def answers(
+    *statuses: int, also: Mapping[int, tuple[str, type[BaseModel]]] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """Return what a route says of its answers beside the good one."""
+    refusals: dict[int | str, dict[str, Any]] = {s: _refusal(s) for s in (*statuses, 500)}
+    more = {status: {"description": text, "model": model}
+            for status, (text, model) in (also or {}).items()}  # fmt: skip
+    return refusals | more
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    told = examples.PROBLEMS[status]
+    example = {
+        "field": None, "fix": "See docs/api.md.", "request_id": "6f1d…", **told, "status": status,
+        "type": problems.TYPE + told["type"],
+    }  # fmt: skip
+    content = {problems.MEDIA_TYPE: {"schema": _PROBLEM, "example": example}}
+    headers = {} if status != 503 else {  # noqa: PLR2004
+        "Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}
+    }  # fmt: skip
+    return {"description": _TELLING[status], "content": content, "headers": headers}
+
+
+def takes(
+    shown: dict[str, Any], *, key: bool | None = None, form: type[BaseModel] | None = None
+) -> dict[str, Any]:
+    """Return what a route says of its body; *key*: it takes, or must have, an idempotency key."""
+    name = "BroadcastRequest" if form is None else form.__name__
+    _BODIES[name] = Body if form is None else form
+    schema = {"$ref": f"#/components/schemas/{name}"}
+    needed = form is None or any(one.is_required() for one in form.model_fields.values())
+    body = {"required": needed, "content": {"application/json": {
+        "schema": schema, "examples": shown,
+    }}}  # fmt: skip
+    if key is None:
+        return {"requestBody": body}
+    header = {
+        "name": "Idempotency-Key", "in": "header", "required": key, "example": examples.KEY,
+        "description": "names this broadcast for ever: the same key and body are sent once",
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY,
+                   "pattern": r"^[!-~]+$"},
+    }  # fmt: skip
+    return {"requestBody": body, "parameters": [header]}
+
+
+def streams(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """Return what a route says of an answer that it streams."""
+    content = {kind: {"schema": {"type": "string"}} for kind in kinds}
+    return {200: {"description": "One object, or one row, an OpenID", "content": content}}
+
+
+def serve(app: FastAPI) -> None:
+    """Serve the document, made once, under ``/openapi.json``."""
+    document = orjson.dumps(_document(app))
+    app.add_api_route(
+        "/openapi.json", partial(_served, document), methods=["GET"], include_in_schema=False
+    )
+
+
+async def _served(document: bytes, _: Request) -> Response:
+    return Response(document, media_type="application/json")
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes,
+        openapi_version="3.1.0",
+    )  # fmt: skip
+    schemas = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas["Problem"] = problems.document()
+    for name, model in _BODIES.items():
+        _, found = models_json_schema(
+            [(model, "validation")], ref_template="#/components/schemas/{model}"
+        )
+        defined = found["$defs"]
+        schemas[name] = defined.pop(model.__name__)
+        schemas |= defined
+    schemas["BroadcastRequest"]["properties"]["audience"].pop("discriminator", None)
+    document["components"]["schemas"] = schemas
+    return document

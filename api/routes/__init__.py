@@ -1,0 +1,14 @@
+"""The routes, one file a subject."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from api.routes import accounts, broadcasts, controls, dead_letters, health, plans, recipients
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    broadcasts.router, recipients.router, controls.router, plans.router, accounts.router,
+    dead_letters.router, health.router,
+)  # fmt: skip

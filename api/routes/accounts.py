@@ -1,0 +1,96 @@
+"""Accounts: which there are, and the kill switch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from api import answers, bodies, examples, forms, openapi, told
+from api.caller import Caller, Controller, Reader
+from api.forms import known_parameters
+from api.problems import ProblemError
+from api.routes.controls import Word, account_of, why
+from broadcast.accounts import NAME
+from models.ledger import operator
+from models.ledger.reading import known, reports
+from presentation.report_json import forbidden
+from producer import steering
+
+router = APIRouter(prefix="/v1", tags=["accounts"], dependencies=[Depends(known_parameters)])
+
+
+@router.get(
+    "/accounts", response_model=answers.AccountList, summary="List accounts",
+    responses=openapi.answers(401, 403, 422, 503),
+)  # fmt: skip
+async def listing(caller: Reader) -> Response:
+    """Return the accounts that the key is good for."""
+    return told.as_json(await caller.parts.threads.run(_accounts, caller))
+
+
+def _accounts(caller: Caller) -> dict[str, Any]:
+    lanes, _ = reports.lanes(caller.parts.engine)
+    return {
+        "accounts": [
+            {
+                "name": one.name, "appid": one.appid, "kind": one.account_kind.value,
+                "calls_per_minute": one.calls_per_minute, **forbidden(lanes.get(one.name)),
+            }
+            for one in caller.accounts().values()
+        ]
+    }  # fmt: skip
+
+
+@router.post(
+    "/accounts/{name}/halt", response_model=answers.Switched, operation_id="halt",
+    summary="Start no new call of an account",
+    openapi_extra=openapi.takes(examples.WORD, form=Word),
+    responses=openapi.answers(400, 401, 403, 404, 408, 413, 415, 422, 503),
+)  # fmt: skip
+async def halt(request: Request, name: str, caller: Controller) -> Response:
+    """Start no new call of an account until it is unhalted."""
+    word = forms.read(Word, await bodies.read_object(request, optional=True))
+    return told.as_json(await caller.parts.threads.run(_halted, caller, name, word))
+
+
+def _halted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
+    _check(caller, name)
+    one = account_of(caller, name)
+    changed = operator.halt(
+        caller.parts.engine, name, who=caller.who, why=why(word), known=[one] if one else []
+    )
+    return _switched(caller, name, changed=bool(changed))
+
+
+@router.post(
+    "/accounts/{name}/unhalt", response_model=answers.Switched, operation_id="unhalt",
+    summary="Let an account call again", openapi_extra=openapi.takes(examples.WORD, form=Word),
+    responses=openapi.answers(400, 401, 403, 404, 408, 413, 415, 422, 503),
+)  # fmt: skip
+async def unhalt(request: Request, name: str, caller: Controller) -> Response:
+    """Open an account's halt and its stops; no broadcast's own pause."""
+    word = forms.read(Word, await bodies.read_object(request, optional=True))
+    return told.as_json(await caller.parts.threads.run(_unhalted, caller, name, word))
+
+
+def _unhalted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
+    _check(caller, name)
+    changed = operator.unhalt(caller.parts.engine, name, who=caller.who, why=why(word))
+    steering.wake_lane(caller.parts.engine, caller.parts.waker, name)
+    return _switched(caller, name, changed=bool(changed))
+
+
+def _check(caller: Caller, name: str) -> None:
+    """Raise ProblemError for an account that nobody knows, or that the key is not good for."""
+    # The ledger first: a slip in the settings keeps nobody from the kill switch.
+    may = NAME.match(name) and caller.key.may_use(name)
+    if may and (known.is_known(caller.parts.engine, name) or account_of(caller, name)):
+        return
+    raise ProblemError(404, "error.api.no_account")
+
+
+def _switched(caller: Caller, name: str, *, changed: bool) -> dict[str, Any]:
+    lanes, _ = reports.lanes(caller.parts.engine)
+    return {"name": name, "changed": changed, **forbidden(lanes.get(name))}

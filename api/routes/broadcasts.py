@@ -1,0 +1,193 @@
+"""Broadcasts: submit one, look at one, list them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from api import answers, bodies, examples, openapi, submitting, told
+from api.caller import Caller, Reader, Submitter
+from api.forms import known_parameters
+from api.found import the_broadcast
+from api.problems import KEY, ProblemError
+from broadcast.accounts import NAME
+from broadcast.reports import Report
+from broadcast.states import BroadcastState
+from models.ledger import audit
+from models.ledger.reading import reports
+from presentation import report_json
+from presentation.for_programs import notices
+from presentation.report_json import utc
+from producer.order import checked_key
+
+router = APIRouter(prefix="/v1", tags=["broadcasts"], dependencies=[Depends(known_parameters)])
+
+_LONGEST_CURSOR: Final = 200
+#: Rows that one page with a state looks through: a state is derived, not stored.
+_LOOKED_THROUGH: Final = 2_000
+_AT_ONCE: Final = 200
+
+
+@router.post(
+    "/broadcasts", status_code=201, response_model=answers.Submitted,
+    summary="Submit a broadcast",
+    openapi_extra=openapi.takes(examples.SUBMIT, key=True),
+    responses=openapi.answers(
+        400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 503,
+        also={200: ("The same key and body were there before", answers.Submitted)},
+    ),
+)  # fmt: skip
+async def submit(request: Request, caller: Submitter) -> Response:
+    """Store a broadcast; a worker plans it and sends.
+
+    The same `Idempotency-Key` and body give the same broadcast, however often they come; another
+    body under the same key is refused with 409.
+    """
+    key = submitting.key_of(request)
+    value = await bodies.read_object(request)
+    done = await caller.parts.threads.run(submitting.submit, caller, value, key=key)
+    answer = told.broadcast(done.report) | {"notices": notices(done.notices, caller.texts, key=KEY)}
+    where = {"Location": f"/v1/broadcasts/{done.report.id}"}
+    return told.as_json(answer, status=201 if done.created else 200, headers=where)
+
+
+@router.get(
+    "/broadcasts/{broadcast_id}", response_model=answers.Broadcast, summary="Look at a broadcast",
+    responses=openapi.answers(401, 403, 404, 422, 503),
+)  # fmt: skip
+async def show(
+    broadcast_id: str,
+    caller: Reader,
+    *,
+    batch_after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    batch_limit: Annotated[int, Query(ge=0, le=told.MOST_BATCHES)] = told.MOST_BATCHES,
+) -> Response:
+    """Return where a broadcast stands; its batches come in pages."""
+    report = await caller.parts.threads.run(_report, caller, broadcast_id)
+    return told.as_json(told.broadcast(report, after=batch_after, most=batch_limit))
+
+
+def _report(caller: Caller, broadcast_id: str) -> Report:
+    the_broadcast(caller, broadcast_id)
+    return reports.report(caller.parts.engine, broadcast_id)
+
+
+@router.get(
+    "/broadcasts", response_model=answers.BroadcastList, summary="List broadcasts",
+    responses=openapi.answers(401, 403, 404, 422, 503),
+)  # fmt: skip
+async def listing(
+    caller: Reader,
+    *,
+    account: Annotated[str | None, Query(max_length=64)] = None,
+    state: Annotated[BroadcastState | None, Query()] = None,
+    key: Annotated[str | None, Query(max_length=128)] = None,
+    limit: Annotated[int, Query(ge=1, le=_AT_ONCE)] = 50,
+    cursor: Annotated[str | None, Query(max_length=_LONGEST_CURSOR)] = None,
+) -> Response:
+    """Return broadcasts, the newest first.
+
+    With `state` a page may have fewer than `limit`, even none: go on while `next` is not null.
+    """
+    before = None if cursor is None else _place(cursor)
+    if account is not None and not (NAME.match(account) and caller.key.may_use(account)):
+        raise ProblemError(404, "error.api.no_account", field="account")
+    found, last = await caller.parts.threads.run(
+        _found, caller, account, state, key=None if key is None else checked_key(key),
+        before=before, limit=limit,
+    )  # fmt: skip
+    each = [report_json.in_a_list(report) for report in found]
+    return told.as_json({"broadcasts": each, "next": None if last is None else _cursor(last)})
+
+
+def _found(
+    caller: Caller,
+    account: str | None,
+    state: BroadcastState | None,
+    *,
+    key: str | None,
+    before: tuple[datetime, str] | None,
+    limit: int,
+) -> tuple[list[Report], Report | None]:
+    """Return a page, and its last row where more may follow."""
+    found: list[Report] = []
+    looked_at = 0
+    most = limit + 1 if state is None else _AT_ONCE
+    while True:
+        some = reports.reports(
+            caller.parts.engine, account=account, accounts=caller.key.accounts, key=key,
+            before=before, most=most,
+        )  # fmt: skip
+        for report in some:
+            if len(found) == limit:
+                return found, found[-1]
+            if state is None or report.state is state:
+                found.append(report)
+        looked_at += len(some)
+        if len(some) < most:
+            return found, None
+        if looked_at >= _LOOKED_THROUGH:
+            return found, some[-1]
+        before = (some[-1].created_at, some[-1].id)
+
+
+def _cursor(report: Report) -> str:
+    place = orjson.dumps([report.created_at.isoformat(), report.id])
+    return base64.urlsafe_b64encode(place).decode()
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    try:
+        match orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii"))):
+            case [str(at), str(last)] if last.isascii() and last.isprintable():
+                moment = datetime.fromisoformat(at)
+                # One without a zone is none of ours.
+                if moment.tzinfo is not None and moment.year > _BEFORE_US:
+                    return moment, last
+    except (ValueError, binascii.Error):
+        pass
+    raise ProblemError(422, "error.api.cursor", field="cursor")
+
+
+_BEFORE_US: Final = 2000
+
+
+@router.get(
+    "/broadcasts/{broadcast_id}/audit", response_model=answers.Audit, summary="Audit a broadcast",
+    responses=openapi.answers(401, 403, 404, 422, 503),
+)  # fmt: skip
+async def ask(broadcast_id: str, caller: Reader) -> Response:
+    """Ask the ledger whether the delivery promise holds for a broadcast."""
+    return told.as_json(await caller.parts.threads.run(_audit, caller, broadcast_id))
+
+
+def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:
+    the_broadcast(caller, broadcast_id)
+    parts = caller.parts
+    done = audit.audit(parts.engine, broadcast_id, waits=parts.settings.rules().waits)
+    return {
+        "id": broadcast_id, "ok": not done.counts,
+        "audited": {
+            "broadcasts": done.broadcasts, "openids": done.openids, "batches": done.batches,
+            "calls": done.calls,
+        },
+        "checks": {check.value: done.counts[check] for check in audit.Check},
+        "findings": [
+            {
+                "check": one.found.check.value, "code": one.found.value, "account": one.account,
+                "broadcast": one.broadcast_id or None, "batch": one.n,
+                "means": caller.texts(f"audit.means.{one.found.check}"),
+                "facts": {
+                    name: utc(fact, timespec="microseconds") if isinstance(fact, datetime) else fact
+                    for name, fact in one.facts.items()
+                },
+            }
+            for one in done.findings
+        ],
+    }  # fmt: skip

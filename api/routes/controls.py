@@ -1,0 +1,198 @@
+"""Words on a broadcast: pause, resume, cancel, retry, resolve. Each may be said twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from api import answers, bodies, examples, forms, openapi, problems, told
+from api.caller import Caller, Controller
+from api.forms import known_parameters
+from api.found import the_broadcast
+from api.problems import ProblemError
+from broadcast.accounts import Account
+from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
+from broadcast.call.result import LARGEST_MSG_ID
+from broadcast.call.retry import RetryVerdict
+from broadcast.errors import BroadcastError, InputError, PlanError, SettingsError
+from broadcast.gates.kinds import Opener
+from broadcast.reports import Report
+from models.ledger import operator, resolves, retries
+from models.ledger.reading import finishes, reports
+from producer import steering
+
+router = APIRouter(prefix="/v1", tags=["controls"], dependencies=[Depends(known_parameters)])
+
+_LONGEST_WHY = 1_000
+
+
+class Word(forms.Body):
+    """What is done to a broadcast or an account, and why."""
+
+    why: Annotated[str, Field(max_length=_LONGEST_WHY)] | None = Field(
+        None, description="kept in the history, in one line"
+    )
+
+
+class Verdict(Word):
+    """Was a batch in doubt sent?"""
+
+    batch: Annotated[int, Field(ge=1, le=2**31 - 1, description="its `n` in `batch_list`")]
+    sent: bool
+    msg_id: Annotated[int, Field(ge=1, le=LARGEST_MSG_ID)] | None = Field(
+        None, description="with `sent`: the job that WeChat's console shows"
+    )
+
+
+#: What a control does: the caller, the broadcast, its account, the word; whether anything changed.
+Act = Callable[[Caller, Report, Word], bool]
+
+_RESPONSES: dict[int | str, dict[str, Any]] = openapi.answers(
+    400, 401, 403, 404, 408, 409, 413, 415, 422, 503
+)
+
+
+async def _carry_out(request: Request, caller: Caller, broadcast_id: str, *, act: Act) -> Response:
+    word = forms.read(Word, await bodies.read_object(request, optional=True))
+    return await _done(caller, broadcast_id, act=act, word=word)
+
+
+async def _done(caller: Caller, broadcast_id: str, *, act: Act, word: Word) -> Response:
+    report, changed = await caller.parts.threads.run(
+        _acted, caller, broadcast_id, act=act, word=word
+    )
+    return told.as_json(told.broadcast(report) | {"changed": changed})
+
+
+def _acted(caller: Caller, broadcast_id: str, *, act: Act, word: Word) -> tuple[Report, bool]:
+    the_broadcast(caller, broadcast_id)
+    engine = caller.parts.engine
+    report = reports.report(engine, broadcast_id)
+    if report.published_at is None:
+        raise ProblemError(409, "error.api.uploading")
+    try:
+        changed = act(caller, report, word)
+    except InputError as error:
+        # The request is well formed; it is how the broadcast stands that refuses it.
+        raise problems.of(error, refused=409) from None
+    after = reports.report(engine, broadcast_id)
+    steering.wake(caller.parts.waker, after)
+    return after, changed
+
+
+def why(word: Word) -> str | None:
+    """Return a caller's words as they are kept."""
+    return steering.in_one_line(word.why)
+
+
+def _route(name: str, act: Act, summary: str) -> None:
+    @router.post(
+        f"/broadcasts/{{broadcast_id}}/{name}", name=name, response_model=answers.Controlled,
+        operation_id=name, summary=summary, openapi_extra=openapi.takes(examples.WORD, form=Word),
+        responses=_RESPONSES,
+    )  # fmt: skip
+    async def control(request: Request, broadcast_id: str, caller: Controller) -> Response:
+        return await _carry_out(request, caller, broadcast_id, act=act)
+
+    control.__doc__ = summary
+
+
+def _pause(caller: Caller, report: Report, word: Word) -> bool:
+    return operator.pause(caller.parts.engine, report.id, who=caller.who, why=why(word))
+
+
+def _cancel(caller: Caller, report: Report, word: Word) -> bool:
+    return operator.cancel(caller.parts.engine, report.id, who=caller.who, why=why(word))
+
+
+def _resume(caller: Caller, report: Report, word: Word) -> bool:
+    account = account_of(caller, report.account)
+    quota = caller.parts.quota.quota(account, report.path) if account else None
+    try:
+        return operator.let_go_on(
+            caller.parts.engine, report.id, Opener.RESUME, who=caller.who, why=why(word),
+            quota=quota, shared_quota=account is None or account.shared_quota,
+        )  # fmt: skip
+    except PlanError as error:
+        problem = PlanError(
+            error.message_id.replace("error.plan.", "error.resume."), **error.facts, id=report.id,
+            account=report.account,
+        )  # fmt: skip
+    raise problem
+
+
+def _retry(caller: Caller, report: Report, word: Word) -> bool:
+    parts = caller.parts
+    parts.outside.heed_followers(report.account)
+    done = retries.retry(
+        parts.engine, report.id, who=caller.who, why=why(word), waits=parts.settings.rules().waits
+    )
+    return bool(done.of(RetryVerdict.AGAIN))
+
+
+def account_of(caller: Caller, name: str) -> Account | None:
+    """Return an account of the settings; None where they lack it."""
+    try:
+        return caller.parts.settings.account(name)
+    except SettingsError:
+        return None
+
+
+_route("pause", _pause, "Start no new call of a broadcast")
+_route("resume", _resume, "Open a pause or a hold; the rest is proved against the day again")
+_route("cancel", _cancel, "Never call the rest of a broadcast")
+_route("retry", _retry, "Call again what WeChat refused for a reason that may pass")
+
+
+@router.post(
+    "/broadcasts/{broadcast_id}/resolve", response_model=answers.Controlled,
+    operation_id="resolve", summary="Say whether a batch in doubt was sent",
+    openapi_extra=openapi.takes(examples.VERDICT, form=Verdict), responses=_RESPONSES,
+)  # fmt: skip
+async def resolve(request: Request, broadcast_id: str, caller: Controller) -> Response:
+    """Close a batch in doubt by an operator's verdict.
+
+    `"sent": false` closes it as refused; only a retry sends it again.
+    """
+    verdict = forms.read(Verdict, await bodies.read_object(request))
+    if verdict.msg_id is not None and not verdict.sent:
+        raise ProblemError(422, "error.api.msg_id_not_sent", field="msg_id")
+    return await _done(caller, broadcast_id, act=_resolve, word=verdict)
+
+
+def _resolve(caller: Caller, report: Report, word: Word) -> bool:
+    assert isinstance(word, Verdict)
+    if word.batch not in {line.n for line in report.batch_list}:
+        raise ProblemError(422, "error.api.no_batch", field="batch", n=word.batch)
+    done = resolves.resolve(
+        caller.parts.engine, report.id, word.batch, verdict=_verdict(caller, report, word),
+        who=caller.who, why=why(word), rules=caller.parts.settings.rules(),
+    )  # fmt: skip
+    return done.changed
+
+
+def _verdict(caller: Caller, report: Report, word: Verdict) -> OperatorVerdict:
+    """Return the verdict, with what WeChat says of its msg_id where it can be asked.
+
+    Raises InputError for one that WeChat does not know: it would stand for a job that is none.
+    """
+    if not word.sent:
+        return NotSent()
+    said, account = Sent(word.msg_id), account_of(caller, report.account)
+    if word.msg_id is None or account is None:
+        return said
+    if finishes.of_job(caller.parts.engine, report.account, word.msg_id) is not None:
+        return said
+    try:
+        status = caller.parts.outside.status_of_job(account, word.msg_id)
+    except BroadcastError:
+        # WeChat is away: the word of a person counts without it.
+        return said
+    if status is None:
+        raise InputError("error.resolve.denied", msg_id=word.msg_id, id=report.id)
+    return replace(said, msg_status=status)

@@ -1,0 +1,144 @@
+"""Dead letters: messages of other programs that became no broadcast."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from api import answers, bodies, forms, openapi, submitting, told
+from api.caller import Caller, Controller, Reader
+from api.forms import known_parameters
+from api.problems import ProblemError
+from broadcast.api_keys import Scope
+from broadcast.dead_letters import KeptLetter, LetterState
+from broadcast.errors import InputError, UnknownIdError
+from models.ledger import dead_letters
+from models.ledger.reading import dead_letters as reading
+from presentation.for_programs import refusal
+from presentation.letters_json import as_object, body_of
+from producer.request import incoming
+
+router = APIRouter(prefix="/v1", tags=["dead letters"], dependencies=[Depends(known_parameters)])
+
+_ID: Final = re.compile(r"[A-Za-z0-9-]{1,32}\Z")
+#: Letters that are looked through for a key that is good for some accounts alone.
+_LOOKED_THROUGH: Final = 2_000
+
+
+class Nothing(forms.Body):
+    """No members."""
+
+
+@router.get(
+    "/dead-letters", response_model=answers.DeadLetterList, summary="List dead letters",
+    responses=openapi.answers(401, 403, 422, 503),
+)  # fmt: skip
+async def listing(
+    caller: Reader,
+    closed: bool = False,  # noqa: FBT001, FBT002 - a parameter of the query
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """Return dead letters, the newest first; `closed` adds those that were sent or dropped."""
+    state = None if closed else LetterState.DEAD
+    found, more = await caller.parts.threads.run(_listed, caller, state, limit)
+    each = [as_object(one, caller.texts) for one in found]
+    return told.as_json({"dead_letters": each, "more": more})
+
+
+def _listed(caller: Caller, state: LetterState | None, limit: int) -> tuple[list[KeptLetter], bool]:
+    most = limit + 1 if caller.key.accounts is None else _LOOKED_THROUGH
+    some = reading.newest(caller.parts.engine, state=state, most=most)
+    mine = [one for one in some if _is_theirs(caller, one)]
+    return mine[:limit], len(mine) > limit
+
+
+def _is_theirs(caller: Caller, one: KeptLetter) -> bool:
+    # One that names no account is everybody's, so nobody's who is limited.
+    return caller.key.accounts is None or one.account in caller.key.accounts
+
+
+@router.get(
+    "/dead-letters/{letter_id}", response_model=answers.DeadLetter, summary="Look at a dead letter",
+    responses=openapi.answers(401, 403, 404, 422, 503),
+)  # fmt: skip
+async def show(letter_id: str, caller: Reader) -> Response:
+    """Return a dead letter and what it asked for."""
+    one, body = await caller.parts.threads.run(_letter, caller, letter_id)
+    return told.as_json(as_object(one, caller.texts) | {"body": body_of(body)})
+
+
+def _letter(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
+    if _ID.match(letter_id):
+        try:
+            one, body = reading.one(caller.parts.engine, letter_id)
+        except (UnknownIdError, InputError):
+            pass
+        else:
+            # A part of an id is for persons.
+            if one.id == letter_id and _is_theirs(caller, one):
+                return one, body
+    raise ProblemError(404, "error.api.no_dead_letter")
+
+
+@router.post(
+    "/dead-letters/{letter_id}/retry", response_model=answers.DeadLetterInAList,
+    summary="Submit a dead letter again",
+    responses=openapi.answers(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
+)  # fmt: skip
+async def retry(request: Request, letter_id: str, caller: Controller) -> Response:
+    """Submit a dead letter again as it is, under its own key.
+
+    One that is still bad is refused with 409 and stays. The key also needs the scope `submit`.
+    """
+    caller.needs(Scope.SUBMIT)
+    forms.read(Nothing, await bodies.read_object(request, optional=True))
+    return told.as_json(await caller.parts.threads.run(_sent, caller, letter_id))
+
+
+def _sent(caller: Caller, letter_id: str) -> dict[str, Any]:
+    engine = caller.parts.engine
+    one, body = _letter(caller, letter_id)
+    _refuse_closed(one)
+    if one.is_cut:
+        raise ProblemError(409, "error.dead.cut", id=one.id)
+    try:
+        found = incoming.parse_text(body)
+        done = submitting.submit_parsed(caller, found.request, key=found.key)
+    except InputError as error:
+        dead_letters.still_dead(engine, one.id, error.message)
+        reason = refusal(error.message, caller.texts)
+        problem = ProblemError(409, "error.dead.still", id=one.id, problem=reason)
+    else:
+        dead_letters.sent(engine, one.id, done.id, who=caller.who)
+        return as_object(reading.one(engine, one.id)[0], caller.texts)
+    raise problem
+
+
+@router.post(
+    "/dead-letters/{letter_id}/drop", response_model=answers.DeadLetterInAList,
+    summary="Put a dead letter aside",
+    responses=openapi.answers(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
+)  # fmt: skip
+async def drop(request: Request, letter_id: str, caller: Controller) -> Response:
+    """Put a dead letter aside: nobody wants it sent."""
+    forms.read(Nothing, await bodies.read_object(request, optional=True))
+    return told.as_json(await caller.parts.threads.run(_dropped, caller, letter_id))
+
+
+def _dropped(caller: Caller, letter_id: str) -> dict[str, Any]:
+    engine = caller.parts.engine
+    one, _ = _letter(caller, letter_id)
+    _refuse_closed(one)
+    dead_letters.drop(engine, one.id, who=caller.who)
+    return as_object(reading.one(engine, one.id)[0], caller.texts)
+
+
+def _refuse_closed(one: KeptLetter) -> None:
+    match one.state:
+        case LetterState.SENT:
+            raise ProblemError(409, "error.dead.is_sent", id=one.id, broadcast=one.broadcast_id)
+        case LetterState.DROPPED:
+            raise ProblemError(409, "error.dead.is_dropped", id=one.id)

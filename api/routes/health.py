@@ -1,0 +1,54 @@
+"""Whether the process runs, and whether it can answer; without a key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api import answers, openapi, told
+from api.parts import Parts
+from broadcast.errors import OutOfReachError, SchemaError, SettingsError
+from models import schema
+
+router = APIRouter(tags=["health"])
+
+
+@router.get(
+    "/healthz", response_model=answers.Health, summary="The process runs",
+    responses=openapi.answers(503),
+)  # fmt: skip
+async def healthy() -> Response:
+    """Return that the process runs."""
+    return told.as_json({"ok": True})
+
+
+@router.get(
+    "/readyz", response_model=answers.Readiness, summary="What is missing",
+    responses=openapi.answers(also={503: ("Something is missing", answers.Readiness)}),
+)  # fmt: skip
+async def ready(request: Request) -> Response:
+    """Return which parts are missing: by their names alone, since anybody may ask."""
+    parts: Parts = request.app.state.parts
+    found = await parts.threads.run(_readiness, parts)
+    return told.as_json(found, status=200 if found["ready"] else 503)
+
+
+def _readiness(parts: Parts) -> dict[str, Any]:
+    missing = []
+    try:
+        schema.check(parts.engine)
+    except SchemaError:
+        missing.append("schema")
+    except OutOfReachError:
+        missing.append("database")
+    else:
+        if not parts.keys.known():
+            missing.append("keys")
+    try:
+        if not parts.settings.accounts():
+            missing.append("accounts")
+    except SettingsError:
+        missing.append("accounts")
+    return {"ready": not missing, "missing": missing, "away": parts.outside.missing()}

@@ -1,0 +1,106 @@
+"""Submits and dry runs: what the door for programs does, for a caller with a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request as HTTPRequest
+
+from api.caller import Caller
+from api.problems import KEY, ProblemError
+from broadcast.api_keys import Scope
+from broadcast.errors import InputError, UnknownIdError
+from broadcast.message import Message
+from broadcast.reports import Report
+from models.ledger.reading import reports
+from producer.order import checked_key
+from producer.prepare import Prepared
+from producer.request import shape
+from producer.request.door import Door
+from producer.request.shape import Everybody, Request
+from producer.submit import Submitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a submit is answered with."""
+
+    report: Report
+    created: bool
+    notices: tuple[Message, ...]
+
+
+def key_of(request: HTTPRequest) -> str:
+    """Return the idempotency key of a request. Raises ProblemError, InputError."""
+    given = request.headers.getlist(KEY)
+    if not given:
+        raise ProblemError(422, "error.api.no_idempotency_key", field=KEY)
+    if len(given) > 1:
+        raise ProblemError(422, "error.api.parameter_twice", field=KEY)
+    try:
+        # Headers are read as Latin-1; whoever writes Chinese into one writes UTF-8.
+        return checked_key(given[0].encode("latin-1").decode().strip())
+    except UnicodeDecodeError:
+        raise ProblemError(422, "error.key.unprintable", field=KEY) from None
+
+
+def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> Told:
+    """Store what a body asks for; the same key and body give the same broadcast.
+
+    Raises ProblemError and what :meth:`Door.submit` raises.
+    """
+    made = submit_parsed(caller, shape.parse(value), key=key)
+    try:
+        report = reports.report(caller.parts.engine, made.id)
+    except UnknownIdError:
+        # Pruned since: the key is all that is left, and stays used.
+        raise ProblemError(410, "error.api.removed", id=made.id) from None
+    return Told(report=report, created=made.created, notices=made.notices)
+
+
+def submit_parsed(caller: Caller, request: Request, *, key: str) -> Submitted:
+    """Store what a request asks for. Raises as :func:`submit`."""
+    request = _permitted(caller, request)
+    try:
+        return _door(caller).submit(request, key=key, who=caller.who)
+    except InputError as error:
+        raise _without_others(caller, error) from None
+
+
+def plan(caller: Caller, value: Mapping[str, Any], *, key: str) -> Prepared:
+    """Hold what a body asks for against the ledger and WeChat, and store nothing.
+
+    Raises as :func:`submit`.
+    """
+    request = _permitted(caller, shape.parse(value))
+    try:
+        return _door(caller).plan(request, key=key, who=caller.who)
+    except InputError as error:
+        raise _without_others(caller, error) from None
+
+
+def _permitted(caller: Caller, request: Request) -> Request:
+    """Return a request with its account. Raises ProblemError where the key is not good for it."""
+    if isinstance(request.audience, Everybody):
+        caller.needs(Scope.TO_ALL)
+    return request.model_copy(update={"account": caller.account(request.account).name})
+
+
+def _door(caller: Caller) -> Door:
+    parts = caller.parts
+    return Door(
+        settings=parts.settings, engine=parts.engine, quota=parts.quota, waker=parts.waker,
+        looks=parts.looks,
+    )  # fmt: skip
+
+
+def _without_others(caller: Caller, error: InputError) -> InputError | ProblemError:
+    """Return a refusal that names no broadcast of accounts that the key is not good for."""
+    names_others = isinstance(error, UnknownIdError) or (
+        error.message_id == "error.exclude.other_account"
+    )
+    if caller.key.accounts is not None and names_others:
+        return ProblemError(422, "error.api.no_such_exclusion", field="exclude")
+    return error

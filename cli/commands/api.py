@@ -1,0 +1,73 @@
+"""``api``: the HTTP API for other programs."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from broadcast.accounts import no_account
+from broadcast.errors import SettingsError
+from cli.commands.options import new_app
+from cli.commands.serving import log_in_english
+from cli.group import Command
+from cli.listening import API_PORT, bound
+from cli.wiring.run import Run
+
+if TYPE_CHECKING:
+    from api.parts import Parts
+    from api.serving import Ending
+
+app = new_app()
+
+
+@app.command(cls=Command, help="help.api")
+def api(
+    context: typer.Context,
+    *,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="help.callback.host")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="help.callback.port", min=0, max=65535)] = API_PORT,
+) -> None:
+    """Serve until SIGTERM."""
+    from api.serving import Ending, serve  # noqa: PLC0415 - FastAPI is for this command alone
+    from models import durability  # noqa: PLC0415
+
+    run: Run = context.obj
+    if not run.settings.accounts():
+        raise no_account()
+    # An answer of 201 says that the broadcast is safe.
+    durability.check(run.engine)
+    durability.demand(run.engine)
+    ending = Ending()
+    parts = _parts(run, ending)
+    if not parts.keys.known():
+        raise SettingsError("error.api_keys.none")
+    listener = bound(host, port)
+    log_in_english()
+    serve(
+        parts, ending, language=run.terminal.texts.language, listener=listener,
+        close=functools.partial(_close, run),
+    )  # fmt: skip
+
+
+def _parts(run: Run, ending: Ending) -> Parts:
+    from api.keyring import KeyRing  # noqa: PLC0415 - as above
+    from api.parts import Parts, Threads  # noqa: PLC0415
+    from cli.wiring.api import Outside, RestingWaker, SharedQuota  # noqa: PLC0415
+    from cli.wiring.looks import Looks  # noqa: PLC0415
+    from models.ledger.reading import api_keys  # noqa: PLC0415
+
+    waker = RestingWaker(run.waker)
+    return Parts(
+        settings=run.settings, engine=run.engine, quota=SharedQuota(run), waker=waker,
+        looks=Looks(run.wechat), outside=Outside(run, waker), threads=Threads(), is_ending=ending,
+        keys=KeyRing(run.settings, functools.partial(api_keys.good, run.engine)),
+    )  # fmt: skip
+
+
+def _close(run: Run) -> None:
+    run.waker.close()
+    run.wechat.close()
