@@ -79,11 +79,12 @@ def resume(
     run: Run = context.obj
     broadcast_id = which.stored(run, broadcast_id, fits=_can_resume)
     before = reports.report(run.engine, broadcast_id)
-    looking.ask(run, before, yes=yes)
+    draft = looking.ask(run, before, yes=yes)
     # One question is enough: the first reason not to resume.
     if not newer.ask(run, before, newer.of_resume(before), command="resume", yes=yes):
         any(ask(run, before, yes=yes) for ask in (_ask_if_late, _ask_if_refused))
-    _let_go_on(run, Opener.RESUME, broadcast_id, why=why, as_json=as_json)
+    shown = operator.Shown(gates={gate.id for gate in before.gates}, draft=draft)
+    _let_go_on(run, Opener.RESUME, broadcast_id, why=why, as_json=as_json, shown=shown)
 
 
 def _can_pause(report: Report) -> bool:
@@ -136,7 +137,13 @@ def _ask_if_refused(run: Run, report: Report, *, yes: bool) -> bool:
 
 
 def _let_go_on(
-    run: Run, opener: Opener, broadcast_id: str, *, why: str | None, as_json: bool
+    run: Run,
+    opener: Opener,
+    broadcast_id: str,
+    *,
+    why: str | None,
+    as_json: bool,
+    shown: operator.Shown | None = None,
 ) -> None:
     waking.get_ready(run)
     report = reports.report(run.engine, broadcast_id, whole=False)
@@ -147,7 +154,7 @@ def _let_go_on(
         try:
             return operator.let_go_on(
                 engine, broadcast_id, opener, who=who, why=why, quota=quota,
-                shared_quota=account is None or account.shared_quota,
+                shared_quota=account is None or account.shared_quota, shown=shown,
             )  # fmt: skip
         except PlanError as error:
             raise _no_room(error, report) from None

@@ -39,8 +39,10 @@ def look(wechat: WeChat, account: Account, media_id: str) -> Marks | None:
     return None if articles is None else marks(articles)
 
 
-def ask(run: Run, report: Report, *, yes: bool) -> None:
+def ask(run: Run, report: Report, *, yes: bool) -> Marks | None:
     """Show what became of a draft before a resume sends it, and ask on a terminal.
+
+    Return what it says, as it was shown; None where it is gone, was never read or is not held.
 
     Looks at the draft once more, so that what is shown is what is approved; where WeChat does not
     say, what was seen last. Raises typer.Exit for a no, and InputError where the draft is gone and
@@ -48,19 +50,20 @@ def ask(run: Run, report: Report, *, yes: bool) -> None:
     """
     gate = report.gate(GateKind.DRAFT)
     if report.draft is None or gate is None:
-        return
+        return None
     gone = _look_again(run, report, report.draft, gate=gate)
     if gone is not None:
         _ask_of_gone(run, report, gone)
-        return
+        return None
     draft, terminal = reports.report(run.engine, report.id).draft, run.terminal
     if draft is None or (draft.seen is not None and not edits(draft)):
-        return
+        return None if draft is None else draft.seen
     terminal.note(
         "resume.draft_changed" if draft.seen else "resume.draft_unseen", changes=changed(draft)
     )
     if not yes and is_terminal():
         _agree(run, report, "resume.question_draft")
+    return draft.seen
 
 
 def _look_again(run: Run, report: Report, draft: DraftView, *, gate: Gate) -> Message | None:

@@ -118,10 +118,18 @@ def seen_by_person(engine: Engine, broadcast_id: str, marks: Marks | None) -> No
     write(engine, work)
 
 
-def accept(connection: Connection, broadcast_id: str) -> None:
+def accept_seen(connection: Connection, broadcast_id: str) -> None:
     """Let go out what was seen last; what could not be read is not compared any more."""
     connection.execute(
         update(DraftRow).where(DraftRow.broadcast_id == broadcast_id).values(approved=DraftRow.seen)
+    )
+
+
+def accept(connection: Connection, broadcast_id: str, marks: Marks | None) -> None:
+    """Let go out what a person was shown, whatever somebody else saw meanwhile; as above."""
+    approved = None if marks is None else mark.dump(marks)
+    connection.execute(
+        update(DraftRow).where(DraftRow.broadcast_id == broadcast_id).values(approved=approved)
     )
 
 

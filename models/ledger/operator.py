@@ -6,13 +6,15 @@ was committed before is being called now (within 300 ms), and none can be commit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, delete, select, update
 
 from broadcast import plan
 from broadcast.accounts import Account
+from broadcast.drafts.mark import Marks
 from broadcast.errors import InputError
 from broadcast.events import EventKind
 from broadcast.gates.gate import Gate, GateScope
@@ -53,6 +55,16 @@ def pause(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
     return run(engine, broadcast_id, work)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a person was shown before they said that a broadcast may go on."""
+
+    #: The ids of the gates that kept it.
+    gates: Collection[int]
+    #: What its draft said; None: it has none, or it is gone or was never read.
+    draft: Marks | None
+
+
 def let_go_on(
     engine: Engine,
     broadcast_id: str,
@@ -62,6 +74,7 @@ def let_go_on(
     why: str | None = None,
     quota: plan.Quota | None = None,
     shared_quota: bool = True,
+    shown: Shown | None = None,
 ) -> bool:
     """Open those of a broadcast's own gates that *opener* opens; return False if none was closed.
 
@@ -69,7 +82,8 @@ def let_go_on(
     against *quota* (None: WeChat could not be asked; *shared_quota*: the other interface takes of
     the same calls) and reserved again. Raises PlanError when the
     day has no room for them, and InputError when the broadcast has ended, is held for batches
-    that only a person can settle, or goes to WeChat's own list while people are suppressed.
+    that only a person can settle, goes to WeChat's own list while people are suppressed, or was
+    stopped by a gate that was not *shown*. Of a draft that was shown nothing newer may go out.
     """
 
     def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
@@ -78,13 +92,15 @@ def let_go_on(
         mine = [gate for gate in closed if rule(gate.kind).own is opener]
         if not mine:
             return False
+        if shown is not None and any(gate.id not in shown.gates for gate in mine):
+            raise InputError("error.resume.stopped_meanwhile", id=broadcast.id)
         if any(gate.reason is Reason.SUPPRESSION_LIST for gate in mine):
             _refuse_suppressed(connection, broadcast)
         if mine == closed or opener is Opener.RESUME:
             prove_anew(connection, broadcast, quota=quota, shared_quota=shared_quota)
         gates.open_(connection, broadcast.account, mine, who=who, why=why)
         if any(gate.kind is GateKind.DRAFT for gate in mine):
-            drafts.accept(connection, broadcast.id)
+            _accept_draft(connection, broadcast.id, shown)
         count_anew(connection, broadcast)
         log_action(connection, broadcast, Did(opener.value), who=who, why=why)
         return True
@@ -106,6 +122,13 @@ def resume(
         engine, broadcast_id, Opener.RESUME, who=who, why=why, quota=quota,
         shared_quota=shared_quota,
     )  # fmt: skip
+
+
+def _accept_draft(connection: Connection, broadcast_id: str, shown: Shown | None) -> None:
+    if shown is None:
+        drafts.accept_seen(connection, broadcast_id)
+    else:
+        drafts.accept(connection, broadcast_id, shown.draft)
 
 
 def _refuse_ended(connection: Connection, broadcast: HeldBroadcast) -> None:
