@@ -58,13 +58,11 @@ class Incoming:
         unanswered: bool,
     ) -> Incoming:
         """Return the message of a task with these arguments."""
-        found = cls(
-            args=args, kwargs={name: kwargs[name] for name in kwargs if name != FORWARDED},
-            task_id=task_id, origin=origin, unanswered=unanswered,
-        )  # fmt: skip
+        found = cls(args=args, kwargs=kwargs, task_id=task_id, origin=origin, unanswered=unanswered)
         match kwargs.get(FORWARDED):
             case [int(forwards), str() | None as first] if forwards >= 0:
-                return replace(found, forwards=forwards, origin=first)
+                asked = {name: kwargs[name] for name in kwargs if name != FORWARDED}
+                return replace(found, kwargs=asked, forwards=forwards, origin=first)
         return found
 
     @property

@@ -29,7 +29,7 @@ class Task(celery.Task):  # type: ignore[type-arg] # generic in the stubs alone
     abstract = True
     Request = "worker.late:Request"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the task's own
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the task's own
         """Run with arguments that fit; drop the message where they do not."""
         try:
             _fit(inspect.signature(self.run), *args, **kwargs)
@@ -45,7 +45,7 @@ _LONGEST_NAME = 255
 _KINDS = {"str": str, "int": int, "bool": bool}
 
 
-def _fit(signature: inspect.Signature, *args: object, **kwargs: object) -> None:
+def _fit(signature: inspect.Signature, /, *args: object, **kwargs: object) -> None:
     """Raise TypeError, without any value, where arguments do not fit in number, name or kind."""
     for name, value in signature.bind(*args, **kwargs).arguments.items():
         kind = _KINDS.get(signature.parameters[name].annotation)

@@ -46,7 +46,7 @@ REFRESHED_AT_ONCE = 8
 
 
 @shared_task(name=names.ENQUEUE, bind=True)
-def enqueue_(self: Task[Any, Any], *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - another program's
+def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - another program's
     """Make a broadcast of what another program asks for; return its id."""
     request = self.request
     message = enqueue.Incoming.of(

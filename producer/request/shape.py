@@ -130,7 +130,7 @@ def parse(value: object) -> Request:
     """Return a request from what JSON, or a program, gave. Raises RequestError."""
     if not isinstance(value, Mapping):
         raise RequestError("error.request.no_object", field="")
-    members = {str(name): member for name, member in value.items()}
+    members = {_name(name): member for name, member in value.items()}
     for name in members:
         # Before what is missing: the one is often the other, misspelt.
         if name not in Request.model_fields:
@@ -150,7 +150,7 @@ def _audience(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         reason = Message("request.reason.object")
         raise RequestError("error.request.wrong", field="audience", reason=reason)
-    members = {_OLD_NAMES.get(str(name), str(name)): member for name, member in value.items()}
+    members = {_OLD_NAMES.get(str(name), _name(name)): member for name, member in value.items()}
     kinds = [kind for kind in _KINDS if kind in members]
     if len(kinds) > 1 or len(members) < len(value):
         named = ", ".join(kinds)
@@ -162,6 +162,11 @@ def _audience(value: object) -> dict[str, Any]:
     return members
 
 
+def _name(name: object) -> str:
+    """Return the name of a member; half a surrogate pair, which JSON can say, is no text."""
+    return str(name).encode("utf-8", "replace").decode()
+
+
 _OLD_NAMES: Final = {"group_id": "tag_id"}
 
 
@@ -171,7 +176,7 @@ def _known() -> str:
 
 def _refused(kind: str, loc: Sequence[object], facts: Mapping[str, Any]) -> RequestError:
     # Behind "audience" stands the kind, which pydantic takes for a field.
-    places = (loc[0], *loc[2:]) if loc[0] == "audience" and len(loc) > 1 else tuple(loc)
+    places = (loc[0], *loc[2:]) if loc[:1] == ("audience",) and len(loc) > 1 else tuple(loc)
     field = field_of(places)
     match kind:
         case "missing":
