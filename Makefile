@@ -133,7 +133,8 @@ $(DEV): requirements/dev.txt pyproject.toml $(MADE)
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(APP) $@
 
-$(COMPAT): requirements/compat.txt tests/compat/node/package-lock.json $(MADE)
-	@echo "Installing other people's clients into .venv/compat (the first time about 10 MB) ..."
+$(COMPAT): requirements/compat.txt $(wildcard requirements/sender-*.txt) tests/compat/node/package-lock.json \
+  tools/compat.sh $(MADE)
+	@echo "Installing other people's clients into .venv/compat (the first time about 25 MB) ..."
 	@if sh tools/compat.sh .venv/bin/python .venv/compat; then touch $@; \
 	  else echo "They cannot be installed; the tests with them are skipped."; fi

@@ -10,9 +10,17 @@ mkdir -p "$folder"
 "$folder/bin/python" -m pip --disable-pip-version-check --quiet install \
   --require-hashes -r requirements/compat.txt
 
+for sender in celery52 celery54 kombu; do
+  "$python" -m venv --without-pip "$folder/senders/$sender"
+  "$folder/bin/python" -m pip --disable-pip-version-check --quiet \
+    --python "$folder/senders/$sender/bin/python" install \
+    --require-hashes -r "requirements/sender-$sender.txt" ||
+    echo "$sender is not installed; its tests are skipped."
+done
+
 if command -v npm >/dev/null; then
   mkdir -p "$folder/node"
   cp tests/compat/node/package.json tests/compat/node/package-lock.json "$folder/node"
   (cd "$folder/node" && npm ci --silent --no-audit --no-fund) ||
-    echo "co-wechat-api is not installed; its tests are skipped."
+    echo "The clients in JavaScript are not installed; their tests are skipped."
 fi

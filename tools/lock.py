@@ -23,7 +23,10 @@ from tools.platforms import missing
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {"app.txt": "build", "dev.txt": "dev"}
 #: Alone, without the program's own; some of them have no wheels.
-APART = {"compat.txt": "compat"}
+APART = {
+    "compat.txt": "compat",
+    **{f"sender-{name}.txt": name for name in ("celery52", "celery54", "kombu")},
+}
 OPTIONS = (
     *("--universal", "--python-version", "3.11", "--generate-hashes", "--quiet"),
     *("--no-header", "--no-emit-index-url", "--no-emit-find-links"),

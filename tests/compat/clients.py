@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,18 @@ def node() -> tuple[str, str]:
     """Return node, and the folder with the client in JavaScript."""
     program, modules = shutil.which("node"), MADE / "node" / "node_modules"
     if program is None or not modules.exists():
-        not_proved("co-wechat-api", "node or npm is missing")
+        not_proved("clients in JavaScript", "node or npm is missing")
     return program, str(modules)
+
+
+def sender(name: str) -> str:
+    """Return the interpreter of a program that sends messages; the test is skipped without one."""
+    program = MADE / "senders" / name / "bin" / "python"
+    if not program.exists():
+        not_proved(f"messages of {name}", "`make test` installs it into .venv/compat/senders")
+    if name == "celery52" and sys.version_info >= (3, 12):
+        not_proved("messages of Celery 5.2", "it runs on Python 3.11 and older")
+    return str(program)
 
 
 def driver(name: str, *words: str) -> list[str]:
