@@ -11,7 +11,7 @@ from broadcast.suppression import ALL_ACCOUNTS, Suppressed, SuppressionKind
 from models.ledger.reading.followers import Follower
 from models.ledger.reading.received import Received
 from presentation.report_json import utc
-from presentation.words import Moment, Speaker
+from presentation.words import Moment, Speaker, member
 
 
 def lines(
@@ -30,7 +30,7 @@ def lines(
         every = one.account == ALL_ACCOUNTS
         yield Message(
             "follower.suppressed_for_all" if every else "follower.suppressed",
-            since=Moment(one.since, now), kind=Message(f"suppress.kind.{one.kind.value}"),
+            since=Moment(one.since, now), kind=member(one.kind, prefix="suppress.kind."),
             who=Speaker(one.who, one.why),
         )  # fmt: skip
     for each in got:

@@ -204,8 +204,8 @@ def _of_account(one: Blocker, account: str, now: datetime, *, stopped: bool) -> 
             ids=Shortened(one.broadcasts),
         )  # fmt: skip
     return Message(
-        _STOPPED[one.path], account=account, at=at, reason=reason(one.reason),
-        code=Code(one.errcode, one.errmsg), fix=_fix(one, now),
+        _STOPPED.get(one.path, "blocker.account_newer_release"), account=account, at=at,
+        reason=reason(one.reason), code=Code(one.errcode, one.errmsg), fix=_fix(one, now),
     )  # fmt: skip
 
 

@@ -145,9 +145,14 @@ def _(fact: StrEnum, texts: Texts) -> str:
 
 def of_member(fact: StrEnum, texts: Texts, *, prefix: str) -> str:
     """Return the text of a member of an enum; of one that only a newer release knows, that."""
+    return texts(member(fact, prefix=prefix))
+
+
+def member(fact: StrEnum, *, prefix: str) -> Message:
+    """Return the word for a member of an enum, as :func:`of_member` does."""
     if not is_recognised(fact):
-        return texts("word.newer", word=fact.value)
-    return texts(f"{prefix}{fact.value}")
+        return Message("word.newer", word=fact.value)
+    return Message(f"{prefix}{fact.value}")
 
 
 def short(state: BroadcastState, texts: Texts) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from broadcast.dead_letters import KeptLetter, LetterState
+from broadcast.enums import is_recognised
 from broadcast.errors import InputError
 from broadcast.message import Message
 from cli.commands.options import AsJSON, new_app
@@ -147,6 +148,8 @@ def _say(run: Run, one: KeptLetter) -> None:
 
 
 def _state(one: KeptLetter) -> Message:
+    if not is_recognised(one.state):
+        return Message("word.newer", word=one.state.value)
     return Message(f"dead.state.{one.state}", broadcast=one.broadcast_id)
 
 

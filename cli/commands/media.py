@@ -16,7 +16,7 @@ from cli.commands.options import AccountName, AsJSON
 from cli.group import Command, Group
 from cli.wiring.run import Run
 from presentation.report_json import utc
-from presentation.words import Moment
+from presentation.words import Moment, member
 
 app = typer.Typer(add_completion=False)
 media = typer.Typer(cls=Group, help="help.media")
@@ -104,7 +104,7 @@ def listing(
 def _say(run: Run, one: Media, name: str, *, now: datetime | None = None) -> None:
     moment = now or one.uploaded_at
     run.terminal.say(
-        name, name=one.name, kind=Message(f"media_kind.{one.kind}"), account=one.account,
+        name, name=one.name, kind=member(one.kind, prefix="media_kind."), account=one.account,
         media_id=one.media_id or one.url or "-", until=_until(one, moment),
     )  # fmt: skip
 

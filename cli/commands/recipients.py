@@ -11,7 +11,7 @@ import typer
 from broadcast import openid
 from broadcast.errors import InputError
 from broadcast.message import Message
-from broadcast.reports import Report
+from broadcast.reports import SKIPS, Report
 from broadcast.shown import one_line
 from cli import candidates, which
 from cli.commands.options import BroadcastID, new_app
@@ -83,9 +83,15 @@ def _plain(members: Iterable[Portion]) -> Iterator[bytes]:
 
 def _skipped(found: Iterable[SkippedLines], texts: Texts) -> Iterator[bytes]:
     for one in found:
-        reason = texts(f"skip.word.{one.reason}")
+        reason = texts(_word(one.reason))
         for line, text in one.lines:
             yield f"{line or ''}\t{reason}\t{clean(one_line(text))}\n".encode()
+
+
+def _word(reason: str) -> Message:
+    if reason in SKIPS:
+        return Message(f"skip.word.{reason}")
+    return Message("word.newer", word=reason)
 
 
 def _skipped_table(found: Iterable[SkippedLines]) -> Iterator[bytes]:
@@ -101,7 +107,8 @@ def _skipped_table(found: Iterable[SkippedLines]) -> Iterator[bytes]:
 def _tell_skipped(terminal: Terminal, found: Iterable[SkippedLines]) -> None:
     """Say how many there were: of each reason only the first lines are kept."""
     for one in found:
-        figure = Message(f"skip.{one.reason}", n=one.count)
+        known = f"skip.{one.reason}" if one.reason in SKIPS else "skip.newer"
+        figure = Message(known, n=one.count, word=one.reason)
         terminal.note("recipients.skipped", figure=figure, shown=len(one.lines))
     if not any(one.count for one in found):
         terminal.note("recipients.none_skipped")

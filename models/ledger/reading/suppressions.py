@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, func, or_, select
 
 from broadcast import openid
+from broadcast.enums import recognised
 from broadcast.suppression import ALL_ACCOUNTS, Suppressed, SuppressionKind
 from models.follower import Suppression
 from models.ledger.reading.list_changes import Changes
@@ -136,4 +137,4 @@ def _openids(engine: Engine, account: str, between: tuple[str, str] | None) -> I
 
 
 def _suppressed(row: Mapping[Any, Any]) -> Suppressed:
-    return Suppressed(**{**row, "kind": SuppressionKind(row["kind"])})
+    return Suppressed(**{**row, "kind": recognised(SuppressionKind, row["kind"])})
