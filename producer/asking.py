@@ -28,21 +28,21 @@ class Asked(_Needed, total=False):
     """
 
     #: By its name in the settings; may be left out where there is one.
-    account: str
+    account: str | None
     #: An aware datetime, or ISO 8601, which is Beijing time where it names no zone.
-    at: str | datetime
-    title: str
+    at: str | datetime | None
+    title: str | None
     #: -100 to 100; of an account's broadcasts the highest goes first.
     priority: int
     #: A first call that comes later than this is held: ``"15m"``, ``"1h30m"``.
-    late_by: str
+    late_by: str | None
     spread_days: bool
     #: ``"tag:2"``, ``"broadcast:ID"``.
     exclude: list[str]
     only_current: bool
     #: ``"500"`` or ``"10%"``.
-    sample: str
-    with_tag: int
+    sample: str | None
+    with_tag: int | None
     ignore_suppression: bool
     #: The same content went to the same audience today, and is to go once more.
     again: bool

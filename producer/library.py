@@ -86,7 +86,8 @@ class Producer:
         account has left, so that a plan which does not fit is refused at once; without it the
         broadcast is stored, and held before its first call.
         """
-        self._who = "python" if name is None else f"python {name}"[:LONGEST_NAME]
+        shown = steering.in_one_line(name)
+        self._who = "python" if shown is None else f"python {shown}"[:LONGEST_NAME]
         self._settings = settings
         self._quota: QuotaSource = Unasked() if quota is None else quota
         self._parts: _Parts | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import pytest
 from broadcast.dead_letters import Letter, LetterSource
 from broadcast.message import Message
 from models.ledger import dead_letters
+from models.ledger.reading.outbox import LONG
+from producer import Producer
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine
 
@@ -169,6 +171,19 @@ def test_letters_that_wait_are_counted_by_status(line: CommandLine) -> None:
     assert line.run("dead", "show", "dead-").status == 2
     refused = line.run("dead", "drop", "x")
     assert (refused.status, len(refused.lines)) == (2, 1)
+
+
+def test_what_apps_posted_and_no_worker_takes_is_counted_by_status(line: CommandLine) -> None:
+    with line.ledger() as engine:
+        for n in range(2):
+            with engine.begin() as connection:
+                asked: Any = {**ASKED, "key": str(n)}
+                Producer().post(connection, **asked)
+        assert "waited" not in line.run("status").err
+        ledger.pass_time(engine, LONG + timedelta(seconds=1))
+
+    assert "2 broadcasts that apps asked for have waited since" in line.run("status").err
+    assert "其他程序提交的 2 个群发自" in line.run("status", BROADCAST_LANG="zh").err
 
 
 @pytest.mark.parametrize("page", ["json.md", "json.zh.md"])

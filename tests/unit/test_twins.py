@@ -17,6 +17,7 @@ TWINS = [
     "docs/delivery-promise.md",
     "docs/json.md",
     "docs/library.md",
+    "docs/python.md",
     "docs/quickstart-wechat.md",
     "docs/settings.md",
 ]

@@ -1,0 +1,46 @@
+"""The code of docs/python.md runs as it stands there, in both languages."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from models import OutboxRow
+from models.ledger.reading import reports
+from producer import Producer
+
+DOCS = Path(__file__).parents[3] / "docs"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = ["python.md", "python.zh.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_code_of_the_page_runs(here: Engine, tmp_path: Path, page: str) -> None:
+    blocks = BLOCK.findall((DOCS / page).read_text("utf-8"))
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(blocks)],
+        cwd=tmp_path, env={**os.environ, "PYTHONUTF8": "1"},
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+
+    assert (len(blocks), done.returncode, done.stderr) == (4, 0, "")
+    (report,) = reports.reports(here)
+    assert (report.key, report.created_by) == ("order-4711", "python shop")
+    assert f"{report.id} True" in done.stdout
+    assert "error.content" in done.stdout
+    with here.connect() as connection:
+        assert '"order-4712"' in connection.scalars(select(OutboxRow.body)).one()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_method_is_on_the_page(page: str) -> None:
+    text = (DOCS / page).read_text("utf-8")
+    methods = {name for name in vars(Producer) if not name.startswith("_")}
+    assert {name for name in methods if f"`{name}(" not in text} == set()
