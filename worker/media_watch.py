@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _OF_FILES: Final = frozenset({"image", "voice", "mpvideo"})
+#: Without a wait for it the lane would upload for ever, and its account would stand still.
+_TOO_SHORT: Final = NoAnswer(
+    outcome=Outcome.WAIT, scope=Scope.PATH, errmsg="the new media_ids die too soon as well"
+)
 
 
 class _NotUploadedError(Exception):
@@ -88,8 +92,10 @@ class MediaWatch:
         lane = self._lane
         try:
             ids = self._uploaded(work.broadcast_id, said)
-            if ids:
-                renewals.renew(lane.engine, work.broadcast_id, ids)
+            if ids and not renewals.renew(
+                lane.engine, work.broadcast_id, ids, appid=lane.account.appid
+            ):
+                self._failed(work, _TOO_SHORT)
         except _NotUploadedError as error:
             self._failed(work, error.why)
         except MediaError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine, exists, func, insert, select, update
 
@@ -28,48 +29,63 @@ from models.ledger.transaction import WORKER, write
 from models.media import MediaRow
 
 
-def begin(connection: Connection, broadcast_id: str, content: str) -> None:
+def begin(connection: Connection, broadcast_id: str, content: str, *, appid: str) -> None:
     """Write down what the batches of a broadcast with kept files say; of others nothing."""
     if not connection.scalar(select(exists().where(KeptFileRow.broadcast_id == broadcast_id))):
         return
     ids = select(KeptFileRow.media_id).where(KeptFileRow.broadcast_id == broadcast_id)
-    _say(connection, broadcast_id, content, n=0, ids=connection.scalars(ids).all())
+    dies_at = _dies_at(connection, connection.scalars(ids).all(), appid=appid)
+    _say(connection, broadcast_id, content, n=0, dies_at=dies_at)
 
 
-def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str]) -> None:
+def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str], *, appid: str) -> bool:
     """Let the batches that were never called say the media_ids of new uploads.
 
     *ids*: which takes the place of which media_id of the broadcast's content. A batch with a call
     keeps what it says, so that its repeat has the very same body. So does one that has ended.
+    Returns False, and changes nothing, where these die too soon as well.
     """
 
-    def work(connection: Connection) -> None:
+    def work(connection: Connection) -> bool:
         if lanes.hold_unless_ended(connection, broadcast_id) is None:
-            return
+            return True
+        dies_at = _dies_at(connection, list(ids.values()), appid=appid)
+        if renewal.is_due(dies_at, now(connection)):
+            return False
         submitted = select(BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
         said = media.replaced(json.loads(connection.execute(submitted).scalar_one()), ids)
         content = contents.of_object(said, limit=contents.MOST_BYTES).canonical
         newest = select(func.max(RenewalRow.n)).where(RenewalRow.broadcast_id == broadcast_id)
         n = connection.execute(newest).scalar_one() + 1
-        _say(connection, broadcast_id, content, n=n, ids=list(ids.values()))
+        _say(connection, broadcast_id, content, n=n, dies_at=dies_at)
         connection.execute(
             update(Batch)
             .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.PLANNED)
             .where(Batch.attempts == 0)
             .values(renewal=n)
         )
+        return True
 
-    write(engine, work)
+    return write(engine, work)
+
+
+def _dies_at(connection: Connection, ids: Sequence[str], *, appid: str) -> datetime:
+    """Return when the first of these media_ids dies. Raises LookupError where none is known."""
+    # WeChat may give an id that it gave before: it lives as long as its newest upload.
+    lives = (
+        select(func.max(MediaRow.expires_at))
+        .where(MediaRow.appid == appid, MediaRow.media_id.in_(ids))
+        .group_by(MediaRow.media_id)
+    )
+    known = [dies_at for dies_at in connection.scalars(lives) if dies_at is not None]
+    if not known:
+        raise LookupError("files are kept whose media_ids nobody uploaded")
+    return min(known)
 
 
 def _say(
-    connection: Connection, broadcast_id: str, content: str, *, n: int, ids: Sequence[str]
+    connection: Connection, broadcast_id: str, content: str, *, n: int, dies_at: datetime
 ) -> None:
-    dies_at = connection.scalar(
-        select(func.min(MediaRow.expires_at)).where(MediaRow.media_id.in_(ids))
-    )
-    if dies_at is None:
-        raise LookupError(f"broadcast {broadcast_id} keeps files whose media_ids nobody uploaded")
     connection.execute(
         insert(RenewalRow).values(
             broadcast_id=broadcast_id, n=n, content=content, dies_at=dies_at, tries=0

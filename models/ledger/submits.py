@@ -190,7 +190,7 @@ def publish(
         moment = now(connection)
         _store(connection, broadcast_id, body, moment=moment)
         drafts.begin(connection, broadcast_id, body, moment=moment)
-        renewals.begin(connection, broadcast_id, body.content)
+        renewals.begin(connection, broadcast_id, body.content, appid=body.account.appid)
         _flip(connection, broadcast_id, figures=figures, terms=terms, moment=moment)
         quotas.reserve(connection, wanted, proof, quota=quota)
         note(

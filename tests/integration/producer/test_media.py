@@ -242,7 +242,8 @@ def upload_again(
         words = {"title": "年会"} if one.kind is MediaKind.MPVIDEO else {}
         put = shelf.put(local, uploader, **words)
         assert put.media_id
-        renewals.renew(engine, submitted.id, {one.media_id: put.media_id})
+        ids = {one.media_id: put.media_id}
+        assert renewals.renew(engine, submitted.id, ids, appid=account.appid)
 
 
 @pytest.mark.parametrize("kind", [MediaKind.IMAGE, MediaKind.MPVIDEO])

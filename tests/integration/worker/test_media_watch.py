@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast import media
 from broadcast.call.outcomes import Outcome, Scope
 from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.waits import Waits
@@ -245,6 +246,75 @@ def test_a_permanent_video_is_made_for_mass_sends_anew_without_another_upload(
     assert wechat.said == ["Year-back-video-old"]
 
 
+class Forgetful(WeChat):
+    """Gives a file the media_id that it gave it before."""
+
+    def upload(  # type: ignore[override]
+        self, file: LocalFile, *, title: str, description: str
+    ) -> Upload:
+        super().upload(file, title=title, description=description)
+        return "P-old", None
+
+    def mass_video(  # type: ignore[override]
+        self, media_id: str, *, title: str, description: str
+    ) -> str | None:
+        return "M-old"
+
+
+@pytest.mark.every_database
+def test_a_file_that_gets_the_media_id_that_it_had_before_is_sent_with_it(engine: Engine) -> None:
+    wechat = Forgetful()
+    which = broadcast(engine, pictures("P-old"), kept("P-old"), key="a")
+    other = broadcast(engine, pictures("elsewhere"), key="b")
+
+    told = driven(engine, wechat, which)
+
+    assert told.state is BroadcastState.COMPLETED
+    assert reports.report(engine, other).state is BroadcastState.COMPLETED
+    assert (len(wechat.got_files), wechat.said[:2]) == (1, [["P-old"]] * 2)
+
+
+def test_a_video_that_gets_the_media_id_that_it_had_before_is_sent_with_it(engine: Engine) -> None:
+    wechat, film = Forgetful(), kept("M-old", MediaKind.MPVIDEO)
+    part = {"media_id": "M-old", "title": "Year", "description": "back"}
+    which = broadcast(engine, {"msgtype": "mpvideo", "mpvideo": part}, film, batches=1)
+
+    assert driven(engine, wechat, which).state is BroadcastState.COMPLETED
+    assert wechat.said == ["M-old"]
+
+
+def test_a_media_id_of_the_same_name_at_another_account_says_nothing(engine: Engine) -> None:
+    wechat = Forgetful()
+    which = broadcast(engine, pictures("P-old"), kept("P-old"))
+    ledger.pass_time(engine, LATE)
+    ledger_media.remember(
+        engine, ledger.account("other"), kind=MediaKind.IMAGE, permanent=False, fingerprint="f",
+        name="photo.jpg", size=1, media_id="P-old",
+    )  # fmt: skip
+
+    assert driven(engine, wechat, which, after=SOON).state is BroadcastState.COMPLETED
+    assert len(wechat.got_files) == 1
+
+
+def test_what_dies_too_soon_after_its_upload_as_well_lets_its_broadcast_alone_wait(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wechat = WeChat()
+    which = broadcast(engine, pictures("P-old"), kept("P-old"), key="a")
+    other = broadcast(engine, pictures("elsewhere"), key="b")
+    monkeypatch.setattr(media, "LIFE", media.MARGIN)
+
+    told = driven(engine, wechat, which)
+
+    assert reports.report(engine, other).state is BroadcastState.COMPLETED
+    assert (len(wechat.got_files), wechat.said) == (1, [["elsewhere"]] * 2)
+    gate = told.gate(GateKind.LOOK)
+    assert gate is not None
+    assert gate.reason is Reason.MEDIA_NOT_RENEWED
+    monkeypatch.undo()
+    assert driven(engine, wechat, which, after=SOON).state is BroadcastState.COMPLETED
+
+
 def test_without_an_answer_one_broadcast_waits_and_its_account_goes_on(engine: Engine) -> None:
     wechat = WeChat()
     wechat.problem_with_files = AWAY
@@ -317,7 +387,7 @@ def test_a_claim_that_was_made_ready_before_an_upload_is_not_carried_out(engine:
         name="photo.jpg", size=1, media_id="P-new",
     )  # fmt: skip
 
-    renewals.renew(engine, which, {"P-old": "P-new"})
+    renewals.renew(engine, which, {"P-old": "P-new"}, appid=ledger.account().appid)
 
     assert claims.claim(engine, driver.held, seen) is None
     assert claims.claim(engine, driver.held, driver.next()) is not None
@@ -422,7 +492,7 @@ def test_what_has_ended_says_what_it_said(engine: Engine) -> None:
     which = broadcast(engine, pictures("P-old"), kept("P-old"))
     operator.cancel(engine, which, who="tests")
 
-    renewals.renew(engine, which, {"P-old": "P-new"})
+    renewals.renew(engine, which, {"P-old": "P-new"}, appid=ledger.account().appid)
 
     with engine.connect() as connection:
         assert connection.scalars(select(RenewalRow.n)).all() == [0]
