@@ -27,6 +27,7 @@ class Difference(StrEnum):
     IN_DOUBT = "in_doubt"  #: it may have been sent, and only an operator can find out
     UNNAMED = "unnamed"  #: sent by an operator's verdict, and nobody knows as which job
     OTHER_COUNT = "other_count"  #: WeChat counted another list than was sent
+    OTHER_TIME = "other_time"  #: an operator named a job that no call of the batch can have begun
     REVIEW = "review"  #: WeChat's review refused what it had accepted
     FAILED = "failed"  #: a job that WeChat had accepted failed
     REVIEW_OTHER = "review_other"  #: either of them, of a job to another list than was sent
@@ -52,6 +53,8 @@ class Reconciled:
     #: When mass/get is asked next; None: never again.
     poll_at: datetime | None
     event: FinishEvent | None = None
+    #: An operator alone named its job, and no call of the batch can have begun one that ended then.
+    other_time: bool = False
     #: mass/get was asked just now and has no such job.
     denied: bool = False
 
@@ -148,14 +151,23 @@ def _of_batch(batch: Reconciled) -> Iterator[Found]:
 
 
 def _differences(batch: Reconciled) -> Iterator[Difference]:
-    if batch.state is BatchState.REFUSED and batch.reason in STOPPED_JOB:
+    if batch.other_time:
+        yield Difference.OTHER_TIME
+    elif batch.state is BatchState.REFUSED and batch.reason in STOPPED_JOB:
         stopped = Difference.REVIEW if batch.reason is Reason.REVIEW_REFUSED else Difference.FAILED
         yield Difference.REVIEW_OTHER if _was_anothers(batch) else stopped
     elif batch.state is BatchState.IN_DOUBT:
         yield Difference.IN_DOUBT
-    elif not batch.is_taken:
+    elif batch.is_taken:
+        yield from _of_taken(batch)
+    else:
         return
-    elif batch.msg_id is None:
+    if batch.event is not None and _contradicts(batch.msg_status, batch.event):
+        yield Difference.CONTRADICTION
+
+
+def _of_taken(batch: Reconciled) -> Iterator[Difference]:
+    if batch.msg_id is None:
         yield Difference.UNNAMED
     elif batch.event is not None:
         if _counted_otherwise(batch, batch.event):
@@ -165,8 +177,6 @@ def _differences(batch: Reconciled) -> Iterator[Difference]:
         yield Difference.NO_JOB_NAMED if named else Difference.NO_JOB
     elif batch.state is BatchState.ACCEPTED and batch.poll_at is None:
         yield Difference.UNFINISHED
-    if batch.event is not None and _contradicts(batch.msg_status, batch.event):
-        yield Difference.CONTRADICTION
 
 
 def _counted_otherwise(batch: Reconciled, event: FinishEvent) -> bool:

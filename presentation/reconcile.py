@@ -50,6 +50,7 @@ def found(one: Found, now: datetime) -> Message:
         "n": one.n, "id": one.broadcast_id, "msg_id": one.msg_id, "status": status,
         "at": one.at and Moment(one.at, now), "size": FollowerCount(one.size),
         "total": FollowerCount(total), "followers": FollowerCount(total), "state": one.state,
+        "ended": one.event and one.event.created_at and Moment(one.event.created_at, now),
         "polled": one.msg_status and job_status(one.msg_status),
         "kind": one.push and printable(one.push.kind),
     }  # fmt: skip

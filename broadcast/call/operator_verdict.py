@@ -66,6 +66,11 @@ def named_of_another(history: Sequence[Attempt]) -> list[int]:
     return sorted({a.msg_id for a in _said(history) if a.msg_id is not None and a.owned_elsewhere})
 
 
+def is_named(history: Sequence[Attempt], msg_id: int) -> bool:
+    """Tell whether a reply named this msg_id, whatever was denied since."""
+    return any(a.msg_id == msg_id for a in _said(history))
+
+
 def _said(history: Sequence[Attempt]) -> Sequence[Attempt]:
     return [a for a in history if a.outcome in SAID_ACCEPTED]
 

@@ -15,6 +15,7 @@ from broadcast.call.waits import Waits
 from broadcast.finish import Counts, FinishEvent
 from cli.main import run
 from models.ledger import finishes, resolves, results
+from models.ledger.transaction import present
 from tests.integration.models.stories import doubt
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -34,10 +35,16 @@ def objects(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     return whole
 
 
-def push(here: Engine, msg_id: int, status: str = "send success", *, total: int = 10) -> None:
+def push(
+    here: Engine, msg_id: int, status: str = "send success", *, total: int = 10,
+    age: timedelta | None = None,
+) -> None:  # fmt: skip
+    """Take the report of a job that ended now, or so long ago."""
     refused = status.startswith("err")
     counts = Counts(total=total, eligible=9, sent=0 if refused else 9, errors=0)
-    finishes.take(here, "default", FinishEvent(msg_id=msg_id, status=status, counts=counts))
+    at = present(here) - age if age else None
+    event = FinishEvent(msg_id=msg_id, status=status, counts=counts, created_at=at)
+    finishes.take(here, "default", event)
 
 
 @pytest.fixture
@@ -105,6 +112,34 @@ def test_job_that_a_batch_in_doubt_can_be_comes_with_the_command_that_says_so(
     resolves.resolve(here, broadcast_id, 1, verdict=Sent(99), who="a person")
     assert "No differences" not in told(capsys, status=1)
     assert "sent to 20 followers, but WeChat counted 10" in told(capsys, status=1)
+
+
+@pytest.mark.parametrize("status", ["send success", "err(20001)"])
+def test_job_that_an_operator_named_and_that_ended_days_before_the_call_is_named(
+    here: Engine, capsys: pytest.CaptureFixture[str], status: str
+) -> None:
+    """Its report came after the verdict: nobody could have been stopped by it."""
+    broadcast_id = ledger.broadcast(here, batches=1)
+    doubt(Driver(here))
+    resolves.resolve(here, broadcast_id, 1, verdict=Sent(99), who="a person")
+    push(here, 99, status, total=20, age=timedelta(days=7))
+
+    out = told(capsys, "--account", "default", status=1)
+
+    assert f"Batch 1 of {broadcast_id}: an operator named msg_id 99, but that job ended" in out
+    assert f"broadcast resolve {broadcast_id} --batch 1 --sent MSG_ID" in out
+    assert "1 difference." in out
+    [one] = objects(capsys)["accounts"][0]["differences"]
+    assert (one["difference"], one["batch"], one["msg_id"]) == ("other_time", 1, 99)
+
+
+def test_job_that_wechat_itself_named_is_the_batchs_whenever_it_ended(
+    here: Engine, sent: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    push(here, 71, age=timedelta(days=7))
+    push(here, 72)
+
+    assert "No differences." in told(capsys)
 
 
 def test_batch_of_which_wechat_never_reported_the_end_is_a_difference(

@@ -11,7 +11,7 @@ from broadcast.jobs import Job
 from broadcast.reconcile import Reconciled, SetAside
 from models.batch import Batch
 from models.finish import Finish
-from models.ledger.reading import jobs, pushes
+from models.ledger.reading import jobs, misfits, pushes
 from models.ledger.reading.finishes import Row
 from models.ledger.reading.jobs import Stretch
 from models.ledger.rows import columns, every
@@ -48,7 +48,7 @@ def _batches(connection: Connection, account: str, within: Stretch) -> Sequence[
     )
     rows = every(
         connection,
-        select(*columns(Reconciled, Batch, "event", "denied"))
+        select(*columns(Reconciled, Batch, "event", "other_time", "denied"))
         .where(*called)
         .order_by(Batch.first_called_at, Batch.id),
         Reconciled,
@@ -61,4 +61,8 @@ def _batches(connection: Connection, account: str, within: Stretch) -> Sequence[
         _Event,
     )
     by_batch = {row.batch_id: row.event() for row in events}
-    return [replace(row, event=by_batch.get(row.id)) for row in rows]
+    ended = {row.batch_id: row.ended_at for row in events}
+    apart = misfits.of_other_time(connection, ended, *called)
+    return [
+        replace(row, event=by_batch.get(row.id), other_time=row.id in apart) for row in rows
+    ]  # fmt: skip
