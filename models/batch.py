@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    UniqueConstraint,
+    or_,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.call.path import SendPath
@@ -71,3 +80,8 @@ class Batch(Base):
         # MySQL makes it automatically; elsewhere the check of the foreign key would scan the table.
         Index("ix_bc_batches_parent_id", "parent_id"),
     )  # fmt: skip
+
+
+#: Somebody is in it, or its list is WeChat's. A half of which all were taken out is no call: it is
+#: kept for what became of the whole, and neither counted nor shown.
+IS_A_CALL: ColumnElement[bool] = or_(Batch.size.is_(None), Batch.size > 0)

@@ -232,7 +232,7 @@ def _count(connection: Connection, broadcast: _Broadcast, removed: IDs, *, reaso
         connection, EventKind.SHRUNK, who=WORKER, broadcast_id=broadcast.id, reason=reason,
         count=len(removed),
     )  # fmt: skip
-    if transitions.counts(connection, broadcast.id):
+    if transitions.counts(connection, broadcast.id).keys() - {BatchState.SPLIT}:
         transitions.end_if_at_rest(connection, broadcast.id)
     else:
         transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)

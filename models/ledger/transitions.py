@@ -29,7 +29,7 @@ from broadcast.states import (
 )
 from models.account import Lane
 from models.attempt import AttemptRow
-from models.batch import Batch
+from models.batch import IS_A_CALL, Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import due, gates, lanes, quotas
@@ -74,10 +74,10 @@ def move_batch(
 
 
 def counts(connection: Connection, broadcast_id: str) -> dict[BatchState, int]:
-    """Count the batches of a broadcast in each state."""
+    """Count the batches of a broadcast in each state, but those of which nobody is left."""
     rows = connection.execute(
         select(Batch.state, func.count())
-        .where(Batch.broadcast_id == broadcast_id)
+        .where(Batch.broadcast_id == broadcast_id, IS_A_CALL)
         .group_by(Batch.state)
     )
     return {state: count for state, count in rows}  # noqa: C416 - rows are not pairs to mypy

@@ -112,17 +112,18 @@ def _gaps(case: Case, name: str) -> Iterator[Finding]:
 
 def _result(case: Case) -> Iterator[Finding]:
     row, ended = case.row, case.row.phase is Phase.ENDED
-    states = Counter(batch.state for batch in case.batches)
+    states = Counter(batch.state for batch in case.batches if batch.size != 0)
     words = [row.phase, *states, *([row.result] if row.result else [])]
     if all(is_recognised(word) for word in words):
         rests = resting_state(states)
         stands = row.result or row.phase
+        called = states.keys() - {BatchState.SPLIT}
         never_cut = (
             case.cancel is not None or not row.planned
         ) and row.result is BroadcastState.CANCELLED
         if rests is not None and row.phase is not Phase.PLANNING and row.result is not rests:
             yield case.finding(Found.RESULT, state=stands, new=rests)
-        elif rests is None and (ended or row.result is not None) and (states or not never_cut):
+        elif rests is None and (ended or row.result is not None) and (called or not never_cut):
             yield case.finding(Found.EARLY, state=stands)
     if case.cancel is not None:
         for batch in case.batches:

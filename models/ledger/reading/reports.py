@@ -19,7 +19,7 @@ from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Repeat, Report
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.account import Lane
 from models.attempt import AttemptRow
-from models.batch import Batch
+from models.batch import IS_A_CALL, Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger.reading import (
@@ -204,7 +204,7 @@ def _counts(connection: Connection, ids: Sequence[str]) -> Sequence[_Count]:
             func.sum(Batch.size).label("size"), func.sum(Batch.attempts).label("attempts"),
             func.count(Batch.poll_at).label("polled"),
         )
-        .where(Batch.broadcast_id.in_(ids))
+        .where(Batch.broadcast_id.in_(ids), IS_A_CALL)
         .group_by(Batch.broadcast_id, Batch.state)
     )  # fmt: skip
     return every(connection, query, _Count)
@@ -287,7 +287,7 @@ def _lines(connection: Connection, broadcast_id: str) -> Sequence[BatchLine]:
         select(*columns(BatchLine, Batch, "finish"))
         .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
         # What is being planned may still be cut in another way.
-        .where(Batch.broadcast_id == broadcast_id, BroadcastRow.phase != Phase.PLANNING)
+        .where(Batch.broadcast_id == broadcast_id, BroadcastRow.phase != Phase.PLANNING, IS_A_CALL)
         .order_by(Batch.n)
     )
     events = finishes.of_batches(connection, broadcast_id)

@@ -174,6 +174,36 @@ def test_halves_that_were_not_called_shrink_and_the_whole_stays(engine: Engine) 
     adds_up(engine, broadcast_id)
 
 
+def test_half_of_which_nobody_is_left_is_no_call_that_failed(engine: Engine) -> None:
+    """All who are left are taken: that is complete, however the rest of them went."""
+    broadcast_id = ledger.broadcast(engine, size=40, batches=2)
+    driver = Driver(engine)
+    driver.call(said(40003))
+    take_out(engine, broadcast_id, PEOPLE[10:20])
+    for n in range(2):
+        driver.call(said(0, msg_id=n + 1))
+
+    told = reports.report(engine, broadcast_id)
+
+    assert told.state is BroadcastState.COMPLETED
+    assert (told.batches["total"], told.batches["accepted"], told.batches["cancelled"]) == (2, 2, 0)
+    assert [(line.n, line.size) for line in told.batch_list] == [(1, 20), (2, 20), (3, 10)]
+    adds_up(engine, broadcast_id)
+
+
+def test_broadcast_of_whose_halves_nobody_is_left_ends_cancelled(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, size=20, batches=1)
+    driver = Driver(engine)
+    driver.call(said(40003))
+
+    take_out(engine, broadcast_id, ledger.openids(20))
+
+    told = reports.report(engine, broadcast_id)
+    assert (told.state, told.audience["suppressed"]) == (BroadcastState.FAILED, 20)
+    assert driver.next().kind is Kind.REST
+    adds_up(engine, broadcast_id)
+
+
 def test_half_that_somebody_from_elsewhere_joins_is_as_it_should_be(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, size=40, batches=2)
     Driver(engine).call(said(40003))
