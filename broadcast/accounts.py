@@ -24,6 +24,7 @@ from broadcast import receivers, redaction
 from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.pushes.keywords import RESUBSCRIBE, Action, Answer, Keywords, Replies, Words
+from broadcast.webhooks.url import form_problem
 
 DEFAULT = "default"
 #: The account of the demo and of `broadcast up --simulator`.
@@ -50,6 +51,12 @@ def _of_form(pattern: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _of_a_receiver(value: str) -> str:
+    if form_problem(value):
+        raise ValueError("notify_url")
+    return value
 
 
 class AccountKind(StrEnum):
@@ -81,6 +88,8 @@ class Account(BaseModel):
     preview_groups: Annotated[receivers.Groups, BeforeValidator(receivers.groups)] = Field(
         default_factory=dict
     )
+    #: Who gets webhooks of broadcasts that name no receiver of their own.
+    notify_url: Annotated[str, AfterValidator(_of_a_receiver)] | None = None
     #: What the account's page at WeChat calls Token and EncodingAESKey.
     callback_token: Annotated[SecretStr, _of_form(r"[A-Za-z0-9]{3,32}")] | None = None
     encoding_aes_key: Annotated[SecretStr, _of_form(r"[A-Za-z0-9]{43}")] | None = None
@@ -178,7 +187,7 @@ KEYWORDS: Final = frozenset({
     "unsubscribe_words", "resubscribe_words", "unsubscribe_reply", "resubscribe_reply", "replies",
 })  # fmt: skip
 #: Of these it is worth saying what they look like.
-_SPECIAL: Final = frozenset({"callback_token", "encoding_aes_key", "keywords"})
+_SPECIAL: Final = frozenset({"callback_token", "encoding_aes_key", "keywords", "notify_url"})
 
 
 def from_file(path: Path) -> dict[str, Account]:

@@ -20,6 +20,7 @@ POLL_RESULTS: Final = "broadcast.poll_results"
 READ_DRAFTS: Final = "broadcast.read_drafts"
 HANDLE_PUSHES: Final = "broadcast.handle_pushes"
 SUBMIT_OUTBOX: Final = "broadcast.submit_outbox"
+DELIVER_WEBHOOKS: Final = "broadcast.deliver_webhooks"
 
 QUEUE: Final = "broadcast"
 #: Reserved: by this name other programs will hand a broadcast over, as a task and as its queue.

@@ -41,6 +41,7 @@ from broadcast.message import Message
 from broadcast.plan import LARGEST, SMALLEST
 from broadcast.plan.submission import LATE_BY, parse_late_by
 from broadcast.url_logins import any_torn, torn
+from broadcast.webhooks.settings import WebhookSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
@@ -72,7 +73,7 @@ def _env(name: str) -> AliasChoices:
     return AliasChoices(name, name.lower())
 
 
-class Settings(BaseSettings):
+class Settings(WebhookSettings):
     """What a process needs to know, read once where it is wired."""
 
     model_config = SettingsConfigDict(
@@ -259,6 +260,11 @@ class Settings(BaseSettings):
 
     def accounts(self) -> dict[str, Account]:
         """Return the accounts by name; raise :class:`SettingsError` on a wrong file or secret."""
+        found = self._accounts()
+        self.refuse_unreachable(found.values())
+        return found
+
+    def _accounts(self) -> dict[str, Account]:
         if self.accounts_file is not None:
             return accounts.from_file(self.accounts_file)
         if self.appid is None and self.appsecret is None and self.appsecret_file is None:

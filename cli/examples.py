@@ -79,6 +79,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
         "broadcast api-keys new console --scope read --scope control",
     ),
     "dead": ("broadcast dead list", "broadcast dead retry dead-20261127-k3x9qa"),
+    "webhooks": (
+        "broadcast webhooks list",
+        "broadcast webhooks retry 20261127-k3x9qa-12",
+    ),
     "up": ("broadcast up", "broadcast up --simulator"),
     "callback": ("broadcast callback", "broadcast callback --host 0.0.0.0 --port 8080"),
     "demo": ("broadcast demo", "BROADCAST_LANG=zh broadcast demo"),

@@ -51,7 +51,12 @@ SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
         "followers": "followers",
         "suppress": "suppressing",
     },
-    "programs": {"api": "api", "api-keys": "api_keys", "dead": "dead"},
+    "programs": {
+        "api": "api",
+        "api-keys": "api_keys",
+        "dead": "dead",
+        "webhooks": "webhooks",
+    },
     "machine": {
         "up": "machine",
         "callback": "serving",

@@ -28,6 +28,7 @@ from models.media import MediaRow
 from models.outbox import OutboxRow
 from models.push import PushRow
 from models.recipients import ChunkRow, Skipped
+from models.webhook import WebhookRow
 
 __all__ = [
     "APIKeyRow",
@@ -61,4 +62,5 @@ __all__ = [
     "Skipped",
     "Submission",
     "Suppression",
+    "WebhookRow",
 ]

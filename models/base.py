@@ -21,6 +21,7 @@ from broadcast.media import MediaFormat, MediaKind
 from broadcast.pushes.keywords import Action
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
+from broadcast.webhooks.event import WebhookState
 from models.types import EnumText, Moment
 
 _ENUMS: dict[type[StrEnum], EnumText[Any]] = {
@@ -28,6 +29,7 @@ _ENUMS: dict[type[StrEnum], EnumText[Any]] = {
     for enum in (
         AccountKind, Action, BatchState, BroadcastState, ByHand, EventKind, GateKind, GateScope,
         LetterSource, LetterState, MediaFormat, MediaKind, Outcome, Phase, Reason, SendPath,
+        WebhookState,
     )
 }  # fmt: skip
 

@@ -88,6 +88,9 @@ class BroadcastRow(Base):
     published_at: Mapped[datetime | None]
     #: When it came to its phase, or a gate of it moved, last.
     moved_at: Mapped[datetime | None]
+    #: Who hears by a webhook that it came to rest, and the digest of what was reported last.
+    notify_url: Mapped[str | None] = mapped_column(ascii_string(2048))
+    notified_digest: Mapped[str | None] = mapped_column(ascii_string(64))
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     woken_at: Mapped[datetime | None]

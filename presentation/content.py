@@ -16,14 +16,6 @@ from presentation.texts import Texts
 from presentation.words import printable
 
 
-def as_json(canonical: str | None) -> dict[str, str] | None:
-    """Return ``msgtype`` and ``preview`` of WeChat's content object as JSON; None for None."""
-    if canonical is None:
-        return None
-    value = json.loads(canonical)
-    return {"msgtype": value["msgtype"], "preview": preview(value)}
-
-
 def name(report: Report) -> str:
     """Return the title that a person gave, or else the first words of the content."""
     return printable(report.title or _first_words(report))

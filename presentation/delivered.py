@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC
 from typing import Any
 
 from broadcast.finish import (
@@ -16,14 +15,13 @@ from broadcast.finish import (
     SUCCESS,
     Article,
     Copyright,
-    Counts,
-    Delivered,
     Ending,
     FinishEvent,
     ending,
     review,
 )
 from broadcast.message import Message
+from broadcast.report_object import utc_if_any
 from broadcast.reports import BatchLine, Did, OperatorAction, Report
 from presentation.words import Joined, Moment, Shortened, printable, suffix
 
@@ -155,18 +153,12 @@ def meaning(status: str) -> Message:
     return Message(names.get(word, "finish.other"), status=printable(status) or "-")
 
 
-def as_json(figures: Delivered) -> dict[str, Any]:
-    """Return WeChat's counts of a broadcast; without any each is null, never 0."""
-    return {**asdict(figures.counts if figures.jobs else Counts()), "jobs": figures.jobs}
-
-
 def event_as_json(event: FinishEvent) -> dict[str, Any]:
     """Return a finish event."""
-    at = event.created_at
     return {
         "status": event.status, **asdict(event.counts),
         "articles": [asdict(one) for one in event.articles],
         "copyright": [asdict(one) for one in event.copyright],
         "check_state": event.check_state,
-        "at": at and at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "at": utc_if_any(event.created_at),
     }  # fmt: skip

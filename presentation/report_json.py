@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
 from typing import Any
 
-from broadcast.gates import blockers
-from broadcast.gates.blockers import Blocker
+from broadcast import report_object
 from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
+from broadcast.report_object import utc, utc_if_any, word
 from broadcast.reports import BatchLine, Did, LaneView, OperatorAction, OperatorActions, Report
-from presentation import content, delivered, drafts
+from presentation import delivered, drafts
+
+__all__ = ["as_json", "forbidden", "in_a_list", "utc"]
 
 
 def as_json(report: Report, *, error: str | None = None) -> dict[str, Any]:
@@ -19,50 +18,17 @@ def as_json(report: Report, *, error: str | None = None) -> dict[str, Any]:
 
     Raises ValueError if the report's content is none.
     """
-    return {
-        "id": report.id,
-        "state": report.state.value,
-        "reason": _word(report.failed_uncalled),
-        "account": report.account,
-        "key": report.key,
-        "title": report.title,
-        "content": content.as_json(report.content),
-        "created_by": report.created_by,
-        "priority": report.priority,
-        "to": _to(report),
-        "selection": json.loads(report.selection or "{}"),
-        "audience": report.audience,
-        "recipients": report.recipients,
-        "batches": report.batches,
-        "batch_list": [_batch(line) for line in report.batch_list],
-        "blockers": [_blocker(one) for one in blockers.of(report)],
-        "calls": report.calls,
-        "delivered": delivered.as_json(report.delivered),
-        "created_at": _utc(report.created_at),
-        "scheduled_at": _utc(report.scheduled_at),
-        "started_at": _utc(report.started_at),
-        "finished_at": _utc(report.finished_at),
-        **drafts.as_json(report.draft, utc=_utc),
-        **_operator_actions(report.operator_actions),
-        "error": error,
+    behind = {
+        "batches": {"batch_list": [_batch(line) for line in report.batch_list]},
+        "finished_at": {
+            **drafts.as_json(report.draft, utc=utc_if_any),
+            **_operator_actions(report.operator_actions),
+        },
     }
-
-
-def _to(report: Report) -> dict[str, Any]:
-    """Return whom it goes to, as a request says it; a list is not repeated."""
-    said = json.loads(report.audience_spec)
-    match report.audience_kind:
-        case "followers":
-            tag = said.get("tag_id")
-            return {"followers": True} if tag is None else {"followers": True, "with_tag": tag}
-        case "tag":
-            return {"tag_id": said.get("tag_id")}
-        case "everyone":
-            return {"to_all": True}
-        case "openids":
-            return {"openids": True}
-    # Of a newer release.
-    return {report.audience_kind: True}
+    whole: dict[str, Any] = {}
+    for name, value in report_object.of(report, error=error).items():
+        whole |= {name: value, **behind.get(name, {})}
+    return whole
 
 
 def in_a_list(report: Report) -> dict[str, Any]:
@@ -73,25 +39,11 @@ def in_a_list(report: Report) -> dict[str, Any]:
 def _batch(line: BatchLine) -> dict[str, Any]:
     return {
         "n": line.n, "size": line.size, "state": line.state.value, "msg_id": line.msg_id,
-        "attempts": line.attempts, "errcode": line.errcode, "reason": _word(line.reason),
-        "not_before": _utc(line.not_before),
+        "attempts": line.attempts, "errcode": line.errcode, "reason": word(line.reason),
+        "not_before": utc_if_any(line.not_before),
         "msg_status": line.msg_status, "verified": not line.is_unverified,
         "finish": line.finish and delivered.event_as_json(line.finish),
     }  # fmt: skip
-
-
-def _blocker(one: Blocker) -> dict[str, Any]:
-    return {
-        "cause": one.cause.value, "reason": _word(one.reason), "errcode": one.errcode,
-        "errmsg": one.errmsg, "since": _utc(one.since), "until": _utc(one.until), "who": one.who,
-        "why": one.why, "count": one.count, "broadcasts": list(one.broadcasts), "batch": one.batch,
-        "command": one.command,
-        "path": one.path and one.path.value,
-    }  # fmt: skip
-
-
-def _word(reason: Reason | None) -> str | None:
-    return reason.value if reason else None
 
 
 def _operator_actions(people: OperatorActions | None) -> dict[str, Any]:
@@ -118,15 +70,6 @@ def _action(one: OperatorAction) -> dict[str, Any]:
         case Did.HALT | Did.UNHALT:
             return action | {"account": one.account}
     return action
-
-
-def _utc(value: datetime | None) -> str | None:
-    return None if value is None else utc(value)
-
-
-def utc(moment: datetime, *, timespec: str = "milliseconds") -> str:
-    """Return a moment as ``--json`` writes it; *timespec* is that of ``datetime.isoformat``."""
-    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def forbidden(lane: LaneView | None) -> dict[str, Any]:

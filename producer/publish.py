@@ -66,6 +66,10 @@ class CeleryWaker:
         """Ask a worker to submit what was posted. Raises BrokerAwayError, as the others do."""
         self._send(names.SUBMIT_OUTBOX, [])
 
+    def wake_for_webhooks(self) -> None:
+        """Ask a worker to deliver webhooks. Raises BrokerAwayError, as the others do."""
+        self._send(names.DELIVER_WEBHOOKS, [])
+
     def connect(self) -> None:
         """Connect now, so that the next wake leaves at once. Raises BrokerAwayError."""
         try:

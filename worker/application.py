@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Seconds that a worker which ends waits for receivers.
+_DELIVERIES_END_S = 3.0
+
 
 @functools.cache
 def make() -> Celery:
@@ -156,6 +159,14 @@ def _let_slices_end(**_: object) -> None:
     from worker.wiring import stopping  # noqa: PLC0415
 
     stopping.set()
+
+
+@signals.worker_shutdown.connect
+def _let_deliveries_end(**_: object) -> None:
+    """Give webhooks that are under way a moment: one that is cut off is delivered again."""
+    from worker.wiring import parts  # noqa: PLC0415 - as above
+
+    parts().webhooks.join(_DELIVERIES_END_S)
 
 
 @signals.task_postrun.connect

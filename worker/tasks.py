@@ -30,6 +30,7 @@ from models.ledger import (
     pushes,
     results,
     sweeps,
+    webhooks,
 )
 from worker import draft_watch, enqueue, lane, planner, polling
 from worker import outbox as posted
@@ -62,7 +63,17 @@ def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
 
     *forward_count*: through how many workers the message went that lack the account.
     """
-    return planner.plan(broadcast_id, forward_count=forward_count)
+    planned = planner.plan(broadcast_id, forward_count=forward_count)
+    _tell_receivers()
+    return planned
+
+
+def _tell_receivers() -> None:
+    """Have webhooks delivered now that a task may have stored some; else the sweep does it."""
+    here = parts()
+    with contextlib.suppress(OutOfReachError):
+        if webhooks.any_due(here.engine):
+            here.webhooks.start()
 
 
 @shared_task(name=names.SEND_BATCH, bind=True)
@@ -86,7 +97,9 @@ def send_batch(
         done = lane.drive(context)
         _tell(self, account, done)
         # With the broker away nobody could be woken for: the lane is driven on here instead.
-        if not done.again or wake(names.SEND_BATCH, account, broadcast_id) or stopping.is_set():
+        goes_on_elsewhere = not done.again or wake(names.SEND_BATCH, account, broadcast_id)
+        _tell_receivers()
+        if goes_on_elsewhere or stopping.is_set():
             return {"account": account, "busy": done.busy, "calls": done.lines}
 
 
@@ -108,7 +121,7 @@ def settle(account: str, *, forward_count: int = 0) -> int:
     """
     try:
         with alone(names.SETTLE, account) as first:
-            return polling.ask(parts().context(account)) if first else 0
+            return _ask(account) if first else 0
     except OutOfReachError as error:
         log.warning("account %s: results are asked for later: %s", account, error)
     except SettingsError as error:
@@ -116,6 +129,12 @@ def settle(account: str, *, forward_count: int = 0) -> int:
         if not forward(names.SETTLE, account, forward_count=forward_count):
             log.info("account %s: results are asked for later: %s", account, error)
     return 0
+
+
+def _ask(account: str) -> int:
+    answered = polling.ask(parts().context(account))
+    _tell_receivers()
+    return answered
 
 
 @shared_task(name=names.HANDLE_PUSHES)
@@ -126,12 +145,14 @@ def handle_pushes() -> int:
         if not first:
             return 0
         try:
-            return pushed.handle(
+            handled = pushed.handle(
                 here.engine, rules=here.rules, goes_on=lambda: not stopping.is_set()
             )
+            _tell_receivers()
         except OutOfReachError as error:
             log.warning("pushes of WeChat are handled later: %s", error)
-    return 0
+            return 0
+    return handled
 
 
 @shared_task(name=names.SUBMIT_OUTBOX)
@@ -197,6 +218,8 @@ def sweep() -> dict[str, int]:
     _settle_by_time("push", lambda: _wake_for_pushes(here))
     _settle_by_time("forget pushes", lambda: pushes.forget(here.engine))
     _settle_by_time("forget dead letters", lambda: dead_letters.forget(here.engine))
+    _settle_by_time("webhook", lambda: _wake_for_webhooks(here))
+    _settle_by_time("forget webhooks", lambda: webhooks.forget(here.engine))
     return told
 
 
@@ -229,6 +252,17 @@ def _wake_for_outbox(here: Parts) -> int:
     """Wake for what apps committed since; their app need not have woken a worker."""
     due = outbox.any_due(here.engine, accounts=here.accounts)
     return int(due and wake(names.SUBMIT_OUTBOX))
+
+
+def _wake_for_webhooks(here: Parts) -> int:
+    """Wake for webhooks that are due."""
+    return int(webhooks.any_due(here.engine) and wake(names.DELIVER_WEBHOOKS))
+
+
+@shared_task(name=names.DELIVER_WEBHOOKS)
+def deliver_webhooks() -> int:
+    """Have webhooks that are due delivered beside the tasks; return how many threads are at it."""
+    return parts().webhooks.start()
 
 
 def _settle_by_time(what: str, work: Callable[[], int]) -> None:

@@ -34,6 +34,8 @@ from worker.gateway import WeChatGateway
 from worker.heartbeat import Heartbeat
 from worker.lane import LaneContext
 from worker.recent_quotas import RecentQuotas
+from worker.webhooks.deliver import Deliverer
+from worker.webhooks.post import Poster
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,7 @@ class Parts:
     clients: dict[str, WeChatClient]
     heartbeat: Heartbeat
     rules: Rules
+    webhooks: Deliverer
     owner: str
     quotas: RecentQuotas = field(init=False)
     #: Accounts whose appid is the ledger's; neither of the two changes while the process lives.
@@ -154,8 +157,17 @@ def _build(pid: int) -> Parts:
         # With a connection of its own: a lease must not run out while threads queue for the others.
         heartbeat=Heartbeat(open_engine(url, pool_size=1)),
         rules=settings.rules(),
+        webhooks=_deliverer(settings, engine),
         owner=lane_owner(pid),
     )
+
+
+def _deliverer(settings: Settings, engine: Engine) -> Deliverer:
+    poster = Poster(timeout_s=settings.webhook_timeout_s, allowed=settings.allowed_networks)
+    return Deliverer(
+        engine, poster, settings, waits=settings.rules().waits,
+        longest_s=settings.webhook_timeout_s, stopping=stopping,
+    )  # fmt: skip
 
 
 def lane_owner(pid: int) -> str:

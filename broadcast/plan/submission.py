@@ -90,6 +90,8 @@ class Terms:
     batch_size: int = 10_000
     late_by: timedelta = LATE_BY
     title: str | None = None
+    #: Who hears by webhooks how it ended; None: whom the account names, if it names one.
+    notify_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

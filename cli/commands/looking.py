@@ -22,7 +22,7 @@ from cli.following import Until
 from cli.group import Command
 from cli.terminal import Plain
 from cli.wiring.run import Run
-from models.ledger.reading import dead_letters, ids, in_flight, known, outbox, reports
+from models.ledger.reading import dead_letters, ids, in_flight, known, outbox, reports, webhooks
 from presentation import content, headline, next_steps, report_json, words
 from presentation import report as reporting
 from presentation.texts import Texts
@@ -88,6 +88,8 @@ def _note_what_programs_wait_for(run: Run) -> None:
         since = words.Moment(left.since, left.now)
         name = f"status.outbox{words.suffix(left.count)}"
         run.terminal.note(Message(name, n=left.count, since=since))
+    if lost := webhooks.count_given_up(run.engine):
+        run.terminal.note(Message(f"status.webhooks{words.suffix(lost)}", n=lost))
 
 
 def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:

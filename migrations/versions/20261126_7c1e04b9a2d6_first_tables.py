@@ -73,6 +73,7 @@ def upgrade() -> None:
     _dead_letters()
     _outbox()
     _api_keys()
+    _webhooks()
     _installed()
 
 
@@ -80,6 +81,7 @@ def downgrade() -> None:
     for table in (
         "bc_outbox",
         "bc_api_keys",
+        "bc_webhooks",
         "bc_dead_letters",
         "bc_renewals",
         "bc_file_pieces",
@@ -239,6 +241,8 @@ def _broadcasts() -> None:
         sa.Column("uploading_at", MOMENT, nullable=True),
         sa.Column("published_at", MOMENT, nullable=True),
         sa.Column("moved_at", MOMENT, nullable=True),
+        sa.Column("notify_url", ascii_(2048), nullable=True),
+        sa.Column("notified_digest", ascii_(64), nullable=True),
         sa.Column("started_at", MOMENT, nullable=True),
         sa.Column("finished_at", MOMENT, nullable=True),
         sa.Column("woken_at", MOMENT, nullable=True),
@@ -809,3 +813,39 @@ def _api_keys() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_bc_api_keys"),
         sa.UniqueConstraint("digest", name="uq_bc_api_keys_digest"),
     )
+
+
+def _webhooks() -> None:
+    op.create_table(
+        "bc_webhooks",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("broadcast_id", ascii_(32), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("account", ascii_(64), nullable=False),
+        sa.Column("kind", ascii_(64), nullable=False),
+        sa.Column("url", ascii_(2048), nullable=False),
+        sa.Column("origin", ascii_(300), nullable=False),
+        sa.Column("body", LONG_TEXT, nullable=False),
+        sa.Column("state", ascii_(32), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("http_status", sa.Integer(), nullable=True),
+        sa.Column("problem", LONG_TEXT, nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("tried_at", MOMENT, nullable=True),
+        sa.Column("due_at", MOMENT, nullable=True),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.Column("closed_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["broadcast_id"],
+            ["bc_broadcasts.id"],
+            name="fk_bc_webhooks_broadcast_id_bc_broadcasts",
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_bc_webhooks"),
+        sa.UniqueConstraint("broadcast_id", "version", name="uq_bc_webhooks_broadcast_id_version"),
+    )
+    for name, columns in (
+        ("due_at", ["due_at"]),
+        ("state", ["state", "id"]),
+        ("closed_at", ["closed_at"]),
+    ):
+        op.create_index(f"ix_bc_webhooks_{name}", "bc_webhooks", columns)

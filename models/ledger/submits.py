@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, exists, insert, or_, select, update
@@ -191,7 +191,10 @@ def publish(
         _store(connection, broadcast_id, body, moment=moment)
         drafts.begin(connection, broadcast_id, body, moment=moment)
         renewals.begin(connection, broadcast_id, body.content, appid=body.account.appid)
-        _flip(connection, broadcast_id, figures=figures, terms=terms, moment=moment)
+        _flip(
+            connection, broadcast_id, figures=figures, moment=moment,
+            terms=replace(terms, notify_url=terms.notify_url or body.account.notify_url),
+        )  # fmt: skip
         quotas.reserve(connection, wanted, proof, quota=quota)
         note(
             connection, EventKind.SUBMITTED, who=terms.who, broadcast_id=broadcast_id,
@@ -263,7 +266,8 @@ def _flip(
             read=figures.read, malformed=figures.malformed, duplicate=figures.duplicate,
             planned=figures.planned, calls_planned=figures.calls, title=terms.title,
             spread_days=terms.spread_days, priority=terms.priority, batch_size=terms.batch_size,
-            late_by_s=int(terms.late_by.total_seconds()), version=BroadcastRow.version + 1,
+            notify_url=terms.notify_url, late_by_s=int(terms.late_by.total_seconds()),
+            version=BroadcastRow.version + 1,
         )
     )  # fmt: skip
 

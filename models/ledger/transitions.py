@@ -32,7 +32,7 @@ from models.attempt import AttemptRow
 from models.batch import IS_A_CALL, Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import due, gates, lanes, quotas
+from models.ledger import due, gates, lanes, quotas, webhooks
 from models.ledger.reading import closed_gates, possibly_sent
 from models.ledger.rows import HeldBatch
 from models.ledger.transaction import WORKER, note
@@ -105,7 +105,7 @@ def end_if_at_rest(connection: Connection, broadcast_id: str, *, stays_open: boo
     """End the broadcast if every batch is at rest, or end it again after a late fact.
 
     Raises its version in any case: something of it has just changed. *stays_open*: a batch of it
-    is known not to be at rest.
+    is known not to be at rest. Its webhook is stored in this transaction.
     """
     touch(connection, broadcast_id)
     if stays_open or connection.scalar(_OPEN, {"broadcast_id": broadcast_id}) is not None:
@@ -118,28 +118,31 @@ def end_if_at_rest(connection: Connection, broadcast_id: str, *, stays_open: boo
 def end(connection: Connection, broadcast_id: str, result: BroadcastState) -> None:
     """Write how a broadcast ended, unless it ended so before; free the calls that it holds."""
     stands = connection.execute(
-        select(BroadcastRow.account, BroadcastRow.phase, BroadcastRow.result).where(
-            BroadcastRow.id == broadcast_id
-        )
+        select(
+            BroadcastRow.account, BroadcastRow.phase, BroadcastRow.result, BroadcastRow.notify_url
+        ).where(BroadcastRow.id == broadcast_id)
     ).one()
-    if stands.phase is Phase.ENDED and stands.result is result:
-        # It finished when it came to rest, not when a poll repeated it.
-        return
-    moment = now(connection)
-    connection.execute(
-        update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id)
-        .values(
-            phase=Phase.ENDED, result=result, finished_at=moment, moved_at=moment, due_at=None
-        )
-    )  # fmt: skip
-    quotas.free(connection, broadcast_id)
-    if stands.phase is not Phase.ENDED:
-        _open_what_a_resume_opens(connection, stands.account, broadcast_id)
-    note(
-        connection, EventKind.ENDED, who=WORKER, broadcast_id=broadcast_id, old=stands.result,
-        new=result,
-    )  # fmt: skip
+    anew = stands.phase is not Phase.ENDED
+    # It finished when it came to rest, not when a poll repeated it.
+    if anew or stands.result is not result:
+        moment = now(connection)
+        connection.execute(
+            update(BroadcastRow)
+            .where(BroadcastRow.id == broadcast_id)
+            .values(
+                phase=Phase.ENDED, result=result, finished_at=moment, moved_at=moment, due_at=None
+            )
+        )  # fmt: skip
+        quotas.free(connection, broadcast_id)
+        if anew:
+            _open_what_a_resume_opens(connection, stands.account, broadcast_id)
+        note(
+            connection, EventKind.ENDED, who=WORKER, broadcast_id=broadcast_id, old=stands.result,
+            new=result,
+        )  # fmt: skip
+    if stands.notify_url is not None:
+        # Also of a late fact that leaves the result as it is, and moves followers to another set.
+        webhooks.notify(connection, broadcast_id, anew=anew)
 
 
 def _open_what_a_resume_opens(connection: Connection, account: str, broadcast_id: str) -> None:

@@ -26,6 +26,7 @@ from broadcast.plan.selection import (
 from broadcast.plan.submission import Terms, parse_late_by
 from broadcast.settings import Settings
 from broadcast.shown import quoted
+from broadcast.webhooks.settings import SECRETS
 from producer import audience as audiences
 from producer import exclusions
 from producer.order import Order, checked_key, checked_title
@@ -80,6 +81,7 @@ def meant(request: Request, *, key: str, who: str, settings: Settings, engine: E
             priority=request.priority, batch_size=settings.batch_size,
             title=None if request.title is None else checked_title(request.title),
             late_by=settings.late_by if request.late_by is None else _late_by(request.late_by),
+            notify_url=None if request.notify is None else _receiver(request.notify.url, settings),
         ),
     )  # fmt: skip
     return Meant(order=order, target=target)
@@ -124,6 +126,15 @@ def _late_by(text: str) -> timedelta:
         raise RequestError(
             "error.request.late_by", field="late_by", text=quoted(text, SHOWN)
         ) from None
+
+
+def _receiver(url: str, settings: Settings) -> str:
+    problem = settings.receiver_problem(url)
+    if problem is not None:
+        raise RequestError("error.request.notify", field="notify.url", reason=problem)
+    if not settings.signs_webhooks:
+        raise RequestError("error.request.notify_unsigned", field="notify", name=SECRETS)
+    return url
 
 
 def _selection(request: Request, account: Account, *, key: str, engine: Engine) -> Selection:

@@ -76,6 +76,12 @@ class Everybody(_Object):
     confirm_to_all: str
 
 
+class Receiver(_Object):
+    """Who gets webhooks of a broadcast."""
+
+    url: str
+
+
 _KINDS: Final[Mapping[str, type[_Object]]] = {
     "openids": OpenIDList, "followers": FollowerList, "tag_id": TagMembers, "to_all": Everybody,
 }  # fmt: skip
@@ -119,6 +125,8 @@ class Request(_Object):
     ignore_suppression: bool = False
     #: The same content went to the same audience today, and is to go once more.
     again: bool = False
+    #: Whom to tell how it ended, in place of the account's receiver.
+    notify: Receiver | None = None
 
 
 @cache
@@ -200,7 +208,8 @@ def _refused(kind: str, loc: Sequence[object], facts: Mapping[str, Any]) -> Requ
 def _members(places: Sequence[object]) -> list[str]:
     if len(places) == 1:
         return list(Request.model_fields)
-    return sorted({name for kind in _KINDS.values() for name in kind.model_fields})
+    kinds = (Receiver,) if places[0] == "notify" else _KINDS.values()
+    return sorted({name for kind in kinds for name in kind.model_fields})
 
 
 def _unknown(places: Sequence[object], known: Sequence[str]) -> RequestError:

@@ -27,6 +27,7 @@ TASKS = [
     names.PLAN, names.SEND_BATCH, names.SETTLE, names.REFRESH_TOKEN, names.SWEEP,
     names.LAUNCH_DUE, names.POLL_RESULTS, names.HANDLE_PUSHES, names.ENQUEUE,
     names.SUBMIT_OUTBOX,
+    names.DELIVER_WEBHOOKS,
     "broadcast.send_batch_v0", "celery.chord_unlock", "celery.map", "celery.group",
     "celery.accumulate", "celery.backend_cleanup", "celery.chunks", "celery.chain",
 ]  # fmt: skip

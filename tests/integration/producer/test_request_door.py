@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine, func, select
 
 from broadcast import plan
@@ -32,6 +33,7 @@ from producer.request import shape
 from producer.request.door import Door
 from tests.integration.producer.conftest import QuotaStub, WakerStub, openids
 from tests.kit import follows
+from tests.kit.receiver import SECRET
 from wechat.api.tags import TagInfo
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
@@ -250,3 +252,40 @@ def test_wechat_is_asked_nothing_more_where_it_is_away_or_the_plan_does_not_fit(
     # Of its tags alone WeChat says nothing: the plan asks for the people.
     replace(door, looks=looks).submit(asked(exclude=["tag:999"]), key="c", who="crm")
     assert (looks.asked, stored(engine)) == (["shop"], 2)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_receiver_is_stored_with_its_broadcast_and_stays_at_a_repeat(
+    door: Door, engine: Engine
+) -> None:
+    settings = door.settings.model_copy(update={"webhook_secrets": SecretStr(SECRET)})
+    signing = replace(door, settings=settings)
+    request = asked(notify={"url": "https://shop.example.com/hook"})
+    made = signing.submit(request, key="k", who="tests")
+    again = signing.submit(asked(notify={"url": "https://b.example.com/"}), key="k", who="tests")
+
+    assert (made.created, again.created, made.id) == (True, False, again.id)
+    with engine.connect() as connection:
+        urls = connection.scalars(select(BroadcastRow.notify_url)).all()
+    assert urls == ["https://shop.example.com/hook"]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("notify", "field"),
+    [
+        ({"url": "http://shop.example.com/"}, "notify.url"),
+        ({"url": "https://10.0.0.1/"}, "notify.url"),
+        ({"url": "https://user@shop.example.com/"}, "notify.url"),
+        # Nobody could verify it.
+        ({"url": "https://shop.example.com/"}, "notify"),
+    ],
+)
+def test_a_receiver_that_may_not_be_told_is_refused_and_nothing_is_stored(
+    door: Door, engine: Engine, notify: dict[str, str], field: str
+) -> None:
+    with pytest.raises(RequestError) as error:
+        door.submit(asked(notify=notify), key="k", who="tests")
+
+    assert error.value.facts["field"] == field
+    assert stored(engine) == 0

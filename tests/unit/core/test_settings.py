@@ -55,6 +55,15 @@ VALUES = {
     "BROADCAST_PAUSE_AFTER_DOUBTS": ("pause_after_doubts", "1000", 1000),
     "BROADCAST_WATCH_DRAFTS": ("watch_drafts", "0", 0),
     "BROADCAST_CONCURRENCY": ("concurrency", "512", 512),
+    "WECHAT_NOTIFY_URL": ("notify_url", "https://h.example/x", "https://h.example/x"),
+    "BROADCAST_WEBHOOK_SECRETS": (
+        "webhook_secrets",
+        f"whsec_{'A' * 32}",
+        SecretStr(f"whsec_{'A' * 32}"),
+    ),
+    "BROADCAST_WEBHOOK_SECRETS_FILE": ("webhook_secrets_file", "/run/hooks", Path("/run/hooks")),
+    "BROADCAST_WEBHOOK_NETWORKS": ("webhook_networks", "10.0.3.0/24", "10.0.3.0/24"),
+    "BROADCAST_WEBHOOK_TIMEOUT": ("webhook_timeout_s", "60", 60),
 }
 TORN = [
     ("DATABASE_URL", f"postgresql://u:Top@{SECRET}@127.0.0.1:1/x"),
@@ -118,6 +127,10 @@ WRONG = [
     ("REDIS_URL", "redis://a:6379/0;redis://b:6379/0"),
     ("BROADCAST_REDIS_PREFIX", "x" * 41),
     ("BROADCAST_TEXT_LIMIT", "0"),
+    ("BROADCAST_WEBHOOK_SECRETS", SECRET),
+    ("BROADCAST_WEBHOOK_NETWORKS", "10.0.0.1/8"),
+    ("BROADCAST_WEBHOOK_NETWORKS", "shop.example"),
+    ("BROADCAST_WEBHOOK_TIMEOUT", "61"),
     ("BROADCAST_WAIT_SCALE", "0"),
     ("BROADCAST_WAIT_SCALE", "2"),
     ("BROADCAST_WAIT_SCALE", "nan"),

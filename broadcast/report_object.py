@@ -1,0 +1,100 @@
+"""A broadcast as an object for programs, with sums alone: in lists and in webhooks.
+
+Moments are in UTC, counts are numbers, and no word depends on a language.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from broadcast.content import preview
+from broadcast.finish import Counts, Delivered
+from broadcast.gates import blockers
+from broadcast.gates.blockers import Blocker
+from broadcast.reasons import Reason
+from broadcast.reports import Report
+
+
+def of(report: Report, *, error: str | None = None) -> dict[str, Any]:
+    """Return the object; *error* is what kept a command from doing all that it was to do.
+
+    Raises ValueError if the report's content is none.
+    """
+    return {
+        "id": report.id,
+        "state": report.state.value,
+        "reason": word(report.failed_uncalled),
+        "account": report.account,
+        "key": report.key,
+        "title": report.title,
+        "content": _content(report.content),
+        "created_by": report.created_by,
+        "priority": report.priority,
+        "to": _to(report),
+        "selection": json.loads(report.selection or "{}"),
+        "audience": report.audience,
+        "recipients": report.recipients,
+        "batches": report.batches,
+        "blockers": [_blocker(one) for one in blockers.of(report)],
+        "calls": report.calls,
+        "delivered": _delivered(report.delivered),
+        "created_at": utc_if_any(report.created_at),
+        "scheduled_at": utc_if_any(report.scheduled_at),
+        "started_at": utc_if_any(report.started_at),
+        "finished_at": utc_if_any(report.finished_at),
+        "error": error,
+    }
+
+
+def _content(canonical: str) -> dict[str, str]:
+    value = json.loads(canonical)
+    return {"msgtype": value["msgtype"], "preview": preview(value)}
+
+
+def _to(report: Report) -> dict[str, Any]:
+    """Return whom it goes to, as a request says it; a list is not repeated."""
+    said = json.loads(report.audience_spec)
+    match report.audience_kind:
+        case "followers":
+            tag = said.get("tag_id")
+            return {"followers": True} if tag is None else {"followers": True, "with_tag": tag}
+        case "tag":
+            return {"tag_id": said.get("tag_id")}
+        case "everyone":
+            return {"to_all": True}
+        case "openids":
+            return {"openids": True}
+    # Of a newer release.
+    return {report.audience_kind: True}
+
+
+def _blocker(one: Blocker) -> dict[str, Any]:
+    return {
+        "cause": one.cause.value, "reason": word(one.reason), "errcode": one.errcode,
+        "errmsg": one.errmsg, "since": utc_if_any(one.since), "until": utc_if_any(one.until),
+        "who": one.who, "why": one.why, "count": one.count, "broadcasts": list(one.broadcasts),
+        "batch": one.batch, "command": one.command, "path": one.path and one.path.value,
+    }  # fmt: skip
+
+
+def _delivered(figures: Delivered) -> dict[str, Any]:
+    """Return WeChat's counts; without any each is null, never 0."""
+    return {**asdict(figures.counts if figures.jobs else Counts()), "jobs": figures.jobs}
+
+
+def word(reason: Reason | None) -> str | None:
+    """Return a reason as programs read it."""
+    return reason.value if reason else None
+
+
+def utc(moment: datetime, *, timespec: str = "milliseconds") -> str:
+    """Return a moment as programs read it; *timespec* is that of ``datetime.isoformat``."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def utc_if_any(moment: datetime | None) -> str | None:
+    """Return the same of a moment that there may be none of."""
+    return None if moment is None else utc(moment)

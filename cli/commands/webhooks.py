@@ -1,0 +1,123 @@
+"""``webhooks``: what was delivered to other programs, what was not, and what is once more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from broadcast.call.waits import Waits
+from broadcast.errors import BrokerAwayError, InputError
+from broadcast.message import Message
+from broadcast.report_object import utc, utc_if_any
+from broadcast.webhooks.event import Webhook, WebhookState
+from broadcast.webhooks.schedule import last_try
+from broadcast.webhooks.url import shown
+from cli.commands.options import AsJSON, new_app
+from cli.group import Command, Group
+from cli.wiring.run import Run
+from models.ledger import webhooks as ledger
+from models.ledger.reading import webhooks as reading
+from presentation.texts import Texts
+from presentation.words import Moment, suffix
+
+app = new_app()
+webhooks = typer.Typer(cls=Group, help="help.webhooks")
+app.add_typer(webhooks, name="webhooks")
+
+_NOT_DELIVERED = (WebhookState.WAITING, WebhookState.GIVEN_UP)
+
+
+@webhooks.command("list", cls=Command, help="help.webhooks.list")
+def list_(
+    context: typer.Context,
+    *,
+    delivered: Annotated[bool, typer.Option("--all", help="help.webhooks.list.all")] = False,
+    most: Annotated[
+        int, typer.Option("--most", min=1, max=1000, help="help.webhooks.list.most")
+    ] = 20,
+    as_json: AsJSON = False,
+) -> None:
+    """List webhooks, newest first."""
+    run: Run = context.obj
+    states = tuple(WebhookState) if delivered else _NOT_DELIVERED
+    # One more than is shown, so that it is known whether there are more.
+    found = reading.newest(run.engine, states=states, most=most + 1)
+    if as_json:
+        run.terminal.show_json(as_object(run, found[:most]))
+        return
+    for one in found[:most]:
+        _say(run, one)
+    if not found:
+        run.terminal.say("webhooks.none_at_all" if delivered else "webhooks.none")
+    elif len(found) > most:
+        run.terminal.say("webhooks.more", n=most)
+    if any(one.state is WebhookState.GIVEN_UP for one in found[:most]):
+        run.terminal.note("webhooks.next")
+
+
+@webhooks.command(cls=Command, help="help.webhooks.retry")
+def retry(
+    context: typer.Context,
+    *,
+    webhook_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="help.webhooks.id", show_default=False)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="help.webhooks.retry.all")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Have one webhook, or every one that was given up, delivered again."""
+    run: Run = context.obj
+    if everything and webhook_id is not None:
+        raise InputError("error.webhook.both")
+    if webhook_id is not None:
+        chosen: Sequence[Webhook] = [reading.one(run.engine, webhook_id)]
+    elif everything:
+        chosen = reading.newest(run.engine, states=[WebhookState.GIVEN_UP])
+    else:
+        raise InputError("error.webhook.which")
+    ledger.again(run.engine, [(one.broadcast_id, one.version) for one in chosen])
+    if chosen:
+        # Where the broker is away, the next sweep has them delivered.
+        with contextlib.suppress(BrokerAwayError):
+            run.waker.wake_for_webhooks()
+        run.terminal.say(Message(f"webhooks.again{suffix(len(chosen))}", n=len(chosen)))
+    else:
+        run.terminal.say("webhooks.nothing_given_up")
+    if as_json:
+        run.terminal.show_json(as_object(run, [reading.one(run.engine, one.id) for one in chosen]))
+
+
+def _say(run: Run, one: Webhook) -> None:
+    now = datetime.now(UTC)
+    run.terminal.say(
+        "webhooks.line", id=one.id, at=Moment(one.created_at, now), kind=one.kind,
+        state=Message(f"webhooks.state.{one.state}", at=one.due_at and Moment(one.due_at, now)),
+        tries=Message(f"webhooks.tries{suffix(one.tries)}", n=one.tries), url=shown(one.url),
+    )  # fmt: skip
+    if one.problem is not None:
+        run.terminal.say("webhooks.line_problem", problem=one.problem)
+
+
+def as_object(run: Run, some: Sequence[Webhook]) -> dict[str, object]:
+    """Return webhooks as ``--json`` has them."""
+    waits, texts = run.settings.rules().waits, run.terminal.texts
+    return {"webhooks": [_object(one, texts, waits=waits) for one in some], "error": None}
+
+
+def _object(one: Webhook, texts: Texts, *, waits: Waits) -> dict[str, object]:
+    problem = one.problem
+    waiting = one.state is WebhookState.WAITING
+    return {
+        "id": one.id, "broadcast_id": one.broadcast_id, "version": one.version,
+        "account": one.account, "type": one.kind, "state": one.state.value, "url": shown(one.url),
+        "tries": one.tries, "http_status": one.http_status,
+        "problem": problem and {"code": problem.id, "text": texts(problem)},
+        "created_at": utc(one.created_at), "tried_at": utc_if_any(one.tried_at),
+        "next_try_at": utc_if_any(one.due_at),
+        "give_up_at": utc(last_try(one.since, waits=waits)) if waiting else None,
+        "closed_at": utc_if_any(one.closed_at),
+    }  # fmt: skip

@@ -1,0 +1,49 @@
+"""Webhooks: what receivers are to hear, stored with the change that it reports."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from broadcast.webhooks.event import WebhookState
+from models.base import Base
+from models.types import BigId, LongText, ascii_string
+
+
+class WebhookRow(Base):
+    """One event of one broadcast. Secrets that sign it are in the settings alone."""
+
+    __tablename__ = "bc_webhooks"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    broadcast_id: Mapped[str] = mapped_column(ascii_string(32), ForeignKey("bc_broadcasts.id"))
+    version: Mapped[int] = mapped_column(BigInteger)
+    account: Mapped[str] = mapped_column(ascii_string(64))
+    kind: Mapped[str] = mapped_column(ascii_string(64))
+    url: Mapped[str] = mapped_column(ascii_string(2048))
+    #: Scheme, host and port of the URL: of which one delivery at a time is enough.
+    origin: Mapped[str] = mapped_column(ascii_string(300))
+    #: The bytes that are signed and posted, in ASCII.
+    body: Mapped[str] = mapped_column(LongText)
+    state: Mapped[WebhookState]
+    #: Since then.
+    tries: Mapped[int] = mapped_column(Integer)
+    http_status: Mapped[int | None] = mapped_column(Integer)
+    #: Why the last try failed (``broadcast.stored_message``).
+    problem: Mapped[str | None] = mapped_column(LongText)
+    created_at: Mapped[datetime]
+    tried_at: Mapped[datetime | None]
+    #: When to try next; NULL: delivered or given up. Whoever tries it puts it off first.
+    due_at: Mapped[datetime | None]
+    #: From when on the day is counted in which it is tried: the event, or a person's retry.
+    since: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("broadcast_id", "version"),
+        Index("ix_bc_webhooks_due_at", "due_at"),
+        Index("ix_bc_webhooks_state", "state", "id"),
+        Index("ix_bc_webhooks_closed_at", "closed_at"),
+    )

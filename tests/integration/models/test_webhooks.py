@@ -1,0 +1,303 @@
+"""Webhooks in the ledger: stored with what they tell, told again when it changes, never lost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, select
+
+from broadcast.call.waits import Waits
+from broadcast.errors import InputError, UnknownIdError
+from broadcast.finish import Counts, FinishEvent
+from broadcast.message import Message
+from broadcast.webhooks.event import Webhook, WebhookState
+from broadcast.webhooks.schedule import PAUSES
+from models import WebhookRow
+from models.ledger import finishes, operator, records, retries, submits, webhooks
+from models.ledger.reading import reports
+from models.ledger.reading import webhooks as reading
+from models.ledger.reading.next_work import Kind
+from models.ledger.webhooks import Taken
+from tests.kit import ledger
+from tests.kit.ledger import Driver, said
+
+URL = "https://hooks.example.com/broadcasts?token=abc"
+PUT_OFF = timedelta(seconds=30)
+DOWN = Message("webhook.problem.status", status=500)
+WAITS = Waits()
+
+
+def broadcast(engine: Engine, *, batches: int = 1, url: str | None = URL) -> str:
+    """Return a broadcast that a webhook tells of; its batches wait for a driver."""
+    said_ = ledger.body(size=20)
+    broadcast_id = ledger.upload(engine, said_)
+    submits.publish(
+        engine, broadcast_id, said_, figures=ledger.figures(size=20, batches=batches),
+        terms=replace(ledger.terms(batches=batches), notify_url=url), quota=ledger.PLENTY,
+    )  # fmt: skip
+    ledger.planned(engine, broadcast_id)
+    return broadcast_id
+
+
+def told(engine: Engine, broadcast_id: str) -> list[str]:
+    """Return what was told of a broadcast, oldest first."""
+    return [one.kind for one in reversed(reading.of_broadcast(engine, broadcast_id))]
+
+
+def bodies(engine: Engine) -> list[Any]:
+    with engine.connect() as connection:
+        query = select(WebhookRow.body).order_by(WebhookRow.id)
+        return [json.loads(body) for body in connection.scalars(query)]
+
+
+def take(engine: Engine, *busy: str) -> Taken:
+    taken = webhooks.take(engine, busy=busy, put_off=PUT_OFF)
+    assert taken is not None
+    return taken
+
+
+def only(engine: Engine) -> Webhook:
+    (one,) = reading.newest(engine, states=list(WebhookState))
+    return one
+
+
+def test_an_end_is_told_once_with_sums_and_no_openid(engine: Engine) -> None:
+    broadcast_id = broadcast(engine, batches=2)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=71))
+    assert told(engine, broadcast_id) == []
+
+    driver.call(said(0, msg_id=72))
+
+    assert told(engine, broadcast_id) == ["broadcast.completed"]
+    (body,) = bodies(engine)
+    report = reports.report(engine, broadcast_id)
+    assert (body["type"], body["version"]) == ("broadcast.completed", report.version)
+    assert only(engine).id == f"{broadcast_id}-{report.version}"
+    assert body["data"]["id"] == broadcast_id
+    assert body["data"]["recipients"]["accepted"] == 20
+    assert "batch_list" not in body["data"]
+    assert not any(openid in json.dumps(body) for openid in ledger.openids(20))
+
+
+def test_whom_nobody_named_nobody_tells(engine: Engine) -> None:
+    broadcast_id = broadcast(engine, url=None)
+    Driver(engine).call(said(0, msg_id=71))
+
+    assert told(engine, broadcast_id) == []
+    assert not webhooks.any_due(engine)
+
+
+def test_the_accounts_receiver_is_told_where_the_request_names_none(engine: Engine) -> None:
+    account = ledger.account().model_copy(update={"notify_url": "https://account.example.com/"})
+    for url, expected in ((None, account.notify_url), (URL, URL)):
+        said_ = ledger.body(size=20, owner=account)
+        broadcast_id = ledger.upload(engine, said_)
+        submits.publish(
+            engine, broadcast_id, said_, figures=ledger.figures(size=20, batches=1),
+            terms=replace(ledger.terms(batches=1), notify_url=url), quota=ledger.PLENTY,
+        )  # fmt: skip
+        operator.cancel(engine, broadcast_id, who="tests")
+        (one,) = reading.of_broadcast(engine, broadcast_id)
+        assert (one.kind, one.url) == ("broadcast.cancelled", expected)
+
+
+def test_a_late_refusal_is_told_again_even_if_the_result_stays(engine: Engine) -> None:
+    broadcast_id = broadcast(engine, batches=3)
+    driver = Driver(engine)
+    for msg_id in (71, 72, 73):
+        driver.call(said(0, msg_id=msg_id))
+
+    for msg_id in (71, 72, 71, 73):
+        finishes.take(engine, "default", refusal(msg_id))
+
+    expected = ["completed", "partial", "partial", "failed"]
+    assert told(engine, broadcast_id) == [f"broadcast.{word}" for word in expected]
+    assert [body["data"]["recipients"]["refused"] for body in bodies(engine)] == [0, 7, 14, 20]
+    versions = [body["version"] for body in bodies(engine)]
+    assert versions == sorted(set(versions))
+
+
+def refuse_all(driver: Driver) -> None:
+    """Refuse the batches, and the halves of them."""
+    while driver.next().kind is Kind.CALL:
+        driver.call(said(43004))
+
+
+def refusal(msg_id: int) -> FinishEvent:
+    return FinishEvent(msg_id=msg_id, status="err(20001)", counts=Counts(sent=0))
+
+
+def test_wechats_counts_alone_are_not_told_again(engine: Engine) -> None:
+    broadcast_id = broadcast(engine)
+    Driver(engine).call(said(0, msg_id=71))
+    counts = Counts(total=20, eligible=19, sent=19, errors=0)
+    finishes.take(engine, "default", FinishEvent(msg_id=71, status="send success", counts=counts))
+
+    assert reports.report(engine, broadcast_id).batches["finished"] == 1
+    assert told(engine, broadcast_id) == ["broadcast.completed"]
+
+
+def test_who_comes_to_rest_again_after_a_retry_is_told_again(engine: Engine) -> None:
+    broadcast_id = broadcast(engine)
+    driver = Driver(engine)
+    refuse_all(driver)
+    before = told(engine, broadcast_id)
+    retries.retry(engine, broadcast_id, who="tests")
+    refuse_all(driver)
+
+    assert before
+    assert told(engine, broadcast_id) == before * 2
+
+
+def test_the_event_is_stored_with_the_change_or_not_at_all(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broadcast_id = broadcast(engine)
+    claim = Driver(engine).claim()
+    store = webhooks._store
+
+    def die(*given: Any, **more: Any) -> None:
+        store(*given, **more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(webhooks, "_store", die)
+    with pytest.raises(KeyboardInterrupt):
+        records.record(engine, claim.attempt_id, said(0, msg_id=71))
+
+    assert reports.report(engine, broadcast_id).state.value == "sending"
+    assert told(engine, broadcast_id) == []
+    monkeypatch.setattr(webhooks, "_store", store)
+    records.record(engine, claim.attempt_id, said(0, msg_id=71))
+    assert told(engine, broadcast_id) == ["broadcast.completed"]
+
+
+def test_a_bug_in_the_report_loses_neither_the_reply_nor_the_event(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broadcast_id = broadcast(engine)
+    claim = Driver(engine).claim()
+
+    def broken(_: Connection, broadcast_id: str, *, whole: bool) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(reports, "of", broken)
+    records.record(engine, claim.attempt_id, said(0, msg_id=71))
+    monkeypatch.undo()
+
+    assert reports.report(engine, broadcast_id).state.value == "completed"
+    assert bodies(engine)[0]["data"] == {
+        "id": broadcast_id, "account": "default", "state": "completed",
+        "key": reports.report(engine, broadcast_id).key,
+    }  # fmt: skip
+    assert "has no figures" in caplog.text
+
+
+def test_an_event_is_taken_by_one_and_due_again_if_its_worker_dies(engine: Engine) -> None:
+    broadcast(engine)
+    Driver(engine).call(said(0, msg_id=71))
+
+    first = take(engine)
+    assert webhooks.take(engine, busy=(), put_off=PUT_OFF) is None
+    ledger.pass_time(engine, PUT_OFF)
+    second = take(engine)
+
+    assert (first.event_id, first.body) == (second.event_id, second.body)
+    assert (first.tries, second.tries) == (1, 2)
+    # The first was only slow: what it heard late changes nothing any more.
+    webhooks.failed(engine, first, DOWN, http_status=500, waits=WAITS)
+    webhooks.delivered(engine, second, 204)
+    webhooks.failed(engine, second, DOWN, http_status=500, waits=WAITS)
+    assert only(engine).state is WebhookState.DELIVERED
+    assert not webhooks.any_due(engine)
+
+
+def test_an_event_of_a_receiver_that_is_busy_is_left(engine: Engine) -> None:
+    broadcast(engine)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=71))
+    broadcast(engine, url="https://other.example.com/")
+    driver.call(said(0, msg_id=72))
+
+    assert take(engine, "https://hooks.example.com").url == "https://other.example.com/"
+    assert webhooks.take(engine, busy={"https://hooks.example.com"}, put_off=PUT_OFF) is None
+    assert take(engine).url == URL
+
+
+def test_an_event_is_given_up_after_a_day_and_tried_again_when_a_person_says_so(
+    engine: Engine,
+) -> None:
+    broadcast(engine)
+    Driver(engine).call(said(0, msg_id=71))
+    tries = 0
+    while True:
+        taken = take(engine)
+        tries += 1
+        if (
+            webhooks.failed(engine, taken, DOWN, http_status=500, waits=WAITS)
+            is WebhookState.GIVEN_UP
+        ):
+            break
+        one = only(engine)
+        assert one.due_at is not None
+        ledger.pass_time(engine, PAUSES[min(tries, len(PAUSES)) - 1])
+
+    one = only(engine)
+    assert (one.state, one.tries, one.due_at, one.problem) == (
+        WebhookState.GIVEN_UP, tries, None, DOWN,
+    )  # fmt: skip
+    assert reading.count_given_up(engine) == 1
+    event_id = one.id
+
+    webhooks.again(engine, [(one.broadcast_id, one.version)])
+
+    assert reading.count_given_up(engine) == 0
+    again = take(engine)
+    assert (again.event_id, again.tries) == (event_id, 1)
+    webhooks.delivered(engine, again, 200)
+    assert only(engine).closed_at is not None
+
+
+def test_a_receiver_that_wants_no_more_is_left_alone_at_once(engine: Engine) -> None:
+    broadcast(engine)
+    Driver(engine).call(said(0, msg_id=71))
+    state = webhooks.failed(engine, take(engine), DOWN, http_status=410, waits=WAITS, is_final=True)
+
+    assert state is WebhookState.GIVEN_UP
+    assert only(engine).http_status == 410
+
+
+def test_what_was_closed_long_ago_is_forgotten_and_not_told_again(engine: Engine) -> None:
+    broadcast_id = broadcast(engine)
+    Driver(engine).call(said(0, msg_id=71))
+    webhooks.delivered(engine, take(engine), 204)
+    assert webhooks.forget(engine) == 0
+    ledger.pass_time(engine, webhooks.KEPT_FOR)
+    assert webhooks.forget(engine) == 1
+
+    counts = Counts(total=20, eligible=19, sent=19, errors=0)
+    finishes.take(engine, "default", FinishEvent(msg_id=71, status="send success", counts=counts))
+    assert told(engine, broadcast_id) == []
+
+
+def test_an_event_is_found_by_its_id_or_a_part(engine: Engine) -> None:
+    broadcast(engine)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=71))
+    broadcast(engine)
+    driver.call(said(0, msg_id=72))
+    first, second = reading.newest(engine, states=list(WebhookState))
+
+    assert reading.one(engine, first.id) == first
+    assert reading.one(engine, second.id[9:].upper()) == second
+    assert reading.one(engine, second.broadcast_id[-6:]) == second
+    with pytest.raises(InputError, match=r"error\.webhook\.several"):
+        reading.one(engine, first.id[:6])
+    with pytest.raises(UnknownIdError, match=r"error\.webhook\.unknown_near"):
+        reading.one(engine, f"{first.id}9")
+    with pytest.raises(UnknownIdError, match=r"error\.webhook\.unknown "):
+        reading.one(engine, "%")

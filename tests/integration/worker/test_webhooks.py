@@ -1,0 +1,409 @@
+"""Delivering webhooks to real receivers: that answer, hang, redirect, want no more, are away."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine
+from urllib3.util.connection import create_connection
+
+from broadcast.call.waits import Waits
+from broadcast.errors import SettingsError
+from broadcast.webhooks import signature
+from broadcast.webhooks.address import parse_networks
+from broadcast.webhooks.event import Webhook, WebhookState
+from models.ledger import operator, submits
+from models.ledger.reading import webhooks as reading
+from tests.integration.wechat.servers import RawServer, self_signed, writes
+from tests.kit import ledger
+from tests.kit.receiver import OLDER_SECRET, SECRET, Receiver
+from tests.kit.wait import until
+from wechat.connections import resolve
+from worker.webhooks.deliver import AT_ONCE, Deliverer
+from worker.webhooks.post import Outcome, Poster
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+LOOPBACK = parse_networks("127.0.0.0/8")
+BODY = b'{"type":"broadcast.completed"}'
+SIGNED = {"webhook-id": "1-1", "webhook-timestamp": "0", "webhook-signature": "v1,"}
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+def post(url: str, *, timeout_s: float = 20, allowed: Any = LOOPBACK) -> Outcome:
+    return Poster(timeout_s=timeout_s, allowed=allowed).post(url, BODY, signature=SIGNED)
+
+
+def problem(outcome: Outcome) -> str:
+    assert outcome.problem is not None
+    return outcome.problem.id
+
+
+class Secrets:
+    """Settings with these secrets."""
+
+    def __init__(self, *secrets: str) -> None:
+        self.text = secrets
+
+    def signing_secrets(self) -> tuple[SecretStr, ...]:
+        return signature.parse_secrets(",".join(self.text)) if self.text else ()
+
+
+def deliverer(
+    engine: Engine, secrets: Any = None, *, scale: float = 1.0, timeout_s: float = 20
+) -> Deliverer:
+    return Deliverer(
+        engine, Poster(timeout_s=timeout_s, allowed=LOOPBACK), secrets or Secrets(SECRET),
+        waits=Waits(scale), longest_s=timeout_s, stopping=threading.Event(),
+    )  # fmt: skip
+
+
+def told(engine: Engine, url: str) -> str:
+    """Store an event for *url*; return the broadcast's id."""
+    body = ledger.body(size=20)
+    broadcast_id = ledger.upload(engine, body)
+    submits.publish(
+        engine, broadcast_id, body, figures=ledger.figures(size=20, batches=1),
+        terms=replace(ledger.terms(batches=1), notify_url=url), quota=ledger.PLENTY,
+    )  # fmt: skip
+    operator.cancel(engine, broadcast_id, who="tests")
+    return broadcast_id
+
+
+def stored(engine: Engine) -> list[Webhook]:
+    return list(reversed(reading.newest(engine, states=list(WebhookState))))
+
+
+def until_state(engine: Engine, state: WebhookState, *, start: Deliverer) -> list[Webhook]:
+    """Start deliveries, as the sweep does, until every event is in this state."""
+
+    def all_are() -> bool:
+        start.start()
+        return {one.state for one in stored(engine)} == {state}
+
+    until(all_are, 30, f"every webhook {state}")
+    start.join(60)
+    return stored(engine)
+
+
+# The way out
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_answer_of_2xx_is_a_delivery(receiver: Receiver) -> None:
+    receiver.answer = b"x" * 1_000_000
+
+    assert post(receiver.url + "?a=b").problem is None
+    (posted,) = receiver.posted
+    assert (posted.path, posted.body) == ("/hook?a=b", BODY)
+    assert posted.headers["content-type"] == "application/json"
+    assert posted.headers["host"] == f"127.0.0.1:{receiver.port}"
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    ("status", "name", "final"),
+    [
+        (500, "status", False), (404, "status", False), (301, "redirect", False),
+        (302, "redirect", False), (308, "redirect", False), (410, "gone", True),
+    ],
+)  # fmt: skip
+def test_another_answer_is_none_and_no_redirect_is_followed(
+    receiver: Receiver, status: int, name: str, final: bool
+) -> None:
+    with Receiver() as inside:
+        receiver.status, receiver.headers = status, {"Location": inside.url}
+        outcome = post(receiver.url)
+
+    assert (outcome.http_status, outcome.is_final) == (status, final)
+    assert problem(outcome) == f"webhook.problem.{name}"
+    assert inside.posted == []
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_receiver_that_hangs_or_drips_ends_with_its_time(receiver: Receiver) -> None:
+    receiver.answers.clear()
+    started = time.monotonic()
+    outcome = post(receiver.url, timeout_s=0.5)
+    with dripping() as url:
+        dripped = post(url, timeout_s=0.5)
+
+    assert problem(outcome) == problem(dripped) == "webhook.problem.unanswered"
+    assert time.monotonic() - started < 20
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """A server whose header never ends, a byte at a time: no read of it ever times out."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    ends = threading.Event()
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not ends.wait(0.05):
+                try:
+                    connection.sendall(b"x")
+                except OSError:
+                    return
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    ends.set()
+    thread.join(60)
+
+
+@pytest.mark.usefixtures("engine")
+def test_nobody_there_is_said_without_the_url(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.__exit__(None, None, None)
+    outcome = post(receiver.url + "?token=hidden")
+    receiver.__enter__()
+
+    assert problem(outcome) == "webhook.problem.transport"
+    assert "hidden" not in f"{outcome.problem} {caplog.text}"
+
+
+# Where it may lead
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]", "2130706433", "0x7f000001",
+        "017700000001", "127.1", "0",
+    ],
+)  # fmt: skip
+def test_no_form_of_a_private_address_is_reached(receiver: Receiver, host: str) -> None:
+    """Whatever the check of the URL let through, the address itself is looked at."""
+    url = f"http://{host}:{receiver.port}/hook"
+
+    assert post(url, allowed=()).problem is not None
+    assert post(url.replace("http:", "https:"), allowed=()).problem is not None
+    assert receiver.posted == []
+
+
+def answers(*rounds: list[str]) -> Callable[..., list[Any]]:
+    """Return a resolver that answers each look-up in turn with these addresses."""
+    left = iter(rounds)
+    return lambda *_: [(2, 1, 6, "", (address, 0)) for address in next(left)]
+
+
+def resolver(monkeypatch: pytest.MonkeyPatch, *rounds: list[str]) -> list[str]:
+    """Let look-ups be answered so; return what is connected to."""
+    connected = []
+
+    def connect(address: tuple[str, int], *given: Any, **more: Any) -> socket.socket:
+        connected.append(address[0])
+        return create_connection(("127.0.0.1", address[1]), *given, **more)
+
+    monkeypatch.setattr(resolve, "__kwdefaults__", {"lookup": answers(*rounds)})
+    monkeypatch.setattr("wechat.connections.create_connection", connect)
+    return connected
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_address_that_was_checked_is_the_one_that_is_connected_to(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is public at the first look-up and private at the second is looked up once."""
+    connected = resolver(monkeypatch, ["10.0.3.1"], ["127.0.0.1"])
+    outcome = post(
+        f"http://rebinding.example:{receiver.port}/", allowed=parse_networks("10.0.3.0/24")
+    )
+
+    assert (outcome.problem, connected) == (None, ["10.0.3.1"])
+    assert receiver.posted[0].headers["host"] == f"rebinding.example:{receiver.port}"
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["fd00::1"]])
+def test_a_name_with_a_private_address_is_refused_whatever_else_it_has(
+    monkeypatch: pytest.MonkeyPatch, addresses: list[str]
+) -> None:
+    connected = resolver(monkeypatch, addresses)
+    outcome = post("https://inside.example/hook", allowed=())
+
+    assert problem(outcome) == "webhook.problem.private"
+    assert connected == []
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_public_address_is_not_told_in_the_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected = resolver(monkeypatch, ["8.8.8.8"])
+
+    assert problem(post("http://plain.example/hook")) == "webhook.problem.private"
+    assert connected == []
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_certificate_is_checked_against_the_name_whatever_address_it_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, context = self_signed(tmp_path)
+    server = RawServer(writes(b"HTTP/1.1 204 No Content\r\n\r\n"), tls=context)
+    with server.running() as running:
+        port = running.url().rpartition(":")[2]
+        assert problem(post(f"https://127.0.0.1:{port}/")) == "webhook.problem.transport"
+
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert post(f"https://127.0.0.1:{port}/").problem is None
+        # It vouches for the address, and not for a name that leads there.
+        resolver(monkeypatch, ["127.0.0.1"])
+        assert problem(post(f"https://another.example:{port}/")) == "webhook.problem.transport"
+    assert len(server.requests) == 1
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_proxy_of_the_environment_is_not_asked(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Receiver() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        assert post(receiver.url).problem is None
+
+    assert (len(receiver.posted), proxy.posted) == (1, [])
+
+
+# Delivery
+
+
+def test_an_event_arrives_signed_with_every_secret(engine: Engine, receiver: Receiver) -> None:
+    broadcast_id = told(engine, receiver.url)
+    until_state(
+        engine, WebhookState.DELIVERED, start=deliverer(engine, Secrets(SECRET, OLDER_SECRET))
+    )
+
+    (posted,) = receiver.posted
+    posted.verify(SECRET)
+    posted.verify(OLDER_SECRET)
+    assert posted.id == stored(engine)[0].id
+    assert posted.event["data"]["id"] == broadcast_id
+
+
+@pytest.mark.parametrize("status", [500, 302])
+def test_a_receiver_that_fails_gets_the_same_event_until_it_takes_it(
+    engine: Engine, receiver: Receiver, status: int
+) -> None:
+    told(engine, receiver.url)
+    receiver.status = status
+    start = deliverer(engine, scale=0.001)
+
+    def three() -> bool:
+        start.start()
+        return len(receiver.posted) >= 3
+
+    until(three, 30, "three tries")
+    receiver.status = 200
+    (one,) = until_state(engine, WebhookState.DELIVERED, start=start)
+
+    assert len(set(receiver.ids)) == 1
+    assert len({posted.body for posted in receiver.posted}) == 1
+    assert one.tries == len(receiver.posted) >= 4
+    for posted in receiver.posted:
+        posted.verify()
+
+
+def test_a_receiver_that_is_down_for_a_day_has_its_event_shown_as_given_up(
+    engine: Engine, receiver: Receiver
+) -> None:
+    told(engine, receiver.url)
+    receiver.__exit__(None, None, None)
+    (one,) = until_state(engine, WebhookState.GIVEN_UP, start=deliverer(engine, scale=0.00001))
+    receiver.__enter__()
+
+    assert one.problem is not None
+    assert one.problem.id == "webhook.problem.transport"
+    assert reading.count_given_up(engine) == 1
+
+
+def test_410_is_given_up_at_once(engine: Engine, receiver: Receiver) -> None:
+    told(engine, receiver.url)
+    receiver.status = 410
+    (one,) = until_state(engine, WebhookState.GIVEN_UP, start=deliverer(engine))
+
+    assert (one.tries, one.http_status, len(receiver.posted)) == (1, 410, 1)
+
+
+def test_receivers_that_hang_keep_no_other_waiting(engine: Engine, receiver: Receiver) -> None:
+    with Receiver() as slow:
+        slow.answers.clear()
+        for _ in range(AT_ONCE + 2):
+            told(engine, slow.url)
+        broadcast_id = told(engine, receiver.url)
+        start = deliverer(engine)
+        start.start()
+
+        receiver.until_posted(1)
+        # Of one receiver one delivery is under way, so that a flood of its events is none for it.
+        assert len(slow.posted) <= 1
+        slow.answers.set()
+        until_state(engine, WebhookState.DELIVERED, start=start)
+
+    assert receiver.posted[0].event["data"]["id"] == broadcast_id
+    assert len(set(slow.ids)) == len(slow.ids) == AT_ONCE + 2
+
+
+def test_without_secrets_nothing_is_posted_and_the_event_says_why(
+    engine: Engine, receiver: Receiver
+) -> None:
+    class Wrong:
+        def signing_secrets(self) -> tuple[SecretStr, ...]:
+            raise SettingsError("error.settings.secret_file", path="x", variable="y")
+
+    told(engine, receiver.url)
+    for secrets, name in ((Secrets(), "no_secrets"), (Wrong(), "settings")):
+        start = deliverer(engine, secrets, scale=0.0001)
+
+        def failed(start: Deliverer = start, name: str = name) -> bool:
+            start.start()
+            problem = stored(engine)[0].problem
+            return problem is not None and problem.id == f"webhook.problem.{name}"
+
+        until(failed, 30, "a try without secrets")
+        start.join(60)
+    assert receiver.posted == []
+
+
+def test_a_worker_that_stops_takes_no_more(engine: Engine, receiver: Receiver) -> None:
+    told(engine, receiver.url)
+    start = deliverer(engine)
+    start._stopping.set()
+
+    assert start.start() == 0
+    assert stored(engine)[0].state is WebhookState.WAITING
+
+
+def test_an_event_of_a_worker_that_died_is_taken_by_another_under_its_id(
+    engine: Engine, receiver: Receiver
+) -> None:
+    told(engine, receiver.url)
+    receiver.answers.clear()
+    dead = deliverer(engine)
+    dead.start()
+    receiver.until_posted(1)
+    # Nothing of it is recorded; the rest of its time passes.
+    ledger.pass_time(engine, dead._put_off + timedelta(seconds=1))
+    receiver.answers.set()
+    until_state(engine, WebhookState.DELIVERED, start=deliverer(engine))
+    dead.join(60)
+
+    assert len(set(receiver.ids)) == 1

@@ -1,0 +1,134 @@
+"""One try: the signed event is posted, and what came of it is said in a value. Never raises.
+
+``requests`` and urllib3 put the URL into their errors, and a URL may hold a secret of its receiver:
+no error of theirs leaves this module.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import requests
+
+from broadcast.message import Message
+from broadcast.webhooks.address import Network
+from wechat.deadline import CURRENT, Timeouts, Watchdog
+from wechat.errors import TransportKind
+from wechat.failures import kind_of
+from worker.webhooks.connection import GuardedAdapter, GuardedExchange
+
+log = logging.getLogger(__name__)
+
+#: Of an answer so much is read, and nothing is made of it: its status says all.
+_LARGEST_ANSWER: Final = 16_384
+_CONNECT_S: Final = 5
+_CONTENT: Final = {
+    "Content-Type": "application/json",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "User-Agent": "wechat-broadcast-webhook",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a try; without a problem it was delivered."""
+
+    http_status: int | None = None
+    problem: Message | None = None
+    #: The receiver wants no more of it.
+    is_final: bool = False
+
+
+class Poster:
+    """Posts to receivers. Threads may share it."""
+
+    def __init__(self, *, timeout_s: float, allowed: Sequence[Network]) -> None:
+        """Take how long a try may last in all, and the private networks that it may reach."""
+        self._timeouts = Timeouts(
+            connect_s=min(_CONNECT_S, timeout_s), read_s=timeout_s, total_s=timeout_s
+        )
+        self._allowed = allowed
+        self._watchdog = Watchdog()
+        self._verify: bool | str = (
+            os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        )
+
+    def post(self, url: str, body: bytes, *, signature: Mapping[str, str]) -> Outcome:
+        """Post *body* to *url* once."""
+        exchange = GuardedExchange(self._timeouts, allowed=self._allowed)
+        current = CURRENT.set(exchange)
+        try:
+            self._watchdog.watch(exchange)
+            return self._exchange(url, body, signature, exchange=exchange)
+        except Exception as error:  # noqa: BLE001 - each is named, and none gets out with the URL
+            return _failed(error, exchange)
+        finally:
+            self._watchdog.unwatch(exchange)
+            exchange.finish()
+            CURRENT.reset(current)
+
+    def _exchange(
+        self,
+        url: str,
+        body: bytes,
+        signature: Mapping[str, str],
+        *,
+        exchange: GuardedExchange,
+    ) -> Outcome:
+        headers = {**_CONTENT, **signature}
+        request = requests.Request("POST", url, data=body, headers=headers).prepare()
+        # An adapter for each try: receivers are few and far between, and none is kept open.
+        adapter = GuardedAdapter(pool_size=1)
+        try:
+            response = adapter.send(
+                request, stream=True, verify=self._verify, proxies={},
+                timeout=(self._timeouts.connect_s, self._timeouts.read_s),
+            )  # fmt: skip
+            if exchange.expired:
+                # Shut by the watchdog, a head that drips looks complete.
+                response.close()
+                return _unanswered(TransportKind.TOTAL_TIMEOUT)
+            status = response.status_code
+            try:
+                response.raw.read(_LARGEST_ANSWER, decode_content=False)
+            except Exception as error:  # noqa: BLE001 - the status has been said
+                log.debug("the rest of a receiver's answer: %s", type(error).__name__)
+            response.close()
+        finally:
+            adapter.close()
+        return _answered(status)
+
+
+def _answered(status: int) -> Outcome:
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return Outcome(http_status=status)
+    name = "status"
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        name = "redirect"
+    is_final = status == HTTPStatus.GONE
+    problem = Message(f"webhook.problem.{'gone' if is_final else name}", status=status)
+    return Outcome(http_status=status, problem=problem, is_final=is_final)
+
+
+def _failed(error: Exception, exchange: GuardedExchange) -> Outcome:
+    if exchange.refused is not None:
+        return Outcome(problem=Message("webhook.problem.private", address=exchange.refused))
+    kind = kind_of(error, exchange)
+    if kind is None:
+        log.error("a webhook cannot be posted: a bug: %s", type(error).__name__)
+        return Outcome(problem=Message("webhook.problem.bug", kind=type(error).__name__))
+    if exchange.sent:
+        return _unanswered(kind)
+    reason = Message(f"transport.{kind}")
+    return Outcome(problem=Message("webhook.problem.transport", reason=reason))
+
+
+def _unanswered(kind: TransportKind) -> Outcome:
+    reason = Message(f"transport.{kind}")
+    return Outcome(problem=Message("webhook.problem.unanswered", reason=reason))
