@@ -190,8 +190,11 @@ KEYWORDS: Final = frozenset({
 _SPECIAL: Final = frozenset({"callback_token", "encoding_aes_key", "keywords", "notify_url"})
 
 
-def from_file(path: Path) -> dict[str, Account]:
-    """Read ``[accounts.NAME]`` tables; keys are the environment's without ``WECHAT_``."""
+def from_file(path: Path, *, api_base: str = API_BASE) -> dict[str, Account]:
+    """Read ``[accounts.NAME]`` tables; keys are the environment's without ``WECHAT_``.
+
+    *api_base* is that of each account that has none of its own.
+    """
     try:
         text = path.read_bytes().decode("utf-8-sig")
         tables = tomllib.loads(text).get("accounts")
@@ -214,7 +217,7 @@ def from_file(path: Path) -> dict[str, Account]:
         raise problem
     if not tables:
         raise problem
-    found = {name: make(name, **values) for name, values in tables.items()}
+    found = {name: make(name, **{"api_base": api_base} | each) for name, each in tables.items()}
     _refuse_shared_appid(found)
     return found
 

@@ -266,7 +266,8 @@ class Settings(WebhookSettings):
 
     def _accounts(self) -> dict[str, Account]:
         if self.accounts_file is not None:
-            return accounts.from_file(self.accounts_file)
+            # Who points it at a simulator means every account, those of a file too.
+            return accounts.from_file(self.accounts_file, api_base=self.api_base)
         if self.appid is None and self.appsecret is None and self.appsecret_file is None:
             return accounts.from_file(UP_ACCOUNTS) if UP_ACCOUNTS.is_file() else {}
         # The field of a variable WECHAT_… is the account's key of the same name.

@@ -272,6 +272,26 @@ class TestFromBoth:
 
         assert Settings.load().left_out() is None
 
+    def test_api_base_of_the_environment_is_that_of_each_account_of_the_file_without_its_own(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Somebody who means the simulator would send to real followers."""
+        monkeypatch.setenv("WECHAT_API_BASE", "http://127.0.0.1:8900/")
+        file.write_text(
+            f'[accounts.shop]\n{GOOD}api_base = "https://own.example"\n[accounts.news]\n{OTHER}'
+        )
+
+        bases = {name: one.api_base for name, one in Settings.load().accounts().items()}
+
+        assert bases == {"shop": "https://own.example", "news": "http://127.0.0.1:8900"}
+
+    def test_without_an_api_base_anywhere_the_accounts_of_the_file_are_at_wechat(
+        self, file: Path
+    ) -> None:
+        file.write_text(f"[accounts.shop]\n{GOOD}")
+
+        assert Settings.load().account("shop").api_base == "https://api.weixin.qq.com"
+
     def test_without_a_file_nothing_is_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("BROADCAST_ACCOUNTS_FILE")
 
