@@ -18,13 +18,15 @@ from models.ledger.transaction import read
 _COLUMNS: Final = columns(KeptLetter, DeadLetterRow)
 #: Ids that are named where a part fits several.
 _NAMED: Final = 5
-#: Characters of a part of an id: what is dropped or sent should not be hit by chance.
+#: Characters of an id that were drawn, and how many of them a part must hold: what is dropped or
+#: sent should not be hit by what all ids share, nor by chance.
+_DRAWN: Final = 6
 _SHORTEST_PART: Final = 4
 
 
 def newest(engine: Engine, *, state: LetterState | None, most: int) -> Sequence[KeptLetter]:
-    """Return the newest letters in a state, or in any."""
-    query = select(*_COLUMNS).order_by(DeadLetterRow.first_at.desc(), DeadLetterRow.id.desc())
+    """Return the letters in a state, or in any, that came last; one that came again came now."""
+    query = select(*_COLUMNS).order_by(DeadLetterRow.last_at.desc(), DeadLetterRow.id.desc())
     if state is not None:
         query = query.where(DeadLetterRow.state == state)
     with read(engine) as connection:
@@ -59,8 +61,10 @@ def _id(connection: Connection, name: str) -> str:
     ).all()
     if name in found:
         return name
-    if len(found) == 1 and len(name) >= _SHORTEST_PART:
-        return found[0]
+    if len(found) == 1:
+        if _drawn_in(name, found[0]) >= _SHORTEST_PART:
+            return found[0]
+        raise UnknownIdError("error.dead.unknown_near", id=name, near=found[0])
     if len(found) > 1:
         raise InputError("error.dead.several", part=name, ids=", ".join(found[:_NAMED]))
     known = connection.scalars(select(DeadLetterRow.id).order_by(newest_first).limit(500)).all()
@@ -68,6 +72,12 @@ def _id(connection: Connection, name: str) -> str:
     if near:
         raise UnknownIdError("error.dead.unknown_near", id=name, near=", ".join(near))
     raise UnknownIdError("error.dead.unknown", id=name)
+
+
+def _drawn_in(part: str, letter_id: str) -> int:
+    """Return how many of the drawn characters of an id stand in a part of it."""
+    end = letter_id.lower().rindex(part.lower()) + len(part)
+    return min(len(part), end - (len(letter_id) - _DRAWN))
 
 
 def _kept(row: object) -> KeptLetter:

@@ -124,8 +124,11 @@ def test_the_newest_stand_first_and_no_more_than_asked_for(engine: Engine) -> No
         dead_letters.keep(engine, replace(LETTER, body=str(n)))
 
     found = listed(engine)
-    assert [one.first_at for one in found] == sorted((one.first_at for one in found), reverse=True)
+    assert [one.last_at for one in found] == sorted((one.last_at for one in found), reverse=True)
     assert list(reading.newest(engine, state=LetterState.DEAD, most=2)) == found[:2]
+
+    again = dead_letters.keep(engine, replace(LETTER, body="0"))
+    assert listed(engine)[0].id == again
 
 
 def test_an_id_that_is_none_or_several_names_what_is_near(engine: Engine) -> None:
@@ -141,3 +144,12 @@ def test_an_id_that_is_none_or_several_names_what_is_near(engine: Engine) -> Non
     with pytest.raises(InputError):
         reading.one(engine, one[-3:])
     assert reading.one(engine, one[-4:])[0].id == one
+
+
+@pytest.mark.parametrize("part", [slice(0, 4), slice(0, 13), slice(0, 16), slice(5, 13)])
+def test_what_all_ids_share_names_none_even_if_there_is_one(engine: Engine, part: slice) -> None:
+    only = dead_letters.keep(engine, LETTER)
+
+    with pytest.raises(UnknownIdError, match=only):
+        reading.one(engine, only[part])
+    assert reading.one(engine, only[:18].upper())[0].id == only
