@@ -1,6 +1,7 @@
 """Celery's settings, read by ``app.config_from_object("celeryconfig")``; each with its reason.
 
-The broker only wakes: it may lose, repeat and reorder messages, and the database decides.
+The broker wakes: it may lose, repeat and reorder messages, and the database decides. Only
+what another program submits through it is nowhere else until a worker has stored it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ task_ignore_result = True
 # other programs ask for is answered beside it (worker/answers.py): with a backend here, each wake
 # would first subscribe to its result in Redis, and fail where Redis is away and RabbitMQ is not.
 result_expires = None
-# Other languages enqueue too, and a task carries ids only (and how often it was passed on).
+# Programs in other languages submit too; the tasks that wake carry ids (and how often they were
+# passed on).
 task_serializer = "json"
 # Pickle runs code: of whoever can write to the broker.
 accept_content = ["json"]

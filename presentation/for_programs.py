@@ -51,7 +51,7 @@ def explained(error: BroadcastError, language: Language = "en") -> str:
 
 
 def notices(made: Iterable[Message], texts: Texts, *, key: str = KEY) -> list[dict[str, str]]:
-    """Return what a program is told of a broadcast that was stored, as JSON has it."""
+    """Return the notices on a broadcast that was stored, as JSON has them."""
     return [{"code": one.id, "text": refusal(one, texts, key=key)} for one in made]
 
 

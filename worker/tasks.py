@@ -1,6 +1,7 @@
-"""The tasks: thin, ids only; each opens with the database, which says whether it may act.
+"""The tasks: thin; each opens with the database, which says whether it may act.
 
-Beside ids some carry *forward_count*: how often workers that lack the account passed them on.
+They carry ids, and ``broadcast.enqueue`` what another program asks for. Beside ids some carry
+*forward_count*: how often workers that lack the account passed them on.
 None of them retries or raises for what it met: rows and sweeps carry the work on.
 """
 

@@ -19,7 +19,7 @@ class GateKind(StrEnum):
     BREAKER = "breaker"  #: the circuit breaker, or a refusal that concerns every batch
     HOLD = "hold"  #: the plan does not fit, or its time was missed: an operator must decide
     DRAFT = "draft"  #: the draft was edited, is gone, or cannot be read: an operator must decide
-    LOOK = "look"  #: the draft is to be looked at again soon; opens automatically
+    LOOK = "look"  #: a draft is to be looked at, or a file uploaded, again soon; opens by time
     CANCEL = "cancel"  #: an operator, permanently
     SCHEDULE = "schedule"  #: its time is to come; opens automatically
     HALT = "halt"  #: a person's kill switch

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from broadcast.settings import Settings
+from models.ledger.audit.findings import Check
 
 ROOT = Path(__file__).resolve().parents[2]
 TWINS = [
@@ -80,3 +81,9 @@ def test_every_setting_is_in_the_document(page: str) -> None:
     }
 
     assert {name for name in names if f"`{name}`" not in document} == set()
+
+
+def test_the_promise_names_every_check_of_the_audit_in_its_order() -> None:
+    for page in pages("docs/delivery-promise.md"):
+        named = [one for cells in first_cells(page) for one in cells if one in set(Check)]
+        assert named == list(Check)
