@@ -145,7 +145,9 @@ def _ended(sync: Sync) -> Iterator[Message]:
     yield Message(
         "sync.done", account=sync.account, n=sync.followers, joined=sync.joined, left=sync.left
     )
-    if sync.ended != "complete":
+    if sync.ended == "shrunk":
+        yield Message("sync.shrunk", account=sync.account, listed=sync.listed)
+    elif sync.ended != "complete":
         yield Message("sync.short", account=sync.account, total=sync.total, listed=sync.listed)
 
 
@@ -166,7 +168,8 @@ def _shown(run: Run, account: Account) -> Iterator[Message]:
         n = reading.count(engine, account.name)
         yield Message("follower_list.line", account=account.name, n=n, at=at)
         if there.ended != "complete":
-            yield Message("follower_list.short", account=account.name)
+            kind = "shrunk" if there.ended == "shrunk" else "short"
+            yield Message(f"follower_list.{kind}", account=account.name)
     under_way = follower_syncs.under_way(engine, account.name)
     if under_way is not None:
         yield Message(

@@ -50,7 +50,10 @@ def nobody_asked(_ids: IDs) -> IDs:
 def make(engine: Engine, sync: Sync, *, ask: Ask = nobody_asked) -> Sync:
     """Make the list of a pass whose last page came, let it count, and tidy up.
 
-    A pass that lists clearly fewer than WeChat counts shows nobody as left: it is ``short``.
+    A pass that lists clearly fewer than WeChat counts shows nobody as left: it is ``short``. So
+    does one that lists less than half of who followed, unless WeChat was asked about each: it is
+    ``shrunk``, since an empty answer looks like that as well.
+
     Raises SyncTakenOverError, and whatever *ask* does.
     """
     began = present(engine)
@@ -88,9 +91,11 @@ class _Building:
         if began is None or ended is None:
             raise ValueError("a pass without pages")
         whole = Pass(began=int(began.timestamp()), ended=int(ended.timestamp()))
-        listed, made = self._merge(whole)
+        listed, concluded, made = self._merge(whole, ended="complete")
         if self._is_short(listed):
-            _, made = self._merge(None)
+            return self._merge(None, ended="short")[-1]
+        if self._is_shrunk(concluded, made):
+            return self._merge(None, ended="shrunk")[-1]
         return made
 
     def _is_short(self, listed: int) -> bool:
@@ -100,24 +105,33 @@ class _Building:
             return True
         return total - listed > most - least + max(10, total // _LAG)
 
-    def _merge(self, whole: Pass | None) -> tuple[int, Ended]:
+    def _is_shrunk(self, concluded: int, made: Ended) -> bool:
+        """Return whether more than half left by the pages' word alone."""
+        followed = made.followers - made.joined + made.left
+        return self._ask is nobody_asked and concluded * 2 > followed
+
+    def _merge(self, whole: Pass | None, *, ended: str) -> tuple[int, int, Ended]:
+        """Store a list; return how many pages list, how many they show as left, and the list."""
         store = _Store(self._engine, self._sync)
         known = _Old(self._engine, self._before)
-        counts = np.zeros(4, np.int64)
+        counts = np.zeros(5, np.int64)
         after = ""
         for one in ranges(self._pages, beside=self._sampled()):
             upto = None if one.upto is None else one.upto.decode()
             before = known.upto(one.upto)
             changes = self._changes(after=after, upto=upto)
             found = self._merged(before, changes, one, whole=whole)
-            counts += (found.listed, found.follow.sum(), found.joined, found.lost)
+            counts += (
+                found.listed, len(found.concluded), found.follow.sum(), found.joined, found.lost
+            )  # fmt: skip
             store.add(found)
             after = upto or ""
-        listed, followers, joined, lost = (int(one) for one in counts)
-        return listed, Ended(
-            ended="short" if whole is None else "complete", run=store.run, size=store.close(),
-            followers=followers, joined=joined, left=lost,
+        listed, concluded, followers, joined, lost = (int(one) for one in counts)
+        made = Ended(
+            ended=ended, run=store.run, size=store.close(), followers=followers, joined=joined,
+            left=lost,
         )  # fmt: skip
+        return listed, concluded, made
 
     def _merged(
         self, before: Known, changes: Changes, listed: Range, *, whole: Pass | None

@@ -164,6 +164,36 @@ def test_a_pass_that_lists_clearly_fewer_than_wechat_counts_shows_nobody_as_left
     assert names(reading.current(engine, "default")) == PEOPLE
 
 
+@pytest.mark.every_database
+@pytest.mark.parametrize("listed", [[], LISTED[31:]], ids=["nobody", "less than half"])
+def test_a_pass_that_lists_less_than_half_of_who_followed_shows_nobody_as_left(
+    engine: Engine, listed: list[str]
+) -> None:
+    """WeChat counts no more than that itself, as in an empty answer."""
+    synced(engine, LISTED, minute=0)
+
+    shrunk = synced(engine, listed, minute=100)
+
+    assert (shrunk.ended, shrunk.left, shrunk.followers) == ("shrunk", 0, 60)
+    assert names(reading.current(engine, "default")) == PEOPLE
+    # Once WeChat was asked about each, it is believed.
+    made = follower_lists.make(
+        engine, pages(engine, listed, minute=200), ask=lambda _: np.empty(0, "S28")
+    )
+    assert (made.ended, made.left) == ("complete", 60 - len(listed))
+    assert names(reading.current(engine, "default")) == sorted(listed)
+
+
+def test_who_left_by_pushes_is_believed_however_many_they_are(engine: Engine) -> None:
+    synced(engine, LISTED, minute=0)
+    for one in LISTED[:40]:
+        follows.left(engine, "default", one, at=at(50))
+
+    made = synced(engine, LISTED[41:], minute=100)
+
+    assert (made.ended, made.left, made.followers) == ("complete", 41, 19)
+
+
 def test_who_is_on_no_page_is_looked_up_where_that_is_asked_for(engine: Engine) -> None:
     synced(engine, LISTED, minute=0)
     asked: list[str] = []
