@@ -278,7 +278,7 @@ def test_a_line_that_names_nobody_may_be_somebody_who_is_to_be_left_out(
 
     for more in ((), ("--dry-run",)):
         refused = said(capsys, *words, *more, status=2)
-        assert "out.txt, to be left out: 1 lines are not OpenIDs" in refused
+        assert "out.txt, to be left out: 1 line is not an OpenID" in refused
         assert "line 5: “oops”" in refused
         assert "Nothing was stored" in refused
     assert not stored(here)
