@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from broadcast import report_object
 from broadcast.gates.kinds import GateKind
@@ -85,10 +85,15 @@ def _halt(lane: LaneView | None) -> dict[str, Any] | None:
 
 
 def _stop(lane: LaneView | None) -> dict[str, Any] | None:
-    gate = lane and lane.gate(GateKind.STOP, GateKind.BREAKER)
-    if not gate:
+    """Return the stop that forbids most: that of the whole account before that of one path."""
+    closed = [gate for gate in lane.gates if gate.kind in _STOPS] if lane else []
+    gate = next((one for one in closed if one.path is None), closed[0] if closed else None)
+    if gate is None:
         return None
     return {
         "at": utc(gate.closed_at), "reason": gate.reason and gate.reason.value,
-        "errcode": gate.errcode, "errmsg": gate.errmsg,
+        "errcode": gate.errcode, "errmsg": gate.errmsg, "path": gate.path and gate.path.value,
     }  # fmt: skip
+
+
+_STOPS: Final = frozenset({GateKind.STOP, GateKind.BREAKER})

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from broadcast.call.path import SendPath
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import Cause, GateKind
+from broadcast.reasons import Reason
 from broadcast.reports import (
     SETS,
     SKIPS,
@@ -23,7 +25,8 @@ from broadcast.reports import (
     Report,
 )
 from broadcast.states import BatchState, BroadcastState, Phase
-from presentation.report_json import as_json, in_a_list
+from presentation.report_json import as_json, forbidden, in_a_list
+from tests.unit.presentation.reports import STOPPED, of_account
 
 ROOT = Path(__file__).resolve().parents[3]
 AT = datetime(2026, 3, 1, 12, 0, 0, 123_999, tzinfo=UTC)
@@ -125,3 +128,16 @@ def test_a_content_is_told_by_its_first_words_or_by_what_wechat_calls_it(
 def test_in_a_list_it_comes_without_its_batches() -> None:
     assert as_json(TOLD) == in_a_list(TOLD) | {"batch_list": as_json(TOLD)["batch_list"]}
     assert "batch_list" not in in_a_list(TOLD)
+
+
+def test_a_stop_of_one_interface_names_it_and_that_of_the_account_goes_first() -> None:
+    path = replace(
+        of_account(GateKind.STOP, reason=Reason.ACCOUNT_STOPPED, errcode=45159),
+        scope=GateScope.PATH, path=SendPath.SENDALL,
+    )  # fmt: skip
+    alone = forbidden(replace(FREE, gates=(path,)))["stopped"]
+    first = forbidden(replace(FREE, gates=(path, *STOPPED.gates)))["stopped"]
+
+    assert (alone["path"], alone["errcode"]) == ("sendall", 45159)
+    assert (first["path"], first["errcode"]) == (None, 48001)
+    assert forbidden(FREE) == {"halted": None, "stopped": None}
