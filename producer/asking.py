@@ -46,6 +46,8 @@ class Asked(_Needed, total=False):
     ignore_suppression: bool
     #: The same content went to the same audience today, and is to go once more.
     again: bool
+    #: Who gets webhooks of how it ended: ``{"url": "https://…"}``.
+    notify: Mapping[str, str] | None
 
 
 def as_body(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -130,5 +130,7 @@ def opened_by(opener: Opener) -> frozenset[GateKind]:
 
 #: Of a broadcast's own gates, those that a person's resume opens.
 RESUME_OPENS = opened_by(Opener.RESUME)
+#: Of those, the ones that no person closed: whoever waits for the broadcast does not know of them.
+CLOSED_UNASKED = frozenset(kind for kind in RESUME_OPENS if not RULES[kind].by_person)
 #: Of the gates of an account and its paths, those that a person's unhalt opens.
 UNHALT_OPENS = opened_by(Opener.UNHALT)

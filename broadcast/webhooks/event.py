@@ -1,4 +1,4 @@
-"""An event: a broadcast came to rest, or what was reported of it has changed since."""
+"""An event: a broadcast came to rest or to a hold, or what was reported of it has changed."""
 
 from __future__ import annotations
 

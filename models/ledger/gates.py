@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from broadcast.call.path import SendPath
 from broadcast.events import EventKind
 from broadcast.gates.gate import Gate, GateScope
-from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
+from broadcast.gates.kinds import CLOSED_UNASKED, OPEN_BY_TIME, GateKind
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.account import Lane
@@ -24,7 +24,7 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.gate import GateRow
-from models.ledger import due, lanes
+from models.ledger import due, lanes, webhooks
 from models.ledger.reading import closed_gates
 from models.ledger.transaction import WORKER, note
 
@@ -87,6 +87,8 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
     )  # fmt: skip
     _moved(connection, account, [closing.broadcast_id], moment=moment)
     _refresh(connection, account, [closing.broadcast_id])
+    if closing.broadcast_id is not None and closing.kind in CLOSED_UNASKED:
+        webhooks.notify_of_hold(connection, closing.broadcast_id)
     return True
 
 

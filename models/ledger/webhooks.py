@@ -63,7 +63,7 @@ class _Row:
     id: str
     account: str
     key: str
-    result: BroadcastState
+    result: BroadcastState | None
     notify_url: str
     notified_digest: str | None
 
@@ -78,10 +78,10 @@ class _Notice:
 
 
 def notify(connection: Connection, broadcast_id: str, *, anew: bool) -> None:
-    """Store the event that a broadcast is at rest, in the transaction that brought it there.
+    """Store the event that a broadcast is where it is, in the transaction that brought it there.
 
-    *anew*: it had not been at rest before. Else it is reported only if its state or its sets are
-    not those that were reported last.
+    *anew*: it came there now. Else it is reported only if its state or its sets are not those that
+    were reported last.
     """
     mine = BroadcastRow.id == broadcast_id
     row = one(connection, select(*columns(_Row, BroadcastRow)).where(mine), _Row)
@@ -93,6 +93,13 @@ def notify(connection: Connection, broadcast_id: str, *, anew: bool) -> None:
     connection.execute(update(BroadcastRow).where(mine).values(raised))
     version = connection.execute(select(BroadcastRow.version).where(mine)).scalar_one()
     _store(connection, row, notice, version=version)
+
+
+def notify_of_hold(connection: Connection, broadcast_id: str) -> None:
+    """Store the event that a broadcast waits for an operator, if anybody is to hear of it."""
+    query = select(BroadcastRow.notify_url).where(BroadcastRow.id == broadcast_id)
+    if connection.scalar(query) is not None:
+        notify(connection, broadcast_id, anew=True)
 
 
 def _notice(connection: Connection, row: _Row) -> _Notice:
@@ -107,9 +114,9 @@ def _notice(connection: Connection, row: _Row) -> _Notice:
     except Exception:
         # A bug in a report must not undo the change that it would tell, a reply of WeChat's say.
         log.exception("broadcast %s: its webhook has no figures", row.id)
-    state = row.result.value
-    data = {"id": row.id, "account": row.account, "key": row.key, "state": state}
-    return _Notice(kind=event.kind(row.result), digest=state, data=data)
+    state = row.result or BroadcastState.HELD
+    data = {"id": row.id, "account": row.account, "key": row.key, "state": state.value}
+    return _Notice(kind=event.kind(state), digest=state.value, data=data)
 
 
 def _store(connection: Connection, row: _Row, notice: _Notice, *, version: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, select
 
+from broadcast import plan
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.finish import Counts, FinishEvent
@@ -152,6 +153,26 @@ def test_who_comes_to_rest_again_after_a_retry_is_told_again(engine: Engine) -> 
 
     assert before
     assert told(engine, broadcast_id) == before * 2
+
+
+def test_a_hold_before_the_end_is_reported_each_time_and_an_operators_pause_is_not(
+    engine: Engine,
+) -> None:
+    said_ = ledger.body(size=20)
+    broadcast_id = ledger.upload(engine, said_)
+    submits.publish(
+        engine, broadcast_id, said_, figures=ledger.figures(size=20, batches=2), quota=None,
+        terms=replace(ledger.terms(batches=2), notify_url=URL),
+    )  # fmt: skip
+    nothing_left = plan.Quota(daily_limit=100, used=100, remain=0)
+    ledger.planned(engine, broadcast_id, quota=nothing_left)
+
+    assert told(engine, broadcast_id) == ["broadcast.held"]
+    assert bodies(engine)[0]["data"]["blockers"][0]["cause"] == "does_not_fit"
+    operator.pause(engine, broadcast_id, who="tests")
+    assert len(told(engine, broadcast_id)) == 1
+    operator.cancel(engine, broadcast_id, who="tests")
+    assert told(engine, broadcast_id) == ["broadcast.held", "broadcast.cancelled"]
 
 
 def test_the_event_is_stored_with_the_change_or_not_at_all(
