@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from broadcast.accounts import Account
 from broadcast.drafts.article import Comments, Written, check, check_content
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Stands for WeChat's address of a picture before it has one; those that were seen are no longer.
 _ADDRESS = "http://mmbiz.qpic.cn/" + "x" * 130
+#: One file may be a cover and a picture as well: to WeChat these are two uploads.
+Use: TypeAlias = tuple[MediaKind, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +57,8 @@ class Added:
     #: None in a dry run.
     media_id: str | None
     articles: Sequence[Illustrated]
-    #: Of files by their fingerprint: uploaded now (True), or before.
-    uploaded: Mapping[str, bool]
+    #: Of what files are used as: uploaded now (True), or before.
+    uploaded: Mapping[Use, bool]
     #: The HTML of each article as WeChat got it.
     contents: Sequence[str]
 
@@ -94,8 +96,7 @@ def _with(written: Written, wanted: Wanted) -> Written:
 def dry_run(articles: Sequence[Illustrated], *, shelf: Shelf | None) -> Added:
     """Say what would be done; *shelf* knows what is uploaded already."""
     there = {
-        file.fingerprint: shelf is None or shelf.find(file) is None
-        for file in pictures.files(articles)
+        _use(file): shelf is None or shelf.find(file) is None for file in pictures.files(articles)
     }
     contents = [clean(one.written.html, dict.fromkeys(one.pictures, _ADDRESS)) for one in articles]
     return Added(media_id=None, articles=articles, uploaded=there, contents=contents)
@@ -125,11 +126,11 @@ class _Adding:
         """Upload the files that WeChat lacks."""
         self._run, self._account, self._articles = run, account, articles
         self._shelf, self._uploader = Shelf(run.engine, account), Uploads(run.wechat)
-        self.uploaded: dict[str, bool] = {}
+        self.uploaded: dict[Use, bool] = {}
         #: A media_id of a cover, an address of a picture.
-        self._ids: dict[tuple[MediaKind, str], str] = {}
+        self._ids: dict[Use, str] = {}
         for file in pictures.files(articles):
-            self.uploaded[file.fingerprint] = self._shelf.find(file) is None
+            self.uploaded[_use(file)] = self._shelf.find(file) is None
             self._know(file, self._shelf.put(file, self._uploader))
         self.contents = [self._content(one) for one in articles]
 
@@ -138,13 +139,13 @@ class _Adding:
 
         Return whether there are any.
         """
-        before = [
-            one.cover
+        before = {
+            _use(one.cover): one.cover
             for one in self._articles
-            if isinstance(one.cover, LocalFile) and not self.uploaded[one.cover.fingerprint]
-        ]
-        for file in before:
-            self.uploaded[file.fingerprint] = True
+            if isinstance(one.cover, LocalFile) and not self.uploaded[_use(one.cover)]
+        }
+        for use, file in before.items():
+            self.uploaded[use] = True
             self._know(file, self._shelf.renew(file, self._uploader))
         return bool(before)
 
@@ -159,10 +160,10 @@ class _Adding:
         raise problem
 
     def _know(self, file: LocalFile, media: Media) -> None:
-        self._ids[file.kind, file.fingerprint] = media.media_id or media.url or ""
+        self._ids[_use(file)] = media.media_id or media.url or ""
 
     def _id(self, file: LocalFile) -> str:
-        return self._ids[file.kind, file.fingerprint]
+        return self._ids[_use(file)]
 
     def _content(self, one: Illustrated) -> str:
         html = clean(one.written.html, {name: self._id(f) for name, f in one.pictures.items()})
@@ -199,9 +200,13 @@ def lines(added: Added, account: Account) -> Iterator[Message]:
 
 def _of_file(added: Added, file: LocalFile) -> str:
     """Return the id of the text for what became of a file."""
-    if not added.uploaded[file.fingerprint]:
+    if not added.uploaded[_use(file)]:
         return "draft.add.file_before"
     return "draft.add.file_to_upload" if added.media_id is None else "draft.add.file"
+
+
+def _use(file: LocalFile) -> Use:
+    return file.kind, file.fingerprint
 
 
 def _files(one: Illustrated) -> Sequence[LocalFile]:
@@ -219,7 +224,7 @@ def as_json(added: Added) -> dict[str, Any]:
                 "files": [
                     {
                         "file": str(file.path), "kind": file.kind.value,
-                        "uploaded": added.uploaded[file.fingerprint],
+                        "uploaded": added.uploaded[_use(file)],
                     }
                     for file in _files(one)
                 ],

@@ -310,6 +310,30 @@ def test_a_folder_becomes_a_draft_whose_pictures_are_uploaded_once(system: Syste
     assert send(system, "周报", "--wait")["state"] == "completed"
 
 
+def test_a_cover_that_is_a_picture_as_well_is_uploaded_again_where_it_was_deleted(
+    system: System,
+) -> None:
+    folder = written(system.folder / "weekly")
+    (folder / "plain.html").write_text("<title>旧</title><p>正文</p>", "utf-8")
+    both = "<title>新</title><p>正文</p><img src='cover.jpg'>"
+    (folder / "both.html").write_text(both, "utf-8")
+    cover = ("--cover", folder / "cover.jpg")
+    system.broadcast("draft", "add", folder / "plain.html", *cover)
+    Console(system).delete_materials()
+    system.simulator.set_switches(media_must_exist=True)
+
+    dry = system.broadcast("draft", "add", folder / "both.html", *cover, "--dry-run", "--json")
+    done = system.broadcast("draft", "add", folder / "both.html", *cover, "--json")
+
+    (planned,) = json.loads(dry.stdout.splitlines()[-1])["articles"]
+    assert [(one["kind"], one["uploaded"]) for one in planned["files"]] == [
+        ("image", False), ("article_image", True),
+    ]  # fmt: skip
+    assert json.loads(done.stdout.splitlines()[-1])["media_id"]
+    assert len(system.simulator.calls(path="/cgi-bin/material/add_material")) == 2
+    assert len(system.simulator.calls(path="/cgi-bin/media/uploadimg")) == 1
+
+
 def test_html_is_cleaned_and_said_so(system: System) -> None:
     folder = written(system.folder / "page")
     (folder / "page.html").write_text(
