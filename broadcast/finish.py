@@ -158,20 +158,21 @@ def read(fields: Mapping[str, object]) -> FinishEvent:
 
 def review(status: str) -> int | None:
     """Return the number of ``err(number)``; None for another word."""
-    found = _REVIEW.fullmatch(_plain(status))
+    found = _REVIEW.fullmatch(plain(status))
     return int(found[1]) if found else None
 
 
 def ending(status: str, counts: Counts) -> Ending:
     """Return what an event means: whoever got it got it, whatever WeChat calls the job."""
-    if counts.sent or _plain(status) == SUCCESS:
+    if counts.sent or plain(status) == SUCCESS:
         return Ending.SENT
-    if _plain(status) == FAIL or review(status) is not None:
+    if plain(status) == FAIL or review(status) is not None:
         return Ending.REFUSED
     return Ending.UNCLEAR
 
 
-def _plain(status: str) -> str:
+def plain(status: str) -> str:
+    """Return a word of WeChat's for the end of a job as this module spells it."""
     return " ".join(status.lower().replace("_", " ").split())
 
 

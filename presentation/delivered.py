@@ -18,6 +18,7 @@ from broadcast.finish import (
     Ending,
     FinishEvent,
     ending,
+    plain,
     review,
 )
 from broadcast.message import Message
@@ -148,7 +149,7 @@ def meaning(status: str) -> Message:
     if number is not None:
         known = f"finish.err.{number}" if number in REVIEWS else "finish.err.other"
         return Message(known, n=number)
-    word = " ".join(status.lower().replace("_", " ").split())
+    word = plain(status)
     names = {SUCCESS: "finish.success", FAIL: "finish.fail"}
     return Message(names.get(word, "finish.other"), status=printable(status) or "-")
 

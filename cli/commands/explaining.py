@@ -25,11 +25,11 @@ from wechat.errcodes import errcodes, recognised
 
 app = new_app()
 
-_NUMBER: Final = re.compile(r"-?\d+")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,10}")
 #: What reads as an option; -1 is a code.
 _OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*(=.*)?", re.DOTALL)
 #: Where a reply, or a line of ours, has the code; what follows a rid is none.
-_IN_A_REPLY: Final = re.compile(r'"errcode"\s*:\s*(-?\d+)')
+_IN_A_REPLY: Final = re.compile(r'"errcode"\s*:\s*(-?[0-9]{1,10})(?![0-9])')
 _IN_A_LINE: Final = re.compile(r"(?<![\w.:-])(-1|\d{5}|9001001)(?![\w.:-])")
 #: The first group is the second of the call.
 _RID: Final = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{8}\b")
@@ -106,10 +106,10 @@ def of_the_end(text: str) -> Iterator[Message]:
     """Yield what the end of a job means, ``err(20001)`` or ``SEND_FAIL`` say: no errcode."""
     text = one_line(text).strip()
     known = finish.REVIEWS | finish.UNDOCUMENTED
-    if text.isdecimal() and int(text) in known and int(text) not in errcodes():
+    if _NUMBER.fullmatch(text) and int(text) in known and int(text) not in errcodes():
         # As `status` shows the number of a review; no errcode has it.
         text = f"err({text})"
-    word = " ".join(text.lower().replace("_", " ").split())
+    word = finish.plain(text)
     if finish.review(text) is None and word not in {finish.SUCCESS, finish.FAIL}:
         return
     yield Message("explain.end", status=delivered.meaning(text))

@@ -18,6 +18,7 @@ from broadcast.states import BatchState
 from cli import exits, which
 from cli.commands.options import AsJSON, Why, new_app
 from cli.group import Command
+from cli.numbers import counted
 from cli.quotas import asked
 from cli.terminal import is_terminal
 from cli.wiring.by_hand import Called, call
@@ -100,9 +101,10 @@ def _number(text: str | None, message_id: str) -> int | None:
     """Read a number from 1 on. Raises InputError."""
     if text is None:
         return None
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) <= _LARGEST:
+    number = counted(text, most=_LARGEST)
+    if number is None:
         raise InputError(message_id, text=one_line(text)[:40])
-    return int(text)
+    return number
 
 
 #: More batches, or articles, than there can be.

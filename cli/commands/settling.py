@@ -22,6 +22,7 @@ from broadcast.states import BatchState
 from cli import called_again, exits, newer, waking, which
 from cli.commands.options import AsJSON, BroadcastID, Why, Yes, new_app
 from cli.group import Command
+from cli.numbers import counted
 from cli.separate import ALONE
 from cli.showing import show_what_remains
 from cli.terminal import is_terminal
@@ -158,11 +159,8 @@ def _of_another_size(event: FinishEvent, report: Report, n: int) -> Iterator[Mes
 
 def _number(text: str, message_id: str) -> int:
     """Read a number that the ledger can hold, above 0. Raises InputError with what it is for."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if not 0 < number <= LARGEST_MSG_ID:
+    number = counted(text, most=LARGEST_MSG_ID)
+    if number is None:
         raise InputError(message_id, text=one_line(text)[:40])
     return number
 

@@ -186,3 +186,11 @@ def test_other_ends_of_a_job_are_explained_too() -> None:
     assert [line.id for line in of_the_end("send success")] == ["explain.end", "explain.end_good"]
     assert [line.id for line in of_the_end("send fail")] == ["explain.end", "explain.end_refused"]
     assert list(of_the_end("send job submission success")) == []
+
+
+@pytest.mark.parametrize("text", ["9" * 5_000, f"-{'9' * 5_000}", f'{{"errcode": {"9" * 5_000}}}'])
+def test_a_number_longer_than_any_code_is_none(text: str) -> None:
+    assert list(of_the_end(text)) == []
+    with pytest.raises(InputError) as caught:
+        meant(text)
+    assert caught.value.message_id == "error.usage.code"
