@@ -1,7 +1,7 @@
 """Jobs that WeChat reported the end of, and which batches they can be.
 
 A job that no batch has was begun in WeChat's console, or is a batch of ours whose msg_id nobody
-knows. Only the time of a call speaks for the latter; figures are shown and decide nothing.
+knows. Only the time of a call speaks for the latter; figures are a hint and decide nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from broadcast.states import BatchState
 LONGEST = timedelta(hours=48)
 #: WeChat's clock and ours differ.
 SKEW = timedelta(minutes=10)
+#: WeChat's times are whole seconds, and ours are not.
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class OurBatch:
     reason: Reason | None
     #: What mass/get said of its job last.
     msg_status: str | None = None
+    #: The first call that can have begun the job in question; None: a reply named that job.
+    called_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +59,36 @@ class Job:
         """Whether anybody may have got it."""
         return ending(self.event.status, self.event.counts) is not Ending.REFUSED
 
+    def as_batch(self, broadcast_id: str, n: int) -> OurBatch | None:
+        """Return the batch of that number if the job can be it, for all that is known."""
+        mine = (
+            batch for batch in self.candidates if (batch.broadcast_id, batch.n) == (broadcast_id, n)
+        )
+        return None if self.owner is not None else next(mine, None)
+
     def can_be(self, broadcast_id: str, n: int) -> bool:
         """Tell whether it can be this batch, for all that is known."""
-        mine = (broadcast_id, n)
-        return self.owner is None and any((b.broadcast_id, b.n) == mine for b in self.candidates)
+        return self.as_batch(broadcast_id, n) is not None
+
+    def ended_before(self, batch: OurBatch) -> bool:
+        """Tell whether it ended before the call: then it is that batch only if clocks differ."""
+        return batch.called_at is not None and self.ended_at + _SECOND <= batch.called_at
+
+
+def likeliest_first(jobs: Iterable[Job], broadcast_id: str, n: int) -> list[Job]:
+    """Return the jobs that can be this batch, those first that are most like it.
+
+    One to as many followers comes before one of another count, then one that ended after the call
+    before one that ended earlier.
+    """
+    found = [(job, batch) for job in jobs if (batch := job.as_batch(broadcast_id, n))]
+    found.sort(key=lambda one: (_unlike(one[0].event, one[1].size), one[0].ended_before(one[1])))
+    return [job for job, _ in found]
+
+
+def _unlike(event: FinishEvent, size: int | None) -> int:
+    same = size is not None and event.counts.total == size
+    return 0 if same else 1 + counts_another(event, size)
 
 
 def fits(called: Iterable[datetime], ended_at: datetime) -> bool:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from broadcast.finish import Ending, FinishEvent, ending
-from broadcast.jobs import Job
+from broadcast.jobs import Job, OurBatch
 from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.states import BatchState
 
@@ -96,6 +96,8 @@ class Found:
     #: What mass/get said.
     msg_status: str | None = None
     push: SetAside | None = None
+    #: Of ``UNCLAIMED``: the job and the batch that it can be.
+    claim: tuple[Job, OurBatch] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +212,7 @@ def _of_job(job: Job) -> Iterator[Found]:
         yield Found(
             difference=Difference.UNCLAIMED, broadcast_id=batch.broadcast_id, n=batch.n,
             msg_id=job.event.msg_id, size=batch.size, state=batch.state, at=job.ended_at,
-            event=job.event,
+            event=job.event, claim=(job, batch),
         )  # fmt: skip
 
 

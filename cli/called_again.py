@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import typer
 
 from broadcast.call.retry import RetryVerdict
 from broadcast.errors import InputError
 from broadcast.gates.kinds import GateKind
+from broadcast.jobs import Job
 from broadcast.reports import Report
 from cli import exits
 from cli.terminal import is_terminal
 from cli.wiring.run import Run
 from models.ledger.reading import jobs, possibly_sent, retry_verdicts
+from presentation import jobs as job_words
 from presentation.words import FollowerCount, Shortened, suffix
 
 
@@ -27,11 +29,7 @@ def ask(run: Run, report: Report, *, yes: bool) -> None:
     if yes or not report.batches["refused"] or report.gate(GateKind.CANCEL) is not None:
         return
     if ended := jobs.of_called_not_sent(run.engine, report.account, report.id):
-        n, [job, *_] = next(iter(ended.items()))
-        _ask(run, "retry.unclaimed", {
-            "id": report.id, "n": n, "msg_id": job.event.msg_id,
-            "followers": FollowerCount(job.event.counts.total),
-        })  # fmt: skip
+        _ask_of_job(run, report, ended)
         return
     left = retry_verdicts.look(run.engine, report.id)
     again = [n for one in left if one.verdict is RetryVerdict.AGAIN for n in one.numbers]
@@ -41,6 +39,23 @@ def ask(run: Run, report: Report, *, yes: bool) -> None:
             "id": report.id, "numbers": Shortened(sorted(forgotten)),
             "age": min(forgotten.values()),
         })  # fmt: skip
+
+
+def _ask_of_job(run: Run, report: Report, ended: Mapping[int, Sequence[Job]]) -> None:
+    n, [job, *_] = next(iter(ended.items()))
+    _ask(run, "retry.unclaimed", of_job(report, job, n))
+
+
+def of_job(report: Report, job: Job, n: int) -> dict[str, object]:
+    """Return the facts of a question about a job that can be batch *n*."""
+    batch = job.as_batch(report.id, n)
+    assert batch is not None, "it is one of the jobs that can be it"
+    return {
+        "id": report.id, "n": n, "msg_id": job.event.msg_id,
+        "followers": FollowerCount(job.event.counts.total),
+        "then": job_words.in_brief(job, batch),
+        "offer": job_words.offer(job, batch, now=report.now),
+    }  # fmt: skip
 
 
 def _ask(run: Run, question: str, facts: Mapping[str, object]) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
+from broadcast.jobs import likeliest_first
 from broadcast.overlap import Newer
 from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.reports import SKIPS, Report
@@ -78,7 +79,7 @@ def _doubts(engine: Engine, report: Report) -> list[Doubt]:
     return [
         Doubt(
             n=line.n, size=line.size, msg_ids=named.get(line.n, ()),
-            jobs=[job for job in there if job.can_be(report.id, line.n)],
+            jobs=likeliest_first(there, report.id, line.n),
             first=called[line.n].first if line.n in called else None,
             last=called[line.n].last if line.n in called else None,
         )

@@ -14,7 +14,8 @@ from broadcast.overlap import Newer
 from broadcast.reasons import Reason
 from broadcast.reports import Conflict, InFlight, Report, RetryGroup, total
 from broadcast.states import BatchState, BroadcastState
-from presentation import delivered, resend, reviews
+from presentation import jobs as job_words
+from presentation import resend, reviews
 from presentation.words import (
     MOST_NAMED,
     Between,
@@ -108,8 +109,7 @@ def _doubts(report: Report, doubts: Sequence[Doubt]) -> Iterator[Message]:
         yield Message("next_step.doubts")
     for doubt in doubts[:MOST_NAMED]:
         yield _doubt(report, doubt)
-        for job in doubt.jobs[:MOST_NAMED]:
-            yield offered(job, report.id, doubt.n, size=doubt.size, now=report.now)
+        yield from job_words.offers(doubt.jobs, report.id, doubt.n, now=report.now)
     if len(doubts) > MOST_NAMED:
         yield Message("next_step.more_doubts", n=len(doubts) - MOST_NAMED, id=report.id)
 
@@ -125,17 +125,6 @@ def _doubt(report: Report, doubt: Doubt) -> Message:
         name = "next_step.doubt_several" if len(doubt.msg_ids) > 1 else "next_step.doubt_named"
         return Message(name, msg_ids=list(doubt.msg_ids), **facts)
     return Message("next_step.doubt", **facts)
-
-
-def offered(job: Job, broadcast_id: str, n: int, *, size: int | None, now: datetime) -> Message:
-    """Offer a job for a batch; that it went to as many is a hint, and decides nothing."""
-    total = job.event.counts.total
-    same = size is not None and total == size
-    return Message(
-        "job.offered_same_size" if same else "job.offered", id=broadcast_id, n=n,
-        msg_id=job.event.msg_id, at=Moment(job.ended_at, now), status=delivered.status(job.event),
-        followers=FollowerCount(total),
-    )  # fmt: skip
 
 
 def _retry(report: Report, left_over: Sequence[RetryGroup]) -> Iterator[Message]:
@@ -172,10 +161,8 @@ def _contradicted(report: Report, jobs: Mapping[int, Sequence[Job]]) -> Iterator
 
 def _offered(report: Report, jobs: Mapping[int, Sequence[Job]]) -> Iterator[Message]:
     """Offer, by the number of a batch, the jobs that can be it."""
-    sizes = {line.n: line.size for line in report.batch_list}
     for n, mine in list(jobs.items())[:MOST_NAMED]:
-        for job in mine[:MOST_NAMED]:
-            yield offered(job, report.id, n, size=sizes.get(n), now=report.now)
+        yield from job_words.offers(mine, report.id, n, now=report.now)
 
 
 def explain(report: Report) -> Iterator[Message]:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from broadcast.jobs import counts_another
 from broadcast.message import Message
 from broadcast.reconcile import Comparison, Found
-from presentation import delivered
+from presentation import delivered, jobs
 from presentation.job_status import job_status
 from presentation.report_json import utc
 from presentation.texts import Texts
@@ -54,7 +55,12 @@ def found(one: Found, now: datetime) -> Message:
         "polled": one.msg_status and job_status(one.msg_status),
         "kind": one.push and printable(one.push.kind),
     }  # fmt: skip
-    return Message(f"reconcile.found.{one.difference}", **facts)
+    if one.claim is None:
+        return Message(f"reconcile.found.{one.difference}", **facts)
+    job, batch = one.claim
+    facts["at"] = jobs.ended(job, batch, now=now)
+    another = counts_another(job.event, batch.size)
+    return Message(f"reconcile.found.unclaimed{'_other_size' if another else ''}", **facts)
 
 
 def as_json(done: Comparison, texts: Texts, now: datetime) -> dict[str, Any]:

@@ -174,11 +174,7 @@ def _against(run: Run, report: Report, n: int, *, verdict: OperatorVerdict, yes:
         return False
     ended = jobs.of_batch(run.engine, report.account, report.id, n=n)
     if ended and not yes and is_terminal():
-        terminal, job = run.terminal, ended[0]
-        facts: dict[str, object] = {
-            "id": report.id, "n": n, "msg_id": job.event.msg_id,
-            "followers": FollowerCount(job.event.counts.total),
-        }  # fmt: skip
+        terminal, facts = run.terminal, called_again.of_job(report, ended[0], n)
         if not terminal.agrees(terminal.ask("resolve.unclaimed", **facts)):
             terminal.note("retry.unclaimed_declined", **facts)
             raise typer.Exit(exits.FAILED)

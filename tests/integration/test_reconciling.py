@@ -103,12 +103,16 @@ def test_job_that_a_batch_in_doubt_can_be_comes_with_the_command_that_says_so(
 ) -> None:
     broadcast_id = ledger.broadcast(here, batches=1)
     doubt(Driver(here))
+    push(here, 98, total=20)
     push(here, 99)
 
     out = told(capsys, status=1)
 
     assert f"Batch 1 of {broadcast_id} can be it (in doubt" in out
-    assert f"broadcast resolve {broadcast_id} --batch 1 --sent 99" in out
+    assert f"broadcast resolve {broadcast_id} --batch 1 --sent 98" in out
+    # Of another size it is probably another job.
+    assert "that batch has 20 followers: it is probably another job" in out
+    assert "--sent 99" not in out
     resolves.resolve(here, broadcast_id, 1, verdict=Sent(99), who="a person")
     assert "No differences" not in told(capsys, status=1)
     assert "sent to 20 followers, but WeChat counted 10" in told(capsys, status=1)

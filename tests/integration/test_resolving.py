@@ -16,6 +16,7 @@ from broadcast.states import BatchState
 from cli.commands import settling
 from cli.main import run
 from models.ledger import finishes, lanes, operator, pushes
+from models.ledger.transaction import present
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 
@@ -127,25 +128,58 @@ def test_what_is_closed_as_not_sent_after_a_cancel_comes_with_its_correction(
         assert "WeChat may not show it yet" in early
 
 
-def push(here: Engine, msg_id: int, *, total: int = 20) -> None:
-    """Take the finish event of a job that ended now."""
+def push(here: Engine, msg_id: int, *, total: int = 20, age: timedelta | None = None) -> None:
+    """Take the finish event of a job that ended now, or so long ago."""
     counts = Counts(total=total, eligible=19, sent=18, errors=1)
-    finishes.take(here, "default", FinishEvent(msg_id=msg_id, status="send success", counts=counts))
+    at = present(here) - age if age else None
+    event = FinishEvent(msg_id=msg_id, status="send success", counts=counts, created_at=at)
+    finishes.take(here, "default", event)
 
 
 def test_job_of_that_hour_is_offered_with_its_size_as_a_hint_and_decides_nothing(
     here: Engine, doubtful: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    push(here, 3000000012)
     push(here, 3000000013, total=7)
+    push(here, 3000000012)
 
     out = told(capsys, "status", doubtful)
 
-    assert "msg_id 3000000012, 20 followers (as many as batch 1)" in " ".join(out.split())
-    assert "msg_id 3000000013, 7 followers, sent (send success)" in " ".join(out.split())
-    for msg_id in (3000000012, 3000000013):
-        assert f"    broadcast resolve {doubtful} --batch 1 --sent {msg_id}\n" in out
+    assert f"    broadcast resolve {doubtful} --batch 1 --sent 3000000012\n" in out
+    told_once = " ".join(out.split())
+    same = told_once.index("msg_id 3000000012, 20 followers (as many as batch 1)")
+    other = told_once.index("msg_id 3000000013, 7 followers, sent (send success). Batch 1 has 20")
+    assert same < other
+    # Of another size it is probably another job: no command is ready to name it.
+    assert "--sent 3000000013" not in out
     assert ledger.batch(here, doubtful).state is BatchState.IN_DOUBT
+
+
+def test_job_that_ended_before_the_call_is_offered_last_of_its_size_and_marked(
+    here: Engine, doubtful: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Clocks may differ, so it can be the batch; but one that ended later is likelier."""
+    push(here, 3000000011, age=timedelta(minutes=3))
+    push(here, 3000000012)
+
+    told_once = " ".join(told(capsys, "status", doubtful).split())
+
+    early = told_once.index("(before the call of batch 1) that no batch has: msg_id 3000000011")
+    assert told_once.index("msg_id 3000000012") < early
+    assert told_once.count("before the call") == 1
+    assert f"broadcast resolve {doubtful} --batch 1 --sent 3000000011" in told_once
+
+
+def test_retry_against_a_job_of_another_size_names_no_command_for_it(
+    here: Engine, doubtful: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told(capsys, "resolve", doubtful, "--batch", "1", "--not-sent")
+    push(here, 3000000013, total=7)
+
+    refused = told(capsys, "retry", doubtful, status=2)
+
+    assert "Batch 1 has 20 followers, so it is probably another job" in refused
+    assert "--sent" not in refused
+    assert f"broadcast retry {doubtful} --yes" in refused
 
 
 def test_job_that_wechat_ended_needs_no_answer_of_mass_get_and_brings_its_counts(

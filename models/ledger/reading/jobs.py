@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, and_, func, select
 
 from broadcast.call.outcomes import SAID_ACCEPTED
-from broadcast.jobs import LONGEST, SKEW, Job, OurBatch, fits
+from broadcast.jobs import LONGEST, SKEW, Job, OurBatch, fits, likeliest_first
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.finish import Finish
@@ -22,6 +22,8 @@ from models.ledger.transaction import read
 
 #: Most events that are read of one account at once; the newest.
 MOST = 5_000
+#: Of a batch as one job may have begun it, and no column.
+_CALLED_AT = "called_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,9 @@ def ended(connection: Connection, account: str, within: Stretch) -> Sequence[Job
     found = []
     for row in rows:
         owner = owners.get(row.msg_id)
-        there = [batch for batch, calls in called.items() if fits(calls, row.ended_at)]
-        there += [batch for batch in named.get(row.msg_id, ()) if batch not in there]
+        there = _that_fit(called, row.ended_at)
+        known = {(batch.broadcast_id, batch.n) for batch in there}
+        there += [b for b in named.get(row.msg_id, ()) if (b.broadcast_id, b.n) not in known]
         found.append(
             Job(
                 event=row.event(), ended_at=row.ended_at, owner=owner,
@@ -61,12 +64,23 @@ def ended(connection: Connection, account: str, within: Stretch) -> Sequence[Job
     return found
 
 
+def _that_fit(called: Mapping[OurBatch, Sequence[datetime]], ended_at: datetime) -> list[OurBatch]:
+    """Return the batches that a job can be which ended then, each with the call that began it."""
+    there = []
+    for batch, calls in called.items():
+        began = [at for at in calls if fits([at], ended_at)]
+        if began:
+            there.append(replace(batch, called_at=min(began)))
+    return there
+
+
 def _batches(*more: Any) -> Select[Any]:  # noqa: ANN401
-    return select(*columns(OurBatch, Batch), *more)
+    return select(*columns(OurBatch, Batch, _CALLED_AT), *more)
 
 
 def _ours(row: RowMapping) -> OurBatch:
-    return OurBatch(**{one.name: row[one.name] for one in fields(OurBatch)})
+    names = [one.name for one in fields(OurBatch) if one.name != _CALLED_AT]
+    return OurBatch(**{name: row[name] for name in names})
 
 
 def _owners(
@@ -146,7 +160,7 @@ def _that_can_be(
     engine: Engine, account: str, broadcast_id: str, *, called: Mapping[int, possibly_sent.Span]
 ) -> Mapping[int, list[Job]]:
     there = around(engine, account, list(called.values()))
-    found = {n: [job for job in there if job.can_be(broadcast_id, n)] for n in sorted(called)}
+    found = {n: likeliest_first(there, broadcast_id, n) for n in sorted(called)}
     return {n: mine for n, mine in found.items() if mine}
 
 
