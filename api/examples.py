@@ -19,6 +19,10 @@ SUBMIT: Final[dict[str, Any]] = {
             "spread_days": True,
         },
     },
+    "upload": {
+        "summary": "To a long list, which PUT …/audience brings",
+        "value": {"content": _TEXT, "audience": {"upload": True}},
+    },
     "everybody": {
         "summary": "WeChat's own send to every follower; the scope to_all is needed",
         "value": {
@@ -40,6 +44,8 @@ VERDICT: Final[dict[str, Any]] = {
     },
 }  # fmt: skip
 
+#: A list as it is uploaded.
+LIST: Final = "\n".join(_TWO) + "\n"
 KEY: Final = "order-4711"
 
 #: What a refusal looks like, by its status.

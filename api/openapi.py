@@ -81,6 +81,12 @@ def takes(
     return {"requestBody": body, "parameters": [header]}
 
 
+def uploads(example: str, *kinds: str) -> dict[str, Any]:
+    """Return what a route says of a body that it takes as a stream."""
+    content = {kind: {"schema": {"type": "string"}, "example": example} for kind in kinds}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def streams(*kinds: str) -> dict[int | str, dict[str, Any]]:
     """Return what a route says of an answer that it streams."""
     content = {kind: {"schema": {"type": "string"}} for kind in kinds}

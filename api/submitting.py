@@ -14,12 +14,13 @@ from broadcast.api_keys import Scope
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.message import Message
 from broadcast.reports import Report
+from models.ledger import awaited_lists
 from models.ledger.reading import reports
 from producer.order import checked_key
 from producer.prepare import Prepared
 from producer.request import shape
 from producer.request.door import Door
-from producer.request.shape import Everybody, Request
+from producer.request.shape import Everybody, ListToCome, Request
 from producer.submit import Submitted
 
 
@@ -51,7 +52,11 @@ def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> Told:
 
     Raises ProblemError and what :meth:`Door.submit` raises.
     """
-    made = submit_parsed(caller, shape.parse(value), key=key)
+    request = _permitted(caller, shape.parse(value))
+    if isinstance(request.audience, ListToCome):
+        return _reserved(caller, request, key=key)
+    awaited_lists.refuse_awaited(caller.parts.engine, request.account or "", checked_key(key))
+    made = submit_parsed(caller, request, key=key)
     try:
         report = reports.report(caller.parts.engine, made.id)
     except UnknownIdError:
@@ -60,11 +65,21 @@ def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> Told:
     return Told(report=report, created=made.created, notices=made.notices)
 
 
+def _reserved(caller: Caller, request: Request, *, key: str) -> Told:
+    engine = caller.parts.engine
+    try:
+        broadcast_id, created = door(caller).reserve(request, key=key, who=caller.who)
+        report = reports.report(engine, broadcast_id)
+    except UnknownIdError as error:
+        raise _without_others(caller, error) from None
+    return Told(report=report, created=created, notices=())
+
+
 def submit_parsed(caller: Caller, request: Request, *, key: str) -> Submitted:
     """Store what a request asks for. Raises as :func:`submit`."""
     request = _permitted(caller, request)
     try:
-        return _door(caller).submit(request, key=key, who=caller.who)
+        return door(caller).submit(request, key=key, who=caller.who)
     except InputError as error:
         raise _without_others(caller, error) from None
 
@@ -76,7 +91,7 @@ def plan(caller: Caller, value: Mapping[str, Any], *, key: str) -> Prepared:
     """
     request = _permitted(caller, shape.parse(value))
     try:
-        return _door(caller).plan(request, key=key, who=caller.who)
+        return door(caller).plan(request, key=key, who=caller.who)
     except InputError as error:
         raise _without_others(caller, error) from None
 
@@ -88,7 +103,8 @@ def _permitted(caller: Caller, request: Request) -> Request:
     return request.model_copy(update={"account": caller.account(request.account).name})
 
 
-def _door(caller: Caller) -> Door:
+def door(caller: Caller) -> Door:
+    """Return the door by which every program submits."""
     parts = caller.parts
     return Door(
         settings=parts.settings, engine=parts.engine, quota=parts.quota, waker=parts.waker,

@@ -28,6 +28,7 @@ from models.media import MediaRow
 from models.outbox import OutboxRow
 from models.push import PushRow
 from models.recipients import ChunkRow, Skipped
+from models.upload import UploadRow
 from models.webhook import WebhookRow
 
 __all__ = [
@@ -62,5 +63,6 @@ __all__ = [
     "Skipped",
     "Submission",
     "Suppression",
+    "UploadRow",
     "WebhookRow",
 ]

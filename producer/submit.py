@@ -27,7 +27,7 @@ from broadcast.message import Message
 from broadcast.plan import submission
 from broadcast.plan.selection import excluded_list
 from broadcast.states import BroadcastState, Phase
-from models.ledger import files, quotas, submits, uploads
+from models.ledger import awaited_lists, files, quotas, submits, uploads
 from models.ledger.reading import reports
 from producer.media.content import kept, unresolved
 from producer.prepare import Prepared
@@ -61,10 +61,13 @@ def refuse_what_does_not_fit(prepared: Prepared) -> None:
         plan.refuse_what_does_not_fit(prepared.proof)
 
 
-def store(prepared: Prepared, *, engine: Engine, waker: Waker) -> Submitted:
+def store(
+    prepared: Prepared, *, engine: Engine, waker: Waker, reserved: str | None = None
+) -> Submitted:
     """Store and publish what was prepared, then wake.
 
-    Raises what refuses it (PlanError, RepeatedSendError …), and then nothing is stored. After a
+    *reserved*: the id under which its list was awaited, and is still where it is refused. Raises
+    what refuses it (PlanError, RepeatedSendError …), and then nothing is stored. After a
     DatabaseAwayError it may be stored all the same: the same key brings it to light.
     """
     if prepared.existing is not None:
@@ -73,7 +76,10 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker) -> Submitted:
     for left in unresolved(prepared.body.content):
         raise MediaError("error.media.not_uploaded", media_id=left)
     try:
-        broadcast_id, published = _publish(prepared, engine=engine)
+        if reserved is None:
+            broadcast_id, published = _publish(prepared, engine=engine)
+        else:
+            broadcast_id, published = reserved, _publish_awaited(prepared, reserved, engine=engine)
     except submission.PublishedMeanwhileError as there:
         return _again(prepared, there.id, engine=engine, waker=waker)
     if prepared.quota is not None:
@@ -110,6 +116,26 @@ def _publish(prepared: Prepared, *, engine: Engine) -> tuple[str, submission.Pub
             quota=prepared.quota,
         )  # fmt: skip
     return broadcast_id, published
+
+
+def _publish_awaited(
+    prepared: Prepared, broadcast_id: str, *, engine: Engine
+) -> submission.Published:
+    """Store and publish a list under the id that was reserved for it."""
+    fence = awaited_lists.begin(engine, broadcast_id, prepared.body)
+    passing(Point.SUBMIT_BEGUN)
+    try:
+        uploads.add_chunks(engine, broadcast_id, prepared.asked.chunks(), fence=fence)
+        passing(Point.SUBMIT_STORED)
+        return submits.publish(
+            engine, broadcast_id, prepared.body, figures=prepared.figures, terms=prepared.terms,
+            quota=prepared.quota, fence=fence,
+        )  # fmt: skip
+    except BaseException:
+        # With the database away the sweep forgets it, and the key may be used anew.
+        with contextlib.suppress(DatabaseAwayError):
+            awaited_lists.stop(engine, broadcast_id, fence)
+        raise
 
 
 @contextlib.contextmanager

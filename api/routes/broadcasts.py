@@ -11,7 +11,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from api import answers, bodies, examples, openapi, submitting, told
+from api import answers, bodies, examples, openapi, submitting, told, uploading
 from api.caller import Caller, Reader, Submitter
 from api.forms import known_parameters
 from api.found import the_broadcast
@@ -52,6 +52,28 @@ async def submit(request: Request, caller: Submitter) -> Response:
     key = submitting.key_of(request)
     value = await bodies.read_object(request)
     done = await caller.parts.threads.run(submitting.submit, caller, value, key=key)
+    return _answered(caller, done)
+
+
+@router.put(
+    "/broadcasts/{broadcast_id}/audience", status_code=201, response_model=answers.Submitted,
+    operation_id="upload", summary="Upload the list of a broadcast",
+    openapi_extra=openapi.uploads(examples.LIST, *uploading.TYPES),
+    responses=openapi.answers(
+        400, 401, 403, 404, 408, 409, 413, 415, 422, 503,
+        also={200: ("The same list was there before", answers.Submitted)},
+    ),
+)  # fmt: skip
+async def upload(request: Request, broadcast_id: str, caller: Submitter) -> Response:
+    """Store the list of a broadcast that was submitted with `{"upload": true}`, and start it.
+
+    The list is streamed, one OpenID a line or CSV with a column `openid`. Nothing is stored before
+    its last byte is there; one that was cut off or refused can be sent again.
+    """
+    return _answered(caller, await uploading.take(request, caller, broadcast_id))
+
+
+def _answered(caller: Caller, done: submitting.Told) -> Response:
     answer = told.broadcast(done.report) | {"notices": notices(done.notices, caller.texts, key=KEY)}
     where = {"Location": f"/v1/broadcasts/{done.report.id}"}
     return told.as_json(answer, status=201 if done.created else 200, headers=where)

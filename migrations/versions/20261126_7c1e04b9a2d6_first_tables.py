@@ -74,12 +74,14 @@ def upgrade() -> None:
     _outbox()
     _api_keys()
     _webhooks()
+    _uploads()
     _installed()
 
 
 def downgrade() -> None:
     for table in (
         "bc_outbox",
+        "bc_uploads",
         "bc_api_keys",
         "bc_webhooks",
         "bc_dead_letters",
@@ -849,3 +851,17 @@ def _webhooks() -> None:
         ("closed_at", ["closed_at"]),
     ):
         op.create_index(f"ix_bc_webhooks_{name}", "bc_webhooks", columns)
+
+
+def _uploads() -> None:
+    op.create_table(
+        "bc_uploads",
+        sa.Column("broadcast_id", ascii_(32), nullable=False),
+        sa.Column("account", ascii_(64), nullable=False),
+        sa.Column("key", words(128), nullable=False),
+        sa.Column("request", LONG_TEXT, nullable=False),
+        sa.Column("digest", ascii_(64), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("broadcast_id", name="pk_bc_uploads"),
+        sa.UniqueConstraint("account", "key", name="uq_bc_uploads_account_key"),
+    )

@@ -82,10 +82,14 @@ def look(engine: Engine, body: Body) -> Look:
     with read(engine) as connection:
         moment, machine = now(connection), datetime.now(UTC)
         known.refuse_changed(connection, body.account)
-        return Look(existing=_same(connection, body), now=moment, machine_now=machine)
+        return Look(existing=same(connection, body), now=moment, machine_now=machine)
 
 
-def _same(connection: Connection, body: Body) -> str | None:
+def same(connection: Connection, body: Body) -> str | None:
+    """Return the broadcast that was published under the key of *body*, if there is one.
+
+    Raises ConflictError where it has another body.
+    """
     query = select(*columns(_Submitted, Submission)).where(
         Submission.account == body.account.name, Submission.key == body.key
     )
@@ -127,27 +131,40 @@ def begin(engine: Engine, body: Body, *, who: str, title: str | None = None) -> 
 
     def work(connection: Connection) -> str:
         accounts.meet(connection, body.account)
-        there = _same(connection, body)
+        there = same(connection, body)
         if there is not None:
             raise PublishedMeanwhileError(there)
-        moment = now(connection)
-        broadcast_id = _new_id(connection, moment)
-        connection.execute(
-            insert(BroadcastRow).values(
-                id=broadcast_id, account=body.account.name, key=body.key, title=title,
-                created_by=who, phase=Phase.UPLOADING, version=0, breaker_since=0,
-                msgtype=body.msgtype, content=body.content, content_digest=body.content_digest,
-                content_identity=media.identity(connection, body.content),
-                audience_kind=body.audience.kind, audience_spec=audiences.spec(body.audience),
-                audience_digest=body.audience_digest, path=body.audience.path,
-                selection=body.selection.stored, share_digest=body.selection.share_digest,
-                scheduled_at=body.scheduled_at, created_at=moment, uploading_at=moment,
-                batch_size=plan.LARGEST, late_by_s=0, unattended_s=0,
-            )
-        )  # fmt: skip
-        return broadcast_id
+        return open_upload(connection, body, who=who, title=title)
 
     return write(engine, work)
+
+
+def open_upload(connection: Connection, body: Body, *, who: str, title: str | None) -> str:
+    """Insert an upload that is under way; return its id."""
+    accounts.meet(connection, body.account)
+    moment = now(connection)
+    broadcast_id = _new_id(connection, moment)
+    connection.execute(
+        insert(BroadcastRow).values(
+            id=broadcast_id, account=body.account.name, key=body.key, title=title,
+            created_by=who, phase=Phase.UPLOADING, version=0, breaker_since=0,
+            created_at=moment, uploading_at=moment, batch_size=plan.LARGEST, late_by_s=0,
+            unattended_s=0, **_said(connection, body),
+        )
+    )  # fmt: skip
+    return broadcast_id
+
+
+def _said(connection: Connection, body: Body) -> dict[str, object]:
+    """Return what a body says, as a broadcast's columns have it."""
+    return {
+        "msgtype": body.msgtype, "content": body.content, "content_digest": body.content_digest,
+        "content_identity": media.identity(connection, body.content),
+        "audience_kind": body.audience.kind, "audience_spec": audiences.spec(body.audience),
+        "audience_digest": body.audience_digest, "path": body.audience.path,
+        "selection": body.selection.stored, "share_digest": body.selection.share_digest,
+        "scheduled_at": body.scheduled_at,
+    }  # fmt: skip
 
 
 def _new_id(connection: Connection, moment: datetime) -> str:
@@ -166,10 +183,12 @@ def publish(
     figures: Figures,
     terms: Terms,
     quota: plan.Quota | None,
+    fence: int | None = None,
 ) -> Published:
     """Flip the upload into sight, or raise what refuses it; the caller then abandons it.
 
-    One whose time passed during the upload goes out at once, as if it had been launched.
+    *fence*: the try that stored its list, where the list came later than the rest. One whose time
+    passed during the upload goes out at once, as if it had been launched.
 
     Raises PublishedMeanwhileError where another upload of the same body was quicker, ConflictError
     where one of another body was, TakenOverError, RepeatedSendError (the same send within 24 h
@@ -178,10 +197,15 @@ def publish(
 
     def work(connection: Connection) -> Published:
         lanes.hold(connection, body.account.name)
-        there = _same(connection, body)
+        there = same(connection, body)
         if there is not None and there != broadcast_id:
             raise PublishedMeanwhileError(there)
-        upload_beat.alive(connection, broadcast_id)
+        upload_beat.alive(connection, broadcast_id, fence=fence)
+        if fence is not None:
+            said = _said(connection, body)
+            connection.execute(
+                update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(**said)
+            )
         if not terms.again:
             _refuse_repeated(connection, body)
         wanted = _wanted(body, broadcast_id, figures=figures, terms=terms)
@@ -311,7 +335,7 @@ def dry_run(
     since the caller looked: it holds calls of its own, which are no reason to refuse its repeat.
     """
     with snapshot(engine) as connection:
-        there = _same(connection, body)
+        there = same(connection, body)
         if there is not None:
             raise PublishedMeanwhileError(there)
         if not terms.again:

@@ -20,6 +20,7 @@ from models.engine import now
 from models.ledger import files, upload_beat
 from models.ledger.transaction import write
 from models.recipients import ChunkRow, Skipped
+from models.upload import UploadRow
 
 #: Chunks per transaction, so that no write on SQLite holds others up for over 100 ms.
 CHUNKS_AT_ONCE = 20
@@ -28,18 +29,23 @@ GIVEN_UP_AFTER = timedelta(hours=1)
 
 
 def add_chunks(
-    engine: Engine, broadcast_id: str, chunks: Iterable[Chunk], *, name: str = ASKED
+    engine: Engine,
+    broadcast_id: str,
+    chunks: Iterable[Chunk],
+    *,
+    name: str = ASKED,
+    fence: int | None = None,
 ) -> None:
     """Store chunks of a list in short transactions, each of which shows that the upload lives.
 
-    Raises TakenOverError if the upload was given up meanwhile.
+    Raises TakenOverError if the upload was given up meanwhile, or by another try than *fence*.
     """
     rest = iter(chunks)
     while some := list(islice(rest, CHUNKS_AT_ONCE)):
         rows = [chunk_row(broadcast_id, name, chunk) for chunk in some]
 
         def work(connection: Connection, rows: list[dict[str, Any]] = rows) -> None:
-            upload_beat.alive(connection, broadcast_id)
+            upload_beat.alive(connection, broadcast_id, fence=fence)
             connection.execute(insert(ChunkRow), rows)
 
         write(engine, work)
@@ -102,6 +108,7 @@ def _clear_some(connection: Connection, broadcast_id: str) -> bool:
     if files.drop_some(connection, broadcast_id):
         return True
     connection.execute(delete(Skipped).where(Skipped.broadcast_id == broadcast_id))
+    connection.execute(delete(UploadRow).where(UploadRow.broadcast_id == broadcast_id))
     connection.execute(delete(BroadcastRow).where(BroadcastRow.id == broadcast_id))
     return False
 

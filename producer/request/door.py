@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import Engine
 
+from broadcast.plan import submission
+from broadcast.plan.audience import OpenIDs
 from broadcast.settings import Settings
+from models.ledger import awaited_lists
+from models.ledger.awaited_lists import Awaited
+from models.ledger.transaction import present
+from producer import audience as audiences
 from producer.looks import Looks, look
+from producer.order import Order
 from producer.prepare import Prepared, QuotaSource, prepare
+from producer.request import shape
 from producer.request.order import meant
 from producer.request.shape import Request
+from producer.schedule import refuse_what_is_not_ahead
 from producer.submit import Submitted, Waker, refuse_what_does_not_fit, store
 
 
@@ -39,6 +52,46 @@ class Door:
             if self.looks is not None:
                 prepared = look(prepared, self.looks)
             return store(prepared, engine=self.engine, waker=self.waker)
+
+    def reserve(self, request: Request, *, key: str, who: str) -> tuple[str, bool]:
+        """Reserve an id for a request whose list comes later; return it, and whether it is new.
+
+        Raises as :meth:`submit`.
+        """
+        found = meant(request, key=key, who=who, settings=self.settings, engine=self.engine)
+        self._refuse_past(found.order)
+        order, text = found.order, request.model_dump_json(exclude_defaults=True)
+        body = submission.Body(
+            account=order.account, key=order.key, content=order.content.canonical,
+            content_digest=order.content.digest, msgtype=order.content.msgtype,
+            audience=OpenIDs(digest=""), selection=order.selection,
+            scheduled_at=order.scheduled_at,
+        )  # fmt: skip
+        return awaited_lists.reserve(
+            self.engine, body, request=text, digest=hashlib.sha256(text.encode()).hexdigest(),
+            who=who, title=order.terms.title,
+        )  # fmt: skip
+
+    def _refuse_past(self, order: Order) -> None:
+        if order.scheduled_at is not None:
+            moment = present(self.engine)
+            refuse_what_is_not_ahead(order.scheduled_at, now=moment, machine_now=datetime.now(UTC))
+
+    def submit_list(self, awaited: Awaited, file: Path, *, who: str) -> Submitted:
+        """Store and publish the list that a broadcast waits for; the same list twice is no harm.
+
+        Raises as :meth:`submit`; ConflictError where it has another list.
+        """
+        request = shape.parse(json.loads(awaited.request))
+        found = meant(request, key=awaited.key, who=who, settings=self.settings, engine=self.engine)
+        with audiences.read(file) as listed:
+            prepared = prepare(found.order, listed, engine=self.engine, quota=self.quota)
+            refuse_what_does_not_fit(prepared)
+            if self.looks is not None:
+                prepared = look(prepared, self.looks)
+            return store(
+                prepared, engine=self.engine, waker=self.waker, reserved=awaited.broadcast_id
+            )
 
     def plan(self, request: Request, *, key: str, who: str) -> Prepared:
         """Hold what *request* asks for against the ledger and WeChat, and store nothing.

@@ -34,6 +34,7 @@ from producer.request.shape import (
     SHOWN,
     Everybody,
     FollowerList,
+    ListToCome,
     OpenIDList,
     Request,
     TagMembers,
@@ -41,7 +42,7 @@ from producer.request.shape import (
 )
 from producer.schedule import parse_at
 
-Target: TypeAlias = OpenIDList | Followers | Tag | Everyone
+Target: TypeAlias = OpenIDList | ListToCome | Followers | Tag | Everyone
 _LONGEST_TAG: Final = 9
 _LONGEST_ID: Final = 32
 
@@ -55,8 +56,10 @@ class Meant:
 
     @contextlib.contextmanager
     def whom(self) -> Iterator[audiences.Audience | Followers | Tag | Everyone]:
-        """Give the audience; a list is read now. Raises AudienceError."""
+        """Give the audience; a list is read now. Raises AudienceError, RequestError."""
         target = self.target
+        if isinstance(target, ListToCome):
+            raise RequestError("error.request.upload", field="audience.upload")
         if isinstance(target, OpenIDList):
             with audiences.read(target.openids) as listed:
                 yield listed
@@ -103,7 +106,7 @@ def _target(request: Request, account: Account) -> Target:
                     account=account.name,
                 )  # fmt: skip
             return Everyone()
-        case OpenIDList():
+        case OpenIDList() | ListToCome():
             return asked
 
 

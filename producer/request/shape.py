@@ -57,6 +57,12 @@ class OpenIDList(_Object):
     openids: Annotated[list[str], Field(min_length=1, max_length=MOST_OPENIDS)]
 
 
+class ListToCome(_Object):
+    """The list follows in a request of its own, by HTTP alone."""
+
+    upload: Yes
+
+
 class FollowerList(_Object):
     """The account's followers by the list that ``followers sync`` keeps."""
 
@@ -84,6 +90,7 @@ class Receiver(_Object):
 
 _KINDS: Final[Mapping[str, type[_Object]]] = {
     "openids": OpenIDList, "followers": FollowerList, "tag_id": TagMembers, "to_all": Everybody,
+    "upload": ListToCome,
 }  # fmt: skip
 
 
@@ -95,7 +102,8 @@ AudienceShape: TypeAlias = Annotated[
     Annotated[OpenIDList, Tag("openids")]
     | Annotated[FollowerList, Tag("followers")]
     | Annotated[TagMembers, Tag("tag_id")]
-    | Annotated[Everybody, Tag("to_all")],
+    | Annotated[Everybody, Tag("to_all")]
+    | Annotated[ListToCome, Tag("upload")],
     Discriminator(_kind),
 ]
 

@@ -1,0 +1,151 @@
+"""Taking a long list: streamed to a file, read to its end, and stored only then.
+
+The file is this process's own and goes with the request. Whoever uploads keeps a pace, or is cut
+off; the process holds a piece at a time, whatever the list's length.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+
+from api import bodies
+from api.caller import Caller
+from api.found import the_broadcast
+from api.problems import ProblemError
+from api.submitting import Told, door
+from broadcast.plan.submission import PublishedMeanwhileError, TakenOverError
+from models.ledger import awaited_lists
+from models.ledger.awaited_lists import Awaited
+from models.ledger.reading import ids, reports
+from producer.submit import Submitted
+from serving.protocol import PATIENT
+
+TYPES: Final = ("text/plain", "text/csv")
+#: Thirty million OpenIDs.
+MOST_BYTES: Final = 1_000_000_000
+#: Lists that are taken at once: each may fill so much of the disk.
+MOST_AT_ONCE: Final = 8
+#: Each piece comes within so many seconds, and so many bytes a second on average.
+PIECE_WITHIN_S: Final = 30.0
+SLOWEST: Final = 1_000
+_GRACE_S: Final = 60.0
+_AT_ONCE: Final = 1_000_000
+#: How long a try that was overtaken waits for the other one's end.
+_OTHER_ENDS_WITHIN_S: Final = 60.0
+_LOOK_EVERY_S: Final = 0.2
+_CLOSE: Final = {"Connection": "close"}
+
+_under_way = 0
+
+
+async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
+    """Store the list that a broadcast waits for. Raises ProblemError and what the door raises."""
+    bodies.require_type(request, *TYPES)
+    awaited = await caller.parts.threads.run(_awaited, caller, broadcast_id)
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or int(length[:12]) > MOST_BYTES:
+        raise bodies.too_large(MOST_BYTES)
+    with _one_more(), tempfile.TemporaryDirectory(prefix="broadcast-upload-") as folder:
+        file = Path(folder) / "list"
+        # However many others wait: this one is looked after here.
+        request.scope["extensions"][PATIENT]["call"]()
+        await _received(request, caller, file)
+        return await caller.parts.threads.run(_stored, caller, awaited, file)
+
+
+def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
+    the_broadcast(caller, broadcast_id)
+    awaited = awaited_lists.of(caller.parts.engine, broadcast_id)
+    if awaited is None:
+        raise ProblemError(409, "error.api.no_upload", headers=_CLOSE)
+    return awaited
+
+
+@contextlib.contextmanager
+def _one_more() -> Iterator[None]:
+    global _under_way  # noqa: PLW0603 - of this process, as its disk is
+    if _under_way >= MOST_AT_ONCE:
+        raise ProblemError(
+            503, "error.api.busy_uploads", most=MOST_AT_ONCE,
+            headers={"Retry-After": "10", **_CLOSE},
+        )  # fmt: skip
+    _under_way += 1
+    try:
+        yield
+    finally:
+        _under_way -= 1
+
+
+async def _received(request: Request, caller: Caller, file: Path) -> None:
+    """Write the body to *file*, some at a time, beside the event loop."""
+    run, kept, total = caller.parts.threads.run, bytearray(), 0
+    began = time.monotonic()
+    with file.open("wb") as target:
+        async for piece in _pieces(request):
+            kept += piece
+            total += len(piece)
+            if total > MOST_BYTES:
+                raise bodies.too_large(MOST_BYTES)
+            slowest = SLOWEST * (time.monotonic() - began - _GRACE_S)
+            if total < slowest:
+                raise _slow()
+            if len(kept) >= _AT_ONCE:
+                await run(target.write, bytes(kept))
+                kept.clear()
+        await run(target.write, bytes(kept))
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(PIECE_WITHIN_S):
+                piece = await anext(stream, None)
+        except TimeoutError:
+            problem = _slow()
+        except ClientDisconnect:
+            problem = ProblemError(400, "error.api.cut_off", headers=_CLOSE)
+        else:
+            if piece is None:
+                return
+            yield piece
+            continue
+        raise problem
+
+
+def _slow() -> ProblemError:
+    return ProblemError(408, "error.api.slow_upload", seconds=PIECE_WITHIN_S, headers=_CLOSE)
+
+
+def _stored(caller: Caller, awaited: Awaited, file: Path) -> Told:
+    made = _submitted(caller, awaited, file)
+    report = reports.report(caller.parts.engine, made.id)
+    return Told(report=report, created=made.created, notices=made.notices)
+
+
+def _submitted(caller: Caller, awaited: Awaited, file: Path) -> Submitted:
+    """Submit the list; of two tries at once the later goes on, and the other one answers as it."""
+    try:
+        return door(caller).submit_list(awaited, file, who=caller.who)
+    except (TakenOverError, PublishedMeanwhileError):
+        _wait_for_the_other(caller, awaited)
+    try:
+        return door(caller).submit_list(awaited, file, who=caller.who)
+    except (TakenOverError, PublishedMeanwhileError):
+        raise ProblemError(409, "error.api.taken_over", headers=_CLOSE) from None
+
+
+def _wait_for_the_other(caller: Caller, awaited: Awaited) -> None:
+    until = time.monotonic() + _OTHER_ENDS_WITHIN_S
+    while ids.under_key(caller.parts.engine, awaited.account, awaited.key) is None:
+        if time.monotonic() > until:
+            raise ProblemError(409, "error.api.taken_over", headers=_CLOSE)
+        time.sleep(_LOOK_EVERY_S)

@@ -1,0 +1,251 @@
+"""Long lists: streamed, stored whole or not at all, and once."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+import requests
+from sqlalchemy import func, select, update
+
+from broadcast.plan.submission import TakenOverError
+from models import BroadcastRow, ChunkRow
+from models.engine import now, open_engine
+from models.ledger import awaited_lists, sweeps, uploads
+from models.ledger.transaction import write
+from producer import audience
+from tests.integration.api.conftest import Served
+from tests.kit import api, ledger
+from tests.kit.api import Program
+from tests.kit.wait import until
+
+PLAIN = {"Content-Type": "text/plain"}
+
+
+def _reserve(program: Program, key: str, **members: object) -> requests.Response:
+    body = {"account": "main", "content": api.TEXT, "audience": {"upload": True}, **members}
+    return program.ask("POST", "/v1/broadcasts", body, headers={"Idempotency-Key": key})
+
+
+def _put(
+    program: Program, broadcast_id: str, openids: list[str], **headers: str
+) -> requests.Response:
+    return program.ask(
+        "PUT", f"/v1/broadcasts/{broadcast_id}/audience", data="\n".join(openids).encode(),
+        headers={**PLAIN, **headers},
+    )  # fmt: skip
+
+
+def test_a_list_comes_after_its_broadcast(program: Program) -> None:
+    mine = api.people(2_500, seed="later")
+    first, again = (_reserve(program, "later", title="周五") for _ in range(2))
+    broadcast_id = first.json()["id"]
+    awaited = program.get(f"/v1/broadcasts/{broadcast_id}").json()
+    stored = _put(program, broadcast_id, mine)
+    same = _put(program, broadcast_id, mine[::-1])
+    other = _put(program, broadcast_id, mine[1:])
+    late = _reserve(program, "later", title="周五")
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json()["id"] == broadcast_id
+    assert (awaited["state"], awaited["title"]) == ("uploading", "周五")
+    assert (stored.status_code, same.status_code, other.status_code) == (201, 200, 409)
+    assert stored.json()["id"] == same.json()["id"] == broadcast_id
+    assert stored.json()["audience"]["planned"] == 2_500
+    assert stored.json()["state"] == "planning"
+    assert (late.status_code, late.json()["state"]) == (200, "planning")
+    rows = program.get(f"/v1/broadcasts/{broadcast_id}/recipients", set="waiting", format="csv")
+    assert len(rows.text.splitlines()) == 2_501
+    assert program.get(f"/v1/broadcasts/{broadcast_id}/audit").json()["ok"] is True
+
+
+def test_the_key_of_an_awaited_list_has_no_other_body(program: Program) -> None:
+    mine = api.people(3, seed="other")
+    _reserve(program, "awaited")
+    inline = program.submit(mine, key="inline", account="main")
+
+    assert _reserve(program, "awaited", title="another").status_code == 409
+    assert program.submit(mine, key="awaited", account="main", again=True).status_code == 409
+    assert _reserve(program, "inline").status_code == 409
+    assert inline.status_code == 201
+
+
+def test_what_takes_no_upload_says_so(program: Program) -> None:
+    inline = program.submit(api.people(2, seed="none"), key="no-upload", account="main").json()
+
+    assert _put(program, inline["id"], api.people(2)).status_code == 409
+    assert _put(program, "nobody", api.people(2)).status_code == 404
+    assert _reserve(program, "past", at="2020-01-01 10:00").json()["field"] == "at"
+    for word in ("pause", "cancel", "resume"):
+        waiting = _reserve(program, "waits").json()["id"]
+        assert program.ask("POST", f"/v1/broadcasts/{waiting}/{word}").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("data", "headers", "status"),
+    [
+        (b"", {}, 422), (b"x\ny\n", {}, 422), (b"oApi000000000000000000000001\n", {}, 422),
+        (b"{}", {"Content-Type": "application/json"}, 415),
+        (b"x", {"Content-Encoding": "gzip"}, 415), (b"\xff\xfe\x00" * 50, {}, 422),
+    ],
+)  # fmt: skip
+def test_a_list_that_is_refused_can_be_replaced(
+    program: Program, data: bytes, headers: dict[str, str], status: int
+) -> None:
+    broadcast_id = _reserve(program, f"refused {data[:5]!r} {headers}").json()["id"]
+    told = program.ask(
+        "PUT", f"/v1/broadcasts/{broadcast_id}/audience", data=data, headers={**PLAIN, **headers}
+    )
+
+    assert told.status_code == status
+    assert told.json()["fix"]
+    assert program.get(f"/v1/broadcasts/{broadcast_id}").json()["state"] == "uploading"
+    good = api.people(3, seed=f"{data!r}{headers}")
+    assert _put(program, broadcast_id, good).status_code == 201
+
+
+def test_an_upload_that_is_cut_off_leaves_nothing_and_is_repeated(
+    served: Served, program: Program
+) -> None:
+    mine = api.people(50_000, seed="cut")
+    broadcast_id = _reserve(program, "cut").json()["id"]
+    parts = urlsplit(served.url)
+    for chunked in (True, False):
+        with socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
+            framing = "Transfer-Encoding: chunked" if chunked else "Content-Length: 1450000"
+            connection.sendall(
+                f"PUT /v1/broadcasts/{broadcast_id}/audience HTTP/1.1\r\nHost: a\r\n"
+                f"Authorization: Bearer {api.KEY}\r\nContent-Type: text/plain\r\n{framing}\r\n\r\n"
+                .encode()
+            )  # fmt: skip
+            data = "\n".join(mine[:20_000]).encode()
+            connection.sendall(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
+    cut = f"PUT /v1/broadcasts/{broadcast_id}/audience 400"
+    until(lambda: served.process.output.count(cut) == 2, 10, "both ends to be noticed")
+
+    assert _chunks(served, broadcast_id) == 0
+    assert program.get(f"/v1/broadcasts/{broadcast_id}").json()["state"] == "uploading"
+    assert _put(program, broadcast_id, mine).json()["audience"]["planned"] == 50_000
+
+
+def _chunks(served: Served, broadcast_id: str) -> int:
+    with served.engine.connect() as connection:
+        query = select(func.count()).select_from(ChunkRow)
+        return connection.scalar(query.where(ChunkRow.broadcast_id == broadcast_id)) or 0
+
+
+@pytest.mark.every_database
+def test_two_uploads_at_once_are_one_broadcast(fresh_url: str, tmp_path: Path) -> None:
+    """By two processes on one database; half of the programs have another list."""
+    lists = [api.people(30_000, seed="at once"), api.people(30_001, seed="at once")]
+    env = api.settings(fresh_url)
+    with api.started(tmp_path, env) as one, api.started(tmp_path, env) as other:
+        programs = [Program(url=api.url_of(process)) for process in (one, other)]
+        body = {"content": api.TEXT, "audience": {"upload": True}}
+        with ThreadPoolExecutor(8) as pool:
+            reserved = list(pool.map(
+                lambda n: programs[n % 2].ask(
+                    "POST", "/v1/broadcasts", body, headers={"Idempotency-Key": "at once"}
+                ), range(8),
+            ))  # fmt: skip
+            [broadcast_id] = {told.json()["id"] for told in reserved}
+            told = list(pool.map(
+                lambda n: _put(Program(url=programs[n % 2].url), broadcast_id, lists[n // 4]),
+                range(8),
+            ))  # fmt: skip
+        stands = programs[0].get(f"/v1/broadcasts/{broadcast_id}").json()
+        sets = programs[0].get(f"/v1/broadcasts/{broadcast_id}/recipients", set="waiting")
+
+    assert sorted(told.status_code for told in reserved) == [200] * 7 + [201]
+    found = [one.status_code for one in told]
+    assert found.count(201) == 1
+    assert set(found) <= {200, 201, 409}
+    winner = lists[found.index(201) // 4]
+    assert stands["audience"]["planned"] == len(winner)
+    assert len(sets.text.splitlines()) == len(winner)
+    assert {n // 4 for n, status in enumerate(found) if status != 409} == {found.index(201) // 4}
+
+
+def test_an_older_try_can_store_nothing_more(served: Served, program: Program) -> None:
+    """A process that was stopped amid its upload goes on while another one is at it."""
+    broadcast_id = _reserve(program, "older").json()["id"]
+    body = ledger.body(owner=ledger.account("main"), key="older")
+    fence = awaited_lists.begin(served.engine, broadcast_id, body)
+    with audience.read(api.people(5, seed="older")) as listed:
+        uploads.add_chunks(served.engine, broadcast_id, listed.chunks(), fence=fence)
+        newer = awaited_lists.begin(served.engine, broadcast_id, body)
+        assert _chunks(served, broadcast_id) == 0
+        with pytest.raises(TakenOverError):
+            uploads.add_chunks(served.engine, broadcast_id, listed.chunks(), fence=fence)
+        uploads.add_chunks(served.engine, broadcast_id, listed.chunks(), fence=newer)
+    with pytest.raises(TakenOverError):
+        write(
+            served.engine,
+            lambda connection: awaited_lists._drop_some(connection, broadcast_id, fence),
+        )
+    awaited_lists.stop(served.engine, broadcast_id, fence)
+    assert _chunks(served, broadcast_id) == 1
+    assert _put(program, broadcast_id, api.people(7, seed="newer")).status_code == 201
+
+
+def test_a_list_may_be_awaited_for_a_day_and_then_its_key_is_free(tmp_path: Path) -> None:
+    from tests.kit import template
+
+    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
+    template.migrated(url).dispose()
+    engine = open_engine(url)
+    with api.started(tmp_path, api.settings(url)) as process:
+        program = Program(url=api.url_of(process))
+        first = _reserve(program, "day", account="default").json()["id"]
+
+        def age(hours: int) -> None:
+            write(engine, lambda connection: connection.execute(
+                update(BroadcastRow).values(
+                    uploading_at=now(connection)
+                    + awaited_lists.AWAITED_FOR - timedelta(hours=1 + hours)
+                )
+            ))  # fmt: skip
+
+        age(23)
+        assert sweeps.forget_uploads(engine) == 0
+        age(24)
+        assert sweeps.forget_uploads(engine) == 1
+        assert program.get(f"/v1/broadcasts/{first}").status_code == 404
+        again = _reserve(program, "day", account="default")
+        assert again.status_code == 201
+        assert again.json()["id"] != first
+    engine.dispose()
+
+
+def test_a_million_openids_cost_the_process_little_memory(served: Served, program: Program) -> None:
+    broadcast_id = _reserve(program, "million").json()["id"]
+    _put(program, _reserve(program, "warm").json()["id"], api.people(1_000, seed="warm"))
+    process = psutil.Process(served.process.pid)
+    before, seen = process.memory_info().rss, 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal seen
+        for start in range(0, 1_000_000, 10_000):
+            yield "".join(f"oMillion{n:020}\n" for n in range(start, start + 10_000)).encode()
+            seen = max(seen, process.memory_info().rss)
+
+    with ThreadPoolExecutor(1) as pool:
+        telling = pool.submit(
+            program.ask, "PUT", f"/v1/broadcasts/{broadcast_id}/audience", data=lines(),
+            headers=PLAIN,
+        )  # fmt: skip
+        while not telling.done():
+            seen = max(seen, process.memory_info().rss)
+        told = telling.result()
+
+    assert told.status_code == 201
+    assert told.json()["audience"]["planned"] == 1_000_000
+    grown = (seen - before) / 1e6
+    print(f"grown by {grown:.1f} MB")
+    assert grown < 50
