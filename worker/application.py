@@ -164,9 +164,9 @@ def _let_slices_end(**_: object) -> None:
 @signals.worker_shutdown.connect
 def _let_deliveries_end(**_: object) -> None:
     """Give webhooks that are under way a moment: one that is cut off is delivered again."""
-    from worker.wiring import parts  # noqa: PLC0415 - as above
+    from worker.wiring import end_deliveries  # noqa: PLC0415 - as above
 
-    parts().webhooks.join(_DELIVERIES_END_S)
+    end_deliveries(_DELIVERIES_END_S)
 
 
 @signals.task_postrun.connect

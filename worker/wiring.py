@@ -170,6 +170,13 @@ def _deliverer(settings: Settings, engine: Engine) -> Deliverer:
     )  # fmt: skip
 
 
+def end_deliveries(timeout_s: float) -> None:
+    """Wait so long for webhooks that are under way, if this process delivers any."""
+    # A worker that was refused at its start has no parts, and builds none to end.
+    if _build.cache_info().currsize:
+        parts().webhooks.join(timeout_s)
+
+
 def lane_owner(pid: int) -> str:
     """Return a new name for this process as a driver of lanes, in ASCII as its column is."""
     host = socket.gethostname().encode("ascii", "backslashreplace").decode("ascii")

@@ -41,8 +41,8 @@ class WebhookSettings(BaseSettings):
     @field_validator("webhook_secrets")
     @classmethod
     def _are_secrets(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            parse_secrets(value.get_secret_value())
+        for secret in () if value is None else parse_secrets(value.get_secret_value()):
+            redaction.remember(secret.get_secret_value())
         return value
 
     @field_validator("webhook_networks")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from broadcast import names
 from broadcast.webhooks.event import WebhookState
 from models.ledger.reading import webhooks
 from tests.kit import foreign, ledger
-from tests.kit.receiver import OLDER_SECRET, SECRET, Receiver
+from tests.kit.receiver import OLDER_SECRET, SECRET, Posted, Receiver
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -193,7 +195,7 @@ def test_a_receiver_that_hangs_holds_up_no_send_of_a_worker_with_one_thread(
     )
     people = system.simulator.openids(40)
     receiver.answers.clear()
-    system.worker()
+    worker = system.worker()
     system.beat()
     made = _notified(system, valkey, people[:20], (receiver, receiver, receiver))
     for one in made:
@@ -204,8 +206,49 @@ def test_a_receiver_that_hangs_holds_up_no_send_of_a_worker_with_one_thread(
 
     assert later["state"] == "completed"
     assert len(receiver.posted) == 1
+    # Nor does it hold up the end of the worker, which gives it three seconds; another one goes on.
+    started = time.monotonic()
+    assert worker.stop(timeout_s=30) == 0
+    assert time.monotonic() - started < 30
     receiver.answers.set()
+    ledger.pass_time(system.engine, timedelta(seconds=75))
+    system.worker()
     until_states(system, WebhookState.DELIVERED, count=3)
+    assert len(set(receiver.ids)) == 3
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(600)
+def test_sixty_events_of_workers_that_are_killed_arrive_each_under_one_id(
+    database_url: str, start_system: StartSystem, valkey: Valkey, receiver: Receiver
+) -> None:
+    system = start_system(
+        followers=120, database_url=database_url, BROADCAST_WEBHOOK_TIMEOUT="1",
+        BROADCAST_WAIT_SCALE="0.01", **SETTINGS,
+    )  # fmt: skip
+    people = system.simulator.openids(120)
+    dice = random.Random(20261127)
+    workers = [system.worker(), system.worker()]
+    system.beat()
+
+    def moody(_: Posted) -> None:
+        receiver.status = dice.choice([200, 200, 500, 302])
+
+    receiver.before = moody
+    made = _notified(system, valkey, people, (receiver,) * 60)
+    for kills in range(6):
+        receiver.until_posted(len(receiver.posted) + 5)
+        workers[kills % 2].kill()
+        foreign.age_what_a_killed_worker_held(valkey)
+        workers[kills % 2] = system.again(workers[kills % 2])
+    receiver.before = lambda _: None
+    receiver.status = 200
+    until_states(system, WebhookState.DELIVERED, count=60, timeout_s=120)
+
+    ids = {posted.id: posted.event["data"]["id"] for posted in receiver.posted}
+    assert sorted(ids.values()) == sorted(made)
+    for posted in receiver.posted:
+        posted.verify()
 
 
 def test_whatever_a_foreign_message_puts_after_the_task_does_no_harm(
