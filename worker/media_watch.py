@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _OF_FILES: Final = frozenset({"image", "voice", "mpvideo"})
-#: Without a wait for it the lane would upload for ever, and its account would stand still.
+#: Without a wait for it the lane would upload for ever, and nothing of its account would be sent.
 _TOO_SHORT: Final = NoAnswer(
     outcome=Outcome.WAIT, scope=Scope.PATH, errmsg="the new media_ids die too soon as well"
 )

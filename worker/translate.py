@@ -13,6 +13,7 @@ from wechat.api.draft import Article, DraftGet
 from wechat.api.mass import MassGet, MassReply, MassSend, MassSendAll
 from wechat.api.media import AddMaterial, MediaUpload, UploadVideo
 from wechat.api.quota import QuotaGet
+from wechat.api.tags import TagsGet
 from wechat.api.token import ClassicToken, StableToken
 from wechat.api.users import TagFollowers
 from wechat.errors import APIError, TransportError, TransportKind
@@ -28,6 +29,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     AddMaterial.path: Endpoint.MEDIA,
     UploadVideo.path: Endpoint.MEDIA,
     TagFollowers.path: Endpoint.TAG_FOLLOWERS,
+    TagsGet.path: Endpoint.TAGS,
     ClassicToken.path: Endpoint.TOKEN,
     StableToken.path: Endpoint.TOKEN,
 }
