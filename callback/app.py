@@ -13,9 +13,9 @@ from starlette.routing import Route
 from broadcast.errors import OutOfReachError
 from callback import body
 from callback.account import SUCCESS, ServedAccount, Taken
-from callback.bell import Bell
 from callback.refusals import Refusals
 from callback.storing import Store
+from callback.waker import WakerThread
 from wechat.callback import RefusedError
 from wechat.callback.reading import Form
 
@@ -26,9 +26,11 @@ _ANY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _TYPES = {Form.XML: "application/xml", Form.JSON: "application/json"}
 
 
-def application(accounts: Mapping[str, ServedAccount], store: Store, bell: Bell) -> Starlette:
+def application(
+    accounts: Mapping[str, ServedAccount], store: Store, waker: WakerThread
+) -> Starlette:
     """Return the application that serves these accounts by their names."""
-    server = _Server(accounts, store, bell)
+    server = _Server(accounts, store, waker)
     return Starlette(
         routes=[
             Route("/healthz", _healthy, methods=["GET"]),
@@ -41,8 +43,10 @@ def application(accounts: Mapping[str, ServedAccount], store: Store, bell: Bell)
 
 
 class _Server:
-    def __init__(self, accounts: Mapping[str, ServedAccount], store: Store, bell: Bell) -> None:
-        self._accounts, self._store, self._bell = accounts, store, bell
+    def __init__(
+        self, accounts: Mapping[str, ServedAccount], store: Store, waker: WakerThread
+    ) -> None:
+        self._accounts, self._store, self._waker = accounts, store, waker
         self._refusals = Refusals()
 
     async def check_url(self, request: Request) -> Response:
@@ -70,7 +74,7 @@ class _Server:
             log.warning("account %s: not stored, WeChat is to repeat it: %s", account.name, error)
             return _again()
         if taken.push.needs_handling:
-            self._bell.ring()
+            self._waker.wake_soon()
         return _answered(taken)
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 
 from callback.account import ServedAccount
 from callback.app import application
-from callback.bell import Bell
 from callback.storing import Store
+from callback.waker import WakerThread
 from serving.server import Server, collect_as_a_server_does
 
 READY = "callback ready"
@@ -27,11 +27,11 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT. *wake* has a worker look; it may raise BrokerAwayError."""
     collect_as_a_server_does()
-    store, bell = Store(engine), Bell(wake)
+    store, waker = Store(engine), WakerThread(wake)
     try:
-        app = application(accounts, store, bell)
+        app = application(accounts, store, waker)
         Server(app, ready=READY, end_within_s=_END_WITHIN_S).run(sockets=[listener])
     finally:
         store.close()
-        bell.close()
+        waker.close()
         engine.dispose()

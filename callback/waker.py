@@ -16,37 +16,37 @@ PAUSE_S = 0.2
 LONG_PAUSE_S = 5.0
 
 
-class Bell:
-    """A thread that wakes a worker soon after it was rung, however often that was."""
+class WakerThread:
+    """A thread that wakes a worker soon after it was asked to, however often that was."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         """Take what wakes; it may raise BrokerAwayError."""
         self._wake = wake
-        self._rung = threading.Event()
+        self._asked = threading.Event()
         self._stopped = threading.Event()
         self._owes = False
         # A daemon: a broker that does not answer must not hold up the end of the process.
-        self._thread = threading.Thread(target=self._work, name="bell", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="waker", daemon=True)
         self._thread.start()
 
-    def ring(self) -> None:
-        """Have a worker woken."""
-        self._rung.set()
+    def wake_soon(self) -> None:
+        """Have a worker woken soon."""
+        self._asked.set()
 
     def close(self) -> None:
-        """Wake once more where it was rung since, and end."""
-        self._owes = self._rung.is_set()
+        """Wake once more where it was asked to since, and end."""
+        self._owes = self._asked.is_set()
         self._stopped.set()
-        self._rung.set()
+        self._asked.set()
         self._thread.join(LONG_PAUSE_S)
 
     def _work(self) -> None:
         pause = 0.0
         while not self._stopped.wait(pause):
-            self._rung.wait()
+            self._asked.wait()
             if self._stopped.is_set():
                 break
-            self._rung.clear()
+            self._asked.clear()
             pause = self._woken_then_pause()
         if self._owes:
             self._woken_then_pause()
