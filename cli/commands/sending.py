@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -11,8 +10,6 @@ import typer
 from broadcast import rest
 from broadcast.errors import InputError
 from broadcast.message import Message
-from broadcast.plan.submission import Terms, parse_late_by
-from broadcast.shown import one_line
 from cli import showing
 from cli.audience_options import AudienceOptions
 from cli.commands.options import AccountName, AsJSON, UntilWordIfAny, new_app
@@ -22,21 +19,12 @@ from cli.following import Until
 from cli.group import Command
 from cli.narrowing_options import NarrowingOptions
 from cli.option_group import grouped
+from cli.order_options import OrderOptions
 from cli.sending import Ask, Sending, Wish
 from cli.terminal import clean, command_line, is_terminal
-from cli.wiring.person import who
 from cli.wiring.run import Run
-from producer.order import HIGHEST_PRIORITY, Order, checked_key, checked_title, new_key
-from producer.schedule import parse_at
 
 app = new_app()
-
-Priority = Annotated[
-    int,
-    typer.Option(
-        "--priority", min=-HIGHEST_PRIORITY, max=HIGHEST_PRIORITY, help="help.send.priority"
-    ),
-]
 
 
 @app.command(cls=Command, help="help.send")
@@ -48,20 +36,8 @@ def send(
     narrowing: NarrowingOptions,
     content: ContentOptions,
     account: AccountName = None,
-    title: Annotated[
-        str | None, typer.Option("--title", metavar="TEXT", help="help.send.title")
-    ] = None,
-    key: Annotated[str | None, typer.Option("--key", metavar="KEY", help="help.send.key")] = None,
-    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="help.send.at")] = None,
-    late_by: Annotated[
-        str | None, typer.Option("--late-by", metavar="D", help="help.send.late_by")
-    ] = None,
+    order: OrderOptions,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.send.dry_run")] = False,
-    spread_days: Annotated[
-        bool, typer.Option("--spread-days", help="help.send.spread_days")
-    ] = False,
-    priority: Priority = 0,
-    again: Annotated[bool, typer.Option("--again", help="help.send.again")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="help.send.yes")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="help.send.wait")] = False,
     until: UntilWordIfAny = None,
@@ -82,44 +58,16 @@ def send(
     target = audience.target(tags.id_of)
     said = content.read(
         limit=run.settings.text_limit,
-        draft=lambda name: at_submit.media_id_of(run, whose, name, key=key),
+        draft=lambda name: at_submit.media_id_of(run, whose, name, key=order.key),
     )
-    articles = at_submit.read(run, whose, said)
-    order = Order(
-        account=whose,
-        content=articles.content,
-        draft=articles.draft,
-        key=checked_key(new_key() if key is None else key),
-        scheduled_at=None if at is None else parse_at(at),
-        terms=Terms(
-            who=who(),
-            again=again,
-            spread_days=spread_days,
-            priority=priority,
-            batch_size=run.settings.batch_size,
-            title=articles.title if title is None else checked_title(title),
-            late_by=run.settings.late_by if late_by is None else _late_by(late_by),
-        ),
-    )
+    ordered = order.order(run.settings, whose, at_submit.read(run, whose, said))
     wish = Wish(
-        target=target,
-        narrowing=narrowing,
-        tags=tags,
-        order=order,
-        ask=_ask(yes=yes),
-        to_all_is_said=audience.yes_to_all,
-        as_json=as_json,
+        target=target, narrowing=narrowing, tags=tags, order=ordered, ask=_ask(yes=yes),
+        to_all_is_said=audience.yes_to_all, as_json=as_json,
         to_the_rest=_to_the_rest(run.arguments),
-    )
-    sending = Sending(run, wish, repeat=_repeat(run.arguments, order.key))
+    )  # fmt: skip
+    sending = Sending(run, wish, repeat=_repeat(run.arguments, ordered.key))
     raise typer.Exit(sending.dry_run() if dry_run else sending.send(goal if wait else None))
-
-
-def _late_by(text: str) -> timedelta:
-    try:
-        return parse_late_by(text)
-    except ValueError:
-        raise InputError("error.usage.late_by", text=one_line(text)[:40]) from None
 
 
 def _ask(*, yes: bool) -> Ask:
