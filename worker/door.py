@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from dataclasses import dataclass, field
 
 from broadcast import names, plan
 from broadcast.accounts import Account
@@ -66,6 +67,21 @@ class _Quota:
             return None
         self.asked_at = said.asked_at
         return said.quota
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlansHere:
+    """:class:`producer.submit.Waker` of a task that plans itself what it submitted.
+
+    Wakes for plans would stand in a queue of their own, behind which the lanes' wakes would wait
+    for as long as messages come in faster than plans are made.
+    """
+
+    ids: list[str] = field(default_factory=list)
+
+    def wake_planner(self, broadcast_id: str) -> None:
+        """Note what is to be planned."""
+        self.ids.append(broadcast_id)
 
 
 class _Waker:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from celery.exceptions import Ignore, Reject
@@ -78,27 +78,12 @@ class Incoming:
         return {**self.kwargs, "args": list(self.args)} if self.args else self.kwargs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PlansHere:
-    """:class:`producer.submit.Waker` of a task that plans itself what it submitted.
-
-    Wakes for plans would stand in a queue of their own, behind which the lanes' wakes would wait
-    for as long as messages come in faster than plans are made.
-    """
-
-    ids: list[str] = field(default_factory=list)
-
-    def wake_planner(self, broadcast_id: str) -> None:
-        """Note what is to be planned."""
-        self.ids.append(broadcast_id)
-
-
 def take(message: Incoming) -> dict[str, Any]:
     """Make a broadcast of a message and plan it; return its id, or of its dead letter, and why.
 
     Raises Reject where the database is away, and Ignore where another worker takes it.
     """
-    submitted = _PlansHere()
+    submitted = door.PlansHere()
     try:
         answer = _answered(message, submitted)
     except OutOfReachError as error:

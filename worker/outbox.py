@@ -18,7 +18,7 @@ from models.ledger import outbox
 from models.ledger.outbox import Posted
 from presentation.for_programs import refusal
 from producer.request import incoming
-from worker import door
+from worker import door, planner
 from worker.wiring import Parts
 from worker.wording import ENGLISH
 
@@ -46,9 +46,10 @@ def submit(here: Parts, *, goes_on: Callable[[], bool]) -> int:
 
 
 def _settle(here: Parts, posted: Posted) -> None:
+    submitted = door.PlansHere()
     try:
         found = incoming.parse_text(posted.body)
-        door.submit(here, found.request, key=found.key, who=posted.who)
+        door.submit(here, found.request, key=found.key, who=posted.who, waker=submitted)
     except InputError as error:
         _bury(here, posted, error.message)
     except OutOfReachError:
@@ -59,6 +60,8 @@ def _settle(here: Parts, posted: Posted) -> None:
         _bury(here, posted, Message("error.dead.failed", kind=type(error).__name__))
     else:
         outbox.done(here.engine, posted.id)
+        for broadcast_id in submitted.ids:
+            planner.plan(broadcast_id, just_submitted=True)
 
 
 def _bury(here: Parts, posted: Posted, reason: Message) -> None:

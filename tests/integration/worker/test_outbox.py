@@ -27,7 +27,7 @@ from models.ledger.reading import reports
 from producer import Producer
 from producer.request import incoming
 from tests.kit import ledger
-from worker import door
+from worker import door, planner
 from worker import outbox as work
 from worker.recent_quotas import RecentQuotas
 
@@ -42,7 +42,7 @@ servers = pytest.mark.parametrize("engine", ["postgresql", "mariadb"], indirect=
 
 @pytest.fixture(autouse=True)
 def unwoken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.door.wake", lambda *_: True)
+    monkeypatch.setattr(planner, "plan", lambda *_, **__: None)
 
 
 @pytest.fixture
