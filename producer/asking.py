@@ -47,7 +47,7 @@ class Asked(_Needed, total=False):
     #: The same content went to the same audience today, and is to go once more.
     again: bool
     #: Who gets webhooks of how it ended: ``{"url": "https://…"}``.
-    notify: Mapping[str, str] | None
+    notify: dict[str, str] | None
 
 
 def as_body(asked: Mapping[str, Any]) -> dict[str, Any]:
