@@ -172,8 +172,8 @@ def _refuse_swapped(account: Account) -> None:
 
 
 def _wrong(account: str, name: str) -> SettingsError:
-    special = "keywords" if name in KEYWORDS else name
-    message_id = f"error.settings.{special}" if special in _SPECIAL else _WRONG_VALUE
+    value = "keywords" if name in KEYWORDS else name
+    message_id = _MISSING_OR_WRONG if name in _AT_WECHAT else f"error.settings.{value}"
     return SettingsError(message_id, account=account, name=name, variable=_variable(name))
 
 
@@ -181,13 +181,13 @@ def _variable(name: str) -> str:
     return f"WECHAT_{name.upper()}"
 
 
-_WRONG_VALUE: Final = "error.settings.account_value"
+_MISSING_OR_WRONG: Final = "error.settings.account_value"
+#: What the account is; it may be missing as well.
+_AT_WECHAT: Final = frozenset({"appid", "appsecret"})
 #: What a follower's words do, and the answers.
 KEYWORDS: Final = frozenset({
     "unsubscribe_words", "resubscribe_words", "unsubscribe_reply", "resubscribe_reply", "replies",
 })  # fmt: skip
-#: Of these it is worth saying what they look like.
-_SPECIAL: Final = frozenset({"callback_token", "encoding_aes_key", "keywords", "notify_url"})
 
 
 def from_file(path: Path, *, api_base: str = API_BASE) -> dict[str, Account]:

@@ -16,7 +16,7 @@ from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 from pydantic import AliasChoices
 
-from broadcast.accounts import AccountKind
+from broadcast.accounts import KEYWORDS, Account, AccountKind
 from broadcast.call.outcomes import Outcome
 from broadcast.call.retry import RetryVerdict
 from broadcast.errors import BroadcastError
@@ -293,6 +293,12 @@ def test_every_setting_has_the_text_of_its_error() -> None:
 
     assert len(names) == len(aliases)
     assert [n for n in names if f"error.settings.{n}" not in catalogue("zh")] == []
+
+
+def test_every_key_of_an_account_has_the_text_of_its_error() -> None:
+    own = {name for name in Account.model_fields if name not in KEYWORDS | {"appid", "appsecret"}}
+
+    assert [n for n in sorted(own) if f"error.settings.{n}" not in catalogue("zh")] == []
 
 
 def test_english_meanings_of_errcodes_are_those_of_the_table() -> None:

@@ -145,6 +145,20 @@ class TestFromTheEnvironment:
         assert SECRET not in redaction.redact(f"it is {SECRET}, they say")
 
 
+class TestPreviewGroups:
+    """Its variable is read as an account's key."""
+
+    def test_a_group_without_receivers_says_what_groups_look_like(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("WECHAT_PREVIEW_GROUPS", "team")
+
+        error = refusal()
+
+        assert error.message_id == "error.settings.preview_groups"
+        assert error.facts["variable"] == "WECHAT_PREVIEW_GROUPS"
+
+
 class TestFromTheFile:
     """Several accounts, each a table."""
 
@@ -178,21 +192,43 @@ class TestFromTheFile:
             (f'appsecret = "{SECRET}"', "appid"),
             (f'appid = "{APPID}"', "appsecret"),
             (f'appid = "{APPID}"\nappsecret = 1234567890', "appsecret"),
+        ],
+    )
+    def test_what_the_account_is_may_be_missing_and_comes_with_where_it_is_found(
+        self, table: str, name: str, file: Path
+    ) -> None:
+        file.write_text(f"[accounts.shop]\n{table}\n")
+
+        error = refusal()
+
+        assert error.message_id == "error.settings.account_value"
+        assert (error.facts["account"], error.facts["name"]) == ("shop", name)
+
+    @pytest.mark.parametrize(
+        ("table", "name"),
+        [
             (f'{GOOD}name = "other"', "name"),
             (f'{GOOD}token_mode = "new"', "token_mode"),
             (f"{GOOD}calls_per_minute = -1", "calls_per_minute"),
+            (f'{GOOD}calls_per_minute = "fast"', "calls_per_minute"),
+            (f'{GOOD}shared_quota = "maybe"', "shared_quota"),
+            (f"{GOOD}preview_groups = []", "preview_groups"),
+            (f'{GOOD}preview_groups = ["bad id!"]', "preview_groups"),
+            (f'{GOOD}notify_url = "x"', "notify_url"),
             (f'{GOOD}api_base = "ftp://h"', "api_base"),
             (f'{GOOD}api_base = "http://u:a@b@h"', "api_base"),
             (f'{GOOD}api_base = "http://u:a@b/c@h"', "api_base"),
             (f'{GOOD}account_kind = "robot"', "account_kind"),
         ],
     )
-    def test_wrong_key_is_named_with_its_account(self, table: str, name: str, file: Path) -> None:
+    def test_wrong_key_is_named_with_its_account_and_has_its_own_fix(
+        self, table: str, name: str, file: Path
+    ) -> None:
         file.write_text(f"[accounts.shop]\n{table}\n")
 
         error = refusal()
 
-        assert error.message_id == "error.settings.account_value"
+        assert error.message_id == f"error.settings.{name}"
         assert (error.facts["account"], error.facts["name"]) == ("shop", name)
 
     def test_name_that_cannot_be_used_is_refused(self, file: Path) -> None:
