@@ -68,14 +68,14 @@ def test_a_broadcast_is_stored_once_under_its_key_though_the_broker_is_away(
 def test_its_errors_have_a_kind_a_name_a_field_and_words(shop: Producer, here: Engine) -> None:
     shop.submit(**asked())
     with pytest.raises(RequestError) as wrong:
-        shop.submit(**asked(titel="x"))
+        shop.submit(**asked(titles="x"))
     with pytest.raises(ConflictError) as taken:
         shop.submit(**asked(audience={"openids": openids(6)}))
     with pytest.raises(UnknownIdError):
         shop.status("20260101-abcdef")
 
-    assert wrong.value.facts["field"] == "titel"
-    assert explained(wrong.value) == "titel is unknown. Did you mean title?"
+    assert wrong.value.facts["field"] == "titles"
+    assert explained(wrong.value) == "titles is unknown. Did you mean title?"
     assert '"key"' in explained(taken.value, "zh")
     assert "--" not in explained(taken.value)
     assert len(reports.reports(here)) == 1

@@ -191,7 +191,7 @@ def test_of_many_workers_at_once_one_makes_the_letter(engine: Engine, app: Engin
 @pytest.mark.parametrize(
     ("wrong", "code"),
     [
-        ({"titel": "x"}, "error.request.unknown_near"),
+        ({"titles": "x"}, "error.request.unknown_near"),
         ({"audience": {"openids": []}}, "error.request.wrong"),
         ({"key": " "}, "error.request.wrong"),
         ({"key": "x" * 129}, "error.key.too_long"),
