@@ -23,7 +23,7 @@ from producer.request.shape import Request as Body
 
 DESCRIPTION: Final = (
     "Mass sends for WeChat official accounts: at most once per follower, nobody forgotten. "
-    "How to use it: docs/api.md."
+    "docs/api.md shows how to use it."
 )
 _PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
 _TELLING: Final = {
@@ -87,6 +87,14 @@ def uploads(example: str, *kinds: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
+def header(name: str, meaning: str) -> dict[str, Any]:
+    """Return what a route says of a header that it may be given."""
+    schema = {"type": "string", "pattern": r"^[!-~]*$"}
+    return {"parameters": [
+        {"name": name, "in": "header", "required": False, "description": meaning, "schema": schema}
+    ]}  # fmt: skip
+
+
 def streams(*kinds: str) -> dict[int | str, dict[str, Any]]:
     """Return what a route says of an answer that it streams."""
     content = {kind: {"schema": {"type": "string"}} for kind in kinds}
@@ -123,4 +131,18 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas |= defined
     schemas["BroadcastRequest"]["properties"]["audience"].pop("discriminator", None)
     document["components"]["schemas"] = schemas
+    _link(document["paths"])
     return document
+
+
+def _link(paths: dict[str, Any]) -> None:
+    """Say what can be asked of a broadcast that was submitted, by its id."""
+    links = {
+        operation["operationId"]: {
+            "operationId": operation["operationId"],
+            "parameters": {"broadcast_id": "$response.body#/id"},
+        }
+        for path, methods in paths.items() if "{broadcast_id}" in path
+        for operation in methods.values()
+    }  # fmt: skip
+    paths["/v1/broadcasts"]["post"]["responses"]["201"]["links"] = links

@@ -6,9 +6,19 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from api.routes import accounts, broadcasts, controls, dead_letters, health, plans, recipients
+from api.routes import (
+    accounts,
+    broadcasts,
+    controls,
+    dead_letters,
+    events,
+    health,
+    plans,
+    recipients,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
-    broadcasts.router, recipients.router, controls.router, plans.router, accounts.router,
+    broadcasts.router, recipients.router, events.router, controls.router, plans.router,
+    accounts.router,
     dead_letters.router, health.router,
 )  # fmt: skip

@@ -1,0 +1,97 @@
+"""The OpenAPI document: what it says is so, whatever the requests that it allows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.api.conftest import Served
+from tests.kit import api, template
+from tests.kit.api import Program
+from tests.kit.wait import patiently
+
+
+@pytest.fixture(scope="module")
+def document(served: Served) -> dict[str, Any]:
+    """The document, which needs no key."""
+    told: dict[str, Any] = served.program(None).get("/openapi.json").json()
+    return told
+
+
+def test_every_route_has_an_example_of_its_body_and_of_each_refusal(
+    document: dict[str, Any],
+) -> None:
+    assert document["openapi"].startswith("3.1")
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            where = f"{method} {path}"
+            for kind in operation.get("requestBody", {}).get("content", {}).values():
+                assert kind.get("examples") or kind.get("example"), where
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400 and path != "/readyz":
+                    [kind] = answer["content"]
+                    assert kind == "application/problem+json", where
+                    assert answer["content"][kind]["example"]["status"] == int(status), where
+            public = path in {"/healthz", "/readyz"}
+            assert bool(operation.get("security")) is not public, where
+
+
+def test_each_example_of_a_submit_is_one_that_is_taken(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
+    template.migrated(url).dispose()
+    with api.started(tmp_path, api.settings(url)) as process:
+        program = Program(url=api.url_of(process))
+        paths = program.get("/openapi.json").json()["paths"]
+        body = paths["/v1/broadcasts"]["post"]["requestBody"]["content"]["application/json"]
+        told = {
+            name: program.ask(
+                "POST", "/v1/broadcasts", example["value"] | {"again": True},
+                headers={"Idempotency-Key": name},
+            )
+            for name, example in body["examples"].items()
+        }  # fmt: skip
+
+    # The list of followers was never synced here.
+    assert told.pop("followers").json()["type"].endswith("never_synced")
+    assert {name: one.status_code for name, one in told.items()} == dict.fromkeys(told, 201)
+
+
+def _schemathesis(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable, "-m", "schemathesis.cli", "run", f"{program.url}/openapi.json",
+        "--header", f"Authorization: Bearer {program.key}", "--checks", "all",
+        # Rules beyond a schema refuse what it allows: a day's calls, a list without OpenIDs.
+        "--exclude-checks", "positive_data_acceptance",
+        "--exclude-path-regex", "/events$",
+        "--no-color", *words,
+    ]  # fmt: skip
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=patiently(300), check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(("--max-examples", "3", "--seed", "1"), id="short"),
+        pytest.param(("--max-examples", "300"), id="long", marks=pytest.mark.prove),
+    ],
+)
+def test_whatever_the_document_allows_is_answered_as_it_says(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
+    template.migrated(url).dispose()
+    with api.started(tmp_path, api.settings(url)) as process:
+        program = Program(url=api.url_of(process))
+        done = _schemathesis(program, *words)
+        assert program.get("/healthz").status_code == 200
+
+    assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
+    assert " passed" in done.stdout
+    assert " 500 " not in json.dumps(process.output)
