@@ -160,7 +160,7 @@ def test_another_method_is_told_which_ones_there_are(program: Program) -> None:
 @pytest.mark.parametrize(
     ("path", "field"),
     [
-        ("/v1/broadcasts?acount=main", "acount"), ("/v1/broadcasts?limit=0", "limit"),
+        ("/v1/broadcasts?accounts=main", "accounts"), ("/v1/broadcasts?limit=0", "limit"),
         ("/v1/broadcasts?limit=x", "limit"), ("/v1/broadcasts?state=gone", "state"),
         ("/v1/broadcasts?cursor=abc", "cursor"), ("/v1/broadcasts?key=a%00b", "Idempotency-Key"),
         ("/v1/broadcasts?key=a&key=b", "key"), ("/v1/broadcasts?limit=" + "9" * 5_000, "limit"),
