@@ -23,6 +23,7 @@ from wechat.connections import (
     WatchedHTTPSConnectionPool,
 )
 from wechat.deadline import CURRENT, Exchange, Timeouts
+from wechat.redaction import Secrets
 
 
 class PrivateAddressError(OSError):
@@ -32,9 +33,9 @@ class PrivateAddressError(OSError):
 class GuardedExchange(Exchange):
     """One delivery on its way, and where it may go."""
 
-    def __init__(self, timeouts: Timeouts, *, allowed: Sequence[Network]) -> None:
-        """Take how long it may last, and the private networks that are allowed."""
-        super().__init__(timeouts)
+    def __init__(self, timeouts: Timeouts, *, allowed: Sequence[Network], secrets: Secrets) -> None:
+        """Take how long it may last, the private networks that are allowed, and what to hide."""
+        super().__init__(timeouts, secrets=secrets)
         self.allowed = allowed
         #: The address that was refused.
         self.refused: str | None = None

@@ -14,12 +14,14 @@ from http import HTTPStatus
 from typing import Final
 
 import requests
+from pydantic import SecretStr
 
 from broadcast.message import Message
 from broadcast.webhooks.address import Network
 from wechat.deadline import CURRENT, Timeouts, Watchdog
 from wechat.errors import TransportKind
 from wechat.failures import kind_of
+from wechat.redaction import Secrets
 from worker.webhooks.connection import GuardedAdapter, GuardedExchange
 
 log = logging.getLogger(__name__)
@@ -61,7 +63,9 @@ class Poster:
 
     def post(self, url: str, body: bytes, *, signature: Mapping[str, str]) -> Outcome:
         """Post *body* to *url* once."""
-        exchange = GuardedExchange(self._timeouts, allowed=self._allowed)
+        # urllib3 logs each address that it calls, at DEBUG.
+        hidden = Secrets([SecretStr(url.partition("?")[2])])
+        exchange = GuardedExchange(self._timeouts, allowed=self._allowed, secrets=hidden)
         current = CURRENT.set(exchange)
         try:
             self._watchdog.watch(exchange)

@@ -231,6 +231,7 @@ def test_an_event_is_taken_by_one_and_due_again_if_its_worker_dies(engine: Engin
     assert (first.tries, second.tries) == (1, 2)
     # The first was only slow: what it heard late changes nothing any more.
     webhooks.failed(engine, first, DOWN, http_status=500, waits=WAITS)
+    assert only(engine).problem is None
     webhooks.delivered(engine, second, 204)
     webhooks.failed(engine, second, DOWN, http_status=500, waits=WAITS)
     assert only(engine).state is WebhookState.DELIVERED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -28,6 +29,7 @@ from tests.integration.wechat.servers import RawServer, self_signed, writes
 from tests.kit import ledger
 from tests.kit.receiver import OLDER_SECRET, SECRET, Receiver
 from tests.kit.wait import until
+from wechat.client import WeChatClient
 from wechat.connections import resolve
 from worker.webhooks.deliver import AT_ONCE, Deliverer
 from worker.webhooks.post import Outcome, Poster
@@ -178,6 +180,19 @@ def test_nobody_there_is_said_without_the_url(
 
     assert problem(outcome) == "webhook.problem.transport"
     assert "hidden" not in f"{outcome.problem} {caplog.text}"
+
+
+@pytest.mark.usefixtures("engine")
+def test_no_log_shows_what_stands_behind_the_question_mark(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As in every worker, its making guards the logs of the libraries.
+    WeChatClient("http://127.0.0.1:1").close()
+    with caplog.at_level(logging.DEBUG):
+        assert post(f"{receiver.url}?token=hidden/value&x=1").problem is None
+
+    assert "POST /hook" in caplog.text
+    assert "hidden" not in caplog.text
 
 
 # Where it may lead
