@@ -16,16 +16,17 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.call.rules import DEFAULT_RULES, Rules
+from broadcast.errors import IllegalMoveError
 from broadcast.finish import FinishEvent, supersedes
 from models.account import Lane
 from models.batch import Batch
 from models.engine import now
 from models.finish import Finish
 from models.ledger import job_ends, lanes, records, transitions
-from models.ledger.reading import msg_id_owner
+from models.ledger.reading import held_rows, msg_id_owner
 from models.ledger.reading.finishes import Row
 from models.ledger.rows import columns, first, one
-from models.ledger.transaction import write
+from models.ledger.transaction import write_or_keep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,22 @@ def take(
         _confirm(connection, account, event.msg_id, rules=rules)
         return _settled(connection, account, event.msg_id, new=new)
 
-    return write(engine, work)
+    return write_or_keep(engine, work, lambda c, error: _keep(c, account, event, error=error))
+
+
+def _keep(
+    connection: Connection, account: str, event: FinishEvent, *, error: IllegalMoveError
+) -> Taken:
+    """Store an event though nothing follows from it for its batch but an *error*."""
+    lanes.hold(connection, account)
+    new = _store(connection, account, event)
+    owner = _owner(connection, account, event.msg_id)
+    batch_id = _doubt(connection, account, event.msg_id) if owner is None else owner
+    if batch_id is None:
+        return Taken(new=new)
+    batch = held_rows.batch(connection, batch_id)
+    transitions.leave_to_a_person(connection, batch, error, said=event.status, msg_id=event.msg_id)
+    return Taken(new=new, broadcast_id=batch.broadcast_id, n=batch.n)
 
 
 def _store(connection: Connection, account: str, event: FinishEvent) -> bool:
@@ -100,21 +116,36 @@ def _array(items: Sequence[object]) -> str:
 
 def _confirm(connection: Connection, account: str, msg_id: int, *, rules: Rules) -> None:
     """Accept the batch to which alone WeChat named the job, if that was all that lacked."""
+    batch_id = _doubt(connection, account, msg_id)
+    if batch_id is not None:
+        records.confirm_by_event(connection, batch_id, msg_id, rules=rules)
+
+
+def _doubt(connection: Connection, account: str, msg_id: int) -> int | None:
+    """Return the batch in doubt to which alone WeChat named the job."""
     named = msg_id_owner.unsettled(connection, account, msg_id)
     if len(named) == 1:
-        records.confirm_by_event(connection, named[0], msg_id, rules=rules)
+        return named[0]
+    return None
 
 
-def _settled(connection: Connection, account: str, msg_id: int, *, new: bool) -> Taken:
-    owner = connection.execute(
-        select(Batch.id, Batch.broadcast_id, Batch.n)
+def _owner(connection: Connection, account: str, msg_id: int) -> int | None:
+    """Return the batch that has a msg_id."""
+    return connection.scalar(
+        select(Batch.id)
         .where(Batch.account == account, Batch.msg_id == msg_id)
         .order_by(Batch.id)
         .limit(1)
-    ).first()
-    if owner is None:
+    )
+
+
+def _settled(connection: Connection, account: str, msg_id: int, *, new: bool) -> Taken:
+    batch_id = _owner(connection, account, msg_id)
+    if batch_id is None:
         return Taken(new=new)
-    moved = job_ends.meet(connection, owner.id)
+    moved = job_ends.meet(connection, batch_id)
+    whose = select(Batch.broadcast_id, Batch.n).where(Batch.id == batch_id)
+    owner = connection.execute(whose).one()
     if new or moved:
         transitions.end_if_at_rest(connection, owner.broadcast_id)
     return Taken(new=new, broadcast_id=owner.broadcast_id, n=owner.n)

@@ -32,7 +32,7 @@ from models.engine import now
 from models.ledger import apply_verdict, conflicts, due, lanes, transitions
 from models.ledger.reading import call_history, held_rows
 from models.ledger.rows import HeldBatch, one
-from models.ledger.transaction import write
+from models.ledger.transaction import write, write_or_keep
 from models.types import Moment
 
 
@@ -54,11 +54,7 @@ def record(
         passing(Point.RECORD_WRITTEN)
         return decision
 
-    try:
-        decision = write(engine, work)
-    except IllegalMoveError as error:
-        illegal = error
-        decision = write(engine, lambda c: _keep(c, attempt_id, fact, error=illegal))
+    decision = write_or_keep(engine, work, lambda c, error: _keep(c, attempt_id, fact, error=error))
     passing(Point.RECORD_COMMITTED)
     return decision
 
@@ -69,7 +65,7 @@ def _keep(
     """Store a fact though nothing follows from it but an *error*."""
     batch, fact, _ = _learned(connection, attempt_id, fact)
     return transitions.leave_to_a_person(
-        connection, batch, error, attempt_id=attempt_id, outcome=fact.outcome, msg_id=fact.msg_id
+        connection, batch, error, said=fact.outcome, msg_id=fact.msg_id, attempt_id=attempt_id
     )
 
 
@@ -94,9 +90,17 @@ def confirm(
     engine: Engine, batch_id: int, msg_id: int, *, known: bool | None, rules: Rules = DEFAULT_RULES
 ) -> Decision:
     """Store what mass/get said about the msg_id of a 45065 (None: nothing), and decide again."""
-    return write(
+
+    def keep(connection: Connection, error: IllegalMoveError) -> Decision:
+        batch = lock(connection, batch_id)
+        _write_known(connection, batch_id, msg_id, known=known)
+        said = "no answer" if known is None else "known" if known else "not known"
+        return transitions.leave_to_a_person(connection, batch, error, said=said, msg_id=msg_id)
+
+    return write_or_keep(
         engine,
         lambda connection: confirm_held(connection, batch_id, msg_id, known=known, rules=rules),
+        keep,
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, exists, select, update
 from broadcast.call.result import CallResult
 from broadcast.call.waits import Waits
 from broadcast.enums import is_recognised
+from broadcast.errors import IllegalMoveError
 from broadcast.events import EventKind
 from broadcast.finish import Ending
 from broadcast.gates.gate import GateScope
@@ -22,7 +23,7 @@ from models.engine import now
 from models.gate import GateRow
 from models.ledger import job_ends, records, transitions
 from models.ledger.rows import columns, every
-from models.ledger.transaction import WORKER, note, read, write
+from models.ledger.transaction import WORKER, note, read, write, write_or_keep
 
 PAUSES = tuple(timedelta(minutes=m) for m in (3, 10, 15, 30, 60, 120, 240))
 #: A poller that took batches and died leaves them to the others after this.
@@ -141,7 +142,23 @@ def heard(engine: Engine, asked: Asked, status: str | None, *, waits: Waits) -> 
             _ask_again(connection, batch.id, status, waits=waits)
         transitions.end_if_at_rest(connection, batch.broadcast_id)
 
-    write(engine, work)
+    write_or_keep(engine, work, lambda c, error: _keep(c, asked, status, error=error))
+
+
+def _keep(
+    connection: Connection, asked: Asked, status: str | None, *, error: IllegalMoveError
+) -> None:
+    """Store an answer though nothing follows from it but an *error*, and ask no more."""
+    batch = records.lock(connection, asked.id)
+    if batch.state not in _POLLED or batch.msg_id != asked.msg_id:
+        return
+    connection.execute(
+        update(Batch)
+        .where(Batch.id == batch.id)
+        .values(poll_at=None, msg_status=status or batch.msg_status)
+    )
+    said = status or "not known"
+    transitions.leave_to_a_person(connection, batch, error, said=said, msg_id=batch.msg_id)
 
 
 def unanswered(engine: Engine, asked: Polled, fact: CallResult, *, waits: Waits) -> None:

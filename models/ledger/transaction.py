@@ -20,6 +20,7 @@ from tenacity import (
 )
 
 from broadcast import request_ids
+from broadcast.errors import IllegalMoveError
 from broadcast.events import EventKind
 from models import engine as engines
 from models.event import Event
@@ -63,6 +64,22 @@ def present(engine: Engine) -> datetime:
     """Return the database's present moment, aware UTC. Raises DatabaseAwayError."""
     with read(engine) as connection:
         return engines.now(connection)
+
+
+def write_or_keep(
+    engine: Engine,
+    work: Callable[[Connection], T],
+    keep: Callable[[Connection, IllegalMoveError], T],
+) -> T:
+    """Run *work* as :func:`write` does; where it asks for an illegal move, *keep* in its place.
+
+    That is a bug of ours, and no reason to lose what WeChat said, or to ask for it for ever.
+    """
+    try:
+        return write(engine, work)
+    except IllegalMoveError as error:
+        illegal = error
+    return write(engine, lambda connection: keep(connection, illegal))
 
 
 def write_new(engine: Engine, work: Callable[[Connection], T]) -> T:

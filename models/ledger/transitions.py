@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, exists, func, select, true, update
 
 from broadcast.call.decide import Decision, Verdict
-from broadcast.call.outcomes import Outcome
 from broadcast.errors import IllegalMoveError
 from broadcast.events import EventKind
 from broadcast.gates.kinds import RESUME_OPENS
@@ -210,20 +209,19 @@ def leave_to_a_person(
     batch: HeldBatch,
     error: IllegalMoveError,
     *,
-    attempt_id: int,
-    outcome: Outcome,
+    said: str,
     msg_id: int | None,
+    attempt_id: int | None = None,
 ) -> Decision:
-    """Put a batch in doubt, of which *outcome* is stored, and write down which move was illegal."""
+    """Put a batch in doubt, and write down which move was illegal after *said*, which is stored."""
     log.error(
-        "broadcast %s: WeChat's reply to attempt %s is stored, but its batch is in doubt (%s); "
+        "broadcast %s: what WeChat said (%s, msg_id %s) is stored, but its batch is in doubt (%s); "
         "resolve it: broadcast status %s",
-        batch.broadcast_id, attempt_id, error, batch.broadcast_id,
+        batch.broadcast_id, said, msg_id, error, batch.broadcast_id,
     )  # fmt: skip
     note(
         connection, EventKind.ILLEGAL_MOVE, who=WORKER, broadcast_id=batch.broadcast_id,
-        batch_id=batch.id, error=str(error), attempt_id=attempt_id,
-        outcome=outcome, msg_id=msg_id,
+        batch_id=batch.id, error=str(error), said=said, msg_id=msg_id, attempt_id=attempt_id,
     )  # fmt: skip
     if BatchState.IN_DOUBT in BATCH_MOVES.get(batch.state, ()):
         move_batch(
