@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from broadcast.accounts import Account
 from broadcast.drafts.mark import Marks
 from broadcast.duration import parse_duration
-from broadcast.errors import InputError
+from broadcast.errors import OutOfReachError
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience
 from broadcast.plan.proof import Proof
@@ -105,8 +105,8 @@ class Published:
     now: datetime
 
 
-class TakenOverError(InputError):
-    """An upload was silent for so long that it was given up."""
+class TakenOverError(OutOfReachError):
+    """An upload was silent for so long that it was given up; the same request goes through."""
 
 
 class PublishedMeanwhileError(Exception):

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from broadcast.errors import InputError
 from broadcast.plan import submission
-from broadcast.plan.submission import Terms
+from broadcast.plan.submission import TakenOverError, Terms
 from models import BroadcastRow, ChunkRow, schema
 from models import engine as engines
 from models.ledger import submits, sweeps, transaction, upload_beat, uploads
@@ -77,10 +76,10 @@ def test_upload_that_was_half_cleared_can_not_be_published_and_is_cleared_by_ano
     assert stored(engine) == (1, 30)
 
     what = figures(size=100, batches=50)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(TakenOverError) as caught:
         submits.publish(engine, half, text, figures=what, terms=TERMS, quota=None)
     assert caught.value.message_id == "error.submit.taken_over"
-    with pytest.raises(InputError):
+    with pytest.raises(TakenOverError):
         uploads.add_chunks(engine, half, ledger.chunks(ledger.openids(2)))
     # At once, not only after its silence: nobody is its owner any more.
     assert sweeps.forget_uploads(engine) == 1
@@ -111,7 +110,7 @@ def test_of_publish_and_clear_at_once_one_wins_wholly(engine: Engine) -> None:
             together: Any = together,
         ) -> str:  # fmt: skip
             together.wait()
-            with contextlib.suppress(InputError):
+            with contextlib.suppress(TakenOverError):
                 submits.publish(
                     engine, broadcast_id, text, figures=what, terms=TERMS, quota=None
                 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +20,7 @@ from broadcast.call.result import NoAnswer
 from broadcast.dead_letters import KeptLetter
 from broadcast.errors import DatabaseAwayError
 from broadcast.settings import Settings
-from models.ledger import dead_letters
+from models.ledger import dead_letters, submits, sweeps, uploads
 from models.ledger.reading import dead_letters as reading
 from models.ledger.reading import reports
 from tests.kit import ledger
@@ -193,6 +194,27 @@ def test_while_the_database_is_away_a_message_waits_and_goes_back_to_the_broker(
     assert vars(caught.value)["requeue"]
     assert stopping.waited == [letters.PAUSE_S]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+@pytest.mark.every_database
+def test_a_message_whose_worker_was_suspended_for_an_hour_goes_back_to_the_broker(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, stopping: Stopping
+) -> None:
+    publish = submits.publish
+
+    def suspended(*args: Any, **facts: Any) -> Any:
+        ledger.pass_time(engine, uploads.GIVEN_UP_AFTER + timedelta(seconds=1))
+        assert sweeps.forget_uploads(engine) == 1
+        return publish(*args, **facts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(submits, "publish", suspended)
+        with pytest.raises(Reject) as caught:
+            enqueue.take(message())
+
+    assert (vars(caught.value)["requeue"], stopping.waited) == (True, [letters.PAUSE_S])
+    assert kept(engine) == []
+    assert enqueue.take(message())["created"]
 
 
 @sqlite
