@@ -163,7 +163,7 @@ def test_job_that_ended_before_the_call_is_offered_last_of_its_size_and_marked(
 
     told_once = " ".join(told(capsys, "status", doubtful).split())
 
-    early = told_once.index("(before the call of batch 1) that no batch has: msg_id 3000000011")
+    early = told_once.index(", before the call of batch 1, that no batch has: msg_id 3000000011")
     assert told_once.index("msg_id 3000000012") < early
     assert told_once.count("before the call") == 1
     assert f"broadcast resolve {doubtful} --batch 1 --sent 3000000011" in told_once
