@@ -16,6 +16,7 @@ from models import BroadcastRow, OutboxRow
 from models.engine import now
 from models.ledger import outbox
 from models.ledger.reading import dead_letters
+from models.ledger.transaction import read
 from producer import Producer
 from tests.kit import foreign
 from tests.kit.wait import until
@@ -38,7 +39,8 @@ def shop() -> Producer:
 
 
 def app_on(system: System, stack: ExitStack) -> Engine:
-    app = create_engine(system.engine.url)
+    waits = {"timeout": 30} if system.engine.dialect.name == "sqlite" else {}
+    app = create_engine(system.engine.url, connect_args=waits)
     stack.callback(app.dispose)
     return app
 
@@ -49,12 +51,12 @@ def asked(people: list[str], **members: Any) -> Any:
 
 def stored(system: System, phase: Phase | None = None) -> int:
     query = select(func.count()).select_from(BroadcastRow)
-    with system.engine.connect() as connection:
+    with read(system.engine) as connection:
         return connection.scalar(query if phase is None else query.filter_by(phase=phase)) or 0
 
 
 def left(system: System) -> int:
-    with system.engine.connect() as connection:
+    with read(system.engine) as connection:
         return connection.scalar(select(func.count()).select_from(OutboxRow)) or 0
 
 
