@@ -14,6 +14,7 @@ from broadcast.enums import is_recognised
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience, OpenIDs
 from broadcast.plan.chunk import ASKED, own_list
+from broadcast.reasons import Reason
 from broadcast.reports import SKIPS
 from broadcast.states import BatchState, BroadcastState, Phase, resting_state
 from models.ledger.audit.case import AuditedBatch, AuditedBroadcast, Case
@@ -132,7 +133,10 @@ def _result(case: Case) -> Iterator[Finding]:
 
 
 def halves(case: Case) -> Iterator[Finding]:
-    """The children of a split batch are exactly its range; no other batch has children."""
+    """The children of a split batch are exactly its range; no other batch has children.
+
+    One that was replaced has a single child.
+    """
     children: dict[int, list[AuditedBatch]] = defaultdict(list)
     for batch in case.batches:
         if batch.parent_id is not None:
@@ -143,7 +147,8 @@ def halves(case: Case) -> Iterator[Finding]:
         if not is_recognised(batch.state) or not (split or mine):
             continue
         missing, extra = _uneven(batch, mine)
-        if missing or extra or not split or len(mine) != 2:  # noqa: PLR2004 - halves
+        wanted = 1 if batch.reason is Reason.REPLACED else 2
+        if missing or extra or not split or len(mine) != wanted:
             yield case.finding(
                 Found.HALVES, batch, children=len(mine), missing=missing, extra=extra
             )
