@@ -17,6 +17,7 @@ from models.ledger import awaited_lists
 from models.ledger.awaited_lists import Awaited
 from models.ledger.transaction import present
 from producer import audience as audiences
+from producer.asked import Whom
 from producer.looks import Looks, look
 from producer.order import Order
 from producer.prepare import Prepared, QuotaSource, prepare
@@ -46,11 +47,7 @@ class Door:
         """
         found = meant(request, key=key, who=who, settings=self.settings, engine=self.engine)
         with found.whom() as whom:
-            prepared = prepare(found.order, whom, engine=self.engine, quota=self.quota)
-            # Before WeChat is asked more: its calls of a day are few.
-            refuse_what_does_not_fit(prepared)
-            if self.looks is not None:
-                prepared = look(prepared, self.looks)
+            prepared = self._prepared(found.order, whom)
             return store(prepared, engine=self.engine, waker=self.waker)
 
     def reserve(self, request: Request, *, key: str, who: str) -> tuple[str, bool]:
@@ -85,12 +82,11 @@ class Door:
         request = shape.parse(json.loads(awaited.request))
         found = meant(request, key=awaited.key, who=who, settings=self.settings, engine=self.engine)
         with audiences.read(file) as listed:
-            prepared = prepare(found.order, listed, engine=self.engine, quota=self.quota)
-            refuse_what_does_not_fit(prepared)
-            if self.looks is not None:
-                prepared = look(prepared, self.looks)
             return store(
-                prepared, engine=self.engine, waker=self.waker, reserved=awaited.broadcast_id
+                self._prepared(found.order, listed),
+                engine=self.engine,
+                waker=self.waker,
+                reserved=awaited.broadcast_id,
             )
 
     def plan(self, request: Request, *, key: str, who: str) -> Prepared:
@@ -100,4 +96,14 @@ class Door:
         """
         found = meant(request, key=key, who=who, settings=self.settings, engine=self.engine)
         with found.whom() as whom:
-            return prepare(found.order, whom, engine=self.engine, quota=self.quota)
+            prepared = prepare(found.order, whom, engine=self.engine, quota=self.quota)
+            return self._looked_at(prepared)
+
+    def _prepared(self, order: Order, whom: Whom) -> Prepared:
+        prepared = prepare(order, whom, engine=self.engine, quota=self.quota)
+        # Before WeChat is asked more: its calls of a day are few.
+        refuse_what_does_not_fit(prepared)
+        return self._looked_at(prepared)
+
+    def _looked_at(self, prepared: Prepared) -> Prepared:
+        return prepared if self.looks is None else look(prepared, self.looks)

@@ -182,10 +182,10 @@ def test_a_tag_that_reaches_nobody_is_refused_as_the_command_refuses_it(
     follows.listed(engine, "shop", sorted(openids(30)))
     looking = replace(door, looks=LooksStub())
 
-    with pytest.raises(InputError) as caught:
-        looking.submit(asked(**members), key="k", who="crm")
-
-    assert (caught.value.message_id, stored(engine)) == (told, 0)
+    for do in (looking.submit, looking.plan):
+        with pytest.raises(InputError) as caught:
+            do(asked(**members), key="k", who="crm")
+        assert (caught.value.message_id, stored(engine)) == (told, 0)
 
 
 @sqlite
@@ -229,9 +229,10 @@ def test_a_draft_that_cannot_be_read_is_stored_with_a_notice(
 ) -> None:
     looking = replace(door, looks=LooksStub(marks=marks))
 
+    planned = looking.plan(asked(content=DRAFT), key="k", who="crm")
     made = looking.submit(asked(content=DRAFT), key="k", who="crm")
 
-    assert [one.id for one in made.notices] == [told]
+    assert [[one.id for one in each.notices] for each in (planned, made)] == [[told], [told]]
 
 
 @sqlite
