@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 from broadcast.reports import Report
 from models.ledger.audit import Check
 from models.ledger.reading import reports
-from tests.kit import commands, template
+from tests.kit import api, commands, template
+from tests.kit.api import Program
 from tests.kit.processes import RunningProcess, python_module
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until
@@ -129,6 +130,13 @@ class System:
         self.processes.append(process)
         process.wait_for_line(CALLBACK_READY, timeout_s=30)
         return process.output.rsplit(CALLBACK_READY, 1)[1].split()[0]
+
+    def api(self, *words: str, **settings: str) -> Program:
+        """Start an API and return a program that may ask it for everything."""
+        env = {**self.env, "BROADCAST_API_KEYS": api.KEY, **settings}
+        process = api.started(self.folder, env, *words)
+        self.processes.append(process)
+        return Program(url=api.url_of(process))
 
     def command(self, *words: str) -> RunningProcess:
         """Start a command that may not end by itself."""

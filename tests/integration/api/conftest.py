@@ -12,9 +12,6 @@ from sqlalchemy import Engine
 from tests.kit import api, template
 from tests.kit.api import Program
 from tests.kit.processes import RunningProcess
-from tests.servers.fixtures import DATABASES
-from tests.servers.mariadb import MariaDB
-from tests.servers.postgresql import PostgreSQL
 
 ACCOUNTS = """
 [accounts.shop]
@@ -74,13 +71,8 @@ def program(served: Served) -> Program:
     return served.program()
 
 
-@pytest.fixture(params=DATABASES)
-def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+def fresh_url(database_url: str) -> str:
     """URL of a database with its tables, of each server."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'broadcast.db'}"
-    else:
-        server: PostgreSQL | MariaDB = request.getfixturevalue(request.param)
-        url = server.fresh_database()
-    template.migrated(url).dispose()
-    return url
+    template.migrated(database_url).dispose()
+    return database_url

@@ -1,0 +1,229 @@
+"""The HTTP API with the whole system: each key is one broadcast, and each follower gets it once."""
+
+from __future__ import annotations
+
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from sqlalchemy import func, select
+
+from broadcast.states import Phase
+from models import BroadcastRow
+from models.engine import open_engine
+from tests.kit import api, template
+from tests.kit.api import Program
+from tests.kit.wait import until
+from tests.servers.ports import LOOPBACK, free_port
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+
+SEED = 20261127
+
+
+def test_what_programs_submit_is_sent_once_and_reported(start_system: StartSystem) -> None:
+    system = start_system(followers=40)
+    people = system.simulator.openids(40)
+    system.worker()
+    program = system.api()
+    inline = program.submit(people[:20], key="inline").json()
+    upload = program.ask(
+        "POST", "/v1/broadcasts", {"content": api.TEXT, "audience": {"upload": True}},
+        headers={"Idempotency-Key": "upload"},
+    ).json()  # fmt: skip
+    listed = program.ask(
+        "PUT", f"/v1/broadcasts/{upload['id']}/audience", data="\n".join(people[20:]).encode(),
+        headers={"Content-Type": "text/csv"},
+    )  # fmt: skip
+    system.until_state(inline["id"], "completed")
+    system.until_state(upload["id"], "completed")
+    again = program.submit(people[:20], key="inline")
+    told = program.get(f"/v1/broadcasts/{inline['id']}", batch_limit=1).json()
+    accepted = program.get(
+        f"/v1/broadcasts/{upload['id']}/recipients", set="accepted", format="csv"
+    )
+
+    assert listed.status_code == 201
+    assert (again.status_code, again.json()["id"]) == (200, inline["id"])
+    assert told["recipients"]["accepted"] == 20
+    assert told["batch_list"][0]["msg_id"] is not None
+    assert {row.split(",")[0] for row in accepted.text.splitlines()[1:]} == set(people[20:])
+    assert system.simulator.ledger_dump() == dict.fromkeys(people, 1)
+    plan = program.ask("POST", "/v1/plans", {"content": api.TEXT, "audience": {"openids": people}})
+    assert plan.json()["quota"]["daily_limit"] == 100_000
+    system.audit()
+
+
+def test_a_pause_and_a_resume_by_http_stop_and_continue_the_calls(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=40, latency_ms=200, BROADCAST_BATCH_SIZE="2")
+    people = system.simulator.openids(40)
+    system.worker()
+    program = system.api()
+    where = f"/v1/broadcasts/{program.submit(people, key='stop').json()['id']}"
+    system.simulator.wait_for_jobs(2)
+
+    paused = program.ask("POST", f"{where}/pause", {"why": "wrong link"}).json()
+    until(lambda: not system.simulator.state().get("in_flight"), 5, "the call under way to end")
+    calls = len(system.simulator.mass_calls())
+    halted = program.ask("POST", "/v1/accounts/default/halt").json()
+    resumed = program.ask("POST", f"{where}/resume").json()
+    assert len(system.simulator.mass_calls()) == calls
+    program.ask("POST", "/v1/accounts/default/unhalt")
+    system.until_state(paused["id"], "completed")
+
+    assert paused["changed"]
+    assert halted["changed"]
+    assert {one["cause"] for one in resumed["blockers"]} == {"account_halted"}
+    assert system.simulator.ledger_dump() == dict.fromkeys(people, 1)
+
+
+@pytest.mark.parametrize(
+    "count", [200, pytest.param(1_000, marks=[pytest.mark.prove, pytest.mark.timeout(1_200)])]
+)
+def test_with_the_broker_away_every_submit_is_stored_in_seconds_and_sent_when_it_is_back(
+    start_system: StartSystem, count: int
+) -> None:
+    system = start_system(followers=2 * count)
+    people = system.simulator.openids(2 * count)
+    away = f"redis://{LOOPBACK}:{free_port()}/0"
+    program = system.api(CELERY_BROKER_URL=away)
+
+    def submit(n: int) -> tuple[int, float]:
+        began = time.monotonic()
+        mine = people[2 * n : 2 * n + 2]
+        told = Program(url=program.url).submit(mine, key=f"{n}", title=f"{n}")
+        return told.status_code, time.monotonic() - began
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(submit, range(count)))
+    assert {status for status, _ in answers} == {201}
+    print(f"slowest {max(took for _, took in answers):.2f} s")
+    system.worker()
+    system.beat()
+    until(lambda: _phases(system.engine.url.render_as_string(hide_password=False))
+          == {Phase.ENDED: count}, 120, "every broadcast to end")  # fmt: skip
+
+    assert system.simulator.ledger_dump() == dict.fromkeys(people, 1)
+
+
+def _phases(url: str) -> dict[Phase, int]:
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        query = select(BroadcastRow.phase, func.count()).group_by(BroadcastRow.phase)
+        found = {row[0]: row[1] for row in connection.execute(query)}
+    engine.dispose()
+    return found
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize(
+    "kills", [3, pytest.param(50, marks=[pytest.mark.prove, pytest.mark.timeout(1_800)])]
+)
+def test_a_killed_api_and_clients_that_repeat_make_one_broadcast_of_each_key(
+    database_url: str, tmp_path: Path, kills: int
+) -> None:
+    """Killed at any moment, under the load of programs that repeat until they are answered."""
+    chance = random.Random(SEED)
+    template.migrated(database_url).dispose()
+    port = free_port()
+    env = api.settings(database_url)
+    url, done = f"http://{LOOPBACK}:{port}", threading.Event()
+    keys = iter(range(1_000_000))
+    answered: dict[str, set[str]] = {}
+
+    def work() -> None:
+        program = Program(url=url)
+        while not done.is_set():
+            key = f"key {next(keys)}"
+            answered[key] = {_insisted(program, key) for _ in range(2)}
+
+    with ThreadPoolExecutor(6) as pool:
+        working = [pool.submit(work) for _ in range(6)]
+        for _ in range(kills):
+            with api.started(tmp_path, env, "--port", str(port)) as process:
+                _wait_for_one_more(answered)
+                time.sleep(chance.random())
+                process.kill()
+        with api.started(tmp_path, env, "--port", str(port)):
+            done.set()
+            for one in working:
+                one.result(timeout=120)
+
+    engine = open_engine(database_url)
+    with engine.connect() as connection:
+        stored = connection.execute(
+            select(BroadcastRow.key, BroadcastRow.id).where(BroadcastRow.phase != Phase.UPLOADING)
+        ).all()
+    engine.dispose()
+    print(f"{kills} kills, {len(answered)} keys")
+    assert len(stored) == len(answered)
+    assert {key: {one} for key, one in stored} == answered
+
+
+def _wait_for_one_more(answered: dict[str, set[str]]) -> None:
+    before = len(answered)
+    until(lambda: len(answered) > before, 20, "an answer")
+
+
+def _insisted(program: Program, key: str) -> str:
+    """Submit until there is an answer; return the id."""
+    while True:
+        try:
+            told = program.submit(api.people(20, seed=key), key=key)
+        except requests.RequestException:
+            time.sleep(0.05)
+            continue
+        if told.status_code in {200, 201}:
+            found: str = told.json()["id"]
+            return found
+        assert told.status_code == 503, told.text
+
+
+def test_an_upload_that_can_end_in_time_is_not_cut_by_a_shutdown(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
+    template.migrated(url).dispose()
+    with api.started(tmp_path, api.settings(url)) as process:
+        program = Program(url=api.url_of(process))
+        reserved = program.ask(
+            "POST", "/v1/broadcasts", {"content": api.TEXT, "audience": {"upload": True}},
+            headers={"Idempotency-Key": "long"},
+        ).json()  # fmt: skip
+        ends = threading.Event()
+
+        def lines() -> Iterator[bytes]:
+            yield "\n".join(api.people(10, seed="first")).encode() + b"\n"
+            process.signal_group(signal.SIGTERM)
+            until(lambda: not _listens(program.url), 10, "the server to refuse others")
+            ends.set()
+            yield "\n".join(api.people(10, seed="last")).encode()
+
+        told = program.ask(
+            "PUT", f"/v1/broadcasts/{reserved['id']}/audience", data=lines(),
+            headers={"Content-Type": "text/plain"},
+        )  # fmt: skip
+
+        assert ends.is_set()
+        assert told.status_code == 201
+        assert told.json()["audience"]["planned"] == 20
+        assert process.wait(timeout_s=30) == 0
+
+
+def _listens(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5).close()
+    except OSError:
+        return False
+    return True
