@@ -36,10 +36,14 @@ def used_up(engine: Engine, body: Body, *, now: datetime) -> Iterator[Message]:
         return
     sent = sendalls.accepted(engine, account.name, allowance, at=at)
     more = sendalls.to_come(engine, account.name, allowance, at=at)
+    doubts = sendalls.in_doubt(engine, account.name, allowance, at=at)
+    period = "month" if allowance.a_month else "day"
+    facts = {"account": account.name, "n": sent, "most": allowance.most}
     if sent + more >= allowance.most:
-        period = "month" if allowance.a_month else "day"
-        facts = {"account": account.name, "n": sent, "most": allowance.most}
         if more:
             facts["more"] = more
             period += "_to_come"
         yield Message(f"notice.messages.{period}", **facts, until=allowance.ends(at))
+    elif sent + more + doubts >= allowance.most:
+        facts |= {"more": more, "doubts": doubts}
+        yield Message(f"notice.messages.{period}_in_doubt", **facts, until=allowance.ends(at))

@@ -55,6 +55,8 @@ class Kept:
     #: Clearings of this month, and WeChat's own sends of this day or month, that were made here.
     clears: int
     sends: int | None
+    #: Such sends that WeChat may have taken: what nobody knows yet.
+    doubts: int
 
 
 @quota.callback()
@@ -109,6 +111,7 @@ def _kept(run: Run, account: Account) -> Kept | None:
         return Kept(
             clears=made.this_month(run.engine, account.name, ByHand.CLEAR_QUOTA),
             sends=sendalls.accepted(run.engine, account.name, allowance) if allowance else None,
+            doubts=sendalls.in_doubt(run.engine, account.name, allowance) if allowance else 0,
         )
     return None
 
@@ -121,6 +124,8 @@ def _of_the_ledger(run: Run, account: Account, kept: Kept | None) -> Iterator[Me
     if allowance is not None and kept.sends is not None:
         period = "quota.messages_month" if allowance.a_month else "quota.messages_day"
         yield Message(period, n=kept.sends, most=allowance.most)
+        if kept.doubts:
+            yield Message("quota.messages_in_doubt", n=kept.doubts)
     if kept.clears:
         yield Message("quota.clears", n=kept.clears, most=MOST_CLEARS)
 
@@ -130,7 +135,10 @@ def _object(account: Account, each: dict[str, Quota | None], kept: Kept | None) 
     messages = None
     if kept is not None and allowance is not None:
         period = "month" if allowance.a_month else "day"
-        messages = {"period": period, "sent_here": kept.sends, "limit": allowance.most}
+        messages = {
+            "period": period, "sent_here": kept.sends, "in_doubt": kept.doubts,
+            "limit": allowance.most,
+        }  # fmt: skip
     return {
         "interfaces": [
             {

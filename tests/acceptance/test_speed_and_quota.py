@@ -83,7 +83,7 @@ def test_the_calls_of_each_interface_are_shown_and_what_wechat_does_not_count_is
     by_path = {one["path"]: one for one in told["interfaces"]}
     assert by_path[PREVIEW]["remain"] == 60
     assert by_path[MASS_SENDALL]["remain"] is not None
-    assert told["messages"] == {"period": "month", "sent_here": 0, "limit": 4}
+    assert told["messages"] == {"period": "month", "sent_here": 0, "in_doubt": 0, "limit": 4}
     assert told["clears_this_month"] == 0
     assert "message/mass/preview: 60 calls left, of 100; used 40" in done.stderr
     uncounted = [one["path"] for one in told["interfaces"] if one["remain"] is None]
@@ -101,7 +101,7 @@ def test_messages_to_everybody_are_counted_apart_from_calls(system: System) -> N
 
     told = object_of(system.broadcast("quota", "--json"))
 
-    assert told["messages"] == {"period": "month", "sent_here": 1, "limit": 4}
+    assert told["messages"] == {"period": "month", "sent_here": 1, "in_doubt": 0, "limit": 4}
 
 
 def test_a_clearing_gives_the_calls_back_and_the_ten_of_a_month_are_counted(

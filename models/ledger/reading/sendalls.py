@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Engine, case, exists, func, select
@@ -16,6 +17,8 @@ from models.engine import now
 from models.ledger.transaction import read
 
 _ACCEPTED = [BatchState.ACCEPTED, BatchState.FINISHED]
+#: WeChat may have taken it.
+_DOUBTFUL = [BatchState.UNKNOWN, BatchState.IN_DOUBT]
 
 
 def accepted(
@@ -25,6 +28,24 @@ def accepted(
 
     None: the present one.
     """
+    return _count(engine, account, allowance, states=_ACCEPTED, at=at)
+
+
+def in_doubt(
+    engine: Engine, account: str, allowance: Allowance, *, at: datetime | None = None
+) -> int:
+    """Return how many more WeChat may have taken since then: what nobody knows yet."""
+    return _count(engine, account, allowance, states=_DOUBTFUL, at=at)
+
+
+def _count(
+    engine: Engine,
+    account: str,
+    allowance: Allowance,
+    *,
+    states: Sequence[BatchState],
+    at: datetime | None,
+) -> int:
     with read(engine) as connection:
         since = allowance.begins(at or now(connection))
         query = (
@@ -32,7 +53,7 @@ def accepted(
             .select_from(Batch)
             .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
             .where(Batch.account == account, Batch.path == SendPath.SENDALL)
-            .where(Batch.state.in_(_ACCEPTED))
+            .where(Batch.state.in_(states))
             .where(Batch.first_called_at >= since)
         )
         if not allowance.tags_count:
@@ -52,10 +73,13 @@ def broadcasts(engine: Engine, account: str, *, since: datetime) -> int:
 def to_come(engine: Engine, account: str, allowance: Allowance, *, at: datetime) -> int:
     """Return how many sends that count are to be made in the day or month of *at*.
 
-    What waits for its turn alone comes now.
+    What waits for its turn alone comes now. Those that :func:`in_doubt` counts are none of them.
     """
     begins, ends = allowance.begins(at), allowance.ends(at)
-    done = exists().where(Batch.broadcast_id == BroadcastRow.id, Batch.state.in_(_ACCEPTED))
+    doubtful = Batch.state.in_(_DOUBTFUL) & (Batch.first_called_at >= begins)
+    done = exists().where(
+        Batch.broadcast_id == BroadcastRow.id, Batch.state.in_(_ACCEPTED) | doubtful
+    )
     kinds = [Everyone.kind, Tag.kind] if allowance.tags_count else [Everyone.kind]
     with read(engine) as connection:
         moment = now(connection)

@@ -110,3 +110,38 @@ def test_two_sends_of_a_subscription_account_that_are_scheduled_for_one_day_are_
 
     assert (notice.id, notice.facts["more"]) == ("notice.messages.day_to_come", 1)
     assert told(still, account, Everyone()) == []
+
+
+def test_a_send_to_everybody_in_doubt_may_use_up_the_messages_of_the_month(still: Engine) -> None:
+    """Whether it went out is not known: it is neither counted as sent nor left out."""
+    account = ledger.account()
+    accepted(still, *[Everyone()] * 2)
+    lost(still, "for a person")
+    ends_in_doubt(still)
+    lost(still, "repeated")
+
+    [notice] = told(still, account, Everyone())
+
+    assert notice.id == "notice.messages.month_in_doubt"
+    assert dict(notice.facts) == {
+        "account": account.name, "n": 2, "more": 0, "doubts": 2, "most": 4, "until": NEXT_MONTH,
+    }  # fmt: skip
+    ends_in_doubt(still)
+    accepted(still, Everyone(), Everyone(), first=6)
+    [notice] = told(still, account, Everyone())
+    assert (notice.id, notice.facts["n"]) == ("notice.messages.month", 4)
+
+
+def lost(engine: Engine, key: str) -> None:
+    """Send to everybody, and lose WeChat's reply."""
+    planned(engine, Everyone(), key=key)
+    driver = ledger.Driver(engine)
+    driver.call(ledger.LOST)
+    leases.release(engine, driver.held)
+
+
+def ends_in_doubt(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE bc_batches SET state = 'in_doubt' WHERE state = 'unknown'"
+        )
