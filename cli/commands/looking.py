@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +25,7 @@ from cli.wiring.run import Run
 from models.ledger.reading import dead_letters, ids, in_flight, known, outbox, reports, webhooks
 from presentation import content, headline, next_steps, report_json, words
 from presentation import report as reporting
+from presentation import webhooks as presented
 from presentation.texts import Texts
 
 if TYPE_CHECKING:
@@ -93,6 +94,10 @@ def _note_what_programs_wait_for(run: Run) -> None:
 
 
 def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:
+    for newest in webhooks.of_broadcast(run.engine, broadcast_id)[:1]:
+        run.terminal.note("status.webhook")
+        for line in presented.lines(newest, now=datetime.now(UTC)):
+            run.terminal.note(line)
     showing.show(run, *in_flight.beside_report(run.engine, broadcast_id), as_json=as_json)
 
 

@@ -22,7 +22,8 @@ from cli.wiring.run import Run
 from models.ledger import webhooks as ledger
 from models.ledger.reading import webhooks as reading
 from presentation.texts import Texts
-from presentation.words import Moment, suffix
+from presentation.webhooks import lines
+from presentation.words import suffix
 
 app = new_app()
 webhooks = typer.Typer(cls=Group, help="help.webhooks")
@@ -50,7 +51,7 @@ def list_(
         run.terminal.show_json(as_object(run, found[:most]))
         return
     for one in found[:most]:
-        _say(run, one)
+        run.terminal.say_all(lines(one, now=datetime.now(UTC)))
     if not found:
         run.terminal.say("webhooks.none_at_all" if delivered else "webhooks.none")
     elif len(found) > most:
@@ -89,17 +90,6 @@ def retry(
         run.terminal.say("webhooks.nothing_given_up")
     if as_json:
         run.terminal.show_json(as_object(run, [reading.one(run.engine, one.id) for one in chosen]))
-
-
-def _say(run: Run, one: Webhook) -> None:
-    now = datetime.now(UTC)
-    run.terminal.say(
-        "webhooks.line", id=one.id, at=Moment(one.created_at, now), kind=one.kind,
-        state=Message(f"webhooks.state.{one.state}", at=one.due_at and Moment(one.due_at, now)),
-        tries=Message(f"webhooks.tries{suffix(one.tries)}", n=one.tries), url=shown(one.url),
-    )  # fmt: skip
-    if one.problem is not None:
-        run.terminal.say("webhooks.line_problem", problem=one.problem)
 
 
 def as_object(run: Run, some: Sequence[Webhook]) -> dict[str, object]:

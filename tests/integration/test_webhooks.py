@@ -81,6 +81,9 @@ def test_what_was_given_up_is_listed_with_why_and_counted_by_status(
         line.run("status").err
     )
     assert len(line.run("webhooks", "list", "--all", "--json").json["webhooks"]) == 2
+    of_it = line.run("status", lost.rpartition("-")[0], BROADCAST_LANG=language)
+    assert lost in of_it.err
+    assert words[0] in " ".join(of_it.err.split())
 
 
 def test_one_webhook_or_all_that_were_given_up_are_delivered_again(line: CommandLine) -> None:
