@@ -83,7 +83,8 @@ def takes(
 
 def uploads(example: str, *kinds: str) -> dict[str, Any]:
     """Return what a route says of a body that it takes as a stream."""
-    content = {kind: {"schema": {"type": "string"}, "example": example} for kind in kinds}
+    schema = {"type": "string", "format": "binary"}
+    content = {kind: {"schema": schema, "example": example} for kind in kinds}
     return {"requestBody": {"required": True, "content": content}}
 
 
@@ -127,7 +128,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
             [(model, "validation")], ref_template="#/components/schemas/{model}"
         )
         defined = found["$defs"]
-        schemas[name] = defined.pop(model.__name__)
+        schemas[name] = defined.pop(model.__name__) | {"title": name}
         schemas |= defined
     schemas["BroadcastRequest"]["properties"]["audience"].pop("discriminator", None)
     document["components"]["schemas"] = schemas

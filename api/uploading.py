@@ -28,7 +28,7 @@ from models.ledger.reading import ids, reports
 from producer.submit import Submitted
 from serving.protocol import PATIENT
 
-TYPES: Final = ("text/plain", "text/csv")
+TYPES: Final = ("text/plain", "text/csv", "application/octet-stream")
 #: Thirty million OpenIDs.
 MOST_BYTES: Final = 1_000_000_000
 #: Lists that are taken at once: each may fill so much of the disk.

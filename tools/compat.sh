@@ -10,7 +10,7 @@ mkdir -p "$folder"
 "$folder/bin/python" -m pip --disable-pip-version-check --quiet install \
   --require-hashes -r requirements/compat.txt
 
-for sender in celery52 celery54 kombu; do
+for sender in celery52 celery54 kombu generator; do
   "$python" -m venv --without-pip "$folder/senders/$sender"
   "$folder/bin/python" -m pip --disable-pip-version-check --quiet \
     --python "$folder/senders/$sender/bin/python" install \

@@ -25,7 +25,7 @@ FILES = {"app.txt": "build", "dev.txt": "dev"}
 #: Alone, without the program's own; some of them have no wheels.
 APART = {
     "compat.txt": "compat",
-    **{f"sender-{name}.txt": name for name in ("celery52", "celery54", "kombu")},
+    **{f"sender-{name}.txt": name for name in ("celery52", "celery54", "kombu", "generator")},
 }
 OPTIONS = (
     *("--universal", "--python-version", "3.11", "--generate-hashes", "--quiet"),

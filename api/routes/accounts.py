@@ -22,7 +22,8 @@ router = APIRouter(prefix="/v1", tags=["accounts"], dependencies=[Depends(known_
 
 
 @router.get(
-    "/accounts", response_model=answers.AccountList, summary="List accounts",
+    "/accounts", response_model=answers.AccountList, operation_id="list_accounts",
+    summary="List accounts",
     responses=openapi.answers(401, 403, 422, 503),
 )  # fmt: skip
 async def listing(caller: Reader) -> Response:

@@ -36,6 +36,7 @@ _AT_ONCE: Final = 200
 
 @router.post(
     "/broadcasts", status_code=201, response_model=answers.Submitted,
+    operation_id="submit",
     summary="Submit a broadcast",
     openapi_extra=openapi.takes(examples.SUBMIT, key=True),
     responses=openapi.answers(
@@ -80,7 +81,8 @@ def _answered(caller: Caller, done: submitting.Told) -> Response:
 
 
 @router.get(
-    "/broadcasts/{broadcast_id}", response_model=answers.Broadcast, summary="Look at a broadcast",
+    "/broadcasts/{broadcast_id}", response_model=answers.Broadcast, operation_id="get_broadcast",
+    summary="Look at a broadcast",
     responses=openapi.answers(401, 403, 404, 422, 503),
 )  # fmt: skip
 async def show(
@@ -101,7 +103,8 @@ def _report(caller: Caller, broadcast_id: str) -> Report:
 
 
 @router.get(
-    "/broadcasts", response_model=answers.BroadcastList, summary="List broadcasts",
+    "/broadcasts", response_model=answers.BroadcastList, operation_id="list_broadcasts",
+    summary="List broadcasts",
     responses=openapi.answers(401, 403, 404, 422, 503),
 )  # fmt: skip
 async def listing(
@@ -181,7 +184,8 @@ _BEFORE_US: Final = 2000
 
 
 @router.get(
-    "/broadcasts/{broadcast_id}/audit", response_model=answers.Audit, summary="Audit a broadcast",
+    "/broadcasts/{broadcast_id}/audit", response_model=answers.Audit, operation_id="audit",
+    summary="Audit a broadcast",
     responses=openapi.answers(401, 403, 404, 422, 503),
 )  # fmt: skip
 async def ask(broadcast_id: str, caller: Reader) -> Response:

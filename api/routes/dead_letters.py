@@ -33,7 +33,8 @@ class Nothing(forms.Body):
 
 
 @router.get(
-    "/dead-letters", response_model=answers.DeadLetterList, summary="List dead letters",
+    "/dead-letters", response_model=answers.DeadLetterList, operation_id="list_dead_letters",
+    summary="List dead letters",
     responses=openapi.answers(401, 403, 422, 503),
 )  # fmt: skip
 async def listing(
@@ -61,7 +62,8 @@ def _is_theirs(caller: Caller, one: KeptLetter) -> bool:
 
 
 @router.get(
-    "/dead-letters/{letter_id}", response_model=answers.DeadLetter, summary="Look at a dead letter",
+    "/dead-letters/{letter_id}", response_model=answers.DeadLetter, operation_id="get_dead_letter",
+    summary="Look at a dead letter",
     responses=openapi.answers(401, 403, 404, 422, 503),
 )  # fmt: skip
 async def show(letter_id: str, caller: Reader) -> Response:
@@ -85,6 +87,7 @@ def _letter(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
 
 @router.post(
     "/dead-letters/{letter_id}/retry", response_model=answers.DeadLetterInAList,
+    operation_id="retry_dead_letter",
     summary="Submit a dead letter again",
     responses=openapi.answers(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
 )  # fmt: skip
@@ -119,6 +122,7 @@ def _sent(caller: Caller, letter_id: str) -> dict[str, Any]:
 
 @router.post(
     "/dead-letters/{letter_id}/drop", response_model=answers.DeadLetterInAList,
+    operation_id="drop_dead_letter",
     summary="Put a dead letter aside",
     responses=openapi.answers(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
 )  # fmt: skip

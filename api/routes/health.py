@@ -16,7 +16,8 @@ router = APIRouter(tags=["health"])
 
 
 @router.get(
-    "/healthz", response_model=answers.Health, summary="The process runs",
+    "/healthz", response_model=answers.Health, operation_id="health",
+    summary="The process runs",
     responses=openapi.answers(503),
 )  # fmt: skip
 async def healthy() -> Response:
@@ -25,7 +26,8 @@ async def healthy() -> Response:
 
 
 @router.get(
-    "/readyz", response_model=answers.Readiness, summary="What is missing",
+    "/readyz", response_model=answers.Readiness, operation_id="ready",
+    summary="What is missing",
     responses=openapi.answers(also={503: ("Something is missing", answers.Readiness)}),
 )  # fmt: skip
 async def ready(request: Request) -> Response:

@@ -26,6 +26,7 @@ Set = Literal["accepted", "refused", "cancelled", "in_doubt", "waiting", "skippe
 
 @router.get(
     "/broadcasts/{broadcast_id}/recipients", response_class=StreamingResponse,
+    operation_id="recipients",
     summary="Stream who is in a set",
     responses=openapi.answers(401, 403, 404, 409, 422, 503) | openapi.streams(LINES, CSV),
 )  # fmt: skip
