@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
+from broadcast import unanswered
 from broadcast.call.outcomes import Outcome
 from broadcast.call.result import NoAnswer
 from broadcast.call.waits import Waits
 from broadcast.media import MARGIN
-
-#: After an upload without an answer.
-TRY_AGAIN: Final = timedelta(minutes=1)
-#: Uploads in a row without an answer, after which a person decides.
-MOST_TRIES: Final = 10
-
-#: What passes: the next upload may be answered.
-_PASSING: Final = frozenset({Outcome.WAIT, Outcome.THROTTLED, Outcome.UNLISTED})
 
 
 def is_due(dies_at: datetime, now: datetime) -> bool:
@@ -28,6 +20,6 @@ def again_at(why: NoAnswer, *, tries: int, now: datetime, waits: Waits) -> datet
     """Return when a failed upload is made again, *tries* with this one; None: a person decides."""
     if why.outcome is Outcome.QUOTA_TODAY:
         return waits.next_day(now)
-    if why.outcome in _PASSING and tries < MOST_TRIES:
-        return now + waits.scaled(TRY_AGAIN)
+    if unanswered.is_asked_again(why.outcome, tries=tries):
+        return now + waits.scaled(unanswered.PAUSE)
     return None

@@ -126,7 +126,7 @@ def _work_of(push: Due) -> _Work:
 def _settle(engine: Engine, rules: Rules, some: Sequence[Due]) -> None:
     for push in some:
         event = finish.read(read(push.body.encode()).fields)
-        if event.created_at and event.created_at - push.received_at > MOST_AHEAD:
+        if event.created_at and _is_ahead(event.created_at, push):
             event = replace(event, created_at=None)
         finishes.take(engine, push.account, event, rules=rules)
 
@@ -162,13 +162,18 @@ def _move(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
 
 def _moment_of(push: Due) -> datetime:
     """Return when it happened, in whole seconds as WeChat's clock has them."""
-    if push.happened_at - push.received_at <= MOST_AHEAD:
+    if not _is_ahead(push.happened_at, push):
         return push.happened_at
     log.warning(
         "push %d of account %s: its CreateTime %s is more than a day ahead: it counts by receipt",
         push.id, push.account, push.happened_at,
     )  # fmt: skip
     return push.received_at.replace(microsecond=0)
+
+
+def _is_ahead(moment: datetime, push: Due) -> bool:
+    """Return whether a moment in a push lies further behind its receipt than clocks differ."""
+    return moment - push.received_at > MOST_AHEAD
 
 
 _Work: TypeAlias = Callable[[Engine, Rules, Sequence[Due]], None]

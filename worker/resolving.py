@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from broadcast.call.path import SendPath
 from broadcast.call.result import NoAnswer
+from broadcast.plan import audience as audiences
 from broadcast.plan import selection as selections
-from broadcast.plan.audience import Followers, OpenIDs
+from broadcast.plan.audience import Followers
 from broadcast.plan.selection import Excluded, Selection, excluded_list
 from models.ledger import freshness, plans, preflight
 from models.ledger.plans import ToPlan
@@ -62,11 +63,7 @@ def resolve(lane: LaneContext, broadcast: ToPlan) -> NoAnswer | bool:
 
 
 def _left_since(broadcast: ToPlan) -> datetime | None:
-    """Return from when on who leaves is taken off a list that was given; None: it is no such list.
-
-    Whoever was known to have left before stays on it by an operator's will.
-    """
-    return broadcast.created_at if isinstance(broadcast.audience, OpenIDs) else None
+    return audiences.left_since(broadcast.audience.kind, given_at=broadcast.created_at)
 
 
 def _waits_for(

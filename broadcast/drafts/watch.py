@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from broadcast import day
-from broadcast.call.outcomes import Outcome
+from broadcast import day, unanswered
 from broadcast.call.result import NoAnswer
 from broadcast.drafts.mark import Marks
 from broadcast.reasons import Reason
@@ -21,18 +20,11 @@ from broadcast.states import BatchState
 FRESH: Final = timedelta(seconds=5)
 #: The same for later calls: whatever they waited for, an edit meanwhile is seen.
 LASTS: Final = timedelta(minutes=1)
-#: After a look without an answer.
-LOOK_AGAIN: Final = timedelta(minutes=1)
-#: Looks in a row without an answer, after which a person decides.
-MOST_TRIES: Final = 10
 
 #: WeChat took the job, or may have: its draft may have left the draft box for that.
 TAKEN: Final = frozenset(
     {BatchState.ACCEPTED, BatchState.FINISHED, BatchState.UNKNOWN, BatchState.IN_DOUBT}
 )
-
-#: What passes: the next look may be answered.
-_PASSING: Final = frozenset({Outcome.WAIT, Outcome.THROTTLED, Outcome.UNLISTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +83,7 @@ def _gone(known: Known) -> Ruling:
 def _unanswered(known: Known, why: NoAnswer) -> Ruling:
     tries = known.tries + 1
     after = _after(known, approved=known.approved, seen=known.seen, tries=tries)
-    if why.outcome in _PASSING and tries < MOST_TRIES:
+    if unanswered.is_asked_again(why.outcome, tries=tries):
         return Ruling(known=after, reason=Reason.DRAFT_UNREAD, waits=True)
     if known.approved is None:
         return Ruling(known=after)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import ClassVar, TypeAlias
 
 from broadcast.call.path import SendPath
@@ -89,3 +90,12 @@ def digest(audience: Audience) -> str:
 def filter_of(audience: Audience) -> str:
     """Return an audience without a list in its canonical form; a call to it is keyed by this."""
     return f"{audience.kind}:{spec(audience)}"
+
+
+def left_since(kind: str, *, given_at: datetime) -> datetime | None:
+    """Return from when on who leaves is taken off a list that was given; None: it is no such list.
+
+    Whoever was known to have left before stays on it by an operator's will. WeChat says the second
+    alone.
+    """
+    return given_at.replace(microsecond=0) if kind == OpenIDs.kind else None

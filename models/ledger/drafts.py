@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, exists, insert, or_, select, update
 
 from broadcast import content as contents
+from broadcast import unanswered
 from broadcast.call.result import NoAnswer, storable
 from broadcast.call.waits import Waits
 from broadcast.drafts import mark, watch
@@ -149,7 +150,7 @@ def unread(engine: Engine, account: str, *, most: int, waits: Waits) -> Sequence
 
 
 def _unread(connection: Connection, query: Select[Any], waits: Waits) -> Select[Any]:
-    before = now(connection) - waits.scaled(watch.LOOK_AGAIN)
+    before = now(connection) - waits.scaled(unanswered.PAUSE)
     return (
         query.join_from(DraftRow, BroadcastRow, BroadcastRow.id == DraftRow.broadcast_id)
         .where(DraftRow.looked_at.is_(None), BroadcastRow.phase.in_(OPEN_PHASES))
@@ -206,7 +207,7 @@ def _closing(
     connection: Connection, broadcast_id: str, ruling: Ruling, *, look: Look, waits: Waits
 ) -> Closing:
     fact = storable(look) if isinstance(look, NoAnswer) else None
-    until = now(connection) + waits.scaled(watch.LOOK_AGAIN) if ruling.waits else None
+    until = now(connection) + waits.scaled(unanswered.PAUSE) if ruling.waits else None
     return Closing(
         kind=GateKind.LOOK if ruling.waits else GateKind.DRAFT, who=WORKER,
         broadcast_id=broadcast_id, reason=ruling.reason, until=until,

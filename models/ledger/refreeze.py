@@ -16,8 +16,8 @@ from sqlalchemy import Engine, select
 
 from broadcast import openid
 from broadcast.call.path import SendPath
+from broadcast.plan import audience as audiences
 from broadcast.plan import selection as selections
-from broadcast.plan.audience import OpenIDs
 from broadcast.plan.subtraction import Removal
 from broadcast.sorted_openids import Hits, IDs, Stream, packed, unpacked
 from broadcast.states import BatchState
@@ -115,11 +115,9 @@ def _out_of(engine: Engine, broadcast_id: str) -> _Out:
     with read(engine) as connection:
         row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
     selection = selections.parse(row.selection)
-    # Whoever was known to have left before a list was given is on it by an operator's will, and our
-    # list may be old.
-    is_given = row.audience_kind == OpenIDs.kind and not selection.only_current
-    # WeChat says the second alone.
-    since = row.created_at.replace(microsecond=0) if is_given else None
+    since = None
+    if not selection.only_current:
+        since = audiences.left_since(row.audience_kind, given_at=row.created_at)
     return _Out(row.account, ignored=selection.ignore_suppression, left_since=since)
 
 

@@ -134,15 +134,13 @@ def left(
 
 def any_left(engine: Engine, account: str, *, since: datetime) -> bool:
     """Return whether anybody may have left at a moment or later: a quick look."""
-    # WeChat says the second alone.
-    earliest = since.replace(microsecond=0)
     by_push = exists().where(
         FollowerChange.account == account, FollowerChange.left_change > 0,
-        FollowerChange.left_at >= earliest,
+        FollowerChange.left_at >= since,
     )  # fmt: skip
     by_pass = exists().where(
         FollowerSync.account == account, FollowerSync.run.is_not(None),
-        FollowerSync.finished_at >= earliest,
+        FollowerSync.finished_at >= since,
     )  # fmt: skip
     with read(engine) as connection:
         return bool(connection.scalar(select(by_push | by_pass)))

@@ -12,13 +12,14 @@ from broadcast.call.outcomes import Outcome, Scope
 from broadcast.call.result import NoAnswer
 from broadcast.call.rules import Rules
 from broadcast.drafts.mark import Mark, Marks
-from broadcast.drafts.watch import FRESH, MOST_TRIES, Gone, Look
+from broadcast.drafts.watch import FRESH, Gone, Look
 from broadcast.errors import InputError
 from broadcast.gates import blockers
 from broadcast.gates.kinds import Cause, GateKind, Opener
 from broadcast.reasons import Reason
 from broadcast.reports import Report
 from broadcast.states import BroadcastState
+from broadcast.unanswered import MOST_TRIES
 from models import Batch, GateRow
 from models.ledger import drafts, leases, operator, retries
 from models.ledger.reading import reports

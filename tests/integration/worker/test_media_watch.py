@@ -20,9 +20,9 @@ from broadcast.gates.kinds import Cause, GateKind
 from broadcast.media import KeptFile, MediaFormat, MediaKind
 from broadcast.plan import submission
 from broadcast.reasons import Reason
-from broadcast.renewal import MOST_TRIES
 from broadcast.reports import Report
 from broadcast.states import BroadcastState
+from broadcast.unanswered import MOST_TRIES
 from coordination.tokens import Token
 from models import FilePieceRow, MediaRow, RenewalRow
 from models.ledger import claims, files, leases, operator, renewals, retries, submits

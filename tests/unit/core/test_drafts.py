@@ -15,7 +15,6 @@ from broadcast.drafts.mark import Change, Mark, Part, content_digest
 from broadcast.drafts.watch import (
     FRESH,
     LASTS,
-    MOST_TRIES,
     Gone,
     Known,
     Looked,
@@ -24,6 +23,7 @@ from broadcast.drafts.watch import (
     judge,
 )
 from broadcast.reasons import Reason
+from broadcast.unanswered import MOST_TRIES
 
 FIRST = Mark(
     title="周报", author="运营", digest="本周", content="ab", cover="T1",

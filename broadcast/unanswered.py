@@ -1,0 +1,21 @@
+"""A question to WeChat before a call, about a draft or with a file, that got no answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from broadcast.call.outcomes import Outcome
+
+#: Before it is asked again.
+PAUSE: Final = timedelta(minutes=1)
+#: Times in a row without an answer, after which a person decides.
+MOST_TRIES: Final = 10
+
+#: What passes: the next time it may be answered.
+_PASSING: Final = frozenset({Outcome.WAIT, Outcome.THROTTLED, Outcome.UNLISTED})
+
+
+def is_asked_again(outcome: Outcome, *, tries: int) -> bool:
+    """Return whether it is asked again after *tries*, of which the last one ended as *outcome*."""
+    return outcome in _PASSING and tries < MOST_TRIES
