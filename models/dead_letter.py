@@ -33,6 +33,8 @@ class DeadLetterRow(Base):
     broadcast_id: Mapped[str | None] = mapped_column(ascii_string(32))
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[str | None] = mapped_column(text_string(128))
+    #: Since when it is being tried again; NULL: it is not.
+    tried_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("source", "digest"),

@@ -107,6 +107,16 @@ def _sent(caller: Caller, letter_id: str) -> dict[str, Any]:
     _refuse_closed(one)
     if one.is_cut:
         raise ProblemError(409, "error.dead.cut", id=one.id)
+    if not dead_letters.take(engine, one.id):
+        raise ProblemError(409, "error.dead.is_tried", id=one.id)
+    try:
+        return _submitted(caller, one, body)
+    finally:
+        dead_letters.free(engine, one.id)
+
+
+def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
+    engine = caller.parts.engine
     try:
         found = incoming.parse_text(body)
         done = submitting.submit_parsed(caller, found.request, key=found.key)
@@ -136,7 +146,8 @@ def _dropped(caller: Caller, letter_id: str) -> dict[str, Any]:
     engine = caller.parts.engine
     one, _ = _letter(caller, letter_id)
     _refuse_closed(one)
-    dead_letters.drop(engine, one.id, who=caller.who)
+    if not dead_letters.drop(engine, one.id, who=caller.who):
+        raise ProblemError(409, "error.dead.is_tried", id=one.id)
     return as_object(reading.one(engine, one.id)[0], caller.texts)
 
 

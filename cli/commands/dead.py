@@ -83,6 +83,15 @@ def retry(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = Fals
     _refuse_closed(one)
     if one.is_cut:
         raise InputError("error.dead.cut", id=one.id)
+    if not dead_letters.take(run.engine, one.id):
+        raise InputError("error.dead.is_tried", id=one.id)
+    try:
+        _send(run, one, body, as_json=as_json)
+    finally:
+        dead_letters.free(run.engine, one.id)
+
+
+def _send(run: Run, one: KeptLetter, body: str, *, as_json: bool) -> None:
     try:
         made = _submitted(run, body)
     except InputError as error:
@@ -106,7 +115,8 @@ def drop(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False
     run: Run = context.obj
     one, _ = reading.one(run.engine, letter_id)
     _refuse_closed(one)
-    dead_letters.drop(run.engine, one.id, who=who())
+    if not dead_letters.drop(run.engine, one.id, who=who()):
+        raise InputError("error.dead.is_tried", id=one.id)
     run.terminal.say("dead.dropped", id=one.id)
     _show(run, one.id, as_json=as_json)
 

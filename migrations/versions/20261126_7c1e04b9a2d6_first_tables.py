@@ -778,6 +778,7 @@ def _dead_letters() -> None:
         sa.Column("broadcast_id", ascii_(32), nullable=True),
         sa.Column("closed_at", MOMENT, nullable=True),
         sa.Column("closed_by", words(128), nullable=True),
+        sa.Column("tried_at", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_bc_dead_letters"),
         sa.UniqueConstraint("source", "digest", name="uq_bc_dead_letters_source_digest"),
     )

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    delete,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from broadcast import day, stored_message
 from broadcast.dead_letters import Letter, LetterState
+from broadcast.errors import DatabaseAwayError
 from broadcast.message import Message
 from models.dead_letter import DeadLetterRow
 from models.engine import now
@@ -17,6 +31,8 @@ from models.ledger.transaction import write, write_new
 
 #: After it was closed.
 KEPT_FOR: Final = timedelta(days=30)
+#: A try that died does not keep its letter for longer; one that lives is done sooner.
+TRIED_FOR: Final = timedelta(minutes=10)
 _FORGOTTEN_AT_ONCE: Final = 200
 _LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 _LONGEST_KEY: Final = 128
@@ -73,28 +89,63 @@ def _fitting(text: str | None, most: int) -> str | None:
     return text if text is not None and len(text) <= most and text.isprintable() else None
 
 
+def take(engine: Engine, letter_id: str) -> bool:
+    """Take a letter to try it again, so that nobody puts it aside meanwhile; :func:`free` it then.
+
+    Returns False where it is being tried already, or was closed.
+    """
+    return _change(
+        engine, letter_id, which=_nobody_tries, values=lambda moment: {"tried_at": moment}
+    )
+
+
+def free(engine: Engine, letter_id: str) -> None:
+    """Let a letter be tried again or put aside; with the database away, :data:`TRIED_FOR` does."""
+    statement = update(DeadLetterRow).where(DeadLetterRow.id == letter_id).values(tried_at=None)
+    with contextlib.suppress(DatabaseAwayError):
+        write(engine, lambda connection: connection.execute(statement))
+
+
 def sent(engine: Engine, letter_id: str, broadcast_id: str, *, who: str) -> None:
-    """Note that a letter became a broadcast."""
-    _close(engine, letter_id, LetterState.SENT, who=who, broadcast_id=broadcast_id)
+    """Note that a letter became a broadcast, even if it was put aside while a try took too long."""
+
+    def values(moment: datetime) -> dict[str, object]:
+        facts = {"broadcast_id": broadcast_id, "closed_at": moment, "closed_by": who}
+        return {"state": LetterState.SENT, **facts}
+
+    _change(engine, letter_id, which=lambda _: true(), values=values)
 
 
 def drop(engine: Engine, letter_id: str, *, who: str) -> bool:
-    """Put a letter aside; return False if it was closed already."""
-    return _close(engine, letter_id, LetterState.DROPPED, who=who)
+    """Put a letter aside; return False if it was closed already, or is being tried again."""
+
+    def values(moment: datetime) -> dict[str, object]:
+        return {"state": LetterState.DROPPED, "closed_at": moment, "closed_by": who}
+
+    return _change(engine, letter_id, which=_nobody_tries, values=values)
 
 
-def _close(
-    engine: Engine, letter_id: str, state: LetterState, *, who: str, broadcast_id: str | None = None
+def _nobody_tries(moment: datetime) -> ColumnElement[bool]:
+    tried = DeadLetterRow.tried_at
+    free_again = or_(tried.is_(None), tried < moment - TRIED_FOR)
+    return and_(DeadLetterRow.state == LetterState.DEAD, free_again)
+
+
+def _change(
+    engine: Engine,
+    letter_id: str,
+    *,
+    which: Callable[[datetime], ColumnElement[bool]],
+    values: Callable[[datetime], dict[str, object]],
 ) -> bool:
     def work(connection: Connection) -> bool:
-        closed = connection.execute(
+        moment = now(connection)
+        changed = connection.execute(
             update(DeadLetterRow)
-            .where(DeadLetterRow.id == letter_id, DeadLetterRow.state == LetterState.DEAD)
-            .values(
-                state=state, broadcast_id=broadcast_id, closed_at=now(connection), closed_by=who
-            )
+            .where(DeadLetterRow.id == letter_id, which(moment))
+            .values(values(moment))
         )
-        return closed.rowcount == 1
+        return changed.rowcount == 1
 
     return write(engine, work)
 

@@ -195,3 +195,27 @@ def test_every_key_is_in_the_document(line: CommandLine, page: str) -> None:
     told = line.run("dead", "show", letter_id, "--json").json
 
     assert {key for key in {*told, *told["reason"]} if f"`{key}`" not in row} == set()
+
+
+@pytest.mark.parametrize("command", ["drop", "retry"])
+def test_a_letter_that_is_being_retried_is_left_to_that_retry(
+    line: CommandLine, command: str
+) -> None:
+    letter_id = kept(line)
+    with line.ledger() as engine:
+        assert dead_letters.take(engine, letter_id)
+
+    done = line.run("dead", command, letter_id)
+
+    assert (done.status, len(done.lines)) == (2, 1)
+    assert "is under way" in done.err
+    with line.ledger() as engine:
+        dead_letters.free(engine, letter_id)
+    assert line.run("dead", "retry", letter_id).status == 0
+
+
+def test_a_retry_that_fails_frees_its_letter(line: CommandLine) -> None:
+    letter_id = kept(line, body="{}")
+    assert line.run("dead", "retry", letter_id).status == 2
+
+    assert line.run("dead", "drop", letter_id).status == 0

@@ -153,3 +153,36 @@ def test_what_all_ids_share_names_none_even_if_there_is_one(engine: Engine, part
     with pytest.raises(UnknownIdError, match=only):
         reading.one(engine, only[part])
     assert reading.one(engine, only[:18].upper())[0].id == only
+
+
+@pytest.mark.every_database
+def test_a_letter_that_is_being_tried_is_neither_dropped_nor_tried_by_another(
+    engine: Engine,
+) -> None:
+    letter_id = dead_letters.keep(engine, LETTER)
+    assert dead_letters.take(engine, letter_id)
+
+    assert not dead_letters.take(engine, letter_id)
+    assert not dead_letters.drop(engine, letter_id, who="cli:bob@desk")
+    assert listed(engine)[0].state is LetterState.DEAD
+
+    dead_letters.free(engine, letter_id)
+    assert dead_letters.drop(engine, letter_id, who="cli:bob@desk")
+    assert not dead_letters.take(engine, letter_id)
+
+
+def test_a_try_that_died_keeps_its_letter_for_a_while_and_what_was_sent_counts(
+    engine: Engine,
+) -> None:
+    letter_id = dead_letters.keep(engine, LETTER)
+    assert dead_letters.take(engine, letter_id)
+    ledger.pass_time(engine, dead_letters.TRIED_FOR + timedelta(seconds=1))
+    assert dead_letters.drop(engine, letter_id, who="cli:bob@desk")
+
+    # It lives after all.
+    dead_letters.sent(engine, letter_id, "20261127-abcdef", who="cli:ann@desk")
+
+    (one,) = listed(engine)
+    assert (one.state, one.broadcast_id, one.closed_by) == (
+        LetterState.SENT, "20261127-abcdef", "cli:ann@desk",
+    )  # fmt: skip
