@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 #: As many as the engine has connections.
 THREADS: Final = 8
+#: SQLite has one writer, and those that wait for it poll: of many some would starve.
+THREADS_OF_SQLITE: Final = 3
 
 
 class Outside(Protocol):
@@ -58,8 +60,9 @@ class Parts:
 class Threads:
     """Threads for what waits for the database; the event loop never does."""
 
-    def __init__(self, most: int = THREADS) -> None:
+    def __init__(self, engine: Engine) -> None:
         """Start none yet."""
+        most = THREADS_OF_SQLITE if engine.dialect.name == "sqlite" else THREADS
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="api")
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from fastapi import Request as HTTPRequest
 
@@ -13,7 +13,7 @@ from api.problems import KEY, ProblemError
 from broadcast.api_keys import Scope
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.message import Message
-from broadcast.reports import Report
+from broadcast.reports import OperatorActions, Report
 from models.ledger import awaited_lists
 from models.ledger.reading import reports
 from producer.order import checked_key
@@ -22,6 +22,8 @@ from producer.request import shape
 from producer.request.door import Door
 from producer.request.shape import Everybody, ListToCome, Request
 from producer.submit import Submitted
+
+_ARTICLES: Final = "mpnews"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +60,22 @@ def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> Told:
     awaited_lists.refuse_awaited(caller.parts.engine, request.account or "", checked_key(key))
     made = submit_parsed(caller, request, key=key)
     try:
-        report = reports.report(caller.parts.engine, made.id)
+        report = _after(caller, made)
     except UnknownIdError:
         # Pruned since: the key is all that is left, and stays used.
         raise ProblemError(410, "error.api.removed", id=made.id) from None
     return Told(report=report, created=made.created, notices=made.notices)
+
+
+def _after(caller: Caller, made: Submitted) -> Report:
+    """Return a broadcast as it stands after its submit; a new one has no batches and no actions."""
+    engine = caller.parts.engine
+    if made.created:
+        short = reports.report(engine, made.id, whole=False)
+        # Of articles the draft is looked up, too.
+        if short.msgtype != _ARTICLES:
+            return replace(short, operator_actions=OperatorActions(actions=(), earlier=0))
+    return reports.report(engine, made.id)
 
 
 def _reserved(caller: Caller, request: Request, *, key: str) -> Told:

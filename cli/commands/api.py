@@ -63,7 +63,8 @@ def _parts(run: Run, ending: Ending) -> Parts:
     waker = RestingWaker(run.waker)
     return Parts(
         settings=run.settings, engine=run.engine, quota=SharedQuota(run), waker=waker,
-        looks=Looks(run.wechat), outside=Outside(run, waker), threads=Threads(), is_ending=ending,
+        looks=Looks(run.wechat), outside=Outside(run, waker), threads=Threads(run.engine),
+        is_ending=ending,
         keys=KeyRing(run.settings, functools.partial(api_keys.good, run.engine)),
     )  # fmt: skip
 
