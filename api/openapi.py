@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
-from api import examples, problems
+from api import examples, pages, problems
 from producer.order import LONGEST_KEY
 from producer.request.shape import Request as Body
 
@@ -103,15 +103,19 @@ def streams(*kinds: str) -> dict[int | str, dict[str, Any]]:
 
 
 def serve(app: FastAPI) -> None:
-    """Serve the document, made once, under ``/openapi.json``."""
-    document = orjson.dumps(_document(app))
-    app.add_api_route(
-        "/openapi.json", partial(_served, document), methods=["GET"], include_in_schema=False
-    )
+    """Serve the document, made once, under ``/openapi.json``, and as a page under ``/docs``."""
+    document = _document(app)
+    for path, kind, data in (
+        ("/openapi.json", "application/json", orjson.dumps(document)),
+        ("/docs", "text/html", pages.page(document)),
+    ):
+        app.add_api_route(
+            path, partial(_served, data, kind), methods=["GET"], include_in_schema=False
+        )
 
 
-async def _served(document: bytes, _: Request) -> Response:
-    return Response(document, media_type="application/json")
+async def _served(data: bytes, kind: str, _: Request) -> Response:
+    return Response(data, media_type=kind)
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import subprocess
 import sys
@@ -39,6 +40,29 @@ def test_every_route_has_an_example_of_its_body_and_of_each_refusal(
                     assert answer["content"][kind]["example"]["status"] == int(status), where
             public = path in {"/healthz", "/readyz"}
             assert bool(operation.get("security")) is not public, where
+
+
+def test_the_page_for_people_has_every_address_and_asks_no_other_host(
+    served: Served, document: dict[str, Any]
+) -> None:
+    told = served.program(None).get("/docs")
+
+    assert told.headers["Content-Type"].startswith("text/html")
+    assert all(html.escape(path) in told.text for path in document["paths"])
+    assert "<script" not in told.text
+    assert "://" not in told.text
+
+
+def test_no_other_command_pays_for_the_framework() -> None:
+    code = "import sys; from cli.main import run; run(['help', 'api']); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=patiently(60),
+        check=True,
+    )  # fmt: skip
+
+    loaded = done.stdout.splitlines()[-1].split()
+    assert "cli.commands.api" in loaded
+    assert {"fastapi", "starlette", "uvicorn"}.isdisjoint(loaded)
 
 
 def test_each_example_of_a_submit_is_one_that_is_taken(tmp_path: Path) -> None:
