@@ -26,6 +26,7 @@ router = APIRouter(prefix="/v1", tags=["dead letters"], dependencies=[Depends(kn
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,32}\Z")
 #: Letters that are looked through for a key that is good for some accounts alone.
 _LOOKED_THROUGH: Final = 2_000
+_FORBIDDEN: Final = 403
 
 
 class Nothing(forms.Body):
@@ -120,7 +121,10 @@ def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
     try:
         found = incoming.parse_text(body)
         done = submitting.submit_parsed(caller, found.request, key=found.key)
-    except InputError as error:
+    except (InputError, ProblemError) as error:
+        if isinstance(error, ProblemError) and error.status == _FORBIDDEN:
+            # Of the key, not of the letter.
+            raise
         dead_letters.still_dead(engine, one.id, error.message)
         reason = refusal(error.message, caller.texts)
         problem = ProblemError(409, "error.dead.still", id=one.id, problem=reason)

@@ -235,6 +235,7 @@ def test_dead_letters_are_shown_sent_and_dropped(served: Served, program: Progra
             ),
         )  # fmt: skip
 
+    strange = dead("dead-strange", account="nobody")
     good, bad, away = dead("dead-good"), dead("dead-bad", at="2020-01-01 10:00"), dead("dead-away")
     shown = program.get(f"/v1/dead-letters/{good}").json()
     sent = program.ask("POST", f"/v1/dead-letters/{good}/retry")
@@ -243,6 +244,7 @@ def test_dead_letters_are_shown_sent_and_dropped(served: Served, program: Progra
     again = program.ask("POST", f"/v1/dead-letters/{away}/retry")
     listed = [one["id"] for one in program.get("/v1/dead-letters").json()["dead_letters"]]
 
+    assert program.ask("POST", f"/v1/dead-letters/{strange}/retry").status_code == 409
     assert shown["body"]["key"] == "dead-good"
     assert shown["reason"]["field"] == "content"
     assert sent.json()["state"] == "sent"
