@@ -7,7 +7,7 @@ from typing import Final
 
 from broadcast.call.outcomes import Outcome
 
-#: Before it is asked again.
+#: Before the next try.
 PAUSE: Final = timedelta(minutes=1)
 #: Times in a row without an answer, after which a person decides.
 MOST_TRIES: Final = 10
@@ -17,5 +17,5 @@ _PASSING: Final = frozenset({Outcome.WAIT, Outcome.THROTTLED, Outcome.UNLISTED})
 
 
 def is_asked_again(outcome: Outcome, *, tries: int) -> bool:
-    """Return whether it is asked again after *tries*, of which the last one ended as *outcome*."""
+    """Return whether there is another try after *tries*, the last of which gave *outcome*."""
     return outcome in _PASSING and tries < MOST_TRIES
