@@ -85,7 +85,7 @@ def test_each_example_of_a_submit_is_one_that_is_taken(tmp_path: Path) -> None:
     assert {name: one.status_code for name, one in told.items()} == dict.fromkeys(told, 201)
 
 
-def _schemathesis(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
+def _schemathesis(program: Program, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", f"{program.url}/openapi.json",
         "--header", f"Authorization: Bearer {program.key}", "--checks", "all",
@@ -95,7 +95,12 @@ def _schemathesis(program: Program, *words: str) -> subprocess.CompletedProcess[
         "--no-color", *words,
     ]  # fmt: skip
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=patiently(300), check=False
+        command,
+        capture_output=True,
+        text=True,
+        timeout=patiently(300),
+        check=False,
+        cwd=folder,
     )
 
 
@@ -113,7 +118,7 @@ def test_whatever_the_document_allows_is_answered_as_it_says(
     template.migrated(url).dispose()
     with api.started(tmp_path, api.settings(url)) as process:
         program = Program(url=api.url_of(process))
-        done = _schemathesis(program, *words)
+        done = _schemathesis(program, tmp_path, *words)
         assert program.get("/healthz").status_code == 200
 
     assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
