@@ -260,6 +260,40 @@ class DeadLetterList(_Answer):
     more: bool
 
 
+class WebhookProblem(_Answer):
+    """Why the last delivery failed."""
+
+    code: str
+    text: str
+
+
+class Webhook(_Answer):
+    """An event that a receiver is, was, or could not be told."""
+
+    id: str
+    broadcast_id: str
+    version: int
+    account: str
+    type: str
+    state: str
+    url: str
+    tries: int
+    http_status: int | None
+    problem: WebhookProblem | None
+    created_at: str
+    tried_at: str | None
+    next_try_at: str | None
+    give_up_at: str | None
+    closed_at: str | None
+
+
+class WebhookList(_Answer):
+    """Webhooks, the newest first."""
+
+    webhooks: list[Webhook]
+    more: bool
+
+
 class Health(_Answer):
     """The process runs."""
 

@@ -22,6 +22,10 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Nothing(Body):
+    """No members."""
+
+
 def read(form: type[Form], value: Mapping[str, Any]) -> Form:
     """Return *value* as *form*. Raises ProblemError."""
     try:

@@ -41,6 +41,13 @@ class Outside(Protocol):
         """Return which parts are away of those that only delay: ``broker``, ``redis``."""
 
 
+class Waker(LaneWaker, Protocol):
+    """Calls a worker for what is stored, and for what is to be delivered."""
+
+    def wake_for_webhooks(self) -> None:
+        """Ask a worker to deliver webhooks. Raises BrokerAwayError."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """One API process's."""
@@ -48,7 +55,7 @@ class Parts:
     settings: Settings
     engine: Engine
     quota: QuotaSource
-    waker: LaneWaker
+    waker: Waker
     looks: Looks
     outside: Outside
     keys: KeyRing

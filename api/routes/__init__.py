@@ -15,10 +15,11 @@ from api.routes import (
     health,
     plans,
     recipients,
+    webhooks,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     broadcasts.router, recipients.router, events.router, controls.router, plans.router,
     accounts.router,
-    dead_letters.router, health.router,
+    dead_letters.router, webhooks.router, health.router,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api import answers, bodies, forms, openapi, submitting, told
 from api.caller import Caller, Controller, Reader
-from api.forms import known_parameters
+from api.forms import Nothing, known_parameters
 from api.problems import ProblemError
 from broadcast.api_keys import Scope
 from broadcast.dead_letters import KeptLetter, LetterState
@@ -27,10 +27,6 @@ _ID: Final = re.compile(r"[A-Za-z0-9-]{1,32}\Z")
 #: Letters that are looked through for a key that is good for some accounts alone.
 _LOOKED_THROUGH: Final = 2_000
 _FORBIDDEN: Final = 403
-
-
-class Nothing(forms.Body):
-    """No members."""
 
 
 @router.get(

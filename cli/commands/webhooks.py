@@ -9,19 +9,15 @@ from typing import Annotated
 
 import typer
 
-from broadcast.call.waits import Waits
 from broadcast.errors import BrokerAwayError, InputError
 from broadcast.message import Message
-from broadcast.report_object import utc, utc_if_any
 from broadcast.webhooks.event import Webhook, WebhookState
-from broadcast.webhooks.schedule import last_try
-from broadcast.webhooks.url import shown
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command, Group
 from cli.wiring.run import Run
 from models.ledger import webhooks as ledger
 from models.ledger.reading import webhooks as reading
-from presentation.texts import Texts
+from presentation import webhooks_json
 from presentation.webhooks import lines
 from presentation.words import suffix
 
@@ -95,19 +91,5 @@ def retry(
 def as_object(run: Run, some: Sequence[Webhook]) -> dict[str, object]:
     """Return webhooks as ``--json`` has them."""
     waits, texts = run.settings.rules().waits, run.terminal.texts
-    return {"webhooks": [_object(one, texts, waits=waits) for one in some], "error": None}
-
-
-def _object(one: Webhook, texts: Texts, *, waits: Waits) -> dict[str, object]:
-    problem = one.problem
-    waiting = one.state is WebhookState.WAITING
-    return {
-        "id": one.id, "broadcast_id": one.broadcast_id, "version": one.version,
-        "account": one.account, "type": one.kind, "state": one.state.value, "url": shown(one.url),
-        "tries": one.tries, "http_status": one.http_status,
-        "problem": problem and {"code": problem.id, "text": texts(problem)},
-        "created_at": utc(one.created_at), "tried_at": utc_if_any(one.tried_at),
-        "next_try_at": utc_if_any(one.due_at),
-        "give_up_at": utc(last_try(one.since, waits=waits)) if waiting else None,
-        "closed_at": utc_if_any(one.closed_at),
-    }  # fmt: skip
+    each = [webhooks_json.as_object(one, texts, waits=waits) for one in some]
+    return {"webhooks": each, "error": None}

@@ -90,6 +90,11 @@ class RestingWaker:
         with self._resting():
             self._waker.wake_lane(account, broadcast_id)
 
+    def wake_for_webhooks(self) -> None:
+        """Ask a worker to deliver webhooks. Raises BrokerAwayError."""
+        with self._resting():
+            self._waker.wake_for_webhooks()
+
     def is_away(self) -> bool:
         """Return whether the broker cannot be reached."""
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
@@ -25,12 +25,18 @@ _DIGITS: Final = 19
 
 
 def newest(
-    engine: Engine, *, states: Sequence[WebhookState], most: int | None = None
+    engine: Engine,
+    *,
+    states: Sequence[WebhookState],
+    most: int | None = None,
+    accounts: Collection[str] | None = None,
 ) -> Sequence[Webhook]:
-    """Return the newest events in one of *states*; *most* None: all of them."""
+    """Return the newest events in one of *states*; *most* None: all; *accounts* None: of all."""
     query = (
         select(*_COLUMNS).where(WebhookRow.state.in_(states)).order_by(*_NEWEST_FIRST).limit(most)
     )
+    if accounts is not None:
+        query = query.where(WebhookRow.account.in_(accounts))
     with read(engine) as connection:
         return [_webhook(row) for row in connection.execute(query).mappings()]
 
