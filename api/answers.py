@@ -268,7 +268,7 @@ class WebhookProblem(_Answer):
 
 
 class Webhook(_Answer):
-    """An event that a receiver is, was, or could not be told."""
+    """An event of which a receiver hears, or could not hear."""
 
     id: str
     broadcast_id: str

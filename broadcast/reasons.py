@@ -37,7 +37,6 @@ class Reason(StrEnum):
     TAG_UNANSWERED = "tag_unanswered"  #: WeChat does not say who has a tag that it names
     SUPPRESSION_LIST = "suppression_list"  #: of WeChat's own list nobody can be left out
     SUPPRESSED_SINCE = "suppressed_since"  #: between a retry of the batch and its call
-    REPLACED = "replaced"  #: called in vain, and somebody in it asked out or left since
     PLAN_DOES_NOT_FIT = "plan_does_not_fit"
     MISSED_TIME = "missed_time"
     DRAFT_EDITED = "draft_edited"  #: it says something else than what was to go out

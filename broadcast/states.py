@@ -25,7 +25,7 @@ class BatchState(StrEnum):
     REFUSED = "refused"  #: every attempt was a definite refusal, or WeChat's review refused the job
     CANCELLED = "cancelled"  #: nothing of it was taken, and it is not called any more
     IN_DOUBT = "in_doubt"  #: a person must decide
-    SPLIT = "split"  #: replaced by its halves, or by one batch without those who asked out or left
+    SPLIT = "split"  #: replaced by its children, which add up to it
 
 
 class Phase(StrEnum):
@@ -65,9 +65,8 @@ SHOWN_AT_REST = SHOWN_DONE | {S.HELD, S.PAUSED, S.AWAITING_APPROVAL}
 BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
     # After a person's "not sent" and `retry`, a late acceptance of an earlier attempt still counts.
     # Cancelled after those, it goes back to refused: only the verdict says that it was not sent.
-    # Called in vain, it is replaced where somebody in it asked out or left before its next call.
     B.PLANNED: frozenset({
-        B.CALLING, B.CANCELLED, B.REFUSED, B.IN_DOUBT, B.ACCEPTED, B.UNKNOWN, B.SPLIT,
+        B.CALLING, B.CANCELLED, B.REFUSED, B.IN_DOUBT, B.ACCEPTED, B.UNKNOWN,
     }),
     # A late reply of an earlier attempt can settle a batch that is being called again.
     B.CALLING: frozenset({B.PLANNED, B.UNKNOWN, B.ACCEPTED, B.REFUSED, B.IN_DOUBT, B.SPLIT}),

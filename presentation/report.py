@@ -177,8 +177,7 @@ def _troubled(report: Report, batches: Iterable[BatchLine]) -> Iterator[Message]
     """Name the batches that were refused, cancelled, are in doubt, or called again, by cause."""
     odd = [
         line for line in batches
-        if (line.state in _NAMED or line.not_before is not None or _is_replaced(line))
-        and not _said_above(line)
+        if (line.state in _NAMED or line.not_before is not None) and not _said_above(line)
     ]  # fmt: skip
     driven = is_driven(report)
     for _, group in groupby(sorted(odd, key=_cause), key=_cause):
@@ -192,11 +191,6 @@ def _troubled(report: Report, batches: Iterable[BatchLine]) -> Iterator[Message]
             code=_code(first),
         )  # fmt: skip
         yield _with(line, _next(there, report) if driven else None)
-
-
-def _is_replaced(line: BatchLine) -> bool:
-    """Return whether another batch has its place, without those who asked out or left."""
-    return line.state is BatchState.SPLIT and line.reason is Reason.REPLACED
 
 
 def _said_above(line: BatchLine) -> bool:
@@ -225,8 +219,6 @@ def _state(line: BatchLine) -> BatchState | Message:
     """Return where a batch stands; one that waits after a refused call is not "not called yet"."""
     if line.state is BatchState.PLANNED and line.attempts:
         return Message("state.batch.called_before")
-    if _is_replaced(line):
-        return Message("state.batch.replaced")
     return line.state
 
 

@@ -1,10 +1,9 @@
-"""Who asked out or left is taken out of a batch before it is called.
+"""Who asked out or left is taken out before a batch is called for the first time.
 
 After each resume, unhalt, suppression, sync of the followers and push of who left, and on each new
-day. A batch that was ever called never changes: one that was called in vain is replaced by another
-without them. One that only an operator calls not sent is left alone where somebody in it was
-suppressed since the retry. Of WeChat's own list nobody can be taken out: its call is held, unless
-an earlier one may have been taken.
+day; a batch that was ever called never changes. So a batch that is called again after a retry is
+left alone where somebody in it was suppressed meanwhile. Of WeChat's own list nobody can be taken
+out: its call is held, unless an earlier one may have been taken.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from broadcast.call.path import SendPath
 from broadcast.states import BatchState
 from models.ledger import freshness, preflight, retries
+from models.ledger.reading import retry_verdicts
 from models.ledger.reading.next_work import Work
 from worker import pushes
 
@@ -45,9 +45,6 @@ class AudienceWatch:
         self._good: dict[str, float] = {}
         #: The same for one call alone.
         self._good_once: dict[str, float] = {}
-        #: The same of a batch that was called in vain, and for what it was looked at last.
-        self._good_batch: dict[int, float] = {}
-        self._looked_for: dict[int, str] = {}
 
     def allow(self, work: Work) -> bool:
         """Return whether *work* may be claimed now; else it has changed, or will.
@@ -58,7 +55,7 @@ class AudienceWatch:
             # It may have been sent: a repeat with its key does no harm, and settles it.
             return True
         if work.attempts and work.path is not SendPath.SENDALL:
-            return self._is_still_wanted(work)
+            return not work.begins_anew or self._is_still_wanted(work)
         moment = time.monotonic()
         once = self._good_once.get(work.broadcast_id, moment)
         if max(once, self._good.get(work.broadcast_id, moment)) > moment:
@@ -80,54 +77,16 @@ class AudienceWatch:
         self._good_once.pop(work.broadcast_id, None)
 
     def _is_still_wanted(self, work: Work) -> bool:
-        """Let nobody get a batch that was called in vain who asked out or left since."""
-        lane, moment = self._lane, time.monotonic()
-        if self._good_batch.get(work.batch_id, moment) > moment:
-            return True
+        """Leave a batch alone that waits since a retry, where somebody in it is suppressed."""
+        lane = self._lane
         pushes.heed_followers(lane.engine, lane.account.name, rules=lane.rules)
-        wanted = freshness.wanted(lane.engine, work.broadcast_id)
-        if self._looked_for.get(work.batch_id) != wanted:
-            if not self._stays(work):
-                return False
-            self._looked_for[work.batch_id] = wanted
-        ended = time.monotonic()
-        is_long = ended >= moment + LOOK_EVERY_S
-        self._good_batch[work.batch_id] = (
-            ended + ONE_CALL_WITHIN_S if is_long else moment + LOOK_EVERY_S
-        )
-        # After a long look the call needs another slot of the pace.
-        return not is_long
-
-    def _stays(self, work: Work) -> bool:
-        """Replace a batch, or leave it where it cannot be, in which somebody asked out or left."""
-        # numpy, which only a process that takes people out should load.
-        from models.ledger import refreeze, successors  # noqa: PLC0415
-        from models.ledger.reading.followers import ListGoneError  # noqa: PLC0415
-
-        engine = self._lane.engine
-        try:
-            found = refreeze.found_in(engine, work)
-        except ListGoneError as error:
-            log.warning("broadcast %s: who left is looked for again: %s", work.broadcast_id, error)
-            return False
+        found = retry_verdicts.suppressed_in(lane.engine, work.broadcast_id, [work.batch_id])
         if not found:
             return True
-        taken = successors.replace(engine, work, found)
-        if taken is None:
-            return "suppressed" not in found or self._leave(work)
-        if taken:
-            log.info(
-                "broadcast %s: batch %s is replaced, %d who asked out or left are left out",
-                work.broadcast_id, work.n, taken,
-            )  # fmt: skip
-        return False
-
-    def _leave(self, work: Work) -> bool:
-        """Leave a batch that may have been sent before its retry, and has suppressed people now."""
-        if retries.leave(self._lane.engine, work):
+        if retries.leave(lane.engine, work):
             log.warning(
-                "broadcast %s: batch %s is not called again, people in it are suppressed by now",
-                work.broadcast_id, work.n,
+                "broadcast %s: batch %s is not called again, %d in it are suppressed by now",
+                work.broadcast_id, work.n, found[work.batch_id],
             )  # fmt: skip
         return False
 

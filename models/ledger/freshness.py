@@ -40,14 +40,6 @@ def due(engine: Engine, broadcast_id: str) -> str | None:
     return None if row.fresh_for in {None, wanted} else wanted
 
 
-def wanted(engine: Engine, broadcast_id: str) -> str:
-    """Return for what a look at a broadcast is good that begins now: it ages by days and lists."""
-    with read(engine) as connection:
-        return _of(
-            connection, connection.execute(_STANDS.where(BroadcastRow.id == broadcast_id)).one()
-        )
-
-
 def begin(engine: Engine, broadcast_id: str) -> None:
     """Record that the plan leaves people out now; what it did once it does not do again."""
     mine = (BroadcastRow.id == broadcast_id, BroadcastRow.fresh_for.is_(None))

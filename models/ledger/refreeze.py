@@ -24,9 +24,8 @@ from broadcast.states import BatchState
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.ledger import freshness, shrink
-from models.ledger.reading import followers, next_work, recipients, suppressions
+from models.ledger.reading import followers, recipients, suppressions
 from models.ledger.reading.list_changes import Changes
-from models.ledger.reading.next_work import Work
 from models.ledger.reading.removals import Again
 from models.ledger.rows import columns, every
 from models.ledger.transaction import read
@@ -90,7 +89,17 @@ def _people(
     engine: Engine, broadcast_id: str, wanted: str, *, check: Callable[[], None]
 ) -> Iterator[tuple[str, Sequence[bytes]]]:
     """Yield whom to take out by reason, in portions of a few batches."""
-    out = _out_of(engine, broadcast_id)
+    query = select(
+        BroadcastRow.account, BroadcastRow.selection, BroadcastRow.audience_kind,
+        BroadcastRow.created_at,
+    )  # fmt: skip
+    with read(engine) as connection:
+        row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
+    selection = selections.parse(row.selection)
+    since = None
+    if not selection.only_current:
+        since = audiences.left_since(row.audience_kind, given_at=row.created_at)
+    out = _Out(row.account, ignored=selection.ignore_suppression, left_since=since)
     known = freshness.known(engine, broadcast_id, wanted)
     if known is not None and (few := _few(engine, out, known)) is not None:
         for reason, people in few.items():
@@ -105,41 +114,6 @@ def _people(
     for removal in _removals(engine, out):
         # Nobody is taken out before all were looked for.
         yield removal.reason, list(_found(engine, broadcast_id, removal, check=check))
-
-
-def _out_of(engine: Engine, broadcast_id: str) -> _Out:
-    query = select(
-        BroadcastRow.account, BroadcastRow.selection, BroadcastRow.audience_kind,
-        BroadcastRow.created_at,
-    )  # fmt: skip
-    with read(engine) as connection:
-        row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
-    selection = selections.parse(row.selection)
-    since = None
-    if not selection.only_current:
-        since = audiences.left_since(row.audience_kind, given_at=row.created_at)
-    return _Out(row.account, ignored=selection.ignore_suppression, left_since=since)
-
-
-def found_in(engine: Engine, work: Work) -> dict[str, bytes]:
-    """Return who asked out or left of those in one batch, packed, by reason.
-
-    Only what lies between its first and its last OpenID is read. Raises ListGoneError.
-    """
-    out, people = _out_of(engine, work.broadcast_id), next_work.openids(engine, work)
-    if not people:
-        return {}
-    ids = unpacked(people)
-    within = (ids[0].decode(), ids[-1].decode())
-    found = dict[str, bytes]()
-    for reason, pieces in _lists(engine, out, between=within).items():
-        hits = Stream(pieces).hits(ids)
-        if hits.any():
-            # Who is on both lists counts once.
-            found[reason], ids = packed(ids[hits]), ids[~hits]
-        if not len(ids):
-            break
-    return found
 
 
 def _few(engine: Engine, out: _Out, known: Changes) -> dict[str, list[str]] | None:
@@ -158,21 +132,15 @@ def _few(engine: Engine, out: _Out, known: Changes) -> dict[str, list[str]] | No
 
 def _removals(engine: Engine, out: _Out) -> list[Removal]:
     """Return who is left out, but for lists that are empty."""
+    account, since = out.account, out.left_since
+    lists = {"unsubscribed": Again(lambda: followers.left(engine, account, since=since))}
+    if not out.ignored:
+        lists["suppressed"] = Again(lambda: suppressions.pieces(engine, account))
     return [
         Removal(reason=reason, pieces=pieces)
-        for reason, pieces in _lists(engine, out).items()
+        for reason, pieces in sorted(lists.items())
         if next(iter(pieces), None)
     ]
-
-
-def _lists(
-    engine: Engine, out: _Out, *, between: tuple[str, str] | None = None
-) -> dict[str, Again]:
-    """Return who is left out by reason, the strongest first; *between* two OpenIDs alone."""
-    account, since = out.account, out.left_since
-    asked = Again(lambda: suppressions.pieces(engine, account, between=between))
-    gone = Again(lambda: followers.left(engine, account, since=since, between=between))
-    return {"unsubscribed": gone} if out.ignored else {"suppressed": asked, "unsubscribed": gone}
 
 
 def _found(

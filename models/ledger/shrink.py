@@ -81,15 +81,11 @@ def shrink(engine: Engine, broadcast_id: str, people: bytes, *, reason: str) -> 
     def work(connection: Connection, held: HeldBroadcast) -> int:
         if held.phase is not Phase.SENDING or not len(wanted):
             return 0
-        return take_out(connection, broadcast_id, wanted, reason=reason)
+        query = select(*columns(_Broadcast, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
+        broadcast = one(connection, query, _Broadcast)
+        return _shrink(connection, broadcast, wanted, reason=reason)
 
     return run(engine, broadcast_id, work)
-
-
-def take_out(connection: Connection, broadcast_id: str, wanted: IDs, *, reason: str) -> int:
-    """Do the work of :func:`shrink` in a transaction that holds the lane; *wanted* are sorted."""
-    query = select(*columns(_Broadcast, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
-    return _shrink(connection, one(connection, query, _Broadcast), wanted, reason=reason)
 
 
 def _shrink(connection: Connection, broadcast: _Broadcast, wanted: IDs, *, reason: str) -> int:

@@ -116,9 +116,6 @@ def explains(batch: AuditedBatch) -> bool:
     if state is BatchState.REFUSED and batch.reason in STOPPED_JOB:
         # Only a job that was taken is reviewed.
         state = BatchState.FINISHED
-    if state is BatchState.SPLIT and batch.reason is Reason.REPLACED:
-        # Only what was called in vain is replaced.
-        return bool(calls) and BatchState.PLANNED in _leads_to(calls)
     if state in _leads_to(calls):
         return True
     if said is BatchState.ACCEPTED:

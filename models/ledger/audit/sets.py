@@ -14,7 +14,6 @@ from broadcast.enums import is_recognised
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience, OpenIDs
 from broadcast.plan.chunk import ASKED, own_list
-from broadcast.reasons import Reason
 from broadcast.reports import SKIPS
 from broadcast.states import BatchState, BroadcastState, Phase, resting_state
 from models.ledger.audit.case import AuditedBatch, AuditedBroadcast, Case
@@ -133,10 +132,7 @@ def _result(case: Case) -> Iterator[Finding]:
 
 
 def halves(case: Case) -> Iterator[Finding]:
-    """The children of a split batch are exactly its range; no other batch has children.
-
-    One that was replaced has a single child.
-    """
+    """The children of a split batch are exactly its range; no other batch has children."""
     children: dict[int, list[AuditedBatch]] = defaultdict(list)
     for batch in case.batches:
         if batch.parent_id is not None:
@@ -147,8 +143,7 @@ def halves(case: Case) -> Iterator[Finding]:
         if not is_recognised(batch.state) or not (split or mine):
             continue
         missing, extra = _uneven(batch, mine)
-        wanted = 1 if batch.reason is Reason.REPLACED else 2
-        if missing or extra or not split or len(mine) != wanted:
+        if missing or extra or not split or len(mine) != 2:  # noqa: PLR2004 - halves
             yield case.finding(
                 Found.HALVES, batch, children=len(mine), missing=missing, extra=extra
             )

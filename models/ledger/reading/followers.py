@@ -109,24 +109,13 @@ def current(engine: Engine, account: str) -> Iterator[bytes]:
             yield packed(piece.ids[piece.follow])
 
 
-def left(
-    engine: Engine,
-    account: str,
-    *,
-    since: datetime | None = None,
-    between: tuple[str, str] | None = None,
-) -> Iterator[bytes]:
+def left(engine: Engine, account: str, *, since: datetime | None = None) -> Iterator[bytes]:
     """Yield the packed OpenIDs of all who are known to have left, sorted, in pieces.
 
-    *since*: those alone who left at that moment or later, by WeChat's clock. *between*: no piece
-    before the first of two OpenIDs, nor behind the second.
+    *since*: those alone who left at that moment or later, by WeChat's clock.
     """
     earliest = 0 if since is None else int(since.timestamp())
-    # OpenIDs are of one length: nobody comes between this and the first.
-    after, upto = ("", None) if between is None else (between[0][:-1], between[1].encode())
-    for piece in everybody(engine, account, after=after):
-        if upto is not None and piece.ids[0] > upto:
-            return
+    for piece in everybody(engine, account):
         gone = ~piece.follow & (piece.facts["as_of"] >= earliest)
         if gone.any():
             yield packed(piece.ids[gone])
@@ -146,22 +135,22 @@ def any_left(engine: Engine, account: str, *, since: datetime) -> bool:
         return bool(connection.scalar(select(by_push | by_pass)))
 
 
-def everybody(engine: Engine, account: str, *, after: str = "") -> Iterator[Known]:
-    """Yield everybody behind *after* of whom anything is known, sorted, in pieces."""
-    for piece in _listed(engine, account, after=after):
+def everybody(engine: Engine, account: str) -> Iterator[Known]:
+    """Yield everybody of whom anything is known, sorted, in pieces."""
+    after = ""
+    for piece in _listed(engine, account):
         last = str(piece.ids[-1], "ascii")
         yield from _with_changes(engine, account, piece, after=after, upto=last)
         after = last
     yield from _with_changes(engine, account, nothing_known(), after=after, upto=None)
 
 
-def _listed(engine: Engine, account: str, *, after: str) -> Iterator[Known]:
-    """Yield the newest list behind *after*.
+def _listed(engine: Engine, account: str) -> Iterator[Known]:
+    """Yield the newest list; where it is replaced and removed meanwhile, the rest of the new one.
 
-    Where it is replaced and removed meanwhile, the rest of the new one. Raises ListGoneError where
-    a part of the newest one is missing.
+    Raises ListGoneError where a part of the newest one is missing.
     """
-    there = newest(engine, account)
+    there, after = newest(engine, account), ""
     while there is not None:
         try:
             for piece in chunks(engine, there, after=after):

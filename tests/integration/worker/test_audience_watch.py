@@ -36,7 +36,7 @@ from models.ledger import (
     suppressions,
 )
 from models.ledger import pushes as ledger_pushes
-from models.ledger.reading import reports
+from models.ledger.reading import reports, retry_verdicts
 from tests.integration.models import test_sendall
 from tests.integration.models.stories import lost_then
 from tests.integration.models.test_refreeze import planned
@@ -239,19 +239,6 @@ def refuse(engine: Engine, answer: CallResult) -> None:
     leases.release(engine, driver.held)
 
 
-def said_not_sent(engine: Engine) -> str:
-    """Plan the same, with a doubt about the first batch that an operator ended, and the second."""
-    broadcast_id = ledger.broadcast(engine, size=20, batches=2)
-    driver = ledger.Driver(engine)
-    lost_then(driver, ledger.said(40130))
-    driver.call(ledger.said(0, msg_id=2))
-    leases.release(engine, driver.held)
-    resolves.resolve(
-        engine, broadcast_id, 1, verdict=NotSent(), who="tests", why=None, rules=Rules()
-    )
-    return broadcast_id
-
-
 @pytest.mark.every_database
 @pytest.mark.parametrize("by_keyword", [True, False])
 def test_who_asks_out_between_a_retry_and_its_call_gets_nothing(
@@ -270,98 +257,32 @@ def test_who_asks_out_between_a_retry_and_its_call_gets_nothing(
 
     lane.drive(context(engine, wechat), seconds=5)
 
-    assert got(wechat) == TWENTY[1:]
+    assert got(wechat) == TWENTY[10:]
     first = ledger.batch(engine, broadcast_id)
-    assert (first.state, first.reason) == (BatchState.SPLIT, Reason.REPLACED)
-    report = reports.report(engine, broadcast_id)
-    assert (report.state, report.audience["suppressed"]) == (BroadcastState.COMPLETED, 1)
+    assert (first.state, first.reason) == (BatchState.REFUSED, Reason.SUPPRESSED_SINCE)
+    assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
     assert audit.audit_all(engine, waits=Waits()).findings == []
-
-
-@pytest.mark.every_database
-@pytest.mark.parametrize("errcode", [45009, 45011, 46007])
-@pytest.mark.parametrize("leaves", [True, False])
-def test_who_asks_out_or_leaves_while_a_refused_batch_waits_gets_nothing(
-    engine: Engine, errcode: int, *, leaves: bool
-) -> None:
-    """However often it was refused: another batch without them has its place."""
-    broadcast_id = ledger.broadcast(engine, size=20, batches=2)
-    for _ in range(2):
-        refuse(engine, ledger.said(errcode))
-        ledger.pass_time(engine, timedelta(days=1))
-    if leaves:
-        moment = datetime.now(UTC) + timedelta(days=3)
-        said = Push(
-            account="default", kind=UNSUBSCRIBE, dedup="leaves", openid=TWENTY[0], msg_id=None,
-            happened_at=moment,
-        )  # fmt: skip
-        assert ledger_pushes.store(engine, said)
-    else:
-        asks_out(engine, TWENTY[0])
-    wechat = WeChat()
-
-    lane.drive(context(engine, wechat), seconds=5)
-
-    assert got(wechat) == TWENTY[1:]
-    report = reports.report(engine, broadcast_id)
-    reason = "unsubscribed" if leaves else "suppressed"
-    assert (report.state, report.audience[reason]) == (BroadcastState.COMPLETED, 1)
-    assert audit.audit_all(engine, waits=Waits()).findings == []
-
-
-def test_who_asks_out_after_a_retried_call_was_refused_again_gets_nothing(engine: Engine) -> None:
-    """Every call after the retry is looked at, not the first alone."""
-    broadcast_id = refused(engine)
+    # Taken off the list, it is called with its key.
+    [left] = retry_verdicts.look(engine, broadcast_id)
+    assert (left.verdict, list(left.numbers)) == (RetryVerdict.SUPPRESSED, [1])
+    suppressions.lift(engine, [TWENTY[0]], who="tests", account="default")
     retries.retry(engine, broadcast_id, who="tests")
-    refuse(engine, ledger.said(45011))
-    ledger.pass_time(engine, timedelta(minutes=5))
-    suppressions.suppress(engine, [TWENTY[0]], WORD, account="default")
-    wechat = WeChat()
-
     lane.drive(context(engine, wechat), seconds=5)
-
-    assert got(wechat) == TWENTY[1:]
-    assert audit.audit_all(engine, waits=Waits()).findings == []
-
-
-def test_what_an_operator_called_not_sent_is_left_also_after_a_second_call_was_refused(
-    engine: Engine,
-) -> None:
-    broadcast_id = said_not_sent(engine)
-    retries.retry(engine, broadcast_id, who="tests")
-    refuse(engine, ledger.said(45011))
-    ledger.pass_time(engine, timedelta(minutes=5))
-    suppressions.suppress(engine, [TWENTY[0]], WORD, account="default")
-    wechat = WeChat()
-
-    lane.drive(context(engine, wechat), seconds=5)
-
-    assert not wechat.keys
-    first = ledger.batch(engine, broadcast_id)
-    assert (first.state, first.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
-    assert audit.audit_all(engine, waits=Waits()).findings == []
-
-
-def test_a_batch_that_was_called_in_vain_keeps_its_key_while_nobody_in_it_asks_out(
-    engine: Engine,
-) -> None:
-    broadcast_id = ledger.broadcast(engine, size=20, batches=2)
-    refuse(engine, ledger.said(45011))
-    before = ledger.batch(engine, broadcast_id).clientmsgid
-    ledger.pass_time(engine, timedelta(minutes=5))
-    suppressions.suppress(engine, ["oZ" * 14], WORD, account="default")
-    wechat = WeChat()
-
-    lane.drive(context(engine, wechat), seconds=5)
-
     assert got(wechat) == TWENTY
-    assert before in wechat.keys
+    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
 
 
 def test_what_an_operator_called_not_sent_is_left_by_that_word_where_somebody_asked_out(
     engine: Engine,
 ) -> None:
-    broadcast_id = said_not_sent(engine)
+    broadcast_id = ledger.broadcast(engine, size=20, batches=2)
+    driver = ledger.Driver(engine)
+    lost_then(driver, ledger.said(40130))
+    driver.call(ledger.said(0, msg_id=2))
+    leases.release(engine, driver.held)
+    resolves.resolve(
+        engine, broadcast_id, 1, verdict=NotSent(), who="tests", why=None, rules=Rules()
+    )
     retries.retry(engine, broadcast_id, who="tests")
     suppressions.suppress(engine, [TWENTY[0]], WORD, account="default")
     wechat = WeChat()
@@ -473,7 +394,7 @@ def test_a_send_to_everybody_is_held_where_somebody_is_suppressed_while_wechat_i
     assert [gate.reason for gate in report.gates] == [Reason.SUPPRESSION_LIST]
 
 
-def test_a_retried_batch_is_replaced_where_somebody_is_suppressed_while_wechat_is_slow(
+def test_a_retried_batch_is_left_where_somebody_is_suppressed_while_wechat_is_slow(
     engine: Engine,
 ) -> None:
     broadcast_id = refused(engine)
@@ -482,8 +403,8 @@ def test_a_retried_batch_is_replaced_where_somebody_is_suppressed_while_wechat_i
 
     lane.drive(context(engine, wechat), seconds=5)
 
-    assert got(wechat) == TWENTY[1:]
-    assert ledger.batch(engine, broadcast_id).reason is Reason.REPLACED
+    assert got(wechat) == TWENTY[10:]
+    assert ledger.batch(engine, broadcast_id).reason is Reason.SUPPRESSED_SINCE
 
 
 def test_taking_people_out_of_other_batches_costs_the_next_call_no_slot_of_its_pace(
