@@ -40,10 +40,7 @@ def require_type(request: Request, *allowed: str) -> str:
     kind = name.strip().lower()
     charset = parameters.strip().lower().replace('"', "").replace(" ", "")
     if kind not in allowed or (charset.startswith("charset=") and charset[8:] not in _UTF8):
-        raise ProblemError(
-            415, "error.api.content_type", field="Content-Type", allowed=", ".join(allowed),
-            headers={"Accept": ", ".join(allowed), **_CLOSE},
-        )  # fmt: skip
+        raise wrong_type(*allowed)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise ProblemError(
@@ -51,6 +48,15 @@ def require_type(request: Request, *allowed: str) -> str:
             headers={"Accept-Encoding": "identity", **_CLOSE},
         )  # fmt: skip
     return kind
+
+
+def wrong_type(*allowed: str) -> ProblemError:
+    """Return the refusal of a body that is none of these media types."""
+    named = ", ".join(allowed)
+    return ProblemError(
+        415, "error.api.content_type", field="Content-Type", allowed=named,
+        headers={"Accept": named, **_CLOSE},
+    )  # fmt: skip
 
 
 _UTF8: Final = {"utf-8", "utf8", "us-ascii"}

@@ -25,6 +25,7 @@ from broadcast.plan.submission import PublishedMeanwhileError, TakenOverError
 from models.ledger import awaited_lists
 from models.ledger.awaited_lists import Awaited
 from models.ledger.reading import ids, reports
+from producer.audience.source import is_packed
 from producer.submit import Submitted
 from serving.protocol import PATIENT
 
@@ -58,6 +59,7 @@ async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
         # However many others wait: this one is looked after here.
         request.scope["extensions"][PATIENT]["call"]()
         await _received(request, caller, file)
+        await caller.parts.threads.run(_refuse_packed, file)
         return await caller.parts.threads.run(_stored, caller, awaited, file)
 
 
@@ -119,6 +121,13 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
             yield piece
             continue
         raise problem
+
+
+def _refuse_packed(file: Path) -> None:
+    """Raise ProblemError for what could unpack to any size, whatever type its sender names."""
+    with file.open("rb") as source:
+        if is_packed(source.read(8)):
+            raise bodies.wrong_type(*TYPES[:2])
 
 
 def _slow() -> ProblemError:

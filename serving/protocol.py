@@ -29,6 +29,8 @@ class Protocol(HttpToolsProtocol):
     waiting: Waiting
     _head_bytes = 0
     _in_head = True
+    #: Received since a piece of a body was, or the head ended.
+    _beside_bytes = 0
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -45,6 +47,18 @@ class Protocol(HttpToolsProtocol):
         self.scope["extensions"] = {PATIENT: {"call": self._be_patient}}
         self._wait_for_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a line of the head; lines behind a body are nothing that anybody reads."""
+        if self._in_head:
+            super().on_header(name, value)
+        else:
+            self.transport.abort()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._beside_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Have a whole request, which is answered whoever else comes."""
         self.waiting.discard(self.transport)
@@ -58,17 +72,18 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Be content."""
-        self._in_head = False
+        self._in_head, self._beside_bytes = False, 0
         self._stop_waiting()
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Parse, unless the head is too long."""
+        """Parse, unless the head, or what stands between or behind the pieces, is too long."""
+        self._beside_bytes += len(data)
         super().data_received(data)
         if self._in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > MOST_HEAD_BYTES:
-                self.transport.abort()
+        if max(self._head_bytes, self._beside_bytes) > MOST_HEAD_BYTES:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
@@ -82,7 +97,7 @@ class Protocol(HttpToolsProtocol):
 
     def _wait_for_head(self) -> None:
         self._stop_waiting()
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._beside_bytes = True, 0, 0
         self.waiting.add(self.transport)
         self._patience = self.loop.call_later(HEAD_WITHIN_S, self.transport.abort)
 

@@ -88,10 +88,15 @@ def _of_key(connection: Connection, account: str, key: str) -> Awaited | None:
 
 def refuse_awaited(engine: Engine, account: str, key: str) -> None:
     """Raise ConflictError where a key is that of a broadcast whose list comes later."""
-    with read(engine) as connection:
-        there = _of_key(connection, account, key)
+    there = under_key(engine, account, key)
     if there is not None:
         raise _taken(key, there.broadcast_id)
+
+
+def under_key(engine: Engine, account: str, key: str) -> Awaited | None:
+    """Return what was reserved under a key, whether its list has come or not."""
+    with read(engine) as connection:
+        return _of_key(connection, account, key)
 
 
 def of(engine: Engine, broadcast_id: str) -> Awaited | None:

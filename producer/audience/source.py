@@ -19,6 +19,11 @@ _WORKBOOKS = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _MAGIC_BYTES = 8
 
 
+def is_packed(head: bytes) -> bool:
+    """Return whether a file that begins so is compressed, or a workbook, and no text."""
+    return head.startswith((_GZIP, *_WORKBOOKS))
+
+
 class Readable(Protocol):
     """What is needed of a binary stream."""
 

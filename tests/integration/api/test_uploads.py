@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -65,6 +65,18 @@ def test_a_list_comes_after_its_broadcast(program: Program) -> None:
     assert program.get(f"/v1/broadcasts/{broadcast_id}/audit").json()["ok"] is True
 
 
+def test_a_repeat_is_answered_as_the_first_one_also_after_its_time(program: Program) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=8)
+    first = _reserve(program, "soon", at=soon.isoformat())
+    until(lambda: datetime.now(UTC) > soon, 60, "its time")
+
+    late = _reserve(program, "soon", at=soon.isoformat())
+
+    assert (first.status_code, late.status_code) == (201, 200)
+    assert late.json()["id"] == first.json()["id"]
+    assert _reserve(program, "too late", at=soon.isoformat()).status_code == 422
+
+
 def test_the_key_of_an_awaited_list_has_no_other_body(program: Program) -> None:
     mine = api.people(3, seed="other")
     _reserve(program, "awaited")
@@ -93,6 +105,7 @@ def test_what_takes_no_upload_says_so(program: Program) -> None:
         (b"", {}, 422), (b"x\ny\n", {}, 422), (b"oApi000000000000000000000001\n", {}, 422),
         (b"{}", {"Content-Type": "application/json"}, 415),
         (b"x", {"Content-Encoding": "gzip"}, 415), (b"\xff\xfe\x00" * 50, {}, 422),
+        (b"\x1f\x8b\x08\0 packed", {}, 415), (b"PK\x03\x04 a workbook", {}, 415),
     ],
 )  # fmt: skip
 def test_a_list_that_is_refused_can_be_replaced(

@@ -214,6 +214,34 @@ def test_a_head_that_is_too_long_is_cut_off(served: Served) -> None:
     assert served.to("plain").check("1").text == "1"
 
 
+@pytest.mark.parametrize("line", [b"a: b\r\n", b"a" * 1000])
+def test_what_stands_behind_a_body_is_not_kept_however_much_it_is(
+    served: Served, line: bytes
+) -> None:
+    with connected(served) as endless:
+        endless.sendall(
+            b"POST /wechat/plain/callback HTTP/1.1\r\nHost: a\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+        )
+        # Reset, or a pipe that is closed.
+        with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
+            _send_over_and_over(endless, line)
+
+    assert served.to("plain").check("1").text == "1"
+
+
+def test_many_requests_of_one_connection_are_no_long_head(served: Served) -> None:
+    with requests.Session() as session:
+        for _ in range(150):
+            told = session.get(f"{served.url}/healthz", headers={"X-Long": "a" * 500}, timeout=240)
+            assert told.text == "ok"
+
+
+def _send_over_and_over(connection: socket.socket, line: bytes) -> None:
+    for _ in range(20_000):
+        connection.sendall(line)
+
+
 def _until_closed(connection: socket.socket) -> bytes:
     received = b""
     with contextlib.suppress(ConnectionResetError):
