@@ -1,4 +1,4 @@
-"""A broadcast that a caller names: theirs, or there is none."""
+"""A broadcast or an account that a caller names: theirs, or there is none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Final
 
 from api.caller import Caller
 from api.problems import ProblemError
-from models.ledger.reading import ids
+from broadcast.accounts import NAME, Account
+from broadcast.errors import SettingsError
+from models.ledger.reading import ids, known
 
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,32}\Z")
 
@@ -24,3 +26,23 @@ def the_broadcast(caller: Caller, broadcast_id: str) -> str:
     if account is None or not caller.key.may_use(account):
         raise ProblemError(404, "error.api.no_broadcast")
     return account
+
+
+def the_account(caller: Caller, name: str, *, field: str) -> None:
+    """Raise ProblemError for an account that nobody knows, or that the key is not good for.
+
+    *field* is the parameter that names it.
+    """
+    # The ledger first: a slip in the settings keeps nobody from the kill switch.
+    may = NAME.match(name) and caller.key.may_use(name)
+    if may and (known.is_known(caller.parts.engine, name) or account_of(caller, name)):
+        return
+    raise ProblemError(404, "error.api.no_account", field=field)
+
+
+def account_of(caller: Caller, name: str) -> Account | None:
+    """Return an account of the settings; None where they lack it."""
+    try:
+        return caller.parts.settings.account(name)
+    except SettingsError:
+        return None

@@ -10,11 +10,10 @@ from starlette.responses import Response
 from api import answers, bodies, examples, forms, openapi, told
 from api.caller import Caller, Controller, Reader
 from api.forms import known_parameters
-from api.problems import ProblemError
-from api.routes.controls import Word, account_of, why
-from broadcast.accounts import NAME
+from api.found import account_of, the_account
+from api.routes.controls import Word, why
 from models.ledger import operator
-from models.ledger.reading import known, reports
+from models.ledger.reading import reports
 from presentation.report_json import forbidden
 from producer import steering
 
@@ -57,7 +56,7 @@ async def halt(request: Request, name: str, caller: Controller) -> Response:
 
 
 def _halted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
-    _check(caller, name)
+    the_account(caller, name, field="name")
     one = account_of(caller, name)
     changed = operator.halt(
         caller.parts.engine, name, who=caller.who, why=why(word), known=[one] if one else []
@@ -77,19 +76,10 @@ async def unhalt(request: Request, name: str, caller: Controller) -> Response:
 
 
 def _unhalted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
-    _check(caller, name)
+    the_account(caller, name, field="name")
     changed = operator.unhalt(caller.parts.engine, name, who=caller.who, why=why(word))
     steering.wake_lane(caller.parts.engine, caller.parts.waker, name)
     return _switched(caller, name, changed=bool(changed))
-
-
-def _check(caller: Caller, name: str) -> None:
-    """Raise ProblemError for an account that nobody knows, or that the key is not good for."""
-    # The ledger first: a slip in the settings keeps nobody from the kill switch.
-    may = NAME.match(name) and caller.key.may_use(name)
-    if may and (known.is_known(caller.parts.engine, name) or account_of(caller, name)):
-        return
-    raise ProblemError(404, "error.api.no_account")
 
 
 def _switched(caller: Caller, name: str, *, changed: bool) -> dict[str, Any]:

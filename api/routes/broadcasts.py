@@ -14,9 +14,8 @@ from starlette.responses import Response
 from api import answers, bodies, examples, openapi, submitting, told, uploading
 from api.caller import Caller, Reader, Submitter
 from api.forms import known_parameters
-from api.found import the_broadcast
+from api.found import the_account, the_broadcast
 from api.problems import KEY, ProblemError
-from broadcast.accounts import NAME
 from broadcast.reports import Report
 from broadcast.states import BroadcastState
 from models.ledger import audit
@@ -121,8 +120,6 @@ async def listing(
     With `state` a page may have fewer than `limit`, even none: go on while `next` is not null.
     """
     before = None if cursor is None else _place(cursor)
-    if account is not None and not (NAME.match(account) and caller.key.may_use(account)):
-        raise ProblemError(404, "error.api.no_account", field="account")
     found, last = await caller.parts.threads.run(
         _found, caller, account, state, key=None if key is None else checked_key(key),
         before=before, limit=limit,
@@ -141,6 +138,8 @@ def _found(
     limit: int,
 ) -> tuple[list[Report], Report | None]:
     """Return a page, and its last row where more may follow."""
+    if account is not None:
+        the_account(caller, account, field="account")
     found: list[Report] = []
     looked_at = 0
     most = limit + 1 if state is None else _AT_ONCE

@@ -13,13 +13,12 @@ from starlette.responses import Response
 from api import answers, bodies, examples, forms, openapi, problems, told
 from api.caller import Caller, Controller
 from api.forms import known_parameters
-from api.found import the_broadcast
+from api.found import account_of, the_broadcast
 from api.problems import ProblemError
-from broadcast.accounts import Account
 from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.call.retry import RetryVerdict
-from broadcast.errors import BroadcastError, InputError, PlanError, SettingsError
+from broadcast.errors import BroadcastError, InputError, PlanError
 from broadcast.gates.kinds import Opener
 from broadcast.reports import Report
 from models.ledger import operator, resolves, retries
@@ -133,14 +132,6 @@ def _retry(caller: Caller, report: Report, word: Word) -> bool:
         parts.engine, report.id, who=caller.who, why=why(word), waits=parts.settings.rules().waits
     )
     return bool(done.of(RetryVerdict.AGAIN))
-
-
-def account_of(caller: Caller, name: str) -> Account | None:
-    """Return an account of the settings; None where they lack it."""
-    try:
-        return caller.parts.settings.account(name)
-    except SettingsError:
-        return None
 
 
 _route("pause", _pause, "Start no new call of a broadcast")

@@ -93,6 +93,35 @@ def test_a_key_of_one_account_knows_nothing_of_the_others(served: Served) -> Non
     assert excluded.json()["detail"] == unknown.json()["detail"]
 
 
+#: Every request that names an account; {} is its name.
+OF_AN_ACCOUNT = (
+    ("GET", "/v1/broadcasts?account={}", "account"), ("POST", "/v1/broadcasts", "account"),
+    ("POST", "/v1/plans", "account"), ("POST", "/v1/accounts/{}/halt", "name"),
+    ("POST", "/v1/accounts/{}/unhalt", "name"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "field"), OF_AN_ACCOUNT)
+def test_an_account_that_the_key_is_not_good_for_is_as_unknown_as_one_that_nobody_has(
+    served: Served, method: str, path: str, field: str
+) -> None:
+    """So a slip in a name is no empty list."""
+    every, of_shop = served.program(), served.program("of-shop-key-0123")
+    for program, name in (
+        (every, "nobody"),
+        (of_shop, "nobody"),
+        (of_shop, "main"),
+        (every, "a b"),
+    ):
+        body = {"account": name, "content": api.TEXT, "audience": {"openids": api.people(2)}}
+        told = program.ask(
+            method, path.format(name), body if "{}" not in path else None,
+            headers={"Idempotency-Key": f"unknown {name}"},
+        )  # fmt: skip
+        assert (told.status_code, told.json()["field"]) == (404, field), name
+        assert told.json()["type"].endswith("error.api.no_account")
+
+
 def test_what_was_done_is_in_the_history_with_the_keys_name_and_the_request(
     served: Served,
 ) -> None:

@@ -150,6 +150,33 @@ def test_a_path_that_leads_nowhere_is_not_found(program: Program, path: str) -> 
     assert "X-Evil" not in told.headers
 
 
+#: What the commands and the body may have one day: until then it is refused, not overlooked.
+LATER = {
+    "canary": "5%", "cap": "skip", "cooling_off": "10m", "needs_approval": True,
+    "retry_missed": "ID",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_a_member_that_this_release_does_not_have_is_unknown(program: Program, name: str) -> None:
+    for path in ("/v1/broadcasts", "/v1/plans"):
+        told = program.ask(
+            "POST", path, {**GOOD, name: LATER[name]}, headers={"Idempotency-Key": f"later {name}"}
+        )
+        assert told.status_code == 422
+        assert told.json()["field"] == name
+        assert ".unknown" in told.json()["type"]
+    assert program.get("/v1/broadcasts", key=f"later {name}").json()["broadcasts"] == []
+
+
+@pytest.mark.parametrize("path", ["/v1/campaigns", "/metrics", "/v1/broadcasts/x/approve"])
+def test_an_address_that_this_release_does_not_have_is_not_found(
+    program: Program, path: str
+) -> None:
+    for method in ("GET", "POST"):
+        assert program.ask(method, path, {}).json()["type"].endswith("error.api.no_path")
+
+
 def test_another_method_is_told_which_ones_there_are(program: Program) -> None:
     told = program.ask("DELETE", "/v1/broadcasts")
 
