@@ -62,8 +62,7 @@ def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> Told:
     try:
         report = _after(caller, made)
     except UnknownIdError:
-        # Pruned since: the key is all that is left, and stays used.
-        raise ProblemError(410, "error.api.removed", id=made.id) from None
+        raise _removed(made.id) from None
     return Told(report=report, created=made.created, notices=made.notices)
 
 
@@ -79,13 +78,20 @@ def _after(caller: Caller, made: Submitted) -> Report:
 
 
 def _reserved(caller: Caller, request: Request, *, key: str) -> Told:
-    engine = caller.parts.engine
     try:
         broadcast_id, created = door(caller).reserve(request, key=key, who=caller.who)
-        report = reports.report(engine, broadcast_id)
-    except UnknownIdError as error:
+    except InputError as error:
         raise _without_others(caller, error) from None
+    try:
+        report = reports.report(caller.parts.engine, broadcast_id)
+    except UnknownIdError:
+        raise _removed(broadcast_id) from None
     return Told(report=report, created=created, notices=())
+
+
+def _removed(broadcast_id: str) -> ProblemError:
+    """Return the answer for a key whose broadcast was pruned: it alone is left, and stays used."""
+    return ProblemError(410, "error.api.removed", id=broadcast_id)
 
 
 def submit_parsed(caller: Caller, request: Request, *, key: str) -> Submitted:

@@ -6,7 +6,7 @@ that are left, how long its media live. Its files are uploaded when everything e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -104,18 +104,19 @@ def prepare(
     quota: QuotaSource,
     tagged: Tagged | None = None,
     reader: Reader = Reader.PROGRAM,
+    today: Callable[[], None] | None = None,
 ) -> Prepared:
     """Hold an order against the ledger and WeChat's quota, storing nothing.
 
-    Raises RepeatedSendError, ConflictError, InputError (its time is past
-    by the database's clock, or too far ahead), PlanError (the account's kind cannot send so),
-    MediaError and DatabaseAwayError. A plan that does not fit is reported by ``proof``, and refused
-    by :func:`producer.submit.store`.
+    *today* raises what else refuses it now: a repeat of what is stored needs none of that. Raises
+    RepeatedSendError, ConflictError, InputError (its time is past by the database's clock, or too
+    far ahead), PlanError (the account's kind cannot send so), MediaError and DatabaseAwayError. A
+    plan that does not fit is reported by ``proof``, and refused by
+    :func:`producer.submit.store`.
     """
     refuse_what_no_file_has(order.content)
     order = _with_known_media(order, engine=engine)
     wanted = asked(whom, largest=order.terms.batch_size)
-    refuse_what_its_kind_cannot(order.account, wanted.audience.path)
     body = _body(order, wanted)
     look = submits.look(engine, body)
     prepared = Prepared(
@@ -127,6 +128,9 @@ def prepare(
     if prepared.existing is not None:
         # Its time may have come since: a repeated command finds what it stored.
         return prepared
+    refuse_what_its_kind_cannot(order.account, wanted.audience.path)
+    if today is not None:
+        today()
     if body.scheduled_at is not None:
         refuse_what_is_not_ahead(body.scheduled_at, now=look.now, machine_now=look.machine_now)
     narrowing = Narrowing(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -22,8 +24,9 @@ from producer.looks import Looks, look
 from producer.order import Order
 from producer.prepare import Prepared, QuotaSource, prepare
 from producer.request import shape
-from producer.request.order import meant
+from producer.request.order import Meant, meant
 from producer.request.shape import Request
+from producer.request.today import refuse_what_is_not_so
 from producer.schedule import refuse_what_is_not_ahead
 from producer.submit import Submitted, Waker, refuse_what_does_not_fit, store
 
@@ -45,9 +48,9 @@ class Door:
         Raises what refuses it (InputError: nothing is stored), and OutOfReachError: repeat it with
         the same key.
         """
-        found = meant(request, key=key, who=who, settings=self.settings, engine=self.engine)
+        found = meant(request, key=key, who=who, settings=self.settings)
         with found.whom() as whom:
-            prepared = self._prepared(found.order, whom)
+            prepared = self._prepared(found, whom)
             return store(prepared, engine=self.engine, waker=self.waker)
 
     def reserve(self, request: Request, *, key: str, who: str) -> tuple[str, bool]:
@@ -55,10 +58,11 @@ class Door:
 
         Raises as :meth:`submit`.
         """
-        found = meant(request, key=key, who=who, settings=self.settings, engine=self.engine)
+        found = meant(request, key=key, who=who, settings=self.settings)
         if awaited_lists.under_key(self.engine, found.order.account.name, key) is None:
-            # A repeat is answered as the first one was, also after its time.
+            # A repeat is answered as the first one was, whatever changed since.
             self._refuse_past(found.order)
+            self._today(found)()
         order, text = found.order, request.model_dump_json(exclude_defaults=True)
         body = submission.Body(
             account=order.account, key=order.key, content=order.content.canonical,
@@ -82,10 +86,10 @@ class Door:
         Raises as :meth:`submit`; ConflictError where it has another list.
         """
         request = shape.parse(json.loads(awaited.request))
-        found = meant(request, key=awaited.key, who=who, settings=self.settings, engine=self.engine)
+        found = meant(request, key=awaited.key, who=who, settings=self.settings)
         with audiences.read(file) as listed:
             return store(
-                self._prepared(found.order, listed),
+                self._prepared(found, listed),
                 engine=self.engine,
                 waker=self.waker,
                 reserved=awaited.broadcast_id,
@@ -96,13 +100,20 @@ class Door:
 
         Raises as :meth:`submit`; a plan that does not fit is shown by its proof.
         """
-        found = meant(request, key=key, who=who, settings=self.settings, engine=self.engine)
+        found = meant(request, key=key, who=who, settings=self.settings)
         with found.whom() as whom:
-            prepared = prepare(found.order, whom, engine=self.engine, quota=self.quota)
-            return self._looked_at(prepared)
+            return self._looked_at(self._held_against(found, whom))
 
-    def _prepared(self, order: Order, whom: Whom) -> Prepared:
-        prepared = prepare(order, whom, engine=self.engine, quota=self.quota)
+    def _held_against(self, found: Meant, whom: Whom) -> Prepared:
+        return prepare(
+            found.order, whom, engine=self.engine, quota=self.quota, today=self._today(found)
+        )
+
+    def _today(self, found: Meant) -> Callable[[], None]:
+        return partial(refuse_what_is_not_so, found, settings=self.settings, engine=self.engine)
+
+    def _prepared(self, found: Meant, whom: Whom) -> Prepared:
+        prepared = self._held_against(found, whom)
         # Before WeChat is asked more: its calls of a day are few.
         refuse_what_does_not_fit(prepared)
         return self._looked_at(prepared)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
 
-from sqlalchemy import Engine
-
 from broadcast import content as contents
 from broadcast.accounts import Account
 from broadcast.content import Content
@@ -26,9 +24,7 @@ from broadcast.plan.selection import (
 from broadcast.plan.submission import Terms, parse_late_by
 from broadcast.settings import Settings
 from broadcast.shown import quoted
-from broadcast.webhooks.settings import SECRETS
 from producer import audience as audiences
-from producer import exclusions
 from producer.order import Order, checked_key, checked_title
 from producer.request.shape import (
     SHOWN,
@@ -51,6 +47,7 @@ _LONGEST_ID: Final = 32
 class Meant:
     """A request that was understood."""
 
+    request: Request
     order: Order
     target: Target
 
@@ -67,27 +64,28 @@ class Meant:
             yield target
 
 
-def meant(request: Request, *, key: str, who: str, settings: Settings, engine: Engine) -> Meant:
+def meant(request: Request, *, key: str, who: str, settings: Settings) -> Meant:
     """Return what *request* asks for under *key*; *who* asks.
 
-    Raises RequestError, ContentError, SettingsError (no such account), InputError, UnknownIdError
-    and DatabaseAwayError.
+    What it says is all that counts here: :mod:`producer.request.today` has the rest. Raises
+    RequestError, ContentError, SettingsError (no such account) and InputError.
     """
     account = settings.account(request.account)
     target = _target(request, account)
     order = Order(
-        account=account, content=_content(request, settings), key=checked_key(key),
+        account=account, content=content_of(request, limit=contents.MOST_BYTES),
+        key=checked_key(key),
         scheduled_at=None if request.at is None else parse_at(request.at),
-        selection=_selection(request, account, key=key, engine=engine),
+        selection=_selection(request, account, key=key),
         terms=Terms(
             who=who, again=request.again, spread_days=request.spread_days,
             priority=request.priority, batch_size=settings.batch_size,
             title=None if request.title is None else checked_title(request.title),
             late_by=settings.late_by if request.late_by is None else _late_by(request.late_by),
-            notify_url=None if request.notify is None else _receiver(request.notify.url, settings),
+            notify_url=None if request.notify is None else request.notify.url,
         ),
     )  # fmt: skip
-    return Meant(order=order, target=target)
+    return Meant(request=request, order=order, target=target)
 
 
 def _target(request: Request, account: Account) -> Target:
@@ -110,9 +108,10 @@ def _target(request: Request, account: Account) -> Target:
             return asked
 
 
-def _content(request: Request, settings: Settings) -> Content:
+def content_of(request: Request, *, limit: int) -> Content:
+    """Return the content of a request; *limit*: characters of a text. Raises ContentError."""
     try:
-        return contents.of_object(request.content, limit=settings.text_limit)
+        return contents.of_object(request.content, limit=limit)
     except ContentError as error:
         facts = dict(error.facts)
         inner = str(facts.get("field", ""))
@@ -131,21 +130,9 @@ def _late_by(text: str) -> timedelta:
         ) from None
 
 
-def _receiver(url: str, settings: Settings) -> str:
-    problem = settings.receiver_problem(url)
-    if problem is not None:
-        raise RequestError("error.request.notify", field="notify.url", reason=problem)
-    if not settings.signs_webhooks:
-        raise RequestError("error.request.notify_unsigned", field="notify", name=SECRETS)
-    return url
-
-
-def _selection(request: Request, account: Account, *, key: str, engine: Engine) -> Selection:
+def _selection(request: Request, account: Account, *, key: str) -> Selection:
     return Selection(
-        exclude=tuple(sorted({
-            _exclusion(text, n, account=account, engine=engine)
-            for n, text in enumerate(request.exclude)
-        })),
+        exclude=tuple(sorted({_exclusion(text, n) for n, text in enumerate(request.exclude)})),
         only_current=request.only_current,
         sample=None if request.sample is None else Sample(
             size=_size(request.sample), seed=seed_of(appid=account.appid, key=key)
@@ -154,11 +141,10 @@ def _selection(request: Request, account: Account, *, key: str, engine: Engine) 
     )  # fmt: skip
 
 
-def _exclusion(text: str, n: int, *, account: Account, engine: Engine) -> Exclusion:
+def _exclusion(text: str, n: int) -> Exclusion:
     word, _, value = text.partition(":")
     field = f"exclude.{n}"
     if word == Excluded.BROADCAST and 0 < len(value) <= _LONGEST_ID:
-        exclusions.refuse_what_lists_nobody(engine, account, value)
         return Exclusion(kind=Excluded.BROADCAST, value=value)
     is_number = value.isascii() and value.isdigit() and len(value) <= _LONGEST_TAG
     if word == Excluded.TAG and is_number:

@@ -95,6 +95,9 @@ _KINDS: Final[Mapping[str, type[_Object]]] = {
 
 
 def _kind(value: object) -> str | None:
+    """Return which audience *value* is, as JSON has it or as it was read."""
+    if isinstance(value, _Object):
+        return next((kind for kind, form in _KINDS.items() if isinstance(value, form)), None)
     return next((kind for kind in _KINDS if isinstance(value, Mapping) and kind in value), None)
 
 

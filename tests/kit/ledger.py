@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, bindparam, func, select, update
+from sqlalchemy import Engine, bindparam, delete, func, select, update
 
 from broadcast import accounts, openid, plan
 from broadcast.accounts import Account
@@ -29,7 +29,7 @@ from broadcast.plan.chunk import CHUNK, Chunk, chunked
 from broadcast.reasons import Reason
 from broadcast.reports import Report
 from broadcast.states import BatchState
-from models import Base, Batch
+from models import Base, Batch, BroadcastRow
 from models.ledger import claims, due, lanes, leases, plans, preflight, records, submits, uploads
 from models.ledger.claims import Claim
 from models.ledger.leases import Lease
@@ -100,6 +100,16 @@ def figures(
         read=size + sum(counts.values()), malformed=counts.get("malformed", 0),
         duplicate=counts.get("duplicate", 0), planned=size, calls=batches, samples=skipped,
     )  # fmt: skip
+
+
+def prune(engine: Engine, broadcast_id: str) -> None:
+    """Remove a broadcast, as a retention does: its key alone is left."""
+    kept = {"bc_submissions", "bc_uploads"}
+    with engine.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            if "broadcast_id" in table.c and table.name not in kept:
+                connection.execute(table.delete().where(table.c.broadcast_id == broadcast_id))
+        connection.execute(delete(BroadcastRow).where(BroadcastRow.id == broadcast_id))
 
 
 def upload(engine: Engine, said: submission.Body, *, size: int = 20) -> str:

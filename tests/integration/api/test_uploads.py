@@ -26,6 +26,8 @@ from tests.kit.api import Program
 from tests.kit.wait import until
 
 PLAIN = {"Content-Type": "text/plain"}
+GONE = "urn:wechat-broadcast:error.api.removed"
+NO_EXCLUSION = "urn:wechat-broadcast:error.api.no_such_exclusion"
 
 
 def _reserve(program: Program, key: str, **members: object) -> requests.Response:
@@ -75,6 +77,37 @@ def test_a_repeat_is_answered_as_the_first_one_also_after_its_time(program: Prog
     assert (first.status_code, late.status_code) == (201, 200)
     assert late.json()["id"] == first.json()["id"]
     assert _reserve(program, "too late", at=soon.isoformat()).status_code == 422
+
+
+def test_a_key_whose_broadcast_was_removed_is_answered_as_such(
+    served: Served, program: Program
+) -> None:
+    earlier = program.submit(api.people(9, seed="was"), key="was", account="main").json()["id"]
+    members = {"exclude": [f"broadcast:{earlier}"]}
+    broadcast_id = _reserve(program, "gone", **members).json()["id"]
+    _put(program, broadcast_id, api.people(3, seed="gone"))
+    for one in (broadcast_id, earlier):
+        ledger.prune(served.engine, one)
+
+    again = _reserve(program, "gone", **members)
+
+    assert (again.status_code, again.json()["type"]) == (410, GONE)
+    assert _put(program, broadcast_id, api.people(3, seed="gone")).status_code == 404
+    assert _reserve(program, "gone").status_code == 409
+
+
+def test_a_broadcast_of_another_account_does_not_exist_for_an_exclusion(
+    served: Served, program: Program
+) -> None:
+    other = program.submit(api.people(9, seed="hidden"), key="hidden", account="main").json()["id"]
+    of_shop = served.program("of-shop-key-0123")
+
+    refused = [
+        _reserve(of_shop, "hidden", account="shop", exclude=[f"broadcast:{one}"])
+        for one in (other, "20200101-nobody")
+    ]
+
+    assert [(one.status_code, one.json()["type"]) for one in refused] == [(422, NO_EXCLUSION)] * 2
 
 
 def test_the_key_of_an_awaited_list_has_no_other_body(program: Program) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import string
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,11 @@ from broadcast.accounts import Account
 from broadcast.call.path import SendPath
 from broadcast.errors import BrokerAwayError
 from broadcast.plan.submission import Terms
+from broadcast.settings import Settings
 from producer import audience as audiences
 from producer.order import Order
 from producer.prepare import prepare
+from producer.request.door import Door
 from producer.submit import store
 
 LETTERS = string.ascii_letters + string.digits + "_-"
@@ -54,6 +57,19 @@ class WakerStub:
 @pytest.fixture
 def account() -> Account:
     return Account(name="shop", appid="wx0000000000000001", appsecret=SecretStr("s" * 32))
+
+
+@pytest.fixture
+def door(engine: Engine, tmp_path: Path) -> Door:
+    accounts = tmp_path / "accounts.toml"
+    accounts.write_text(
+        "".join(
+            f'[accounts.{name}]\nappid = "wx000000000000000{n}"\nappsecret = "{"s" * 32}"\n'
+            for n, name in enumerate(("shop", "club"), 1)
+        )
+    )
+    settings = Settings(BROADCAST_ACCOUNTS_FILE=str(accounts))
+    return Door(settings=settings, engine=engine, quota=QuotaStub(), waker=WakerStub())
 
 
 def openids(count: int, *, seed: int = 1) -> list[str]:

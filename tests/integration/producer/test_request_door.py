@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,14 +23,13 @@ from broadcast.errors import (
     UnknownIdError,
     WeChatAwayError,
 )
-from broadcast.settings import Settings
 from broadcast.states import BroadcastState
 from models import BroadcastRow
 from models.ledger import lanes
 from models.ledger.reading import reports
 from producer.request import shape
 from producer.request.door import Door
-from tests.integration.producer.conftest import QuotaStub, WakerStub, openids
+from tests.integration.producer.conftest import QuotaStub, openids
 from tests.kit import follows
 from tests.kit.receiver import SECRET
 from wechat.api.tags import TagInfo
@@ -40,19 +38,6 @@ TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 DRAFT = {"msgtype": "mpnews", "mpnews": {"media_id": "D"}}
 
 sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def door(engine: Engine, tmp_path: Path) -> Door:
-    accounts = tmp_path / "accounts.toml"
-    accounts.write_text(
-        "".join(
-            f'[accounts.{name}]\nappid = "wx000000000000000{n}"\nappsecret = "{"s" * 32}"\n'
-            for n, name in enumerate(("shop", "club"), 1)
-        )
-    )
-    settings = Settings(BROADCAST_ACCOUNTS_FILE=str(accounts))
-    return Door(settings=settings, engine=engine, quota=QuotaStub(), waker=WakerStub())
 
 
 @dataclass

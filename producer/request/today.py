@@ -1,0 +1,44 @@
+"""What a request needs to be so today. A repeat of what is stored needs none of it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Engine
+
+from broadcast.accounts import Account
+from broadcast.errors import RequestError
+from broadcast.plan.selection import Excluded
+from broadcast.settings import Settings
+from broadcast.webhooks.settings import SECRETS
+from producer import exclusions
+from producer.request.order import Meant, content_of
+from producer.request.shape import Receiver
+
+_RECEIVER: Final = "notify.url"
+
+
+def refuse_what_is_not_so(found: Meant, *, settings: Settings, engine: Engine) -> None:
+    """Raise what refuses a request because of settings or of what the ledger has.
+
+    That is RequestError, ContentError, InputError, UnknownIdError and DatabaseAwayError.
+    """
+    request, order = found.request, found.order
+    content_of(request, limit=settings.text_limit)
+    _refuse_exclusions(found, order.account, engine)
+    if request.notify is not None:
+        _refuse_receiver(request.notify, settings)
+
+
+def _refuse_exclusions(found: Meant, account: Account, engine: Engine) -> None:
+    for one in found.order.selection.exclude:
+        if one.kind is Excluded.BROADCAST:
+            exclusions.refuse_what_lists_nobody(engine, account, one.value)
+
+
+def _refuse_receiver(receiver: Receiver, settings: Settings) -> None:
+    problem = settings.receiver_problem(receiver.url)
+    if problem is not None:
+        raise RequestError("error.request.notify", field=_RECEIVER, reason=problem)
+    if not settings.signs_webhooks:
+        raise RequestError("error.request.notify_unsigned", field="notify", name=SECRETS)
