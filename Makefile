@@ -92,9 +92,10 @@ format: $(DEV)  ## let ruff fix what it can
 catalogue: $(DEV)  ## compile the texts of presentation/locale
 	@.venv/bin/pybabel --quiet compile --domain broadcast --directory presentation/locale --statistics
 
-cli-docs: $(DEV) catalogue  ## docs/cli.md and docs/cli.zh.md from the help; the tables of errcodes
+cli-docs: $(DEV) catalogue  ## docs/cli.md and its twin from the help; the tables of errcodes; the errors of HTTP
 	@$(PY) -m tools.cli_docs
 	@$(PY) -m tools.fix_tables
+	@$(PY) -m tools.error_pages
 
 docs-update: $(DEV)  ## what the pages for operators show, from a run of their commands
 	@DOCS_UPDATE=1 $(PY) -m pytest -q -n 2 --tb=no tests/docs/test_pages.py; git diff --stat -- README*.md docs

@@ -18,6 +18,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
 from api import examples, pages, problems
+from api.caller import texts_of
 from producer.order import LONGEST_KEY
 from producer.request.shape import Request as Body
 
@@ -103,7 +104,7 @@ def streams(*kinds: str) -> dict[int | str, dict[str, Any]]:
 
 
 def serve(app: FastAPI) -> None:
-    """Serve the document, made once, under ``/openapi.json``, and as a page under ``/docs``."""
+    """Serve the document, made once, as JSON and as a page, and the page of errors."""
     document = _document(app)
     for path, kind, data in (
         ("/openapi.json", "application/json", orjson.dumps(document)),
@@ -112,6 +113,14 @@ def serve(app: FastAPI) -> None:
         app.add_api_route(
             path, partial(_served, data, kind), methods=["GET"], include_in_schema=False
         )
+    app.add_api_route(problems.PAGE, _errors, methods=["GET"], include_in_schema=False)
+
+
+async def _errors(request: Request) -> Response:
+    language = texts_of(request).language
+    return Response(
+        pages.of_errors(language), media_type="text/html", headers={"Content-Language": language}
+    )
 
 
 async def _served(data: bytes, kind: str, _: Request) -> Response:

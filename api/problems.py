@@ -1,7 +1,8 @@
 """Problem details (RFC 9457): each refusal as one object, in the caller's language.
 
-``type`` ends with the id of the error, which stays the same in every language; ``detail`` says what
-happened, ``fix`` what to do, ``field`` which member, header or parameter is wrong.
+``type`` leads to the error on the page of errors and ends with its id, the same in every language;
+``detail`` says what happened, ``fix`` what to do, ``field`` which member, header or parameter is
+wrong.
 """
 
 from __future__ import annotations
@@ -30,11 +31,17 @@ from presentation.for_programs import refusal
 from presentation.texts import Texts
 
 MEDIA_TYPE: Final = "application/problem+json"
-TYPE: Final = "urn:wechat-broadcast:"
+#: The page of every error; an error's id is its place there.
+PAGE: Final = "/docs/errors"
+#: The same for every installation, and where this one explains it.
+TYPE: Final = f"{PAGE}#"
 #: Seconds after which a part that was away may be back.
 RETRY_AFTER_S: Final = 5
 
 KEY: Final = "Idempotency-Key"
+_AWAY: Final = 503
+#: Of an uploaded list these are the server's trouble.
+_OF_THE_DISK: Final = frozenset({"error.audience.no_room", "error.audience.unreadable"})
 #: The errors of other rooms say nothing of the request around what they read.
 _FIELDS: Final[Mapping[str, str]] = {
     "error.key.": KEY, "error.submit.key_taken": KEY, "error.title.": "title",
@@ -59,12 +66,11 @@ class ProblemError(Exception):
 
 def of(error: BroadcastError, *, refused: int = 422) -> ProblemError:
     """Return how an error of the rooms below is answered; *refused*: the status of bad input."""
-    status, headers = _status(error, refused), dict[str, str]()
-    if isinstance(error, OutOfReachError):
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+    status = _status(error, refused)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == _AWAY else {}
     problem = ProblemError(status, error.message_id, headers=headers)
     facts = {**error.facts}
-    if status != 503 and "field" not in facts and (field := _field(error)):  # noqa: PLR2004
+    if status != _AWAY and "field" not in facts and (field := _field(error)):
         facts["field"] = field
     problem.message = Message(error.message_id, **facts)
     return problem
@@ -76,13 +82,15 @@ def _status(error: BroadcastError, refused: int) -> int:
             return 409
         case SettingsError() | OutOfReachError():
             # The request may be good; this installation cannot answer it now.
-            return 503
+            return _AWAY
+        case AudienceError() if error.message_id in _OF_THE_DISK:
+            return _AWAY
         case RequestError():
             return 422
         case InputError():
             return refused
     # WeChat would not answer.
-    return 503
+    return _AWAY
 
 
 def _field(error: BroadcastError) -> str | None:
@@ -104,8 +112,8 @@ def response(problem: ProblemError, texts: Texts) -> Response:
         "title": texts(f"api.title.{problem.status}"),
         "status": problem.status,
         "detail": refusal(problem.message, texts, key=KEY),
-        "field": problem.message.facts.get("field"),
-        "fix": texts(_fix(problem)),
+        "field": problem.message.facts.get("field") or None,
+        "fix": texts(fix(problem.status, problem.message)),
         "request_id": request_ids.current.get(),
     }
     return Response(
@@ -114,15 +122,21 @@ def response(problem: ProblemError, texts: Texts) -> Response:
     )  # fmt: skip
 
 
-def _fix(problem: ProblemError) -> str:
-    return _FIXES.get(problem.message.id, f"api.fix.{problem.status}")
+def fix(status: int, message: Message) -> str:
+    """Return the id of the text that says what to do about an error."""
+    found = (text for beginning, text in _FIXES.items() if message.id.startswith(beginning))
+    return next(found, f"api.fix.{status}")
 
 
-#: Where the status alone does not say what to do.
+#: Where the status alone does not say what to do, by the beginning of the error's id.
 _FIXES: Final = {
     "error.submit.repeated": "api.fix.repeated",
     "error.submit.key_taken": "api.fix.key_taken",
     "error.submit.other_time": "api.fix.key_taken",
+    "error.plan.": "api.fix.plan",
+    "error.dead.": "api.fix.dead",
+    "error.settings.": "api.fix.settings",
+    "error.database.encoding": "api.fix.settings",
 }
 
 
@@ -133,7 +147,12 @@ def document() -> dict[str, Any]:
         "type": "object",
         "description": "Problem details (RFC 9457)",
         "properties": {
-            "type": text | {"description": "ends with the error's id, the same in every language"},
+            "type": text
+            | {
+                "format": "uri-reference",
+                "description": "where the error is explained; ends with its id, "
+                "the same in every language",
+            },
             "title": text,
             "status": {"type": "integer"},
             "detail": text | {"description": "what happened"},

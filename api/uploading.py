@@ -21,11 +21,13 @@ from api.caller import Caller
 from api.found import the_broadcast
 from api.problems import ProblemError
 from api.submitting import Told, door
+from broadcast.errors import AudienceError
 from broadcast.plan.submission import PublishedMeanwhileError, TakenOverError
 from models.ledger import awaited_lists
 from models.ledger.awaited_lists import Awaited
 from models.ledger.reading import ids, reports
-from producer.audience.source import is_packed
+from producer.audience.runs import room_needed
+from producer.audience.source import STREAM, is_packed
 from producer.submit import Submitted
 from serving.protocol import PATIENT
 
@@ -54,13 +56,23 @@ async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length[:12]) > MOST_BYTES:
         raise bodies.too_large(MOST_BYTES)
-    with _one_more(), tempfile.TemporaryDirectory(prefix="broadcast-upload-") as folder:
+    with _one_more(), _folder() as folder:
         file = Path(folder) / "list"
         # However many others wait: this one is looked after here.
         request.scope["extensions"][PATIENT]["call"]()
-        await _received(request, caller, file)
+        with room_needed():
+            await _received(request, caller, file)
         await caller.parts.threads.run(_refuse_packed, file)
         return await caller.parts.threads.run(_stored, caller, awaited, file)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[str]:
+    """Give a folder for one list. Raises AudienceError where the disk has no room for it."""
+    with room_needed():
+        made = tempfile.TemporaryDirectory(prefix="broadcast-upload-")
+    with made as folder:
+        yield folder
 
 
 def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
@@ -135,7 +147,11 @@ def _slow() -> ProblemError:
 
 
 def _stored(caller: Caller, awaited: Awaited, file: Path) -> Told:
-    made = _submitted(caller, awaited, file)
+    try:
+        made = _submitted(caller, awaited, file)
+    except AudienceError as error:
+        # Where the server put it says nothing to who sent it.
+        raise AudienceError(error.message_id, **{**error.facts, "source": STREAM}) from None
     report = reports.report(caller.parts.engine, made.id)
     return Told(report=report, created=made.created, notices=made.notices)
 

@@ -34,11 +34,13 @@ _PARTS: Final = 3
 class Scope(StrEnum):
     """What a key may do."""
 
-    READ = "read"  #: look at broadcasts, recipients, accounts and dead letters
+    READ = "read"  #: look at broadcasts, recipients, audits, accounts, dead letters, webhooks
     SUBMIT = "submit"  #: create broadcasts, upload their lists, try plans
     TO_ALL = "to_all"  #: with ``submit``: WeChat's own send to every follower
     APPROVE = "approve"  #: reserved for the second person's word
-    CONTROL = "control"  #: pause, resume, cancel, retry, resolve, halt; send or drop dead letters
+    CONTROL = (
+        "control"  #: stop and go on with broadcasts and accounts; act on dead letters, webhooks
+    )
 
 
 EVERY_SCOPE: Final = frozenset(Scope)

@@ -24,6 +24,7 @@ _MEMBERS: Final = {
     "--followers": '"audience": {"followers": true}', "--openids": '"audience": {"openids": […]}',
     **{f"--{name}": f'"msgtype": "{name}"' for name in ("mpnews", "video", "voice")},
     "--tag": '"audience": {"tag_id": ID}', "--to-all": '"audience": {"to_all": true, …}',
+    "--set": '"set"', "--sent": '"sent": true',
 }  # fmt: skip
 #: A command, which keeps its options, up to the end of its sentence; or an option.
 _COMMAND_OR_OPTION: Final = re.compile(

@@ -92,6 +92,12 @@ class Texts:
         named, self._zone_named = self._zone_named, None if self._zone_named is None else True
         return not named
 
+    def template(self, message_id: str) -> str:
+        """Return the text of this id with its ``{placeholders}``. Raises KeyError."""
+        if not self.has(message_id):
+            raise KeyError(message_id)
+        return _catalogue(self.language).gettext(message_id)
+
     def has(self, message_id: str) -> bool:
         """Return whether there is a text of this id."""
         return _catalogue(self.language).gettext(message_id) != message_id

@@ -33,7 +33,7 @@ def test_a_generated_client_submits_uploads_looks_and_stops(tmp_path: Path) -> N
 
     assert json.loads(said.splitlines()[-1]) == {
         "submits": [201, 200, 409],
-        "refusal": "urn:wechat-broadcast:error.submit.key_taken",
+        "refusal": "/docs/errors#error.submit.key_taken",
         "upload": [201, "planning"],
         "paused": [True, "paused"], "cancelled": "cancelled", "looked": "cancelled",
         "listed": 2, "accounts": ["default"],

@@ -65,6 +65,19 @@ def test_the_answer_is_in_the_callers_language(program: Program) -> None:
         assert told.headers["Content-Language"] == language, header
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_type_of_a_refusal_leads_to_where_it_is_explained(
+    served: Served, language: str
+) -> None:
+    stranger, header = served.program(None), {"Accept-Language": language}
+    kind = stranger.ask("GET", "/v1/accounts", headers=header).json()["type"]
+    page = stranger.ask("GET", kind, headers=header)
+
+    assert kind == "/docs/errors#error.api.no_key"
+    assert page.headers["Content-Language"] == language
+    assert page.text.count('id="error.api.no_key"') == 1
+
+
 @pytest.mark.parametrize(
     ("key", "words"),
     [(None, "missing"), ("k" * 129, "129"), (b"a\xc2\x85b", "Control")],
@@ -146,7 +159,7 @@ def test_a_path_that_leads_nowhere_is_not_found(program: Program, path: str) -> 
     told = program.get(path)
 
     assert told.status_code == 404
-    assert told.json()["type"].startswith("urn:wechat-broadcast:error.api.")
+    assert told.json()["type"].startswith("/docs/errors#error.api.")
     assert "X-Evil" not in told.headers
 
 

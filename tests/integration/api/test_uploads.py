@@ -21,7 +21,7 @@ from models.ledger import awaited_lists, sweeps, uploads
 from models.ledger.transaction import write
 from producer import audience
 from tests.integration.api.conftest import Served
-from tests.kit import api, ledger
+from tests.kit import api, ledger, template
 from tests.kit.api import Program
 from tests.kit.wait import until
 
@@ -151,6 +151,7 @@ def test_a_list_that_is_refused_can_be_replaced(
 
     assert told.status_code == status
     assert told.json()["fix"]
+    assert "broadcast-upload" not in told.json()["detail"]
     assert program.get(f"/v1/broadcasts/{broadcast_id}").json()["state"] == "uploading"
     good = api.people(3, seed=f"{data!r}{headers}")
     assert _put(program, broadcast_id, good).status_code == 201
@@ -178,6 +179,25 @@ def test_an_upload_that_is_cut_off_leaves_nothing_and_is_repeated(
     assert _chunks(served, broadcast_id) == 0
     assert program.get(f"/v1/broadcasts/{broadcast_id}").json()["state"] == "uploading"
     assert _put(program, broadcast_id, mine).json()["audience"]["planned"] == 50_000
+
+
+def test_a_server_without_room_for_a_list_is_not_the_lists_fault(tmp_path: Path) -> None:
+    url, room = f"sqlite:///{tmp_path / 'broadcast.db'}", tmp_path / "room"
+    template.migrated(url).dispose()
+    room.mkdir()
+    with api.started(tmp_path, api.settings(url) | {"TMPDIR": str(room)}) as process:
+        program = Program(url=api.url_of(process))
+        broadcast_id = _reserve(program, "room", account="default").json()["id"]
+        # The first one finds out where its temporary files are.
+        empty = _put(program, broadcast_id, [])
+        room.rmdir()
+        full = _put(program, broadcast_id, api.people(3))
+        room.mkdir()
+        stored = _put(program, broadcast_id, api.people(3))
+
+    assert (empty.status_code, full.status_code, stored.status_code) == (422, 503, 201)
+    assert full.headers["Retry-After"]
+    assert full.json()["type"].endswith("error.audience.no_room")
 
 
 def _chunks(served: Served, broadcast_id: str) -> int:

@@ -1,0 +1,160 @@
+"""Every error that the API answers with, by subject; the page of errors is made of it.
+
+A test holds it against the code: whatever can be raised below the API is here, or stands in the
+test with the reason why it is never an answer.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from api import problems
+from broadcast.message import Message
+from presentation.for_programs import in_members
+from presentation.texts import Language, Texts
+
+#: Subject, id without ``error.``, status.
+ERRORS: Final[Mapping[str, Mapping[str, int]]] = {
+    "access": {
+        "api.no_key": 401, "api.wrong_key": 401, "api.scope": 403, "api.no_account": 404,
+        "api.which_account": 422, "api.no_path": 404, "api.method": 405,
+    },
+    "request": {
+        "api.content_type": 415, "api.encoding": 415, "api.too_large": 413, "api.slow": 408,
+        "api.cut_off": 400, "api.json": 400, "api.json_twice": 400, "api.json_deep": 400,
+        "api.parameter_twice": 422, "api.cursor": 422, "request.no_object": 422,
+        "request.missing": 422, "request.unknown": 422, "request.unknown_near": 422,
+        "request.wrong": 422, "request.late_by": 422, "request.notify": 422,
+        "request.notify_unsigned": 422, "title.empty": 422, "title.too_long": 422,
+        "title.unprintable": 422,
+    },
+    "key": {
+        "api.no_idempotency_key": 422, "key.empty": 422, "key.too_long": 422,
+        "key.unprintable": 422, "submit.key_taken": 409, "submit.other_time": 409,
+        "submit.repeated": 409, "api.removed": 410,
+    },
+    "audience": {
+        "request.no_audience": 422, "request.two_audiences": 422, "request.confirm_to_all": 422,
+        "request.with_tag_alone": 422, "request.upload": 422, "request.exclude": 422,
+        "request.sample": 422, "api.no_such_exclusion": 422, "broadcast.unknown": 422,
+        "broadcast.unknown_near": 422, "exclude.no_list": 422, "exclude.other_account": 422,
+        "tag.none": 422, "tag.unknown": 422, "tag.empty": 422, "audience.nothing_valid": 422,
+        "audience.single": 422,
+    },
+    "upload": {
+        "api.no_upload": 409, "api.taken_over": 409, "api.busy_uploads": 503,
+        "api.slow_upload": 408, "submit.taken_over": 409, "audience.empty": 422,
+        "audience.only_blank": 422, "audience.no_column": 422, "audience.columns": 422,
+        "audience.open_quote": 422, "audience.long_line": 422, "audience.encoding": 422,
+        "audience.binary": 422, "audience.cut": 422, "audience.unreadable": 503,
+        "audience.no_room": 503,
+    },
+    "content": {
+        "content.no_object": 422, "content.missing": 422, "content.msgtype": 422,
+        "content.unknown": 422, "content.unknown_several": 422, "content.wrong": 422,
+        "content.empty": 422, "content.too_long": 422, "content.too_big": 422,
+        "content.control": 422, "content.surrogate": 422, "content.placeholder": 422,
+        "content.music": 422, "media.not_uploaded": 422, "media.expired": 422,
+        "media.dies_before": 422, "media.other_account": 422, "media.other_kind": 422,
+        "media.no_article": 422, "media.plain_video": 422, "media.temporary_cover": 422,
+    },
+    "plan": {
+        "at.unreadable": 422, "at.past": 422, "at.past_fast": 422, "at.past_slow": 422,
+        "at.far": 422, "plan.account_kind": 422, "plan.test_account": 422,
+        "plan.too_many": 422, "plan.too_many_one": 422, "plan.too_many_held": 422,
+        "plan.too_many_one_held": 422, "plan.never_synced": 422, "plan.nobody_left": 422,
+        "plan.one_left": 422, "plan.all_suppressed": 422, "plan.sample_too_small": 422,
+        "plan.excludes_unplanned": 422, "plan.narrowed_sendall": 422,
+        "plan.suppressed_sendall": 422,
+        "plan.suppressed_sendall_one": 422,
+    },
+    "broadcast": {
+        "api.no_broadcast": 404, "api.uploading": 409, "recipients.skipped_alone": 422,
+        "broadcast.ended": 409, "broadcast.in_doubt": 409, "resume.too_many": 409,
+        "resume.too_many_one": 409, "resume.too_many_held": 409, "resume.too_many_one_held": 409,
+        "resume.stopped_meanwhile": 409, "resume.suppressed": 409, "resume.suppressed_one": 409,
+        "retry.cancelled": 409, "api.no_batch": 422, "api.msg_id_not_sent": 422,
+        "resolve.no_batch": 409, "resolve.not_in_doubt": 409, "resolve.called_again": 409,
+        "resolve.accepted": 409, "resolve.accepted_elsewhere": 409, "resolve.several": 409,
+        "resolve.denied": 409, "resolve.named": 409, "resolve.owned": 409,
+        "resolve.owned_by_word": 409, "resolve.other_time": 409, "resolve.to_nobody": 409,
+    },
+    "others": {
+        "api.no_dead_letter": 404, "dead.still": 409, "dead.cut": 409, "dead.is_sent": 409,
+        "dead.is_dropped": 409, "dead.is_tried": 409, "api.no_webhook": 404,
+    },
+    "server": {
+        "api.failed": 500, "api.busy": 503, "database.away": 503, "database.encoding": 503,
+        "settings.accounts_file_missing": 503,
+        "settings.accounts_file_encoding": 503, "settings.accounts_file_toml": 503,
+        "settings.accounts_file_empty": 503, "settings.account_name": 503,
+        "settings.account_key": 503, "settings.account_key_near": 503,
+        "settings.account_value": 503, "settings.swapped": 503, "settings.same_appid": 503,
+        "settings.two_secrets": 503, "settings.secret_file": 503, "settings.name": 503,
+        "settings.account_kind": 503, "settings.api_base": 503, "settings.token_mode": 503,
+        "settings.calls_per_minute": 503, "settings.shared_quota": 503,
+        "settings.preview_groups": 503, "settings.callback_token": 503,
+        "settings.encoding_aes_key": 503, "settings.keyword": 503, "settings.keywords": 503,
+        "settings.notify_url": 503, "settings.notify_refused": 503,
+        "settings.two_webhook_secrets": 503, "settings.BROADCAST_WEBHOOK_SECRETS": 503,
+        "settings.appid_changed": 503, "settings.appid_renamed": 503,
+    },
+}  # fmt: skip
+_BEGINNING: Final = "error."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One error as the page shows it."""
+
+    id: str
+    status: int
+    #: What happened, with … for what differs from case to case.
+    detail: str
+    fix: str
+
+
+def statuses() -> dict[str, int]:
+    """Return the status of each error by its id."""
+    return {
+        f"{_BEGINNING}{name}": status
+        for errors in ERRORS.values() for name, status in errors.items()
+    }  # fmt: skip
+
+
+def page(language: Language) -> Iterator[tuple[str, list[Line]]]:
+    """Yield each subject, in words, with its errors."""
+    texts = Texts(language)
+    for subject, errors in ERRORS.items():
+        yield (
+            texts(f"api.errors.{subject}"),
+            [_line(f"{_BEGINNING}{name}", status, texts) for name, status in errors.items()],
+        )
+
+
+def _line(name: str, status: int, texts: Texts) -> Line:
+    # What is a command is seen by its words, so facts are words at first.
+    detail = in_members(_without_facts(texts.template(name)), key=problems.KEY)
+    return Line(
+        id=name, status=status, detail=detail.replace(_FACT, "…"),
+        fix=texts(problems.fix(status, Message(name))),
+    )  # fmt: skip
+
+
+def _without_facts(template: str) -> str:
+    """Return a text with a word in place of each of its facts."""
+    found = ""
+    for words, name, form, _ in string.Formatter().parse(template):
+        found += words
+        if name is not None:
+            # Behind the last | stands the word for several.
+            _, bar, several = (form or "").rpartition("|")
+            found += _NAMED.get(name, _FACT) + (f" {several}" if bar and several else "")
+    return found
+
+
+_FACT: Final = "_fact_"
+_NAMED: Final = {"field": "FIELD", "id": "ID"}

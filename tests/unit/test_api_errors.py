@@ -1,0 +1,114 @@
+"""The errors of the HTTP API: the table has each that the code can raise, and the page shows it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import grimp
+import pytest
+
+from api import errors, pages
+from presentation.texts import LANGUAGES, Language, _catalogue
+from tools import error_pages
+
+ROOT = Path(__file__).resolve().parents[2]
+ERROR = re.compile(r"error\.[a-z_]+\.\w*\Z")
+#: What modules below the API can raise, and why no answer has it.
+NEVER = {
+    # Said where the process starts, or to the log.
+    "error.api_keys.": "a server without good keys does not start, and later keeps those of before",
+    "error.schema.": "the schema is checked at the start, and by /readyz in its own words",
+    "error.database.memory": "the database is opened at the start",
+    "error.database.option": "the database is opened at the start",
+    "error.settings.BROADCAST_": "the environment is read at the start",
+    "error.settings.WECHAT_": "the environment is read at the start",
+    "error.settings.DATABASE_URL": "the environment is read at the start",
+    "error.settings.REDIS_URL": "the environment is read at the start",
+    "error.settings.CELERY_BROKER_URL": "the environment is read at the start",
+    "error.settings.option": "the environment is read at the start",
+    "error.settings.amqp_option": "the environment is read at the start",
+    "error.settings.dotenv": "the environment is read at the start",
+    "error.settings.empty": "the environment is read at the start",
+    "error.settings.login": "the environment is read at the start",
+    "error.settings.account_twice": "the environment is read at the start",
+    # Asked before, with an error of the API's own.
+    "error.settings.no_account": "error.api.which_account",
+    "error.settings.which_account": "error.api.which_account",
+    "error.settings.unknown_account": "error.api.no_account",
+    "error.dead.unknown": "error.api.no_dead_letter",
+    "error.dead.several": "error.api.no_dead_letter",
+    "error.webhook.": "error.api.no_webhook",
+    "error.recipients.set": "the form of the parameter",
+    "error.resolve.msg_id": "the form of the body",
+    "error.audience.gzip": "a packed list is refused by its first bytes",
+    "error.audience.workbook": "a packed list is refused by its first bytes",
+    "error.audience.sheets": "a packed list is refused by its first bytes",
+    "error.audience.hidden_": "a packed list is refused by its first bytes",
+    "error.audience.missing_file": "the list is in a file of the server's own",
+    "error.audience.directory": "the list is in a file of the server's own",
+    "error.audience.permission": "the list is in a file of the server's own",
+    # Of other doors.
+    "error.dead.failed": "the queue of the broker",
+    "error.dead.no_message": "the queue of the broker",
+    "error.exclude.malformed": "files of the command line",
+    "error.resume.draft_gone": "a question on a terminal",
+    "error.request.positional": "a dead letter says it inside error.dead.still",
+    "error.media.missing": "files of the command line",
+    "error.media.directory": "files of the command line",
+    "error.media.not_regular": "files of the command line",
+    "error.media.unreadable": "files of the command line",
+    "error.media.empty": "files of the command line",
+    "error.media.format": "files of the command line",
+    "error.media.unknown_format": "files of the command line",
+    "error.media.too_l": "files of the command line",
+    "error.media.pixels": "files of the command line",
+    "error.media.broken": "files of the command line",
+    "error.media.video_lost": "files of the command line",
+    "error.media.ambiguous": "files of the command line",
+}
+
+
+def reached() -> Iterator[Path]:
+    """Yield the modules of the API and all that they import."""
+    graph = grimp.build_graph("api", "broadcast", "models", "presentation", "producer", "serving")
+    mine = {name for name in graph.modules if name == "api" or name.startswith("api.")}
+    for module in mine.union(*map(graph.find_upstream_modules, mine)) - {"api.errors"}:
+        place = ROOT / module.replace(".", "/")
+        yield place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def raised() -> set[str]:
+    """Return every id of an error in those modules, also of those that are put together."""
+    known: set[str] = {str(name) for name in _catalogue("en")._catalog}  # type: ignore[attr-defined]
+    found = {
+        node.value
+        for file in reached()
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if ERROR.match(node.value)
+    }
+    put_together = {name for name in known for stem in found if name.startswith(stem)}
+    return {name for name in found | put_together if name in known}
+
+
+def test_the_table_has_every_error_that_can_be_raised_and_no_other() -> None:
+    shown, can_be = set(errors.statuses()), raised()
+
+    assert len(can_be) > 150
+    missing = {name for name in can_be - shown if not name.startswith(tuple(NEVER))}
+    assert missing == set(), "add them to api/errors.py, or to NEVER with the reason"
+    assert shown - can_be == set()
+    assert {name for name in NEVER if not any(one.startswith(name) for one in can_be)} == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_both_pages_show_each_error_in_its_place(language: Language) -> None:
+    assert error_pages.FILES[language].read_text("utf-8") == error_pages.document(language), (
+        "out of date: make cli-docs"
+    )
+    served = pages.of_errors(language).decode()
+    for name in errors.statuses():
+        assert f'<tr id="{name}">' in served
