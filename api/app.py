@@ -16,7 +16,7 @@ from api.caller import texts_of
 from api.gate import Gate
 from api.parts import Parts
 from api.problems import ProblemError
-from api.routes import ROUTERS
+from api.routes import ROUTERS, health
 from broadcast.errors import BroadcastError
 from presentation.texts import Language
 
@@ -33,6 +33,7 @@ def application(parts: Parts, *, language: Language) -> Gate:
         redirect_slashes=False,
     )  # fmt: skip
     app.state.parts, app.state.language = parts, language
+    app.state.readiness = health.readiness(parts)
     for router in ROUTERS:
         app.include_router(router)
     app.state.routes = [route for router in ROUTERS for route in router.routes]

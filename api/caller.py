@@ -85,9 +85,7 @@ def having(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         token = credentials.credentials
         key = None
         if len(token) <= _LONGEST and token.isascii():
-            key, certain = parts.keys.find_at_once(token)
-            if not certain:
-                key = await parts.threads.run(parts.keys.find, token)
+            key = await parts.keys.find(token)
         if key is None:
             raise ProblemError(401, "error.api.wrong_key", headers=_CHALLENGE)
         request.state.key_name = key.name

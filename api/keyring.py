@@ -6,13 +6,16 @@ a restart.
 
 from __future__ import annotations
 
+import functools
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from api.problems import ProblemError
+from api.shared import Shared
+from api.threads import Pool
 from broadcast import api_keys
 from broadcast.api_keys import APIKey
 from broadcast.errors import SettingsError
@@ -22,6 +25,9 @@ log = logging.getLogger(__name__)
 
 #: How long a key that was revoked may still be good.
 FRESH_S: Final = 1.0
+#: How often strangers may have the keys read, and how many of them wait for it at once.
+_REST_S: Final = 0.1
+MOST_UNKNOWN: Final = 20
 VARIABLE: Final = "BROADCAST_API_KEYS"
 _MOST_BYTES: Final = 1_000_000
 
@@ -29,7 +35,9 @@ _MOST_BYTES: Final = 1_000_000
 class KeyRing:
     """Finds the key that a request came with."""
 
-    def __init__(self, settings: Settings, stored: Callable[[], Sequence[APIKey]]) -> None:
+    def __init__(
+        self, settings: Settings, stored: Callable[[], Sequence[APIKey]], *, threads: Pool
+    ) -> None:
         """Read the settings' keys. *stored* reads the database's. Raises SettingsError."""
         given = settings.api_keys
         self._fixed = [] if given is None else api_keys.parse(
@@ -38,26 +46,34 @@ class KeyRing:
         self._file = settings.api_keys_file
         self._of_file = [] if self._file is None else _read(self._file)
         self._stored = stored
-        self._lock = threading.Lock()
-        self._known: Sequence[APIKey] = ()
-        self._read_at = -FRESH_S
+        self._known = Shared(functools.partial(threads.run, self.read), rest_s=_REST_S)
+        self._unknown = 0
 
-    def find(self, token: str) -> APIKey | None:
-        """Return the key that *token* is. Raises DatabaseAwayError."""
-        return api_keys.find(self.known(), token)
+    async def find(self, token: str) -> APIKey | None:
+        """Return the key that *token* is, also if it was made a moment ago.
 
-    def find_at_once(self, token: str) -> tuple[APIKey | None, bool]:
-        """Return the key, and whether that is certain without another look."""
-        fresh = time.monotonic() - self._read_at < FRESH_S
-        return (api_keys.find(self._known, token), True) if fresh else (None, False)
+        Raises DatabaseAwayError; ProblemError where too many come with keys that nobody knows.
+        """
+        came = time.monotonic()
+        found = api_keys.find(await self._known.since(came - FRESH_S), token)
+        if found is not None:
+            return found
+        if self._unknown >= MOST_UNKNOWN:
+            raise ProblemError(503, "error.api.busy", headers={"Retry-After": "1"})
+        self._unknown += 1
+        try:
+            return api_keys.find(await self._known.since(came), token)
+        finally:
+            self._unknown -= 1
 
-    def known(self) -> Sequence[APIKey]:
-        """Return every good key, read within the last second. Raises DatabaseAwayError."""
-        with self._lock:
-            if time.monotonic() - self._read_at >= FRESH_S:
-                self._known = [*self._fixed, *self._file_again(), *self._stored()]
-                self._read_at = time.monotonic()
-            return self._known
+    async def as_now(self, key: APIKey) -> APIKey | None:
+        """Return what a key may do now; None: it is good no more. Raises DatabaseAwayError."""
+        known = await self._known.since(time.monotonic() - FRESH_S)
+        return next((one for one in known if one.digest == key.digest), None)
+
+    def read(self) -> Sequence[APIKey]:
+        """Return every good key as it is now. Raises DatabaseAwayError."""
+        return [*self._fixed, *self._file_again(), *self._stored()]
 
     def _file_again(self) -> Sequence[APIKey]:
         if self._file is not None:

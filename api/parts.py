@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import functools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, ParamSpec, Protocol, TypeVar
+from typing import Protocol
 
 from sqlalchemy import Engine
 
 from api.keyring import KeyRing
+from api.threads import Threads
 from broadcast.accounts import Account
 from broadcast.settings import Settings
 from producer.looks import Looks
 from producer.prepare import QuotaSource
 from producer.steering import LaneWaker
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-#: As many as the engine has connections.
-THREADS: Final = 8
-#: SQLite has one writer, and those that wait for it poll: of many some would starve.
-THREADS_OF_SQLITE: Final = 3
 
 
 class Outside(Protocol):
@@ -62,22 +51,3 @@ class Parts:
     threads: Threads
     #: Whether the process is about to end: whoever streams for ever must not.
     is_ending: Callable[[], bool]
-
-
-class Threads:
-    """Threads for what waits for the database; the event loop never does."""
-
-    def __init__(self, engine: Engine) -> None:
-        """Start none yet."""
-        most = THREADS_OF_SQLITE if engine.dialect.name == "sqlite" else THREADS
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="api")
-
-    async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what *work* returns, with the context of the request."""
-        context = contextvars.copy_context()
-        call = functools.partial(context.run, work, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
-
-    def close(self) -> None:
-        """Wait for what runs."""
-        self._pool.shutdown()

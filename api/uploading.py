@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -62,8 +63,10 @@ async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
         request.scope["extensions"][PATIENT]["call"]()
         with room_needed():
             await _received(request, caller, file)
-        await caller.parts.threads.run(_refuse_packed, file)
-        return await caller.parts.threads.run(_stored, caller, awaited, file)
+        await caller.parts.threads.files.run(_refuse_packed, file)
+        made = await _store(caller, awaited, file)
+    report = await caller.parts.threads.run(reports.report, caller.parts.engine, made.id)
+    return Told(report=report, created=made.created, notices=made.notices)
 
 
 @contextlib.contextmanager
@@ -100,7 +103,7 @@ def _one_more() -> Iterator[None]:
 
 async def _received(request: Request, caller: Caller, file: Path) -> None:
     """Write the body to *file*, some at a time, beside the event loop."""
-    run, kept, total = caller.parts.threads.run, bytearray(), 0
+    run, kept, total = caller.parts.threads.files.run, bytearray(), 0
     began = time.monotonic()
     with file.open("wb") as target:
         async for piece in _pieces(request):
@@ -146,31 +149,33 @@ def _slow() -> ProblemError:
     return ProblemError(408, "error.api.slow_upload", seconds=PIECE_WITHIN_S, headers=_CLOSE)
 
 
-def _stored(caller: Caller, awaited: Awaited, file: Path) -> Told:
+async def _store(caller: Caller, awaited: Awaited, file: Path) -> Submitted:
     try:
-        made = _submitted(caller, awaited, file)
+        return await _submitted(caller, awaited, file)
     except AudienceError as error:
         # Where the server put it says nothing to who sent it.
         raise AudienceError(error.message_id, **{**error.facts, "source": STREAM}) from None
-    report = reports.report(caller.parts.engine, made.id)
-    return Told(report=report, created=made.created, notices=made.notices)
 
 
-def _submitted(caller: Caller, awaited: Awaited, file: Path) -> Submitted:
+async def _submitted(caller: Caller, awaited: Awaited, file: Path) -> Submitted:
     """Submit the list; of two tries at once the later goes on, and the other one answers as it."""
+    store = caller.parts.threads.lists.run
+    submit = functools.partial(door(caller).submit_list, awaited, file, who=caller.who)
     try:
-        return door(caller).submit_list(awaited, file, who=caller.who)
+        return await store(submit)
     except (TakenOverError, PublishedMeanwhileError):
-        _wait_for_the_other(caller, awaited)
+        await _other_ends(caller, awaited)
     try:
-        return door(caller).submit_list(awaited, file, who=caller.who)
+        return await store(submit)
     except (TakenOverError, PublishedMeanwhileError):
         raise ProblemError(409, "error.api.taken_over", headers=_CLOSE) from None
 
 
-def _wait_for_the_other(caller: Caller, awaited: Awaited) -> None:
+async def _other_ends(caller: Caller, awaited: Awaited) -> None:
+    """Wait until a list is published. Raises ProblemError where it is not for long."""
     until = time.monotonic() + _OTHER_ENDS_WITHIN_S
-    while ids.under_key(caller.parts.engine, awaited.account, awaited.key) is None:
+    look = functools.partial(ids.under_key, caller.parts.engine, awaited.account, awaited.key)
+    while await caller.parts.threads.run(look) is None:
         if time.monotonic() > until:
             raise ProblemError(409, "error.api.taken_over", headers=_CLOSE)
-        time.sleep(_LOOK_EVERY_S)
+        await asyncio.sleep(_LOOK_EVERY_S)

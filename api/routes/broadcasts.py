@@ -189,7 +189,7 @@ _BEFORE_US: Final = 2000
 )  # fmt: skip
 async def ask(broadcast_id: str, caller: Reader) -> Response:
     """Ask the ledger whether the delivery promise holds for a broadcast."""
-    return told.as_json(await caller.parts.threads.run(_audit, caller, broadcast_id))
+    return told.as_json(await caller.parts.threads.readers.run(_audit, caller, broadcast_id))
 
 
 def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:

@@ -79,9 +79,7 @@ def _look(caller: Caller, broadcast_id: str) -> _Look:
 
 
 def _look_again(caller: Caller, broadcast_id: str) -> _Look | None:
-    """Return how it stands; None where the key was revoked, or the broadcast removed."""
-    if caller.key.digest not in {key.digest for key in caller.parts.keys.known()}:
-        return None
+    """Return how it stands; None where the broadcast was removed."""
     try:
         return _look(caller, broadcast_id)
     except (ProblemError, UnknownIdError):
@@ -93,6 +91,8 @@ async def _events(caller: Caller, broadcast_id: str, *, last: str) -> AsyncItera
     with _one_more():
         while not caller.parts.is_ending():
             try:
+                if await caller.parts.keys.as_now(caller.key) is None:
+                    return
                 found = await caller.parts.threads.run(_look_again, caller, broadcast_id)
             except OutOfReachError:
                 # Whoever watches comes back, and is answered 503 until it is there again.

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import time
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import answers, openapi, told
 from api.parts import Parts
+from api.shared import Shared
 from broadcast.errors import OutOfReachError, SchemaError, SettingsError
 from models import schema
 
 router = APIRouter(tags=["health"])
+
+#: Anybody may ask, so everybody is answered by one look a second.
+RESTS_S: Final = 1.0
 
 
 @router.get(
@@ -31,10 +37,18 @@ async def healthy() -> Response:
     responses=openapi.answers(also={503: ("Something is missing", answers.Readiness)}),
 )  # fmt: skip
 async def ready(request: Request) -> Response:
-    """Return which parts are missing: by their names alone, since anybody may ask."""
-    parts: Parts = request.app.state.parts
-    found = await parts.threads.run(_readiness, parts)
+    """Return which parts are missing: by their names alone, since anybody may ask.
+
+    One look a second answers everybody.
+    """
+    readiness: Shared[dict[str, Any]] = request.app.state.readiness
+    found = await readiness.since(time.monotonic() - RESTS_S)
     return told.as_json(found, status=200 if found["ready"] else 503)
+
+
+def readiness(parts: Parts) -> Shared[dict[str, Any]]:
+    """Return the look for which everybody waits who asks."""
+    return Shared(functools.partial(parts.threads.ready.run, _readiness, parts), rest_s=RESTS_S)
 
 
 def _readiness(parts: Parts) -> dict[str, Any]:
@@ -46,7 +60,7 @@ def _readiness(parts: Parts) -> dict[str, Any]:
     except OutOfReachError:
         missing.append("database")
     else:
-        if not parts.keys.known():
+        if not parts.keys.read():
             missing.append("keys")
     try:
         if not parts.settings.accounts():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,6 +13,7 @@ from api.caller import Caller, Reader
 from api.forms import known_parameters
 from api.found import the_broadcast
 from api.problems import ProblemError
+from api.threads import Pool
 from broadcast.states import Phase
 from models.ledger.reading import recipients, reports
 from presentation import tables
@@ -44,9 +45,16 @@ async def stream(
     why, stands alone. Without `format` the header `Accept: text/csv` asks for CSV.
     """
     as_csv = as_ == "csv" or (as_ is None and CSV in request.headers.get("accept", ""))
-    rows = await caller.parts.threads.run(_rows, caller, broadcast_id, sets, as_csv=as_csv)
+    reading = caller.parts.threads.readers
+    rows = await reading.run(_rows, caller, broadcast_id, sets, as_csv=as_csv)
     kind = f"{CSV}; charset=utf-8; header=present" if as_csv else LINES
-    return StreamingResponse(rows, media_type=kind)
+    return StreamingResponse(_stepped(reading, rows), media_type=kind)
+
+
+async def _stepped(reading: Pool, rows: Iterator[bytes]) -> AsyncIterator[bytes]:
+    # Some at a time: no thread waits for who reads slowly.
+    while (some := await reading.run(next, rows, None)) is not None:
+        yield some
 
 
 def _rows(caller: Caller, broadcast_id: str, names: list[Set], *, as_csv: bool) -> Iterator[bytes]:

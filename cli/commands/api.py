@@ -33,17 +33,19 @@ def api(
 ) -> None:
     """Serve until SIGTERM."""
     from api.serving import Ending, serve  # noqa: PLC0415 - FastAPI is for this command alone
+    from api.threads import CONNECTIONS  # noqa: PLC0415
     from models import durability  # noqa: PLC0415
 
     run: Run = context.obj
     if not run.settings.accounts():
         raise no_account()
+    run.connections = CONNECTIONS
     # An answer of 201 says that the broadcast is safe.
     durability.check(run.engine)
     durability.demand(run.engine)
     ending = Ending()
     parts = _parts(run, ending)
-    if not parts.keys.known():
+    if not parts.keys.read():
         raise SettingsError("error.api_keys.none")
     listener = bound(host, port)
     log_in_english()
@@ -55,17 +57,20 @@ def api(
 
 def _parts(run: Run, ending: Ending) -> Parts:
     from api.keyring import KeyRing  # noqa: PLC0415 - as above
-    from api.parts import Parts, Threads  # noqa: PLC0415
+    from api.parts import Parts  # noqa: PLC0415
+    from api.threads import Threads  # noqa: PLC0415
     from cli.wiring.api import Outside, RestingWaker, SharedQuota  # noqa: PLC0415
     from cli.wiring.looks import Looks  # noqa: PLC0415
     from models.ledger.reading import api_keys  # noqa: PLC0415
 
-    waker = RestingWaker(run.waker)
+    waker, threads = RestingWaker(run.waker), Threads(run.engine)
     return Parts(
         settings=run.settings, engine=run.engine, quota=SharedQuota(run), waker=waker,
-        looks=Looks(run.wechat), outside=Outside(run, waker), threads=Threads(run.engine),
+        looks=Looks(run.wechat), outside=Outside(run, waker), threads=threads,
         is_ending=ending,
-        keys=KeyRing(run.settings, functools.partial(api_keys.good, run.engine)),
+        keys=KeyRing(
+            run.settings, functools.partial(api_keys.good, run.engine), threads=threads.keys
+        ),
     )  # fmt: skip
 
 

@@ -29,6 +29,8 @@ class Run:
         """Take the terminal, and the words after ``broadcast``."""
         self.terminal = terminal
         self.arguments = arguments
+        #: To the database that stay open; as many more may come for a while.
+        self.connections = 5
 
     @cached_property
     def settings(self) -> Settings:
@@ -65,7 +67,8 @@ class Run:
         """The engine whatever schema is there."""
         from models.engine import open_engine  # noqa: PLC0415
 
-        return open_engine(self.settings.database_url.get_secret_value())
+        url = self.settings.database_url.get_secret_value()
+        return open_engine(url, pool_size=self.connections)
 
     @cached_property
     def waker(self) -> CeleryWaker:
