@@ -73,7 +73,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
         "broadcast media upload {photo_file} {voice_file}",
         "broadcast media upload {cover_file} --kind thumb --permanent",
     ),
-    "api": ("broadcast api", "broadcast api --host 0.0.0.0 --port 8080"),
+    "api": ("broadcast api", "broadcast api --host 0.0.0.0 --port 8080 --reuse-port"),
     "api-keys": (
         "broadcast api-keys new shop",
         "broadcast api-keys new console --scope read --scope control",

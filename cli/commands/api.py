@@ -30,6 +30,7 @@ def api(
         str, typer.Option("--host", metavar="ADDRESS", help="help.callback.host")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="help.callback.port", min=0, max=65535)] = API_PORT,
+    reuse_port: Annotated[bool, typer.Option("--reuse-port", help="help.api.reuse_port")] = False,
 ) -> None:
     """Serve until SIGTERM."""
     from api.serving import Ending, serve  # noqa: PLC0415 - FastAPI is for this command alone
@@ -47,7 +48,7 @@ def api(
     parts = _parts(run, ending)
     if not parts.keys.read():
         raise SettingsError("error.api_keys.none")
-    listener = bound(host, port)
+    listener = bound(host, port, shared=reuse_port)
     log_in_english()
     serve(
         parts, ending, language=run.terminal.texts.language, listener=listener,

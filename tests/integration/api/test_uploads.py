@@ -26,8 +26,8 @@ from tests.kit.api import Program
 from tests.kit.wait import until
 
 PLAIN = {"Content-Type": "text/plain"}
-GONE = "urn:wechat-broadcast:error.api.removed"
-NO_EXCLUSION = "urn:wechat-broadcast:error.api.no_such_exclusion"
+GONE = "/docs/errors#error.api.removed"
+NO_EXCLUSION = "/docs/errors#error.api.no_such_exclusion"
 
 
 def _reserve(program: Program, key: str, **members: object) -> requests.Response:
