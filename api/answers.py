@@ -70,6 +70,12 @@ class BatchLine(_Answer):
     state: BatchState
     msg_id: int | None
     attempts: int
+    errcode: int | None
+    reason: str | None
+    not_before: str | None
+    msg_status: str | None = Field(description="what WeChat said of the job when it was asked")
+    verified: bool = Field(description="false: an operator says that it was sent, WeChat does not")
+    finish: dict[str, Any] | None = Field(description="WeChat's finish event")
 
 
 class Blocker(_Answer):
@@ -77,11 +83,17 @@ class Blocker(_Answer):
 
     cause: str
     reason: str | None
+    errcode: int | None
+    errmsg: str | None
     since: str | None
     until: str | None
     who: str | None
     why: str | None
+    count: int | None
+    broadcasts: list[str]
+    batch: int | None
     command: str | None
+    path: str | None
 
 
 class Delivered(_Answer):
@@ -91,6 +103,7 @@ class Delivered(_Answer):
     eligible: Count
     sent: Count
     errors: Count
+    jobs: int
 
 
 class BroadcastInAList(_Answer):
@@ -120,11 +133,22 @@ class BroadcastInAList(_Answer):
     error: str | None
 
 
+class OperatorAction(_Answer):
+    """What an operator did, or a program with a key; some kinds have more members."""
+
+    at: str
+    who: str
+    action: str
+    why: str | None
+
+
 class Broadcast(BroadcastInAList):
     """A broadcast: where it stands, and a page of its batches."""
 
     batch_list: list[BatchLine]
     batch_next: int | None = Field(description="`batch_after` of the next page; null: none follows")
+    operator_actions: list[OperatorAction]
+    operator_actions_earlier: int = Field(description="how many more there were before these")
 
 
 class Notice(_Answer):
@@ -245,6 +269,7 @@ class DeadLetterInAList(_Answer):
     broadcast_id: str | None
     closed_at: str | None
     closed_by: str | None
+    error: None
 
 
 class DeadLetter(DeadLetterInAList):

@@ -25,6 +25,17 @@ VERSION: Final = "1"
 
 def application(parts: Parts, *, language: Language) -> Gate:
     """Return the application; *language* is that of callers who name none."""
+    app = bare()
+    app.state.parts, app.state.language = parts, language
+    app.state.readiness = health.readiness(parts)
+    app.state.routes = [route for router in ROUTERS for route in router.routes]
+    _refuse_as_problems(app)
+    openapi.serve(app)
+    return Gate(app)
+
+
+def bare() -> FastAPI:
+    """Return the routes alone, which the document is made of."""
     app = FastAPI(
         title="WeChat broadcast", version=VERSION, description=openapi.DESCRIPTION,
         # Their pages load scripts of foreign hosts.
@@ -32,14 +43,9 @@ def application(parts: Parts, *, language: Language) -> Gate:
         telemetry={"tracing": False},
         redirect_slashes=False,
     )  # fmt: skip
-    app.state.parts, app.state.language = parts, language
-    app.state.readiness = health.readiness(parts)
     for router in ROUTERS:
         app.include_router(router)
-    app.state.routes = [route for router in ROUTERS for route in router.routes]
-    _refuse_as_problems(app)
-    openapi.serve(app)
-    return Gate(app)
+    return app
 
 
 def _refuse_as_problems(app: FastAPI) -> None:

@@ -1,9 +1,15 @@
-"""Examples of requests, for the OpenAPI document; a test sends each of them."""
+"""Examples of requests and refusals, for the OpenAPI document; a test sends each request."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from api import problems
+from api.problems import ProblemError
+from presentation.texts import Texts
+
+ID: Final = "20261127-k3x9qa"
+LETTER_ID: Final = "20261127-d7m2pw"
 _TEXT: Final = {"msgtype": "text", "text": {"content": "Live on Friday, 20:00"}}
 _TWO: Final = ["oAbcde000000000000000000000A", "oAbcde000000000000000000000B"]
 
@@ -48,32 +54,71 @@ VERDICT: Final[dict[str, Any]] = {
 LIST: Final = "\n".join(_TWO) + "\n"
 KEY: Final = "order-4711"
 
-#: What a refusal looks like, by its status.
-PROBLEMS: Final[dict[int, dict[str, Any]]] = {
-    400: {"type": "error.api.json", "title": "Not JSON",
-          "detail": "The body is not JSON from line 1, column 12 on."},
-    401: {"type": "error.api.no_key", "title": "No valid key",
-          "detail": "The request has no API key."},
-    403: {"type": "error.api.scope", "title": "Not allowed",
-          "detail": "The key shop has the scopes read; this needs submit."},
-    404: {"type": "error.api.no_broadcast", "title": "Not found",
-          "detail": "There is no such broadcast."},
-    405: {"type": "error.api.method", "title": "Method not allowed",
-          "detail": "This address takes GET."},
-    408: {"type": "error.api.slow", "title": "Too slow",
-          "detail": "The body did not arrive within 30 seconds."},
-    409: {"type": "error.submit.key_taken", "title": "Conflict", "field": "Idempotency-Key",
-          "detail": "The key order-4711 belongs to another broadcast."},
-    410: {"type": "error.api.removed", "title": "Gone",
-          "detail": "The broadcast of this key was removed."},
-    413: {"type": "error.api.too_large", "title": "Too large",
-          "detail": "The body is over 4,000,000 bytes."},
-    415: {"type": "error.api.content_type", "title": "Media type not supported",
-          "field": "Content-Type", "detail": "The body must be application/json."},
-    422: {"type": "error.request.unknown_near", "title": "Bad input", "field": "adience",
-          "detail": "adience is unknown. Did you mean audience?"},
-    500: {"type": "error.api.failed", "title": "Fault of this program",
-          "detail": "The request could not be handled."},
-    503: {"type": "error.database.away", "title": "Not available now",
-          "detail": "The database cannot be reached."},
-}  # fmt: skip
+NOTHING: Final[dict[str, Any]] = {"empty": {"summary": "It has no members", "value": {}}}
+
+#: What a refusal is for, by its status.
+_PROBLEMS: Final[dict[int, ProblemError]] = {
+    400: ProblemError(400, "error.api.json", line=1, column=12),
+    401: ProblemError(401, "error.api.no_key"),
+    403: ProblemError(403, "error.api.scope", name="shop", scopes="read", scope="submit"),
+    404: ProblemError(404, "error.api.no_broadcast"),
+    408: ProblemError(408, "error.api.slow", seconds=30),
+    409: ProblemError(409, "error.submit.key_taken", key=KEY, id=ID, field=problems.KEY),
+    410: ProblemError(410, "error.api.removed", id=ID),
+    413: ProblemError(413, "error.api.too_large", most=4_000_000),
+    415: ProblemError(
+        415, "error.api.content_type", allowed="application/json", field="Content-Type"
+    ),
+    422: ProblemError(422, "error.request.unknown_near", field="adience", near="audience"),
+    500: ProblemError(500, "error.api.failed"),
+    503: ProblemError(503, "error.database.away", cause="Connection refused"),
+}
+#: Where it is for something else: by the operation or its subject.
+_OTHERS: Final[dict[tuple[str, int], ProblemError]] = {
+    ("submit", 404): ProblemError(404, "error.api.no_account", field="account"),
+    ("plan", 404): ProblemError(404, "error.api.no_account", field="account"),
+    ("list_broadcasts", 404): ProblemError(404, "error.api.no_account", field="account"),
+    ("accounts", 404): ProblemError(404, "error.api.no_account", field="name"),
+    ("dead letters", 404): ProblemError(404, "error.api.no_dead_letter"),
+    ("webhooks", 404): ProblemError(404, "error.api.no_webhook"),
+    ("upload", 408): ProblemError(408, "error.api.slow_upload", seconds=30),
+    ("upload", 409): ProblemError(409, "error.api.no_upload"),
+    ("upload", 413): ProblemError(413, "error.api.too_large", most=1_000_000_000),
+    ("upload", 415): ProblemError(
+        415, "error.api.content_type", allowed="text/plain, text/csv", field="Content-Type"
+    ),
+    ("upload", 422): ProblemError(
+        422, "error.audience.empty", source="the uploaded list", field="audience"
+    ),
+    ("recipients", 409): ProblemError(409, "error.api.uploading"),
+    ("recipients", 422): ProblemError(422, "error.request.missing", field="set"),
+    ("controls", 409): ProblemError(409, "error.broadcast.ended", id=ID),
+    ("controls", 422): ProblemError(422, "error.request.unknown_near", field="wy", near="why"),
+    ("accounts", 422): ProblemError(422, "error.request.unknown_near", field="wy", near="why"),
+    ("resolve", 409): ProblemError(409, "error.resolve.no_batch", id=ID, n=9, doubts="3"),
+    ("resolve", 422): ProblemError(422, "error.request.missing", field="sent"),
+    ("dead letters", 409): ProblemError(409, "error.dead.is_dropped", id=LETTER_ID),
+    **{
+        (what, 422): ProblemError(422, "error.request.unknown_near", field="limt", near="limit")
+        for what in ("list_broadcasts", "list_dead_letters", "list_webhooks")
+    },
+    **{
+        (what, 422): ProblemError(422, "error.request.unknown", field="x")
+        for what in (
+            "get_broadcast",
+            "events",
+            "audit",
+            "list_accounts",
+            "dead letters",
+            "webhooks",
+        )
+    },
+}
+
+
+def problem(status: int, *names: str) -> dict[str, Any]:
+    """Return a refusal with this status of an operation, by its names, the closest first."""
+    found = (_OTHERS[name, status] for name in names if (name, status) in _OTHERS)
+    return problems.shown(
+        next(found, _PROBLEMS[status]), Texts("en"), request_id="3f6a0c9be2d14457"
+    )

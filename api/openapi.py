@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
-from api import examples, pages, problems
+from api import example_answers, examples, pages, problems
 from api.caller import texts_of
 from producer.order import LONGEST_KEY
 from producer.request.shape import Request as Body
@@ -48,12 +48,7 @@ def answers(
 
 
 def _refusal(status: int) -> dict[str, Any]:
-    told = examples.PROBLEMS[status]
-    example = {
-        "field": None, "fix": "See docs/api.md.", "request_id": "6f1d…", **told, "status": status,
-        "type": problems.TYPE + told["type"],
-    }  # fmt: skip
-    content = {problems.MEDIA_TYPE: {"schema": _PROBLEM, "example": example}}
+    content = {problems.MEDIA_TYPE: {"schema": _PROBLEM}}
     headers = {} if status != 503 else {  # noqa: PLR2004
         "Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}
     }  # fmt: skip
@@ -97,18 +92,20 @@ def header(name: str, meaning: str) -> dict[str, Any]:
     ]}  # fmt: skip
 
 
-def streams(*kinds: str) -> dict[int | str, dict[str, Any]]:
-    """Return what a route says of an answer that it streams."""
-    content = {kind: {"schema": {"type": "string"}} for kind in kinds}
-    return {200: {"description": "One object, or one row, an OpenID", "content": content}}
+def streams(meaning: str, shown: Mapping[str, str]) -> dict[int | str, dict[str, Any]]:
+    """Return what a route says of an answer that it streams; *shown*: an example by media type."""
+    content = {
+        kind: {"schema": {"type": "string"}, "example": example} for kind, example in shown.items()
+    }
+    return {200: {"description": meaning, "content": content}}
 
 
 def serve(app: FastAPI) -> None:
     """Serve the document, made once, as JSON and as a page, and the page of errors."""
-    document = _document(app)
+    made = document(app)
     for path, kind, data in (
-        ("/openapi.json", "application/json", orjson.dumps(document)),
-        ("/docs", "text/html", pages.page(document)),
+        ("/openapi.json", "application/json", orjson.dumps(made)),
+        ("/docs", "text/html", pages.page(made)),
     ):
         app.add_api_route(
             path, partial(_served, data, kind), methods=["GET"], include_in_schema=False
@@ -127,12 +124,13 @@ async def _served(data: bytes, kind: str, _: Request) -> Response:
     return Response(data, media_type=kind)
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
-    document = get_openapi(
+def document(app: FastAPI) -> dict[str, Any]:
+    """Return the document of an application's routes."""
+    made: dict[str, Any] = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes,
         openapi_version="3.1.0",
     )  # fmt: skip
-    schemas = document["components"]["schemas"]
+    schemas = made["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas["Problem"] = problems.document()
@@ -144,9 +142,23 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas[name] = defined.pop(model.__name__) | {"title": name}
         schemas |= defined
     schemas["BroadcastRequest"]["properties"]["audience"].pop("discriminator", None)
-    document["components"]["schemas"] = schemas
-    _link(document["paths"])
-    return document
+    made["components"]["schemas"] = schemas
+    _link(made["paths"])
+    _show(made["paths"])
+    return made
+
+
+def _show(paths: dict[str, Any]) -> None:
+    """Give each answer of each operation its example."""
+    for operation in (one for methods in paths.values() for one in methods.values()):
+        names = (operation["operationId"], *operation["tags"])
+        for status, answer in operation["responses"].items():
+            for kind, content in answer.get("content", {}).items():
+                if kind == problems.MEDIA_TYPE:
+                    content["example"] = examples.problem(int(status), *names)
+                elif "example" not in content:
+                    name = content["schema"]["$ref"].rpartition("/")[2]
+                    content["example"] = example_answers.of(name, int(status))
 
 
 def _link(paths: dict[str, Any]) -> None:

@@ -105,17 +105,22 @@ def _field(error: BroadcastError) -> str | None:
     return None
 
 
-def response(problem: ProblemError, texts: Texts) -> Response:
-    """Return the answer that shows a problem."""
-    told = {
+def shown(problem: ProblemError, texts: Texts, *, request_id: str | None) -> dict[str, Any]:
+    """Return the object that shows a problem."""
+    return {
         "type": f"{TYPE}{problem.message.id}",
         "title": texts(f"api.title.{problem.status}"),
         "status": problem.status,
         "detail": refusal(problem.message, texts, key=KEY),
         "field": problem.message.facts.get("field") or None,
         "fix": texts(fix(problem.status, problem.message)),
-        "request_id": request_ids.current.get(),
+        "request_id": request_id,
     }
+
+
+def response(problem: ProblemError, texts: Texts) -> Response:
+    """Return the answer that shows a problem."""
+    told = shown(problem, texts, request_id=request_ids.current.get())
     return Response(
         orjson.dumps(told), status_code=problem.status, media_type=MEDIA_TYPE,
         headers={"Content-Language": texts.language, **problem.headers},

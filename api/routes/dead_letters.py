@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from api import answers, bodies, forms, openapi, submitting, told
+from api import answers, bodies, examples, forms, openapi, submitting, told
 from api.caller import Caller, Controller, Reader
 from api.forms import Nothing, known_parameters
 from api.problems import ProblemError
@@ -86,6 +86,7 @@ def _letter(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
     "/dead-letters/{letter_id}/retry", response_model=answers.DeadLetterInAList,
     operation_id="retry_dead_letter",
     summary="Submit a dead letter again",
+    openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
     responses=openapi.answers(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
 )  # fmt: skip
 async def retry(request: Request, letter_id: str, caller: Controller) -> Response:
@@ -134,6 +135,7 @@ def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
     "/dead-letters/{letter_id}/drop", response_model=answers.DeadLetterInAList,
     operation_id="drop_dead_letter",
     summary="Put a dead letter aside",
+    openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
     responses=openapi.answers(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
 )  # fmt: skip
 async def drop(request: Request, letter_id: str, caller: Controller) -> Response:

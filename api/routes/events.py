@@ -13,7 +13,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response, StreamingResponse
 
-from api import openapi
+from api import example_answers, openapi
 from api.caller import Caller, Reader
 from api.forms import known_parameters
 from api.found import the_broadcast
@@ -44,7 +44,9 @@ _watching = 0
     "/broadcasts/{broadcast_id}/events", response_class=StreamingResponse,
     operation_id="events", summary="Follow a broadcast",
     openapi_extra=openapi.header(LAST, "the id of the event that was read last"),
-    responses=openapi.answers(401, 403, 404, 422, 503) | openapi.streams(EVENTS)
+    responses=openapi.answers(401, 403, 404, 422, 503) | openapi.streams(
+        "An event whenever the broadcast changes", {EVENTS: example_answers.EVENTS}
+    )
     | {204: {"description": "It is at rest, and was read to its end"}},
 )  # fmt: skip
 async def follow(request: Request, broadcast_id: str, caller: Reader) -> Response:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from api import openapi
+from api import example_answers, openapi
 from api.caller import Caller, Reader
 from api.forms import known_parameters
 from api.found import the_broadcast
@@ -29,7 +29,10 @@ Set = Literal["accepted", "refused", "cancelled", "in_doubt", "waiting", "skippe
     "/broadcasts/{broadcast_id}/recipients", response_class=StreamingResponse,
     operation_id="recipients",
     summary="Stream who is in a set",
-    responses=openapi.answers(401, 403, 404, 409, 422, 503) | openapi.streams(LINES, CSV),
+    responses=openapi.answers(401, 403, 404, 409, 422, 503) | openapi.streams(
+        "One object, or one row, an OpenID",
+        {LINES: example_answers.LINES, CSV: example_answers.ROWS},
+    ),
 )  # fmt: skip
 async def stream(
     request: Request,

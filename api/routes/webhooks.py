@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from api import answers, bodies, forms, openapi, told
+from api import answers, bodies, examples, forms, openapi, told
 from api.caller import Caller, Controller, Reader
 from api.forms import Nothing, known_parameters
 from api.problems import ProblemError
@@ -72,6 +72,7 @@ def _theirs(caller: Caller, webhook_id: str) -> Webhook:
 @router.post(
     "/webhooks/{webhook_id}/retry", response_model=answers.Webhook, operation_id="retry_webhook",
     summary="Deliver a webhook again",
+    openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
     responses=openapi.answers(400, 401, 403, 404, 408, 413, 415, 422, 503),
 )  # fmt: skip
 async def retry(request: Request, webhook_id: str, caller: Controller) -> Response:

@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from api import errors, problems
+from tests.kit import documented
 from tests.kit.processes import RunningProcess, python_module
 from tests.servers.ports import LOOPBACK, free_port
 
@@ -20,7 +20,6 @@ READY = "api ready "
 KEY = "key-of-every-scope-0123456789"
 TEXT = {"msgtype": "text", "text": {"content": "您好，周五停机"}}
 TIMEOUT_S = 60
-KNOWN = errors.statuses()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +49,7 @@ class Program:
         answer = self.session.request(
             method, self.url + path, headers=sent, timeout=TIMEOUT_S, **options
         )
-        if answer.headers.get("Content-Type") == problems.MEDIA_TYPE:
-            problem = answer.json()
-            where, _, name = problem["type"].partition("#")
-            assert where == problems.PAGE
-            # Whoever meets it finds it on the page of errors.
-            assert KNOWN.get(name) == problem["status"] == answer.status_code, problem
+        documented.check(method, path, answer)
         return answer
 
     def submit(

@@ -6,13 +6,16 @@ import html
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from schemathesis.specs.openapi import definitions
 
+from api import errors
 from tests.integration.api.conftest import Served
-from tests.kit import api, template
+from tests.kit import api, documented, template
 from tests.kit.api import Program
 from tests.kit.wait import patiently
 
@@ -24,22 +27,40 @@ def document(served: Served) -> dict[str, Any]:
     return told
 
 
-def test_every_route_has_an_example_of_its_body_and_of_each_refusal(
+def test_the_document_is_valid(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    definitions.OPENAPI_31_VALIDATOR.validate(document)
+
+
+def test_every_request_answer_and_refusal_has_an_example_that_fits(
     document: dict[str, Any],
 ) -> None:
-    assert document["openapi"].startswith("3.1")
+    kinds = set()
+    for path, method, operation in _operations(document):
+        where = f"{method} {path}"
+        assert bool(operation.get("security")) is (path not in {"/healthz", "/readyz"}), where
+        body = operation.get("requestBody", {}).get("content", {})
+        assert bool(body) is (method in {"post", "put"}), where
+        for content in body.values():
+            shown = [one["value"] for one in content.get("examples", {}).values()]
+            for example in shown or [content["example"]]:
+                documented.fits(content["schema"], example)
+        for status, answer in operation["responses"].items():
+            assert answer.get("content") or status == "204", where
+            for kind, content in answer.get("content", {}).items():
+                documented.fits(content["schema"], content["example"])
+                if int(status) >= 400 and path != "/readyz":
+                    assert kind == "application/problem+json", where
+                    name = content["example"]["type"].partition("#")[2]
+                    assert errors.statuses()[name] == int(status), where
+                    kinds.add(name)
+    assert len(kinds) > 20
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            where = f"{method} {path}"
-            for kind in operation.get("requestBody", {}).get("content", {}).values():
-                assert kind.get("examples") or kind.get("example"), where
-            for status, answer in operation["responses"].items():
-                if int(status) >= 400 and path != "/readyz":
-                    [kind] = answer["content"]
-                    assert kind == "application/problem+json", where
-                    assert answer["content"][kind]["example"]["status"] == int(status), where
-            public = path in {"/healthz", "/readyz"}
-            assert bool(operation.get("security")) is not public, where
+            yield path, method, operation
 
 
 def test_the_page_for_people_has_every_address_and_asks_no_other_host(

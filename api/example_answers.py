@@ -1,0 +1,134 @@
+"""Examples of answers, for the OpenAPI document, by the name of their schema.
+
+A test holds them against what the server says.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from api.examples import ID, KEY, LETTER_ID
+
+_AT: Final = "2026-11-27T04:00:00.000Z"
+_SETS: Final = {"accepted": 10_000, "refused": 0, "cancelled": 0, "in_doubt": 0, "waiting": 2_500}
+_IN_A_LIST: Final[dict[str, Any]] = {
+    "id": ID, "state": "paused", "reason": None, "account": "default", "key": KEY,
+    "title": "Friday", "content": {"msgtype": "text", "preview": "Live on Friday, 20:00"},
+    "created_by": "shop", "priority": 0, "to": {"openids": True}, "selection": {},
+    "audience": {
+        "read": 12_504, "malformed": 1, "duplicate": 3, "suppressed": 0, "excluded": 0,
+        "unsubscribed": 0, "capped": 0, "sampled_out": 0, "planned": 12_500,
+    },
+    "recipients": _SETS,
+    "batches": {
+        "total": 2, "accepted": 1, "finished": 0, "refused": 0, "cancelled": 0, "in_doubt": 0,
+        "waiting": 1,
+    },
+    "blockers": [{
+        "cause": "paused", "reason": "by_hand", "errcode": None, "errmsg": None, "since": _AT,
+        "until": None, "who": "shop", "why": "wrong link", "count": None, "broadcasts": [],
+        "batch": None, "command": f"broadcast resume {ID}", "path": None,
+    }],
+    "calls": 1, "delivered": {
+        "total": None, "eligible": None, "sent": None, "errors": None, "jobs": 0,
+    },
+    "created_at": _AT, "scheduled_at": None, "started_at": _AT, "finished_at": None, "error": None,
+}  # fmt: skip
+_BATCH: Final = {
+    "errcode": None, "reason": None, "not_before": None, "msg_status": None, "verified": True,
+    "finish": None,
+}  # fmt: skip
+_BROADCAST: Final[dict[str, Any]] = _IN_A_LIST | {
+    "batch_list": [
+        _BATCH | {"n": 1, "size": 10_000, "state": "accepted", "msg_id": 3_147_483_655,
+                  "attempts": 1},
+        _BATCH | {"n": 2, "size": 2_500, "state": "planned", "msg_id": None, "attempts": 0},
+    ],
+    "batch_next": None,
+    "operator_actions": [{"at": _AT, "who": "shop", "action": "pause", "why": "wrong link"}],
+    "operator_actions_earlier": 0,
+}  # fmt: skip
+#: As a submit is answered: nothing is planned yet.
+_NEW: Final[dict[str, Any]] = _BROADCAST | {
+    "state": "planning", "blockers": [], "batch_list": [], "calls": 0, "started_at": None,
+    "operator_actions": [], "recipients": dict.fromkeys(_SETS, 0) | {"waiting": 12_500},
+    "batches": dict.fromkeys(_IN_A_LIST["batches"], 0),
+}  # fmt: skip
+_LETTER: Final[dict[str, Any]] = {
+    "id": LETTER_ID, "state": "dead", "source": "celery", "key": KEY, "account": None,
+    "reason": {
+        "code": "error.request.missing", "field": "content", "text": "content is missing. Add it.",
+    },
+    "times": 1, "first_at": _AT, "last_at": _AT, "broadcast_id": None, "closed_at": None,
+    "closed_by": None, "error": None,
+}  # fmt: skip
+_WEBHOOK: Final[dict[str, Any]] = {
+    "id": f"{ID}-12", "broadcast_id": ID, "version": 12, "account": "default",
+    "type": "broadcast.completed", "state": "waiting",
+    "url": "https://shop.example.com/hooks/broadcast", "tries": 2, "http_status": 500,
+    "problem": {"code": "webhook.problem.status", "text": "it answered 500"},
+    "created_at": _AT, "tried_at": "2026-11-27T04:00:36.000Z",
+    "next_try_at": "2026-11-27T04:02:36.000Z", "give_up_at": "2026-11-28T04:00:00.000Z",
+    "closed_at": None,
+}  # fmt: skip
+_HALTED: Final = {"at": _AT, "by": "shop", "why": "wrong text"}
+
+_ANSWERS: Final[dict[str, dict[str, Any]]] = {
+    "Submitted": _NEW | {
+        "notices": [{
+            "code": "notice.plan.unproved",
+            "text": "Today's remaining calls are unknown. The plan is checked before the first "
+            "call instead.",
+        }],
+    },
+    "Broadcast": _BROADCAST,
+    "BroadcastList": {"broadcasts": [_IN_A_LIST], "next": None},
+    "Controlled": _BROADCAST | {"changed": True},
+    "Plan": {
+        "fits": True, "problem": None, "existing": None, "account": "default",
+        "audience": {"read": 12_504, "malformed": 1, "duplicate": 3, "planned": 12_500},
+        "left_out": {}, "recipients": 12_500, "calls": 2, "days": 1,
+        "quota": {"daily_limit": 100, "used": 2, "remain": 98}, "starts_at": _AT, "notices": [],
+    },
+    "Audit": {
+        "id": ID, "ok": True,
+        "audited": {"broadcasts": 1, "openids": 12_500, "batches": 2, "calls": 1},
+        "checks": {"sets": 0, "once": 0}, "findings": [],
+    },
+    "AccountList": {
+        "accounts": [{
+            "name": "default", "appid": "wx0123456789abcdef", "kind": "service",
+            "calls_per_minute": 60, "halted": None, "stopped": None,
+        }],
+    },
+    "Switched": {"name": "default", "changed": True, "halted": _HALTED, "stopped": None},
+    "DeadLetter": _LETTER | {"body": {"key": KEY, "audience": {"tag_id": 2}}},
+    "DeadLetterInAList": _LETTER | {
+        "state": "sent", "broadcast_id": ID, "closed_at": _AT, "closed_by": "shop",
+    },
+    "DeadLetterList": {"dead_letters": [_LETTER], "more": False},
+    "Webhook": _WEBHOOK,
+    "WebhookList": {"webhooks": [_WEBHOOK], "more": False},
+    "Health": {"ok": True},
+    "Readiness": {"ready": True, "missing": [], "away": ["broker"]},
+}  # fmt: skip
+_ROW: Final = {
+    "openid": "oAbcde000000000000000000000A", "batch": 1, "state": "accepted", "reason": None,
+    "errcode": None, "msg_id": 3_147_483_655,
+}  # fmt: skip
+LINES: Final = json.dumps(_ROW) + "\n"
+ROWS: Final = """openid,batch,state,reason,errcode,msg_id
+oAbcde000000000000000000000A,1,accepted,,,3147483655
+"""
+EVENTS: Final = f"id: 12-8d2f01c94a7b\nevent: broadcast\ndata: {json.dumps(_IN_A_LIST)}\n\n"
+
+
+def of(schema: str, status: int) -> dict[str, Any]:
+    """Return the example of a schema for an answer with this status."""
+    if schema == "Readiness" and status == _AWAY:
+        return {"ready": False, "missing": ["database"], "away": []}
+    return _ANSWERS[schema]
+
+
+_AWAY: Final = 503
