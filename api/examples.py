@@ -99,7 +99,7 @@ _OTHERS: Final[dict[tuple[str, int], ProblemError]] = {
     ("resolve", 422): ProblemError(422, "error.request.missing", field="sent"),
     ("dead letters", 409): ProblemError(409, "error.dead.is_dropped", id=LETTER_ID),
     **{
-        (what, 422): ProblemError(422, "error.request.unknown_near", field="limt", near="limit")
+        (what, 422): ProblemError(422, "error.request.unknown_near", field="limits", near="limit")
         for what in ("list_broadcasts", "list_dead_letters", "list_webhooks")
     },
     **{
