@@ -34,7 +34,7 @@ ERRORS: Final[Mapping[str, Mapping[str, int]]] = {
     "key": {
         "api.no_idempotency_key": 422, "key.empty": 422, "key.too_long": 422,
         "key.unprintable": 422, "submit.key_taken": 409, "submit.other_time": 409,
-        "submit.repeated": 409, "api.removed": 410,
+        "submit.other_options": 409, "submit.repeated": 409, "api.removed": 410,
     },
     "audience": {
         "request.no_audience": 422, "request.two_audiences": 422, "request.confirm_to_all": 422,

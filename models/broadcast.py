@@ -118,6 +118,8 @@ class Submission(Base):
     )
     key: Mapped[str] = mapped_column(text_string(128), primary_key=True)
     body_digest: Mapped[str] = mapped_column(ascii_string(64))
+    #: Of a program's request the other options (``broadcast.plan.submission``); NULL: of a command.
+    options_digest: Mapped[str | None] = mapped_column(ascii_string(64))
     #: Without a foreign key: the broadcast may be gone.
     broadcast_id: Mapped[str] = mapped_column(ascii_string(32))
     created_at: Mapped[datetime]

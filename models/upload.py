@@ -20,7 +20,7 @@ class UploadRow(Base):
     broadcast_id: Mapped[str] = mapped_column(ascii_string(32), primary_key=True)
     account: Mapped[str] = mapped_column(ascii_string(64))
     key: Mapped[str] = mapped_column(text_string(128))
-    #: The request as JSON, and its SHA-256.
+    #: The request as JSON, and a digest of what it says.
     request: Mapped[str] = mapped_column(LongText)
     digest: Mapped[str] = mapped_column(ascii_string(64))
     created_at: Mapped[datetime]

@@ -33,6 +33,8 @@ class Order:
     #: What the draft of its content says, where it was read.
     draft: Marks | None = None
     selection: Selection = EVERYBODY
+    #: As of :class:`broadcast.plan.submission.Body`.
+    options_digest: str | None = None
     #: The lists of the exclusions that are files, in the order of the exclusions.
     excluded: Sequence[audiences.Audience] = ()
 

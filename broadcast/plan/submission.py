@@ -45,6 +45,9 @@ class Body:
     scheduled_at: datetime | None = None
     #: What the draft says now, where it was read: no part of what is compared.
     draft: Marks | None = None
+    #: Of a program's request its other options, in hex: compared with those of another request. A
+    #: person's command has None, and is compared by the rest alone.
+    options_digest: str | None = None
 
     @property
     def audience_digest(self) -> str:
@@ -53,13 +56,18 @@ class Body:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all of it, in hex: kept with the key for as long as the key is."""
+        """SHA-256 over what every door can say, in hex: kept for as long as the key is."""
         at = self.scheduled_at and self.scheduled_at.astimezone(UTC).isoformat()
         whole = [
             self.content_digest, self.audience.kind, self.audience_digest, at,
             self.selection.stored,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+
+    @property
+    def request_digest(self) -> str:
+        """SHA-256 over that and over what only a program's request has beside it, in hex."""
+        return hashlib.sha256(f"{self.digest} {self.options_digest}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -276,6 +276,7 @@ def _submissions() -> None:
         sa.Column("account", ascii_(64), nullable=False),
         sa.Column("key", words(128), nullable=False),
         sa.Column("body_digest", ascii_(64), nullable=False),
+        sa.Column("options_digest", ascii_(64), nullable=True),
         sa.Column("broadcast_id", ascii_(32), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("account", "key", name="pk_bc_submissions"),

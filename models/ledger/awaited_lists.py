@@ -42,7 +42,7 @@ _COLUMNS: Final = columns(Awaited, UploadRow)
 
 
 def reserve(
-    engine: Engine, body: Body, *, request: str, digest: str, who: str, title: str | None
+    engine: Engine, body: Body, *, request: str, who: str, title: str | None
 ) -> tuple[str, bool]:
     """Reserve an id for *body*, whose list is not known yet; return it, and whether it is new.
 
@@ -52,7 +52,7 @@ def reserve(
     def work(connection: Connection) -> tuple[str, bool]:
         there = _of_key(connection, body.account.name, body.key)
         if there is not None:
-            if there.digest != digest:
+            if there.digest != body.request_digest:
                 raise _taken(body.key, there.broadcast_id)
             return there.broadcast_id, False
         used = connection.scalar(
@@ -67,7 +67,7 @@ def reserve(
         connection.execute(
             insert(UploadRow).values(
                 broadcast_id=broadcast_id, account=body.account.name, key=body.key,
-                request=request, digest=digest, created_at=moment,
+                request=request, digest=body.request_digest, created_at=moment,
             )
         )  # fmt: skip
         _await(connection, broadcast_id)

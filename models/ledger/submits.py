@@ -55,6 +55,7 @@ class _Submitted:
 
     broadcast_id: str
     body_digest: str
+    options_digest: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,8 @@ def same(connection: Connection, body: Body) -> str | None:
         return None
     if there.body_digest != body.digest:
         raise _conflict(connection, body, there.broadcast_id)
+    if None not in (options := {there.options_digest, body.options_digest}) and len(options) > 1:
+        raise ConflictError("error.submit.other_options", key=body.key, id=there.broadcast_id)
     return there.broadcast_id
 
 
@@ -261,7 +264,7 @@ def _store(connection: Connection, broadcast_id: str, body: Body, *, moment: dat
     connection.execute(
         insert(Submission).values(
             account=body.account.name, key=body.key, body_digest=body.digest,
-            broadcast_id=broadcast_id, created_at=moment,
+            options_digest=body.options_digest, broadcast_id=broadcast_id, created_at=moment,
         )
     )  # fmt: skip
 

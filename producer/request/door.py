@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,12 +67,11 @@ class Door:
             account=order.account, key=order.key, content=order.content.canonical,
             content_digest=order.content.digest, msgtype=order.content.msgtype,
             audience=OpenIDs(digest=""), selection=order.selection,
-            scheduled_at=order.scheduled_at,
+            scheduled_at=order.scheduled_at, options_digest=order.options_digest,
         )  # fmt: skip
         return awaited_lists.reserve(
-            self.engine, body, request=text, digest=hashlib.sha256(text.encode()).hexdigest(),
-            who=who, title=order.terms.title,
-        )  # fmt: skip
+            self.engine, body, request=text, who=who, title=order.terms.title
+        )
 
     def _refuse_past(self, order: Order) -> None:
         if order.scheduled_at is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,6 +43,7 @@ from producer.schedule import parse_at
 Target: TypeAlias = OpenIDList | ListToCome | Followers | Tag | Everyone
 _LONGEST_TAG: Final = 9
 _LONGEST_ID: Final = 32
+_OPTIONS: Final = {"title", "priority", "late_by", "spread_days", "again", "notify"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +87,17 @@ def meant(request: Request, *, key: str, who: str, settings: Settings) -> Meant:
             late_by=settings.late_by if request.late_by is None else _late_by(request.late_by),
             notify_url=None if request.notify is None else request.notify.url,
         ),
+        options_digest=_options_digest(request),
     )  # fmt: skip
     return Meant(request=request, order=order, target=target)
+
+
+def _options_digest(request: Request) -> str:
+    """Return what the options that a body does not have come to; a default is as good as none."""
+    said = request.model_dump(include=_OPTIONS, exclude_defaults=True)
+    if request.late_by is not None:
+        said["late_by"] = _late_by(request.late_by).total_seconds()
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _target(request: Request, account: Account) -> Target:

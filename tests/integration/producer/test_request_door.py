@@ -241,14 +241,16 @@ def test_wechat_is_asked_nothing_more_where_it_is_away_or_the_plan_does_not_fit(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_receiver_is_stored_with_its_broadcast_and_stays_at_a_repeat(
+def test_a_receiver_is_stored_with_its_broadcast_and_a_repeat_names_no_other(
     door: Door, engine: Engine
 ) -> None:
     settings = door.settings.model_copy(update={"webhook_secrets": SecretStr(SECRET)})
     signing = replace(door, settings=settings)
     request = asked(notify={"url": "https://shop.example.com/hook"})
     made = signing.submit(request, key="k", who="tests")
-    again = signing.submit(asked(notify={"url": "https://b.example.com/"}), key="k", who="tests")
+    again = signing.submit(request, key="k", who="tests")
+    with pytest.raises(ConflictError):
+        signing.submit(asked(notify={"url": "https://b.example.com/"}), key="k", who="tests")
 
     assert (made.created, again.created, made.id) == (True, False, again.id)
     with engine.connect() as connection:

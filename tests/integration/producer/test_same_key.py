@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from broadcast.errors import InputError
+from broadcast.accounts import Account
+from broadcast.errors import ConflictError, InputError
 from broadcast.settings import Settings
 from models.ledger import awaited_lists
 from producer.request import shape
 from producer.request.door import Door
-from tests.integration.producer.conftest import openids
+from tests.integration.producer.conftest import openids, order, send
 from tests.kit import ledger
 from tests.kit.receiver import SECRET
 
@@ -87,3 +89,60 @@ def test_a_repeat_is_answered_as_the_first_one_whatever_changed_since(
     assert (first[1], again) == (True, (first[0], False))
     with pytest.raises(InputError):
         changed.submit(asked(**members), key="another", who="crm")
+
+
+HOOK = {"notify": {"url": "https://shop.example.com/hook"}}
+AT = {"at": "2027-01-05 20:00"}
+
+
+@pytest.mark.parametrize("do", [submit, reserve, upload])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({}, {"title": None, "priority": 0, "again": False, "exclude": [], "notify": None}),
+        ({}, {"content": {"text": {"content": "您好"}, "msgtype": "text"}}),
+        (AT, {"at": "2027-01-05T12:00:00Z"}),
+        ({"late_by": "60m"}, {"late_by": "1h"}),
+        ({"exclude": ["tag:2", "tag:1"]}, {"exclude": ["tag:01", "tag:2", "tag:1"]}),
+        ({"sample": "60%"}, {"sample": "60.0%"}),
+    ],
+)
+def test_what_says_the_same_is_the_same_request(
+    signing: Door, tmp_path: Path, do: Doing, first: Any, second: Any
+) -> None:
+    there = do(signing, tmp_path, **first)
+
+    assert do(signing, tmp_path, **second) == (there[0], False)
+
+
+@pytest.mark.parametrize("do", [submit, reserve, upload])
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"title": "Sale"}, {"priority": 1}, {"late_by": "1h"}, {"spread_days": True},
+        {"again": True}, HOOK, AT, {"only_current": True}, {"ignore_suppression": True},
+        {"exclude": ["tag:1"]}, {"sample": "60%"},
+        {"content": {"msgtype": "text", "text": {"content": "你好"}}},
+    ],
+    ids=lambda members: next(iter(members)),
+)  # fmt: skip
+def test_every_member_is_part_of_what_a_key_stands_for(
+    signing: Door, tmp_path: Path, do: Doing, members: dict[str, Any]
+) -> None:
+    do(signing, tmp_path)
+    with pytest.raises(ConflictError):
+        do(signing, tmp_path, **members)
+
+
+def test_of_a_command_and_a_program_is_compared_what_each_of_them_can_say(
+    door: Door, account: Account
+) -> None:
+    people = openids(5)
+    by_hand = send(door.engine, order(account, "hand"), people)
+    told = door.submit(asked(again=True), key="program", who="crm")
+    titled = asked(title="Sale")
+
+    assert door.submit(titled, key="hand", who="crm").id == by_hand.id
+    assert send(door.engine, order(account, "program"), people).id == told.id
+    with pytest.raises(ConflictError):
+        send(door.engine, order(account, "program", text="别的"), people)
