@@ -23,6 +23,8 @@ SUBMIT_OUTBOX: Final = "broadcast.submit_outbox"
 DELIVER_WEBHOOKS: Final = "broadcast.deliver_webhooks"
 
 QUEUE: Final = "broadcast"
-#: Reserved: by this name other programs will hand a broadcast over, as a task and as its queue.
+#: By this name other programs hand a broadcast over, as a task and as its queue.
 ENQUEUE: Final = "broadcast.enqueue"
+#: A list in the broker's Redis: what stood in that queue and is no message at all.
+UNREAD: Final = "broadcast.enqueue.unread"
 EVENT_BATCH: Final = "broadcast-batch"

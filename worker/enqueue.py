@@ -89,6 +89,12 @@ def take(message: Incoming) -> dict[str, Any]:
     except OutOfReachError as error:
         log.warning("a broadcast of another program waits in the broker: %s", error)
         raise _given_back() from None
+    except (Ignore, Reject):
+        raise
+    except Exception:
+        # Celery would acknowledge and forget the message.
+        log.exception("a message of another program cannot be kept and waits in the broker")
+        raise _given_back() from None
     if not message.unanswered:
         answers.leave(message.task_id, answer)
     for broadcast_id in submitted.ids:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Final
 
 from broadcast.dead_letters import Letter, LetterSource
-from broadcast.errors import OutOfReachError
 from broadcast.message import Message
 from models.ledger import dead_letters
 from presentation.for_programs import refusal
@@ -28,25 +27,13 @@ def bury(letter: Letter) -> str:
     return letter_id
 
 
-def bury_unread(body: str, why: str) -> None:
-    """Keep what stood in the queue and is no message of a task. Raises OutOfReachError alone."""
+def bury_unread(body: str, why: str) -> str:
+    """Keep what stood in the queue and is no message of a task; return its id.
+
+    Raises OutOfReachError.
+    """
     reason = Message("error.dead.no_message", problem=why)
-    try:
-        bury(Letter(source=LetterSource.CELERY, body=body, reason=reason))
-    except OutOfReachError:
-        raise
-    except Exception:
-        # The reader of the queue must not end over it.
-        log.exception("what another program sent cannot be kept")
-
-
-def bury_in_time(body: str, why: str) -> None:
-    """Do as :func:`bury_unread`; while the database is away, try again and again."""
-    try:
-        bury_unread(body, why)
-    except OutOfReachError as error:
-        log.warning("what another program sent is kept later: %s", error)
-        later(lambda: bury_in_time(body, why))
+    return bury(Letter(source=LetterSource.CELERY, body=body, reason=reason))
 
 
 def later(work: Callable[[], None]) -> None:

@@ -111,11 +111,22 @@ class Consumer(consumer.Consumer):
         self._drop(message, f"it cannot be read: {type(exc).__name__}")
 
     def _drop(self, message: Any, why: str) -> None:  # noqa: ANN401 - kombu's
-        if envelope.is_of(message, names.ENQUEUE) and not self._buried(message, why):
+        if self._is_another_programs(message) and not self._buried(message, why):
             return
         # Not requeued, or it would come back forever.
         envelope.log_dropped(why)
         message.reject_log_error(log, self.connection_errors)  # type: ignore[attr-defined]
+
+    def _is_another_programs(self, message: Any) -> bool:  # noqa: ANN401 - kombu's
+        """Return whether *message* came from the queue of other programs.
+
+        RabbitMQ says by which consumer it was taken: an exchange of theirs may be bound to it.
+        """
+        consumer = self.task_consumer  # type: ignore[attr-defined]
+        tag = consumer._active_tags.get(names.ENQUEUE)  # noqa: SLF001 - nowhere else
+        where = message.delivery_info
+        by = where.get("consumer_tag") if isinstance(where, dict) else None
+        return by == tag if by and tag else envelope.is_of(message, names.ENQUEUE)
 
     def _buried(self, message: Any, why: str) -> bool:  # noqa: ANN401 - kombu's
         """Keep what another program sent; where the database is away, give it back in a while."""
@@ -126,6 +137,10 @@ class Consumer(consumer.Consumer):
             letters.bury_unread(envelope.text_of(message), why)
         except OutOfReachError as error:
             log.warning("a message of another program waits in the broker: %s", error)
-            letters.later(lambda: message.reject_log_error(log, errors, requeue=True))
-            return False
-        return True
+        except Exception:
+            # The reader of the queue must not end over it.
+            log.exception("a message of another program cannot be kept and waits in the broker")
+        else:
+            return True
+        letters.later(lambda: message.reject_log_error(log, errors, requeue=True))
+        return False

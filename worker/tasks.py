@@ -33,7 +33,7 @@ from models.ledger import (
     sweeps,
     webhooks,
 )
-from worker import draft_watch, enqueue, lane, planner, polling
+from worker import draft_watch, enqueue, lane, planner, polling, unread
 from worker import outbox as posted
 from worker import pushes as pushed
 from worker.lane import Slice
@@ -218,6 +218,7 @@ def sweep() -> dict[str, int]:
     _settle_by_time("outbox", lambda: _wake_for_outbox(here))
     _settle_by_time("push", lambda: _wake_for_pushes(here))
     _settle_by_time("forget pushes", lambda: pushes.forget(here.engine))
+    unread.keep_soon()
     _settle_by_time("forget dead letters", lambda: dead_letters.forget(here.engine))
     _settle_by_time("webhook", lambda: _wake_for_webhooks(here))
     _settle_by_time("forget webhooks", lambda: webhooks.forget(here.engine))

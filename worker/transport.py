@@ -7,7 +7,8 @@ the worker ends. As a connection error it is one that kombu and Celery ignore wh
 and the worker waits for the broker. What was not acknowledged comes again, and finds in the
 database that there is nothing to do.
 
-**A worker outlives junk in a Redis queue.** Kombu takes whatever was pushed for its own envelope.
+**A worker outlives junk in a Redis queue.** Kombu takes whatever was pushed for its own envelope,
+and ends over what it cannot read, as it comes or as it goes back to its queue.
 
 **A worker that is killed takes no message of another program along**: see :mod:`worker.taking`.
 
@@ -41,11 +42,32 @@ def install() -> None:
     readers[spec.Basic.CLASS_ID] = _properties
 
 
+class QoS(redis.QoS):
+    """Kombu's notes of what was taken, whatever stands in them."""
+
+    def restore_by_tag(self, tag: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - kombu's own
+        """Give a message back to its queue; what cannot be read is put aside.
+
+        Its worker was killed before it saw that, and no other may end over it.
+        """
+        channel: Any = self.channel
+        try:
+            super().restore_by_tag(tag, *args, **kwargs)
+        except channel.connection_errors:
+            raise
+        except Exception:
+            if not channel.put_aside(tag):
+                raise
+
+
 class Channel(redis.Channel):
     """A channel that gives on nothing but kombu's envelopes."""
 
+    QoS = QoS
     #: Nothing was there at the last look: the next command waits.
     _waits = False
+    #: Something was there at this one.
+    _heard = False
 
     def _connparams(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - kombu's own
         if self.connection.client is None:
@@ -57,87 +79,116 @@ class Channel(redis.Channel):
         client.set_response_callback("BRPOP", self._envelope)
         return client
 
+    @property
+    def unread(self) -> str:
+        """The list of what is no message, with the prefix of this Redis."""
+        return f"{self.global_keyprefix}{names.UNREAD}"
+
+    def _lists(self) -> dict[str, str]:
+        """Return the lists between which a script moves a message."""
+        prefix = self.global_keyprefix
+        return {
+            "unacked": f"{prefix}{self.unacked_key}",
+            "unacked_index": f"{prefix}{self.unacked_index_key}", "unread": self.unread,
+        }  # fmt: skip
+
     def _brpop_start(self, timeout: float | None = None) -> None:
         cycle: Any = self._queue_cycle  # type: ignore[attr-defined] # not in its stubs
         queues: list[str] = cycle.consume(len(self.active_queues))
         if names.ENQUEUE not in queues:
             super()._brpop_start(timeout)  # type: ignore[misc] # not in its stubs
             return
-        prefix = self.global_keyprefix
         list_of: Callable[[str, int], str] = self._q_for_pri  # type: ignore[attr-defined] # as above
         found = [
-            (f"{prefix}{list_of(queue, priority)}", queue == names.ENQUEUE)
+            (f"{self.global_keyprefix}{list_of(queue, priority)}", queue == names.ENQUEUE)
             for priority in self.priority_steps
             for queue in queues
         ]
         command: Sequence[str | float] = taking.wait(found)
         if not self._waits:
-            unacked, index = f"{prefix}{self.unacked_key}", f"{prefix}{self.unacked_index_key}"
-            command = taking.take(found, unacked=unacked, unacked_index=index)
+            command = taking.take(found, **self._lists())
         self._in_poll = self.client.connection
         self._brpop_sent_at = time.monotonic()
         self.client.connection.send_command(*command)
 
     def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 - kombu's own
-        looked, self._waits = not self._waits, False
+        looked, self._waits, self._heard = not self._waits, False, False
         try:
             return super()._brpop_read(**options)  # type: ignore[misc] # not in its stubs
         except Empty:
-            self._waits = looked
+            # Behind what was put aside something may stand.
+            self._waits = looked and not self._heard
             raise
 
     def _envelope(self, reply: Sequence[bytes] | None) -> tuple[bytes, bytes] | None:
         """Return queue and message as kombu takes them; nothing where it would raise over them."""
         if not reply:
             return None
-        queue, item = reply
-        if self._takes(lambda: loads(bytes_to_str(item))):
+        self._heard = True
+        queue, item, *more = reply
+        tag, is_aside = more or (b"", b"0")
+        if is_aside == b"1":
+            self._keep_what_is_aside()
+        if not queue:
+            return None
+        problem = _problem(lambda: self.Message(loads(bytes_to_str(item)), channel=self))
+        if problem is None:
             return (queue, item)
-        self._keep(bytes_to_str(queue), item)
-        self._let_go(item)
+        if not tag:
+            envelope.log_dropped(problem)
+        elif self.put_aside(tag):
+            self._keep_what_is_aside()
         return None
 
-    def _let_go(self, item: bytes) -> None:
-        """Forget that what cannot be acknowledged was taken, or it would come again for ever."""
-        with contextlib.suppress(Exception):
-            tag = loads(bytes_to_str(item))["properties"]["delivery_tag"]
-            with self.conn_or_acquire() as client:
-                client.zrem(self.unacked_index_key, tag)
-                client.hdel(self.unacked_key, tag)
+    def _do_restore_message(self, payload: dict[str, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - kombu's own
+        if not isinstance(payload.get("headers"), dict):
+            # Kombu would lose it with an error: it writes there that the message comes again.
+            payload = {**payload, "headers": {}}
+        super()._do_restore_message(payload, *args, **kwargs)  # type: ignore[misc] # as above
 
-    def _keep(self, queue: str, item: bytes) -> None:
-        """Keep what another program pushed, unread as it is, in the dead letters."""
-        # Priorities have queues of their own, whose names begin so.
-        if not queue.startswith(f"{self.global_keyprefix}{names.ENQUEUE}"):
-            return
-        from worker import letters  # noqa: PLC0415 - a process that only publishes needs no database
+    def put_aside(self, tag: bytes | str) -> bool:
+        """Move what was taken under *tag*, and is no message, to the list of such."""
+        errors: tuple[type[Exception], ...] = self.connection_errors  # type: ignore[attr-defined]
+        with contextlib.suppress(*errors), self.conn_or_acquire() as client:
+            return bool(client.execute_command(*taking.put_aside(tag, **self._lists())))
+        # It comes again when it is as old as a killed worker's.
+        return False
 
-        text = item.decode("utf-8", "backslashreplace")
-        letters.bury_in_time(text, "it is no message of kombu's")
+    def _keep_what_is_aside(self) -> None:
+        from worker import unread  # noqa: PLC0415 - a process that only publishes needs no database
+
+        unread.keep_soon()
 
     def _deliver_fanout_message(self, message: Any, exchange: str) -> Any:  # noqa: ANN401 - kombu's own
         # What is published to every worker: events, and the commands of `celery control`.
-        if not self._takes(lambda: message):
+        problem = _problem(lambda: self.Message(message, channel=self))
+        if problem is not None:
+            envelope.log_dropped(problem)
             return True
         return super()._deliver_fanout_message(message, exchange)  # type: ignore[misc] # as above
-
-    def _takes(self, read: Callable[[], Any]) -> bool:
-        """Return whether kombu could take the message; if not, drop it with one line."""
-        try:
-            envelope.check_envelope(self.Message(read(), channel=self))
-        except envelope.MalformedError as error:
-            envelope.log_dropped(str(error))
-        except Exception as error:  # noqa: BLE001 - whatever kombu would raise: see its name
-            envelope.log_dropped(f"it is no message of kombu's: {type(error).__name__}")
-        else:
-            return True
-        return False
 
 
 class Transport(redis.Transport):
     """The transport of ``redis://`` and ``rediss://``, with channels as above."""
 
     Channel = Channel
+
+    def _deliver(self, message: Any, queue: str | None) -> Any:  # noqa: ANN401 - kombu's own
+        if queue == names.ENQUEUE:
+            # As it was noted: by what its sender wrote there, it might not find back.
+            message["properties"]["delivery_info"] = {"exchange": "", "routing_key": queue}
+        return super()._deliver(message, queue)
+
+
+def _problem(read: Callable[[], Any]) -> str | None:
+    """Return why kombu could not take a message, in words without any of its values."""
+    try:
+        envelope.check_envelope(read())
+    except envelope.MalformedError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever kombu would raise: see its name
+        return f"it is no message of kombu's: {type(error).__name__}"
+    return None
 
 
 def _properties(buffer: bytes, offset: int) -> tuple[dict[str, Any], int]:

@@ -30,6 +30,7 @@ SEED = 20261127
 UNKNOWN_TAGS: tuple[dict[str, Any], ...] = (
     {"audience": {"tag_id": 999}}, {"audience": {"tag_id": 2}}, {"exclude": ["tag:0"]},
 )  # fmt: skip
+NOT_EVEN_KOMBUS = (b"\xff\0", b'{"properties": {}}', b'{"x": 0x1f}')
 #: A good message is to two people of its own.
 EACH = 2
 
@@ -64,11 +65,18 @@ def test_each_good_key_is_sent_once_and_each_bad_message_is_a_dead_letter(
         taken = foreign.enqueue(app, **foreign.request(people, key="a")).get(timeout=60)
     with Connection(broker_url) as connection, connection.SimpleQueue(names.ENQUEUE) as queue:
         queue.put("no task at all", serializer="json")
+    with Connection(broker_url) as connection:
+        # An exchange of theirs leads to the same queue.
+        channel: Any = connection.channel()
+        channel.exchange_declare("theirs", "direct")
+        channel.queue_bind(names.ENQUEUE, "theirs", "other")
+        producer = connection.Producer(channel)
+        producer.publish("nor this", exchange="theirs", routing_key="other", serializer="json")
     junk = 0
     if broker_url == valkey.url:
         with valkey.client() as client:
-            junk = client.lpush(names.ENQUEUE, b"\xff\0 not even kombu's") and 1
-    until(lambda: dead_letters.count(system.engine) == 12 + junk, 60, "every bad message kept")
+            junk = client.lpush(names.ENQUEUE, *NOT_EVEN_KOMBUS) and len(NOT_EVEN_KOMBUS)
+    until(lambda: dead_letters.count(system.engine) == 13 + junk, 60, "every bad message kept")
 
     assert [one["error"] for one in made] == [None, None, None]
     assert made[0]["id"] == made[1]["id"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -178,6 +177,19 @@ def test_what_nobody_expected_is_a_dead_letter_too(
 
 
 @sqlite
+def test_what_cannot_be_kept_at_all_goes_back_to_the_broker(
+    monkeypatch: pytest.MonkeyPatch, stopping: Stopping, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(dead_letters, "keep", lambda *_: 1 / 0)
+
+    with pytest.raises(Reject) as caught:
+        enqueue.take(message(titles="x"))
+
+    assert (vars(caught.value)["requeue"], stopping.waited) == (True, [letters.PAUSE_S])
+    assert "cannot be kept" in caplog.text
+
+
+@sqlite
 @pytest.mark.parametrize("bad", [False, True])
 def test_while_the_database_is_away_a_message_waits_and_goes_back_to_the_broker(
     bad: bool, monkeypatch: pytest.MonkeyPatch, stopping: Stopping, caplog: pytest.LogCaptureFixture
@@ -264,36 +276,6 @@ def test_a_message_that_cannot_be_passed_on_goes_back_to_the_broker(
 
     assert (vars(caught.value)["requeue"], stopping.waited) == (True, [letters.PAUSE_S])
     assert kept(engine) == []
-
-
-@sqlite
-def test_what_is_no_message_at_all_is_kept_when_the_database_is_back(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    later: list[Callable[[], None]] = []
-    monkeypatch.setattr(letters, "later", later.append)
-    with monkeypatch.context() as patch:
-        patch.setattr(dead_letters, "keep", lambda *_: (_ for _ in ()).throw(AWAY))
-        letters.bury_in_time("junk\0", "no envelope")
-        later.pop()()
-        assert len(later) == 1
-
-    later.pop()()
-
-    (one,) = kept(engine)
-    assert (one.reason.id, one.key, later) == ("error.dead.no_message", None, [])
-    assert reading.one(engine, one.id)[1] == r"junk\x00"
-
-
-@sqlite
-def test_what_cannot_be_kept_at_all_ends_no_reader(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(dead_letters, "keep", lambda *_: 1 / 0)
-
-    letters.bury_unread("junk", "no envelope")
-
-    assert "cannot be kept" in caplog.text
 
 
 def test_what_waits_for_later_runs_once_after_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import select
@@ -13,7 +14,7 @@ from kombu import Connection, Queue
 from broadcast import names
 from tests.kit import foreign
 from tests.kit.wait import until
-from worker import letters
+from worker import unread
 from worker.transport import Transport
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Worker:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.taken: list[Any] = []
+        self.places: list[Any] = []
+        #: The first one.
+        self.gives_back = False
         self.channel: Any = connection.channel()
         consumer = connection.Consumer(
             QUEUES, channel=self.channel, callbacks=[self._take], accept=["json"]
@@ -40,7 +44,21 @@ class Worker:
 
     def _take(self, body: Any, message: Message) -> None:
         self.taken.append(body)
-        message.ack()
+        self.places.append(
+            {name: message.delivery_info[name] for name in ("exchange", "routing_key")}
+        )
+        if self.gives_back:
+            self.gives_back = False
+            message.reject(requeue=True)
+        else:
+            message.ack()
+
+    def nothing_comes(self) -> None:
+        """See that a whole look at the queues finds nothing."""
+        count = len(self.taken)
+        with contextlib.suppress(TimeoutError):
+            self._connection.drain_events(timeout=1)
+        assert len(self.taken) == count
 
     def drain(self, count: int) -> list[Any]:
         """Take messages until there are so many."""
@@ -97,6 +115,13 @@ def noted(valkey: Valkey, prefix: str) -> tuple[int, int]:
         return client.hlen(f"{prefix}unacked"), client.zcard(f"{prefix}unacked_index")
 
 
+def age(valkey: Valkey, prefix: str) -> None:
+    """Let what dead workers hold be anybody's."""
+    with valkey.client() as client:
+        for tag, _ in client.zscan_iter(f"{prefix}unacked_index"):
+            client.zincrby(f"{prefix}unacked_index", -foreign.LONG_AGO_S, tag)
+
+
 def test_a_message_that_was_popped_and_never_read_goes_to_another_worker(
     valkey: Valkey, start: Callable[[], Worker], prefix: str
 ) -> None:
@@ -105,8 +130,7 @@ def test_a_message_that_was_popped_and_never_read_goes_to_another_worker(
     assert noted(valkey, prefix) == (1, 1)
     with valkey.client() as client:
         assert client.llen(f"{prefix}{names.ENQUEUE}") == 0
-        for tag, _ in client.zscan_iter(f"{prefix}unacked_index"):
-            client.zincrby(f"{prefix}unacked_index", -foreign.LONG_AGO_S, tag)
+    age(valkey, prefix)
 
     another = start()
     another.channel.qos.restore_visible(interval=1)
@@ -145,24 +169,104 @@ def test_a_worker_that_waits_takes_what_comes_next(
         assert [body[1]["key"] for body in worker.drain(n + 1)] == [str(m) for m in range(n + 1)]
 
 
-@pytest.mark.parametrize("junk", [b"\xff", b"[]", b"{}", b'{"properties": 1}', None])
-def test_junk_is_kept_and_not_taken_again(
-    valkey: Valkey,
-    start: Callable[[], Worker],
-    prefix: str,
-    monkeypatch: pytest.MonkeyPatch,
-    junk: bytes | None,
-) -> None:
-    """None: an envelope that kombu could note as taken, whose tag nobody can print."""
-    kept: list[str] = []
-    monkeypatch.setattr(letters, "bury_in_time", lambda body, _: kept.append(body))
-    where = {"exchange": "", "routing_key": names.ENQUEUE}
-    bad = {"body": "", "properties": {"delivery_tag": "a\n", "delivery_info": where}}
-    worker = start()
+def envelope(key: str, *, tag: object, **info: object) -> bytes:
+    """What a program that writes its own envelopes pushes."""
+    where = {"exchange": "", "routing_key": names.ENQUEUE, **info}
+    body = base64.b64encode(json.dumps([[], {"key": key}, {}]).encode()).decode()
+    facts = {"delivery_tag": tag, "delivery_info": where, "body_encoding": "base64"}
+    parts = {"content-type": "application/json", "content-encoding": "utf-8", "properties": facts}
+    return json.dumps({"body": body, "headers": None, **parts}).encode()
+
+
+def push(valkey: Valkey, prefix: str, *items: bytes) -> None:
     with valkey.client() as client:
-        client.lpush(f"{prefix}{names.ENQUEUE}", junk or json.dumps(bad).encode())
+        client.lpush(f"{prefix}{names.ENQUEUE}", *items)
+
+
+def aside(valkey: Valkey, prefix: str) -> list[bytes]:
+    with valkey.client() as client:
+        return client.lrange(f"{prefix}{names.UNREAD}", 0, -1)[::-1]
+
+
+@pytest.fixture
+def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How often what is put aside was to be kept."""
+    found: list[str] = []
+    monkeypatch.setattr(unread, "keep_soon", lambda: found.append("x"))
+    return found
+
+
+#: What no script can note, an envelope whose tag nobody can print, and numbers of no JSON.
+JUNK = [
+    b"\xff", b"[]", b"{}", b'{"properties": 1}', b"[" * 3000, envelope("x", tag=1),
+    envelope("x", tag="t", exchange=None), envelope("x", tag="a\n"),
+    envelope("x", tag="n").replace(b"null", b"0x1f"),
+]  # fmt: skip
+
+
+def test_junk_is_put_aside_and_what_is_behind_it_is_taken(
+    valkey: Valkey, start: Callable[[], Worker], prefix: str, woken: list[str]
+) -> None:
+    push(valkey, prefix, *JUNK, *(str(n).encode() for n in range(250)))
     send(valkey, prefix, "a")
+    worker = start()
 
     assert [body[1]["key"] for body in worker.drain(1)] == ["a"]
-    assert len(kept) == 1
+    assert sorted(aside(valkey, prefix)) == sorted([*JUNK, *(str(n).encode() for n in range(250))])
+    assert woken
     assert noted(valkey, prefix) == (0, 0)
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_junk_is_not_lost_with_a_worker_that_never_read_it(
+    valkey: Valkey, start: Callable[[], Worker], prefix: str, woken: list[str], junk: bytes
+) -> None:
+    push(valkey, prefix, junk)
+    start().die_with_a_message()
+    age(valkey, prefix)
+    send(valkey, prefix, "a")
+
+    another = start()
+    another.channel.qos.restore_visible(interval=1)
+
+    assert [body[1]["key"] for body in another.drain(1)] == ["a"]
+    another.nothing_comes()
+    (item,) = aside(valkey, prefix)
+    # What kombu could read, it wrote anew.
+    assert item == junk or b'"redelivered": true' in item
+    assert noted(valkey, prefix) == (0, 0)
+    del woken
+
+
+@pytest.mark.parametrize(
+    "info",
+    [{"exchange": "theirs"}, {"routing_key": "x"}, {"half": "\\ud800 \ud800 \\\ud800 \ud83d"}],
+)
+def test_a_message_finds_back_whatever_its_sender_wrote_of_its_queue(
+    valkey: Valkey, start: Callable[[], Worker], prefix: str, info: dict[str, str]
+) -> None:
+    """Once from a worker that never read it, and once from one that gives it back."""
+    push(valkey, prefix, envelope("a", tag="t", **info, consumer_tag="9"))
+    start().die_with_a_message()
+    age(valkey, prefix)
+    another = start()
+    another.channel.qos.restore_visible(interval=1)
+    another.gives_back = True
+
+    assert [body[1]["key"] for body in another.drain(2)] == ["a", "a"]
+    assert another.places == [{"exchange": "", "routing_key": names.ENQUEUE}] * 2
+    assert (aside(valkey, prefix), noted(valkey, prefix)) == ([], (0, 0))
+
+
+def test_a_message_waits_for_another_under_its_tag(
+    valkey: Valkey, start: Callable[[], Worker], prefix: str
+) -> None:
+    push(valkey, prefix, envelope("a", tag="1"), envelope("b", tag="1"))
+    start().die_with_a_message()
+    worker = start()
+    worker.nothing_comes()
+    age(valkey, prefix)
+    worker.channel.qos.restore_visible(interval=1)
+
+    assert sorted(body[1]["key"] for body in worker.drain(2)) == ["a", "b"]
+    assert (aside(valkey, prefix), noted(valkey, prefix)) == ([], (0, 0))
