@@ -282,7 +282,7 @@ class DeadLetterList(_Answer):
     """Dead letters, the newest first."""
 
     dead_letters: list[DeadLetterInAList]
-    more: bool
+    next: str | None = Field(description="`cursor` of the next page; null: none follows")
 
 
 class WebhookProblem(_Answer):
@@ -316,7 +316,7 @@ class WebhookList(_Answer):
     """Webhooks, the newest first."""
 
     webhooks: list[Webhook]
-    more: bool
+    next: str | None = Field(description="`cursor` of the next page; null: none follows")
 
 
 class Health(_Answer):

@@ -107,9 +107,9 @@ _ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "DeadLetterInAList": _LETTER | {
         "state": "sent", "broadcast_id": ID, "closed_at": _AT, "closed_by": "shop",
     },
-    "DeadLetterList": {"dead_letters": [_LETTER], "more": False},
+    "DeadLetterList": {"dead_letters": [_LETTER], "next": None},
     "Webhook": _WEBHOOK,
-    "WebhookList": {"webhooks": [_WEBHOOK], "more": False},
+    "WebhookList": {"webhooks": [_WEBHOOK], "next": None},
     "Health": {"ok": True},
     "Readiness": {"ready": True, "missing": [], "away": ["broker"]},
 }  # fmt: skip

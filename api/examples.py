@@ -77,7 +77,10 @@ _PROBLEMS: Final[dict[int, ProblemError]] = {
 _OTHERS: Final[dict[tuple[str, int], ProblemError]] = {
     ("submit", 404): ProblemError(404, "error.api.no_account", field="account"),
     ("plan", 404): ProblemError(404, "error.api.no_account", field="account"),
-    ("list_broadcasts", 404): ProblemError(404, "error.api.no_account", field="account"),
+    **{
+        (what, 404): ProblemError(404, "error.api.no_account", field="account")
+        for what in ("list_broadcasts", "list_dead_letters", "list_webhooks")
+    },
     ("accounts", 404): ProblemError(404, "error.api.no_account", field="name"),
     ("dead letters", 404): ProblemError(404, "error.api.no_dead_letter"),
     ("webhooks", 404): ProblemError(404, "error.api.no_webhook"),

@@ -38,6 +38,7 @@ class DeadLetterRow(Base):
 
     __table_args__ = (
         UniqueConstraint("source", "digest"),
-        Index("ix_bc_dead_letters_state", "state", "id"),
+        Index("ix_bc_dead_letters_state", "state", "last_at", "id"),
+        Index("ix_bc_dead_letters_account", "account", "last_at", "id"),
         Index("ix_bc_dead_letters_closed_at", "closed_at"),
     )

@@ -45,5 +45,6 @@ class WebhookRow(Base):
         UniqueConstraint("broadcast_id", "version"),
         Index("ix_bc_webhooks_due_at", "due_at"),
         Index("ix_bc_webhooks_state", "state", "id"),
+        Index("ix_bc_webhooks_account", "account", "id"),
         Index("ix_bc_webhooks_closed_at", "closed_at"),
     )

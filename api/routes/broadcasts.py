@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from api import answers, bodies, examples, openapi, submitting, told, uploading
+from api import answers, bodies, cursors, examples, openapi, submitting, told, uploading
 from api.caller import Caller, Reader, Submitter
 from api.forms import known_parameters
 from api.found import the_account, the_broadcast
-from api.problems import KEY, ProblemError
+from api.problems import KEY
 from broadcast.reports import Report
 from broadcast.states import BroadcastState
 from models.ledger import audit
@@ -27,10 +24,8 @@ from producer.order import checked_key
 
 router = APIRouter(prefix="/v1", tags=["broadcasts"], dependencies=[Depends(known_parameters)])
 
-_LONGEST_CURSOR: Final = 200
 #: Rows that one page with a state looks through: a state is derived, not stored.
 _LOOKED_THROUGH: Final = 2_000
-_AT_ONCE: Final = 200
 
 
 @router.post(
@@ -112,20 +107,21 @@ async def listing(
     account: Annotated[str | None, Query(max_length=64)] = None,
     state: Annotated[BroadcastState | None, Query()] = None,
     key: Annotated[str | None, Query(max_length=128)] = None,
-    limit: Annotated[int, Query(ge=1, le=_AT_ONCE)] = 50,
-    cursor: Annotated[str | None, Query(max_length=_LONGEST_CURSOR)] = None,
+    limit: cursors.Limit = 50,
+    cursor: cursors.Cursor = None,
 ) -> Response:
     """Return broadcasts, the newest first.
 
     With `state` a page may have fewer than `limit`, even none: go on while `next` is not null.
     """
-    before = None if cursor is None else _place(cursor)
+    before = cursors.place(cursor)
     found, last = await caller.parts.threads.run(
         _found, caller, account, state, key=None if key is None else checked_key(key),
         before=before, limit=limit,
     )  # fmt: skip
     each = [report_json.in_a_list(report) for report in found]
-    return told.as_json({"broadcasts": each, "next": None if last is None else _cursor(last)})
+    follows = None if last is None else cursors.of(last.created_at, last.id)
+    return told.as_json({"broadcasts": each, "next": follows})
 
 
 def _found(
@@ -134,7 +130,7 @@ def _found(
     state: BroadcastState | None,
     *,
     key: str | None,
-    before: tuple[datetime, str] | None,
+    before: cursors.Place | None,
     limit: int,
 ) -> tuple[list[Report], Report | None]:
     """Return a page, and its last row where more may follow."""
@@ -142,7 +138,7 @@ def _found(
         the_account(caller, account, field="account")
     found: list[Report] = []
     looked_at = 0
-    most = limit + 1 if state is None else _AT_ONCE
+    most = limit + 1 if state is None else cursors.MOST
     while True:
         some = reports.reports(
             caller.parts.engine, account=account, accounts=caller.key.accounts, key=key,
@@ -159,27 +155,6 @@ def _found(
         if looked_at >= _LOOKED_THROUGH:
             return found, some[-1]
         before = (some[-1].created_at, some[-1].id)
-
-
-def _cursor(report: Report) -> str:
-    place = orjson.dumps([report.created_at.isoformat(), report.id])
-    return base64.urlsafe_b64encode(place).decode()
-
-
-def _place(cursor: str) -> tuple[datetime, str]:
-    try:
-        match orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii"))):
-            case [str(at), str(last)] if last.isascii() and last.isprintable():
-                moment = datetime.fromisoformat(at)
-                # One without a zone is none of ours.
-                if moment.tzinfo is not None and moment.year > _BEFORE_US:
-                    return moment, last
-    except (ValueError, binascii.Error):
-        pass
-    raise ProblemError(422, "error.api.cursor", field="cursor")
-
-
-_BEFORE_US: Final = 2000
 
 
 @router.get(

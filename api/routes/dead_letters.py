@@ -8,10 +8,11 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from api import answers, bodies, examples, forms, openapi, submitting, told
+from api import answers, bodies, cursors, examples, forms, openapi, submitting, told
 from api.caller import Caller, Controller, Reader
 from api.forms import Nothing, known_parameters
 from api.problems import ProblemError
+from broadcast.accounts import NAME
 from broadcast.api_keys import Scope
 from broadcast.dead_letters import KeptLetter, LetterState
 from broadcast.errors import InputError, UnknownIdError
@@ -24,33 +25,38 @@ from producer.request import incoming
 router = APIRouter(prefix="/v1", tags=["dead letters"], dependencies=[Depends(known_parameters)])
 
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,32}\Z")
-#: Letters that are looked through for a key that is good for some accounts alone.
-_LOOKED_THROUGH: Final = 2_000
 _FORBIDDEN: Final = 403
 
 
 @router.get(
     "/dead-letters", response_model=answers.DeadLetterList, operation_id="list_dead_letters",
     summary="List dead letters",
-    responses=openapi.answers(401, 403, 422, 503),
+    responses=openapi.answers(401, 403, 404, 422, 503),
 )  # fmt: skip
 async def listing(
     caller: Reader,
-    closed: bool = False,  # noqa: FBT001, FBT002 - a parameter of the query
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    *,
+    account: Annotated[str | None, Query(max_length=64)] = None,
+    closed: bool = False,
+    limit: cursors.Limit = 50,
+    cursor: cursors.Cursor = None,
 ) -> Response:
-    """Return dead letters, the newest first; `closed` adds those that were sent or dropped."""
-    state = None if closed else LetterState.DEAD
-    found, more = await caller.parts.threads.run(_listed, caller, state, limit)
-    each = [as_object(one, caller.texts) for one in found]
-    return told.as_json({"dead_letters": each, "more": more})
+    """Return dead letters, the newest first; `closed` adds those that were sent or dropped.
 
-
-def _listed(caller: Caller, state: LetterState | None, limit: int) -> tuple[list[KeptLetter], bool]:
-    most = limit + 1 if caller.key.accounts is None else _LOOKED_THROUGH
-    some = reading.newest(caller.parts.engine, state=state, most=most)
-    mine = [one for one in some if _is_theirs(caller, one)]
-    return mine[:limit], len(mine) > limit
+    One that comes again is the newest; one that names no account is shown to keys of all accounts.
+    """
+    before = cursors.place(cursor)
+    if account is not None and not (NAME.match(account) and caller.key.may_use(account)):
+        raise ProblemError(404, "error.api.no_account", field="account")
+    found = await caller.parts.threads.run(
+        reading.newest, caller.parts.engine, state=None if closed else LetterState.DEAD,
+        accounts=caller.key.accounts if account is None else [account], before=before,
+        most=limit + 1,
+    )  # fmt: skip
+    each = [as_object(one, caller.texts) for one in found[:limit]]
+    last = found[limit - 1] if len(found) > limit else None
+    follows = None if last is None else cursors.of(last.last_at, last.id)
+    return told.as_json({"dead_letters": each, "next": follows})
 
 
 def _is_theirs(caller: Caller, one: KeptLetter) -> bool:

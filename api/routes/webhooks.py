@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from api import answers, bodies, examples, forms, openapi, told
+from api import answers, bodies, cursors, examples, forms, openapi, told
 from api.caller import Caller, Controller, Reader
 from api.forms import Nothing, known_parameters
+from api.found import the_account
 from api.problems import ProblemError
 from broadcast.errors import BrokerAwayError, InputError, UnknownIdError
 from broadcast.webhooks.event import Webhook, WebhookState
@@ -28,21 +30,42 @@ _NOT_DELIVERED: Final = (WebhookState.WAITING, WebhookState.GIVEN_UP)
 @router.get(
     "/webhooks", response_model=answers.WebhookList, operation_id="list_webhooks",
     summary="List webhooks",
-    responses=openapi.answers(401, 403, 422, 503),
+    responses=openapi.answers(401, 403, 404, 422, 503),
 )  # fmt: skip
 async def listing(
     caller: Reader,
-    delivered: bool = False,  # noqa: FBT001, FBT002 - a parameter of the query
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    *,
+    account: Annotated[str | None, Query(max_length=64)] = None,
+    delivered: bool = False,
+    limit: cursors.Limit = 50,
+    cursor: cursors.Cursor = None,
 ) -> Response:
     """Return what is not delivered, the newest first; `delivered` adds what is."""
-    states = tuple(WebhookState) if delivered else _NOT_DELIVERED
-    some = await caller.parts.threads.run(
-        reading.newest, caller.parts.engine, states=states, most=limit + 1,
-        accounts=caller.key.accounts,
+    before = cursors.number(cursor)
+    found = await caller.parts.threads.run(
+        _found, caller, account,
+        states=tuple(WebhookState) if delivered else _NOT_DELIVERED, before=before, most=limit + 1,
     )  # fmt: skip
-    each = [_told(caller, one) for one in some[:limit]]
-    return told.as_json({"webhooks": each, "more": len(some) > limit})
+    each = [_told(caller, one) for _, one in found[:limit]]
+    row, last = found[limit - 1] if len(found) > limit else (None, None)
+    follows = None if last is None else cursors.of(last.created_at, str(row))
+    return told.as_json({"webhooks": each, "next": follows})
+
+
+def _found(
+    caller: Caller,
+    account: str | None,
+    *,
+    states: Sequence[WebhookState],
+    before: int | None,
+    most: int,
+) -> Sequence[tuple[int, Webhook]]:
+    if account is not None:
+        the_account(caller, account, field="account")
+    accounts = caller.key.accounts if account is None else [account]
+    return reading.page(
+        caller.parts.engine, states=states, accounts=accounts, before=before, most=most
+    )
 
 
 def _told(caller: Caller, one: Webhook) -> dict[str, Any]:

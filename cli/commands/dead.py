@@ -39,24 +39,26 @@ def list_(
     context: typer.Context,
     *,
     closed: Annotated[bool, typer.Option("--all", help="help.dead.list.all")] = False,
-    most: Annotated[int, typer.Option("--most", min=1, max=1000, help="help.dead.list.most")] = 20,
+    most: Annotated[
+        int, typer.Option("--most", min=1, max=1_000_000, help="help.dead.list.most")
+    ] = 20,
     as_json: AsJSON = False,
 ) -> None:
     """List dead letters, newest first."""
     run: Run = context.obj
     state = None if closed else LetterState.DEAD
-    # One more than is shown, so that it is known whether there are more.
-    found = reading.newest(run.engine, state=state, most=most + 1)
+    found = reading.newest(run.engine, state=state, most=most)
+    more = max(reading.count(run.engine, state) - most, 0) if len(found) == most else 0
     if as_json:
-        each = [as_object(one, run.terminal.texts) for one in found[:most]]
-        run.terminal.show_json({"dead_letters": each, "error": None})
+        each = [as_object(one, run.terminal.texts) for one in found]
+        run.terminal.show_json({"dead_letters": each, "more": more, "error": None})
         return
-    for one in found[:most]:
+    for one in found:
         _say(run, one)
     if not found:
         run.terminal.say("dead.none")
-    elif len(found) > most:
-        run.terminal.say("dead.more", n=most)
+    elif more:
+        run.terminal.say("dead.more", n=most, all=most + more)
 
 
 @dead.command(cls=Command, help="help.dead.show")

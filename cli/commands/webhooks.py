@@ -34,25 +34,25 @@ def list_(
     *,
     delivered: Annotated[bool, typer.Option("--all", help="help.webhooks.list.all")] = False,
     most: Annotated[
-        int, typer.Option("--most", min=1, max=1000, help="help.webhooks.list.most")
+        int, typer.Option("--most", min=1, max=1_000_000, help="help.webhooks.list.most")
     ] = 20,
     as_json: AsJSON = False,
 ) -> None:
     """List webhooks, newest first."""
     run: Run = context.obj
     states = tuple(WebhookState) if delivered else _NOT_DELIVERED
-    # One more than is shown, so that it is known whether there are more.
-    found = reading.newest(run.engine, states=states, most=most + 1)
+    found = reading.newest(run.engine, states=states, most=most)
+    more = max(reading.count(run.engine, states) - most, 0) if len(found) == most else 0
     if as_json:
-        run.terminal.show_json(as_object(run, found[:most]))
+        run.terminal.show_json(as_object(run, found) | {"more": more})
         return
-    for one in found[:most]:
+    for one in found:
         run.terminal.say_all(lines(one, now=datetime.now(UTC)))
     if not found:
         run.terminal.say("webhooks.none_at_all" if delivered else "webhooks.none")
-    elif len(found) > most:
-        run.terminal.say("webhooks.more", n=most)
-    if any(one.state is WebhookState.GIVEN_UP for one in found[:most]):
+    elif more:
+        run.terminal.say("webhooks.more", n=most, all=most + more)
+    if any(one.state is WebhookState.GIVEN_UP for one in found):
         run.terminal.note("webhooks.next")
 
 

@@ -783,7 +783,8 @@ def _dead_letters() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_bc_dead_letters"),
         sa.UniqueConstraint("source", "digest", name="uq_bc_dead_letters_source_digest"),
     )
-    op.create_index("ix_bc_dead_letters_state", "bc_dead_letters", ["state", "id"])
+    op.create_index("ix_bc_dead_letters_state", "bc_dead_letters", ["state", "last_at", "id"])
+    op.create_index("ix_bc_dead_letters_account", "bc_dead_letters", ["account", "last_at", "id"])
     op.create_index("ix_bc_dead_letters_closed_at", "bc_dead_letters", ["closed_at"])
 
 
@@ -850,6 +851,7 @@ def _webhooks() -> None:
     for name, columns in (
         ("due_at", ["due_at"]),
         ("state", ["state", "id"]),
+        ("account", ["account", "id"]),
         ("closed_at", ["closed_at"]),
     ):
         op.create_index(f"ix_bc_webhooks_{name}", "bc_webhooks", columns)

@@ -44,7 +44,7 @@ def kept(line: CommandLine, **values: Any) -> str:
 
 def test_without_letters_it_says_so_and_status_says_nothing(line: CommandLine) -> None:
     assert line.run("dead", "list").out == "No dead letters.\n"
-    assert line.run("dead", "list", "--json").json == {"dead_letters": [], "error": None}
+    assert line.run("dead", "list", "--json").json == {"dead_letters": [], "more": 0, "error": None}
     assert "dead list" not in line.run("status").err
 
 
@@ -163,7 +163,9 @@ def test_letters_that_wait_are_counted_by_status(line: CommandLine) -> None:
         kept(line, body=str(n))
 
     more = line.run("dead", "list", "--most", "2")
-    assert "newest 2 are shown" in more.out
+    assert "newest 2 of 3 are shown" in more.out
+    assert line.run("dead", "list", "--most", "2", "--json").json["more"] == 1
+    assert "--most" not in line.run("dead", "list", "--most", "3").out
     assert more.out.count("dead-") == 2
     assert "3 messages of other programs could not be sent: broadcast dead list" in (
         line.run("status").err

@@ -49,7 +49,7 @@ def told(engine: Engine, *, given_up: bool = False, delivered: bool = False) -> 
 def test_without_webhooks_it_says_so(line: CommandLine) -> None:
     assert line.run("webhooks", "list").out == "Every webhook was delivered.\n"
     assert "notify" in line.run("webhooks", "list", "--all").out
-    assert line.run("webhooks", "list", "--json").json == {"webhooks": [], "error": None}
+    assert line.run("webhooks", "list", "--json").json == {"webhooks": [], "more": 0, "error": None}
     assert line.run("webhooks", "retry", "--all").out == "No webhook was given up.\n"
     assert "webhooks list" not in line.run("status").err
 

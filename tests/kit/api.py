@@ -63,6 +63,13 @@ class Program:
         """Look at something."""
         return self.ask("GET", path, params=parameters)
 
+    def pages(self, path: str, **parameters: object) -> list[dict[str, Any]]:
+        """Read a list to its end."""
+        pages: list[dict[str, Any]] = [self.get(path, **parameters).json()]
+        while pages[-1]["next"] is not None:
+            pages.append(self.get(path, cursor=pages[-1]["next"], **parameters).json())
+        return pages
+
 
 def people(count: int, *, seed: str = "") -> list[str]:
     """So many OpenIDs; those of another seed are others."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, and_, func, or_, select
 
 from broadcast import stored_message
 from broadcast.dead_letters import KeptLetter, LetterState
@@ -24,18 +25,36 @@ _DRAWN: Final = 6
 _SHORTEST_PART: Final = 4
 
 
-def newest(engine: Engine, *, state: LetterState | None, most: int) -> Sequence[KeptLetter]:
-    """Return the letters in a state, or in any, that came last; one that came again came now."""
+def newest(
+    engine: Engine,
+    *,
+    state: LetterState | None,
+    most: int,
+    accounts: Collection[str] | None = None,
+    before: tuple[datetime, str] | None = None,
+) -> Sequence[KeptLetter]:
+    """Return the letters in a state, or in any, that came last; one that came again came now.
+
+    Of *accounts* alone, those that came before *before*: a moment and an id.
+    """
     query = select(*_COLUMNS).order_by(DeadLetterRow.last_at.desc(), DeadLetterRow.id.desc())
     if state is not None:
         query = query.where(DeadLetterRow.state == state)
+    if accounts is not None:
+        query = query.where(DeadLetterRow.account.in_(accounts))
+    if before is not None:
+        at, last = before
+        same = and_(DeadLetterRow.last_at == at, DeadLetterRow.id < last)
+        query = query.where(or_(DeadLetterRow.last_at < at, same))
     with read(engine) as connection:
         return [_kept(row) for row in connection.execute(query.limit(most)).mappings()]
 
 
-def count(engine: Engine) -> int:
-    """Return on how many letters nobody has acted."""
-    query = select(func.count()).where(DeadLetterRow.state == LetterState.DEAD)
+def count(engine: Engine, state: LetterState | None = LetterState.DEAD) -> int:
+    """Return how many letters are in a state, or in any; on the dead ones nobody has acted."""
+    query = select(func.count()).select_from(DeadLetterRow)
+    if state is not None:
+        query = query.where(DeadLetterRow.state == state)
     with read(engine) as connection:
         return connection.scalar(query) or 0
 

@@ -25,20 +25,43 @@ _DIGITS: Final = 19
 
 
 def newest(
+    engine: Engine, *, states: Sequence[WebhookState], most: int | None = None
+) -> Sequence[Webhook]:
+    """Return the newest events in one of *states*; *most* None: all."""
+    return [one for _, one in page(engine, states=states, most=most)]
+
+
+def page(
     engine: Engine,
     *,
     states: Sequence[WebhookState],
-    most: int | None = None,
+    most: int | None,
     accounts: Collection[str] | None = None,
-) -> Sequence[Webhook]:
-    """Return the newest events in one of *states*; *most* None: all; *accounts* None: of all."""
+    before: int | None = None,
+) -> Sequence[tuple[int, Webhook]]:
+    """Return the newest events in one of *states*, each with the number of its row.
+
+    Of *accounts* alone, those of smaller numbers than *before*; *most* None: all.
+    """
     query = (
-        select(*_COLUMNS).where(WebhookRow.state.in_(states)).order_by(*_NEWEST_FIRST).limit(most)
+        select(WebhookRow.id, *_COLUMNS)
+        .where(WebhookRow.state.in_(states))
+        .order_by(*_NEWEST_FIRST)
+        .limit(most)
     )
     if accounts is not None:
         query = query.where(WebhookRow.account.in_(accounts))
+    if before is not None:
+        query = query.where(WebhookRow.id < before)
     with read(engine) as connection:
-        return [_webhook(row) for row in connection.execute(query).mappings()]
+        return [(row["id"], _webhook(row)) for row in connection.execute(query).mappings()]
+
+
+def count(engine: Engine, states: Sequence[WebhookState]) -> int:
+    """Return how many events are in one of *states*."""
+    query = select(func.count()).where(WebhookRow.state.in_(states))
+    with read(engine) as connection:
+        return connection.scalar(query) or 0
 
 
 def of_broadcast(engine: Engine, broadcast_id: str) -> Sequence[Webhook]:
@@ -51,9 +74,7 @@ def of_broadcast(engine: Engine, broadcast_id: str) -> Sequence[Webhook]:
 
 def count_given_up(engine: Engine) -> int:
     """Return how many events were given up."""
-    query = select(func.count()).where(WebhookRow.state == WebhookState.GIVEN_UP)
-    with read(engine) as connection:
-        return connection.scalar(query) or 0
+    return count(engine, [WebhookState.GIVEN_UP])
 
 
 def one(engine: Engine, name: str) -> Webhook:
@@ -100,6 +121,6 @@ def _of_its_broadcast(part: str) -> ColumnElement[bool]:
 
 
 def _webhook(row: Mapping[Any, Any]) -> Webhook:
-    values = dict(row)
+    values = {name: value for name, value in row.items() if name != "id"}
     problem = values["problem"]
     return Webhook(**{**values, "problem": problem and stored_message.parse(problem)})

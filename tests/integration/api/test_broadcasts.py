@@ -100,15 +100,9 @@ def test_fifty_at_once_with_one_key_are_one_broadcast(fresh_url: str, tmp_path: 
 
 
 def test_pages_name_every_broadcast_once(program: Program, several: list[str]) -> None:
-    found: list[str] = []
-    cursor: dict[str, object] = {}
-    while True:
-        page = program.get("/v1/broadcasts", account="shop", limit=2, **cursor).json()
-        found += [one["id"] for one in page["broadcasts"]]
-        assert all("batch_list" not in one for one in page["broadcasts"])
-        if page["next"] is None:
-            break
-        cursor = {"cursor": page["next"]}
+    pages = program.pages("/v1/broadcasts", account="shop", limit=2)
+    found = [one["id"] for page in pages for one in page["broadcasts"]]
+    assert all("batch_list" not in one for page in pages for one in page["broadcasts"])
 
     assert len(set(found)) == len(found)
     assert [one for one in found if one in several] == several[::-1]
@@ -256,7 +250,38 @@ def test_dead_letters_are_shown_sent_and_dropped(served: Served, program: Progra
     assert away not in listed
     limited = served.program("of-shop-key-0123")
     assert limited.get(f"/v1/dead-letters/{bad}").status_code == 404
+    for verb in ("retry", "drop"):
+        assert limited.ask("POST", f"/v1/dead-letters/{bad}/{verb}").status_code == 404
     assert limited.get("/v1/dead-letters").json()["dead_letters"] == []
+
+
+def test_pages_name_every_dead_letter_once_and_those_of_an_account_alone(
+    served: Served, program: Program
+) -> None:
+    def dead(account: str | None, n: int) -> str:
+        letter = Letter(
+            source=LetterSource.CELERY, body=f"paged {account} {n}", account=account,
+            reason=Message("error.request.missing", field="content"),
+        )  # fmt: skip
+        return dead_letters.keep(served.engine, letter)
+
+    mine = [dead("shop", n) for n in range(5)]
+    others = [dead(account, n) for account in ("main", None) for n in range(3)]
+
+    def found(by: Program, **query: object) -> list[str]:
+        pages = by.pages("/v1/dead-letters", limit=2, **query)
+        assert all(len(page["dead_letters"]) == 2 for page in pages[:-1])
+        return [one["id"] for page in pages for one in page["dead_letters"]]
+
+    every = found(program)
+    assert len(set(every)) == len(every)
+    assert [one for one in every if one in {*mine, *others}] == [*others[::-1], *mine[::-1]]
+    limited = served.program("of-shop-key-0123")
+    assert found(limited) == found(limited, account="shop") == found(program, account="shop")
+    assert found(limited) == mine[::-1]
+    assert limited.get("/v1/dead-letters", account="main").status_code == 404
+    for cursor in ("WyI5OTk5LTEyLTMxVDIzOjU5OjU5LTE0OjAwIiwgIngiXQ==", "abc"):
+        assert program.get("/v1/dead-letters", cursor=cursor).status_code == 422
 
 
 def test_readiness_says_what_is_missing(program: Program) -> None:

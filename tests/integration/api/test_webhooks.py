@@ -58,13 +58,19 @@ def test_what_was_not_delivered_is_listed_and_shown_with_why(
     assert (shown["state"], shown["http_status"], shown["tries"]) == ("given_up", 500, 3)
     assert shown["problem"]["code"] == "webhook.problem.status"
     assert "secret" not in shown["url"]
-    assert program.get("/v1/webhooks", limit=1, delivered="true").json()["more"]
+    pages = program.pages("/v1/webhooks", limit=1, delivered="true", account="main")
+    found = [one["id"] for page in pages for one in page["webhooks"]]
+    assert len(set(found)) == len(found) == len(pages)
+    assert [one for one in found if one in events] == [delivered, given_up]
+    for cursor in ("WyIyMDI2LTAxLTAxVDAwOjAwOjAwWiIsIngiXQ==", "abc"):
+        assert program.get("/v1/webhooks", cursor=cursor).status_code == 422
 
 
 def test_nobody_sees_or_repeats_those_of_other_accounts(served: Served, events: list[str]) -> None:
     limited = served.program("of-shop-key-0123")
 
     assert limited.get("/v1/webhooks", delivered="true").json()["webhooks"] == []
+    assert limited.get("/v1/webhooks", account="main").status_code == 404
     for method, path in (("GET", events[0]), ("POST", f"{events[0]}/retry")):
         assert limited.ask(method, f"/v1/webhooks/{path}").status_code == 404
     assert served.program("reader-key-0123").ask(
