@@ -31,7 +31,7 @@ def application(parts: Parts, *, language: Language) -> Gate:
     app.state.routes = [route for router in ROUTERS for route in router.routes]
     _refuse_as_problems(app)
     openapi.serve(app)
-    return Gate(app)
+    return Gate(app, language=language)
 
 
 def bare() -> FastAPI:

@@ -15,9 +15,10 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
-from api.caller import texts_of
+from api.language import chosen
 from api.problems import ProblemError
 from broadcast import request_ids
+from presentation.texts import Language, Texts
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +37,10 @@ _HEADERS: Final = (
 class Gate:
     """An ASGI application around another one."""
 
-    def __init__(self, app: ASGIApp, *, most: int = MOST_AT_ONCE) -> None:
-        """Let *most* requests in at once."""
-        self._app, self._most, self._inside = app, most, 0
+    def __init__(self, app: ASGIApp, *, language: Language, most: int = MOST_AT_ONCE) -> None:
+        """Let *most* requests in at once; *language* is that of callers who name none."""
+        self._app, self._language = app, language
+        self._most, self._inside = most, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -56,11 +58,17 @@ class Gate:
             log.exception("request %s failed", request_id)
             if not answering.status:
                 problem = ProblemError(500, "error.api.failed")
-                await problems.response(problem, texts_of(request))(scope, receive, answering.send)
+                await problems.response(problem, self._texts(request))(
+                    scope, receive, answering.send
+                )
         finally:
             self._inside -= 1
             _log(request, answering.status, request_id, took_s=time.monotonic() - began)
             request_ids.current.reset(token)
+
+    def _texts(self, request: Request) -> Texts:
+        # The application, which knows it too, may not have seen this request.
+        return chosen(request.headers.get("accept-language"), default=self._language)
 
     async def _answer(self, request: Request, receive: Receive, answering: _Answering) -> None:
         # Whoever looks after this process must be answered in a crowd, too.
@@ -68,7 +76,7 @@ class Gate:
             problem = ProblemError(
                 503, "error.api.busy", headers={"Retry-After": "1", "Connection": "close"}
             )
-            await problems.response(problem, texts_of(request))(
+            await problems.response(problem, self._texts(request))(
                 request.scope, receive, answering.send
             )
             return

@@ -20,8 +20,10 @@ from starlette.requests import ClientDisconnect, Request
 from api import bodies
 from api.caller import Caller
 from api.found import the_broadcast
+from api.places import SLOW, Place, Places
 from api.problems import ProblemError
 from api.submitting import Told, door
+from api.threads import Pool
 from broadcast.errors import AudienceError
 from broadcast.plan.submission import PublishedMeanwhileError, TakenOverError
 from models.ledger import awaited_lists
@@ -37,17 +39,15 @@ TYPES: Final = ("text/plain", "text/csv", "application/octet-stream")
 MOST_BYTES: Final = 1_000_000_000
 #: Lists that are taken at once: each may fill so much of the disk.
 MOST_AT_ONCE: Final = 8
-#: Each piece comes within so many seconds, and so many bytes a second on average.
+#: Each piece comes within so many seconds.
 PIECE_WITHIN_S: Final = 30.0
-SLOWEST: Final = 1_000
-_GRACE_S: Final = 60.0
 _AT_ONCE: Final = 1_000_000
 #: How long a try that was overtaken waits for the other one's end.
 _OTHER_ENDS_WITHIN_S: Final = 60.0
 _LOOK_EVERY_S: Final = 0.2
 _CLOSE: Final = {"Connection": "close"}
 
-_under_way = 0
+_places = Places(MOST_AT_ONCE)
 
 
 async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
@@ -57,16 +57,28 @@ async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length[:12]) > MOST_BYTES:
         raise bodies.too_large(MOST_BYTES)
-    with _one_more(), _folder() as folder:
+    with _place() as place, _folder() as folder:
         file = Path(folder) / "list"
         # However many others wait: this one is looked after here.
         request.scope["extensions"][PATIENT]["call"]()
         with room_needed():
-            await _received(request, caller, file)
+            pieces = _pieces(request, place)
+            await _received(pieces, caller.parts.threads.files, file, place=place)
         await caller.parts.threads.files.run(_refuse_packed, file)
         made = await _store(caller, awaited, file)
     report = await caller.parts.threads.run(reports.report, caller.parts.engine, made.id)
     return Told(report=report, created=made.created, notices=made.notices)
+
+
+@contextlib.contextmanager
+def _place() -> Iterator[Place]:
+    with _places.one() as place:
+        if place is None:
+            raise ProblemError(
+                503, "error.api.busy_uploads", most=MOST_AT_ONCE,
+                headers={"Retry-After": "10", **_CLOSE},
+            )  # fmt: skip
+        yield place
 
 
 @contextlib.contextmanager
@@ -86,45 +98,31 @@ def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
     return awaited
 
 
-@contextlib.contextmanager
-def _one_more() -> Iterator[None]:
-    global _under_way  # noqa: PLW0603 - of this process, as its disk is
-    if _under_way >= MOST_AT_ONCE:
-        raise ProblemError(
-            503, "error.api.busy_uploads", most=MOST_AT_ONCE,
-            headers={"Retry-After": "10", **_CLOSE},
-        )  # fmt: skip
-    _under_way += 1
-    try:
-        yield
-    finally:
-        _under_way -= 1
-
-
-async def _received(request: Request, caller: Caller, file: Path) -> None:
+async def _received(
+    pieces: AsyncIterator[bytes], threads: Pool, file: Path, *, place: Place
+) -> None:
     """Write the body to *file*, some at a time, beside the event loop."""
-    run, kept, total = caller.parts.threads.files.run, bytearray(), 0
-    began = time.monotonic()
+    kept = bytearray()
     with file.open("wb") as target:
-        async for piece in _pieces(request):
+        async for piece in pieces:
             kept += piece
-            total += len(piece)
-            if total > MOST_BYTES:
+            place.took(len(piece), time.monotonic())
+            if place.received > MOST_BYTES:
                 raise bodies.too_large(MOST_BYTES)
-            slowest = SLOWEST * (time.monotonic() - began - _GRACE_S)
-            if total < slowest:
+            if place.is_too_slow(time.monotonic()):
                 raise _slow()
             if len(kept) >= _AT_ONCE:
-                await run(target.write, bytes(kept))
+                await threads.run(target.write, bytes(kept))
                 kept.clear()
-        await run(target.write, bytes(kept))
+        place.has_all()
+        await threads.run(target.write, bytes(kept))
 
 
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
+async def _pieces(request: Request, place: Place) -> AsyncIterator[bytes]:
     stream = request.stream()
     while True:
         try:
-            async with asyncio.timeout(PIECE_WITHIN_S):
+            async with place.patience(PIECE_WITHIN_S):
                 piece = await anext(stream, None)
         except TimeoutError:
             problem = _slow()
@@ -146,7 +144,9 @@ def _refuse_packed(file: Path) -> None:
 
 
 def _slow() -> ProblemError:
-    return ProblemError(408, "error.api.slow_upload", seconds=PIECE_WITHIN_S, headers=_CLOSE)
+    return ProblemError(
+        408, "error.api.slow_upload", seconds=PIECE_WITHIN_S, slow=SLOW // 1000, headers=_CLOSE
+    )
 
 
 async def _store(caller: Caller, awaited: Awaited, file: Path) -> Submitted:

@@ -1,4 +1,4 @@
-"""HTTP connections that may be hostile: a head that is endless, or never ends, costs its sender.
+"""HTTP connections that may be hostile: an endless head or an unread answer costs its caller alone.
 
 uvicorn limits neither; it looks at the time between two requests alone. And where connections are
 many, it refuses the next request, whosever it is; here those that wait give way (:mod:`.waiting`).
@@ -16,7 +16,10 @@ from serving.waiting import Waiting
 #: WeChat's heads have about 500 bytes, those of programs hardly more.
 MOST_HEAD_BYTES = 16_384
 HEAD_WITHIN_S = 5.0
-
+#: Of what is written for a reader so much is taken in so many seconds, or all of it. Who reads
+#: nothing, or a few bytes now and then, is cut off.
+READ_BYTES = 65_536
+READ_WITHIN_S = 30.0
 
 #: In the scope of a request: what an application calls that waits for its body on purpose.
 PATIENT = "serving.patient"
@@ -32,6 +35,7 @@ class Protocol(HttpToolsProtocol):
     #: Received since a piece of a body was, or the head ended.
     _beside_bytes = 0
     _patience: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head."""
@@ -44,6 +48,8 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of a head, of a later request as well."""
         super().on_message_begin()
+        if not self.flow.write_paused:
+            self._is_read()
         self.scope["extensions"] = {PATIENT: {"call": self._be_patient}}
         self._wait_for_head()
 
@@ -65,8 +71,10 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
+        """Wait for the next request, and for the end of the answer to be read."""
         super().on_response_complete()
+        if self.transport.get_write_buffer_size():
+            self._expect_reading()
         if self.cycle.response_complete and not self.transport.is_closing():
             self.waiting.add(self.transport)
 
@@ -88,8 +96,36 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._stop_waiting()
+        self._is_read()
         self.waiting.discard(self.transport)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Write no more until the reader has taken most of it, and not for ever."""
+        super().pause_writing()
+        self._expect_reading()
+
+    def resume_writing(self) -> None:
+        """Go on: it was read."""
+        self._is_read()
+        super().resume_writing()
+
+    def _expect_reading(self) -> None:
+        self._is_read()
+        unread = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(READ_WITHIN_S, self._look_whether_it_reads, unread)
+
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _look_whether_it_reads(self, before: int) -> None:
+        unread = self.transport.get_write_buffer_size()
+        if unread > max(0, before - READ_BYTES):
+            self.transport.abort()
+        elif unread:
+            self._expect_reading()
 
     def _be_patient(self) -> None:
         """Let this connection wait on, however many others come: the application looks after it."""
