@@ -15,6 +15,10 @@ from api.problems import ProblemError
 #: 100,000 OpenIDs and their quotes are 3.2 MB.
 MOST_BYTES: Final = 4_000_000
 WITHIN_S: Final = 30.0
+#: Objects and lists; each costs some hundred times the memory and the time of its two bytes. A
+#: body has a dozen, and a list of OpenIDs one comma an OpenID.
+MOST_NESTED: Final = 10_000
+MOST_COMMAS: Final = 200_000
 JSON: Final = "application/json"
 _CLOSE: Final = {"Connection": "close"}
 
@@ -94,6 +98,8 @@ async def _read(request: Request) -> bytes:
 
 def parse(data: bytes) -> dict[str, Any]:
     """Return a JSON object that names no member twice. Raises ProblemError."""
+    if data.count(b"[") + data.count(b"{") > MOST_NESTED or data.count(b",") > MOST_COMMAS:
+        raise ProblemError(400, "error.api.json_many", nested=MOST_NESTED, most=MOST_COMMAS)
     try:
         # Strict in what the standard library is not: UTF-8, half surrogates, NaN, depth.
         value = orjson.loads(data)

@@ -25,6 +25,7 @@ ERRORS: Final[Mapping[str, Mapping[str, int]]] = {
     "request": {
         "api.content_type": 415, "api.encoding": 415, "api.too_large": 413, "api.slow": 408,
         "api.cut_off": 400, "api.json": 400, "api.json_twice": 400, "api.json_deep": 400,
+        "api.json_many": 400,
         "api.parameter_twice": 422, "api.cursor": 422, "request.no_object": 422,
         "request.missing": 422, "request.unknown": 422, "request.unknown_near": 422,
         "request.wrong": 422, "request.late_by": 422, "request.notify": 422,

@@ -14,11 +14,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import problems
-from api.language import chosen
+from api import language, problems
 from api.problems import ProblemError
 from broadcast import request_ids
-from presentation.texts import Language, Texts
+from presentation.texts import Language
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +25,11 @@ log = logging.getLogger(__name__)
 MOST_AT_ONCE: Final = 100
 REQUEST_ID: Final = "X-Request-Id"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}\Z")
+#: Escapes of what needs none (letters, digits, ``-._~``), of slashes and of control characters:
+#: a server in front may read another path, and forbid that one.
+_HIDDEN: Final = re.compile(
+    rb"%(?:[01]|7f|2[def]|3\d|[46][1-9a-f]|[57][\da]|5f|7e|(?![\da-f]{2}))", re.IGNORECASE
+)
 _SHOWN: Final = 200
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -46,41 +50,40 @@ class Gate:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        request = Request(scope)
+        request = Request(scope, receive)
         request_id = _id_of(request)
         token = request_ids.current.set(request_id)
         answering = _Answering(send, request_id)
         began = time.monotonic()
         self._inside += 1
         try:
-            await self._answer(request, receive, answering)
+            await self._answer(request, answering)
         except Exception:
             log.exception("request %s failed", request_id)
             if not answering.status:
-                problem = ProblemError(500, "error.api.failed")
-                await problems.response(problem, self._texts(request))(
-                    scope, receive, answering.send
-                )
+                await self._refuse(request, answering, ProblemError(500, "error.api.failed"))
         finally:
             self._inside -= 1
             _log(request, answering.status, request_id, took_s=time.monotonic() - began)
             request_ids.current.reset(token)
 
-    def _texts(self, request: Request) -> Texts:
-        # The application, which knows it too, may not have seen this request.
-        return chosen(request.headers.get("accept-language"), default=self._language)
-
-    async def _answer(self, request: Request, receive: Receive, answering: _Answering) -> None:
+    async def _answer(self, request: Request, answering: _Answering) -> None:
         # Whoever looks after this process must be answered in a crowd, too.
-        if self._inside > self._most and request.url.path not in {"/healthz", "/readyz"}:
-            problem = ProblemError(
-                503, "error.api.busy", headers={"Retry-After": "1", "Connection": "close"}
-            )
-            await problems.response(problem, self._texts(request))(
-                request.scope, receive, answering.send
-            )
-            return
-        await self._app(request.scope, receive, answering.send)
+        if self._inside > self._most and request.scope["path"] not in {"/healthz", "/readyz"}:
+            await self._refuse(request, answering, _busy())
+        elif _HIDDEN.search(request.scope["raw_path"]):
+            await self._refuse(request, answering, ProblemError(404, "error.api.no_path"))
+        else:
+            await self._app(request.scope, request.receive, answering.send)
+
+    async def _refuse(self, request: Request, answering: _Answering, problem: ProblemError) -> None:
+        # The application has not seen the request, or broke over it.
+        texts = language.chosen(request.headers.get("accept-language"), default=self._language)
+        await problems.response(problem, texts)(request.scope, request.receive, answering.send)
+
+
+def _busy() -> ProblemError:
+    return ProblemError(503, "error.api.busy", headers={"Retry-After": "1", "Connection": "close"})
 
 
 class _Answering:

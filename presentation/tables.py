@@ -15,8 +15,8 @@ from broadcast import openid
 COLUMNS: Final = ("openid", "batch", "state", "reason", "errcode", "msg_id")
 SKIPPED_COLUMNS: Final = ("text", "line", "state", "reason")
 SKIPPED: Final = "skipped"
-#: A spreadsheet takes a cell that begins so for a formula.
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+#: A spreadsheet takes a cell that begins so for a formula; in Chinese also with the wide ones.
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 class Members(Protocol):

@@ -20,9 +20,16 @@ HEAD_WITHIN_S = 5.0
 #: nothing, or a few bytes now and then, is cut off.
 READ_BYTES = 65_536
 READ_WITHIN_S = 30.0
+#: Requests of one connection that wait for the answers of those before them.
+MOST_AHEAD = 8
 
 #: In the scope of a request: what an application calls that waits for its body on purpose.
 PATIENT = "serving.patient"
+_CODING = b"transfer-encoding"
+
+
+class RefusedError(Exception):
+    """A request is answered 400 by uvicorn, or cut off, and read no further."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -79,10 +86,23 @@ class Protocol(HttpToolsProtocol):
             self.waiting.add(self.transport)
 
     def on_headers_complete(self) -> None:
-        """Be content."""
+        """Be content with a head that every reader takes for the same. Raises RefusedError."""
         self._in_head, self._beside_bytes = False, 0
         self._stop_waiting()
+        self._refuse_ambiguous()
         super().on_headers_complete()
+        if len(self.pipeline) > MOST_AHEAD:
+            # Some bytes make an object of kilobytes each; uvicorn keeps as many as come.
+            self.transport.abort()
+            raise RefusedError
+
+    def _refuse_ambiguous(self) -> None:
+        """Raise RefusedError where who stands in front may see another end of the body."""
+        coded = [value.strip().lower() for name, value in self.headers if name == _CODING]
+        is_old = self.parser.get_http_version() == "1.0"
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if coded not in ([], [b"chunked"]) or (coded and is_old) or hosts > 1:
+            raise RefusedError
 
     def data_received(self, data: bytes) -> None:
         """Parse, unless the head, or what stands between or behind the pieces, is too long."""

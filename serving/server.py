@@ -17,6 +17,11 @@ _KEEP_ALIVE_S = 30
 #: Half of them are left for whole requests.
 _MOST_CONNECTIONS = 512
 _MOST_WAITING = 256
+#: Connections that are accepted before the others are looked at again. asyncio would accept all
+#: that came, and the first of them would give way before its request, which is there, is read.
+_ACCEPTED_AT_ONCE = 64
+#: Those that wait to be accepted.
+_BACKLOG = 2048
 #: Python's own.
 _THRESHOLDS = (700, 10, 10)
 
@@ -41,6 +46,7 @@ class Server(uvicorn.Server):
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_S,
             limit_concurrency=_MOST_CONNECTIONS,
+            backlog=_ACCEPTED_AT_ONCE,
             timeout_graceful_shutdown=end_within_s,
         )
         super().__init__(config)
@@ -49,6 +55,8 @@ class Server(uvicorn.Server):
         """Start to listen, then print the ready line."""
         await super().startup(sockets)
         for listener in sockets or []:
+            # For asyncio both numbers are one.
+            listener.listen(_BACKLOG)
             sys.stdout.write(f"{self._ready} {_url(listener)}\n")
             sys.stdout.flush()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -42,8 +43,9 @@ from producer.schedule import parse_at
 
 Target: TypeAlias = OpenIDList | ListToCome | Followers | Tag | Everyone
 _LONGEST_TAG: Final = 9
-_LONGEST_ID: Final = 32
 _OPTIONS: Final = {"title", "priority", "late_by", "spread_days", "again", "notify"}
+#: Not every database can be asked for every text.
+_ID: Final = re.compile(r"[!-~]{1,32}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +158,7 @@ def _selection(request: Request, account: Account, *, key: str) -> Selection:
 def _exclusion(text: str, n: int) -> Exclusion:
     word, _, value = text.partition(":")
     field = f"exclude.{n}"
-    if word == Excluded.BROADCAST and 0 < len(value) <= _LONGEST_ID:
+    if word == Excluded.BROADCAST and _ID.match(value):
         return Exclusion(kind=Excluded.BROADCAST, value=value)
     is_number = value.isascii() and value.isdigit() and len(value) <= _LONGEST_TAG
     if word == Excluded.TAG and is_number:

@@ -225,7 +225,8 @@ def _members(places: Sequence[object]) -> list[str]:
 
 def _unknown(places: Sequence[object], known: Sequence[str]) -> RequestError:
     field = field_of(places)
-    near = difflib.get_close_matches(str(places[-1]), known, n=1)
+    # A long one is near to none, and comparing it takes seconds.
+    near = difflib.get_close_matches(str(places[-1])[:SHOWN], known, n=1)
     if near:
         return RequestError("error.request.unknown_near", field=field, near=near[0])
     return RequestError("error.request.unknown", field=field)
