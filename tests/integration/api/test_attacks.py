@@ -203,7 +203,7 @@ def _until_busy(program: Program) -> dict[str, Any]:
         if answer.status_code != 200:
             assert answer.status_code == 503
             assert answer.headers["Content-Type"] == "application/problem+json"
-            return answer.json()  # type: ignore[no-any-return]
+            return answer.json()
     raise AssertionError("never busy")
 
 
