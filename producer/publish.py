@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from broadcast import names
+from broadcast import names, request_ids
 from broadcast.errors import BrokerAwayError
 from broadcast.redaction import redact
 
@@ -99,7 +99,7 @@ class CeleryWaker:
         from kombu.exceptions import OperationalError  # noqa: PLC0415 - 0.3 s at the start
 
         try:
-            self._app.send_task(name, args=args, queue=names.QUEUE)
+            self._app.send_task(name, args=args, queue=names.QUEUE, headers=request_ids.headers())
         except OperationalError as error:
             away = _away(redact(str(error.__cause__ or error)).strip() or type(error).__name__)
         # Whatever else a transport ends with, for an option that it does not know or a file that

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 
-from broadcast import names, redaction
+from broadcast import names, redaction, request_ids
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import BroadcastError, SettingsError
 from broadcast.message import Message
@@ -21,7 +21,7 @@ from broadcast.settings import VAR, Settings
 from worker import transport
 from worker.kept_log import KeptLog
 from worker.routine import WithoutGivenBack, WithoutRoutine
-from worker.wording import InEnglish, refuse
+from worker.wording import InEnglish, OfRequest, refuse
 
 if TYPE_CHECKING:
     from celery.concurrency.base import BasePool
@@ -76,9 +76,10 @@ def _set_up_logging(loglevel: int | None = None, logfile: str | None = None, **_
         handler.addFilter(WithoutRoutine())
     handler.addFilter(WithoutGivenBack())
     handler.addFilter(InEnglish())
+    handler.addFilter(OfRequest())
     logging.basicConfig(
         level=loglevel or logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s%(request)s",
         handlers=[handler],
     )
     redaction.install()
@@ -167,6 +168,18 @@ def _let_deliveries_end(**_: object) -> None:
     from worker.wiring import end_deliveries  # noqa: PLC0415 - as above
 
     end_deliveries(_DELIVERIES_END_S)
+
+
+@signals.task_prerun.connect
+def _begin_for_a_request(task: Any, task_id: str, **_: object) -> None:  # noqa: ANN401 - Celery's
+    """Let the log say whose request this task is for; one of another program's is its own."""
+    given = task_id if task.name == names.ENQUEUE else task.request.get(request_ids.HEADER)
+    request_ids.woken_by.set(request_ids.shown(given))
+
+
+@signals.task_postrun.connect
+def _end_for_a_request(**_: object) -> None:
+    request_ids.woken_by.set(None)
 
 
 @signals.task_postrun.connect

@@ -11,6 +11,8 @@ import logging
 from collections.abc import Collection, Mapping, MutableMapping
 from typing import Any, Final
 
+from broadcast import request_ids
+
 log = logging.getLogger(__name__)
 
 LONGEST: Final = 100
@@ -20,7 +22,9 @@ _OPTIONAL_TEXTS: Final = (
     "origin",
 )  # fmt: skip
 #: What else would be set as attributes of Celery's context, over its methods.
-_KNOWN: Final = frozenset({"task", "id", "retries", "timelimit", "ignore_result", *_OPTIONAL_TEXTS})
+_KNOWN: Final = frozenset({
+    "task", "id", "retries", "timelimit", "ignore_result", request_ids.HEADER, *_OPTIONAL_TEXTS,
+})  # fmt: skip
 #: What a message of the first protocol has in its body beside these.
 _KNOWN_FIRST: Final = frozenset({"args", "kwargs", "utc"})
 #: What a task may ask Celery to publish when it has ended; no task of ours does.

@@ -17,7 +17,7 @@ from typing import Any
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
-from broadcast import names
+from broadcast import names, request_ids
 from broadcast.accounts import Account
 from broadcast.call.outcomes import Outcome
 from broadcast.crashpoints import Point, passing
@@ -55,7 +55,11 @@ def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, An
         args, kwargs, task_id=str(request.id), origin=request.origin,
         unanswered=bool(request.ignore_result),
     )  # fmt: skip
-    return enqueue.take(message)
+    token = request_ids.current.set(request_ids.shown(message.task_id))
+    try:
+        return enqueue.take(message)
+    finally:
+        request_ids.current.reset(token)
 
 
 @shared_task(name=names.PLAN)
@@ -96,6 +100,8 @@ def send_batch(
         return {"account": account, "busy": False, "calls": []}
     while True:
         done = lane.drive(context)
+        # The next slice is nobody's in particular.
+        request_ids.woken_by.set(None)
         _tell(self, account, done)
         # With the broker away nobody could be woken for: the lane is driven on here instead.
         goes_on_elsewhere = not done.again or wake(names.SEND_BATCH, account, broadcast_id)

@@ -6,6 +6,8 @@ import logging
 
 from kombu.exceptions import OperationalError
 
+from broadcast import request_ids
+
 log = logging.getLogger(__name__)
 
 #: Workers take messages in turn, so after a few of them a wake-up has reached one that can answer.
@@ -17,7 +19,7 @@ def wake(task: str, *args: object, **kwargs: object) -> bool:
     from worker.application import make  # noqa: PLC0415 - the application imports the signals
 
     try:
-        make().send_task(task, args=args, kwargs=kwargs)
+        make().send_task(task, args=args, kwargs=kwargs, headers=request_ids.headers())
     except OperationalError as error:
         log.warning("broker away: %s was not woken, the sweep wakes it later: %s", task, error)
         return False

@@ -9,7 +9,7 @@ import logging
 import sys
 from typing import Final, NoReturn
 
-from broadcast import environment
+from broadcast import environment, request_ids
 from broadcast.errors import BroadcastError
 from broadcast.message import Message
 from presentation.texts import Texts, choose_language
@@ -32,6 +32,16 @@ class InEnglish(logging.Filter):
         # A record that held a secret has been masked, and has no arguments any more.
         if isinstance(record.args, tuple):
             record.args = tuple(map(_in_english, record.args))
+        return True
+
+
+class OfRequest(logging.Filter):
+    """Says of each record for whose request it is, where it is for one's; keeps every record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Give the record what its line ends with."""
+        request_id = request_ids.current.get() or request_ids.woken_by.get()
+        record.request = "" if request_id is None else f" request={request_id}"
         return True
 
 

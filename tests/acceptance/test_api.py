@@ -34,9 +34,10 @@ SEED = 20261127
 def test_what_programs_submit_is_sent_once_and_reported(start_system: StartSystem) -> None:
     system = start_system(followers=40)
     people = system.simulator.openids(40)
-    system.worker()
+    worker = system.worker()
     program = system.api()
-    inline = program.submit(people[:20], key="inline").json()
+    sent = program.submit(people[:20], key="inline")
+    inline = sent.json()
     upload = program.ask(
         "POST", "/v1/broadcasts", {"content": api.TEXT, "audience": {"upload": True}},
         headers={"Idempotency-Key": "upload"},
@@ -54,6 +55,10 @@ def test_what_programs_submit_is_sent_once_and_reported(start_system: StartSyste
     )
 
     assert listed.status_code == 201
+    mark = f"request={sent.headers['X-Request-Id']}"
+    tasks = [line.split("Task ")[1].split("[")[0] for line in worker.output.splitlines()
+             if line.endswith(mark) and "Task " in line]  # fmt: skip
+    assert tasks == ["broadcast.plan"]
     assert (again.status_code, again.json()["id"]) == (200, inline["id"])
     assert told["recipients"]["accepted"] == 20
     assert told["batch_list"][0]["msg_id"] is not None

@@ -14,6 +14,7 @@ from sqlalchemy import func, make_url, select
 from broadcast import names
 from broadcast.states import Phase
 from models import BroadcastRow
+from models.event import Event
 from models.ledger.reading import dead_letters
 from tests.kit import foreign
 from tests.kit.wait import until
@@ -94,6 +95,16 @@ def test_each_good_key_is_sent_once_and_each_bad_message_is_a_dead_letter(
     assert found["a"]["text"].endswith('Use another "key". Nothing was stored.')
     assert worker.exit_status is None
     assert "Traceback" not in worker.output
+    # The sender's own id of the message is the request's, in log and history.
+    for one in (answers[0].id, answers[2].id):
+        assert f" request={one}\n" in worker.output
+        assert f'"request_id": "{one}"' in "\n".join(details(system))
+
+
+def details(system: System) -> list[str]:
+    """What history says beside its kinds."""
+    with system.engine.connect() as connection:
+        return list(connection.scalars(select(Event.detail)))
 
 
 def test_a_message_is_held_against_the_tags_and_drafts_of_its_account(

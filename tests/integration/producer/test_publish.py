@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from broadcast import names
+from broadcast import names, request_ids
 from broadcast.errors import BrokerAwayError
 from producer.publish import CeleryWaker
 from tests.kit.wait import patiently
@@ -26,9 +26,15 @@ SECONDS = patiently(6)
 def test_a_wake_is_a_message_by_name_with_the_id_alone(valkey: Valkey) -> None:
     with closing(CeleryWaker(valkey.url)) as waker:
         waker.wake_planner("20261125-abcdef")
+        token = request_ids.current.set("req-4711")
+        waker.wake_planner("20261125-abcdef")
+        request_ids.current.reset(token)
 
     with valkey.client() as client:
-        message = json.loads(client.lpop(names.QUEUE))
+        asked, message = (json.loads(client.lpop(names.QUEUE)) for _ in range(2))
+    assert (asked["headers"]["request_id"], message["headers"].get("request_id")) == (
+        "req-4711", None,
+    )  # fmt: skip
     assert message["headers"]["task"] == names.PLAN
     assert json.loads(b64decode(message["body"]))[0] == ["20261125-abcdef"]
 
