@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any, Final, Protocol
@@ -15,8 +16,7 @@ from broadcast import openid
 COLUMNS: Final = ("openid", "batch", "state", "reason", "errcode", "msg_id")
 SKIPPED_COLUMNS: Final = ("text", "line", "state", "reason")
 SKIPPED: Final = "skipped"
-#: A spreadsheet takes a cell that begins so for a formula; in Chinese also with the wide ones.
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Members(Protocol):
@@ -90,8 +90,12 @@ def skipped_csv(found: Iterable[Skipped]) -> Iterator[bytes]:
     for one in found:
         for line, text in one.lines:
             shown = "".join(sign if sign.isprintable() else "?" for sign in text)
-            safe = f"'{shown}" if shown.startswith(FORMULA) else shown
-            yield row((safe, line or None, SKIPPED, one.reason))
+            yield row((harmless(shown), line or None, SKIPPED, one.reason))
+
+
+def harmless(cell: str) -> str:
+    """Return *cell* so that no spreadsheet takes it for a formula, by wide signs neither."""
+    return f"'{cell}" if unicodedata.normalize("NFKC", cell[:1]).startswith(_FORMULA) else cell
 
 
 def skipped_lines(found: Iterable[Skipped]) -> Iterator[bytes]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Annotated
+import ipaddress
+import socket
+import stat
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from api.serving import Ending
 
 app = new_app()
+_OTHERS: Final = stat.S_IRWXO
 
 
 @app.command(cls=Command, help="help.api")
@@ -49,11 +53,22 @@ def api(
     if not parts.keys.read():
         raise SettingsError("error.api_keys.none")
     listener = bound(host, port, shared=reuse_port)
+    _warn(run, listener)
     log_in_english()
     serve(
         parts, ending, language=run.terminal.texts.language, listener=listener,
         close=functools.partial(_close, run),
     )  # fmt: skip
+
+
+def _warn(run: Run, listener: socket.socket) -> None:
+    """Warn of what an operator must see to: TLS, and files with keys that others may read."""
+    address = listener.getsockname()[0]
+    if not ipaddress.ip_address(address).is_loopback:
+        run.terminal.warn("api.plain_http", address=address)
+    for path in (run.settings.api_keys_file, run.settings.webhook_secrets_file):
+        if path is not None and path.exists() and path.stat().st_mode & _OTHERS:
+            run.terminal.warn("api.open_file", path=path)
 
 
 def _parts(run: Run, ending: Ending) -> Parts:

@@ -99,9 +99,8 @@ def _skipped_table(found: Iterable[SkippedLines]) -> Iterator[bytes]:
     for one in found:
         for line, text in one.lines:
             shown = clean(one_line(text))
-            safe = f"'{shown}" if shown.startswith(tables.FORMULA) else shown
             # Who is left out by a list of ours came from no line, stored as 0.
-            yield tables.row((safe, line or None, sets.SKIPPED, one.reason))
+            yield tables.row((tables.harmless(shown), line or None, sets.SKIPPED, one.reason))
 
 
 def _tell_skipped(terminal: Terminal, found: Iterable[SkippedLines]) -> None:

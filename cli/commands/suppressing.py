@@ -25,7 +25,7 @@ from cli.wiring.run import Run
 from models.ledger import suppressions
 from models.ledger.reading import suppressions as reading
 from presentation.report_json import utc
-from presentation.tables import FORMULA
+from presentation.tables import harmless
 
 app = new_app()
 suppress = typer.Typer(cls=Group, help="help.suppress")
@@ -224,7 +224,7 @@ def _table(found: Iterable[Suppressed]) -> Iterator[bytes]:
     yield codecs.BOM_UTF8 + _csv(COLUMNS)
     for one in found:
         cells = ["" if cell is None else str(cell) for cell in _row_of(one).values()]
-        yield _csv(f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells)
+        yield _csv(map(harmless, cells))
 
 
 def _csv(cells: Iterable[str]) -> bytes:

@@ -8,17 +8,21 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
 from api.gate import MOST_AT_ONCE
+from presentation import tables
 from tests.integration.api.conftest import Served
 from tests.integration.api.raw import connected, everything, head, told
-from tests.kit import api
+from tests.kit import api, template
 from tests.kit.api import Program
+from tests.kit.receiver import SECRET
 
 BODY = json.dumps({
     "account": "main", "content": api.TEXT, "audience": {"openids": api.people(2, seed="attacks")},
@@ -289,7 +293,7 @@ def test_values_at_the_ends_are_refused_by_every_database(crowded: Program) -> N
 
 
 @pytest.fixture
-def crowded(fresh_url: str, tmp_path: Any) -> Iterator[Program]:
+def crowded(fresh_url: str, tmp_path: Path) -> Iterator[Program]:
     """A program of an API on each database."""
     with api.started(tmp_path, api.settings(fresh_url)) as process:
         yield Program(url=api.url_of(process))
@@ -347,3 +351,42 @@ def test_a_caller_that_hangs_up_at_any_byte_leaves_nothing_behind(served: Served
     assert served.program().get("/v1/accounts").status_code == 200
     assert process.num_fds() < 100
     assert "Traceback" not in served.process.output
+
+
+def test_the_start_warns_of_plain_http_for_others_and_of_keys_that_all_may_read(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
+    template.migrated(url).dispose()
+    keys, secrets = tmp_path / "keys", tmp_path / "secrets"
+    keys.write_text("reader:read:reader-key-0123\n")
+    secrets.write_text(SECRET)
+    keys.chmod(0o644)
+    secrets.chmod(0o600)
+    env = api.settings(url) | {
+        "BROADCAST_API_KEYS": None, "BROADCAST_API_KEYS_FILE": str(keys),
+        "BROADCAST_WEBHOOK_SECRETS_FILE": str(secrets),
+    }  # fmt: skip
+    with api.started(tmp_path, env, "--host", "0.0.0.0", "--port", "0") as process:
+        assert "plain HTTP and listens on 0.0.0.0" in process.output
+        assert f"chmod 600 {keys}" in process.output
+        assert str(secrets) not in process.output
+    keys.chmod(0o600)
+    with api.started(tmp_path, env) as process:
+        assert "plain HTTP" not in process.output
+        assert "chmod" not in process.output
+
+
+@pytest.mark.parametrize("sign", list("=+-@＝＋－＠"))
+def test_no_spreadsheet_takes_a_line_of_a_list_for_a_formula(sign: str) -> None:
+    table = b"".join(tables.skipped_csv([Skipped(reason="malformed", lines=[(3, f"{sign}1|x!")])]))
+
+    assert f"\n'{sign}1|x!,3,".encode() in table
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Lines that were left out."""
+
+    reason: str
+    lines: Sequence[tuple[int, str]]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from kombu.exceptions import ContentDisallowed
+from kombu.message import Message
 
 from broadcast import names
-from worker import application, tasks
+from worker import application, envelope, tasks
 
 
 @pytest.mark.parametrize(
@@ -48,3 +54,28 @@ def test_message_that_fits_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     app.loader.import_default_modules()
     with pytest.raises(AssertionError, match="it ran"):
         app.tasks[names.SEND_BATCH]("a", "b", forward_count=2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bomb:
+    """What runs when it is unpickled."""
+
+    file: Path
+
+    def __reduce__(self) -> tuple[Any, tuple[Path]]:
+        return Path.touch, (self.file,)
+
+
+@pytest.mark.parametrize("kind", ["application/x-python-serialize", "pickle", "yaml", "x"])
+def test_a_pickled_message_is_never_unpickled(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "touched"
+    message = Message(
+        base64.b64encode(pickle.dumps([[_Bomb(file)], {}, {}])).decode(), content_type=kind,
+        content_encoding="binary", headers={"task": names.PLAN, "id": "1"},
+        properties={"body_encoding": "base64"}, accept=application.make().conf.accept_content,
+    )  # fmt: skip
+
+    with pytest.raises(ContentDisallowed):
+        envelope.check(message)
+
+    assert not file.exists()

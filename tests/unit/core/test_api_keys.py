@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 
 from broadcast import api_keys
@@ -37,6 +39,24 @@ def test_a_key_is_found_by_the_whole_of_it_alone() -> None:
     assert getattr(api_keys.find(keys, f"{KEY}2"), "name", None) == "b"
     for wrong in (KEY, f"{KEY}22", "", f"{KEY}1".upper(), "ü"):
         assert api_keys.find(keys, wrong) is None
+
+
+def test_each_key_is_compared_whichever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By digests in constant time, so no time says how much of a key was right, or which it is."""
+    compared: list[str] = []
+
+    def counted(known: str, given: str) -> bool:
+        compared.append(known)
+        return compare(known, given)
+
+    compare = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", counted)
+    keys = api_keys.parse(",".join(f"n:read:{KEY}{n}" for n in range(9)), where=WHERE)
+    for token in (f"{KEY}0", f"{KEY}8", "another", ""):
+        compared.clear()
+        api_keys.find(keys, token)
+        assert compared == [key.digest for key in keys]
+    assert all(len(key.digest) == 64 for key in keys)
 
 
 def test_every_new_key_is_another_one_that_can_be_read_again() -> None:
