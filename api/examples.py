@@ -37,6 +37,8 @@ SUBMIT: Final[dict[str, Any]] = {
         },
     },
 }  # fmt: skip
+#: A list that comes later cannot be tried.
+PLAN: Final = {name: example for name, example in SUBMIT.items() if name != "upload"}
 WORD: Final[dict[str, Any]] = {
     "why": {"summary": "With the reason, for the history", "value": {"why": "wrong link"}}
 }

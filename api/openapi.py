@@ -100,6 +100,12 @@ def streams(meaning: str, shown: Mapping[str, str]) -> dict[int | str, dict[str,
     return {200: {"description": meaning, "content": content}}
 
 
+def events(meaning: str, kind: str, shown: str) -> dict[int | str, dict[str, Any]]:
+    """Return what a route says of events that it sends."""
+    # Some readers of a document take the schema for one event's, others for the whole stream's.
+    return {200: {"description": meaning, "content": {kind: {"schema": {}, "example": shown}}}}
+
+
 def serve(app: FastAPI) -> None:
     """Serve the document, made once, as JSON and as a page, and the page of errors."""
     made = document(app)

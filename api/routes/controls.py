@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from api import answers, bodies, examples, forms, openapi, problems, told
@@ -24,6 +24,7 @@ from broadcast.reports import Report
 from models.ledger import operator, resolves, retries
 from models.ledger.reading import finishes, reports
 from producer import steering
+from producer.request.shape import WHOLE
 
 router = APIRouter(prefix="/v1", tags=["controls"], dependencies=[Depends(known_parameters)])
 
@@ -41,9 +42,16 @@ class Word(forms.Body):
 class Verdict(Word):
     """Was a batch in doubt sent?"""
 
-    batch: Annotated[int, Field(ge=1, le=2**31 - 1, description="its `n` in `batch_list`")]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"sent": {"const": False}}},
+            "then": {"properties": {"msg_id": {"type": "null"}}},
+        }
+    )
+
+    batch: Annotated[int, Field(ge=1, le=2**31 - 1, description="its `n` in `batch_list`"), WHOLE]
     sent: bool
-    msg_id: Annotated[int, Field(ge=1, le=LARGEST_MSG_ID)] | None = Field(
+    msg_id: Annotated[int, Field(ge=1, le=LARGEST_MSG_ID), WHOLE] | None = Field(
         None, description="with `sent`: the job that WeChat's console shows"
     )
 

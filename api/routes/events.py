@@ -44,8 +44,9 @@ _watching = 0
     "/broadcasts/{broadcast_id}/events", response_class=StreamingResponse,
     operation_id="events", summary="Follow a broadcast",
     openapi_extra=openapi.header(LAST, "the id of the event that was read last"),
-    responses=openapi.answers(401, 403, 404, 422, 503) | openapi.streams(
-        "An event whenever the broadcast changes", {EVENTS: example_answers.EVENTS}
+    responses=openapi.answers(401, 403, 404, 422, 503) | openapi.events(
+        "An event whenever the broadcast changes; data is the broadcast as a list has it", EVENTS,
+        example_answers.EVENTS,
     )
     | {204: {"description": "It is at rest, and was read to its end"}},
 )  # fmt: skip

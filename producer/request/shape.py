@@ -48,6 +48,15 @@ def _is_true(value: object) -> object:
     return value
 
 
+def _is_whole(value: object) -> object:
+    # To JSON a 3.0 is as good as a 3; beyond 2**53 nobody knows which number was meant.
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
+
+
+#: Of a whole number, behind its bounds.
+WHOLE: Final = BeforeValidator(_is_whole)
 Yes: TypeAlias = Annotated[Literal[True], BeforeValidator(_is_true)]
 
 
@@ -72,7 +81,7 @@ class FollowerList(_Object):
 class TagMembers(_Object):
     """WeChat's own send to a tag; ``group_id`` is its old name."""
 
-    tag_id: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    tag_id: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE]
 
 
 class Everybody(_Object):
@@ -114,30 +123,40 @@ AudienceShape: TypeAlias = Annotated[
 class Request(_Object):
     """A broadcast as a program asks for it. What is left out has the default of the command."""
 
-    #: Of the accounts in the settings; may be left out where there is one.
-    account: Annotated[str, Field(max_length=LONGEST_ACCOUNT)] | None = None
-    #: WeChat's own object of mass/send (``broadcast.content``).
-    content: dict[str, Any]
-    audience: AudienceShape
-    #: ISO 8601; without a zone it is Beijing time.
-    at: str | None = None
-    title: str | None = None
-    priority: Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)] = 0
-    #: "15m", "1h30m".
-    late_by: str | None = None
-    spread_days: bool = False
-    #: "tag:ID" or "broadcast:ID".
-    exclude: Annotated[list[str], Field(max_length=MOST_EXCLUSIONS)] = []
-    only_current: bool = False
-    #: "500" or "10%".
-    sample: str | None = None
-    #: With ``{"followers": true}``: those who have this tag at WeChat.
-    with_tag: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
-    ignore_suppression: bool = False
-    #: The same content went to the same audience today, and is to go once more.
-    again: bool = False
-    #: Whom to tell how it ended, in place of the account's receiver.
-    notify: Receiver | None = None
+    account: Annotated[str, Field(max_length=LONGEST_ACCOUNT)] | None = Field(
+        None, description="may be left out where there is one"
+    )
+    content: dict[str, Any] = Field(
+        description="WeChat's own object of mass/send: msgtype and its part"
+    )
+    audience: AudienceShape = Field(description="exactly one kind")
+    at: str | None = Field(None, description="ISO 8601; without a zone it is Beijing time")
+    title: str | None = Field(None, description="1 to 64 characters, for people")
+    priority: Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY), WHOLE] = Field(
+        0, description="higher goes first among the account's broadcasts"
+    )
+    late_by: str | None = Field(
+        None, description="a launch later than this is held: 90s, 15m, 1h30m"
+    )
+    spread_days: bool = Field(
+        default=False, description="over several days if today's calls are too few"
+    )
+    exclude: Annotated[list[str], Field(max_length=MOST_EXCLUSIONS)] = Field(
+        [], description="who gets nothing: tag:ID or broadcast:ID"
+    )
+    only_current: bool = Field(default=False, description="only who follows by the newest sync")
+    sample: str | None = Field(None, description="only so many, drawn by chance: 500 or 10%")
+    with_tag: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] | None = Field(
+        None, description='with {"followers": true}: those who have this tag at WeChat'
+    )
+    ignore_suppression: bool = Field(default=False, description="to the suppressed as well")
+    again: bool = Field(
+        default=False,
+        description="the same content went to the same audience within 24 hours; once more",
+    )
+    notify: Receiver | None = Field(
+        None, description="who hears how it ended, in place of the account's receiver"
+    )
 
 
 @cache

@@ -13,7 +13,7 @@ from tests.kit.api import Program
 from tests.kit.wait import patiently
 
 
-def test_a_generated_client_submits_uploads_looks_and_stops(tmp_path: Path) -> None:
+def test_a_generated_client_submits_uploads_looks_pages_follows_and_stops(tmp_path: Path) -> None:
     python = sender("generator")
     url = f"sqlite:///{tmp_path / 'broadcast.db'}"
     template.migrated(url).dispose()
@@ -33,10 +33,11 @@ def test_a_generated_client_submits_uploads_looks_and_stops(tmp_path: Path) -> N
 
     assert json.loads(said.splitlines()[-1]) == {
         "submits": [201, 200, 409],
-        "refusal": "/docs/errors#error.submit.key_taken",
-        "upload": [201, "planning"],
+        "refusal": "/docs/errors#error.submit.key_taken", "field": "Idempotency-Key",
+        "uploads": [201, 200, 409], "uploaded": "planning",
         "paused": [True, "paused"], "cancelled": "cancelled", "looked": "cancelled",
-        "listed": 2, "accounts": ["default"],
+        "followed": ["event: broadcast"], "rows": 2, "unknown": [404, True], "pages": True,
+        "accounts": ["default"],
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """A program with the client that was generated from the OpenAPI document.
 
-`generated_client.py FOLDER URL KEY`: submits, uploads, looks, stops; prints what it was answered.
+`generated_client.py FOLDER URL KEY`: submits, uploads, looks, pages, follows, stops; prints what it
+was answered.
 """
 
 from __future__ import annotations
@@ -13,10 +14,17 @@ sys.path.insert(0, sys.argv[1])
 
 from we_chat_broadcast_client import AuthenticatedClient
 from we_chat_broadcast_client.api.accounts import list_accounts
-from we_chat_broadcast_client.api.broadcasts import get_broadcast, list_broadcasts, submit, upload
+from we_chat_broadcast_client.api.broadcasts import (
+    events,
+    get_broadcast,
+    list_broadcasts,
+    recipients,
+    submit,
+    upload,
+)
 from we_chat_broadcast_client.api.controls import cancel, pause
-from we_chat_broadcast_client.models import BroadcastRequest, Word
-from we_chat_broadcast_client.types import File
+from we_chat_broadcast_client.models import BroadcastRequest, RecipientsSetItem, Word
+from we_chat_broadcast_client.types import UNSET, File
 
 client = AuthenticatedClient(base_url=sys.argv[2], token=sys.argv[3], timeout=60)
 content = {"msgtype": "text", "text": {"content": "hello"}}
@@ -37,17 +45,36 @@ refused = submit.sync_detailed(
     client=client, body=request({"openids": people[1:3]}), idempotency_key="generated"
 )
 reserved = submit.sync(client=client, body=request({"upload": True}), idempotency_key="uploaded")
-uploaded = upload.sync_detailed(
-    reserved.id, client=client, body=File(payload=io.BytesIO("\n".join(people[2:]).encode()))
-)
+
+
+def uploaded(openids):
+    body = File(payload=io.BytesIO("\n".join(openids).encode()))
+    return upload.sync_detailed(reserved.id, client=client, body=body)
+
+
+def pages():
+    cursor = UNSET
+    while cursor is not None:
+        page = list_broadcasts.sync(client=client, limit=1, cursor=cursor)
+        yield [one.id for one in page.broadcasts]
+        cursor = page.next_
+
+
+uploads = [uploaded(people[2:]), uploaded(people[2:]), uploaded(people[1:])]
 paused = pause.sync(inline.parsed.id, client=client, body=Word(why="wrong link"))
 cancelled = cancel.sync(inline.parsed.id, client=client, body=Word())
 looked = get_broadcast.sync(inline.parsed.id, client=client)
-listed = list_broadcasts.sync(client=client, limit=10)
+followed = events.sync(inline.parsed.id, client=client)
+rows = recipients.sync(reserved.id, client=client, set_=[RecipientsSetItem("waiting")])
+unknown = get_broadcast.sync_detailed("nobody", client=client)
 accounts = list_accounts.sync(client=client)
 print(json.dumps({
     "submits": [int(one.status_code) for one in (inline, again, refused)],
-    "refusal": refused.parsed.type_, "upload": [int(uploaded.status_code), uploaded.parsed.state],
+    "refusal": refused.parsed.type_, "field": refused.parsed.field,
+    "uploads": [int(one.status_code) for one in uploads], "uploaded": uploads[0].parsed.state,
     "paused": [paused.changed, paused.state], "cancelled": cancelled.state, "looked": looked.state,
-    "listed": len(listed.broadcasts), "accounts": [one.name for one in accounts.accounts],
+    "followed": [line for line in followed.splitlines() if line.startswith("event")],
+    "rows": len(rows.splitlines()), "unknown": [unknown.parsed.status, unknown.parsed.fix != ""],
+    "pages": list(pages()) == [[reserved.id], [inline.parsed.id]],
+    "accounts": [one.name for one in accounts.accounts],
 }))  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import requests
 
 from tests.integration.api.conftest import Served
-from tests.kit import api
+from tests.kit import api, documented
 from tests.kit.api import Program
 
 
@@ -29,7 +29,9 @@ def _events(stream: requests.Response) -> Iterator[tuple[str, dict[str, object]]
         if line.startswith("id: "):
             name = line[4:]
         elif line.startswith("data: "):
-            yield name, json.loads(line[6:])
+            told = json.loads(line[6:])
+            documented.fits({"$ref": "#/components/schemas/BroadcastInAList"}, told)
+            yield name, told
 
 
 def test_each_change_is_an_event_and_the_end_ends_the_stream(program: Program) -> None:

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from schemathesis.specs.openapi import definitions
+from sqlalchemy import Engine, insert
 
 from api import errors
+from broadcast.dead_letters import Letter, LetterSource
+from broadcast.message import Message
+from broadcast.webhooks.event import WebhookState
+from models import WebhookRow
+from models.ledger import dead_letters
 from tests.integration.api.conftest import Served
 from tests.kit import api, documented, template
 from tests.kit.api import Program
+from tests.kit.processes import ROOT
 from tests.kit.wait import patiently
+
+FUZZ = Path(__file__).parent / "fuzz"
 
 
 @pytest.fixture(scope="module")
@@ -106,42 +117,61 @@ def test_each_example_of_a_submit_is_one_that_is_taken(tmp_path: Path) -> None:
     assert {name: one.status_code for name, one in told.items()} == dict.fromkeys(told, 201)
 
 
-def _schemathesis(program: Program, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable, "-m", "schemathesis.cli", "run", f"{program.url}/openapi.json",
-        "--header", f"Authorization: Bearer {program.key}", "--checks", "all",
-        # Rules beyond a schema refuse what it allows: a day's calls, a list without OpenIDs.
-        "--exclude-checks", "positive_data_acceptance",
-        "--exclude-path-regex", "/events$",
-        "--no-color", *words,
-    ]  # fmt: skip
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=patiently(300),
-        check=False,
-        cwd=folder,
-    )
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(("--max-examples", "3", "--seed", "1"), id="short"),
-        pytest.param(("--max-examples", "300"), id="long", marks=pytest.mark.prove),
-    ],
-)
-def test_whatever_the_document_allows_is_answered_as_it_says(
-    tmp_path: Path, words: tuple[str, ...]
-) -> None:
-    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
-    template.migrated(url).dispose()
-    with api.started(tmp_path, api.settings(url)) as process:
+def _fuzzed(url: str, folder: Path, *words: str) -> None:
+    engine = template.migrated(url)
+    with api.started(folder, api.settings(url)) as process:
         program = Program(url=api.url_of(process))
-        done = _schemathesis(program, tmp_path, *words)
+        there = {"letter_id": _letter(engine), "webhook_id": _webhook(engine, program)}
+        done = subprocess.run(
+            [
+                sys.executable, "-m", "schemathesis.cli", "--config-file",
+                str(FUZZ / "schemathesis.toml"), "run", f"{program.url}/openapi.json",
+                "--header", f"Authorization: Bearer {program.key}", "--no-color", *words,
+            ],
+            capture_output=True, text=True, timeout=patiently(900), check=False, cwd=folder,
+            env={
+                **os.environ, "SCHEMATHESIS_HOOKS": "tests.integration.api.fuzz.hooks",
+                "FUZZ_IDS": json.dumps(there), "PYTHONPATH": str(ROOT),
+            },
+        )  # fmt: skip
         assert program.get("/healthz").status_code == 200
+    engine.dispose()
 
     assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
     assert " passed" in done.stdout
     assert " 500 " not in json.dumps(process.output)
+
+
+def _letter(engine: Engine) -> str:
+    body = {"key": "dead", "content": api.TEXT, "audience": {"openids": []}}
+    reason = Message("error.request.missing", field="audience")
+    letter = Letter(source=LetterSource.CELERY, body=json.dumps(body), key="dead", reason=reason)
+    return dead_letters.keep(engine, letter)
+
+
+def _webhook(engine: Engine, program: Program) -> str:
+    made = program.submit(api.people(2, seed="fuzz"), key="webhook").json()["id"]
+    at = datetime.now(UTC)
+    with engine.begin() as connection:
+        connection.execute(
+            insert(WebhookRow).values(
+                broadcast_id=made, version=7, account="default", kind="broadcast.completed",
+                body="{}", url="https://hooks.example.com/", origin="https://hooks.example.com",
+                state=WebhookState.GIVEN_UP, tries=3, created_at=at, tried_at=at, since=at,
+                closed_at=at,
+            )
+        )  # fmt: skip
+    return f"{made}-7"
+
+
+def test_whatever_the_document_allows_is_answered_as_it_says(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
+    _fuzzed(url, tmp_path, "--max-examples", "3", "--seed", "1")
+
+
+@pytest.mark.prove
+@pytest.mark.every_database
+def test_whatever_the_document_allows_is_answered_as_it_says_at_length(
+    database_url: str, tmp_path: Path
+) -> None:
+    _fuzzed(database_url, tmp_path, "--max-examples", "200")

@@ -40,6 +40,14 @@ def test_what_is_left_out_has_the_defaults_of_the_command() -> None:
     assert (request.account, request.at, request.exclude) == (None, None, [])
 
 
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    """To JSON 2.0 is 2, and some languages know no other numbers."""
+    assert shape.parse(body(priority=2.0)) == shape.parse(body(priority=2))
+    for wrong in (2.5, 1e300, float(2**53)):
+        with pytest.raises(RequestError):
+            shape.parse(body(priority=wrong))
+
+
 @pytest.mark.parametrize(
     ("wrong", "field", "message_id"),
     [
