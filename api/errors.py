@@ -34,8 +34,9 @@ ERRORS: Final[Mapping[str, Mapping[str, int]]] = {
     },
     "key": {
         "api.no_idempotency_key": 422, "key.empty": 422, "key.too_long": 422,
-        "key.unprintable": 422, "submit.key_taken": 409, "submit.other_time": 409,
-        "submit.other_options": 409, "submit.repeated": 409, "api.removed": 410,
+        "key.unprintable": 422, "submit.key_taken": 409, "submit.key_awaited": 409,
+        "submit.other_time": 409, "submit.other_options": 409, "submit.repeated": 409,
+        "api.removed": 410,
     },
     "audience": {
         "request.no_audience": 422, "request.two_audiences": 422, "request.confirm_to_all": 422,
@@ -46,7 +47,8 @@ ERRORS: Final[Mapping[str, Mapping[str, int]]] = {
         "audience.single": 422,
     },
     "upload": {
-        "api.no_upload": 409, "api.taken_over": 409, "api.busy_uploads": 503,
+        "api.no_upload": 409, "submit.other_list": 409, "api.being_stored": 409,
+        "api.other_being_stored": 409, "api.busy_uploads": 503,
         "api.slow_upload": 408, "submit.taken_over": 409, "audience.empty": 422,
         "audience.only_blank": 422, "audience.no_column": 422, "audience.columns": 422,
         "audience.open_quote": 422, "audience.long_line": 422, "audience.encoding": 422,

@@ -44,7 +44,7 @@ _AWAY: Final = 503
 _OF_THE_DISK: Final = frozenset({"error.audience.no_room", "error.audience.unreadable"})
 #: The errors of other rooms say nothing of the request around what they read.
 _FIELDS: Final[Mapping[str, str]] = {
-    "error.key.": KEY, "error.submit.key_taken": KEY, "error.title.": "title",
+    "error.key.": KEY, "error.submit.key_": KEY, "error.title.": "title",
     "error.submit.other_options": KEY, "error.submit.other_time": "at", "error.at.": "at",
     "error.exclude.": "exclude", "error.broadcast.unknown": "exclude",
 }  # fmt: skip
@@ -137,6 +137,10 @@ def fix(status: int, message: Message) -> str:
 _FIXES: Final = {
     "error.submit.repeated": "api.fix.repeated",
     "error.submit.key_taken": "api.fix.key_taken",
+    "error.submit.key_awaited": "api.fix.key_taken",
+    "error.submit.other_list": "api.fix.other_list",
+    "error.api.being_stored": "api.fix.being_stored",
+    "error.api.other_being_stored": "api.fix.being_stored",
     "error.submit.other_options": "api.fix.key_taken",
     "error.submit.other_time": "api.fix.key_taken",
     "error.plan.": "api.fix.plan",

@@ -14,7 +14,6 @@ from broadcast.api_keys import Scope
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.message import Message
 from broadcast.reports import OperatorActions, Report
-from models.ledger import awaited_lists
 from models.ledger.reading import reports
 from producer.order import checked_key
 from producer.prepare import Prepared
@@ -57,7 +56,6 @@ def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> Told:
     request = _permitted(caller, shape.parse(value))
     if isinstance(request.audience, ListToCome):
         return _reserved(caller, request, key=key)
-    awaited_lists.refuse_awaited(caller.parts.engine, request.account or "", checked_key(key))
     made = submit_parsed(caller, request, key=key)
     try:
         report = _after(caller, made)

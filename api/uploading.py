@@ -24,11 +24,11 @@ from api.places import SLOW, Place, Places
 from api.problems import ProblemError
 from api.submitting import Told, door
 from api.threads import Pool
-from broadcast.errors import AudienceError
-from broadcast.plan.submission import PublishedMeanwhileError, TakenOverError
+from broadcast.errors import AudienceError, DatabaseAwayError
+from broadcast.plan.submission import BeingStoredError, TakenOverError
 from models.ledger import awaited_lists
 from models.ledger.awaited_lists import Awaited
-from models.ledger.reading import ids, reports
+from models.ledger.reading import reports
 from producer.audience.runs import room_needed
 from producer.audience.source import STREAM, is_packed
 from producer.submit import Submitted
@@ -42,9 +42,13 @@ MOST_AT_ONCE: Final = 8
 #: Each piece comes within so many seconds.
 PIECE_WITHIN_S: Final = 30.0
 _AT_ONCE: Final = 1_000_000
-#: How long a try that was overtaken waits for the other one's end.
-_OTHER_ENDS_WITHIN_S: Final = 60.0
+#: How long a request waits for the end of an earlier one: longer than that takes to be dead, and
+#: shorter than the usual minute of clients and proxies.
+_OTHER_ENDS_WITHIN_S: Final = awaited_lists.SILENT_FOR.total_seconds() + 15
 _LOOK_EVERY_S: Final = 0.2
+_COME_BACK_S: Final = 10
+#: A list that comes slowly is awaited for as long as it does.
+_EXPECT_EVERY_S: Final = 60.0
 _CLOSE: Final = {"Connection": "close"}
 
 _places = Places(MOST_AT_ONCE)
@@ -62,7 +66,7 @@ async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
         # However many others wait: this one is looked after here.
         request.scope["extensions"][PATIENT]["call"]()
         with room_needed():
-            pieces = _pieces(request, place)
+            pieces = _expected(_pieces(request, place), caller, broadcast_id)
             await _received(pieces, caller.parts.threads.files, file, place=place)
         await caller.parts.threads.files.run(_refuse_packed, file)
         made = await _store(caller, awaited, file)
@@ -94,7 +98,7 @@ def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
     the_broadcast(caller, broadcast_id)
     awaited = awaited_lists.of(caller.parts.engine, broadcast_id)
     if awaited is None:
-        raise ProblemError(409, "error.api.no_upload", headers=_CLOSE)
+        raise ProblemError(409, "error.api.no_upload", field="audience", headers=_CLOSE)
     return awaited
 
 
@@ -116,6 +120,22 @@ async def _received(
                 kept.clear()
         place.has_all()
         await threads.run(target.write, bytes(kept))
+
+
+async def _expected(
+    pieces: AsyncIterator[bytes], caller: Caller, broadcast_id: str
+) -> AsyncIterator[bytes]:
+    """Yield *pieces*; the broadcast awaits them for as long as they come."""
+    last = time.monotonic()
+    async for piece in pieces:
+        if time.monotonic() > last + _EXPECT_EVERY_S:
+            last = time.monotonic()
+            # With the database away for now the list comes all the same.
+            with contextlib.suppress(DatabaseAwayError):
+                await caller.parts.threads.lists.run(
+                    awaited_lists.expect, caller.parts.engine, broadcast_id
+                )
+        yield piece
 
 
 async def _pieces(request: Request, place: Place) -> AsyncIterator[bytes]:
@@ -158,24 +178,34 @@ async def _store(caller: Caller, awaited: Awaited, file: Path) -> Submitted:
 
 
 async def _submitted(caller: Caller, awaited: Awaited, file: Path) -> Submitted:
-    """Submit the list; of two tries at once the later goes on, and the other one answers as it."""
-    store = caller.parts.threads.lists.run
+    """Submit the list; while an earlier request stores it, wait for that one's end or death."""
     submit = functools.partial(door(caller).submit_list, awaited, file, who=caller.who)
-    try:
-        return await store(submit)
-    except (TakenOverError, PublishedMeanwhileError):
-        await _other_ends(caller, awaited)
-    try:
-        return await store(submit)
-    except (TakenOverError, PublishedMeanwhileError):
-        raise ProblemError(409, "error.api.taken_over", headers=_CLOSE) from None
-
-
-async def _other_ends(caller: Caller, awaited: Awaited) -> None:
-    """Wait until a list is published. Raises ProblemError where it is not for long."""
     until = time.monotonic() + _OTHER_ENDS_WITHIN_S
-    look = functools.partial(ids.under_key, caller.parts.engine, awaited.account, awaited.key)
-    while await caller.parts.threads.run(look) is None:
+    while True:
+        try:
+            return await caller.parts.threads.lists.run(submit)
+        except TakenOverError:
+            # It stood still for so long that a later one took over; or its time is up.
+            await caller.parts.threads.run(the_broadcast, caller, awaited.broadcast_id)
+        except BeingStoredError as there:
+            if there.is_other:
+                raise _being_stored("error.api.other_being_stored") from None
+        await _other_ends(caller, awaited, until)
+
+
+async def _other_ends(caller: Caller, awaited: Awaited, until: float) -> None:
+    """Wait until no request stores the list. Raises ProblemError where one does for long."""
+    look = functools.partial(
+        awaited_lists.is_being_stored, caller.parts.engine, awaited.broadcast_id
+    )
+    while True:
         if time.monotonic() > until:
-            raise ProblemError(409, "error.api.taken_over", headers=_CLOSE)
+            raise _being_stored("error.api.being_stored")
         await asyncio.sleep(_LOOK_EVERY_S)
+        if not await caller.parts.threads.run(look):
+            return
+
+
+def _being_stored(message_id: str) -> ProblemError:
+    headers = {"Retry-After": str(_COME_BACK_S)}
+    return ProblemError(409, message_id, field="audience", headers=headers)

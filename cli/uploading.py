@@ -6,7 +6,7 @@ from broadcast.errors import UnknownIdError
 from broadcast.message import Message
 from broadcast.reports import Report
 from broadcast.states import Phase
-from models.ledger.uploads import GIVEN_UP_AFTER
+from models.ledger.upload_beat import GIVEN_UP_AFTER
 
 
 def refuse(report: Report) -> None:

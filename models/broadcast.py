@@ -106,7 +106,7 @@ class BroadcastRow(Base):
 
 
 class Submission(Base):
-    """A key that was used: of which account, for which body, and which broadcast it made.
+    """A key that was used: of which account, for which body, and for which broadcast.
 
     It outlives its broadcast, so that a repeated request is answered after a prune as well.
     """
@@ -117,7 +117,8 @@ class Submission(Base):
         ascii_string(64), ForeignKey("bc_accounts.name"), primary_key=True
     )
     key: Mapped[str] = mapped_column(text_string(128), primary_key=True)
-    body_digest: Mapped[str] = mapped_column(ascii_string(64))
+    #: NULL: its list is awaited.
+    body_digest: Mapped[str | None] = mapped_column(ascii_string(64))
     #: Of a program's request the other options (``broadcast.plan.submission``); NULL: of a command.
     options_digest: Mapped[str | None] = mapped_column(ascii_string(64))
     #: Without a foreign key: the broadcast may be gone.

@@ -35,6 +35,7 @@ class Order:
     selection: Selection = EVERYBODY
     #: As of :class:`broadcast.plan.submission.Body`.
     options_digest: str | None = None
+    reserved: str | None = None
     #: The lists of the exclusions that are files, in the order of the exclusions.
     excluded: Sequence[audiences.Audience] = ()
 

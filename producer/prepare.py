@@ -234,5 +234,5 @@ def _body(order: Order, wanted: Asked) -> submission.Body:
         account=order.account, key=checked_key(order.key), content=order.content.canonical,
         content_digest=order.content.digest, msgtype=order.content.msgtype,
         audience=wanted.audience, selection=order.selection, scheduled_at=order.scheduled_at,
-        draft=order.draft, options_digest=order.options_digest,
+        draft=order.draft, options_digest=order.options_digest, reserved=order.reserved,
     )  # fmt: skip

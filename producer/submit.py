@@ -61,14 +61,12 @@ def refuse_what_does_not_fit(prepared: Prepared) -> None:
         plan.refuse_what_does_not_fit(prepared.proof)
 
 
-def store(
-    prepared: Prepared, *, engine: Engine, waker: Waker, reserved: str | None = None
-) -> Submitted:
+def store(prepared: Prepared, *, engine: Engine, waker: Waker) -> Submitted:
     """Store and publish what was prepared, then wake.
 
-    *reserved*: the id under which its list was awaited, and is still where it is refused. Raises
-    what refuses it (PlanError, RepeatedSendError …), and then nothing is stored. After a
-    DatabaseAwayError it may be stored all the same: the same key brings it to light.
+    A list that was awaited still is where it is refused. Raises what refuses it (PlanError,
+    RepeatedSendError …), and then nothing is stored. After a DatabaseAwayError it may be stored all
+    the same: the same key brings it to light.
     """
     if prepared.existing is not None:
         return _again(prepared, prepared.existing, engine=engine, waker=waker)
@@ -76,6 +74,7 @@ def store(
     for left in unresolved(prepared.body.content):
         raise MediaError("error.media.not_uploaded", media_id=left)
     try:
+        reserved = prepared.body.reserved
         if reserved is None:
             broadcast_id, published = _publish(prepared, engine=engine)
         else:

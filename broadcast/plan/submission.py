@@ -48,6 +48,8 @@ class Body:
     #: Of a program's request its other options, in hex: compared with those of another request. A
     #: person's command has None, and is compared by the rest alone.
     options_digest: str | None = None
+    #: The id that was reserved under its key, where its list came later: no part either.
+    reserved: str | None = None
 
     @property
     def audience_digest(self) -> str:
@@ -115,6 +117,15 @@ class Published:
 
 class TakenOverError(OutOfReachError):
     """An upload was silent for so long that it was given up; the same request goes through."""
+
+
+class BeingStoredError(Exception):
+    """The list that a broadcast waits for is being stored by somebody else."""
+
+    def __init__(self, *, is_other: bool) -> None:
+        """Take whether that is another list."""
+        super().__init__()
+        self.is_other = is_other
 
 
 class PublishedMeanwhileError(Exception):

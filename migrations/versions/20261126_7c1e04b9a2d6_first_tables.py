@@ -275,7 +275,7 @@ def _submissions() -> None:
         "bc_submissions",
         sa.Column("account", ascii_(64), nullable=False),
         sa.Column("key", words(128), nullable=False),
-        sa.Column("body_digest", ascii_(64), nullable=False),
+        sa.Column("body_digest", ascii_(64), nullable=True),
         sa.Column("options_digest", ascii_(64), nullable=True),
         sa.Column("broadcast_id", ascii_(32), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
@@ -861,11 +861,10 @@ def _uploads() -> None:
     op.create_table(
         "bc_uploads",
         sa.Column("broadcast_id", ascii_(32), nullable=False),
-        sa.Column("account", ascii_(64), nullable=False),
-        sa.Column("key", words(128), nullable=False),
         sa.Column("request", LONG_TEXT, nullable=False),
         sa.Column("digest", ascii_(64), nullable=False),
+        sa.Column("beat_at", MOMENT, nullable=True),
+        sa.Column("list_digest", ascii_(64), nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("broadcast_id", name="pk_bc_uploads"),
-        sa.UniqueConstraint("account", "key", name="uq_bc_uploads_account_key"),
     )

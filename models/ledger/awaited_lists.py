@@ -1,30 +1,37 @@
 """Broadcasts whose list comes later: an id is reserved first, and the list stored under it then.
 
-Each try to store the list has a fence, the broadcast's version: a later try raises it, so an older
-one that was stopped or forgotten can add and publish nothing more.
+The key is that id's from the moment it is reserved, for every door. One try at a time stores the
+list: while it shows that it lives, another waits or is refused, and a dead one is taken over. Each
+has a fence, the broadcast's version: a later try raises it, so an older one that was stopped or
+forgotten can add and publish nothing more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from broadcast.errors import ConflictError
-from broadcast.plan.submission import Body, PublishedMeanwhileError, TakenOverError
+from broadcast.plan.submission import (
+    BeingStoredError,
+    Body,
+    PublishedMeanwhileError,
+    TakenOverError,
+)
 from broadcast.states import Phase
-from models.broadcast import BroadcastRow, Submission
+from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import submits, upload_beat, uploads
+from models.ledger import accounts, lanes, submits, upload_beat, uploads
 from models.ledger.rows import columns, first
-from models.ledger.transaction import read, write, write_new
+from models.ledger.transaction import read, write
 from models.recipients import ChunkRow
 from models.upload import UploadRow
 
-#: So long a list may be awaited before its id is forgotten.
-AWAITED_FOR: Final = timedelta(hours=24)
+#: A try is dead that showed nothing of itself for so long: each portion of a list takes less than a
+#: second.
+SILENT_FOR: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +42,20 @@ class Awaited:
     account: str
     key: str
     request: str
-    digest: str
 
 
-_COLUMNS: Final = columns(Awaited, UploadRow)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Try:
+    """What is known of the try that stores a list, if there is one."""
+
+    beat_at: datetime | None
+    list_digest: str | None
+
+
+def find(engine: Engine, body: Body) -> str | None:
+    """Return the id that was reserved for *body*, if one was. Raises ConflictError."""
+    with read(engine) as connection:
+        return _reserved(connection, body)
 
 
 def reserve(
@@ -50,67 +67,78 @@ def reserve(
     """
 
     def work(connection: Connection) -> tuple[str, bool]:
-        there = _of_key(connection, body.account.name, body.key)
+        accounts.meet(connection, body.account)
+        # Every door takes a key under its lane.
+        lanes.hold(connection, body.account.name)
+        there = _reserved(connection, body)
         if there is not None:
-            if there.digest != body.request_digest:
-                raise _taken(body.key, there.broadcast_id)
-            return there.broadcast_id, False
-        used = connection.scalar(
-            select(Submission.broadcast_id).where(
-                Submission.account == body.account.name, Submission.key == body.key
-            )
-        )
-        if used is not None:
-            raise _taken(body.key, used)
+            return there, False
         broadcast_id = submits.open_upload(connection, body, who=who, title=title)
         moment = now(connection)
         connection.execute(
             insert(UploadRow).values(
-                broadcast_id=broadcast_id, account=body.account.name, key=body.key,
-                request=request, digest=body.request_digest, created_at=moment,
+                broadcast_id=broadcast_id, request=request, digest=body.request_digest,
+                created_at=moment,
             )
         )  # fmt: skip
-        _await(connection, broadcast_id)
+        submits.take_key(connection, broadcast_id, body, moment=moment, digest=None)
+        upload_beat.await_list(connection, broadcast_id)
         return broadcast_id, True
 
-    # Another request with the key may come at the same moment.
-    return write_new(engine, work)
+    return write(engine, work)
 
 
-def _taken(key: str, broadcast_id: str) -> ConflictError:
-    return ConflictError("error.submit.key_taken", key=key, id=broadcast_id)
-
-
-def _of_key(connection: Connection, account: str, key: str) -> Awaited | None:
-    query = select(*_COLUMNS).where(UploadRow.account == account, UploadRow.key == key)
-    return first(connection, query, Awaited)
-
-
-def refuse_awaited(engine: Engine, account: str, key: str) -> None:
-    """Raise ConflictError where a key is that of a broadcast whose list comes later."""
-    there = under_key(engine, account, key)
-    if there is not None:
-        raise _taken(key, there.broadcast_id)
-
-
-def under_key(engine: Engine, account: str, key: str) -> Awaited | None:
-    """Return what was reserved under a key, whether its list has come or not."""
-    with read(engine) as connection:
-        return _of_key(connection, account, key)
+def _reserved(connection: Connection, body: Body) -> str | None:
+    there = submits.under_key(connection, body)
+    if there is None:
+        return None
+    query = select(UploadRow.digest).where(UploadRow.broadcast_id == there.broadcast_id)
+    if connection.scalar(query) != body.request_digest:
+        raise submits.taken(body, there)
+    return there.broadcast_id
 
 
 def of(engine: Engine, broadcast_id: str) -> Awaited | None:
     """Return what was asked for, but for the list; None: its list does not come so."""
-    query = select(*_COLUMNS).where(UploadRow.broadcast_id == broadcast_id)
+    query = (
+        select(UploadRow.broadcast_id, BroadcastRow.account, BroadcastRow.key, UploadRow.request)
+        .join(BroadcastRow, BroadcastRow.id == UploadRow.broadcast_id)
+        .where(UploadRow.broadcast_id == broadcast_id)
+    )
     with read(engine) as connection:
         return first(connection, query, Awaited)
 
 
+def expect(engine: Engine, broadcast_id: str) -> None:
+    """Await a list for as long as at the first: it is on its way."""
+    write(engine, lambda connection: upload_beat.await_list(connection, broadcast_id))
+
+
+def is_being_stored(engine: Engine, broadcast_id: str) -> bool:
+    """Return whether a try that lives stores the list."""
+    with read(engine) as connection:
+        return _living(connection, broadcast_id) is not None
+
+
+def _living(connection: Connection, broadcast_id: str) -> _Try | None:
+    query = (
+        select(*columns(_Try, UploadRow))
+        .join(BroadcastRow, BroadcastRow.id == UploadRow.broadcast_id)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
+    )
+    there = first(connection, query, _Try)
+    if there is None or there.beat_at is None:
+        return None
+    # A beat of the future was before the database's clock was set back.
+    return there if abs(now(connection) - there.beat_at) < SILENT_FOR else None
+
+
 def begin(engine: Engine, broadcast_id: str, body: Body) -> int:
-    """Begin to store the list, instead of whoever was at it; return the fence of this try.
+    """Begin to store the list, instead of whoever died over it; return the fence of this try.
 
     Raises PublishedMeanwhileError where this list was published, ConflictError where another one
-    was, TakenOverError where the id was forgotten or a later try began.
+    was, BeingStoredError where a try that lives is at it, and TakenOverError where the id was
+    forgotten.
     """
 
     def work(connection: Connection) -> int:
@@ -123,12 +151,20 @@ def begin(engine: Engine, broadcast_id: str, body: Body) -> int:
             raise PublishedMeanwhileError(broadcast_id)
         if row is None or row.phase is not Phase.UPLOADING or row.uploading_at is None:
             raise TakenOverError("error.submit.taken_over", id=broadcast_id)
+        there = _living(connection, broadcast_id)
+        if there is not None:
+            raise BeingStoredError(is_other=there.list_digest != body.audience_digest)
+        fence = int(row.version) + 1
         connection.execute(
-            update(BroadcastRow)
-            .where(BroadcastRow.id == broadcast_id)
-            .values(version=row.version + 1, uploading_at=now(connection))
+            update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(version=fence)
         )
-        return int(row.version) + 1
+        connection.execute(
+            update(UploadRow)
+            .where(UploadRow.broadcast_id == broadcast_id)
+            .values(list_digest=body.audience_digest)
+        )
+        upload_beat.alive(connection, broadcast_id, fence=fence)
+        return fence
 
     fence = write(engine, work)
     while write(engine, lambda connection: _drop_some(connection, broadcast_id, fence)):
@@ -151,7 +187,7 @@ def _drop_some(connection: Connection, broadcast_id: str, fence: int) -> bool:
 
 
 def stop(engine: Engine, broadcast_id: str, fence: int) -> None:
-    """Let a try that failed be followed by another one, for as long as at the first."""
+    """Let a try that failed be followed by another one at once."""
 
     def work(connection: Connection) -> None:
         mine = connection.scalar(
@@ -160,16 +196,10 @@ def stop(engine: Engine, broadcast_id: str, fence: int) -> None:
             .with_for_update()
         )
         if mine is not None:
-            _await(connection, broadcast_id)
+            connection.execute(
+                update(UploadRow)
+                .where(UploadRow.broadcast_id == broadcast_id)
+                .values(beat_at=None, list_digest=None)
+            )
 
     write(engine, work)
-
-
-def _await(connection: Connection, broadcast_id: str) -> None:
-    """Date the upload's beat ahead, so that it is not given up before its list may come."""
-    until = now(connection) + AWAITED_FOR - uploads.GIVEN_UP_AFTER
-    connection.execute(
-        update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
-        .values(uploading_at=until)
-    )

@@ -50,11 +50,12 @@ _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Submitted:
+class Taken:
     """What a key stands for."""
 
     broadcast_id: str
-    body_digest: str
+    #: None: its list is awaited.
+    body_digest: str | None
     options_digest: str | None
 
 
@@ -91,12 +92,11 @@ def same(connection: Connection, body: Body) -> str | None:
 
     Raises ConflictError where it has another body.
     """
-    query = select(*columns(_Submitted, Submission)).where(
-        Submission.account == body.account.name, Submission.key == body.key
-    )
-    there = first(connection, query, _Submitted)
-    if there is None:
+    there = under_key(connection, body)
+    if there is None or (there.body_digest is None and there.broadcast_id == body.reserved):
         return None
+    if there.body_digest is None:
+        raise taken(body, there)
     if there.body_digest != body.digest:
         raise _conflict(connection, body, there.broadcast_id)
     if None not in (options := {there.options_digest, body.options_digest}) and len(options) > 1:
@@ -104,8 +104,24 @@ def same(connection: Connection, body: Body) -> str | None:
     return there.broadcast_id
 
 
+def under_key(connection: Connection, body: Body) -> Taken | None:
+    """Return what the key of *body* stands for."""
+    query = select(*columns(Taken, Submission)).where(
+        Submission.account == body.account.name, Submission.key == body.key
+    )
+    return first(connection, query, Taken)
+
+
+def taken(body: Body, there: Taken) -> ConflictError:
+    """Return that the key of *body* stands for something else."""
+    name = "error.submit.key_awaited" if there.body_digest is None else "error.submit.key_taken"
+    return ConflictError(name, key=body.key, id=there.broadcast_id)
+
+
 def _conflict(connection: Connection, body: Body, broadcast_id: str) -> ConflictError:
-    """Return why a key cannot be used for *body*: another time, or another body."""
+    """Return why a key cannot be used for *body*: another list, time, or body."""
+    if broadcast_id == body.reserved:
+        return ConflictError("error.submit.other_list", id=broadcast_id, field="audience")
     query = select(*columns(_Stored, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
     stored = first(connection, query, _Stored)
     mine = (
@@ -260,13 +276,27 @@ def _wanted(body: Body, broadcast_id: str | None, *, figures: Figures, terms: Te
     )  # fmt: skip
 
 
-def _store(connection: Connection, broadcast_id: str, body: Body, *, moment: datetime) -> None:
+def take_key(
+    connection: Connection, broadcast_id: str, body: Body, *, moment: datetime, digest: str | None
+) -> None:
+    """Let the key of *body* stand for a broadcast; *digest*: None while its list is awaited."""
     connection.execute(
         insert(Submission).values(
-            account=body.account.name, key=body.key, body_digest=body.digest,
+            account=body.account.name, key=body.key, body_digest=digest,
             options_digest=body.options_digest, broadcast_id=broadcast_id, created_at=moment,
         )
     )  # fmt: skip
+
+
+def _store(connection: Connection, broadcast_id: str, body: Body, *, moment: datetime) -> None:
+    if body.reserved is None:
+        take_key(connection, broadcast_id, body, moment=moment, digest=body.digest)
+        return
+    connection.execute(
+        update(Submission)
+        .where(Submission.account == body.account.name, Submission.key == body.key)
+        .values(body_digest=body.digest)
+    )
 
 
 def _flip(

@@ -23,7 +23,7 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now, skips_locked
 from models.gate import GateRow
-from models.ledger import gates, lanes, leases, records, uploads
+from models.ledger import gates, lanes, leases, records, upload_beat, uploads
 from models.ledger.reading import closed_gates
 from models.ledger.transaction import WORKER, read, write
 
@@ -179,7 +179,7 @@ def forget_uploads(engine: Engine) -> int:
         dead = connection.scalar(
             select(BroadcastRow.id)
             .where(BroadcastRow.phase == Phase.UPLOADING)
-            .where(uploads.silent_for(connection, uploads.GIVEN_UP_AFTER))
+            .where(uploads.silent_for(connection, upload_beat.GIVEN_UP_AFTER))
             .limit(1)
             .with_for_update(skip_locked=skips_locked(connection))
         )

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, or_, s
 
 from broadcast.plan.chunk import ASKED, Chunk
 from broadcast.states import Phase
-from models.broadcast import BroadcastRow
+from models.broadcast import BroadcastRow, Submission
 from models.engine import now
 from models.ledger import files, upload_beat
 from models.ledger.transaction import write
@@ -24,8 +24,6 @@ from models.upload import UploadRow
 
 #: Chunks per transaction, so that no write on SQLite holds others up for over 100 ms.
 CHUNKS_AT_ONCE = 20
-#: Each chunk of an upload shows that it lives; one that was silent for this long is given up.
-GIVEN_UP_AFTER = timedelta(hours=1)
 
 
 def add_chunks(
@@ -68,13 +66,25 @@ def silent_for(connection: Connection, silence: timedelta) -> ColumnElement[bool
 def give_up(connection: Connection, broadcast_id: str) -> None:
     """Take an upload away from its owner, which can then neither add to it nor publish it.
 
-    Its chunks go in many transactions, and one that lost some of them must never be published.
+    Its chunks go in many transactions, and one that lost some of them must never be published. The
+    key of a list that never came is free from here on.
     """
     connection.execute(
         update(BroadcastRow)
         .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
         .values(uploading_at=None)
     )
+    awaited = connection.execute(
+        select(BroadcastRow.account, BroadcastRow.key)
+        .join(UploadRow, UploadRow.broadcast_id == BroadcastRow.id)
+        .where(BroadcastRow.id == broadcast_id)
+    ).first()
+    if awaited is not None:
+        connection.execute(
+            delete(Submission)
+            .where(Submission.account == awaited.account, Submission.key == awaited.key)
+            .where(Submission.broadcast_id == broadcast_id, Submission.body_digest.is_(None))
+        )
 
 
 def clear(engine: Engine, broadcast_id: str) -> None:

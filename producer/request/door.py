@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -58,10 +58,6 @@ class Door:
         Raises as :meth:`submit`.
         """
         found = meant(request, key=key, who=who, settings=self.settings)
-        if awaited_lists.under_key(self.engine, found.order.account.name, key) is None:
-            # A repeat is answered as the first one was, whatever changed since.
-            self._refuse_past(found.order)
-            self._today(found)()
         order, text = found.order, request.model_dump_json(exclude_defaults=True)
         body = submission.Body(
             account=order.account, key=order.key, content=order.content.canonical,
@@ -69,6 +65,12 @@ class Door:
             audience=OpenIDs(digest=""), selection=order.selection,
             scheduled_at=order.scheduled_at, options_digest=order.options_digest,
         )  # fmt: skip
+        there = awaited_lists.find(self.engine, body)
+        if there is not None:
+            # Whatever changed since: a repeat is answered as the first one was.
+            return there, False
+        self._refuse_past(order)
+        self._today(found)()
         return awaited_lists.reserve(
             self.engine, body, request=text, who=who, title=order.terms.title
         )
@@ -81,17 +83,14 @@ class Door:
     def submit_list(self, awaited: Awaited, file: Path, *, who: str) -> Submitted:
         """Store and publish the list that a broadcast waits for; the same list twice is no harm.
 
-        Raises as :meth:`submit`; ConflictError where it has another list.
+        Raises as :meth:`submit`; ConflictError where it has another list, BeingStoredError where
+        somebody else stores one just now.
         """
         request = shape.parse(json.loads(awaited.request))
         found = meant(request, key=awaited.key, who=who, settings=self.settings)
+        found = replace(found, order=replace(found.order, reserved=awaited.broadcast_id))
         with audiences.read(file) as listed:
-            return store(
-                self._prepared(found, listed),
-                engine=self.engine,
-                waker=self.waker,
-                reserved=awaited.broadcast_id,
-            )
+            return store(self._prepared(found, listed), engine=self.engine, waker=self.waker)
 
     def plan(self, request: Request, *, key: str, who: str) -> Prepared:
         """Hold what *request* asks for against the ledger and WeChat, and store nothing.

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from cli.main import run
-from models.ledger import uploads
+from models.ledger import upload_beat, uploads
 from models.ledger.transaction import write
 from tests.kit import ledger
 
@@ -45,7 +45,7 @@ def test_an_upload_that_was_given_up_is_told_as_such(
     if word:
         write(here, lambda connection: uploads.give_up(connection, broadcast_id))
     else:
-        ledger.pass_time(here, uploads.GIVEN_UP_AFTER + timedelta(seconds=1))
+        ledger.pass_time(here, upload_beat.GIVEN_UP_AFTER + timedelta(seconds=1))
 
     for words in COMMANDS:
         assert "was interrupted and given up" in refused(capsys, words, broadcast_id)

@@ -24,7 +24,7 @@ from models.ledger.audit.case import Case
 from models.ledger.audit.findings import Audit, Finding, Found
 from models.ledger.reading import ids
 from models.ledger.transaction import read, snapshot
-from models.ledger.uploads import GIVEN_UP_AFTER
+from models.ledger.upload_beat import GIVEN_UP_AFTER
 
 #: What is asked of each broadcast, beside what shows while it is read. A lane is asked for its
 #: overlaps, and for what of calls, gates, stuck and clock is its own.

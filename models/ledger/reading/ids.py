@@ -30,7 +30,7 @@ def newest(engine: Engine) -> str | None:
 def under_key(engine: Engine, account: str, key: str) -> str | None:
     """Return the broadcast that was published under a key of an account, if there is one."""
     query = select(Submission.broadcast_id).where(
-        Submission.account == account, Submission.key == key
+        Submission.account == account, Submission.key == key, Submission.body_digest.is_not(None)
     )
     with read(engine) as connection:
         return connection.scalar(query)

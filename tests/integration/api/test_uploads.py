@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,13 +13,12 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 import requests
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
-from broadcast.plan.submission import TakenOverError
-from models import BroadcastRow, ChunkRow
-from models.engine import now, open_engine
+from broadcast.crashpoints import Point
+from broadcast.plan.audience import OpenIDs
+from models import ChunkRow
 from models.ledger import awaited_lists, sweeps, uploads
-from models.ledger.transaction import write
 from producer import audience
 from tests.integration.api.conftest import Served
 from tests.kit import api, ledger, template
@@ -58,6 +58,7 @@ def test_a_list_comes_after_its_broadcast(program: Program) -> None:
     assert again.json()["id"] == broadcast_id
     assert (awaited["state"], awaited["title"]) == ("uploading", "周五")
     assert (stored.status_code, same.status_code, other.status_code) == (201, 200, 409)
+    assert (other.json()["field"], broadcast_id in other.json()["detail"]) == ("audience", True)
     assert stored.json()["id"] == same.json()["id"] == broadcast_id
     assert stored.json()["audience"]["planned"] == 2_500
     assert stored.json()["state"] == "planning"
@@ -124,7 +125,8 @@ def test_the_key_of_an_awaited_list_has_no_other_body(program: Program) -> None:
 def test_what_takes_no_upload_says_so(program: Program) -> None:
     inline = program.submit(api.people(2, seed="none"), key="no-upload", account="main").json()
 
-    assert _put(program, inline["id"], api.people(2)).status_code == 409
+    none = _put(program, inline["id"], api.people(2))
+    assert (none.status_code, none.json()["field"]) == (409, "audience")
     assert _put(program, "nobody", api.people(2)).status_code == 404
     assert _reserve(program, "past", at="2020-01-01 10:00").json()["field"] == "at"
     for word in ("pause", "cancel", "resume"):
@@ -238,55 +240,51 @@ def test_two_uploads_at_once_are_one_broadcast(fresh_url: str, tmp_path: Path) -
     assert {n // 4 for n, status in enumerate(found) if status != 409} == {found.index(201) // 4}
 
 
-def test_an_older_try_can_store_nothing_more(served: Served, program: Program) -> None:
-    """A process that was stopped amid its upload goes on while another one is at it."""
-    broadcast_id = _reserve(program, "older").json()["id"]
-    body = ledger.body(owner=ledger.account("main"), key="older")
-    fence = awaited_lists.begin(served.engine, broadcast_id, body)
-    with audience.read(api.people(5, seed="older")) as listed:
-        uploads.add_chunks(served.engine, broadcast_id, listed.chunks(), fence=fence)
-        newer = awaited_lists.begin(served.engine, broadcast_id, body)
-        assert _chunks(served, broadcast_id) == 0
-        with pytest.raises(TakenOverError):
+def test_while_a_list_is_stored_the_same_waits_and_another_is_refused(
+    served: Served, program: Program
+) -> None:
+    mine = api.people(5, seed="at it")
+    broadcast_id = _reserve(program, "at it").json()["id"]
+    with audience.read(mine) as listed:
+        body = replace(
+            ledger.body(owner=ledger.account("main"), key="at it"), reserved=broadcast_id,
+            audience=OpenIDs(digest=listed.digest),
+        )  # fmt: skip
+        fence = awaited_lists.begin(served.engine, broadcast_id, body)
+        with ThreadPoolExecutor(1) as pool:
+            waits = pool.submit(_put, served.program(), broadcast_id, mine)
+            other = _put(program, broadcast_id, mine[1:])
+            # Nobody took over.
             uploads.add_chunks(served.engine, broadcast_id, listed.chunks(), fence=fence)
-        uploads.add_chunks(served.engine, broadcast_id, listed.chunks(), fence=newer)
-    with pytest.raises(TakenOverError):
-        write(
-            served.engine,
-            lambda connection: awaited_lists._drop_some(connection, broadcast_id, fence),
-        )
-    awaited_lists.stop(served.engine, broadcast_id, fence)
-    assert _chunks(served, broadcast_id) == 1
-    assert _put(program, broadcast_id, api.people(7, seed="newer")).status_code == 201
+            assert not waits.done()
+            awaited_lists.stop(served.engine, broadcast_id, fence)
+
+    assert (other.status_code, other.json()["field"]) == (409, "audience")
+    assert int(other.headers["Retry-After"]) > 0
+    assert waits.result().status_code == 201
+    assert program.get(f"/v1/broadcasts/{broadcast_id}").json()["audience"]["planned"] == 5
 
 
-def test_a_list_may_be_awaited_for_a_day_and_then_its_key_is_free(tmp_path: Path) -> None:
-    from tests.kit import template
-
+def test_a_server_that_is_killed_amid_a_list_leaves_it_awaited(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'broadcast.db'}"
-    template.migrated(url).dispose()
-    engine = open_engine(url)
-    with api.started(tmp_path, api.settings(url)) as process:
+    engine = template.migrated(url)
+    mine, env = api.people(9, seed="killed"), api.settings(url)
+    crash = {"BROADCAST_CRASH_AT": Point.SUBMIT_STORED}
+    with api.started(tmp_path, env | crash) as process:
         program = Program(url=api.url_of(process))
-        first = _reserve(program, "day", account="default").json()["id"]
-
-        def age(hours: int) -> None:
-            write(engine, lambda connection: connection.execute(
-                update(BroadcastRow).values(
-                    uploading_at=now(connection)
-                    + awaited_lists.AWAITED_FOR - timedelta(hours=1 + hours)
-                )
-            ))  # fmt: skip
-
-        age(23)
-        assert sweeps.forget_uploads(engine) == 0
-        age(24)
-        assert sweeps.forget_uploads(engine) == 1
-        assert program.get(f"/v1/broadcasts/{first}").status_code == 404
-        again = _reserve(program, "day", account="default")
-        assert again.status_code == 201
-        assert again.json()["id"] != first
+        broadcast_id = _reserve(program, "killed", account="default").json()["id"]
+        with pytest.raises(requests.ConnectionError):
+            _put(program, broadcast_id, mine)
+    ledger.pass_time(engine, timedelta(hours=23))
+    assert sweeps.forget_uploads(engine) == 0
+    with api.started(tmp_path, env) as process:
+        program = Program(url=api.url_of(process))
+        told = _put(program, broadcast_id, mine)
+        again = _reserve(program, "killed", account="default")
     engine.dispose()
+
+    assert (told.status_code, told.json()["audience"]["planned"]) == (201, 9)
+    assert (again.status_code, again.json()["id"]) == (200, broadcast_id)
 
 
 def test_a_million_openids_cost_the_process_little_memory(served: Served, program: Program) -> None:

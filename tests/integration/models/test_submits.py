@@ -17,7 +17,7 @@ from broadcast.plan.submission import Terms
 from broadcast.reasons import Reason
 from broadcast.states import BroadcastState, Phase
 from models import Base, BroadcastRow, ChunkRow, Reservation, Skipped, Submission
-from models.ledger import operator, plans, submits, sweeps, uploads
+from models.ledger import operator, plans, submits, sweeps, upload_beat, uploads
 from models.ledger.reading import recipients, reports
 from models.ledger.reading.next_work import Kind
 from presentation.texts import LANGUAGES, Texts
@@ -212,7 +212,7 @@ def test_upload_that_was_silent_for_an_hour_is_given_up_and_its_owner_notices(
 ) -> None:
     text = body(key="one")
     dead = upload(engine, text)
-    ledger.pass_time(engine, uploads.GIVEN_UP_AFTER + timedelta(seconds=1))
+    ledger.pass_time(engine, upload_beat.GIVEN_UP_AFTER + timedelta(seconds=1))
     assert sweeps.forget_uploads(engine) == 1
     with pytest.raises(submission.TakenOverError) as caught:
         uploads.add_chunks(engine, dead, ledger.chunks(ledger.openids(4)))

@@ -20,7 +20,7 @@ from broadcast.media import MediaFormat, MediaKind
 from models import BroadcastRow, FilePieceRow, KeptFileRow, MediaRow
 from models.engine import open_engine
 from models.ledger import files as keeping
-from models.ledger import operator, renewals, sweeps, uploads
+from models.ledger import operator, renewals, sweeps, upload_beat
 from models.ledger.media import lost
 from models.ledger.reading import files, reports
 from presentation import content
@@ -402,7 +402,7 @@ def test_files_of_a_submit_that_fails_or_is_given_up_are_not_left_behind(
     monkeypatch.setattr("models.ledger.uploads.abandon", lambda *_: None)
     with pytest.raises(KeyboardInterrupt):
         submit(engine, account, pictures(photo), key="k2", **late)
-    clock.pass_(uploads.GIVEN_UP_AFTER)
+    clock.pass_(upload_beat.GIVEN_UP_AFTER)
     assert sweeps.forget_uploads(engine) == 1
 
     with engine.connect() as connection:

@@ -19,7 +19,7 @@ from broadcast.call.result import NoAnswer
 from broadcast.dead_letters import KeptLetter
 from broadcast.errors import DatabaseAwayError
 from broadcast.settings import Settings
-from models.ledger import dead_letters, submits, sweeps, uploads
+from models.ledger import dead_letters, submits, sweeps, upload_beat
 from models.ledger.reading import dead_letters as reading
 from models.ledger.reading import reports
 from tests.kit import ledger
@@ -215,7 +215,7 @@ def test_a_message_whose_worker_was_suspended_for_an_hour_goes_back_to_the_broke
     publish = submits.publish
 
     def suspended(*args: Any, **facts: Any) -> Any:
-        ledger.pass_time(engine, uploads.GIVEN_UP_AFTER + timedelta(seconds=1))
+        ledger.pass_time(engine, upload_beat.GIVEN_UP_AFTER + timedelta(seconds=1))
         assert sweeps.forget_uploads(engine) == 1
         return publish(*args, **facts)
 
