@@ -331,3 +331,4 @@ class Readiness(_Answer):
     ready: bool
     missing: list[str] = Field(description="without these no request is answered")
     away: list[str] = Field(description="what is stored waits until these are back")
+    full: list[str] = Field(description="of these no more is kept until somebody acts")

@@ -111,7 +111,7 @@ _ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "Webhook": _WEBHOOK,
     "WebhookList": {"webhooks": [_WEBHOOK], "next": None},
     "Health": {"ok": True},
-    "Readiness": {"ready": True, "missing": [], "away": ["broker"]},
+    "Readiness": {"ready": True, "missing": [], "away": ["broker"], "full": []},
 }  # fmt: skip
 _ROW: Final = {
     "openid": "oAbcde000000000000000000000A", "batch": 1, "state": "accepted", "reason": None,
@@ -127,7 +127,7 @@ EVENTS: Final = f"id: 12-8d2f01c94a7b\nevent: broadcast\ndata: {json.dumps(_IN_A
 def of(schema: str, status: int) -> dict[str, Any]:
     """Return the example of a schema for an answer with this status."""
     if schema == "Readiness" and status == _AWAY:
-        return {"ready": False, "missing": ["database"], "away": []}
+        return {"ready": False, "missing": ["database"], "away": [], "full": []}
     return _ANSWERS[schema]
 
 

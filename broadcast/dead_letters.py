@@ -12,6 +12,12 @@ from broadcast.message import Message
 
 #: Characters of a body that are kept; 100,000 OpenIDs are 3.2 million.
 MOST_CHARACTERS: Final = 4_000_000
+#: Letters on which nobody has acted, and characters of their bodies, above which a further one is
+#: counted by its reason: a program in a loop must not fill the disk.
+MOST_OPEN: Final = 100_000
+MOST_OPEN_CHARACTERS: Final = 1_000_000_000
+#: Characters of the first body that are kept of such.
+BEGINNING: Final = 2_000
 
 
 class LetterState(StrEnum):
@@ -59,6 +65,37 @@ class Letter:
     def is_cut(self) -> bool:
         """Whether its body is longer than what is kept of it."""
         return len(storable(self.body)) > MOST_CHARACTERS
+
+    @property
+    def one_of_many(self) -> Letter:
+        """The letter that stands for every further one of its reason, where there are too many."""
+        return _OneOfMany(
+            source=self.source, body=self.body,
+            reason=Message("error.dead.full", problem=self.reason),
+        )  # fmt: skip
+
+
+class _OneOfMany(Letter):
+    """It is of no account, and has no key: the next one has others."""
+
+    @property
+    def digest(self) -> str:
+        problem = self.reason.facts["problem"]
+        kind = problem.id if isinstance(problem, Message) else ""
+        return hashlib.sha256(f"{self.source}\0{kind}".encode()).hexdigest()
+
+    @property
+    def kept_body(self) -> str:
+        return storable(self.body)[:BEGINNING]
+
+    @property
+    def is_cut(self) -> bool:
+        return True
+
+
+def is_full(letters: int, characters: int) -> bool:
+    """Return whether so many open letters, with so many characters, are enough."""
+    return letters >= MOST_OPEN or characters >= MOST_OPEN_CHARACTERS
 
 
 def storable(text: str) -> str:

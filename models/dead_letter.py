@@ -24,6 +24,8 @@ class DeadLetterRow(Base):
     key: Mapped[str | None] = mapped_column(text_string(128))
     account: Mapped[str | None] = mapped_column(text_string(64))
     body: Mapped[str] = mapped_column(LongText)
+    #: Of the body.
+    characters: Mapped[int] = mapped_column(Integer)
     is_cut: Mapped[bool] = mapped_column(Boolean)
     #: Why (``broadcast.stored_message``), as of the last try.
     reason: Mapped[str] = mapped_column(LongText)
@@ -39,6 +41,7 @@ class DeadLetterRow(Base):
     __table_args__ = (
         UniqueConstraint("source", "digest"),
         Index("ix_bc_dead_letters_state", "state", "last_at", "id"),
+        Index("ix_bc_dead_letters_characters", "state", "characters"),
         Index("ix_bc_dead_letters_account", "account", "last_at", "id"),
         Index("ix_bc_dead_letters_closed_at", "closed_at"),
     )

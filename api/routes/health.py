@@ -14,6 +14,7 @@ from api.parts import Parts
 from api.shared import Shared
 from broadcast.errors import OutOfReachError, SchemaError, SettingsError
 from models import schema
+from models.ledger.reading import dead_letters
 
 router = APIRouter(tags=["health"])
 
@@ -52,7 +53,8 @@ def readiness(parts: Parts) -> Shared[dict[str, Any]]:
 
 
 def _readiness(parts: Parts) -> dict[str, Any]:
-    missing = []
+    missing: list[str] = []
+    full: list[str] = []
     try:
         schema.check(parts.engine)
     except SchemaError:
@@ -62,9 +64,19 @@ def _readiness(parts: Parts) -> dict[str, Any]:
     else:
         if not parts.keys.read():
             missing.append("keys")
+        full = _full(parts)
     try:
         if not parts.settings.accounts():
             missing.append("accounts")
     except SettingsError:
         missing.append("accounts")
-    return {"ready": not missing, "missing": missing, "away": parts.outside.missing()}
+    away = parts.outside.missing()
+    return {"ready": not missing, "missing": missing, "away": away, "full": full}
+
+
+def _full(parts: Parts) -> list[str]:
+    try:
+        return ["dead_letters"] if dead_letters.is_full(parts.engine) else []
+    except OutOfReachError:
+        # It went away since: the next look says so.
+        return []

@@ -85,6 +85,8 @@ def status(
 def _note_what_programs_wait_for(run: Run) -> None:
     if dead := dead_letters.count(run.engine):
         run.terminal.note(Message(f"status.dead_letters{words.suffix(dead)}", n=dead))
+        if dead_letters.is_full(run.engine):
+            run.terminal.warn("status.dead_letters_full")
     if left := outbox.waiting_long(run.engine):
         since = words.Moment(left.since, left.now)
         name = f"status.outbox{words.suffix(left.count)}"

@@ -771,6 +771,7 @@ def _dead_letters() -> None:
         sa.Column("key", words(128), nullable=True),
         sa.Column("account", words(64), nullable=True),
         sa.Column("body", LONG_TEXT, nullable=False),
+        sa.Column("characters", sa.Integer(), nullable=False),
         sa.Column("is_cut", sa.Boolean(), nullable=False),
         sa.Column("reason", LONG_TEXT, nullable=False),
         sa.Column("times", sa.Integer(), nullable=False),
@@ -784,6 +785,7 @@ def _dead_letters() -> None:
         sa.UniqueConstraint("source", "digest", name="uq_bc_dead_letters_source_digest"),
     )
     op.create_index("ix_bc_dead_letters_state", "bc_dead_letters", ["state", "last_at", "id"])
+    op.create_index("ix_bc_dead_letters_characters", "bc_dead_letters", ["state", "characters"])
     op.create_index("ix_bc_dead_letters_account", "bc_dead_letters", ["account", "last_at", "id"])
     op.create_index("ix_bc_dead_letters_closed_at", "bc_dead_letters", ["closed_at"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -27,7 +28,10 @@ from broadcast.errors import DatabaseAwayError
 from broadcast.message import Message
 from models.dead_letter import DeadLetterRow
 from models.engine import now
+from models.ledger.reading import dead_letters as reading
 from models.ledger.transaction import write, write_new
+
+log = logging.getLogger(__name__)
 
 #: After it was closed.
 KEPT_FOR: Final = timedelta(days=30)
@@ -49,35 +53,51 @@ def keep(engine: Engine, letter: Letter) -> str:
 
 
 def keep_in(connection: Connection, letter: Letter) -> str:
-    """Do the work of :func:`keep` inside a transaction, begun by ``write_new``."""
+    """Do the work of :func:`keep` inside a transaction, begun by ``write_new``.
+
+    Where too many are open, a further one is counted in the letter of its reason.
+    """
     moment = now(connection)
-    there = connection.scalar(
-        select(DeadLetterRow.id)
-        .where(DeadLetterRow.source == letter.source, DeadLetterRow.digest == letter.digest)
-        .with_for_update()
-    )
-    reason = stored_message.stored(letter.reason)
+    there = _id_of(connection, letter)
+    if there is None and reading.is_full_in(connection):
+        log.error("dead letters are full: one is counted, and not kept: %s", letter.reason)
+        letter = letter.one_of_many
+        there = _id_of(connection, letter)
     if there is not None:
-        connection.execute(
-            update(DeadLetterRow)
-            .where(DeadLetterRow.id == there)
-            .values(
-                state=LetterState.DEAD, times=DeadLetterRow.times + 1, last_at=moment,
-                reason=reason, broadcast_id=None, closed_at=None, closed_by=None,
-            )
-        )  # fmt: skip
+        _came_again(connection, there, letter.reason)
         return there
-    letter_id = _new_id(moment)
+    letter_id, body = _new_id(moment), letter.kept_body
     connection.execute(
         insert(DeadLetterRow).values(
             id=letter_id, source=letter.source, digest=letter.digest, state=LetterState.DEAD,
             key=_fitting(letter.key, _LONGEST_KEY),
             account=_fitting(letter.account, _LONGEST_ACCOUNT),
-            body=letter.kept_body, is_cut=letter.is_cut, reason=reason, times=1,
-            first_at=moment, last_at=moment,
+            body=body, characters=len(body), is_cut=letter.is_cut,
+            reason=stored_message.stored(letter.reason), times=1, first_at=moment, last_at=moment,
         )
     )  # fmt: skip
     return letter_id
+
+
+def _id_of(connection: Connection, letter: Letter) -> str | None:
+    """Return the id of the letter that says the same, and hold its row."""
+    return connection.scalar(
+        select(DeadLetterRow.id)
+        .where(DeadLetterRow.source == letter.source, DeadLetterRow.digest == letter.digest)
+        .with_for_update()
+    )
+
+
+def _came_again(connection: Connection, letter_id: str, reason: Message) -> None:
+    connection.execute(
+        update(DeadLetterRow)
+        .where(DeadLetterRow.id == letter_id)
+        .values(
+            state=LetterState.DEAD, times=DeadLetterRow.times + 1, last_at=now(connection),
+            reason=stored_message.stored(reason), broadcast_id=None, closed_at=None,
+            closed_by=None,
+        )
+    )  # fmt: skip
 
 
 def _new_id(moment: datetime) -> str:

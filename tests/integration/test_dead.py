@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from broadcast.dead_letters import Letter, LetterSource
+from broadcast.dead_letters import MOST_OPEN_CHARACTERS, Letter, LetterSource
 from broadcast.message import Message
+from models.dead_letter import DeadLetterRow
 from models.ledger import dead_letters
 from models.ledger.reading.outbox import LONG
 from producer import Producer
@@ -144,7 +146,18 @@ def test_a_letter_that_was_cut_is_not_sent_from_here(
     letter_id = kept(line)
 
     assert "(beginning)" in line.run("dead", "show", letter_id).out
-    assert "too long to be kept whole" in line.run("dead", "retry", letter_id).err
+    assert "is not kept whole" in line.run("dead", "retry", letter_id).err
+
+
+def test_status_says_that_no_more_letters_are_kept(line: CommandLine) -> None:
+    kept(line)
+    with line.ledger() as engine, engine.begin() as connection:
+        connection.execute(update(DeadLetterRow).values(characters=MOST_OPEN_CHARACTERS))
+    many = kept(line, body="another")
+
+    assert "Dead letters are full" in " ".join(line.run("status").err.split())
+    assert "Too many dead letters wait" in " ".join(line.run("dead", "show", many).out.split())
+    assert "is not kept whole" in line.run("dead", "retry", many).err
 
 
 def test_what_stands_in_a_letter_does_no_harm_to_a_terminal(line: CommandLine) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, and_, func, or_, select
 
-from broadcast import stored_message
+from broadcast import dead_letters, stored_message
 from broadcast.dead_letters import KeptLetter, LetterState
 from broadcast.errors import InputError, UnknownIdError
 from models.dead_letter import DeadLetterRow
@@ -57,6 +57,21 @@ def count(engine: Engine, state: LetterState | None = LetterState.DEAD) -> int:
         query = query.where(DeadLetterRow.state == state)
     with read(engine) as connection:
         return connection.scalar(query) or 0
+
+
+def is_full(engine: Engine) -> bool:
+    """Return whether so many are open that no further one is kept whole."""
+    with read(engine) as connection:
+        return is_full_in(connection)
+
+
+def is_full_in(connection: Connection) -> bool:
+    """Do the work of :func:`is_full` inside a transaction."""
+    query = select(func.count(), func.coalesce(func.sum(DeadLetterRow.characters), 0))
+    count, characters = connection.execute(
+        query.where(DeadLetterRow.state == LetterState.DEAD)
+    ).one()
+    return dead_letters.is_full(count, int(characters))
 
 
 def one(engine: Engine, name: str) -> tuple[KeptLetter, str]:

@@ -288,7 +288,7 @@ def test_readiness_says_what_is_missing(program: Program) -> None:
     told = program.ask("GET", "/readyz", headers={"Authorization": ""})
 
     assert told.status_code == 200
-    assert told.json() == {"ready": True, "missing": [], "away": ["broker", "redis"]}
+    assert told.json() == {"ready": True, "missing": [], "away": ["broker", "redis"], "full": []}
 
 
 @pytest.fixture

@@ -186,3 +186,34 @@ def test_a_try_that_died_keeps_its_letter_for_a_while_and_what_was_sent_counts(
     assert (one.state, one.broadcast_id, one.closed_by) == (
         LetterState.SENT, "20261127-abcdef", "cli:ann@desk",
     )  # fmt: skip
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize("bound", ["MOST_OPEN", "MOST_OPEN_CHARACTERS"])
+def test_where_too_many_wait_a_further_one_is_counted_by_its_reason(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, bound: str
+) -> None:
+    def keep(n: int, reason: Message = REASON) -> str:
+        body = f"{n}{'x' * (99 if n < 3 else 9_999)}"
+        return dead_letters.keep(engine, replace(LETTER, body=body, key=f"k{n}", reason=reason))
+
+    monkeypatch.setattr(letters, bound, {"MOST_OPEN": 2, "MOST_OPEN_CHARACTERS": 200}[bound])
+    whole = [keep(1), keep(2)]
+    assert (reading.is_full(engine), caplog.records) == (True, [])
+
+    many = {keep(n) for n in range(3, 9)}
+    other = keep(9, Message("error.key.empty"))
+
+    assert (len(many), len({*many, *whole, other})) == (1, 4)
+    one, body = reading.one(engine, many.pop())
+    assert (one.times, one.key, one.account, one.is_cut) == (6, None, None, True)
+    assert (body[:2], len(body)) == ("3x", letters.BEGINNING)
+    assert one.reason == Message("error.dead.full", problem=REASON)
+    assert len(caplog.records) == 7
+    # What came before is still known by its body; what comes after there is room is kept whole.
+    assert keep(1) == whole[0]
+    for letter in (*whole, one.id, other):
+        assert dead_letters.drop(engine, letter, who="cli:ann@desk")
+    assert not reading.is_full(engine)
+    kept, body = reading.one(engine, keep(10))
+    assert (kept.key, kept.is_cut, len(body)) == ("k10", False, 10_001)
