@@ -20,6 +20,7 @@ TWINS = [
     "docs/library.md",
     "docs/python.md",
     "docs/quickstart-wechat.md",
+    "docs/security.md",
     "docs/settings.md",
 ]
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

@@ -331,6 +331,27 @@ def test_the_log_has_one_line_a_request_whatever_the_request_says(served: Served
     assert api.KEY not in served.process.output
 
 
+def test_no_key_and_no_secret_stands_in_database_log_or_answer(served: Served) -> None:
+    """Also where it is sent in the wrong place."""
+    program, key = served.program(), "misplaced-key-of-a-caller-0123456789"
+    answers = [
+        program.submit(api.people(2, seed="misplaced"), key="misplaced", account="main"),
+        program.get("/v1/accounts"), program.get(f"/v1/broadcasts/{key}"),
+        served.program(key).get("/v1/accounts"), program.get("/openapi.json"),
+        program.ask("POST", "/v1/accounts/main/halt", {"why": f"Authorization: Bearer {key}"}),
+        program.ask("POST", "/v1/accounts/main/unhalt"),
+    ]  # fmt: skip
+    stored = b"".join(file.read_bytes() for file in served.folder.glob("broadcast.db*"))
+    shown = "".join(f"{answer.text}{answer.headers}" for answer in answers)
+
+    assert b"misplaced" in stored
+    for secret in (api.KEY, "secret-of-nobody", key):
+        assert secret.encode() not in stored, secret
+        assert secret not in shown, secret
+    for secret in (api.KEY, "secret-of-nobody"):
+        assert secret not in served.process.output, secret
+
+
 @pytest.mark.parametrize("name", ["Accept-Language", "Last-Event-ID", "Idempotency-Key", "Accept"])
 def test_a_header_of_15_kb_takes_no_time(served: Served, name: str) -> None:
     """No pattern of ours goes back over what it has read."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -168,6 +170,61 @@ def dripping() -> Iterator[str]:
     yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
     ends.set()
     thread.join(60)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+#: What a receiver sends over and over, behind what it begins with; and what that is taken for.
+HOSTILE: dict[str, tuple[bytes, bytes, str | None]] = {
+    "an answer without an end": (OK + b"\r\n", b"x" * 65_536, None),
+    "an answer that unpacks to a thousand times as much": (
+        OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"0" * 1_000_000), None
+    ),
+    "a terabyte that does not come": (OK + b"Content-Length: 1000000000000\r\n\r\n", b"", None),
+    "heads without an end": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "unanswered"),
+    "lines of a head without an end": (OK, b"X: y\r\n", "unanswered"),
+    "a line without an end": (OK + b"X: ", b"y" * 65_536, "unanswered"),
+    "a first line without an end": (b"HTTP/1.1 200 ", b"y" * 65_536, "unanswered"),
+    "another protocol": (b"220 mail.example.com ESMTP\r\n", b"", "unanswered"),
+}  # fmt: skip
+
+
+@contextmanager
+def hostile(begin: bytes, over_and_over: bytes) -> Iterator[str]:
+    """A receiver that answers so for as long as anybody listens."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as connection, suppress(OSError):
+            # Of a connection that was closed amid a flood Linux says so after a minute.
+            connection.settimeout(5)
+            connection.recv(65_536)
+            connection.sendall(begin)
+            while over_and_over:
+                connection.sendall(over_and_over)
+            # Until the other side ends it.
+            connection.recv(65_536)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_receiver_costs_its_own_delivery_and_little_memory(what: str) -> None:
+    begin, over_and_over, name = HOSTILE[what]
+    tracemalloc.start()
+    try:
+        with hostile(begin, over_and_over) as url:
+            outcome = post(url, timeout_s=1)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (outcome.problem and outcome.problem.id) == (name and f"webhook.problem.{name}")
+    assert peak < 5_000_000
 
 
 @pytest.mark.usefixtures("engine")
