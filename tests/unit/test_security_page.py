@@ -24,7 +24,9 @@ def rows(name: str) -> list[str]:
 def test_each_attack_names_a_test_that_there_is(name: str) -> None:
     defined = set()
     for file in (ROOT / "tests").rglob("test_*.py"):
-        defined |= set(re.findall(r"^(?:async )?def (test_\w+)", file.read_text("utf-8"), re.M))
+        defined |= set(
+            re.findall(r"^(?:async )?def (test_\w+)", file.read_text("utf-8"), re.MULTILINE)
+        )
 
     assert len(rows(name)) > 30
     assert [row for row in rows(name) if not NAMED.search(row.split(" | ")[-1])] == []
@@ -41,6 +43,8 @@ def test_each_attack_on_the_running_api_is_on_the_page() -> None:
     attacks = ROOT / "tests/integration/api/test_attacks.py"
     page = (ROOT / "docs/security.md").read_text("utf-8")
 
-    assert set(re.findall(r"^def (test_\w+)", attacks.read_text("utf-8"), re.M)) - set(
-        NAMED.findall(page)
-    ) == set()
+    assert (
+        set(re.findall(r"^def (test_\w+)", attacks.read_text("utf-8"), re.MULTILINE))
+        - set(NAMED.findall(page))
+        == set()
+    )
