@@ -13,6 +13,7 @@ from api.caller import Caller, Reader, Submitter
 from api.forms import known_parameters
 from api.found import the_account, the_broadcast
 from api.problems import KEY
+from broadcast.errors import InputError
 from broadcast.reports import Report
 from broadcast.states import BroadcastState
 from models.ledger import audit
@@ -116,12 +117,21 @@ async def listing(
     """
     before = cursors.place(cursor)
     found, last = await caller.parts.threads.run(
-        _found, caller, account, state, key=None if key is None else checked_key(key),
-        before=before, limit=limit,
+        _found, caller, account, state, key=None if key is None else _checked(key), before=before,
+        limit=limit,
     )  # fmt: skip
     each = [report_json.in_a_list(report) for report in found]
     follows = None if last is None else cursors.of(last.created_at, last.id)
     return told.as_json({"broadcasts": each, "next": follows})
+
+
+def _checked(key: str) -> str:
+    """Return a key that is looked for. Raises InputError, which names the parameter."""
+    try:
+        return checked_key(key)
+    except InputError as error:
+        refused = InputError(error.message_id, **{**error.facts, "field": "key"})
+    raise refused
 
 
 def _found(

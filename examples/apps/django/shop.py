@@ -1,8 +1,9 @@
 """A shop in Django, with a database of its own: the broadcast is submitted after the commit.
 
 If the process ends between the two, the order is left without a broadcast; ``announce`` finds it.
-Both name the same key, so whatever is repeated is announced once. Run it beside a worker, with the
-settings of the worker (the environment, or ``.env``)::
+Both name the same key, so whatever is repeated is announced once; it begins with the shop's name,
+as other programs have orders, too. Run it beside a worker, with the settings of the worker (the
+environment, or ``.env``)::
 
     pip install django
     python examples/apps/django/shop.py runserver --noreload
@@ -78,7 +79,7 @@ def announce(made: Order) -> None:
     """Submit the broadcast of an order; the same one if it is there already."""
     try:
         made.broadcast = broadcasts.submit(
-            key=f"order-{made.pk}",
+            key=f"django-order-{made.pk}",
             content={"msgtype": "text", "text": {"content": made.text}},
             audience={"openids": made.people},
         ).id

@@ -1,9 +1,11 @@
 """A shop in Flask that shares the database: an order and its broadcast, both of them or neither.
 
 Run it beside a worker and beat, with their ``DATABASE_URL`` (which names its driver, as
-SQLAlchemy wants it: ``postgresql+psycopg://…``, ``mysql+pymysql://…``, ``sqlite:///…``)::
+SQLAlchemy wants it: ``postgresql+psycopg://…``, ``mysql+pymysql://…``, ``sqlite:///…``).
+Where they have none, as with ``broadcast up``, it is the one below::
 
     pip install flask
+    export DATABASE_URL=sqlite:///var/broadcast.db
     flask --app examples/apps/flask/shop.py run
 
     curl localhost:5000/orders -H 'Content-Type: application/json' \
@@ -52,7 +54,7 @@ def order() -> Response:
         session.flush()
         broadcasts.post(
             session,
-            key=f"order-{made.id}",
+            key=f"flask-order-{made.id}",
             content={"msgtype": "text", "text": {"content": made.text}},
             audience={"openids": asked["people"]},
         )
@@ -68,7 +70,7 @@ def order() -> Response:
 @app.get("/orders/<int:number>")
 def progress(number: int) -> Response:
     """Say how far the broadcast of an order is; nothing is known until a worker has taken it."""
-    report = broadcasts.find(f"order-{number}")
+    report = broadcasts.find(f"flask-order-{number}")
     return jsonify(state=None if report is None else report.state)
 
 

@@ -202,7 +202,7 @@ def test_another_method_is_told_which_ones_there_are(program: Program) -> None:
     [
         ("/v1/broadcasts?accounts=main", "accounts"), ("/v1/broadcasts?limit=0", "limit"),
         ("/v1/broadcasts?limit=x", "limit"), ("/v1/broadcasts?state=gone", "state"),
-        ("/v1/broadcasts?cursor=abc", "cursor"), ("/v1/broadcasts?key=a%00b", "Idempotency-Key"),
+        ("/v1/broadcasts?cursor=abc", "cursor"), ("/v1/broadcasts?key=a%00b", "key"),
         ("/v1/broadcasts?key=a&key=b", "key"), ("/v1/broadcasts?limit=" + "9" * 5_000, "limit"),
         ("/v1/broadcasts?cursor=WyIyMDI2LTAxLTAxVDAwOjAwOjAwIiwgImEiXQ==", "cursor"),
     ],
