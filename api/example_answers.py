@@ -121,7 +121,13 @@ LINES: Final = json.dumps(_ROW) + "\n"
 ROWS: Final = """openid,batch,state,reason,errcode,msg_id
 oAbcde000000000000000000000A,1,accepted,,,3147483655
 """
-EVENTS: Final = f"id: 12-8d2f01c94a7b\nevent: broadcast\ndata: {json.dumps(_IN_A_LIST)}\n\n"
+_BECAME: Final = {
+    "id": _IN_A_LIST["id"], "state": _IN_A_LIST["state"], "at": "2026-12-01T12:00:04.218734Z",
+}  # fmt: skip
+EVENTS: Final = (
+    f"id: 118.0\nevent: state\ndata: {json.dumps(_BECAME)}\n\n"
+    f"id: 118.0-12-8d2f01c94a7b\nevent: broadcast\ndata: {json.dumps(_IN_A_LIST)}\n\n"
+)
 
 
 def of(schema: str, status: int) -> dict[str, Any]:

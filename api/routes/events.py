@@ -18,9 +18,12 @@ from api.caller import Caller, Reader
 from api.forms import known_parameters
 from api.found import the_broadcast
 from api.problems import ProblemError
+from broadcast.api_keys import Scope
 from broadcast.errors import OutOfReachError, UnknownIdError
-from broadcast.states import BroadcastState
-from models.ledger.reading import reports
+from broadcast.gates import past
+from broadcast.gates.past import Became, Place
+from broadcast.states import BroadcastState, Phase
+from models.ledger.reading.following import Followed
 from presentation import report_json
 
 router = APIRouter(prefix="/v1", tags=["broadcasts"], dependencies=[Depends(known_parameters)])
@@ -30,6 +33,8 @@ LAST: Final = "Last-Event-ID"
 #: Programs that watch at once, in one process.
 MOST: Final = 50
 _LOOK_EVERY_S: Final = 0.5
+#: What changes though nothing is written of it, as how late it is, is looked at so often.
+_UNCHANGED_S: Final = 5.0
 #: A proxy may cut off who is silent.
 _SILENT_S: Final = 15.0
 _AT_REST: Final = frozenset({
@@ -45,65 +50,94 @@ _watching = 0
     operation_id="events", summary="Follow a broadcast",
     openapi_extra=openapi.header(LAST, "the id of the event that was read last"),
     responses=openapi.answers(401, 403, 404, 422, 503) | openapi.events(
-        "An event whenever the broadcast changes; data is the broadcast as a list has it", EVENTS,
-        example_answers.EVENTS,
+        "Events `broadcast`, with the broadcast as a list has it, and `state`: id, state, at",
+        EVENTS, example_answers.EVENTS,
     )
     | {204: {"description": "It is at rest, and was read to its end"}},
 )  # fmt: skip
 async def follow(request: Request, broadcast_id: str, caller: Reader) -> Response:
-    """Send an event whenever the broadcast changes, and end when it is at rest.
+    """Send the broadcast whenever it changes, and each state that it came to; end when it rests.
 
-    The data is the broadcast as it stands, so whoever comes back with `Last-Event-ID` misses
-    nothing of where it stands; 204 says that there is nothing more to come.
+    An event `broadcast` has the broadcast as it stands. An event `state` has one state, in order,
+    however short it was; whoever comes back with `Last-Event-ID` gets all that came meanwhile. 204
+    says that there is nothing more to come. One that is `held` is not at rest.
     """
-    first = await caller.parts.threads.run(_look, caller, broadcast_id)
+    the_one = Followed(caller.parts.engine, broadcast_id)
+    account = await caller.parts.threads.run(the_broadcast, caller, broadcast_id)
     last = request.headers.get(LAST, "")
+    first = await caller.parts.threads.run(_look, the_one, after=past.place(last))
     if first.ended and first.id == last:
         return Response(status_code=204)
     if _watching >= MOST:
         raise ProblemError(503, "error.api.busy", headers={"Retry-After": "10"})
-    return StreamingResponse(_events(caller, broadcast_id, last=last), media_type=EVENTS)
+    events = _events(caller, the_one, first, account=account, last=last)
+    return StreamingResponse(events, media_type=EVENTS)
 
 
 class _Look:
     """A broadcast as it stands; its id changes whenever anything of it does."""
 
-    def __init__(self, data: bytes, *, version: int, ended: bool) -> None:
-        self.id = f"{version}-{hashlib.sha256(data).hexdigest()[:12]}"
-        self.event = b"id: %s\nevent: broadcast\ndata: %s\n\n" % (self.id.encode(), data)
-        self.ended = ended
+    def __init__(self, the_one: Followed, *, after: Place | None) -> None:
+        """Look; *after*: show the states behind this place, or none."""
+        seen = the_one.see()
+        assert the_one.past is not None
+        report, changes_at = seen.report, the_one.past.opens_at()
+        data = orjson.dumps(report_json.in_a_list(report))
+        digest = hashlib.sha256(data).hexdigest()[:12]
+        self.id = f"{the_one.past.place}-{report.version}-{digest}"
+        self.states = [
+            _event(str(one.place), "state", orjson.dumps(_became(the_one.id, one)))
+            for one in seen.became if after is not None and one.place > after
+        ]  # fmt: skip
+        self.event = _event(self.id, "broadcast", data)
+        self.version = report.version
+        # A call of one that was cancelled may still be under way.
+        self.ended = report.phase is Phase.ENDED and report.state in _AT_REST
+        rests_s = _UNCHANGED_S
+        if changes_at is not None:
+            rests_s = min(rests_s, (changes_at - report.now).total_seconds())
+        #: Until when it is the same, unless its version is raised.
+        self.good_until = time.monotonic() + rests_s
+
+    def is_good(self, the_one: Followed) -> bool:
+        """Return whether nothing changed since."""
+        return time.monotonic() < self.good_until and the_one.version() == self.version
 
 
-def _look(caller: Caller, broadcast_id: str) -> _Look:
-    the_broadcast(caller, broadcast_id)
-    report = reports.report(caller.parts.engine, broadcast_id, whole=False)
-    data = orjson.dumps(report_json.in_a_list(report))
-    return _Look(data, version=report.version, ended=report.state in _AT_REST)
+def _look(the_one: Followed, *, after: Place | None) -> _Look:
+    return _Look(the_one, after=after)
 
 
-def _look_again(caller: Caller, broadcast_id: str) -> _Look | None:
-    """Return how it stands; None where the broadcast was removed."""
+def _became(broadcast_id: str, one: Became) -> dict[str, str]:
+    at = report_json.utc(one.at, timespec="microseconds")
+    return {"id": broadcast_id, "state": one.state.value, "at": at}
+
+
+def _event(name: str, kind: str, data: bytes) -> bytes:
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (name.encode(), kind.encode(), data)
+
+
+def _look_again(the_one: Followed, before: _Look) -> _Look | None:
+    """Return how it stands, *before* where that is the same; None where it was removed."""
+    if before.is_good(the_one):
+        before.states = []
+        return before
     try:
-        return _look(caller, broadcast_id)
-    except (ProblemError, UnknownIdError):
+        # Each state that it came to since the look before.
+        return _Look(the_one, after=Place())
+    except UnknownIdError:
         return None
 
 
-async def _events(caller: Caller, broadcast_id: str, *, last: str) -> AsyncIterator[bytes]:
+async def _events(
+    caller: Caller, the_one: Followed, look: _Look, *, account: str, last: str
+) -> AsyncIterator[bytes]:
     heard_at = time.monotonic()
+    found: _Look | None = look
     with _one_more():
-        while not caller.parts.is_ending():
-            try:
-                if await caller.parts.keys.as_now(caller.key) is None:
-                    return
-                found = await caller.parts.threads.run(_look_again, caller, broadcast_id)
-            except OutOfReachError:
-                # Whoever watches comes back, and is answered 503 until it is there again.
-                return
-            if found is None:
-                return
-            if found.id != last:
-                yield found.event
+        while found is not None and not caller.parts.is_ending():
+            if found.states or found.id != last:
+                yield b"".join(found.states) + (found.event if found.id != last else b"")
                 last, heard_at = found.id, time.monotonic()
             if found.ended:
                 return
@@ -111,6 +145,19 @@ async def _events(caller: Caller, broadcast_id: str, *, last: str) -> AsyncItera
                 yield b": nothing new\n\n"
                 heard_at = time.monotonic()
             await asyncio.sleep(_LOOK_EVERY_S)
+            try:
+                if not await _may_look(caller, account):
+                    return
+                found = await caller.parts.threads.run(_look_again, the_one, found)
+            except OutOfReachError:
+                # Whoever watches comes back, and is answered 503 until it is there again.
+                return
+
+
+async def _may_look(caller: Caller, account: str) -> bool:
+    """Return whether the key is good for it as the key is now."""
+    key = await caller.parts.keys.as_now(caller.key)
+    return key is not None and Scope.READ in key.scopes and key.may_use(account)
 
 
 @contextlib.contextmanager

@@ -53,6 +53,15 @@ def of_broadcasts(connection: Connection, ids: Iterable[str]) -> list[Gate]:
     return [_gate(row) for row in connection.execute(query).mappings()]
 
 
+def of_account_at(connection: Connection, account: str, moment: datetime) -> list[Gate]:
+    """Return the gates of an account and its paths that were closed at a moment."""
+    query = select(*_COLUMNS).where(
+        GateRow.account == account, GateRow.broadcast_id == "", GateRow.closed_at <= moment,
+        or_(GateRow.opened_at.is_(None), GateRow.opened_at > moment),
+    )  # fmt: skip
+    return [_gate(row) for row in connection.execute(query).mappings()]
+
+
 _COLUMNS = (
     GateRow.id, GateRow.scope, GateRow.kind, GateRow.account, GateRow.broadcast_id, GateRow.path,
     GateRow.closed_at, GateRow.closed_by, GateRow.why, GateRow.reason, GateRow.errcode,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, or_, select
 
 from broadcast.enums import recognised
 from broadcast.events import EventKind
+from broadcast.gates import past
 from broadcast.reasons import Reason
 from broadcast.reports import Conflict, Did, OperatorAction, OperatorActions
 from models.batch import Batch
@@ -91,3 +92,26 @@ def _conflict(n: int, at: datetime, detail: str) -> Conflict:
     facts = json.loads(detail)
     word = recognised(Reason, facts["word"])
     return Conflict(n=n, at=at, word=word, msg_id=facts["msg_id"])
+
+
+def state_lines(
+    connection: Connection, broadcast_id: str, account: str, *, after: int = 0
+) -> list[past.Line]:
+    """Return the lines since its submit that can change its state, those behind line *after*."""
+    # Two statements, each with the index: lines without a broadcast are few.
+    query = select(Event.id, Event.at, Event.kind, Event.detail).where(
+        Event.id > after, Event.kind.in_(sorted(past.KINDS))
+    )
+    own = connection.execute(query.where(Event.broadcast_id == broadcast_id)).all()
+    since = after or min((row.id for row in own), default=None)
+    of_account = [] if since is None else connection.execute(
+        query.where(
+            Event.broadcast_id.is_(None), Event.account == account, Event.id > since
+        )
+    ).all()  # fmt: skip
+    lines = [_line(row, own=True) for row in own] + [_line(row, own=False) for row in of_account]
+    return sorted(lines, key=lambda line: line.id)
+
+
+def _line(row: Row[int, datetime, EventKind, str], *, own: bool) -> past.Line:
+    return past.Line(id=row.id, at=row.at, kind=row.kind, own=own, facts=json.loads(row.detail))
