@@ -152,7 +152,7 @@ def _found(
     while True:
         some = reports.reports(
             caller.parts.engine, account=account, accounts=caller.key.accounts, key=key,
-            before=before, most=most,
+            before=before, most=most, awaited_only=True,
         )  # fmt: skip
         for report in some:
             if len(found) == limit:

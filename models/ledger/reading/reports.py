@@ -20,7 +20,7 @@ from broadcast.states import BatchState, BroadcastState, Phase
 from models.account import Lane
 from models.attempt import AttemptRow
 from models.batch import IS_A_CALL, Batch
-from models.broadcast import BroadcastRow
+from models.broadcast import BroadcastRow, Submission
 from models.engine import now
 from models.ledger.reading import (
     closed_gates,
@@ -154,15 +154,18 @@ def reports(
     accounts: Collection[str] | None = None,
     key: str | None = None,
     before: tuple[datetime, str] | None = None,
+    awaited_only: bool = False,
     most: int = 50,
 ) -> list[Report]:
     """Return the newest broadcasts, without their batch lists, in a handful of statements.
 
     Of *account* alone, of *accounts* alone, those with *key*, those older than *before*: a moment
-    of creation and an id.
+    of creation and an id. An upload whose key another broadcast got is on its way out, and none of
+    them; *awaited_only*: nor is one that nobody was given the id of.
     """
     query = (
         select(*columns(_Row, BroadcastRow))
+        .where(_AWAITED if awaited_only else _IN_SIGHT)
         .order_by(BroadcastRow.created_at.desc(), BroadcastRow.id.desc())
         .limit(most)
     )
@@ -180,6 +183,18 @@ def reports(
         rows = every(connection, query, _Row)
         around = _around(connection, rows)
         return [_report(row, around) for row in rows]
+
+
+#: Whose the key of a broadcast is.
+_HOLDER = (
+    select(Submission.broadcast_id)
+    .where(Submission.account == BroadcastRow.account, Submission.key == BroadcastRow.key)
+    .correlate(BroadcastRow)
+    .scalar_subquery()
+)
+_STORED = BroadcastRow.phase != Phase.UPLOADING
+_AWAITED = or_(_STORED, BroadcastRow.id == _HOLDER)
+_IN_SIGHT = or_(_STORED, func.coalesce(_HOLDER, BroadcastRow.id) == BroadcastRow.id)
 
 
 def _around(connection: Connection, rows: Sequence[_Row]) -> _Around:

@@ -196,3 +196,18 @@ def test_a_list_may_be_awaited_for_a_day_from_its_last_sign_of_life(
     assert created
     assert again != mine.reserved
     assert [one.id for one in reports.reports(engine)] == [again]
+
+
+def test_lists_show_no_upload_that_lost_its_key_and_programs_none_that_is_not_awaited(
+    engine: Engine, mine: Body
+) -> None:
+    ledger.upload(engine, body(key="two"))
+    winner = published(engine, body(key="two"))
+    under_way = ledger.upload(engine, body(key="three"))
+
+    shown = {one.id for one in reports.reports(engine)}
+    programs = {one.id for one in reports.reports(engine, awaited_only=True)}
+
+    assert shown == {mine.reserved, winner, under_way}
+    assert programs == {mine.reserved, winner}
+    assert [one.id for one in reports.reports(engine, key="two")] == [winner]
