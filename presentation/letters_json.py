@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from broadcast.dead_letters import KeptLetter
 from broadcast.message import Message
 from presentation.for_programs import refusal
 from presentation.report_json import utc
 from presentation.texts import Texts
+
+#: Deeper than any request; writers of JSON end at some depth.
+_DEEPEST: Final = 50
 
 
 def as_object(one: KeptLetter, texts: Texts) -> dict[str, Any]:
@@ -34,8 +38,31 @@ def _utc_if_any(moment: datetime | None) -> str | None:
 
 
 def body_of(text: str) -> object:
-    """Return a body as JSON where it is such, else as its text."""
+    """Return a body as JSON where it is such that every program can read it, else as its text."""
     try:
-        return json.loads(text)
+        value = json.loads(text, parse_constant=_refuse)
+        return value if _is_plain(value) else text
     except (ValueError, RecursionError):
         return text
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _is_plain(value: object, depth: int = 0) -> bool:
+    """Return whether a value is of plain numbers and whole characters, and not too deep."""
+    if depth > _DEEPEST:
+        return False
+    match value:
+        case str():
+            value.encode()
+        case int():
+            return -(2**63) <= value < 2**63
+        case float():
+            return math.isfinite(value)
+        case list():
+            return all(_is_plain(one, depth + 1) for one in value)
+        case dict():
+            return all(_is_plain(each, depth + 1) for one in value.items() for each in one)
+    return True

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from api import answers, bodies, cursors, examples, forms, openapi, submitting, told
+from api import answers, bodies, cursors, examples, forms, openapi, problems, submitting, told
 from api.caller import Caller, Controller, Reader
 from api.forms import Nothing, known_parameters
 from api.problems import ProblemError
@@ -98,7 +98,8 @@ def _letter(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
 async def retry(request: Request, letter_id: str, caller: Controller) -> Response:
     """Submit a dead letter again as it is, under its own key.
 
-    One that is still bad is refused with 409 and stays. The key also needs the scope `submit`.
+    One that is still bad is refused with 409, with the wrong `field`, and stays. The key also needs
+    the scope `submit`.
     """
     caller.needs(Scope.SUBMIT)
     forms.read(Nothing, await bodies.read_object(request, optional=True))
@@ -130,7 +131,9 @@ def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
             raise
         dead_letters.still_dead(engine, one.id, error.message)
         reason = refusal(error.message, caller.texts)
-        problem = ProblemError(409, "error.dead.still", id=one.id, problem=reason)
+        said = error if isinstance(error, ProblemError) else problems.of(error)
+        field = said.message.facts.get("field")
+        problem = ProblemError(409, "error.dead.still", id=one.id, problem=reason, field=field)
     else:
         dead_letters.sent(engine, one.id, done.id, who=caller.who)
         return as_object(reading.one(engine, one.id)[0], caller.texts)

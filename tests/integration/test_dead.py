@@ -171,6 +171,13 @@ def test_what_stands_in_a_letter_does_no_harm_to_a_terminal(line: CommandLine) -
     assert line.run("dead", "show", letter_id, "--json").json["body"].startswith("\x1b[31m")
 
 
+@pytest.mark.parametrize("body", ["[" * 500 + "]" * 500, '"\\ud800"', "NaN", "9" * 5_000])
+def test_what_few_could_read_as_json_is_shown_as_text(line: CommandLine, body: str) -> None:
+    shown = line.run("dead", "show", kept(line, body=body), "--json")
+
+    assert (shown.status, shown.json["body"]) == (0, body)
+
+
 def test_letters_that_wait_are_counted_by_status(line: CommandLine) -> None:
     for n in range(3):
         kept(line, body=str(n))

@@ -245,6 +245,7 @@ def test_dead_letters_are_shown_sent_and_dropped(served: Served, program: Progra
     made = program.get(f"/v1/broadcasts/{sent.json()['broadcast_id']}").json()
     assert made["key"] == "dead-good"
     assert (still.status_code, again.status_code) == (409, 409)
+    assert (still.json()["field"], still.json()["type"]) == ("at", "/docs/errors#error.dead.still")
     assert dropped.json()["state"] == "dropped"
     assert bad in listed
     assert away not in listed
@@ -252,7 +253,29 @@ def test_dead_letters_are_shown_sent_and_dropped(served: Served, program: Progra
     assert limited.get(f"/v1/dead-letters/{bad}").status_code == 404
     for verb in ("retry", "drop"):
         assert limited.ask("POST", f"/v1/dead-letters/{bad}/{verb}").status_code == 404
-    assert limited.get("/v1/dead-letters").json()["dead_letters"] == []
+    theirs = {
+        one["id"] for one in limited.get("/v1/dead-letters", closed="true").json()["dead_letters"]
+    }
+    assert theirs & {strange, good, bad, away} == set()
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["[" * 300 + "]" * 300, '"\\ud800"', '{"\\ud800": 1}', "9" * 30, "NaN", "1e999", "\ud800",
+     "x\0", '"' + "a" * 4_100_000 + '"'],
+)  # fmt: skip
+def test_a_dead_letter_that_few_could_read_as_json_is_shown_as_text(
+    served: Served, program: Program, body: str
+) -> None:
+    reason = Message("error.dead.no_message", problem="it names no task")
+    letter = Letter(source=LetterSource.CELERY, body=body, reason=reason)
+    where = f"/v1/dead-letters/{dead_letters.keep(served.engine, letter)}"
+
+    shown = program.get(where)
+
+    assert (shown.status_code, shown.json()["body"]) == (200, letter.kept_body)
+    assert program.ask("POST", f"{where}/retry").status_code == 409
+    assert program.ask("POST", f"{where}/drop").json()["state"] == "dropped"
 
 
 def test_pages_name_every_dead_letter_once_and_those_of_an_account_alone(
