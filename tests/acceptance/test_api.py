@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import socket
 import threading
@@ -53,8 +54,15 @@ def test_what_programs_submit_is_sent_once_and_reported(start_system: StartSyste
     accepted = program.get(
         f"/v1/broadcasts/{upload['id']}/recipients", set="accepted", format="csv"
     )
+    events = program.ask(
+        "GET", f"/v1/broadcasts/{inline['id']}/events", headers={"Last-Event-ID": "0.0"}
+    ).text.split("\n\n")
 
     assert listed.status_code == 201
+    states = [re.search('"state":"([a-z]+)"', event) for event in events if "event: state" in event]
+    assert [state and state[1] for state in states] == [
+        "planning", "waiting", "sending", "completed",
+    ]  # fmt: skip
     mark = f"request={sent.headers['X-Request-Id']}"
     tasks = [line.split("Task ")[1].split("[")[0] for line in worker.output.splitlines()
              if line.endswith(mark) and "Task " in line]  # fmt: skip
