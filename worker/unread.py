@@ -23,8 +23,8 @@ from worker import letters, transport
 
 log = logging.getLogger(__name__)
 
-#: After which another worker goes on; longer than one letter takes.
-HELD_S: Final = 60
+#: After which another worker goes on; longer than one letter takes, as a rule.
+HELD_S: Final = 15
 #: Gives the oldest, unless another worker is at it, and removes before that the one that was kept.
 _NEXT: Final = """
 local holder = redis.call('GET', KEYS[2])
