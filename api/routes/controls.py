@@ -19,11 +19,14 @@ from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.call.retry import RetryVerdict
 from broadcast.errors import BroadcastError, InputError, PlanError
-from broadcast.gates.kinds import Opener
+from broadcast.gates.kinds import GateKind, Opener
+from broadcast.message import Message
+from broadcast.reasons import Reason
 from broadcast.reports import Report
 from models.ledger import operator, resolves, retries
 from models.ledger.reading import finishes, reports
-from producer import steering
+from presentation.called_again import question
+from producer import called_again, steering
 from producer.request.shape import WHOLE
 
 router = APIRouter(prefix="/v1", tags=["controls"], dependencies=[Depends(known_parameters)])
@@ -118,6 +121,10 @@ def _cancel(caller: Caller, report: Report, word: Word) -> bool:
 
 
 def _resume(caller: Caller, report: Report, word: Word) -> bool:
+    gate = report.gate(GateKind.DRAFT)
+    if gate is not None and gate.reason is Reason.DRAFT_GONE:
+        # A person on a terminal may have its media_id sent all the same; a program may not.
+        raise InputError("error.resume.draft_gone", id=report.id, gone=Message("resume.draft_gone"))
     account = account_of(caller, report.account)
     quota = caller.parts.quota.quota(account, report.path) if account else None
     try:
@@ -134,11 +141,13 @@ def _resume(caller: Caller, report: Report, word: Word) -> bool:
 
 
 def _retry(caller: Caller, report: Report, word: Word) -> bool:
-    parts = caller.parts
+    parts, waits = caller.parts, caller.parts.settings.rules().waits
     parts.outside.heed_followers(report.account)
-    done = retries.retry(
-        parts.engine, report.id, who=caller.who, why=why(word), waits=parts.settings.rules().waits
-    )
+    # As the command without a terminal: only a person may say that it goes out all the same.
+    against = called_again.look(parts.engine, report, waits=waits)
+    if asked := question(report, ended=against.ended, forgotten=against.forgotten):
+        raise InputError(f"error.{asked.id}", **asked.facts)
+    done = retries.retry(parts.engine, report.id, who=caller.who, why=why(word), waits=waits)
     return bool(done.of(RetryVerdict.AGAIN))
 
 

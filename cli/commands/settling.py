@@ -33,6 +33,7 @@ from models.ledger.reading import finishes, in_flight, jobs, possibly_sent, repo
 from models.ledger.resolves import Resolved
 from models.ledger.retries import Goes, Retried
 from presentation import delivered, reviews
+from presentation.called_again import of_job
 from presentation.job_status import job_status
 from presentation.next_steps import several, together
 from presentation.words import (
@@ -174,7 +175,7 @@ def _against(run: Run, report: Report, n: int, *, verdict: OperatorVerdict, yes:
         return False
     ended = jobs.of_batch(run.engine, report.account, report.id, n=n)
     if ended and not yes and is_terminal():
-        terminal, facts = run.terminal, called_again.of_job(report, ended[0], n)
+        terminal, facts = run.terminal, of_job(report, ended[0], n)
         if not terminal.agrees(terminal.ask("resolve.unclaimed", **facts)):
             terminal.note("retry.unclaimed_declined", **facts)
             raise typer.Exit(exits.FAILED)

@@ -16,6 +16,8 @@ from tools import error_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 ERROR = re.compile(r"error\.[a-z_]+\.\w*\Z")
+#: Its questions are errors where no terminal can be asked.
+ASKED = "called_again"
 #: What modules below the API can raise, and why no answer has it.
 NEVER = {
     # Said where the process starts, or to the log.
@@ -51,10 +53,10 @@ NEVER = {
     "error.audience.directory": "the list is in a file of the server's own",
     "error.audience.permission": "the list is in a file of the server's own",
     # Of other doors.
+    "error.dead.full": "the queue of the broker",
     "error.dead.failed": "the queue of the broker",
     "error.dead.no_message": "the queue of the broker",
     "error.exclude.malformed": "files of the command line",
-    "error.resume.draft_gone": "a question on a terminal",
     "error.request.positional": "a dead letter says it inside error.dead.still",
     "error.media.missing": "files of the command line",
     "error.media.directory": "files of the command line",
@@ -84,11 +86,12 @@ def raised() -> set[str]:
     """Return every id of an error in those modules, also of those that are put together."""
     known: set[str] = {str(name) for name in _catalogue("en")._catalog}  # type: ignore[attr-defined]
     found = {
-        node.value
+        name
         for file in reached()
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if ERROR.match(node.value)
+        for name in (node.value, f"error.{node.value}" if file.stem == ASKED else "")
+        if ERROR.match(name)
     }
     put_together = {name for name in known for stem in found if name.startswith(stem)}
     return {name for name in found | put_together if name in known}

@@ -1,0 +1,63 @@
+"""What a person would be asked before it goes out once more, a program is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, update
+
+from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
+from broadcast.states import BatchState
+from models import GateRow
+from models.ledger.reading import reports
+from tests.integration.models.words import DAY, doubt, resolve
+from tests.kit import api, ledger, template
+from tests.kit.api import Program
+from tests.kit.ledger import Driver
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """A database of its own."""
+    return template.migrated(f"sqlite:///{tmp_path / 'broadcast.db'}")
+
+
+def test_a_batch_whose_key_wechat_forgot_is_not_called_again_by_a_program(
+    engine: Engine, tmp_path: Path
+) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    doubt(Driver(engine))
+    resolve(engine, broadcast_id, None)
+    ledger.pass_time(engine, 3 * DAY)
+    with api.started(tmp_path, api.settings(str(engine.url))) as process:
+        program = Program(url=api.url_of(process))
+        refused = program.ask("POST", f"/v1/broadcasts/{broadcast_id}/retry")
+    engine.dispose()
+
+    assert refused.status_code == 409
+    assert refused.json()["type"].endswith("error.retry.unprotected_one")
+    assert f"broadcast retry {broadcast_id} --yes" in refused.json()["detail"]
+    assert reports.report(engine, broadcast_id).batch_list[0].state is BatchState.REFUSED
+
+
+def test_a_draft_that_is_gone_is_not_resumed_by_a_program(engine: Engine, tmp_path: Path) -> None:
+    with api.started(tmp_path, api.settings(str(engine.url))) as process:
+        program = Program(url=api.url_of(process))
+        made = program.submit(api.people(2), key="draft").json()["id"]
+        where = f"/v1/broadcasts/{made}"
+        program.ask("POST", f"{where}/pause")
+        with engine.begin() as connection:
+            connection.execute(
+                update(GateRow)
+                .where(GateRow.broadcast_id == made)
+                .values(kind=GateKind.DRAFT, reason=Reason.DRAFT_GONE)
+            )
+        refused = program.ask("POST", f"{where}/resume")
+        still = program.get(where).json()["blockers"]
+    engine.dispose()
+
+    assert refused.status_code == 409
+    assert refused.json()["type"].endswith("error.resume.draft_gone")
+    assert [one["reason"] for one in still] == ["draft_gone"]
