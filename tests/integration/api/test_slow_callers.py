@@ -32,7 +32,8 @@ def _nobody_stores(engine: Engine) -> Iterator[None]:
 
 @pytest.mark.every_database
 def test_as_many_uploads_as_there_may_be_stop_nobody_else(fresh_url: str, tmp_path: Path) -> None:
-    folder, engine = tmp_path / "temporary", open_engine(fresh_url)
+    # The server is to bear with whoever holds the rows, however slow the machine is.
+    folder, engine = tmp_path / "temporary", open_engine(fresh_url, patient=True)
     folder.mkdir()
     env = {**api.settings(fresh_url), "TMPDIR": str(folder)}
     people = api.people(2, seed="slow")
@@ -46,7 +47,7 @@ def test_as_many_uploads_as_there_may_be_stop_nobody_else(fresh_url: str, tmp_pa
                 for n, one in enumerate(waiting)
             ]
             until(lambda: len(list(folder.glob("*/list"))) == MOST_AT_ONCE, 10, "every list")
-            looks = [program.get(f"/v1/broadcasts/{there}").status_code for _ in range(40)]
+            looks = [program.get(f"/v1/broadcasts/{there}").status_code for _ in range(20)]
             looks.append(program.get("/readyz").status_code)
             if engine.dialect.name != "sqlite":
                 made = program.submit(api.people(2, seed="meanwhile"), key="meanwhile")
