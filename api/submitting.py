@@ -68,7 +68,7 @@ def _after(caller: Caller, made: Submitted) -> Report:
     """Return a broadcast as it stands after its submit; a new one has no batches and no actions."""
     engine = caller.parts.engine
     if made.created:
-        short = reports.report(engine, made.id, whole=False)
+        short = made.report or reports.report(engine, made.id, whole=False)
         # Of articles the draft is looked up, too.
         if short.msgtype != _ARTICLES:
             return replace(short, operator_actions=OperatorActions(actions=(), earlier=0))
@@ -125,7 +125,7 @@ def door(caller: Caller) -> Door:
     parts = caller.parts
     return Door(
         settings=parts.settings, engine=parts.engine, quota=parts.quota, waker=parts.waker,
-        looks=parts.looks,
+        looks=parts.looks, reported=True,
     )  # fmt: skip
 
 

@@ -175,6 +175,8 @@ def open_engine(url: str | URL, *, pool_size: int = 5, patient: bool = False) ->
                 },
             }
     engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, **options)
+    if parsed.get_backend_name() == "mysql":
+        event.listen(engine, "begin", _begin_on_mysql)
     event.listen(engine, "handle_error", _leave_what_is_read_only)
     if parsed.get_backend_name() == "sqlite":
         _prepare_sqlite(engine)
@@ -229,6 +231,12 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql(
             connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE")
         )
+
+
+def _begin_on_mysql(connection: Connection) -> None:
+    first = connection.get_execution_options().get("mysql_begin")
+    if first is not None:
+        connection.exec_driver_sql(first)
 
 
 def _prepare_mysql(engine: Engine) -> None:

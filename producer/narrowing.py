@@ -103,14 +103,26 @@ class Narrowing:
             if due_at is None or due_at > at:
                 raise PlanError("error.plan.excludes_unplanned", id=one)
 
-    def estimate(self, tagged: Tagged | None = None) -> Estimate | None:
-        """Count who gets it; None where that is the list as it was given, or nobody can.
+    def is_counted(self) -> bool:
+        """Return whether who gets it must be counted: not where it is the list as it was given.
+
+        Nor where nobody can.
+        """
+        audience = self.wanted.audience
+        if audience.path is SendPath.SENDALL:
+            return False
+        if isinstance(audience, Followers):
+            return True
+        from models.ledger.reading import removals  # noqa: PLC0415 - numpy
+
+        return removals.leaves_out(self.engine, self.account.name, self.selection)
+
+    def estimate(self, tagged: Tagged | None = None) -> Estimate:
+        """Count who gets it, where :meth:`is_counted`.
 
         Of followers with a tag they are at most as many as WeChat counts (*tagged*). Raises
         PlanError where nobody would get it, or one person, whom mass/send does not send to.
         """
-        if not self._is_counted():
-            return None
         counts: Counter[str] = Counter()
         for found in self._parts():
             counts.update({what: len(ids) for what, ids in found})
@@ -176,16 +188,6 @@ class Narrowing:
 
     def _is_at_most(self) -> bool:
         return self._names_tags() or bool(self._unplanned())
-
-    def _is_counted(self) -> bool:
-        audience = self.wanted.audience
-        if audience.path is SendPath.SENDALL:
-            return False
-        if isinstance(audience, Followers):
-            return True
-        from models.ledger.reading import removals  # noqa: PLC0415 - numpy
-
-        return removals.leaves_out(self.engine, self.account.name, self.selection)
 
     def _unplanned(self) -> Sequence[str]:
         if not any(one.kind is Excluded.BROADCAST for one in self.selection.exclude):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -47,13 +49,28 @@ def notice_of_nobody(engine: Engine, body: submission.Body) -> Iterator[Message]
         yield Message(f"notice.submit.{name}", id=one.id)
 
 
-def notices(
-    engine: Engine, body: submission.Body, chunks: Iterable[Chunk], *, planned: int | None
-) -> Iterator[Message]:
-    """Notice earlier broadcasts that a part of this list got, or may have: it would get both."""
+def earlier(engine: Engine, body: submission.Body, *, moment: datetime) -> Sequence[Any]:
+    """Look for earlier broadcasts that went out in part; :func:`notices` counts who got them."""
     from models.ledger.reading import overlaps  # noqa: PLC0415 - numpy, which not all need
 
-    for one in overlaps.earlier(engine, body, chunks):
+    return overlaps.earlier(engine, body, moment=moment)
+
+
+def notices(
+    engine: Engine,
+    body: submission.Body,
+    there: Sequence[Any],
+    *,
+    chunks: Iterable[Chunk],
+    planned: int | None,
+) -> Iterator[Message]:
+    """Notice earlier broadcasts that a part of this list got, or may have: it would get both.
+
+    *there*: what :func:`earlier` found.
+    """
+    from models.ledger.reading import overlaps  # noqa: PLC0415 - numpy, which not all need
+
+    for one in overlaps.counted(engine, body, there, chunks=chunks):
         # Of another list the rest is none of this one's followers.
         commands = rest.listing(one.id, one.rest) if one.same_list else []
         name = "notice.submit.overlap" if commands else "notice.submit.overlap_no_rest"

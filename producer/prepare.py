@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Engine
 
@@ -25,6 +25,7 @@ from broadcast.plan.account_kind import refuse_what_its_kind_cannot
 from broadcast.plan.audience import OpenIDs
 from models.ledger import submits
 from models.ledger.reading.media import used_under_key
+from models.ledger.transaction import together
 from producer import audience as audiences
 from producer import messages, overlapping
 from producer.asked import Asked, Whom, asked
@@ -108,7 +109,8 @@ def prepare(
 ) -> Prepared:
     """Hold an order against the ledger and WeChat's quota, storing nothing.
 
-    *today* raises what else refuses it now: a repeat of what is stored needs none of that. Raises
+    *today* raises what else refuses it now, by short looks at the ledger: a repeat of what is
+    stored needs none of that. Raises
     RepeatedSendError, ConflictError, InputError (its time is past by the database's clock, or too
     far ahead), PlanError (the account's kind cannot send so), MediaError and DatabaseAwayError. A
     plan that does not fit is reported by ``proof``, and refused by
@@ -118,33 +120,42 @@ def prepare(
     order = _with_known_media(order, engine=engine)
     wanted = asked(whom, largest=order.terms.batch_size)
     body = _body(order, wanted)
-    look = submits.look(engine, body)
-    prepared = Prepared(
-        body=body, asked=wanted, terms=order.terms, excluded=order.excluded, now=look.now,
-        existing=look.existing, proof=None, quota=None,
-        notices=(*order.content.notices, *wanted.notices),
-        content=order.content,
-    )  # fmt: skip
-    if prepared.existing is not None:
-        # Its time may have come since: a repeated command finds what it stored.
-        return prepared
-    refuse_what_its_kind_cannot(order.account, wanted.audience.path)
-    if today is not None:
-        today()
-    if body.scheduled_at is not None:
-        refuse_what_is_not_ahead(body.scheduled_at, now=look.now, machine_now=look.machine_now)
-    narrowing = Narrowing(
-        engine=engine, account=order.account, wanted=wanted, selection=order.selection,
-        files=order.excluded,
-    )  # fmt: skip
-    prepared = _narrowed(prepared, narrowing, tagged=tagged)
+    with together(engine):
+        look = submits.look(engine, body)
+        prepared = Prepared(
+            body=body, asked=wanted, terms=order.terms, excluded=order.excluded, now=look.now,
+            existing=look.existing, proof=None, quota=None,
+            notices=(*order.content.notices, *wanted.notices),
+            content=order.content,
+        )  # fmt: skip
+        if prepared.existing is not None:
+            # Its time may have come since: a repeated command finds what it stored.
+            return prepared
+        refuse_what_its_kind_cannot(order.account, wanted.audience.path)
+        if today is not None:
+            today()
+        if body.scheduled_at is not None:
+            refuse_what_is_not_ahead(body.scheduled_at, now=look.now, machine_now=look.machine_now)
+        narrowing = Narrowing(
+            engine=engine, account=order.account, wanted=wanted, selection=order.selection,
+            files=order.excluded,
+        )  # fmt: skip
+        narrowing.refuse_what_cannot_be(at=prepared.starts)
+        is_counted = narrowing.is_counted()
+    if is_counted:
+        prepared = _narrowed(prepared, narrowing, tagged=tagged)
+    # WeChat takes its time to answer: no transaction is open meanwhile.
+    prepared = replace(prepared, quota=quota.quota(body.account, body.audience.path))
     try:
-        prepared = _proved(prepared, engine=engine, quota=quota)
+        with together(engine):
+            prepared = _proved(prepared, engine=engine)
+            used_up = tuple(messages.used_up(engine, body, now=look.now))
+            earlier = _earlier(prepared, narrowing, engine=engine, reader=reader)
     except submission.PublishedMeanwhileError as there:
-        # WeChat takes its time to answer, and a second process with the same key need not wait.
-        return replace(prepared, existing=there.id)
-    prepared = _with_overlaps(prepared, narrowing, engine=engine, reader=reader)
-    notices = (*prepared.notices, *messages.used_up(engine, body, now=look.now))
+        # A second process with the same key need not wait for WeChat.
+        return replace(prepared, existing=there.id, quota=None)
+    prepared = _with_overlaps(prepared, narrowing, earlier, engine=engine, reader=reader)
+    notices = (*prepared.notices, *used_up)
     if prepared.quota is None:
         notices = (*notices, Message("notice.plan.unproved"))
     return replace(prepared, notices=notices)
@@ -152,28 +163,24 @@ def prepare(
 
 def _narrowed(prepared: Prepared, narrowing: Narrowing, *, tagged: Tagged | None) -> Prepared:
     """Leave out who is not meant, as far as is known now."""
-    narrowing.refuse_what_cannot_be(at=prepared.starts)
     estimate = narrowing.estimate(tagged)
-    if estimate is None:
-        return prepared
     fewer = narrowing.applied(estimate, largest=prepared.terms.batch_size)
     return replace(prepared, asked=fewer, estimate=estimate)
 
 
-def _proved(prepared: Prepared, *, engine: Engine, quota: QuotaSource) -> Prepared:
+def _proved(prepared: Prepared, *, engine: Engine) -> Prepared:
     """Add the proof of the plan, and whether its files outlive it.
 
     Raises what :func:`models.ledger.submits.dry_run` does, and MediaError.
     """
     body, content = prepared.body, prepared.content
-    answer = quota.quota(body.account, body.audience.path)
     proof = submits.dry_run(
-        engine, body, figures=prepared.figures, terms=prepared.terms, quota=answer
+        engine, body, figures=prepared.figures, terms=prepared.terms, quota=prepared.quota
     )
     last = last_start(prepared.starts, days=proof.days)
     refuse_what_dies(engine, body.account, content, now=prepared.now, last=last)
     keeps_files = must_be_kept(engine, content, now=prepared.now, last=last)
-    return replace(prepared, proof=proof, quota=answer, keeps_files=keeps_files)
+    return replace(prepared, proof=proof, keeps_files=keeps_files)
 
 
 def _with_known_media(order: Order, *, engine: Engine) -> Order:
@@ -208,8 +215,28 @@ def upload(prepared: Prepared, *, engine: Engine, uploader: Uploader) -> Prepare
     return replace(prepared, content=content, body=body)
 
 
-def _with_overlaps(
+def _earlier(
     prepared: Prepared, narrowing: Narrowing, *, engine: Engine, reader: Reader
+) -> Sequence[Any]:
+    """Look for the broadcasts that a program is warned of."""
+    if reader is Reader.PERSON or narrowing.is_known_to_wechat_alone:
+        return ()
+    return overlapping.earlier(engine, _of_those_left(prepared), moment=prepared.now)
+
+
+def _of_those_left(prepared: Prepared) -> submission.Body:
+    """Return the body of what was prepared: without those who are left out it is another list."""
+    body = prepared.body
+    return body if prepared.estimate is None else replace(body, audience=OpenIDs(digest=""))
+
+
+def _with_overlaps(
+    prepared: Prepared,
+    narrowing: Narrowing,
+    earlier: Sequence[Any],
+    *,
+    engine: Engine,
+    reader: Reader,
 ) -> Prepared:
     """Add what the followers of the audience got and will get, or where nobody can say."""
     if narrowing.is_known_to_wechat_alone:
@@ -217,16 +244,13 @@ def _with_overlaps(
             return replace(prepared, known=overlapping.known_of_nobody(engine, prepared.body))
         named = overlapping.notice_of_nobody(engine, prepared.body)
         return replace(prepared, notices=(*prepared.notices, *named))
-    body, chunks = prepared.body, prepared.asked.chunks()
-    if prepared.estimate is not None:
-        # Without those who are left out it is another list.
-        body, chunks = replace(body, audience=OpenIDs(digest="")), narrowing.left()
+    body, estimate = _of_those_left(prepared), prepared.estimate
+    chunks = prepared.asked.chunks() if estimate is None else narrowing.left()
     if reader is Reader.PERSON:
         return replace(prepared, known=overlapping.known(engine, body, chunks))
-    estimate = prepared.estimate
     planned = prepared.figures.planned if estimate is None else estimate.counted
-    earlier = overlapping.notices(engine, body, chunks, planned=planned)
-    return replace(prepared, notices=(*prepared.notices, *earlier))
+    named = overlapping.notices(engine, body, earlier, chunks=chunks, planned=planned)
+    return replace(prepared, notices=(*prepared.notices, *named))
 
 
 def _body(order: Order, wanted: Asked) -> submission.Body:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -20,14 +20,15 @@ from broadcast.errors import (
     BrokerAwayError,
     DatabaseAwayError,
     MediaError,
-    OutOfReachError,
     UnknownIdError,
 )
 from broadcast.message import Message
 from broadcast.plan import submission
+from broadcast.plan.chunk import CHUNK
 from broadcast.plan.selection import excluded_list
+from broadcast.reports import Report
 from broadcast.states import BroadcastState, Phase
-from models.ledger import awaited_lists, files, quotas, submits, uploads
+from models.ledger import awaited_lists, files, submits, uploads, whole_submits
 from models.ledger.reading import reports
 from producer.media.content import kept, unresolved
 from producer.prepare import Prepared
@@ -53,6 +54,8 @@ class Submitted:
     now: datetime
     proof: plan.Proof | None
     notices: tuple[Message, ...]
+    #: As it was stored, without what people did; None: it was not read.
+    report: Report | None = field(default=None, repr=False)
 
 
 def refuse_what_does_not_fit(prepared: Prepared) -> None:
@@ -61,40 +64,49 @@ def refuse_what_does_not_fit(prepared: Prepared) -> None:
         plan.refuse_what_does_not_fit(prepared.proof)
 
 
-def store(prepared: Prepared, *, engine: Engine, waker: Waker) -> Submitted:
+def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = False) -> Submitted:
     """Store and publish what was prepared, then wake.
 
-    A list that was awaited still is where it is refused. Raises what refuses it (PlanError,
-    RepeatedSendError …), and then nothing is stored. After a DatabaseAwayError it may be stored all
-    the same: the same key brings it to light.
+    *reported*: give its report, too, where it need not be read for that. A list that was awaited
+    still is where it is refused. Raises what refuses it (PlanError, RepeatedSendError …), and then
+    nothing is stored. After a DatabaseAwayError it may be stored all the same: the same key brings
+    it to light.
     """
     if prepared.existing is not None:
         return _again(prepared, prepared.existing, engine=engine, waker=waker)
     refuse_what_does_not_fit(prepared)
     for left in unresolved(prepared.body.content):
         raise MediaError("error.media.not_uploaded", media_id=left)
+    report = None
     try:
         reserved = prepared.body.reserved
-        if reserved is None:
+        if reserved is None and _is_short(prepared):
+            whole = whole_submits.store(
+                engine, prepared.body, prepared.asked.chunks(), figures=prepared.figures,
+                terms=prepared.terms, quota=prepared.quota, reported=reported,
+            )  # fmt: skip
+            broadcast_id, published, report = whole.id, whole.published, whole.report
+        elif reserved is None:
             broadcast_id, published = _publish(prepared, engine=engine)
         else:
             broadcast_id, published = reserved, _publish_awaited(prepared, reserved, engine=engine)
     except submission.PublishedMeanwhileError as there:
         return _again(prepared, there.id, engine=engine, waker=waker)
-    if prepared.quota is not None:
-        # A note for people; nothing is decided by it, and the broadcast is stored without it too.
-        with contextlib.suppress(OutOfReachError):
-            quotas.remember(
-                engine, prepared.body.account, prepared.quota, path=prepared.body.audience.path
-            )
     notices = tuple[Message, ...]()
     if not published.scheduled:
         # What waits for its time is launched by beat.
         notices = _wake(waker, broadcast_id)
     return Submitted(
         id=broadcast_id, created=True, scheduled=published.scheduled, now=published.now,
-        proof=published.proof, notices=(*prepared.notices, *notices),
+        proof=published.proof, notices=(*prepared.notices, *notices), report=report,
     )  # fmt: skip
+
+
+def _is_short(prepared: Prepared) -> bool:
+    """Return whether one transaction takes all of it without holding others up."""
+    listed = prepared.asked.listed
+    few = listed is None or listed.planned <= CHUNK
+    return few and not prepared.excluded and not prepared.keeps_files
 
 
 def _publish(prepared: Prepared, *, engine: Engine) -> tuple[str, submission.Published]:

@@ -20,8 +20,11 @@ def meet(connection: Connection, account: Account) -> None:
 
     Of two processes that meet one appid under two new names at once, one waits for the other.
     """
+    if known.refuse_changed(connection, account):
+        return
     if lanes.know(connection, account):
-        known.refuse_another_name(connection, account, since=None, hold=True)
+        known.refuse_another_name(connection, account)
+    # Met by another process at the same moment, perhaps with another appid.
     known.refuse_changed(connection, account)
 
 

@@ -23,7 +23,7 @@ from broadcast.plan.submission import (
 from broadcast.states import Phase
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import accounts, lanes, submits, upload_beat, uploads
+from models.ledger import accounts, flips, lanes, submits, upload_beat, uploads
 from models.ledger.rows import columns, first
 from models.ledger.transaction import read, write
 from models.recipients import ChunkRow
@@ -81,7 +81,7 @@ def reserve(
                 created_at=moment,
             )
         )  # fmt: skip
-        submits.take_key(connection, broadcast_id, body, moment=moment, digest=None)
+        flips.take_key(connection, broadcast_id, body, moment=moment, digest=None)
         upload_beat.await_list(connection, broadcast_id)
         return broadcast_id, True
 

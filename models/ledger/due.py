@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from broadcast.gates.due import OpenBroadcast, due_of_lane
-from broadcast.gates.gate import ALWAYS, Gate
+from broadcast.gates.gate import ALWAYS, Gate, plan_due_at
 from broadcast.states import BATCH_AT_REST, BatchState, Phase
 from models.account import Lane
 from models.batch import Batch
@@ -58,7 +58,8 @@ def of_account(
     own: dict[str | None, list[Gate]] = defaultdict(list)
     for gate in gates:
         own[gate.broadcast_id].append(gate)
-    waits = _waits(connection, account, of)
+    is_sending = any(row.phase is Phase.SENDING for row in rows)
+    waits = _waits(connection, account, of) if is_sending else {}
     lane = connection.execute(
         select(Lane.not_before, Lane.leased_until).where(Lane.account == account)
     ).one()
@@ -78,6 +79,15 @@ def of_account(
         Due(id=row.id, stored=row.due_at, wanted=None if at is None else max(at, AT_ONCE))
         for row, at in ((row, found[row.id]) for row in rows)
     ]
+
+
+def of_new(lane_waits_until: datetime | None) -> datetime | None:
+    """Return from when something is to be done for a broadcast that is to be planned, not later.
+
+    Nothing but its lane keeps it waiting; other broadcasts do not wait for it.
+    """
+    at = plan_due_at((), lane_waits_until)
+    return None if at is None else max(at, AT_ONCE)
 
 
 def refresh(connection: Connection, account: str) -> None:

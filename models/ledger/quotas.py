@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Engine,
+    Select,
     bindparam,
     delete,
     exists,
@@ -63,9 +65,12 @@ def day_of(moment: datetime) -> str:
     return moment.astimezone(day.SHANGHAI).date().isoformat()
 
 
-def prove(connection: Connection, wanted: Wanted, *, quota: plan.Quota | None) -> plan.Proof:
-    """Hold calls against the day of their start."""
-    moment = now(connection)
+def prove(
+    connection: Connection, wanted: Wanted, *, quota: plan.Quota | None,
+    moment: datetime | None = None,
+) -> plan.Proof:  # fmt: skip
+    """Hold calls against the day of their start. *moment*: the present, where it is known."""
+    moment = moment or now(connection)
     starts = max(moment, wanted.at or moment)
     if quota is not None and starts >= day.turn(moment):
         # What is used today says nothing about that day; only its size is known.
@@ -87,14 +92,26 @@ def _held_by_others(connection: Connection, wanted: Wanted, on: str) -> int:
     Read from an index alone, of which each broadcast that is open has a row: as many as WeChat
     allows calls on that day, at most.
     """
-    held = [Reservation.account == wanted.account, Reservation.day == on]
-    if not wanted.shared:
-        held.append(Reservation.path == wanted.path)
+    held = _HELD_OF_ALL_PATHS if wanted.shared else _HELD
+    whose = {
+        "account": wanted.account, "path": wanted.path, "day": on, "id": wanted.broadcast_id or "",
+    }  # fmt: skip
+    return int(connection.scalar(held, whose) or 0)
+
+
+def _held(*which: ColumnElement[bool]) -> Select[tuple[int]]:
+    """Return the sum of such reservations, less those of one broadcast."""
     all_, mine = (
-        select(func.coalesce(func.sum(Reservation.calls), 0)).where(*which).scalar_subquery()
-        for which in (held, [Reservation.broadcast_id == (wanted.broadcast_id or ""), *held])
+        select(func.coalesce(func.sum(Reservation.calls), 0)).where(*these).scalar_subquery()
+        for these in (which, (Reservation.broadcast_id == bindparam("id"), *which))
     )
-    return int(connection.scalar(select(all_ - mine)) or 0)
+    return select(all_ - mine)
+
+
+# Built once: building a statement costs more than running it.
+_OF_DAY = Reservation.account == bindparam("account"), Reservation.day == bindparam("day")
+_HELD_OF_ALL_PATHS = _held(*_OF_DAY)
+_HELD = _held(*_OF_DAY, Reservation.path == bindparam("path"))
 
 
 def _holders(connection: Connection, wanted: Wanted, on: str) -> Sequence[str]:
@@ -122,25 +139,41 @@ def reserve(
     """Hold the calls of a plan that was proved, one row a day, instead of what was held before."""
     if wanted.broadcast_id is None:
         raise ValueError("calls are held by a broadcast")
-    moment = now(connection)
+    free(connection, wanted.broadcast_id)
+    reserve_first(connection, wanted, proof, quota=quota, moment=now(connection))
+
+
+def reserve_first(
+    connection: Connection,
+    wanted: Wanted,
+    proof: plan.Proof,
+    *,
+    quota: plan.Quota | None,
+    moment: datetime,
+) -> None:
+    """Do as :func:`reserve` for a broadcast that holds no calls yet."""
     starts = max(moment, wanted.at or moment)
-    days = [day_of(starts + timedelta(days=n)) for n in range(plan.MOST_DAYS)]
+
+    def on(later: int) -> str:
+        return day_of(starts + timedelta(days=later))
 
     def taken(later: int) -> int:
-        return _held_by_others(connection, wanted, days[later])
+        return _held_by_others(connection, wanted, on(later))
 
     limit = quota.daily_limit if quota is not None else wanted.calls
-    free(connection, wanted.broadcast_id)
-    for on, calls in zip(days, plan.allot(proof, daily_limit=limit, reserved=taken), strict=False):
-        if calls:
-            _add(
-                connection,
-                wanted.broadcast_id,
-                wanted.account,
-                path=wanted.path,
-                on=on,
-                calls=calls,
-            )
+    days = [
+        {
+            "broadcast_id": wanted.broadcast_id, "account": wanted.account, "path": wanted.path,
+            "day": on(later), "calls": calls,
+        }
+        for later, calls in enumerate(plan.allot(proof, daily_limit=limit, reserved=taken))
+        if calls
+    ]  # fmt: skip
+    if days:
+        connection.execute(_HOLD, days)
+
+
+_HOLD = insert(Reservation)
 
 
 # Built once, as every statement of the way of a call.
@@ -318,15 +351,27 @@ def remember(
     def work(connection: Connection) -> None:
         lanes.know(connection, account)
         lanes.hold(connection, account.name)
-        moment = now(connection)
-        today = day_of(moment)
-        key = (QuotaDay.account == account.name, QuotaDay.path == path, QuotaDay.day == today)
-        connection.execute(delete(QuotaDay).where(*key))
-        connection.execute(
-            insert(QuotaDay).values(
-                account=account.name, path=path, day=today, daily_limit=quota.daily_limit,
-                used=quota.used, remain=quota.remain, asked_at=moment,
-            )
-        )  # fmt: skip
+        keep(connection, account.name, quota, path=path, moment=now(connection))
 
     write(engine, work)
+
+
+def keep(
+    connection: Connection, account: str, quota: plan.Quota, *, path: SendPath, moment: datetime
+) -> None:
+    """Do the work of :func:`remember`; the lane's row is held."""
+    said = {
+        "daily_limit": quota.daily_limit, "used": quota.used, "remain": quota.remain,
+        "asked_at": moment,
+    }  # fmt: skip
+    today = day_of(moment)
+    whose = {"b_account": account, "b_path": path, "b_day": today}
+    if not connection.execute(_NEW_ANSWER, {**whose, **said}).rowcount:
+        connection.execute(_FIRST_ANSWER, {"account": account, "path": path, "day": today, **said})
+
+
+_NEW_ANSWER = update(QuotaDay).where(
+    QuotaDay.account == bindparam("b_account"), QuotaDay.path == bindparam("b_path"),
+    QuotaDay.day == bindparam("b_day"),
+)  # fmt: skip
+_FIRST_ANSWER = insert(QuotaDay)

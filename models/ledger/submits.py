@@ -1,5 +1,7 @@
 """Submits: an audience is stored in chunks that no lane sees, then published by one flip.
 
+A short list is stored and published by one transaction (:mod:`.whole_submits`).
+
 The flip is one transaction under the account's lane: it takes the key, looks for the same send
 under another one, holds the plan against the calls that are free, and makes the broadcast visible
 to lanes. Until then nothing was promised. Each try uploads into rows of its own: the first to
@@ -8,18 +10,16 @@ publish under a key wins, and the others are dropped.
 
 from __future__ import annotations
 
-import json
 import secrets
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, exists, insert, or_, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from broadcast import day, plan
 from broadcast.crashpoints import Point, passing
-from broadcast.errors import ConflictError, RepeatedSendError
-from broadcast.events import EventKind
-from broadcast.gates.kinds import GateKind
+from broadcast.errors import ConflictError
 from broadcast.message import Message
 from broadcast.plan import audience as audiences
 from broadcast.plan.submission import (
@@ -31,20 +31,15 @@ from broadcast.plan.submission import (
     Terms,
 )
 from broadcast.states import Phase
-from models.batch import Batch
 from models.broadcast import BroadcastRow, Submission
 from models.engine import now
-from models.ledger import accounts, drafts, due, gates, lanes, quotas, renewals, upload_beat
-from models.ledger.gates import Closing
-from models.ledger.quotas import Wanted
-from models.ledger.reading import closed_gates, known, media
+from models.ledger import accounts, flips, lanes, quotas, renewals, upload_beat
+from models.ledger.reading import known, media
 from models.ledger.rows import columns, first
-from models.ledger.transaction import note, read, snapshot, write
-from models.recipients import Skipped
+from models.ledger.transaction import read, snapshot, write, write_new
 
 #: When a broadcast without a time is to be sent.
 AT_ONCE = Message("submit.at_once")
-REPEAT_WITHIN = timedelta(hours=24)
 #: Letters without those that are mistaken for each other when an id is read out.
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
@@ -106,10 +101,14 @@ def same(connection: Connection, body: Body) -> str | None:
 
 def under_key(connection: Connection, body: Body) -> Taken | None:
     """Return what the key of *body* stands for."""
-    query = select(*columns(Taken, Submission)).where(
-        Submission.account == body.account.name, Submission.key == body.key
-    )
-    return first(connection, query, Taken)
+    whose = {"account": body.account.name, "key": body.key}
+    return first(connection, _UNDER_KEY, Taken, whose)
+
+
+# Built once, like each statement of a submit: building one costs more than running it.
+_UNDER_KEY = select(*columns(Taken, Submission)).where(
+    Submission.account == bindparam("account"), Submission.key == bindparam("key")
+)
 
 
 def taken(body: Body, there: Taken) -> ConflictError:
@@ -155,23 +154,36 @@ def begin(engine: Engine, body: Body, *, who: str, title: str | None = None) -> 
             raise PublishedMeanwhileError(there)
         return open_upload(connection, body, who=who, title=title)
 
-    return write(engine, work)
+    # Another id is drawn where one is taken.
+    return write_new(engine, work)
 
 
 def open_upload(connection: Connection, body: Body, *, who: str, title: str | None) -> str:
-    """Insert an upload that is under way; return its id."""
-    accounts.meet(connection, body.account)
+    """Insert an upload that is under way, of an account that was met; return its id."""
     moment = now(connection)
-    broadcast_id = _new_id(connection, moment)
-    connection.execute(
-        insert(BroadcastRow).values(
-            id=broadcast_id, account=body.account.name, key=body.key, title=title,
-            created_by=who, phase=Phase.UPLOADING, version=0, breaker_since=0,
-            created_at=moment, uploading_at=moment, batch_size=plan.LARGEST, late_by_s=0,
-            unattended_s=0, **_said(connection, body),
-        )
-    )  # fmt: skip
+    broadcast_id = new_id(moment)
+    values = {
+        "id": broadcast_id, "title": title, "created_by": who, "phase": Phase.UPLOADING,
+        "version": 0, "created_at": moment, "uploading_at": moment, "batch_size": plan.LARGEST,
+        "late_by_s": 0,
+    }  # fmt: skip
+    insert_broadcast(connection, body, values)
     return broadcast_id
+
+
+_INSERT = insert(BroadcastRow)
+
+
+def insert_broadcast(
+    connection: Connection, body: Body, values: Mapping[str, object]
+) -> Mapping[str, object]:
+    """Insert the row of a broadcast that says *body*, and return it; *values*: what else it has."""
+    row = {
+        "account": body.account.name, "key": body.key, "breaker_since": 0, "unattended_s": 0,
+        **_said(connection, body), **values,
+    }  # fmt: skip
+    connection.execute(_INSERT, row)
+    return row
 
 
 def _said(connection: Connection, body: Body) -> dict[str, object]:
@@ -186,12 +198,10 @@ def _said(connection: Connection, body: Body) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _new_id(connection: Connection, moment: datetime) -> str:
+def new_id(moment: datetime) -> str:
+    """Return an id that no broadcast has, but for one in 700 million: then the insert fails."""
     date = moment.astimezone(day.SHANGHAI).strftime("%Y%m%d")
-    while True:
-        drawn = f"{date}-{''.join(secrets.choice(_LETTERS) for _ in range(6))}"
-        if connection.scalar(select(BroadcastRow.id).where(BroadcastRow.id == drawn)) is None:
-            return drawn
+    return f"{date}-{''.join(secrets.choice(_LETTERS) for _ in range(6))}"
 
 
 def publish(
@@ -215,7 +225,7 @@ def publish(
     """
 
     def work(connection: Connection) -> Published:
-        lanes.hold(connection, body.account.name)
+        lane = lanes.hold(connection, body.account.name)
         there = same(connection, body)
         if there is not None and there != broadcast_id:
             raise PublishedMeanwhileError(there)
@@ -225,138 +235,23 @@ def publish(
             connection.execute(
                 update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(**said)
             )
-        if not terms.again:
-            _refuse_repeated(connection, body)
-        wanted = _wanted(body, broadcast_id, figures=figures, terms=terms)
-        proof = quotas.prove(connection, wanted, quota=quota)
-        plan.refuse_what_does_not_fit(proof)
-        moment = now(connection)
-        _store(connection, broadcast_id, body, moment=moment)
-        drafts.begin(connection, broadcast_id, body, moment=moment)
+        flip = flips.judged(
+            connection, broadcast_id, body, figures=figures, terms=terms, quota=quota, lane=lane,
+            moment=now(connection),
+        )  # fmt: skip
         renewals.begin(connection, broadcast_id, body.content, appid=body.account.appid)
-        _flip(
-            connection, broadcast_id, figures=figures, moment=moment,
-            terms=replace(terms, notify_url=terms.notify_url or body.account.notify_url),
-        )  # fmt: skip
-        quotas.reserve(connection, wanted, proof, quota=quota)
-        note(
-            connection, EventKind.SUBMITTED, who=terms.who, broadcast_id=broadcast_id,
-            planned=figures.planned,
-        )  # fmt: skip
-        scheduled = _waits(connection, broadcast_id, body, who=terms.who, moment=moment)
+        connection.execute(
+            update(BroadcastRow)
+            .where(BroadcastRow.id == broadcast_id)
+            .values(version=BroadcastRow.version + 1, **flip.values())
+        )
+        done = flip.finish(connection)
         passing(Point.SUBMIT_PUBLISHING)
-        return Published(proof=proof, scheduled=scheduled, now=moment)
+        return done
 
     published = write(engine, work)
     passing(Point.SUBMIT_PUBLISHED)
     return published
-
-
-def _waits(
-    connection: Connection, broadcast_id: str, body: Body, *, who: str, moment: datetime
-) -> bool:
-    """Let a broadcast wait for its time, or go on at once; return whether it waits."""
-    scheduled = body.scheduled_at is not None and body.scheduled_at > moment
-    if scheduled:
-        later = Closing(
-            kind=GateKind.SCHEDULE, who=who, broadcast_id=broadcast_id, until=body.scheduled_at
-        )
-        gates.close(connection, body.account.name, later)
-    else:
-        due.refresh_of(connection, body.account.name, [broadcast_id])
-    return scheduled
-
-
-def _wanted(body: Body, broadcast_id: str | None, *, figures: Figures, terms: Terms) -> Wanted:
-    """Return the calls that a submit holds; of what only the plan shows, one."""
-    return Wanted(
-        account=body.account.name, path=body.audience.path, calls=figures.calls or 1,
-        broadcast_id=broadcast_id, at=body.scheduled_at, spread=terms.spread_days,
-        shared=body.account.shared_quota,
-    )  # fmt: skip
-
-
-def take_key(
-    connection: Connection, broadcast_id: str, body: Body, *, moment: datetime, digest: str | None
-) -> None:
-    """Let the key of *body* stand for a broadcast; *digest*: None while its list is awaited."""
-    connection.execute(
-        insert(Submission).values(
-            account=body.account.name, key=body.key, body_digest=digest,
-            options_digest=body.options_digest, broadcast_id=broadcast_id, created_at=moment,
-        )
-    )  # fmt: skip
-
-
-def _store(connection: Connection, broadcast_id: str, body: Body, *, moment: datetime) -> None:
-    if body.reserved is None:
-        take_key(connection, broadcast_id, body, moment=moment, digest=body.digest)
-        return
-    connection.execute(
-        update(Submission)
-        .where(Submission.account == body.account.name, Submission.key == body.key)
-        .values(body_digest=body.digest)
-    )
-
-
-def _flip(
-    connection: Connection,
-    broadcast_id: str,
-    *,
-    figures: Figures,
-    terms: Terms,
-    moment: datetime,
-) -> None:
-    for reason, (count, sample) in figures.samples.items():
-        if count:
-            connection.execute(
-                insert(Skipped).values(
-                    broadcast_id=broadcast_id, reason=reason, count=count,
-                    sample=json.dumps(list(sample), ensure_ascii=False),
-                )
-            )  # fmt: skip
-    connection.execute(
-        update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id)
-        .values(
-            phase=Phase.PLANNING, published_at=moment, moved_at=moment, uploading_at=None,
-            read=figures.read, malformed=figures.malformed, duplicate=figures.duplicate,
-            planned=figures.planned, calls_planned=figures.calls, title=terms.title,
-            spread_days=terms.spread_days, priority=terms.priority, batch_size=terms.batch_size,
-            notify_url=terms.notify_url, late_by_s=int(terms.late_by.total_seconds()),
-            version=BroadcastRow.version + 1,
-        )
-    )  # fmt: skip
-
-
-def _refuse_repeated(connection: Connection, body: Body) -> None:
-    """Refuse the same send under another key; under the same one it is no repeat, but found."""
-    since = now(connection) - REPEAT_WITHIN
-    cancelled = closed_gates.is_cancelled(BroadcastRow.id)
-    called = exists().where(Batch.broadcast_id == BroadcastRow.id, Batch.attempts > 0)
-    earlier = connection.execute(
-        select(BroadcastRow.id, BroadcastRow.created_at)
-        .where(
-            BroadcastRow.account == body.account.name,
-            BroadcastRow.key != body.key,
-            BroadcastRow.content_identity == media.identity(connection, body.content),
-            BroadcastRow.audience_digest == body.audience_digest,
-            # Another part of the same audience is another send.
-            BroadcastRow.share_digest.is_not_distinct_from(body.selection.share_digest),
-            BroadcastRow.phase != Phase.UPLOADING,
-            # A cancelled one counts if any of it was called: somebody may have got it.
-            or_(~cancelled, called),
-            # One that waited for its time, or was paused, is as fresh as its last call.
-            or_(
-                BroadcastRow.created_at > since,
-                BroadcastRow.finished_at.is_(None),
-                BroadcastRow.finished_at > since,
-            ),
-        )
-        .order_by(BroadcastRow.created_at.desc())
-    ).first()
-    if earlier is not None:
-        raise RepeatedSendError("error.submit.repeated", id=earlier.id, at=earlier.created_at)
 
 
 def dry_run(
@@ -371,8 +266,8 @@ def dry_run(
         there = same(connection, body)
         if there is not None:
             raise PublishedMeanwhileError(there)
+        moment = now(connection)
         if not terms.again:
-            _refuse_repeated(connection, body)
-        return quotas.prove(
-            connection, _wanted(body, None, figures=figures, terms=terms), quota=quota
-        )
+            flips.refuse_repeated(connection, body, moment=moment)
+        wanted = flips.wanted(body, None, figures=figures, terms=terms)
+        return quotas.prove(connection, wanted, quota=quota, moment=moment)

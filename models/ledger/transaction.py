@@ -6,6 +6,7 @@ import functools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import TypeVar
 
@@ -99,9 +100,31 @@ def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
         return work(connection)
 
 
+_shared: ContextVar[Connection | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def together(engine: Engine) -> Iterator[None]:
+    """Let the looks that follow share one transaction, which sees one moment.
+
+    For short ones, one behind the other: the server ends a transaction that is silent for long.
+    """
+    with snapshot(engine) as connection:
+        token = _shared.set(connection)
+        try:
+            yield
+        finally:
+            _shared.reset(token)
+
+
 @contextmanager
 def read(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that only reads."""
+    shared = _shared.get()
+    if shared is not None and shared.engine.pool is engine.pool:
+        with engines.reachable():
+            yield shared
+        return
     with engines.reachable(), engines.reader(engine).begin() as connection:
         yield connection
 
@@ -121,7 +144,13 @@ def snapshots(engine: Engine) -> Engine:
     """Return *engine* for transactions that see one moment: those of SQLite that read do so."""
     if engine.dialect.name == "sqlite":
         return engine
+    if engine.dialect.name == "mysql":
+        # For the next transaction alone: the level of the session need not be set back.
+        return engine.execution_options(mysql_begin=_REPEATABLE)
     return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
+_REPEATABLE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 
 
 # Built once, like every statement of a call: building one costs as much as running it. The columns

@@ -40,6 +40,8 @@ class Door:
     waker: Waker
     #: None: a process without WeChat; what it would say is found out before the first call.
     looks: Looks | None = None
+    #: Whether whoever submits wants the report of what was stored.
+    reported: bool = False
 
     def submit(self, request: Request, *, key: str, who: str) -> Submitted:
         """Store and publish what *request* asks for; the same key and body give the same broadcast.
@@ -50,7 +52,7 @@ class Door:
         found = meant(request, key=key, who=who, settings=self.settings)
         with found.whom() as whom:
             prepared = self._prepared(found, whom)
-            return store(prepared, engine=self.engine, waker=self.waker)
+            return store(prepared, engine=self.engine, waker=self.waker, reported=self.reported)
 
     def reserve(self, request: Request, *, key: str, who: str) -> tuple[str, bool]:
         """Reserve an id for a request whose list comes later; return it, and whether it is new.

@@ -173,21 +173,28 @@ class SubmitRow:
     at_once: str
     #: It was published before the death.
     published: bool
+    #: Its list goes in portions, as a long one does; else one transaction takes all.
+    portions: bool
 
 
 _ANEW = "Makes the broadcast, by an upload of its own. The dead one is removed after an hour."
+_FIRST = "Makes the broadcast."
 _SAME = "Answers with the same broadcast."
 
 SUBMIT = (
-    SubmitRow(point=Point.SUBMIT_BEGUN, published=False, at_once=_ANEW,
+    SubmitRow(point=Point.SUBMIT_BEGUN, portions=True, published=False, at_once=_ANEW,
               left="An open upload, which no lane sees."),
-    SubmitRow(point=Point.SUBMIT_STORED, published=False, at_once=_ANEW,
+    SubmitRow(point=Point.SUBMIT_STORED, portions=True, published=False, at_once=_ANEW,
               left="An open upload with its OpenIDs, which no lane sees."),
-    SubmitRow(point=Point.SUBMIT_PUBLISHING, published=False, at_once=_ANEW,
+    SubmitRow(point=Point.SUBMIT_PUBLISHING, portions=True, published=False, at_once=_ANEW,
               left="The same: the database forgets the open transaction."),
-    SubmitRow(point=Point.SUBMIT_PUBLISHED, published=True, at_once=_SAME,
+    SubmitRow(point=Point.SUBMIT_PUBLISHING, portions=False, published=False, at_once=_FIRST,
+              left="Nothing, where the list is short: the database forgets the transaction."),
+    SubmitRow(point=Point.SUBMIT_PUBLISHED, portions=True, published=True, at_once=_SAME,
               left="A whole broadcast, with nobody woken."),
-    SubmitRow(point=Point.SUBMIT_WOKEN, published=True, at_once=_SAME,
+    SubmitRow(point=Point.SUBMIT_PUBLISHED, portions=False, published=True, at_once=_SAME,
+              left="The same, where the list is short."),
+    SubmitRow(point=Point.SUBMIT_WOKEN, portions=False, published=True, at_once=_SAME,
               left="A whole broadcast, woken for."),
 )  # fmt: skip
 

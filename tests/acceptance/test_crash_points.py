@@ -152,14 +152,15 @@ def die_submitting(site: Site, *, row: SubmitRow, database: str) -> Measured:
     def run(measured: Measured) -> None:
         with site.installation(database) as here:
             with site.starting():
-                died = _send(here, status=-signal.SIGKILL, crash_at=row.point)
+                died = _send(here, row, status=-signal.SIGKILL, crash=True)
             assert f"SIGKILL at {row.point}\n" in died
             left = {report.id: report.phase for report in reports.reports(here.engine)}
-            measured.expect("what it left", len(left), 1)
+            measured.expect("what it left", len(left), int(row.portions or row.published))
             with site.starting():
-                told = json.loads(_send(here, status=0))
+                told = json.loads(_send(here, row, status=0))
             # Whoever dies before the flip has promised nothing; after it the key has its broadcast.
-            measured.expect("the upload", Phase.UPLOADING in left.values(), not row.published)
+            is_open = row.portions and not row.published
+            measured.expect("the upload", Phase.UPLOADING in left.values(), is_open)
             measured.expect("the broadcast of the key", told["id"] in left, row.published)
             with site.starting():
                 began_s = time.monotonic()
@@ -168,7 +169,8 @@ def die_submitting(site: Site, *, row: SubmitRow, database: str) -> Measured:
                 wait_for_end(measured, lambda: here.completed(told["id"]), began_s)
             judge(measured, here, told["id"], course=UNHURT[Fate.ARRIVED])
 
-    return measure((row.point.value, database), run)
+    how = "in portions" if row.portions else "whole"
+    return measure((row.point.value, how, database), run)
 
 
 def _doom(row: Row) -> dict[str, str]:
@@ -178,18 +180,22 @@ def _doom(row: Row) -> dict[str, str]:
     return order | ({"BROADCAST_CONCURRENCY": "1"} if row.point is Point.TASK_ENDED else {})
 
 
-def _send(here: Installation, *, status: int, crash_at: Point | None = None) -> str:
-    file = here.folder / "list.txt"
+def _send(here: Installation, row: SubmitRow, *, status: int, crash: bool = False) -> str:
+    file, others = here.folder / "list.txt", here.folder / "others.txt"
     file.write_text("\n".join(here.openids) + "\n", encoding="ascii")
-    if crash_at is not None:
-        here.env[VARIABLE] = crash_at
+    # A second list goes in portions whatever its length; it takes nobody out.
+    others.write_text("oNobodyOfThem000000000000000\n", encoding="ascii")
+    more = ("--exclude", f"file:{others}") if row.portions else ()
+    if crash:
+        here.env[VARIABLE] = row.point
     try:
         done = here.broadcast(
-            "send", "--openids", file, "--text", "您好", "--key", "K", "--json", status=status
-        )
+            "send", "--openids", file, *more, "--text", "您好", "--key", "K", "--json",
+            status=status,
+        )  # fmt: skip
     finally:
         here.env.pop(VARIABLE, None)
-    return done.stdout.splitlines()[-1] if crash_at is None else done.stderr
+    return done.stderr if crash else done.stdout.splitlines()[-1]
 
 
 # A worker is stopped, and wakes up.
@@ -344,7 +350,7 @@ def test_a_busy_machine_adds_claims_that_grew_old_to_a_course_and_no_others() ->
 def test_the_table_has_every_point_and_every_fate() -> None:
     told = [row.point for row in (*WORKER, *SUBMIT, *FILES)]
 
-    assert sorted(told) == sorted(Point)
+    assert set(told) == set(Point)
     for row in (*WORKER, *WOKEN):
         assert set(row.courses) == set(Fate)
 

@@ -43,14 +43,14 @@ def of_account(connection: Connection, account: str) -> list[Gate]:
 
 def of_accounts(connection: Connection, accounts: Iterable[str]) -> list[Gate]:
     """Return the gates of some accounts and their paths that nobody opened."""
-    query = _GATES.where(GateRow.account.in_(list(accounts)), GateRow.broadcast_id == "")
-    return [_gate(row) for row in connection.execute(query).mappings()]
+    whose = {"accounts": list(accounts)}
+    return [_gate(row) for row in connection.execute(_OF_ACCOUNTS, whose).mappings()]
 
 
 def of_broadcasts(connection: Connection, ids: Iterable[str]) -> list[Gate]:
     """Return the gates of some broadcasts that nobody opened."""
-    query = _GATES.where(GateRow.broadcast_id.in_(list(ids)))
-    return [_gate(row) for row in connection.execute(query).mappings()]
+    whose = {"ids": list(ids)}
+    return [_gate(row) for row in connection.execute(_OF_BROADCASTS, whose).mappings()]
 
 
 def of_account_at(connection: Connection, account: str, moment: datetime) -> list[Gate]:
@@ -73,6 +73,10 @@ _STANDING = _GATES.where(
     GateRow.account == bindparam("account"),
     GateRow.broadcast_id.in_(bindparam("ids", expanding=True)),
 )
+_OF_ACCOUNTS = _GATES.where(
+    GateRow.account.in_(bindparam("accounts", expanding=True)), GateRow.broadcast_id == ""
+)
+_OF_BROADCASTS = _GATES.where(GateRow.broadcast_id.in_(bindparam("ids", expanding=True)))
 _MINE = _GATES.where(GateRow.account == bindparam("account"))
 _OF_ACCOUNT = _MINE.where(GateRow.broadcast_id == "")
 # Of those that ended some gates are never opened.

@@ -11,9 +11,11 @@ each other's broadcasts.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, exists, select
+from sqlalchemy import Connection, Engine, bindparam, exists, or_, select
 
 from broadcast.accounts import Account
 from broadcast.errors import SettingsError
@@ -62,29 +64,42 @@ def with_work(engine: Engine) -> list[str]:
 
 def refuse_changed(connection: Connection, account: Account) -> bool:
     """Do the work of :func:`check` inside a transaction."""
-    row = connection.execute(
-        select(AccountRow.appid, AccountRow.created_at).where(AccountRow.name == account.name)
-    ).first()
+    whose = {"name": account.name, "appid": account.appid}
+    rows = connection.execute(_NAMED_ALIKE, whose).all()
+    row = next((one for one in rows if one.name == account.name), None)
     if row is not None and row.appid != account.appid:
         raise SettingsError(
             "error.settings.appid_changed", account=account.name, appid=account.appid,
             stored=row.appid,
         )  # fmt: skip
-    refuse_another_name(connection, account, since=row.created_at if row is not None else None)
+    _refuse_older(rows, account, since=row.created_at if row is not None else None)
     return row is not None
 
 
-def refuse_another_name(
-    connection: Connection, account: Account, *, since: datetime | None, hold: bool = False
-) -> None:
-    """Raise SettingsError if the appid has an older name than that which it has *since* then."""
+# Built once: building a statement costs more than running it, and each submit runs this one.
+_NAMED_ALIKE = (
+    select(AccountRow.name, AccountRow.appid, AccountRow.created_at)
+    .where(or_(AccountRow.name == bindparam("name"), AccountRow.appid == bindparam("appid")))
+    .order_by(AccountRow.created_at, AccountRow.name)
+)
+
+
+def refuse_another_name(connection: Connection, account: Account) -> None:
+    """Raise SettingsError if the appid of a new account has another name already."""
     query = (
-        select(AccountRow.name, AccountRow.created_at)
-        .where(AccountRow.appid == account.appid, AccountRow.name != account.name)
+        select(AccountRow.name, AccountRow.appid, AccountRow.created_at)
+        .where(AccountRow.appid == account.appid)
         .order_by(AccountRow.created_at, AccountRow.name)
     )
     # With a lock: on MariaDB this waits for the rows of others that are not committed yet.
-    for other in connection.execute(query.with_for_update() if hold else query):
+    _refuse_older(connection.execute(query.with_for_update()), account, since=None)
+
+
+def _refuse_older(rows: Iterable[Any], account: Account, *, since: datetime | None) -> None:
+    """Raise SettingsError if an appid has an older name than that which it has *since* then."""
+    for other in rows:
+        if other.name == account.name:
+            continue
         if since is None or (other.created_at, other.name) < (since, account.name):
             raise SettingsError(
                 "error.settings.appid_renamed", account=account.name, stored=other.name,

@@ -10,9 +10,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from broadcast import day
 from broadcast.call.path import SendPath
@@ -106,15 +118,25 @@ class _Candidate:
         yield from by_when.items()
 
 
-def earlier(engine: Engine, body: Body, chunks: Iterable[Chunk]) -> list[Overlap]:
-    """Return the broadcasts of the last day that somebody of a new list got in part, or may have.
+def earlier(engine: Engine, body: Body, *, moment: datetime) -> Sequence[_Candidate]:
+    """Return the broadcasts of the day before *moment* that went out in part, or may have.
 
-    *chunks* are the list of *body*. One with the same content is a repeat, which `send` refuses.
+    One with the same content as *body* is a repeat, which `send` refuses.
     """
     with read(engine) as connection:
         said = media.identity(connection, body.content)
-        rows = _rows(connection, body, *_in_part(said, now(connection)), most=MOST)
-        there = [_candidate(connection, body, row, said=said) for row in rows]
+        facts = {"account": body.account.name, "said": said, "since": moment - WITHIN}
+        rows = every(connection, _IN_PART, _Row, facts)
+        return [_candidate(connection, body, row, said=said) for row in rows]
+
+
+def counted(
+    engine: Engine, body: Body, there: Sequence[_Candidate], *, chunks: Iterable[Chunk]
+) -> list[Overlap]:
+    """Return those of *there* that somebody of a new list got, or may have got.
+
+    *chunks* are the list of *body*.
+    """
     parts = [_part(body, each.row, each.reached) for each in there]
     counts = [0] * len(parts)
     if parts:
@@ -234,15 +256,6 @@ def _part(body: Body, row: _Row, ranges: Sequence[Range]) -> Part:
     return Part(broadcast_id=row.id, ranges=ranges, same_list=same)
 
 
-def _in_part(said: str, moment: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (
-        BroadcastRow.content_identity != said,
-        BroadcastRow.started_at > moment - WITHIN,
-        or_(BroadcastRow.result.is_(None), BroadcastRow.result != BroadcastState.COMPLETED),
-        _REACHED_SOME,
-    )
-
-
 def _of_today(moment: datetime) -> tuple[ColumnElement[bool], ...]:
     since = moment - WITHIN
     # One over several days began long ago, and may have ended today.
@@ -266,20 +279,35 @@ def _rows(
     paths: Iterable[SendPath] = (SendPath.MASS_SEND,),
 ) -> Sequence[_Row]:
     """Return the newest of an account's broadcasts, if nothing else is said those to OpenIDs."""
+    query = _newest(*which, paths=paths, most=most)
+    return every(connection, query, _Row, {"account": body.account.name})
+
+
+def _newest(
+    *which: ColumnElement[bool], most: int, paths: Iterable[SendPath] = (SendPath.MASS_SEND,)
+) -> Select[*tuple[Any, ...]]:
     newest = func.coalesce(BroadcastRow.started_at, BroadcastRow.created_at)
-    return every(
-        connection,
+    return (
         select(*columns(_Row, BroadcastRow))
         .where(
-            BroadcastRow.account == body.account.name,
+            BroadcastRow.account == bindparam("account"),
             BroadcastRow.phase != Phase.UPLOADING,
-            BroadcastRow.path.in_(paths),
+            BroadcastRow.path.in_(list(paths)),
             *which,
         )
         .order_by(newest.desc(), BroadcastRow.id)
-        .limit(most),
-        _Row,
+        .limit(most)
     )
+
+
+# Built once, as each submit of a list runs it.
+_IN_PART = _newest(
+    BroadcastRow.content_identity != bindparam("said"),
+    BroadcastRow.started_at > bindparam("since"),
+    or_(BroadcastRow.result.is_(None), BroadcastRow.result != BroadcastState.COMPLETED),
+    _REACHED_SOME,
+    most=MOST,
+)
 
 
 def _own_gates(

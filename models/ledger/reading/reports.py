@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, func, or_, select
+from sqlalchemy import Connection, Engine, and_, bindparam, func, or_, select
 
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
@@ -34,7 +35,7 @@ from models.ledger.reading import (
 )
 from models.ledger.reading.driven import Place
 from models.ledger.reading.recipients import set_of
-from models.ledger.rows import columns, every, first
+from models.ledger.rows import HeldLane, columns, every, first
 from models.ledger.transaction import read, snapshot
 
 
@@ -121,8 +122,7 @@ def of(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Repo
 
     The whole has the batches too, what people did, and what goes before it or keeps it waiting.
     """
-    query = select(*columns(_Row, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
-    row = first(connection, query, _Row)
+    row = first(connection, _BROADCAST, _Row, {"id": broadcast_id})
     if row is None:
         raise ids.unknown(connection, broadcast_id)
     around = _around(connection, [row])
@@ -138,6 +138,30 @@ def of(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Repo
         driven=driven.of(connection, _place(row), around.now),
         first_call=first_calls.read(connection, row.id),
     )
+
+
+# Built once: building a statement costs more than running it, and each submit runs this one.
+_BROADCAST = select(*columns(_Row, BroadcastRow)).where(BroadcastRow.id == bindparam("id"))
+
+
+def of_new(
+    connection: Connection, values: Mapping[str, Any], *, lane: HeldLane, moment: datetime
+) -> Report:
+    """Return the report of a broadcast from the values that the caller has just inserted.
+
+    *lane*: held by the same transaction. Nothing but gates of the account can forbid its calls.
+    """
+    whole = {**_FRESH, **values}
+    row = _Row(**{each.name: whole[each.name] for each in fields(_Row)})
+    view = LaneView(
+        not_before=lane.not_before, wait_reason=lane.wait_reason,
+        gates=tuple(closed_gates.of(connection, row.account)),
+    )  # fmt: skip
+    files = media.files(connection, {row.id: row.content})
+    return _report(row, _Around({}, {}, {}, {}, {row.account: view}, files, moment))
+
+
+_FRESH = dict.fromkeys(SKIPS, 0) | dict.fromkeys(("result", "started_at", "finished_at"))
 
 
 def _place(row: _Row) -> Place:
@@ -199,17 +223,23 @@ _IN_SIGHT = or_(_STORED, func.coalesce(_HOLDER, BroadcastRow.id) == BroadcastRow
 
 def _around(connection: Connection, rows: Sequence[_Row]) -> _Around:
     ids = [row.id for row in rows]
+    # Nobody sees the batches of a plan before it is whole, and none of them was called.
+    planned = [row.id for row in rows if row.phase not in _WITHOUT_CALLS]
     gates: dict[str | None, list[Gate]] = defaultdict(list)
     for gate in closed_gates.of_broadcasts(connection, ids):
         gates[gate.broadcast_id].append(gate)
     counts: dict[str, list[_Count]] = defaultdict(list)
-    for count in _counts(connection, ids):
+    for count in _counts(connection, planned) if planned else ():
         counts[count.broadcast_id].append(count)
     return _Around(
-        counts, _not_called(connection, ids), finishes.delivered(connection, ids), gates,
+        counts, _not_called(connection, planned) if planned else {},
+        finishes.delivered(connection, planned) if planned else {}, gates,
         _lane_views(connection, {row.account for row in rows}),
         media.files(connection, {row.id: row.content for row in rows}), now(connection),
     )  # fmt: skip
+
+
+_WITHOUT_CALLS = frozenset({Phase.UPLOADING, Phase.PLANNING})
 
 
 def _counts(connection: Connection, ids: Sequence[str]) -> Sequence[_Count]:
@@ -249,7 +279,7 @@ def _report(row: _Row, around: _Around) -> Report:
     lane = replace(whole, gates=tuple(gate for gate in whole.gates if gate.concerns(row.path)))
     gates = closed([*around.gates.get(row.id, ()), *lane.gates], around.now)
     schedule = [gate for gate in around.gates.get(row.id, ()) if gate not in gates]
-    counts = around.counts.get(row.id, ()) if row.phase is not Phase.PLANNING else ()
+    counts = around.counts.get(row.id, ())
     calls = sum(int(count.attempts) for count in counts) - around.not_called.get(row.id, 0)
     state = shown_state(
         phase=row.phase, result=row.result, gates=gates, called=row.started_at is not None,
@@ -311,10 +341,10 @@ def _lines(connection: Connection, broadcast_id: str) -> Sequence[BatchLine]:
 
 
 def _lane_views(connection: Connection, accounts: Collection[str] | None) -> dict[str, LaneView]:
-    query = select(*columns(_Wait, Lane)).order_by(Lane.account)
-    if accounts is not None:
-        query = query.where(Lane.account.in_(accounts))
-    waits = every(connection, query, _Wait)
+    if accounts is None:
+        waits = every(connection, _LANES, _Wait)
+    else:
+        waits = every(connection, _SOME_LANES, _Wait, {"accounts": list(accounts)})
     gates = closed_gates.of_accounts(connection, [wait.account for wait in waits])
     return {
         wait.account: LaneView(
@@ -323,6 +353,10 @@ def _lane_views(connection: Connection, accounts: Collection[str] | None) -> dic
         )
         for wait in waits
     }  # fmt: skip
+
+
+_LANES = select(*columns(_Wait, Lane)).order_by(Lane.account)
+_SOME_LANES = _LANES.where(Lane.account.in_(bindparam("accounts", expanding=True)))
 
 
 def lanes(engine: Engine) -> tuple[dict[str, LaneView], datetime]:

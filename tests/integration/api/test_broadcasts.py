@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,41 @@ def test_a_time_without_zone_is_beijings_and_the_answer_says_so(program: Program
 
 
 @pytest.mark.every_database
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"title": "周五", "priority": 3, "late_by": "2h", "spread_days": True},
+        {"at": "2027-03-01 09:30"},
+        {"audience": {"tag_id": 7}},
+        {"content": {"msgtype": "image", "images": {"media_ids": ["picture"]}}},
+        {"audience": {"openids": ["no OpenID", *api.people(2), *api.people(10_001)]}},
+    ],
+)
+def test_the_answer_to_a_submit_is_what_a_look_shows(
+    program: Program, members: dict[str, object]
+) -> None:
+    halted = program.ask("POST", "/v1/accounts/shop/halt", {"why": "a look"})
+    body = {"content": api.TEXT, "audience": {"openids": api.people(3)}, "again": True, **members}
+    made = program.ask(
+        "POST", "/v1/broadcasts", {"account": "shop", **body},
+        headers={"Idempotency-Key": f"shown: {api.people(1, seed=str(members))[0]}"},
+    )  # fmt: skip
+    assert made.status_code == 201, made.text
+    shown = program.get(f"/v1/broadcasts/{made.json()['id']}")
+    program.ask("POST", "/v1/accounts/shop/unhalt", {})
+
+    assert (halted.status_code, shown.status_code) == (200, 200)
+    answer = made.json()
+    assert answer.pop("notices")
+    assert answer["blockers"]
+    assert without_moments(answer) == without_moments(shown.json())
+
+
+def without_moments(answer: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what tells when it was looked."""
+    return {name: said for name, said in answer.items() if name not in {"now", "driven"}}
+
+
 def test_fifty_at_once_with_one_key_are_one_broadcast(fresh_url: str, tmp_path: Path) -> None:
     mine = api.people(500, seed="fifty")
     with api.started(tmp_path, api.settings(fresh_url)) as process:

@@ -18,6 +18,7 @@ from broadcast.plan.subtraction import Removal
 from models import BroadcastRow
 from models.ledger import operator, plans, subtract
 from models.ledger.reading import members, overlaps, recipients
+from models.ledger.transaction import present
 from tests.integration.models.stories import lost_then
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -36,7 +37,9 @@ def corrected(names: Sequence[str], *, owner: str = "default") -> Body:
 
 def found(engine: Engine, names: Sequence[str], *, owner: str = "default") -> list[Overlap]:
     chunks = ledger.chunks(sorted(names), most=7)
-    return overlaps.earlier(engine, corrected(sorted(names), owner=owner), chunks)
+    body = corrected(sorted(names), owner=owner)
+    there = overlaps.earlier(engine, body, moment=present(engine))
+    return overlaps.counted(engine, body, there, chunks=chunks)
 
 
 def counted(engine: Engine, names: Sequence[str]) -> dict[str, int]:
@@ -164,7 +167,7 @@ def test_lists_that_share_nobody_are_no_overlap(engine: Engine) -> None:
 def test_the_same_content_is_a_repeat_and_no_overlap(engine: Engine) -> None:
     refused_in_the_middle(engine)
     again = ledger.body(size=40)
-    assert overlaps.earlier(engine, again, ledger.chunks(PEOPLE)) == []
+    assert overlaps.earlier(engine, again, moment=present(engine)) == []
 
 
 def test_what_began_a_day_ago_is_no_overlap(engine: Engine) -> None:

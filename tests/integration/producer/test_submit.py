@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,10 +22,10 @@ from broadcast.errors import (
 )
 from broadcast.plan import submission
 from broadcast.plan.audience import Followers
-from broadcast.plan.chunk import ASKED
+from broadcast.plan.chunk import ASKED, CHUNK
 from broadcast.states import BroadcastState
 from models import BroadcastRow, ChunkRow, Reservation
-from models.engine import now, open_engine
+from models.engine import now, open_engine, reader
 from models.ledger import lanes, submits, sweeps, uploads
 from models.ledger.reading import recipients, reports
 from producer import audience as audiences
@@ -35,10 +36,13 @@ from tests.integration.producer.conftest import QuotaStub, WakerStub, openids, o
 from tests.kit import follows
 from tests.kit.openids import split
 
+#: More than one transaction takes.
+LONG = openids(CHUNK + 1)
+
 
 def counts(engine: Engine) -> tuple[int, int]:
     """Return how many broadcasts and chunks are stored."""
-    with engine.connect() as connection:
+    with reader(engine).connect() as connection:
         return (
             connection.scalar(select(func.count()).select_from(BroadcastRow)) or 0,
             connection.scalar(select(func.count()).select_from(ChunkRow)) or 0,
@@ -183,14 +187,14 @@ def test_who_lost_the_key_during_the_upload_finds_what_was_published_under_it(
 
     def stalled(*words: Any) -> None:
         monkeypatch.setattr(uploads, "add_chunks", add_chunks)
-        others.append(send(engine, order(account), openids(5)))
+        others.append(send(engine, order(account), LONG))
         add_chunks(*words)
 
     monkeypatch.setattr(uploads, "add_chunks", stalled)
-    slow = send(engine, order(account), openids(5))
+    slow = send(engine, order(account), LONG)
 
     assert [(slow.id, slow.created)] == [(other.id, False) for other in others]
-    assert counts(engine) == (1, 1)
+    assert counts(engine) == (1, 2)
 
 
 @pytest.mark.parametrize("other", ["content", "audience"])
@@ -380,29 +384,56 @@ def test_an_upload_that_is_stopped_leaves_nothing(
     monkeypatch.setattr(submits, "publish", stopped)
 
     with pytest.raises(stop):
-        send(engine, order(account), openids(5))
+        send(engine, order(account), LONG)
 
     assert counts(engine) == (0, 0)
 
 
-def test_a_published_broadcast_survives_a_stop_right_after_its_commit(
+def test_a_short_list_is_there_with_its_broadcast_or_not_at_all(
     engine: Engine, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        assert counts(engine) == (0, 0), "somebody sees what is not committed"
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        # The last of its rows.
+        patch.setattr("models.ledger.flips.note", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            send(engine, order(account), openids(5))
+        assert counts(engine) == (0, 0)
+
+    assert send(engine, order(account), openids(5)).created
+    assert counts(engine) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("verb", "people"), [("submits.publish", LONG), ("whole_submits.store", LONG[:5])]
+)
+def test_a_published_broadcast_survives_a_stop_right_after_its_commit(
+    engine: Engine,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+    people: list[str],
+) -> None:
     """The commit arrived, its answer did not: the chunks are what will be sent."""
-    publish = submits.publish
+    module, name = verb.split(".")
+    publish = getattr(importlib.import_module(f"models.ledger.{module}"), name)
 
     def published_then_lost(*arguments: Any, **named: Any) -> None:
         publish(*arguments, **named)
         raise DatabaseAwayError("error.database.away", cause="cut", where="")
 
-    monkeypatch.setattr(submits, "publish", published_then_lost)
+    monkeypatch.setattr(f"models.ledger.{verb}", published_then_lost)
     with pytest.raises(DatabaseAwayError):
-        send(engine, order(account), openids(5))
+        send(engine, order(account), people)
     monkeypatch.undo()
 
-    assert counts(engine) == (1, 1)
-    found = send(engine, order(account), openids(5))
-    assert found.created is False
+    there = counts(engine)
+    assert there == (1, -(-len(people) // CHUNK))
+    found = send(engine, order(account), people)
+    assert (found.created, counts(engine)) == (False, there)
 
 
 def test_preparing_stores_nothing(engine: Engine, account: Account) -> None:

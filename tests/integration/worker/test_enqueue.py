@@ -18,6 +18,7 @@ from broadcast.call.outcomes import Outcome, Scope
 from broadcast.call.result import NoAnswer
 from broadcast.dead_letters import KeptLetter
 from broadcast.errors import DatabaseAwayError
+from broadcast.plan.chunk import CHUNK
 from broadcast.settings import Settings
 from models.ledger import dead_letters, submits, sweeps, upload_beat
 from models.ledger.reading import dead_letters as reading
@@ -28,6 +29,9 @@ from worker.recent_quotas import RecentQuotas
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 AWAY = DatabaseAwayError("error.database.away", reason="refused")
+
+
+LONG = ledger.openids(CHUNK + 1)
 
 
 def message(
@@ -212,6 +216,7 @@ def test_while_the_database_is_away_a_message_waits_and_goes_back_to_the_broker(
 def test_a_message_whose_worker_was_suspended_for_an_hour_goes_back_to_the_broker(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, stopping: Stopping
 ) -> None:
+    # A shorter list is stored whole: there is nothing to be given up.
     publish = submits.publish
 
     def suspended(*args: Any, **facts: Any) -> Any:
@@ -222,11 +227,11 @@ def test_a_message_whose_worker_was_suspended_for_an_hour_goes_back_to_the_broke
     with monkeypatch.context() as patch:
         patch.setattr(submits, "publish", suspended)
         with pytest.raises(Reject) as caught:
-            enqueue.take(message())
+            enqueue.take(message(audience={"openids": LONG}))
 
     assert (vars(caught.value)["requeue"], stopping.waited) == (True, [letters.PAUSE_S])
     assert kept(engine) == []
-    assert enqueue.take(message())["created"]
+    assert enqueue.take(message(audience={"openids": LONG}))["created"]
 
 
 @sqlite

@@ -1,0 +1,89 @@
+"""Submits that one transaction stores whole: until it commits there is nothing that anybody sees.
+
+For a list of one chunk. Longer ones would hold the lane's row for too long, and go in portions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert
+
+from broadcast import plan
+from broadcast.crashpoints import Point, passing
+from broadcast.plan.chunk import ASKED, Chunk
+from broadcast.plan.submission import Body, Figures, Published, PublishedMeanwhileError, Terms
+from broadcast.reports import Report
+from models.engine import now
+from models.ledger import accounts, flips, lanes, submits, uploads
+from models.ledger.reading import reports
+from models.ledger.rows import HeldLane
+from models.ledger.transaction import write_new
+from models.recipients import ChunkRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A broadcast that was stored."""
+
+    id: str
+    published: Published
+    #: As it was stored, without what people did; None: it was not asked for.
+    report: Report | None
+
+
+def store(
+    engine: Engine,
+    body: Body,
+    chunks: Iterable[Chunk],
+    *,
+    figures: Figures,
+    terms: Terms,
+    quota: plan.Quota | None,
+    reported: bool = False,
+) -> Whole:
+    """Store and publish a broadcast. Raises what begin and publish of :mod:`.submits` raise."""
+    listed = list(chunks)
+
+    def work(connection: Connection) -> Whole:
+        accounts.meet(connection, body.account)
+        lane = lanes.hold(connection, body.account.name)
+        there = submits.same(connection, body)
+        if there is not None:
+            raise PublishedMeanwhileError(there)
+        moment = now(connection)
+        broadcast_id = submits.new_id(moment)
+        flip = flips.judged(
+            connection, broadcast_id, body, figures=figures, terms=terms, quota=quota, lane=lane,
+            moment=moment,
+        )  # fmt: skip
+        mine = {
+            "id": broadcast_id, "created_by": terms.who, "created_at": moment, "version": 1,
+        }  # fmt: skip
+        row = submits.insert_broadcast(connection, body, {**mine, **flip.values()})
+        if listed:
+            rows = [uploads.chunk_row(broadcast_id, ASKED, chunk) for chunk in listed]
+            connection.execute(_CHUNKS, rows)
+        published = flip.finish(connection)
+        report = _report(connection, row, published=published, lane=lane) if reported else None
+        passing(Point.SUBMIT_PUBLISHING)
+        return Whole(id=broadcast_id, published=published, report=report)
+
+    # Another id is drawn where one is taken.
+    stored = write_new(engine, work)
+    passing(Point.SUBMIT_PUBLISHED)
+    return stored
+
+
+_CHUNKS = insert(ChunkRow)
+
+
+def _report(
+    connection: Connection, row: Mapping[str, Any], *, published: Published, lane: HeldLane
+) -> Report:
+    if published.scheduled:
+        # Its gate has raised its version.
+        return reports.of(connection, row["id"], whole=False)
+    return reports.of_new(connection, row, lane=lane, moment=published.now)
