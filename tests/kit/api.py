@@ -29,6 +29,8 @@ class Program:
     url: str
     key: str | None = KEY
     session: requests.Session = field(default_factory=requests.Session)
+    #: Whether each answer must be as the document says; a measurement pays for nothing else.
+    checks: bool = True
 
     def ask(
         self,
@@ -49,7 +51,8 @@ class Program:
         answer = self.session.request(
             method, self.url + path, headers=sent, timeout=TIMEOUT_S, **options
         )
-        documented.check(method, path, answer)
+        if self.checks:
+            documented.check(method, path, answer)
         return answer
 
     def submit(
