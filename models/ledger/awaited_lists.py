@@ -25,7 +25,7 @@ from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import accounts, flips, lanes, submits, upload_beat, uploads
 from models.ledger.rows import columns, first
-from models.ledger.transaction import read, write
+from models.ledger.transaction import read, write, write_new
 from models.recipients import ChunkRow
 from models.upload import UploadRow
 
@@ -85,7 +85,8 @@ def reserve(
         upload_beat.await_list(connection, broadcast_id)
         return broadcast_id, True
 
-    return write(engine, work)
+    # Another id is drawn where one is taken.
+    return write_new(engine, work)
 
 
 def _reserved(connection: Connection, body: Body) -> str | None:

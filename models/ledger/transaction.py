@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from threading import Lock
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, Pool, insert
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from tenacity import (
     Retrying,
@@ -96,8 +97,29 @@ def write_new(engine: Engine, work: Callable[[Connection], T]) -> T:
 
 
 def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with engine.begin() as connection:
+    with _in_turn(engine), engine.begin() as connection:
         return work(connection)
+
+
+@contextmanager
+def _in_turn(engine: Engine) -> Iterator[None]:
+    """Let threads wait for the one writer of SQLite here; there they sleep between their looks."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    turn = _turn(engine.pool)
+    # Whoever waits in vain is refused by SQLite, and says so.
+    mine = turn.acquire(timeout=engines.BUSY_TIMEOUT_S)
+    try:
+        yield
+    finally:
+        if mine:
+            turn.release()
+
+
+@functools.lru_cache(maxsize=64)
+def _turn(_pool: Pool) -> Lock:
+    return Lock()
 
 
 _shared: ContextVar[Connection | None] = ContextVar("shared", default=None)

@@ -17,7 +17,7 @@ from broadcast.plan.submission import Terms
 from broadcast.reasons import Reason
 from broadcast.states import BroadcastState, Phase
 from models import Base, BroadcastRow, ChunkRow, Reservation, Skipped, Submission
-from models.ledger import operator, plans, submits, sweeps, upload_beat, uploads
+from models.ledger import operator, plans, submits, sweeps, upload_beat, uploads, whole_submits
 from models.ledger.reading import recipients, reports
 from models.ledger.reading.next_work import Kind
 from presentation.texts import LANGUAGES, Texts
@@ -183,12 +183,16 @@ def test_begin_under_a_key_that_was_published_meanwhile_tells_by_whom(engine: En
 
 
 def test_id_that_is_taken_is_drawn_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    letters = iter("aaaaaa" + "aaaaaa" * 3 + "bbbbbb")
+    letters = iter("aaaaaa" + "aaaaaa" * 2 + "bbbbbb" + "aaaaaabbbbbb" + "cccccc")
     monkeypatch.setattr(secrets, "choice", lambda _letters: next(letters))
     first = upload(engine, body(key="one"))
     second = submits.begin(engine, body(key="two"), who="tests")
-    assert (first[-6:], second[-6:]) == ("aaaaaa", "bbbbbb")
-    assert stored(engine)[0] == 2
+    third = whole_submits.store(
+        engine, body(key="three", text="别的"), (), figures=figures(size=0, batches=1), terms=TERMS,
+        quota=None,
+    ).id  # fmt: skip
+    assert [one[-6:] for one in (first, second, third)] == ["aaaaaa", "bbbbbb", "cccccc"]
+    assert stored(engine)[0] == 3
 
 
 def test_upload_that_takes_hours_is_nobodys_but_its_owners_while_it_shows_that_it_lives(
