@@ -14,7 +14,7 @@ MEASURED_OVER_S: Final = 60.0
 #: Bytes a second on average, however few others come.
 SLOWEST: Final = 1_000
 #: Bytes a second below which a place is given to the next who needs one.
-SLOW: Final = 100_000
+SLOW: Final = 10_000
 
 
 class Place:

@@ -23,6 +23,11 @@ from producer.request.shape import Everybody, ListToCome, Request
 from producer.submit import Submitted
 
 _ARTICLES: Final = "mpnews"
+#: What names another broadcast, or the ids that are near: of whichever account.
+_NAMES_OTHERS: Final = frozenset({
+    "error.exclude.other_account", "error.broadcast.unknown", "error.broadcast.unknown_near",
+})  # fmt: skip
+_UNSEEN: Final = Message("error.api.no_such_exclusion", field="exclude")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +136,12 @@ def door(caller: Caller) -> Door:
 
 def _without_others(caller: Caller, error: InputError) -> InputError | ProblemError:
     """Return a refusal that names no broadcast of accounts that the key is not good for."""
-    names_others = isinstance(error, UnknownIdError) or (
-        error.message_id == "error.exclude.other_account"
-    )
-    if caller.key.accounts is not None and names_others:
-        return ProblemError(422, "error.api.no_such_exclusion", field="exclude")
+    if for_key(caller, error.message) is not error.message:
+        return ProblemError(422, _UNSEEN.id, field="exclude")
     return error
+
+
+def for_key(caller: Caller, reason: Message) -> Message:
+    """Return a reason as the key may read it: without broadcasts of accounts it is not good for."""
+    is_hidden = caller.key.accounts is not None and reason.id in _NAMES_OTHERS
+    return _UNSEEN if is_hidden else reason

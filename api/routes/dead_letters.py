@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -53,10 +54,15 @@ async def listing(
         accounts=caller.key.accounts if account is None else [account], before=before,
         most=limit + 1,
     )  # fmt: skip
-    each = [as_object(one, caller.texts) for one in found[:limit]]
+    each = [_as_object(caller, one) for one in found[:limit]]
     last = found[limit - 1] if len(found) > limit else None
     follows = None if last is None else cursors.of(last.last_at, last.id)
     return told.as_json({"dead_letters": each, "next": follows})
+
+
+def _as_object(caller: Caller, one: KeptLetter) -> dict[str, Any]:
+    # It was refused by a worker, which knows every account.
+    return as_object(replace(one, reason=submitting.for_key(caller, one.reason)), caller.texts)
 
 
 def _is_theirs(caller: Caller, one: KeptLetter) -> bool:
@@ -72,7 +78,7 @@ def _is_theirs(caller: Caller, one: KeptLetter) -> bool:
 async def show(letter_id: str, caller: Reader) -> Response:
     """Return a dead letter and what it asked for."""
     one, body = await caller.parts.threads.run(_letter, caller, letter_id)
-    return told.as_json(as_object(one, caller.texts) | {"body": body_of(body)})
+    return told.as_json(_as_object(caller, one) | {"body": body_of(body)})
 
 
 def _letter(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
@@ -136,7 +142,7 @@ def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
         problem = ProblemError(409, "error.dead.still", id=one.id, problem=reason, field=field)
     else:
         dead_letters.sent(engine, one.id, done.id, who=caller.who)
-        return as_object(reading.one(engine, one.id)[0], caller.texts)
+        return _as_object(caller, reading.one(engine, one.id)[0])
     raise problem
 
 
@@ -159,7 +165,7 @@ def _dropped(caller: Caller, letter_id: str) -> dict[str, Any]:
     _refuse_closed(one)
     if not dead_letters.drop(engine, one.id, who=caller.who):
         raise ProblemError(409, "error.dead.is_tried", id=one.id)
-    return as_object(reading.one(engine, one.id)[0], caller.texts)
+    return _as_object(caller, reading.one(engine, one.id)[0])
 
 
 def _refuse_closed(one: KeptLetter) -> None:

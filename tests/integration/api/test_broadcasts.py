@@ -295,6 +295,22 @@ def test_dead_letters_are_shown_sent_and_dropped(served: Served, program: Progra
     assert theirs & {strange, good, bad, away} == set()
 
 
+def test_a_dead_letter_names_no_broadcast_of_an_account_that_the_key_is_not_good_for(
+    served: Served, program: Program
+) -> None:
+    others = Message(
+        "error.exclude.other_account", id="20260101-abcde", other="main", account="shop"
+    )
+    letter = Letter(source=LetterSource.CELERY, body="{}", key="k", account="shop", reason=others)
+    where = f"/v1/dead-letters/{dead_letters.keep(served.engine, letter)}"
+
+    def code(by: Program) -> str:
+        return str(by.get(where).json()["reason"]["code"])
+
+    assert code(program) == "error.exclude.other_account"
+    assert code(served.program("of-shop-key-0123")) == "error.api.no_such_exclusion"
+
+
 @pytest.mark.parametrize(
     "body",
     ["[" * 300 + "]" * 300, '"\\ud800"', '{"\\ud800": 1}', "9" * 30, "NaN", "1e999", "\ud800",
