@@ -1,0 +1,56 @@
+"""WeChat's answers that requests of the HTTP API share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from broadcast.call.path import SendPath
+from broadcast.plan import Quota
+from cli.wiring.api import SharedQuota
+from tests.kit import ledger
+from tests.kit.wait import until
+
+OLD, NEW = Quota(daily_limit=100, used=0, remain=100), Quota(daily_limit=100, used=1, remain=99)
+
+
+def asking(answer: Callable[[], Quota]) -> Callable[[], Quota | None]:
+    run: Any = SimpleNamespace(wechat=SimpleNamespace(quota=lambda _account, _path: answer()))
+    shared = SharedQuota(run)
+    return lambda: shared.quota(ledger.account(), SendPath.MASS_SEND)
+
+
+def test_nobody_waits_for_wechat_while_there_is_an_answer_of_seconds_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cli.wiring.api.QUOTA_FRESH_S", 0.0)
+    answers, came, goes_on = iter([OLD]), threading.Event(), threading.Event()
+
+    def answer() -> Quota:
+        if (first := next(answers, None)) is not None:
+            return first
+        came.set()
+        assert goes_on.wait(60)
+        return NEW
+
+    quota = asking(answer)
+
+    assert (quota(), quota()) == (OLD, OLD)
+    assert came.wait(60)
+    assert quota() == OLD
+    goes_on.set()
+    until(lambda: quota() == NEW, 60, "the answer that was asked for aside")
+
+
+def test_the_answer_of_a_day_that_is_over_serves_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([OLD, NEW])
+    quota = asking(lambda: next(answers))
+
+    assert (quota(), quota()) == (OLD, OLD)
+    monkeypatch.setattr("cli.wiring.api._today", lambda: date(2000, 1, 1))
+    assert quota() == NEW
