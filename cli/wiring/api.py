@@ -22,6 +22,8 @@ from producer.publish import CeleryWaker
 QUOTA_FRESH_S: Final = 2.0
 #: One so old serves while the next is being asked for, so that nobody waits for WeChat.
 QUOTA_USABLE_S: Final = 5.0
+#: Who comes within this after WeChat gave no answer goes on without one while it is asked again.
+SILENT_S: Final = 60.0
 #: Who comes while WeChat is being asked goes on without after this.
 _WAIT_S: Final = 1.0
 #: A broker that was away is left alone for this long: the sweep wakes for what was stored.
@@ -55,7 +57,7 @@ class SharedQuota:
             known = self._known.setdefault((account.name, path), _Known())
         if known.is_good_for(QUOTA_FRESH_S):
             return known.said
-        if known.is_good_for(QUOTA_USABLE_S):
+        if known.is_good_for(SILENT_S if known.said is None else QUOTA_USABLE_S):
             self._renew_aside(known, account, path)
             return known.said
         if not known.lock.acquire(timeout=_WAIT_S):

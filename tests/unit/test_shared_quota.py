@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from broadcast.call.path import SendPath
+from broadcast.errors import WeChatAwayError
 from broadcast.plan import Quota
 from cli.wiring.api import SharedQuota
 from tests.kit import ledger
@@ -43,6 +44,29 @@ def test_nobody_waits_for_wechat_while_there_is_an_answer_of_seconds_ago(
     assert (quota(), quota()) == (OLD, OLD)
     assert came.wait(60)
     assert quota() == OLD
+    goes_on.set()
+    until(lambda: quota() == NEW, 60, "the answer that was asked for aside")
+
+
+def test_nobody_waits_for_a_wechat_that_gave_no_answer_in_the_last_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("QUOTA_FRESH_S", "QUOTA_USABLE_S"):
+        monkeypatch.setattr(f"cli.wiring.api.{name}", 0.0)
+    first, goes_on = (
+        iter([WeChatAwayError("error.wechat.away", reason="refused")]),
+        threading.Event(),
+    )
+
+    def answer() -> Quota:
+        for error in first:
+            raise error
+        assert goes_on.wait(60)
+        return NEW
+
+    quota = asking(answer)
+
+    assert (quota(), quota(), quota()) == (None, None, None)
     goes_on.set()
     until(lambda: quota() == NEW, 60, "the answer that was asked for aside")
 
