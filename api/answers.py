@@ -177,10 +177,6 @@ class BroadcastList(_Answer):
     next: str | None = Field(description="`cursor` of the next page; null: none follows")
 
 
-class LeftOut(_Answer):
-    """How many are left out by what is known now, by reason."""
-
-
 class Plan(_Answer):
     """What a submit would do now; nothing was stored."""
 

@@ -20,7 +20,8 @@ WITHIN_S: Final = 30.0
 MOST_NESTED: Final = 10_000
 MOST_COMMAS: Final = 200_000
 JSON: Final = "application/json"
-_CLOSE: Final = {"Connection": "close"}
+#: Of a refusal before the body was read: what stands on the connection is no next request.
+CLOSE: Final = {"Connection": "close"}
 
 
 async def read_object(request: Request, *, optional: bool = False) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def require_type(request: Request, *allowed: str) -> str:
     if encoding != "identity":
         raise ProblemError(
             415, "error.api.encoding", field="Content-Encoding",
-            headers={"Accept-Encoding": "identity", **_CLOSE},
+            headers={"Accept-Encoding": "identity", **CLOSE},
         )  # fmt: skip
     return kind
 
@@ -59,7 +60,7 @@ def wrong_type(*allowed: str) -> ProblemError:
     named = ", ".join(allowed)
     return ProblemError(
         415, "error.api.content_type", field="Content-Type", allowed=named,
-        headers={"Accept": named, **_CLOSE},
+        headers={"Accept": named, **CLOSE},
     )  # fmt: skip
 
 
@@ -68,7 +69,7 @@ _UTF8: Final = {"utf-8", "utf8", "us-ascii"}
 
 def too_large(most: int) -> ProblemError:
     """Return the refusal of a body over *most* bytes."""
-    return ProblemError(413, "error.api.too_large", most=most, headers=_CLOSE)
+    return ProblemError(413, "error.api.too_large", most=most, headers=CLOSE)
 
 
 def _has_body(request: Request) -> bool:
@@ -88,9 +89,9 @@ async def _read(request: Request) -> bytes:
                 if len(body) > MOST_BYTES:
                     raise too_large(MOST_BYTES)
     except TimeoutError:
-        problem = ProblemError(408, "error.api.slow", seconds=WITHIN_S, headers=_CLOSE)
+        problem = ProblemError(408, "error.api.slow", seconds=WITHIN_S, headers=CLOSE)
     except ClientDisconnect:
-        problem = ProblemError(400, "error.api.cut_off", headers=_CLOSE)
+        problem = ProblemError(400, "error.api.cut_off", headers=CLOSE)
     else:
         return bytes(body)
     raise problem

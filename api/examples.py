@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from api import problems
+from api import bodies, problems, uploading
 from api.problems import ProblemError
 from presentation.texts import Texts
 
 ID: Final = "20261127-k3x9qa"
-LETTER_ID: Final = "20261127-d7m2pw"
+LETTER_ID: Final = "dead-20261127-d7m2pw"
 _TEXT: Final = {"msgtype": "text", "text": {"content": "Live on Friday, 20:00"}}
 _TWO: Final = ["oAbcde000000000000000000000A", "oAbcde000000000000000000000B"]
 
@@ -64,13 +64,11 @@ _PROBLEMS: Final[dict[int, ProblemError]] = {
     401: ProblemError(401, "error.api.no_key"),
     403: ProblemError(403, "error.api.scope", name="shop", scopes="read", scope="submit"),
     404: ProblemError(404, "error.api.no_broadcast"),
-    408: ProblemError(408, "error.api.slow", seconds=30),
+    408: ProblemError(408, "error.api.slow", seconds=bodies.WITHIN_S),
     409: ProblemError(409, "error.submit.key_taken", key=KEY, id=ID, field=problems.KEY),
     410: ProblemError(410, "error.api.removed", id=ID),
-    413: ProblemError(413, "error.api.too_large", most=4_000_000),
-    415: ProblemError(
-        415, "error.api.content_type", allowed="application/json", field="Content-Type"
-    ),
+    413: bodies.too_large(bodies.MOST_BYTES),
+    415: bodies.wrong_type(bodies.JSON),
     422: ProblemError(422, "error.request.unknown_near", field="adience", near="audience"),
     500: ProblemError(500, "error.api.failed"),
     503: ProblemError(503, "error.database.away", cause="Connection refused"),
@@ -86,12 +84,10 @@ _OTHERS: Final[dict[tuple[str, int], ProblemError]] = {
     ("accounts", 404): ProblemError(404, "error.api.no_account", field="name"),
     ("dead letters", 404): ProblemError(404, "error.api.no_dead_letter"),
     ("webhooks", 404): ProblemError(404, "error.api.no_webhook"),
-    ("upload", 408): ProblemError(408, "error.api.slow_upload", seconds=30),
+    ("upload", 408): uploading.slow(),
     ("upload", 409): ProblemError(409, "error.api.no_upload"),
-    ("upload", 413): ProblemError(413, "error.api.too_large", most=1_000_000_000),
-    ("upload", 415): ProblemError(
-        415, "error.api.content_type", allowed="text/plain, text/csv", field="Content-Type"
-    ),
+    ("upload", 413): bodies.too_large(uploading.MOST_BYTES),
+    ("upload", 415): bodies.wrong_type(*uploading.TYPES),
     ("upload", 422): ProblemError(
         422, "error.audience.empty", source="the uploaded list", field="audience"
     ),

@@ -49,7 +49,6 @@ _LOOK_EVERY_S: Final = 0.2
 _COME_BACK_S: Final = 10
 #: A list that comes slowly is awaited for as long as it does.
 _EXPECT_EVERY_S: Final = 60.0
-_CLOSE: Final = {"Connection": "close"}
 
 _places = Places(MOST_AT_ONCE)
 
@@ -80,7 +79,7 @@ def _place() -> Iterator[Place]:
         if place is None:
             raise ProblemError(
                 503, "error.api.busy_uploads", most=MOST_AT_ONCE,
-                headers={"Retry-After": "10", **_CLOSE},
+                headers={"Retry-After": str(_COME_BACK_S), **bodies.CLOSE},
             )  # fmt: skip
         yield place
 
@@ -98,7 +97,7 @@ def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
     the_broadcast(caller, broadcast_id)
     awaited = awaited_lists.of(caller.parts.engine, broadcast_id)
     if awaited is None:
-        raise ProblemError(409, "error.api.no_upload", field="audience", headers=_CLOSE)
+        raise ProblemError(409, "error.api.no_upload", field="audience", headers=bodies.CLOSE)
     return awaited
 
 
@@ -114,7 +113,7 @@ async def _received(
             if place.received > MOST_BYTES:
                 raise bodies.too_large(MOST_BYTES)
             if place.is_too_slow(time.monotonic()):
-                raise _slow()
+                raise slow()
             if len(kept) >= _AT_ONCE:
                 await threads.run(target.write, bytes(kept))
                 kept.clear()
@@ -145,9 +144,9 @@ async def _pieces(request: Request, place: Place) -> AsyncIterator[bytes]:
             async with place.patience(PIECE_WITHIN_S):
                 piece = await anext(stream, None)
         except TimeoutError:
-            problem = _slow()
+            problem = slow()
         except ClientDisconnect:
-            problem = ProblemError(400, "error.api.cut_off", headers=_CLOSE)
+            problem = ProblemError(400, "error.api.cut_off", headers=bodies.CLOSE)
         else:
             if piece is None:
                 return
@@ -163,10 +162,12 @@ def _refuse_packed(file: Path) -> None:
             raise bodies.wrong_type(*TYPES[:2])
 
 
-def _slow() -> ProblemError:
+def slow() -> ProblemError:
+    """Return the refusal of a list that comes too slowly."""
     return ProblemError(
-        408, "error.api.slow_upload", seconds=PIECE_WITHIN_S, slow=SLOW // 1000, headers=_CLOSE
-    )
+        408, "error.api.slow_upload", seconds=PIECE_WITHIN_S, slow=SLOW // 1000,
+        headers=bodies.CLOSE,
+    )  # fmt: skip
 
 
 async def _store(caller: Caller, awaited: Awaited, file: Path) -> Submitted:

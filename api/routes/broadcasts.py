@@ -21,7 +21,8 @@ from models.ledger.reading import reports
 from presentation import report_json
 from presentation.for_programs import notices
 from presentation.report_json import utc
-from producer.order import checked_key
+from producer.order import LONGEST_KEY, checked_key
+from producer.request.shape import LONGEST_ACCOUNT
 
 router = APIRouter(prefix="/v1", tags=["broadcasts"], dependencies=[Depends(known_parameters)])
 
@@ -105,9 +106,9 @@ def _report(caller: Caller, broadcast_id: str) -> Report:
 async def listing(
     caller: Reader,
     *,
-    account: Annotated[str | None, Query(max_length=64)] = None,
+    account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None,
     state: Annotated[BroadcastState | None, Query()] = None,
-    key: Annotated[str | None, Query(max_length=128)] = None,
+    key: Annotated[str | None, Query(max_length=LONGEST_KEY)] = None,
     limit: cursors.Limit = 50,
     cursor: cursors.Cursor = None,
 ) -> Response:

@@ -22,6 +22,7 @@ from models.ledger.reading import dead_letters as reading
 from presentation.for_programs import refusal
 from presentation.letters_json import as_object, body_of
 from producer.request import incoming
+from producer.request.shape import LONGEST_ACCOUNT
 
 router = APIRouter(prefix="/v1", tags=["dead letters"], dependencies=[Depends(known_parameters)])
 
@@ -37,7 +38,7 @@ _FORBIDDEN: Final = 403
 async def listing(
     caller: Reader,
     *,
-    account: Annotated[str | None, Query(max_length=64)] = None,
+    account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None,
     closed: bool = False,
     limit: cursors.Limit = 50,
     cursor: cursors.Cursor = None,

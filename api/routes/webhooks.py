@@ -20,6 +20,7 @@ from broadcast.webhooks.event import Webhook, WebhookState
 from models.ledger import webhooks as ledger
 from models.ledger.reading import webhooks as reading
 from presentation.webhooks_json import as_object
+from producer.request.shape import LONGEST_ACCOUNT
 
 router = APIRouter(prefix="/v1", tags=["webhooks"], dependencies=[Depends(known_parameters)])
 
@@ -35,7 +36,7 @@ _NOT_DELIVERED: Final = (WebhookState.WAITING, WebhookState.GIVEN_UP)
 async def listing(
     caller: Reader,
     *,
-    account: Annotated[str | None, Query(max_length=64)] = None,
+    account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None,
     delivered: bool = False,
     limit: cursors.Limit = 50,
     cursor: cursors.Cursor = None,

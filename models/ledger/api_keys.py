@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-from typing import Final
-
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from broadcast.api_keys import APIKey
 from broadcast.errors import UnknownIdError
+from models import drawn_ids
 from models.api_key import APIKeyRow
 from models.engine import now
 from models.ledger.reading.api_keys import joined
 from models.ledger.transaction import write
-
-_LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
 def add(engine: Engine, key: APIKey, *, who: str) -> str:
@@ -36,7 +32,7 @@ def add(engine: Engine, key: APIKey, *, who: str) -> str:
 
 def _new_id(connection: Connection) -> str:
     while True:
-        drawn = f"key-{''.join(secrets.choice(_LETTERS) for _ in range(6))}"
+        drawn = f"key-{drawn_ids.drawn()}"
         if connection.scalar(select(APIKeyRow.id).where(APIKeyRow.id == drawn)) is None:
             return drawn
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,10 +21,11 @@ from sqlalchemy import (
     update,
 )
 
-from broadcast import day, stored_message
+from broadcast import stored_message
 from broadcast.dead_letters import Letter, LetterState
 from broadcast.errors import DatabaseAwayError
 from broadcast.message import Message
+from models import drawn_ids
 from models.dead_letter import DeadLetterRow
 from models.engine import now
 from models.ledger.reading import dead_letters as reading
@@ -38,7 +38,6 @@ KEPT_FOR: Final = timedelta(days=30)
 #: A try that died does not keep its letter for longer; one that lives is done sooner.
 TRIED_FOR: Final = timedelta(minutes=10)
 _FORGOTTEN_AT_ONCE: Final = 200
-_LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 _LONGEST_KEY: Final = 128
 _LONGEST_ACCOUNT: Final = 64
 
@@ -66,7 +65,7 @@ def keep_in(connection: Connection, letter: Letter) -> str:
     if there is not None:
         _came_again(connection, there, letter.reason)
         return there
-    letter_id, body = _new_id(moment), letter.kept_body
+    letter_id, body = f"dead-{drawn_ids.dated(moment)}", letter.kept_body
     connection.execute(
         insert(DeadLetterRow).values(
             id=letter_id, source=letter.source, digest=letter.digest, state=LetterState.DEAD,
@@ -98,11 +97,6 @@ def _came_again(connection: Connection, letter_id: str, reason: Message) -> None
             closed_by=None,
         )
     )  # fmt: skip
-
-
-def _new_id(moment: datetime) -> str:
-    date = moment.astimezone(day.SHANGHAI).strftime("%Y%m%d")
-    return f"dead-{date}-{''.join(secrets.choice(_LETTERS) for _ in range(6))}"
 
 
 def _fitting(text: str | None, most: int) -> str | None:

@@ -10,14 +10,13 @@ publish under a key wins, and the others are dropped.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
-from broadcast import day, plan
+from broadcast import plan
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import ConflictError
 from broadcast.message import Message
@@ -31,6 +30,7 @@ from broadcast.plan.submission import (
     Terms,
 )
 from broadcast.states import Phase
+from models import drawn_ids
 from models.broadcast import BroadcastRow, Submission
 from models.engine import now
 from models.ledger import accounts, flips, lanes, quotas, renewals, upload_beat
@@ -40,8 +40,6 @@ from models.ledger.transaction import read, snapshot, write, write_new
 
 #: When a broadcast without a time is to be sent.
 AT_ONCE = Message("submit.at_once")
-#: Letters without those that are mistaken for each other when an id is read out.
-_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,8 +198,7 @@ def _said(connection: Connection, body: Body) -> dict[str, object]:
 
 def new_id(moment: datetime) -> str:
     """Return an id that no broadcast has, but for one in 700 million: then the insert fails."""
-    date = moment.astimezone(day.SHANGHAI).strftime("%Y%m%d")
-    return f"{date}-{''.join(secrets.choice(_LETTERS) for _ in range(6))}"
+    return drawn_ids.dated(moment)
 
 
 def publish(

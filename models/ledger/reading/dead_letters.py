@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, and_, func, or_, select
 from broadcast import dead_letters, stored_message
 from broadcast.dead_letters import KeptLetter, LetterState
 from broadcast.errors import InputError, UnknownIdError
+from models import drawn_ids
 from models.dead_letter import DeadLetterRow
 from models.ledger.rows import columns
 from models.ledger.transaction import read
@@ -19,9 +20,8 @@ from models.ledger.transaction import read
 _COLUMNS: Final = columns(KeptLetter, DeadLetterRow)
 #: Ids that are named where a part fits several.
 _NAMED: Final = 5
-#: Characters of an id that were drawn, and how many of them a part must hold: what is dropped or
-#: sent should not be hit by what all ids share, nor by chance.
-_DRAWN: Final = 6
+#: How many of the characters of an id that were drawn a part must hold: what is dropped or sent
+#: should not be hit by what all ids share, nor by chance.
 _SHORTEST_PART: Final = 4
 
 
@@ -111,7 +111,7 @@ def _id(connection: Connection, name: str) -> str:
 def _drawn_in(part: str, letter_id: str) -> int:
     """Return how many of the drawn characters of an id stand in a part of it."""
     end = letter_id.lower().rindex(part.lower()) + len(part)
-    return min(len(part), end - (len(letter_id) - _DRAWN))
+    return min(len(part), end - (len(letter_id) - drawn_ids.LENGTH))
 
 
 def _kept(row: object) -> KeptLetter:
