@@ -164,7 +164,7 @@ class Producer:
     def resume(self, broadcast_id: str, *, why: str | None = None) -> Report:
         """Let a paused or held broadcast go on; what still keeps it is in the report's gates.
 
-        Raises PlanError, InputError (it has ended) and UnknownIdError.
+        Raises PlanError, InputError (it has ended, or its draft is gone) and UnknownIdError.
         """
         here = self._here()
         steering.resume(

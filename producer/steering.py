@@ -8,8 +8,12 @@ from typing import Protocol
 from sqlalchemy import Engine
 
 from broadcast.accounts import Account
-from broadcast.errors import BrokerAwayError, SettingsError
+from broadcast.errors import BrokerAwayError, InputError, PlanError, SettingsError
 from broadcast.gates.blockers import is_driven
+from broadcast.gates.kinds import GateKind
+from broadcast.message import Message
+from broadcast.plan.no_room import of_resume
+from broadcast.reasons import Reason
 from broadcast.redaction import redact
 from broadcast.reports import Report
 from broadcast.settings import Settings
@@ -37,18 +41,26 @@ def resume(
     quota: QuotaSource,
     who: str,
     why: str | None,
-) -> None:
-    """Let a broadcast go on, its remaining calls proved once more.
+) -> bool:
+    """Let a broadcast go on, its remaining calls proved once more; return False if nothing kept it.
 
-    Raises PlanError, InputError and UnknownIdError.
+    Raises PlanError, InputError, also where its draft is gone, and UnknownIdError.
     """
     report = reports.report(engine, broadcast_id, whole=False)
+    gate = report.gate(GateKind.DRAFT)
+    if gate is not None and gate.reason is Reason.DRAFT_GONE:
+        # A person on a terminal may have its media_id sent all the same; a program may not.
+        raise InputError("error.resume.draft_gone", id=report.id, gone=Message("resume.draft_gone"))
     account = _account(settings, report.account)
-    operator.resume(
-        engine, broadcast_id, who=who, why=why,
-        quota=quota.quota(account, report.path) if account else None,
-        shared_quota=account is None or account.shared_quota,
-    )  # fmt: skip
+    try:
+        return operator.resume(
+            engine, broadcast_id, who=who, why=why,
+            quota=quota.quota(account, report.path) if account else None,
+            shared_quota=account is None or account.shared_quota,
+        )  # fmt: skip
+    except PlanError as error:
+        problem = of_resume(error, report)
+    raise problem
 
 
 def _account(settings: Settings, name: str) -> Account | None:

@@ -18,10 +18,7 @@ from api.problems import ProblemError
 from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.call.retry import RetryVerdict
-from broadcast.errors import BroadcastError, InputError, PlanError
-from broadcast.gates.kinds import GateKind, Opener
-from broadcast.message import Message
-from broadcast.reasons import Reason
+from broadcast.errors import BroadcastError, InputError
 from broadcast.reports import Report
 from models.ledger import operator, resolves, retries
 from models.ledger.reading import finishes, reports
@@ -59,7 +56,7 @@ class Verdict(Word):
     )
 
 
-#: What a control does: the caller, the broadcast, its account, the word; whether anything changed.
+#: What a control does: the caller, the broadcast before it, the word; whether anything changed.
 Act = Callable[[Caller, Report, Word], bool]
 
 _RESPONSES: dict[int | str, dict[str, Any]] = openapi.answers(
@@ -121,23 +118,11 @@ def _cancel(caller: Caller, report: Report, word: Word) -> bool:
 
 
 def _resume(caller: Caller, report: Report, word: Word) -> bool:
-    gate = report.gate(GateKind.DRAFT)
-    if gate is not None and gate.reason is Reason.DRAFT_GONE:
-        # A person on a terminal may have its media_id sent all the same; a program may not.
-        raise InputError("error.resume.draft_gone", id=report.id, gone=Message("resume.draft_gone"))
-    account = account_of(caller, report.account)
-    quota = caller.parts.quota.quota(account, report.path) if account else None
-    try:
-        return operator.let_go_on(
-            caller.parts.engine, report.id, Opener.RESUME, who=caller.who, why=why(word),
-            quota=quota, shared_quota=account is None or account.shared_quota,
-        )  # fmt: skip
-    except PlanError as error:
-        problem = PlanError(
-            error.message_id.replace("error.plan.", "error.resume."), **error.facts, id=report.id,
-            account=report.account,
-        )  # fmt: skip
-    raise problem
+    parts = caller.parts
+    return steering.resume(
+        parts.engine, report.id, settings=parts.settings, quota=parts.quota, who=caller.who,
+        why=why(word),
+    )  # fmt: skip
 
 
 def _retry(caller: Caller, report: Report, word: Word) -> bool:

@@ -13,6 +13,7 @@ from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.path import SendPath
 from broadcast.errors import PlanError, SettingsError
 from broadcast.gates.kinds import RESUME_OPENS, GateKind, Opener
+from broadcast.plan.no_room import of_resume
 from broadcast.reports import Report
 from broadcast.states import SHOWN_DONE, BroadcastState, Phase
 from cli import exits, newer, waking, which
@@ -157,24 +158,9 @@ def _let_go_on(
                 shared_quota=account is None or account.shared_quota, shown=shown,
             )  # fmt: skip
         except PlanError as error:
-            raise _no_room(error, report) from None
+            raise of_resume(error, report) from None
 
     _steer(run, control, broadcast_id, why=why, name=opener.value, as_json=as_json)
-
-
-#: What is said to a submit whose plan has no room is no advice for a broadcast that is stored.
-NO_ROOM = {
-    "error.plan.too_many": "error.resume.too_many",
-    "error.plan.too_many_one": "error.resume.too_many_one",
-    "error.plan.too_many_held": "error.resume.too_many_held",
-    "error.plan.too_many_one_held": "error.resume.too_many_one_held",
-}
-
-
-def _no_room(error: PlanError, report: Report) -> PlanError:
-    """Return what is said to a resume whose day has too few calls left."""
-    own = NO_ROOM[error.message_id]
-    return PlanError(own, **error.facts, id=report.id, account=report.account)
 
 
 def _account(run: Run, name: str) -> Account | None:

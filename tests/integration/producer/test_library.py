@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import BroadcastState
-from models import schema
+from models import GateRow, schema
 from models.ledger.reading import reports
 from presentation.for_programs import explained
 from producer import (
@@ -104,6 +105,20 @@ def test_a_broadcast_is_paused_resumed_and_cancelled(shop: Producer) -> None:
     assert shop.cancel(made.id).state in {BroadcastState.CANCELLED, BroadcastState.PLANNING}
     with pytest.raises(InputError):
         shop.resume(made.id)
+
+
+def test_a_draft_that_is_gone_is_not_resumed(shop: Producer, here: Engine) -> None:
+    made = shop.submit(**asked())
+    shop.pause(made.id)
+    gone = {"kind": GateKind.DRAFT, "reason": Reason.DRAFT_GONE}
+    with here.begin() as connection:
+        connection.execute(update(GateRow).where(GateRow.broadcast_id == made.id).values(gone))
+
+    with pytest.raises(InputError) as refused:
+        shop.resume(made.id)
+
+    assert refused.value.message_id == "error.resume.draft_gone"
+    assert [gate.reason for gate in shop.status(made.id).gates] == [Reason.DRAFT_GONE]
 
 
 def test_an_account_is_halted_and_unhalted(shop: Producer) -> None:
