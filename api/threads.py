@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 #: For what is done soon.
 THREADS: Final = 8
-#: SQLite has one writer, and those that wait for it poll: of many some would starve.
+#: SQLite has one writer: more threads would only wait for it.
 THREADS_OF_SQLITE: Final = 3
 #: For what takes its time: storing lists, reading through a broadcast, writing to files.
 SLOW_THREADS: Final = 3

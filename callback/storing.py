@@ -20,7 +20,7 @@ WITHIN_S = 4.0
 #: Pushes of one commit, which may take 100 ms.
 MOST = 50
 THREADS = 4
-#: SQLite has one writer, and those that wait for it poll: side by side some would starve.
+#: SQLite has one writer: more threads would only wait for it.
 THREADS_OF_SQLITE = 1
 
 

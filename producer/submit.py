@@ -143,7 +143,7 @@ def _publish_awaited(
             quota=prepared.quota, fence=fence,
         )  # fmt: skip
     except BaseException:
-        # With the database away the sweep forgets it, and the key may be used anew.
+        # With the database away the next try takes over once this one has been silent for long.
         with contextlib.suppress(DatabaseAwayError):
             awaited_lists.stop(engine, broadcast_id, fence)
         raise
