@@ -14,7 +14,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import language, problems
+from api import bodies, language, problems
 from api.problems import ProblemError
 from broadcast import request_ids
 from presentation.texts import Language
@@ -70,7 +70,9 @@ class Gate:
     async def _answer(self, request: Request, answering: _Answering) -> None:
         # Whoever looks after this process must be answered in a crowd, too.
         if self._inside > self._most and request.scope["path"] not in {"/healthz", "/readyz"}:
-            await self._refuse(request, answering, _busy())
+            problem = problems.busy()
+            problem.headers |= bodies.CLOSE
+            await self._refuse(request, answering, problem)
         elif _HIDDEN.search(request.scope["raw_path"]):
             await self._refuse(request, answering, ProblemError(404, "error.api.no_path"))
         else:
@@ -80,10 +82,6 @@ class Gate:
         # The application has not seen the request, or broke over it.
         texts = language.chosen(request.headers.get("accept-language"), default=self._language)
         await problems.response(problem, texts)(request.scope, request.receive, answering.send)
-
-
-def _busy() -> ProblemError:
-    return ProblemError(503, "error.api.busy", headers={"Retry-After": "1", "Connection": "close"})
 
 
 class _Answering:

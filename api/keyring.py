@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from api.problems import ProblemError
+from api import problems
 from api.shared import Shared
 from api.threads import Pool
 from broadcast import api_keys
@@ -59,7 +59,7 @@ class KeyRing:
         if found is not None:
             return found
         if self._unknown >= MOST_UNKNOWN:
-            raise ProblemError(503, "error.api.busy", headers={"Retry-After": "1"})
+            raise problems.busy()
         self._unknown += 1
         try:
             return api_keys.find(await self._known.since(came), token)

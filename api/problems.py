@@ -64,6 +64,11 @@ class ProblemError(Exception):
         self.headers = dict(headers or {})
 
 
+def busy(*, after_s: int = 1) -> ProblemError:
+    """Return the refusal of one request too many, which may come again after *after_s* seconds."""
+    return ProblemError(503, "error.api.busy", headers={"Retry-After": str(after_s)})
+
+
 def of(error: BroadcastError, *, refused: int = 422) -> ProblemError:
     """Return how an error of the rooms below is answered; *refused*: the status of bad input."""
     status = _status(error, refused)

@@ -48,6 +48,7 @@ async def listing(
     One that comes again is the newest; one that names no account is shown to keys of all accounts.
     """
     before = cursors.place(cursor)
+    # A letter may name an account that nobody has.
     if account is not None and not (NAME.match(account) and caller.key.may_use(account)):
         raise ProblemError(404, "error.api.no_account", field="account")
     found = await caller.parts.threads.run(

@@ -13,11 +13,10 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response, StreamingResponse
 
-from api import example_answers, openapi
+from api import example_answers, openapi, problems
 from api.caller import Caller, Reader
 from api.forms import known_parameters
 from api.found import the_broadcast
-from api.problems import ProblemError
 from broadcast.api_keys import Scope
 from broadcast.errors import OutOfReachError, UnknownIdError
 from broadcast.gates import past
@@ -69,7 +68,7 @@ async def follow(request: Request, broadcast_id: str, caller: Reader) -> Respons
     if first.ended and first.id == last:
         return Response(status_code=204)
     if _watching >= MOST:
-        raise ProblemError(503, "error.api.busy", headers={"Retry-After": "10"})
+        raise problems.busy(after_s=10)
     events = _events(caller, the_one, first, account=account, last=last)
     return StreamingResponse(events, media_type=EVENTS)
 

@@ -22,7 +22,7 @@ from producer.publish import CeleryWaker
 QUOTA_FRESH_S: Final = 2.0
 #: One so old serves while the next is being asked for, so that nobody waits for WeChat.
 QUOTA_USABLE_S: Final = 5.0
-#: Who comes within this after WeChat gave no answer goes on without one while it is asked again.
+#: Who comes within this after WeChat gave no answer goes on without one while it is asked anew.
 SILENT_S: Final = 60.0
 #: Who comes while WeChat is being asked goes on without after this.
 _WAIT_S: Final = 1.0
