@@ -78,8 +78,13 @@ class SharedQuota:
             finally:
                 known.lock.release()
 
-        if known.lock.acquire(blocking=False):
+        if not known.lock.acquire(blocking=False):
+            return
+        try:
             threading.Thread(target=renew, name="quota", daemon=True).start()
+        except RuntimeError:
+            # No thread more in this process: who comes later asks.
+            known.lock.release()
 
     def _renew(self, known: _Known, account: Account, path: SendPath) -> None:
         # From before it is asked: it may take its time to answer, even over midnight.

@@ -78,3 +78,18 @@ def test_the_answer_of_a_day_that_is_over_serves_nobody(monkeypatch: pytest.Monk
     assert (quota(), quota()) == (OLD, OLD)
     monkeypatch.setattr("cli.wiring.api._today", lambda: date(2000, 1, 1))
     assert quota() == NEW
+
+
+def test_a_process_without_a_thread_to_spare_asks_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.wiring.api.QUOTA_FRESH_S", 0.0)
+    answers = iter([OLD, NEW])
+    quota = asking(lambda: next(answers))
+
+    def no_thread(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    assert quota() == OLD
+    with monkeypatch.context() as crowded:
+        crowded.setattr(threading.Thread, "start", no_thread)
+        assert quota() == OLD
+    until(lambda: quota() == NEW, 60, "the answer that was asked for later")
