@@ -19,9 +19,11 @@ from sqlalchemy import Engine, insert
 from api import errors
 from broadcast.dead_letters import Letter, LetterSource
 from broadcast.message import Message
+from broadcast.stored_message import UNREADABLE
 from broadcast.webhooks.event import WebhookState
 from models import WebhookRow
 from models.ledger import dead_letters
+from presentation.texts import Texts
 from tests.integration.api.conftest import Served
 from tests.kit import api, documented, template
 from tests.kit.api import Program
@@ -46,7 +48,7 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
 def test_every_request_answer_and_refusal_has_an_example_that_fits(
     document: dict[str, Any],
 ) -> None:
-    kinds = set()
+    kinds, unreadable = set(), Texts("en")(UNREADABLE)
     for path, method, operation in _operations(document):
         where = f"{method} {path}"
         assert bool(operation.get("security")) is (path not in {"/healthz", "/readyz"}), where
@@ -64,6 +66,8 @@ def test_every_request_answer_and_refusal_has_an_example_that_fits(
                     assert kind == "application/problem+json", where
                     name = content["example"]["type"].partition("#")[2]
                     assert errors.statuses()[name] == int(status), where
+                    # So it says where a fact is missing.
+                    assert content["example"]["detail"] != unreadable, where
                     kinds.add(name)
     assert len(kinds) > 20
 
