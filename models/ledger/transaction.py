@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from threading import Lock
-from typing import TypeVar
+from typing import Final, TypeVar
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, Pool, insert
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -117,9 +118,14 @@ def _in_turn(engine: Engine) -> Iterator[None]:
             turn.release()
 
 
-@functools.lru_cache(maxsize=64)
-def _turn(_pool: Pool) -> Lock:
-    return Lock()
+def _turn(pool: Pool) -> Lock:
+    with _turns_guard:
+        return _turns.setdefault(pool, Lock())
+
+
+#: One for each pool, for as long as that lives.
+_turns: WeakKeyDictionary[Pool, Lock] = WeakKeyDictionary()
+_turns_guard: Final = Lock()
 
 
 _shared: ContextVar[Connection | None] = ContextVar("shared", default=None)
