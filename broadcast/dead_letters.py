@@ -18,6 +18,15 @@ MOST_OPEN: Final = 100_000
 MOST_OPEN_CHARACTERS: Final = 1_000_000_000
 #: Characters of the first body that are kept of such.
 BEGINNING: Final = 2_000
+#: Reasons that lie in the body itself, by their ids or how these begin.
+_OF_THE_BODY: Final = ("error.request.", "error.key.", "error.audience.", "error.dead.no_message")
+#: These say what the settings of this side do not allow.
+_OF_SETTINGS: Final = frozenset({"error.request.notify", "error.request.notify_unsigned"})
+
+
+def stays_wrong(reason: Message) -> bool:
+    """Return whether a letter of this reason is refused however often it is submitted again."""
+    return reason.id.startswith(_OF_THE_BODY) and reason.id not in _OF_SETTINGS
 
 
 class LetterState(StrEnum):

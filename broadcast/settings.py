@@ -45,6 +45,8 @@ from broadcast.webhooks.settings import WebhookSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
+#: In a checkout all processes share one `var/`; no worker looks in that of a `site-packages`.
+IS_CHECKOUT = (ROOT / "pyproject.toml").is_file()
 #: The folder of `broadcast up`, and where it leaves the URL of its embedded Valkey.
 UP = VAR / "up"
 UP_REDIS = UP / "redis.url"
@@ -238,6 +240,13 @@ class Settings(WebhookSettings):
         """Whether nobody said where Redis is, and no `broadcast up` runs that left its place."""
         guess = self.redis_url.get_secret_value() == USUAL_REDIS
         return guess and "redis_url" not in self.model_fields_set
+
+    def refuse_stray_database(self) -> None:
+        """Raise SettingsError where nobody said which database, and this is no checkout."""
+        if not IS_CHECKOUT and "database_url" not in self.model_fields_set:
+            raise SettingsError(
+                "error.settings.no_database", name="DATABASE_URL", path=Path(".env").resolve()
+            )
 
     @property
     def celery_broker_url(self) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, column, inspect, select, table, text
+from sqlalchemy import URL, Connection, Engine, column, inspect, select, table, text
 
 from broadcast.errors import SchemaError
 from models.engine import open_engine, parse, reachable, reader
@@ -52,7 +52,7 @@ def refuse_absent(url: str) -> None:
     """
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
-        raise SchemaError("error.schema.missing", command=COMMAND)
+        raise _missing(parsed)
 
 
 def check(engine: Engine) -> None:
@@ -65,11 +65,21 @@ def check(engine: Engine) -> None:
         found = current(connection)
         compatible = found is None or found in REVISIONS or _is_compatible(connection)
     if found is None:
-        raise SchemaError("error.schema.missing", command=COMMAND)
+        raise _missing(engine.url)
     if found in REVISIONS and found != HEAD:
         raise SchemaError("error.schema.old", found=found, wanted=HEAD, command=COMMAND)
     if not compatible:
         raise SchemaError("error.schema.new", found=found, wanted=HEAD, command=COMMAND)
+
+
+def _missing(url: URL) -> SchemaError:
+    """Return the error that this database has no tables, named without a secret."""
+    if url.get_backend_name() == "sqlite":
+        named = str(url.database)
+    else:
+        # Options may hold a password, too.
+        named = url.set(query={}).render_as_string(hide_password=True)
+    return SchemaError("error.schema.missing", command=COMMAND, database=named)
 
 
 def _is_compatible(connection: Connection) -> bool:

@@ -46,9 +46,9 @@ def refusal(message: Message, texts: Texts, *, key: str = KEY) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in words)
 
 
-def explained(error: BroadcastError, language: Language = "en") -> str:
-    """Return in one line what went wrong and what to do, for a program's log or its user."""
-    return refusal(error.message, Texts(language))
+def explained(what: BroadcastError | Message, language: Language = "en") -> str:
+    """Return an error, or a notice, in one line, for a program's log or its user."""
+    return refusal(what if isinstance(what, Message) else what.message, Texts(language))
 
 
 def notices(made: Iterable[Message], texts: Texts, *, key: str = KEY) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         PlanError,
         RepeatedSendError,
         RequestError,
+        SettingsError,
         UnknownIdError,
     )
     from broadcast.reports import Report
@@ -33,6 +34,7 @@ __all__ = [
     "RepeatedSendError",
     "Report",
     "RequestError",
+    "SettingsError",
     "Submitted",
     "UnknownIdError",
 ]

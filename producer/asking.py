@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from broadcast.errors import RequestError
-from broadcast.message import Message
 
 
 class _Needed(TypedDict):
@@ -57,6 +56,5 @@ def as_body(asked: Mapping[str, Any]) -> dict[str, Any]:
         return dict(asked)
     if at.tzinfo is None:
         # A text without a zone is a person's; a naive datetime may be UTC, or any machine's time.
-        reason = Message("request.reason.no_zone")
-        raise RequestError("error.request.wrong", field="at", reason=reason)
+        raise RequestError("error.request.no_zone", field="at")
     return {**asked, "at": at.isoformat()}

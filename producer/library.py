@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, Unpack
 
-from broadcast.errors import BrokerAwayError
+from broadcast.errors import BrokerAwayError, SettingsError
 from broadcast.settings import Settings
 from models import schema
 from models.engine import open_engine
@@ -148,11 +148,12 @@ class Producer:
     def find(self, key: str, *, account: str | None = None) -> Report | None:
         """Return where the broadcast of this key stands, or None where none is stored.
 
-        *account* may be left out where there is one. Raises SettingsError.
+        *account* may be left out where there is one: in the settings, or in the database where the
+        settings have none. Raises SettingsError.
         """
         here = self._here()
-        name = here.settings.account(None).name if account is None else account
-        broadcast_id = ids.under_key(here.engine, name, key)
+        name = self._only_account(here) if account is None else account
+        broadcast_id = None if name is None else ids.under_key(here.engine, name, key)
         return None if broadcast_id is None else self.status(broadcast_id)
 
     def pause(self, broadcast_id: str, *, why: str | None = None) -> Report:
@@ -221,6 +222,16 @@ class Producer:
             with contextlib.suppress(BrokerAwayError):
                 parts.waker.close()
 
+    @staticmethod
+    def _only_account(here: _Parts) -> str | None:
+        """Return the one account; None where the database has none, so no broadcast either."""
+        if here.settings.accounts():
+            return here.settings.account(None).name
+        names = ids.of_accounts(here.engine)
+        if len(names) > 1:
+            raise SettingsError("error.settings.which_account", names=", ".join(names))
+        return next(iter(names), None)
+
     def _here(self) -> _Parts:
         """Return this process's parts: a connection from before a fork is two processes' one."""
         with self._building:
@@ -232,6 +243,7 @@ class Producer:
 
     def _built(self) -> _Parts:
         settings = Settings.load() if self._settings is None else self._settings
+        settings.refuse_stray_database()
         url = settings.database_url.get_secret_value()
         schema.refuse_absent(url)
         engine = open_engine(url)

@@ -37,7 +37,8 @@ def _lines(lang: Language) -> Iterator[str]:
     texts = Texts(lang)
     heads = [texts(f"api.errors.head.{name}") for name in ("error", "detail", "fix")]
     yield f"# {texts('api.errors.title')}\n\n{_TWINS[lang]}\n"
-    yield f"{texts('api.errors.intro')} {_WORDS[lang]}"
+    between = " " if lang == "en" else ""
+    yield f"{texts('api.errors.intro')}{between}{_WORDS[lang]}"
     for subject, lines in errors.page(lang):
         yield f"\n## {subject}\n"
         yield f"| {' | '.join(heads)} |\n| --- | --- | --- |"

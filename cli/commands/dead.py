@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broadcast.dead_letters import KeptLetter, LetterState
+from broadcast.dead_letters import KeptLetter, LetterState, stays_wrong
 from broadcast.enums import is_recognised
 from broadcast.errors import InputError
 from broadcast.message import Message
@@ -74,7 +74,8 @@ def show(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False
     cut = one.is_cut or len(body) > _SHOWN
     run.terminal.say("dead.body_cut" if cut else "dead.body", body=shown)
     if one.state is LetterState.DEAD:
-        run.terminal.note("dead.next", id=one.id)
+        lost = one.is_cut or stays_wrong(one.reason)
+        run.terminal.note("dead.wrong" if lost else "dead.next", id=one.id)
 
 
 @dead.command(cls=Command, help="help.dead.retry")

@@ -114,6 +114,8 @@ def _serve(
     worker.ready(parts.WORKER_READY)
     beat.ready(parts.BEAT_READY)
     terminal.say("up.ready", accounts=list(accounts), logs=UP)
+    if UP_REDIS.is_file():
+        terminal.say("up.redis", path=UP_REDIS)
     if any(account.callback_token for account in Settings.load().accounts().values()):
         terminal.say("up.callback", url=parts.callback(supervisor, port=callback_port))
     if trial.ACCOUNT.name in accounts and UP_ACCOUNTS.is_file():

@@ -23,9 +23,15 @@ APPS = ROOT / "examples" / "apps"
 TEXT = "您好，周五停机"
 
 
-def started(system: System, launch: Launch, command: Sequence[str | Path], port: int) -> str:
+#: The account's settings are the workers' alone.
+NO_ACCOUNT = {"BROADCAST_ACCOUNTS_FILE": None}
+
+
+def started(
+    system: System, launch: Launch, command: Sequence[str | Path], port: int, **settings: None
+) -> str:
     """Start an app with the settings of the system; return its address."""
-    env = {**system.env, "SHOP_DATABASE": str(system.folder / "shop.sqlite3")}
+    env = {**system.env, "SHOP_DATABASE": str(system.folder / "shop.sqlite3"), **settings}
     process = launch(command, name="app", env=env)
     url = f"http://{LOOPBACK}:{port}"
 
@@ -60,6 +66,11 @@ def test_fastapi_hands_a_sale_over_once_and_shows_how_far_it_is(
     other = requests.put(sale, json={**asked, "text": "?"}, timeout=60)
     assert (other.status_code, "key" in other.json()["error"]) == (422, True)
 
+    command[-1] = str(port := free_port())
+    poor = started(system, launch, command, port, **NO_ACCOUNT) + "/sales/8"
+    away = requests.put(poor, json=asked, timeout=60)
+    assert (away.status_code, str(system.folder) in away.text) == (503, False)
+
     system.until_state(made.json()["broadcast"], "completed")
     told = requests.get(sale, timeout=30).json()
     assert (told["state"], told["recipients"]["accepted"]) == ("completed", 4)
@@ -75,7 +86,7 @@ def test_flask_commits_an_order_and_its_broadcast_or_neither(
     people, port = system.simulator.openids(4), free_port()
     command = python_module("flask", "--app", str(APPS / "flask" / "shop.py"), "run",
                             "--host", LOOPBACK, "--port", str(port))  # fmt: skip
-    orders = started(system, launch, command, port) + "/orders"
+    orders = started(system, launch, command, port, **NO_ACCOUNT) + "/orders"
     asked = {"text": TEXT, "people": people}
 
     failed = requests.post(orders, json={**asked, "fails": True}, timeout=60)
@@ -102,6 +113,7 @@ def test_django_submits_after_the_commit_and_finds_what_was_left(
 
     made = requests.post(orders, {"text": TEXT, "people": people[:2]}, timeout=60).json()
     refused = requests.post(orders, {"text": "", "people": people[:2]}, timeout=60).json()
+    assert requests.post(orders, {"people": people}, timeout=60).status_code == 400
     # The database is away for a moment: the order stays.
     database = system.folder / "broadcast.db"
     assert made["broadcast"]

@@ -62,7 +62,7 @@ def program(sender: Sender, *, key: str, broker: str, backend: str, people: list
     assert text.count(REDIS) == 1 + sender.asks
     text = text.replace(REDIS, broker, 1).replace(REDIS, backend)
     text = re.sub(r'^ *"at": .*\n', "", text, flags=re.MULTILINE)
-    text = re.sub(r"order-\d+", key, text)
+    text = re.sub(r"celery-\d+", key, text)
     for mark, openid in zip("AB", people, strict=True):
         text = text.replace(f"oAbcde{mark:0>22}", openid)
     return text

@@ -26,7 +26,7 @@ def test_every_command_of_the_page_works(tmp_path: Path, name: str) -> None:
     if shutil.which("curl") is None:
         not_proved("the commands of docs/api.md", "curl is missing")
     blocks = BLOCK.findall((ROOT / "docs" / name).read_text("utf-8"))
-    submit, look, upload = (code for _, code in blocks if code.startswith("curl"))
+    submit, look, upload, follow = (code for _, code in blocks if code.startswith("curl"))
     python = next(code for kind, code in blocks if kind == "python")
     (tmp_path / "openids.txt").write_text("\n".join(api.people(3, seed="page")), "utf-8")
     url = f"sqlite:///{tmp_path / 'broadcast.db'}"
@@ -48,8 +48,10 @@ def test_every_command_of_the_page_works(tmp_path: Path, name: str) -> None:
         made = json.loads(run(submit, "sh", "-ec"))
         again = run(python, sys.executable, "-c").split()
         looked = json.loads(run(look, "sh", "-ec", broadcast_id=made["id"]))
+        told = run(f"{follow.strip()} --max-time 3 || true", "sh", "-ec", broadcast_id=made["id"])
         stored = json.loads(run(upload, "sh", "-ec", broadcast_id=awaited))
 
     assert again == [made["id"], "planning"]
     assert (looked["id"], looked["key"]) == (made["id"], "order-4711")
+    assert f'"id":"{made["id"]}"' in told.replace(" ", "")
     assert (stored["id"], stored["audience"]["planned"]) == (awaited, 3)

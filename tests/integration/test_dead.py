@@ -149,6 +149,22 @@ def test_a_letter_that_was_cut_is_not_sent_from_here(
     assert "is not kept whole" in line.run("dead", "retry", letter_id).err
 
 
+def test_a_letter_whose_body_is_wrong_is_for_its_program_to_correct(line: CommandLine) -> None:
+    reasons = {
+        "error.request.missing": {"field": "content"},
+        "error.request.notify_unsigned": {"field": "notify", "name": "SECRETS"},
+    }
+    letters = {
+        code: kept(line, body=code, reason=Message(code, **facts))
+        for code, facts in reasons.items()
+    }
+    hints = {code: line.run("dead", "show", one).err for code, one in letters.items()}
+
+    assert "must send it corrected" in hints["error.request.missing"]
+    assert "dead retry" not in hints["error.request.missing"]
+    assert "dead retry" in hints["error.request.notify_unsigned"]
+
+
 def test_status_says_that_no_more_letters_are_kept(line: CommandLine) -> None:
     kept(line)
     with line.ledger() as engine, engine.begin() as connection:

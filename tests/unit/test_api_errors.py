@@ -57,6 +57,8 @@ NEVER = {
     "error.dead.failed": "the queue of the broker",
     "error.dead.no_message": "the queue of the broker",
     "error.exclude.malformed": "files of the command line",
+    "error.settings.no_database": "Python programs",
+    "error.request.no_zone": "Python programs",
     "error.request.positional": "a dead letter says it inside error.dead.still",
     "error.media.missing": "files of the command line",
     "error.media.directory": "files of the command line",

@@ -27,7 +27,7 @@ from django.urls import path
 from django.views.decorators.http import require_POST
 
 from presentation.for_programs import explained
-from producer import InputError, OutOfReachError, Producer
+from producer import InputError, OutOfReachError, Producer, SettingsError
 
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1", "localhost"],
@@ -67,6 +67,8 @@ class Order(models.Model):
 @require_POST
 def order(request: HttpRequest) -> JsonResponse:
     """Store an order, and have its people told once it is committed."""
+    if "text" not in request.POST:
+        return JsonResponse({"error": "text is missing"}, status=400)
     with transaction.atomic():
         made = Order.objects.create(
             text=request.POST["text"], people=request.POST.getlist("people")
@@ -83,12 +85,12 @@ def announce(made: Order) -> None:
             content={"msgtype": "text", "text": {"content": made.text}},
             audience={"openids": made.people},
         ).id
+    except (SettingsError, OutOfReachError) as error:
+        # No order fails for that: `announce` repeats it. Its names and paths are for the log.
+        log.warning("order %s is announced later: %s", made.pk, explained(error))
     except InputError as error:
         # Time heals nothing here: a person reads it.
         made.refusal = explained(error)
-    except OutOfReachError as error:
-        # No order fails for that: `announce` repeats it.
-        log.warning("order %s is announced later: %s", made.pk, explained(error))
     made.save()
 
 

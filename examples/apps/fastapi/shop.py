@@ -12,6 +12,7 @@ Run it beside a worker, with the settings of the worker (the environment, or ``.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from fastapi import FastAPI, HTTPException, Request
@@ -19,9 +20,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from presentation.for_programs import explained
-from producer import InputError, OutOfReachError, Producer
+from producer import InputError, OutOfReachError, Producer, SettingsError
 
 app = FastAPI()
+log = logging.getLogger(__name__)
 #: One for the process. It connects when it is first used.
 broadcasts = Producer("shop")
 
@@ -62,7 +64,9 @@ def refused(_: Request, error: InputError) -> JSONResponse:
     return JSONResponse({"error": explained(error)}, status_code=422)
 
 
+@app.exception_handler(SettingsError)
 @app.exception_handler(OutOfReachError)
-def away(_: Request, error: OutOfReachError) -> JSONResponse:
-    """Answer that a part is away: the same request may be repeated."""
-    return JSONResponse({"error": explained(error)}, status_code=503)
+def away(_: Request, error: SettingsError | OutOfReachError) -> JSONResponse:
+    """Answer that the same request may be repeated. Why, with names and paths, is for the log."""
+    log.error("%s", explained(error))
+    return JSONResponse({"error": "Not now. Please try again later."}, status_code=503)

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from presentation.for_programs import explained
-from producer import InputError, Producer
+from producer import InputError, OutOfReachError, Producer, SettingsError
 
 
 class Base(DeclarativeBase):
@@ -38,7 +38,11 @@ class Order(Base):
 
 
 app = Flask(__name__)
-engine = create_engine(os.environ["DATABASE_URL"])
+engine = create_engine(
+    url := os.environ["DATABASE_URL"],
+    # SQLite has one writer; workers write, too.
+    connect_args={"timeout": 30} if url.startswith("sqlite") else {},
+)
 Base.metadata.create_all(engine)
 broadcasts = Producer("shop")
 
@@ -78,3 +82,11 @@ def progress(number: int) -> Response:
 def refused(error: InputError) -> tuple[Response, int]:
     """Answer what is wrong with an order; the transaction was rolled back."""
     return jsonify(error=explained(error)), 422
+
+
+@app.errorhandler(SettingsError)
+@app.errorhandler(OutOfReachError)
+def away(error: SettingsError | OutOfReachError) -> tuple[Response, int]:
+    """Answer that the shop cannot do it now. Why, with names and paths, is for its log."""
+    app.logger.error("%s", explained(error))
+    return jsonify(error="Not now. Please try again later."), 503

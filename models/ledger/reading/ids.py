@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 from broadcast.call.path import SendPath
 from broadcast.errors import UnknownIdError
 from broadcast.states import BroadcastState, Phase
+from models.account import AccountRow
 from models.broadcast import BroadcastRow, Submission
 from models.ledger.transaction import read
 
@@ -34,6 +35,12 @@ def under_key(engine: Engine, account: str, key: str) -> str | None:
     )
     with read(engine) as connection:
         return connection.scalar(query)
+
+
+def of_accounts(engine: Engine) -> Sequence[str]:
+    """Return the names of all accounts that were ever used here."""
+    with read(engine) as connection:
+        return connection.scalars(select(AccountRow.name).order_by(AccountRow.name)).all()
 
 
 def account_of(engine: Engine, broadcast_id: str) -> str | None:

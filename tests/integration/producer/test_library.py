@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import shutil
 import subprocess
 import sys
 import typing
@@ -13,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, insert, select, update
 
 from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
 from broadcast.states import BroadcastState
-from models import GateRow, schema
+from models import AccountRow, GateRow, schema
 from models.ledger.reading import reports
 from presentation.for_programs import explained
 from producer import (
@@ -27,6 +28,7 @@ from producer import (
     OutOfReachError,
     Producer,
     RequestError,
+    SettingsError,
     UnknownIdError,
     asking,
 )
@@ -56,7 +58,10 @@ def test_a_broadcast_is_stored_once_under_its_key_though_the_broker_is_away(
     made, again = shop.submit(**asked(title="Sale")), shop.submit(**asked(title="Sale"))
 
     assert (made.created, again.created, again.id) == (True, False, made.id)
-    assert [one.id for one in made.notices] == ["notice.submit.not_woken"]
+    (notice,) = made.notices
+    assert notice.id == "notice.submit.not_woken"
+    assert explained(notice).isprintable()
+    assert explained(notice) != explained(notice, "zh")
     told = shop.status(made.id)
     assert (told.key, told.title, told.created_by) == ("order-1", "Sale", "python shop")
     found = shop.find("order-1", account="default")
@@ -90,7 +95,7 @@ def test_a_time_is_an_aware_datetime_or_a_text(shop: Producer) -> None:
     assert (made.scheduled, shop.status(made.id).scheduled_at) == (True, at)
     with pytest.raises(RequestError) as naive:
         shop.submit(**asked("other", at=datetime(2027, 1, 5, 12, 0)))  # noqa: DTZ001 - on purpose
-    assert explained(naive.value) == "at is a datetime without a time zone. Correct it."
+    assert explained(naive.value).startswith("at is a datetime without a time zone. Give it")
 
 
 def test_a_broadcast_is_paused_resumed_and_cancelled(shop: Producer) -> None:
@@ -140,7 +145,47 @@ def test_a_database_that_is_not_there_leaves_no_file(
         Producer().status("x")
 
     assert caught.value.facts["command"] == schema.COMMAND
+    assert str(tmp_path / "none.db") in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_app_without_an_account_finds_the_broadcast_of_the_only_one(
+    shop: Producer, here: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = shop.submit(**asked())
+    for name in ("WECHAT_APPID", "WECHAT_APPSECRET"):
+        monkeypatch.delenv(name)
+
+    with Producer("web") as web:
+        found, none = web.find("order-1"), web.find("order-2")
+        with here.begin() as connection:
+            other = {"name": "other", "appid": "wx0000000000000009", "kind": "service"}
+            row = connection.execute(select(AccountRow.__table__)).mappings().one()
+            connection.execute(insert(AccountRow).values({**row, **other}))
+        with pytest.raises(SettingsError, match="default, other"):
+            web.find("order-1")
+        named = web.find("order-1", account="default")
+
+    assert found is not None
+    assert named is not None
+    assert (found.id, named.id, none) == (made.id, made.id, None)
+
+
+def test_a_program_outside_of_a_checkout_must_name_its_database(tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__")
+    for package in ("broadcast", "models", "presentation", "producer", "worker"):
+        shutil.copytree(ROOT / package, tmp_path / "installed" / package, ignore=ignored)
+    shutil.copy(ROOT / "celeryconfig.py", tmp_path / "installed")
+    variables = {"PYTHONPATH": str(tmp_path / "installed")}
+    script = "from producer import Producer; Producer().status('x')"
+    unset = f"import os; os.environ.pop('DATABASE_URL', None); {script}"
+
+    done = run(unset, tmp_path, **variables)
+    named = run(script, tmp_path, DATABASE_URL=f"sqlite:///{tmp_path / 'named.db'}", **variables)
+
+    assert "SettingsError: error.settings.no_database (name=DATABASE_URL" in done.stderr
+    assert f"error.schema.missing (command={schema.COMMAND}, database={tmp_path}" in named.stderr
+    assert list(tmp_path.rglob("*.db")) == []
 
 
 def test_every_process_has_its_own_connections(shop: Producer) -> None:

@@ -32,11 +32,11 @@ def test_the_code_of_the_page_runs(here: Engine, tmp_path: Path, page: str) -> N
 
     assert (len(blocks), done.returncode, done.stderr) == (4, 0, "")
     (report,) = reports.reports(here)
-    assert (report.key, report.created_by) == ("order-4711", "python shop")
+    assert (report.key, report.created_by) == ("python-4711", "python shop")
     assert f"{report.id} True" in done.stdout
     assert "error.content" in done.stdout
     with here.connect() as connection:
-        assert '"order-4712"' in connection.scalars(select(OutboxRow.body)).one()
+        assert '"python-4712"' in connection.scalars(select(OutboxRow.body)).one()
 
 
 @pytest.mark.parametrize("page", PAGES)
