@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import socket
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from models import BroadcastRow
 from models.engine import open_engine
 from tests.kit import api, template
 from tests.kit.api import Program
-from tests.kit.wait import until
+from tests.kit.wait import patiently, until
 from tests.servers.ports import LOOPBACK, free_port
 
 if TYPE_CHECKING:
@@ -102,6 +103,10 @@ def test_a_pause_and_a_resume_by_http_stop_and_continue_the_calls(
     assert system.simulator.ledger_dump() == dict.fromkeys(people, 1)
 
 
+#: What the page of the API allows a submit more while the broker is away.
+LONGER_S = 3.0
+
+
 @pytest.mark.parametrize(
     "count", [200, pytest.param(1_000, marks=[pytest.mark.prove, pytest.mark.timeout(1_200)])]
 )
@@ -122,7 +127,7 @@ def test_with_the_broker_away_every_submit_is_stored_in_seconds_and_sent_when_it
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(submit, range(count)))
     assert {status for status, _ in answers} == {201}
-    print(f"slowest {max(took for _, took in answers):.2f} s")
+    assert statistics.median(took for _, took in answers) < patiently(LONGER_S)
     system.worker()
     system.beat()
     until(lambda: _phases(system.engine.url.render_as_string(hide_password=False))

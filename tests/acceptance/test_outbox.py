@@ -117,13 +117,16 @@ def test_on_sqlite_the_lane_waits_for_the_transaction_and_goes_on(
     assert "Traceback" not in worker.output
 
 
-@pytest.mark.parametrize("point", ["submit.begun", "submit.stored", "submit.published",
-                                   "submit.woken"])  # fmt: skip
+@pytest.mark.parametrize(("point", "followers"), [
+    # Longer than a chunk: it is stored in portions.
+    ("submit.begun", 10_002), ("submit.stored", 10_002),
+    ("submit.publishing", 4), ("submit.published", 4), ("submit.woken", 4),
+])  # fmt: skip
 def test_a_worker_that_is_killed_while_it_submits_loses_and_doubles_nothing(
-    start_system: StartSystem, shop: Producer, point: str
+    start_system: StartSystem, shop: Producer, point: str, followers: int
 ) -> None:
-    system = start_system(followers=4)
-    people = system.simulator.openids(4)
+    system = start_system(followers=followers)
+    people = system.simulator.openids(followers)
     with ExitStack() as stack:
         app = app_on(system, stack)
         with Session(app) as session, session.begin():

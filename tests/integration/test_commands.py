@@ -103,7 +103,7 @@ def test_what_is_read_at_the_start_gets_an_interpreter_of_its_own(line: CommandL
 
     assert "错误" in line.run("sned", BROADCAST_LANG="zh").err
     assert "Error" in line.run("sned").err
-    died = line.run(*SEND, stdin=LIST.encode(), BROADCAST_CRASH_AT="submit.stored")
+    died = line.run(*SEND, stdin=LIST.encode(), BROADCAST_CRASH_AT="submit.publishing")
     assert died.status == -signal.SIGKILL
 
 

@@ -353,7 +353,7 @@ def test_pages_name_every_dead_letter_once_and_those_of_an_account_alone(
     assert [one for one in every if one in {*mine, *others}] == [*others[::-1], *mine[::-1]]
     limited = served.program("of-shop-key-0123")
     assert found(limited) == found(limited, account="shop") == found(program, account="shop")
-    assert found(limited) == mine[::-1]
+    assert [one for one in found(limited) if one in {*mine, *others}] == mine[::-1]
     assert limited.get("/v1/dead-letters", account="main").status_code == 404
     for cursor in ("WyI5OTk5LTEyLTMxVDIzOjU5OjU5LTE0OjAwIiwgIngiXQ==", "abc"):
         assert program.get("/v1/dead-letters", cursor=cursor).status_code == 422
