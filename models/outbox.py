@@ -28,6 +28,8 @@ class OutboxRow(Base):
     body: Mapped[str] = mapped_column(LongText)
     #: When it was written; its transaction may have been committed much later.
     created_at: Mapped[datetime]
+    #: When a worker that lacks its account saw it first: never before it was committed.
+    seen_at: Mapped[datetime | None]
     #: When a worker took it last.
     taken_at: Mapped[datetime | None]
     tries: Mapped[int] = mapped_column(Integer)

@@ -54,6 +54,11 @@ def submit(here: Parts, *, goes_on: Callable[[], bool]) -> int:
         return sum(threads.map(one, due))
 
 
+def waits_elsewhere(here: Parts) -> bool:
+    """Return whether something waits for a worker with other accounts. Raises OutOfReachError."""
+    return outbox.any_elsewhere(here.engine, accounts=here.accounts, most=MOST)
+
+
 def _submitted(here: Parts, row_id: str) -> bool:
     posted = outbox.take(here.engine, row_id)
     if posted is not None:

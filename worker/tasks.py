@@ -163,8 +163,11 @@ def handle_pushes() -> int:
 
 
 @shared_task(name=names.SUBMIT_OUTBOX)
-def submit_outbox() -> int:
-    """Submit what apps wrote into the outbox; return how many requests were taken."""
+def submit_outbox(*, forward_count: int = 0) -> int:
+    """Submit what apps wrote into the outbox; return how many requests were taken.
+
+    *forward_count*: through how many workers the message went that lack an account.
+    """
     here = parts()
     with alone(names.SUBMIT_OUTBOX, "all") as first:
         if not first:
@@ -172,11 +175,14 @@ def submit_outbox() -> int:
         try:
             taken = posted.submit(here, goes_on=lambda: not stopping.is_set())
             more = bool(taken) and outbox.any_due(here.engine, accounts=here.accounts)
+            elsewhere = posted.waits_elsewhere(here)
         except OutOfReachError as error:
             log.warning("what waits in the outbox is submitted later: %s", error)
             return 0
     if more:
         wake(names.SUBMIT_OUTBOX)
+    if elsewhere:
+        forward(names.SUBMIT_OUTBOX, forward_count=forward_count)
     return taken
 
 
@@ -257,9 +263,8 @@ def _wake_for_pushes(here: Parts) -> int:
 
 
 def _wake_for_outbox(here: Parts) -> int:
-    """Wake for what apps committed since; their app need not have woken a worker."""
-    due = outbox.any_due(here.engine, accounts=here.accounts)
-    return int(due and wake(names.SUBMIT_OUTBOX))
+    """Wake for what apps committed since, of any account; the app need not have woken a worker."""
+    return int(outbox.any_due(here.engine) and wake(names.SUBMIT_OUTBOX))
 
 
 def _wake_for_webhooks(here: Parts) -> int:

@@ -35,7 +35,7 @@ def forward(task: str, *args: object, forward_count: int) -> bool:
     if not 0 <= forward_count < MOST_FORWARDS:
         return False
     log.info(
-        "%s %s: account not in this worker's settings, passed to another worker",
-        task, " ".join(map(str, args)),
+        "%s: account not in this worker's settings, passed to another worker",
+        " ".join(map(str, (task, *args))),
     )  # fmt: skip
     return wake(task, *args, forward_count=forward_count + 1)

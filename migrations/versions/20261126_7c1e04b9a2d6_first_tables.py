@@ -798,6 +798,7 @@ def _outbox() -> None:
         sa.Column("who", words(128), nullable=False),
         sa.Column("body", LONG_TEXT, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("seen_at", MOMENT, nullable=True),
         sa.Column("taken_at", MOMENT, nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_bc_outbox"),

@@ -37,8 +37,9 @@ from models.outbox import OutboxRow
 
 #: A worker that took a row and died leaves it to the others after this.
 TAKEN_FOR: Final = timedelta(seconds=30)
-#: So long a worker waits for one that has the account, where the ledger does not know it either.
-STRAY_AFTER: Final = timedelta(minutes=1)
+#: So long a request waits, once seen, for a worker that has its account, where the ledger does not
+#: know the account either: to replace all workers may take minutes.
+STRAY_AFTER: Final = timedelta(minutes=10)
 #: Not the class: a session may find its engines by classes, of which it knows its own.
 _TABLE: Final = Base.metadata.tables[OutboxRow.__tablename__]
 
@@ -69,9 +70,36 @@ def post(transaction: AppTransaction, *, body: str, account: str | None, who: st
     )  # fmt: skip
 
 
-def any_due(engine: Engine, *, accounts: Collection[str]) -> bool:
-    """Return whether a request waits for whoever has *accounts*."""
-    return bool(due(engine, accounts=accounts, most=1))
+def any_due(engine: Engine, *, accounts: Collection[str] | None = None) -> bool:
+    """Return whether a request waits for whoever has *accounts*; None: for anybody."""
+    if accounts is not None:
+        return bool(due(engine, accounts=accounts, most=1))
+    with read(engine) as connection:
+        query = select(OutboxRow.id).where(_is_free(now(connection))).limit(1)
+        return connection.scalar(query) is not None
+
+
+def any_elsewhere(engine: Engine, *, accounts: Collection[str], most: int) -> bool:
+    """Return whether a request waits for workers with other accounts than *accounts*.
+
+    Up to *most* that are new are noted as seen.
+    """
+    with read(engine) as connection:
+        others = select(OutboxRow.id).where(_is_free(now(connection)), _is_of_others(accounts))
+        found = connection.scalar(others.limit(1)) is not None
+        unseen = connection.scalars(others.where(OutboxRow.seen_at.is_(None)).limit(most)).all()
+    if unseen:
+        write(engine, lambda connection: _see(connection, unseen))
+    return found
+
+
+def _see(connection: Connection, row_ids: Sequence[str]) -> None:
+    # By their ids: a search that locks would wait for what apps have not committed yet.
+    connection.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id.in_(row_ids), OutboxRow.seen_at.is_(None))
+        .values(seen_at=now(connection))
+    )
 
 
 def due(engine: Engine, *, accounts: Collection[str], most: int) -> Sequence[str]:
@@ -101,10 +129,15 @@ def _is_of(accounts: Collection[str]) -> ColumnElement[bool]:
     return or_(named, OutboxRow.account.is_(None)) if len(accounts) == 1 else named
 
 
+def _is_of_others(accounts: Collection[str]) -> ColumnElement[bool]:
+    named = OutboxRow.account.not_in(list(accounts))
+    return named if len(accounts) == 1 else or_(named, OutboxRow.account.is_(None))
+
+
 def _is_stray(moment: datetime) -> ColumnElement[bool]:
     known = select(AccountRow.name)
     return and_(
-        OutboxRow.created_at < moment - STRAY_AFTER,
+        OutboxRow.seen_at < moment - STRAY_AFTER,
         or_(OutboxRow.account.is_(None), OutboxRow.account.not_in(known)),
     )
 

@@ -79,7 +79,9 @@ def asked(key: str = "k", **members: Any) -> Any:
 
 
 def sweep(here: Parts) -> int:
-    return work.submit(here, goes_on=lambda: True)
+    taken = work.submit(here, goes_on=lambda: True)
+    work.waits_elsewhere(here)
+    return taken
 
 
 def left(engine: Engine) -> int:
@@ -232,9 +234,12 @@ def test_it_waits_for_a_worker_that_has_its_account(engine: Engine, app: Engine)
         Producer().post(connection, **asked(account="club"))
         Producer().post(connection, **asked("typo", account="shpo"))
 
-    assert sweep(here) == 0
-    assert waiting.waiting_long(engine) is None
+    # As if its transaction had been open for long: what counts is when a worker sees it.
     ledger.pass_time(engine, outbox.STRAY_AFTER + timedelta(seconds=1))
+    assert (sweep(here), work.waits_elsewhere(here), left(engine)) == (0, True, 2)
+    ledger.pass_time(engine, outbox.STRAY_AFTER - timedelta(minutes=1))
+    assert (sweep(here), work.waits_elsewhere(there)) == (0, True)
+    ledger.pass_time(engine, timedelta(minutes=2))
     told = waiting.waiting_long(engine)
     assert told is not None
     assert told.count == 2
@@ -243,15 +248,18 @@ def test_it_waits_for_a_worker_that_has_its_account(engine: Engine, app: Engine)
     assert [(one.key, one.reason.id) for one in letters(engine)] == [
         ("typo", "error.settings.unknown_account")
     ]
+    assert (outbox.any_due(engine), work.waits_elsewhere(there)) == (True, False)
     assert sweep(there) == 1
     assert [told.account for told in reports.reports(engine)] == ["club"]
+    assert (outbox.any_due(engine), work.waits_elsewhere(here)) == (False, False)
 
 
 def test_without_an_account_it_is_for_who_has_one_alone(engine: Engine, app: Engine) -> None:
     with app.begin() as connection:
         Producer().post(connection, **asked())
 
-    assert sweep(worker(engine, "shop", "club")) == 0
+    both = worker(engine, "shop", "club")
+    assert (sweep(both), work.waits_elsewhere(both)) == (0, True)
     assert sweep(worker(engine, "shop")) == 1
     assert [told.account for told in reports.reports(engine)] == ["shop"]
 

@@ -17,7 +17,7 @@ from broadcast.accounts import Account
 from broadcast.call.rules import Rules
 from broadcast.errors import SettingsError
 from coordination.tokens import Token
-from models.ledger import apply_verdict, sweeps
+from models.ledger import apply_verdict, outbox, sweeps
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 from wechat.client import WeChatClient
@@ -61,12 +61,30 @@ def test_sweep_leaves_an_account_that_its_worker_lacks_to_whoever_has_it(
     assert woken[1:] == [("broadcast.plan", plan), ("broadcast.send_batch", "b", there)]
 
 
+def test_sweep_wakes_for_what_was_posted_for_an_account_that_its_worker_lacks(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, woken: list[tuple[object, ...]]
+) -> None:
+    wired(engine, monkeypatch, "a")
+    tasks.sweep()
+    post(engine, account="b")
+    tasks.sweep()
+    assert woken == [("broadcast.submit_outbox",)]
+
+
+def post(engine: Engine, *, account: str) -> None:
+    with engine.begin() as connection:
+        outbox.post(connection, body="{}", account=account, who="shop")
+
+
 def unable(*_: object) -> None:
     """The context of an account that this worker's settings lack."""
     raise SettingsError("error.settings.unknown_account", account="b", names="a")
 
 
-@pytest.mark.parametrize("task", ["broadcast.plan", "broadcast.send_batch", "broadcast.settle"])
+@pytest.mark.parametrize(
+    "task",
+    ["broadcast.plan", "broadcast.send_batch", "broadcast.settle", "broadcast.submit_outbox"],
+)
 def test_wake_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_until_it_went_round(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, task: str
 ) -> None:
@@ -78,11 +96,13 @@ def test_wake_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
 
     monkeypatch.setattr(wake, "wake", woken)
     broadcast_id = ledger.published(engine, ledger.body(owner=ledger.account("b")))
+    post(engine, account="b")
     wired(engine, monkeypatch, "a", context=unable)
     of: dict[str, tuple[Callable[..., object], tuple[str, ...]]] = {
         "broadcast.plan": (tasks.plan, (broadcast_id,)),
         "broadcast.send_batch": (tasks.send_batch, ("b", broadcast_id)),
         "broadcast.settle": (tasks.settle, ("b",)),
+        "broadcast.submit_outbox": (tasks.submit_outbox, ()),
     }
     run, words = of[task]
     for forward_count in [*range(wake.MOST_FORWARDS + 1), -1]:
