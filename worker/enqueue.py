@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from celery.exceptions import Ignore, Reject
@@ -18,6 +19,7 @@ from broadcast import names
 from broadcast.dead_letters import Letter, LetterSource
 from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.message import Message
+from models.ledger.reading import ids
 from presentation.for_programs import notices, refusal
 from producer.request import incoming
 from producer.submit import Submitted, Waker
@@ -45,6 +47,8 @@ class Incoming:
     origin: str | None
     #: Its sender asks for no result.
     unanswered: bool
+    #: After which its sender does not want it sent.
+    expires: datetime | None = None
     forwards: int = 0
 
     @classmethod
@@ -56,9 +60,13 @@ class Incoming:
         task_id: str,
         origin: str | None,
         unanswered: bool,
+        expires: datetime | None = None,
     ) -> Incoming:
         """Return the message of a task with these arguments."""
-        found = cls(args=args, kwargs=kwargs, task_id=task_id, origin=origin, unanswered=unanswered)
+        found = cls(
+            args=args, kwargs=kwargs, task_id=task_id, origin=origin, unanswered=unanswered,
+            expires=expires,
+        )  # fmt: skip
         match kwargs.get(FORWARDED):
             case [int(forwards), str() | None as first] if forwards >= 0:
                 asked = {name: kwargs[name] for name in kwargs if name != FORWARDED}
@@ -131,7 +139,16 @@ def _answered(message: Incoming, waker: Waker) -> dict[str, Any]:
 
 def _submit(here: Parts, message: Incoming, waker: Waker) -> Submitted:
     found = incoming.parse(message.body)
+    if message.expires is not None and datetime.now(UTC) > message.expires:
+        _refuse_unless_stored(here, found, message.expires)
     return door.submit(here, found.request, key=found.key, who=message.who, waker=waker)
+
+
+def _refuse_unless_stored(here: Parts, found: incoming.Incoming, expired_at: datetime) -> None:
+    """Raise InputError, unless it was stored in time and the broker delivers it once more."""
+    account = here.settings.account(found.request.account)
+    if ids.under_key(here.engine, account.name, found.key) is None:
+        raise InputError("error.dead.expired", at=expired_at)
 
 
 def _pass_on(message: Incoming) -> None:
@@ -141,10 +158,13 @@ def _pass_on(message: Incoming) -> None:
     if message.forwards >= MOST_FORWARDS or incoming.named(message.body, "account") is None:
         return
     forwarded = [message.forwards + 1, message.origin]
+    # As an argument it would have RabbitMQ drop the message.
+    expires = {"expires": message.expires.isoformat()} if message.expires else {}
     try:
         make().send_task(
             names.ENQUEUE, args=message.args, kwargs={**message.kwargs, FORWARDED: forwarded},
             task_id=message.task_id, queue=names.ENQUEUE, ignore_result=message.unanswered,
+            headers=expires,
         )  # fmt: skip
     except OperationalError as error:
         log.warning("broker away: a broadcast of another program waits: %s", error)

@@ -4,6 +4,9 @@ Beat writes down by its own clock when a wake-up is too old, and the worker read
 a worker whose clock is over an hour ahead every wake of beat is too old, and nothing that was left
 behind would ever go on. A night's worth of old wakes must still not end in a flood. Both hold when
 one of a kind is taken every two seconds, since beat wakes less often than that.
+
+What another program sends is no wake: its task sees for itself whether it expired, and nothing is
+dropped (:mod:`worker.enqueue`).
 """
 
 from __future__ import annotations
@@ -14,7 +17,10 @@ from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any, Literal
 
 from celery.exceptions import InvalidTaskError
+from celery.utils.time import maybe_iso8601, maybe_make_aware
 from celery.worker import request
+
+from broadcast import names
 
 #: Less than the shortest period of beat, or its wakes would be dropped.
 ONE_WITHIN_S = 2.0
@@ -42,10 +48,18 @@ class Request(request.Request):
         """Revoke the message if it seems too old and another one like it was just taken."""
         # Celery asks twice: when the message comes, and before it runs.
         expires: datetime | None = self.expires
-        if self._spared or expires is None or datetime.now(UTC) <= expires:
+        if self._spared or expires is None or self.task.name == names.ENQUEUE:
+            return None
+        if datetime.now(UTC) <= expires:
             return None
         self._spared = _take(f"{self.name} {self.argsrepr} {self.kwargsrepr}")
         return None if self._spared else super().maybe_expire()
+
+
+def moment_of(text: object) -> datetime | None:
+    """Return the time that a message's header says, read as Celery read it when it came."""
+    moment = maybe_iso8601(text) if isinstance(text, str) else None
+    return None if moment is None else maybe_make_aware(moment)
 
 
 def _take(kind: str) -> bool:

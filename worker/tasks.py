@@ -33,7 +33,7 @@ from models.ledger import (
     sweeps,
     webhooks,
 )
-from worker import draft_watch, enqueue, lane, planner, polling, unread
+from worker import draft_watch, enqueue, lane, late, planner, polling, unread
 from worker import outbox as posted
 from worker import pushes as pushed
 from worker.lane import Slice
@@ -53,7 +53,7 @@ def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, An
     request = self.request
     message = enqueue.Incoming.of(
         args, kwargs, task_id=str(request.id), origin=request.origin,
-        unanswered=bool(request.ignore_result),
+        unanswered=bool(request.ignore_result), expires=late.moment_of(request.expires),
     )  # fmt: skip
     token = request_ids.current.set(request_ids.shown(message.task_id))
     try:

@@ -55,6 +55,7 @@ NEVER = {
     # Of other doors.
     "error.dead.full": "the queue of the broker",
     "error.dead.failed": "the queue of the broker",
+    "error.dead.expired": "the queue of the broker",
     "error.dead.no_message": "the queue of the broker",
     "error.exclude.malformed": "files of the command line",
     "error.settings.no_database": "Python programs",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from celery import Celery
 from celery.exceptions import Ignore, Reject
 from kombu.exceptions import OperationalError
+from kombu.message import Message as BrokerMessage
 from sqlalchemy import Engine
 
 from broadcast import names
@@ -18,13 +22,14 @@ from broadcast.call.outcomes import Outcome, Scope
 from broadcast.call.result import NoAnswer
 from broadcast.dead_letters import KeptLetter
 from broadcast.errors import DatabaseAwayError
+from broadcast.message import Message
 from broadcast.plan.chunk import CHUNK
 from broadcast.settings import Settings
 from models.ledger import dead_letters, submits, sweeps, upload_beat
 from models.ledger.reading import dead_letters as reading
 from models.ledger.reading import reports
 from tests.kit import ledger
-from worker import answers, application, door, enqueue, letters, planner, routine
+from worker import answers, application, door, enqueue, late, letters, planner, routine
 from worker.recent_quotas import RecentQuotas
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
@@ -100,6 +105,25 @@ def sends(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
+def come(expires: datetime, /, **headers: object) -> dict[str, Any]:
+    """Run the task of a message as the worker does with what it takes from the broker."""
+    app = Celery("shop", set_as_current=False)
+    sent = app.amqp.as_task_v2(
+        "task-1", names.ENQUEUE, kwargs=dict(message().kwargs), expires=expires
+    )
+    ours = application.make()
+    ours.loader.import_default_modules()
+    said: dict[str, Any] = {**sent.headers, **headers}
+    taken = BrokerMessage(
+        body=json.dumps(sent.body), headers=said, properties={},
+        content_type="application/json", content_encoding="utf-8", delivery_info={},
+    )  # fmt: skip
+    request = late.Request(taken, app=ours, task=ours.tasks[names.ENQUEUE])
+    assert not request.revoked()
+    answer: dict[str, Any] = request.execute()
+    return answer
+
+
 def kept(engine: Engine) -> list[KeptLetter]:
     return list(reading.newest(engine, state=None, most=50))
 
@@ -163,6 +187,31 @@ def test_a_bad_message_is_a_dead_letter_and_says_so_to_its_sender(
     assert "--" not in told["error"]["text"]
     assert one.reason.id == code
     assert reports.reports(engine) == []
+
+
+@sqlite
+@pytest.mark.parametrize("headers", [{}, {"expires": "2026-01-02T03:04:05"}, {"shadow": "x"}])
+def test_every_message_that_expired_is_a_dead_letter_and_says_so_to_its_sender(
+    engine: Engine, left: list[tuple[str, dict[str, Any]]], headers: dict[str, object]
+) -> None:
+    answers_ = [come(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), **headers) for _ in range(2)]
+
+    (one,) = kept(engine)
+    assert (one.key, one.times) == ("k", 2)
+    assert one.reason == Message("error.dead.expired", at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert left == [("task-1", answer) for answer in answers_]
+    assert {answer["dead_letter"] for answer in answers_} == {one.id}
+    assert "2026-01-02 11:04:05 (Beijing time)" in answers_[0]["error"]["text"]
+    assert reports.reports(engine) == []
+
+
+@sqlite
+def test_a_message_that_was_stored_before_it_expired_is_one_broadcast(engine: Engine) -> None:
+    now = datetime.now(UTC)
+    first, again = come(now + timedelta(hours=1)), come(now - timedelta(hours=1))
+
+    assert (first["created"], again["created"], again["id"]) == (True, False, first["id"])
+    assert kept(engine) == []
 
 
 @sqlite
@@ -238,15 +287,23 @@ def test_a_message_whose_worker_was_suspended_for_an_hour_goes_back_to_the_broke
 def test_a_message_of_another_workers_account_is_passed_on_as_it_came(
     engine: Engine, sends: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    asked = message(account="club")
+    asked = replace(message(account="club"), expires=datetime.max.replace(tzinfo=UTC))
 
     for forwards in range(enqueue.MOST_FORWARDS):
         with pytest.raises(Ignore):
             enqueue.take(asked)
         name, sent = sends.pop()
         assert (name, sent["queue"], sent["task_id"]) == (names.ENQUEUE, names.ENQUEUE, "task-1")
+        # Not as an argument, or RabbitMQ would drop it.
+        assert sent["headers"] == {"expires": "9999-12-31T23:59:59.999999+00:00"}
+        assert "expires" not in sent
         asked = enqueue.Incoming.of(
-            sent["args"], sent["kwargs"], task_id="task-1", origin="gen9@worker", unanswered=False
+            sent["args"],
+            sent["kwargs"],
+            task_id="task-1",
+            origin="gen9@worker",
+            unanswered=False,
+            expires=asked.expires,
         )
         assert (asked.forwards, asked.who) == (forwards + 1, "celery gen1@shop")
         assert asked.body == message(account="club").body

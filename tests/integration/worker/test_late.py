@@ -74,7 +74,9 @@ def test_the_next_wake_of_a_kind_is_taken_after_less_than_the_shortest_period_of
 
 
 def test_every_task_of_ours_is_read_so() -> None:
-    tasks = application.make().tasks
+    app = application.make()
+    app.loader.import_default_modules()
+    tasks = app.tasks
     assert {tasks[name].Request for name in (names.SWEEP, names.REFRESH_TOKEN)} == {
         "worker.late:Request"
     }
