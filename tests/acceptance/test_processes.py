@@ -269,6 +269,7 @@ def test_up_lists_what_was_stored_before_it_goes_on_with_it(
     assert "waiting: 10 followers" in listed
     [running] = [one for one in printed if one.startswith("Running for")]
     assert printed.index(listed) < printed.index(running)
+    assert any(one.endswith("var/up/redis.url") for one in printed)
 
 
 def run(words: list[str], *, env: Mapping[str, str | None], cwd: Path, log: Path) -> str:
