@@ -89,11 +89,18 @@ class Protocol(HttpToolsProtocol):
         """Be content with a head that every reader takes for the same. Raises RefusedError."""
         self._in_head, self._beside_bytes = False, 0
         self._stop_waiting()
+        self._refuse_long()
         self._refuse_ambiguous()
         super().on_headers_complete()
         if len(self.pipeline) > MOST_AHEAD:
             # Some bytes make an object of kilobytes each; uvicorn keeps as many as come.
             self.transport.abort()
+            raise RefusedError
+
+    def _refuse_long(self) -> None:
+        """Raise RefusedError for a head that is too long, and came in one piece."""
+        lines = sum(len(name) + len(value) for name, value in self.headers)
+        if len(self.url) + lines > MOST_HEAD_BYTES:
             raise RefusedError
 
     def _refuse_ambiguous(self) -> None:

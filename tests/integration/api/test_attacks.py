@@ -62,6 +62,12 @@ AMBIGUOUS: dict[str, tuple[bytes, set[str]]] = {
     "lines behind the chunks": (
         plan(CHUNKED, body=CHUNKS[:-2] + b"Authorization: Bearer x\r\n\r\n"), {""}
     ),
+    "a head of 20 kB at once": (
+        head("GET", "/v1/accounts", f"X-A: {'a' * 20_000}"), {"400", ""}
+    ),
+    "an address of 20 kB at once": (
+        head("GET", f"/v1/accounts?{'a' * 20_000}"), {"400", ""}
+    ),
     "a line that goes on": (head("GET", "/v1/accounts", "X-A: a\r\n b"), {"400"}),
     "a line without CR": (head("GET", "/v1/accounts").replace(b"\r\n", b"\n"), {"400"}),
     "a CR inside of a line": (head("GET", "/v1/accounts", "X-A: a\rX-B: b"), {"400"}),
