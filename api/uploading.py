@@ -1,7 +1,7 @@
 """Taking a long list: streamed to a file, read to its end, and stored only then.
 
-The file is this process's own and goes with the request. Whoever uploads keeps a pace, or is cut
-off; the process holds a piece at a time, whatever the list's length.
+The file has no name, so it goes with the request and with the process, however that ends. Whoever
+uploads keeps a pace, or is cut off; the process holds a piece at a time, however long the list is.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -24,13 +24,13 @@ from api.places import SLOW, Place, Places
 from api.problems import ProblemError
 from api.submitting import Told, door
 from api.threads import Pool
-from broadcast.errors import AudienceError, DatabaseAwayError
+from broadcast.errors import DatabaseAwayError
 from broadcast.plan.submission import BeingStoredError, TakenOverError
 from models.ledger import awaited_lists
 from models.ledger.awaited_lists import Awaited
 from models.ledger.reading import reports
 from producer.audience.runs import room_needed
-from producer.audience.source import STREAM, is_packed
+from producer.audience.source import is_packed
 from producer.submit import Submitted
 from serving.protocol import PATIENT
 
@@ -60,15 +60,14 @@ async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length[:12]) > MOST_BYTES:
         raise bodies.too_large(MOST_BYTES)
-    with _place() as place, _folder() as folder:
-        file = Path(folder) / "list"
+    with _place() as place, _nameless() as file:
         # However many others wait: this one is looked after here.
         request.scope["extensions"][PATIENT]["call"]()
         with room_needed():
             pieces = _expected(_pieces(request, place), caller, broadcast_id)
             await _received(pieces, caller.parts.threads.files, file, place=place)
         await caller.parts.threads.files.run(_refuse_packed, file)
-        made = await _store(caller, awaited, file)
+        made = await _submitted(caller, awaited, file)
     report = await caller.parts.threads.run(reports.report, caller.parts.engine, made.id)
     return Told(report=report, created=made.created, notices=made.notices)
 
@@ -85,12 +84,13 @@ def _place() -> Iterator[Place]:
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[str]:
-    """Give a folder for one list. Raises AudienceError where the disk has no room for it."""
+def _nameless() -> Iterator[BinaryIO]:
+    """Give a file for one list. Raises AudienceError where the disk has no room for it."""
     with room_needed():
-        made = tempfile.TemporaryDirectory(prefix="broadcast-upload-")
-    with made as folder:
-        yield folder
+        # Unbuffered, so that nothing is left to write when it is closed on a full disk.
+        made = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+    with made as file:
+        yield file
 
 
 def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
@@ -102,23 +102,28 @@ def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
 
 
 async def _received(
-    pieces: AsyncIterator[bytes], threads: Pool, file: Path, *, place: Place
+    pieces: AsyncIterator[bytes], threads: Pool, file: BinaryIO, *, place: Place
 ) -> None:
     """Write the body to *file*, some at a time, beside the event loop."""
     kept = bytearray()
-    with file.open("wb") as target:
-        async for piece in pieces:
-            kept += piece
-            place.took(len(piece), time.monotonic())
-            if place.received > MOST_BYTES:
-                raise bodies.too_large(MOST_BYTES)
-            if place.is_too_slow(time.monotonic()):
-                raise slow()
-            if len(kept) >= _AT_ONCE:
-                await threads.run(target.write, bytes(kept))
-                kept.clear()
-        place.has_all()
-        await threads.run(target.write, bytes(kept))
+    async for piece in pieces:
+        kept += piece
+        place.took(len(piece), time.monotonic())
+        if place.received > MOST_BYTES:
+            raise bodies.too_large(MOST_BYTES)
+        if place.is_too_slow(time.monotonic()):
+            raise slow()
+        if len(kept) >= _AT_ONCE:
+            await threads.run(_write, file, bytes(kept))
+            kept.clear()
+    place.has_all()
+    await threads.run(_write, file, bytes(kept))
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 async def _expected(
@@ -155,9 +160,17 @@ async def _pieces(request: Request, place: Place) -> AsyncIterator[bytes]:
         raise problem
 
 
-def _refuse_packed(file: Path) -> None:
+@contextlib.contextmanager
+def _from_start(file: BinaryIO) -> Iterator[BinaryIO]:
+    """Give what was received, to read, even if its request ends meanwhile."""
+    with os.fdopen(os.dup(file.fileno()), "rb", buffering=0) as source:
+        source.seek(0)
+        yield source
+
+
+def _refuse_packed(file: BinaryIO) -> None:
     """Raise ProblemError for what could unpack to any size, whatever type its sender names."""
-    with file.open("rb") as source:
+    with _from_start(file) as source:
         if is_packed(source.read(8)):
             raise bodies.wrong_type(*TYPES[:2])
 
@@ -170,21 +183,12 @@ def slow() -> ProblemError:
     )  # fmt: skip
 
 
-async def _store(caller: Caller, awaited: Awaited, file: Path) -> Submitted:
-    try:
-        return await _submitted(caller, awaited, file)
-    except AudienceError as error:
-        # Where the server put it says nothing to who sent it.
-        raise AudienceError(error.message_id, **{**error.facts, "source": STREAM}) from None
-
-
-async def _submitted(caller: Caller, awaited: Awaited, file: Path) -> Submitted:
+async def _submitted(caller: Caller, awaited: Awaited, file: BinaryIO) -> Submitted:
     """Submit the list; while an earlier request stores it, wait for that one's end or death."""
-    submit = functools.partial(door(caller).submit_list, awaited, file, who=caller.who)
     until = time.monotonic() + _OTHER_ENDS_WITHIN_S
     while True:
         try:
-            return await caller.parts.threads.lists.run(submit)
+            return await caller.parts.threads.lists.run(_submit, caller, awaited, file)
         except TakenOverError:
             # It stood still for so long that a later one took over; or its time is up.
             await caller.parts.threads.run(the_broadcast, caller, awaited.broadcast_id)
@@ -192,6 +196,11 @@ async def _submitted(caller: Caller, awaited: Awaited, file: Path) -> Submitted:
             if there.is_other:
                 raise _being_stored("error.api.other_being_stored") from None
         await _other_ends(caller, awaited, until)
+
+
+def _submit(caller: Caller, awaited: Awaited, file: BinaryIO) -> Submitted:
+    with _from_start(file) as source:
+        return door(caller).submit_list(awaited, source, who=caller.who)
 
 
 async def _other_ends(caller: Caller, awaited: Awaited, until: float) -> None:

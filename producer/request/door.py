@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from typing import BinaryIO
 
 from sqlalchemy import Engine
 
@@ -82,7 +82,7 @@ class Door:
             moment = present(self.engine)
             refuse_what_is_not_ahead(order.scheduled_at, now=moment, machine_now=datetime.now(UTC))
 
-    def submit_list(self, awaited: Awaited, file: Path, *, who: str) -> Submitted:
+    def submit_list(self, awaited: Awaited, file: BinaryIO, *, who: str) -> Submitted:
         """Store and publish the list that a broadcast waits for; the same list twice is no harm.
 
         Raises as :meth:`submit`; ConflictError where it has another list, BeingStoredError where

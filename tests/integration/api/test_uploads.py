@@ -268,13 +268,17 @@ def test_while_a_list_is_stored_the_same_waits_and_another_is_refused(
 def test_a_server_that_is_killed_amid_a_list_leaves_it_awaited(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'broadcast.db'}"
     engine = template.migrated(url)
-    mine, env = api.people(9, seed="killed"), api.settings(url)
+    room = tmp_path / "room"
+    room.mkdir()
+    mine, env = api.people(9, seed="killed"), api.settings(url) | {"TMPDIR": str(room)}
     crash = {"BROADCAST_CRASH_AT": Point.SUBMIT_STORED}
     with api.started(tmp_path, env | crash) as process:
         program = Program(url=api.url_of(process))
         broadcast_id = _reserve(program, "killed", account="default").json()["id"]
         with pytest.raises(requests.ConnectionError):
             _put(program, broadcast_id, mine)
+    # No list of people stays on the disk that nobody knows of.
+    assert list(room.iterdir()) == []
     ledger.pass_time(engine, timedelta(hours=23))
     assert sweeps.forget_uploads(engine) == 0
     with api.started(tmp_path, env) as process:

@@ -63,7 +63,8 @@ def upload(door: Door, folder: Path, **members: object) -> tuple[str, bool]:
     assert awaited is not None
     file = folder / "list"
     file.write_text("\n".join(openids(5)))
-    made = door.submit_list(awaited, file, who="crm")
+    with file.open("rb") as source:
+        made = door.submit_list(awaited, source, who="crm")
     return made.id, made.created
 
 
