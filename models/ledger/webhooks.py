@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
@@ -49,6 +49,8 @@ class Taken:
     body: str = field(repr=False)
     #: This one included.
     tries: int
+    #: A person's retry begins anew: what came before it ends nothing.
+    since: datetime
 
     @property
     def event_id(self) -> str:
@@ -169,12 +171,15 @@ def take(engine: Engine, *, busy: Collection[str], put_off: timedelta) -> Taken 
 
 
 def delivered(engine: Engine, taken: Taken, http_status: int) -> None:
-    """Note that the receiver has an event, whatever another worker noted of it meanwhile."""
+    """Note that the receiver has an event, whatever another worker noted of it meanwhile.
+
+    One that a person has had tried again since it was taken is delivered once more.
+    """
     write(
         engine,
         lambda connection: connection.execute(
             update(WebhookRow)
-            .where(WebhookRow.id == taken.id)
+            .where(WebhookRow.id == taken.id, WebhookRow.since == taken.since)
             .values(
                 state=WebhookState.DELIVERED, http_status=http_status, problem=None, due_at=None,
                 closed_at=now(connection),
@@ -200,15 +205,14 @@ def failed(
     def work(connection: Connection) -> WebhookState:
         mine = (
             WebhookRow.id == taken.id, WebhookRow.tries == taken.tries,
-            WebhookRow.state == WebhookState.WAITING,
+            WebhookRow.since == taken.since, WebhookRow.state == WebhookState.WAITING,
         )  # fmt: skip
-        since = connection.scalar(select(WebhookRow.since).where(*mine).with_for_update())
-        if since is None:
+        if connection.scalar(select(WebhookRow.id).where(*mine).with_for_update()) is None:
             return WebhookState.WAITING
         moment = now(connection)
         due_at = None
         if not is_final:
-            due_at = next_try(taken.tries, now=moment, since=since, waits=waits)
+            due_at = next_try(taken.tries, now=moment, since=taken.since, waits=waits)
         state = WebhookState.GIVEN_UP if due_at is None else WebhookState.WAITING
         connection.execute(
             update(WebhookRow)

@@ -284,6 +284,24 @@ def test_an_event_is_given_up_after_a_day_and_tried_again_when_a_person_says_so(
     assert only(engine).closed_at is not None
 
 
+def test_a_retry_amid_a_delivery_has_the_event_delivered_once_more(engine: Engine) -> None:
+    broadcast(engine)
+    Driver(engine).call(said(0, msg_id=71))
+    before = take(engine)
+    ledger.pass_time(engine, timedelta(seconds=1))
+    webhooks.again(engine, [(before.broadcast_id, before.version)])
+
+    webhooks.delivered(engine, before, 204)
+    assert only(engine).state is WebhookState.WAITING
+    again = take(engine)
+    # Of the same number, but not the same try.
+    webhooks.failed(engine, before, DOWN, http_status=410, waits=WAITS, is_final=True)
+    webhooks.delivered(engine, again, 200)
+
+    one = only(engine)
+    assert (one.state, one.tries, one.http_status) == (WebhookState.DELIVERED, 1, 200)
+
+
 def test_a_receiver_that_wants_no_more_is_left_alone_at_once(engine: Engine) -> None:
     broadcast(engine)
     Driver(engine).call(said(0, msg_id=71))
