@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import bodies, language, problems
 from api.problems import ProblemError
 from broadcast import request_ids
+from broadcast.errors import DatabaseAwayError
 from presentation.texts import Language
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,11 @@ class Gate:
         self._inside += 1
         try:
             await self._answer(request, answering)
-        except Exception:
+        except Exception as error:
+            if answering.status and isinstance(error.__cause__, DatabaseAwayError):
+                # The rest of an answer; its reader sees that it was cut off.
+                log.warning("request %s is cut off: %s", request_id, error.__cause__)
+                return
             log.exception("request %s failed", request_id)
             if not answering.status:
                 await self._refuse(request, answering, ProblemError(500, "error.api.failed"))
