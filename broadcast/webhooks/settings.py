@@ -84,11 +84,6 @@ class WebhookSettings(BaseSettings):
         # Outside the handlers: their errors can hold what stands in the file.
         raise problem
 
-    @property
-    def signs_webhooks(self) -> bool:
-        """Whether there are secrets, as far as that is known without reading a file."""
-        return self.webhook_secrets is not None or self.webhook_secrets_file is not None
-
     def receiver_problem(self, url: str) -> Message | None:
         """Return why nothing can be posted to *url*, as the end of a sentence; None: it can."""
         return urls.problem_of(url, self.allowed_networks)

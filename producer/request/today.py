@@ -40,5 +40,5 @@ def _refuse_receiver(receiver: Receiver, settings: Settings) -> None:
     problem = settings.receiver_problem(receiver.url)
     if problem is not None:
         raise RequestError("error.request.notify", field=_RECEIVER, reason=problem)
-    if not settings.signs_webhooks:
+    if not settings.signing_secrets():
         raise RequestError("error.request.notify_unsigned", field="notify", name=SECRETS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -256,6 +257,26 @@ def test_a_receiver_is_stored_with_its_broadcast_and_a_repeat_names_no_other(
     with engine.connect() as connection:
         urls = connection.scalars(select(BroadcastRow.notify_url)).all()
     assert urls == ["https://shop.example.com/hook"]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_receiver_waits_for_a_file_of_secrets_that_can_sign(
+    door: Door, engine: Engine, tmp_path: Path
+) -> None:
+    file = tmp_path / "secrets"
+    settings = door.settings.model_copy(update={"webhook_secrets_file": file})
+    signing = replace(door, settings=settings)
+    request = asked(notify={"url": "https://shop.example.com/hook"})
+
+    for text, problem in ((None, "secret_file"), ("", "BROADCAST_WEBHOOK_SECRETS")):
+        if text is not None:
+            file.write_text(text)
+        with pytest.raises(SettingsError) as error:
+            signing.submit(request, key="k", who="tests")
+        assert (error.value.message_id, stored(engine)) == (f"error.settings.{problem}", 0)
+    file.write_text(SECRET)
+
+    assert signing.submit(request, key="k", who="tests").created
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
