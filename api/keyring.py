@@ -29,6 +29,7 @@ FRESH_S: Final = 1.0
 _REST_S: Final = 0.1
 MOST_UNKNOWN: Final = 20
 VARIABLE: Final = "BROADCAST_API_KEYS"
+_IN_FILE: Final = f"{VARIABLE}_FILE"
 _MOST_BYTES: Final = 1_000_000
 
 
@@ -44,7 +45,7 @@ class KeyRing:
             given.get_secret_value(), where=VARIABLE
         )  # fmt: skip
         self._file = settings.api_keys_file
-        self._of_file = [] if self._file is None else _read(self._file)
+        self._of_file = [] if self._file is None else _parsed(_text(self._file, may_be_empty=True))
         self._stored = stored
         self._known = Shared(functools.partial(threads.run, self.read), rest_s=_REST_S)
         self._unknown = 0
@@ -78,24 +79,30 @@ class KeyRing:
     def _file_again(self) -> Sequence[APIKey]:
         if self._file is not None:
             try:
-                self._of_file = _read(self._file)
+                self._of_file = _parsed(_text(self._file, may_be_empty=not self._of_file))
             except SettingsError as error:
                 # Half written, perhaps: those of before stay good, or one slip locks everybody out.
                 log.warning("the keys of before stay good: %s", error)
         return self._of_file
 
 
-def _read(path: Path) -> list[APIKey]:
-    where = f"{VARIABLE}_FILE"
+def _text(path: Path, *, may_be_empty: bool) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
         text = data.decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        problem = SettingsError("error.api_keys.file", name=where, path=path, reason=reason)
+        problem = SettingsError("error.api_keys.file", name=_IN_FILE, path=path, reason=reason)
     else:
-        if len(data) <= _MOST_BYTES:
-            return api_keys.parse(text, where=where)
-        problem = SettingsError("error.api_keys.file", name=where, path=path, reason="> 1 MB")
+        if len(data) > _MOST_BYTES:
+            raise SettingsError("error.api_keys.file", name=_IN_FILE, path=path, reason="> 1 MB")
+        if text.strip() or may_be_empty:
+            return text
+        # Whoever writes a file anew empties it first.
+        problem = SettingsError("error.api_keys.emptied", name=_IN_FILE, path=path)
     raise problem
+
+
+def _parsed(text: str) -> list[APIKey]:
+    return api_keys.parse(text, where=_IN_FILE)

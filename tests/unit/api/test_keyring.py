@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -133,6 +134,26 @@ def test_a_key_that_was_made_while_another_look_was_under_way_is_found() -> None
         return answer
 
     assert asyncio.run(ask()) == "made"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_good"),
+    [("", True), ("\n \n", True), ("half", True), ("# nobody\n", False), (STORED, False)],
+)
+def test_a_keys_file_that_is_caught_amid_its_writing_locks_nobody_out(
+    tmp_path: Path, text: str, is_good: bool
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text("key-of-the-file-0123")
+    threads = Pool(1, "keys")
+    settings = Settings.model_validate({"BROADCAST_API_KEYS_FILE": str(file)})
+    ring = KeyRing(settings, list, threads=threads)
+    file.write_text(text)
+
+    found = [api_keys.find(ring.read(), "key-of-the-file-0123") for _ in range(2)]
+    threads.close()
+
+    assert [one is not None for one in found] == [is_good] * 2
 
 
 async def _found(ring: KeyRing, token: str) -> str:
