@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.plan.audience import OpenIDs
 from cli.main import run
-from models.ledger import upload_beat, uploads
+from models.ledger import awaited_lists, upload_beat, uploads
 from models.ledger.transaction import write
 from tests.kit import ledger
 
@@ -35,6 +37,18 @@ def test_a_list_that_is_being_stored_is_no_broadcast_that_is_not_there(
         assert "is still being stored" in refused(capsys, words, broadcast_id)
     assert run(["status", broadcast_id]) == 0
     assert "is still being stored" in capsys.readouterr().out
+
+
+def test_a_list_that_a_program_uploads_is_awaited_and_its_account_can_be_halted(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = replace(ledger.body(), audience=OpenIDs(digest=""))
+    broadcast_id, _ = awaited_lists.reserve(here, body, request="{}", who="crm", title=None)
+
+    for words in (("cancel", "ID"), ("pause", "ID")):
+        told = refused(capsys, words, broadcast_id)
+        assert f"`broadcast halt --account {body.account.name}`" in told
+        assert "within a day" in told
 
 
 @pytest.mark.parametrize("word", [True, False])
