@@ -20,9 +20,10 @@ from broadcast import names
 LONGEST_WAIT_S: Final = 0.5
 #: Of kombu's own form: the message, its exchange and its routing key, by its delivery tag; and when
 #: it was taken. By these two it goes back to its queue, whatever its sender wrote there. One whose
-#: tag another has that is not acknowledged waits for that one: a second note would replace the
-#: first. Of what is no message, some are put aside at a time, and the other queues come next.
-#: Halves of characters, which cjson refuses, stand in what Celery shows of a good task's arguments.
+#: tag another has that is not acknowledged is noted under a new tag, or its note would replace the
+#: first: nothing waits for another. Of what is no message, some are put aside at a time, and the
+#: other queues come next. Halves of characters, which cjson refuses, stand in what Celery shows of
+#: a good task's arguments.
 _TAKE: Final = r"""
 local function tag_of(item)
   local read, message = pcall(cjson.decode, item)
@@ -48,11 +49,12 @@ for n = 4, #KEYS do
     if not tag then
       redis.call('LPUSH', KEYS[3], item)
       aside = '1'
-    elseif redis.call('HEXISTS', KEYS[1], tag) == 1 then
-      redis.call('RPUSH', KEYS[n], item)
-      break
     else
-      local now = redis.call('TIME')
+      local now, own, count = redis.call('TIME'), tag, 0
+      while redis.call('HEXISTS', KEYS[1], tag) == 1 do
+        count = count + 1
+        tag = string.sub(own, 1, 100) .. ' ' .. now[1] .. '.' .. now[2] .. '.' .. count
+      end
       redis.call('HSET', KEYS[1], tag, '[' .. item .. ARGV[1])
       redis.call('ZADD', KEYS[2], now[1] .. '.' .. string.format('%06d', now[2]), tag)
       return {KEYS[n], item, tag, aside}

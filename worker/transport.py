@@ -28,7 +28,7 @@ from typing import Any
 from amqp import serialization, spec
 from kombu.transport import TRANSPORT_ALIASES, redis
 from kombu.utils.encoding import bytes_to_str
-from kombu.utils.json import loads
+from kombu.utils.json import dumps, loads
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from broadcast import names
@@ -133,7 +133,7 @@ class Channel(redis.Channel):
             return None
         problem = _problem(lambda: self.Message(loads(bytes_to_str(item)), channel=self))
         if problem is None:
-            return (queue, item)
+            return (queue, _under(tag, item) if tag else item)
         if not tag:
             envelope.log_dropped(problem)
         elif self.put_aside(tag):
@@ -178,6 +178,18 @@ class Transport(redis.Transport):
             # As it was noted: by what its sender wrote there, it might not find back.
             message["properties"]["delivery_info"] = {"exchange": "", "routing_key": queue}
         return super()._deliver(message, queue)
+
+
+def _under(tag: bytes, item: bytes) -> bytes:
+    """Return a message that can be read with the tag by which it was noted: it is acknowledged so.
+
+    Another may have had its own.
+    """
+    noted, message = bytes_to_str(tag), loads(bytes_to_str(item))
+    if message["properties"]["delivery_tag"] == noted:
+        return item
+    message["properties"]["delivery_tag"] = noted
+    return dumps(message).encode()
 
 
 def _problem(read: Callable[[], Any]) -> str | None:

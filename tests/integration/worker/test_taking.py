@@ -258,15 +258,21 @@ def test_a_message_finds_back_whatever_its_sender_wrote_of_its_queue(
     assert (aside(valkey, prefix), noted(valkey, prefix)) == ([], (0, 0))
 
 
-def test_a_message_waits_for_another_under_its_tag(
+def test_messages_of_one_tag_hold_up_nobody_and_none_is_lost_with_its_worker(
     valkey: Valkey, start: Callable[[], Worker], prefix: str
 ) -> None:
-    push(valkey, prefix, envelope("a", tag="1"), envelope("b", tag="1"))
+    push(valkey, prefix, *(envelope(key, tag="1") for key in "abc"))
     start().die_with_a_message()
+    start().die_with_a_message()
+    send(valkey, prefix, "d")
     worker = start()
-    worker.nothing_comes()
+    worker.gives_back = True
+
+    assert sorted(body[1]["key"] for body in worker.drain(3)) == ["c", "c", "d"]
+    assert noted(valkey, prefix) == (2, 2)
+
     age(valkey, prefix)
     worker.channel.qos.restore_visible(interval=1)
 
-    assert sorted(body[1]["key"] for body in worker.drain(2)) == ["a", "b"]
+    assert sorted(body[1]["key"] for body in worker.drain(5)[3:]) == ["a", "b"]
     assert (aside(valkey, prefix), noted(valkey, prefix)) == ([], (0, 0))
