@@ -60,16 +60,20 @@ def _refuse_as_problems(app: FastAPI) -> None:
 
     async def handle(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return problems.response(_of_http(request, error), texts_of(request))
+        return _response(request, _of_http(request, error))
 
     app.add_exception_handler(HTTPException, handle)
 
 
 def _handler(told: Callable[[Any], ProblemError]) -> Callable[[Request, Exception], Any]:
     async def handle(request: Request, error: Exception) -> Response:
-        return problems.response(told(error), texts_of(request))
+        return _response(request, told(error))
 
     return handle
+
+
+def _response(request: Request, problem: ProblemError) -> Response:
+    return problems.response(problem, texts_of(request), keyed=problems.is_keyed(request))
 
 
 def _of_parameters(error: RequestValidationError) -> ProblemError:

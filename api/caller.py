@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api import language
+from api import forms, language
 from api.parts import Parts
 from api.problems import ProblemError
 from broadcast.accounts import Account
@@ -73,7 +73,7 @@ def texts_of(request: Request) -> Texts:
 
 
 def having(scope: Scope) -> Callable[..., Awaitable[Caller]]:
-    """Return what finds the caller of a route that needs *scope*."""
+    """Return what finds the caller of a route that needs *scope*, and checks its parameters."""
 
     async def caller(
         request: Request,
@@ -91,6 +91,8 @@ def having(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         request.state.key_name = key.name
         found = Caller(key=key, texts=texts_of(request), parts=parts)
         found.needs(scope)
+        # Behind the key: who has none learns nothing of the routes.
+        forms.refuse_unknown_parameters(request)
         return found
 
     return caller

@@ -13,7 +13,7 @@ from typing import Final
 
 from api import problems
 from broadcast.message import Message
-from presentation.for_programs import in_members
+from presentation.for_programs import in_members, text_of
 from presentation.texts import Language, Texts
 
 #: Subject, id without ``error.``, status.
@@ -142,11 +142,23 @@ def page(language: Language) -> Iterator[tuple[str, list[Line]]]:
 
 def _line(name: str, status: int, texts: Texts) -> Line:
     # What is a command is seen by its words, so facts are words at first.
-    detail = in_members(_without_facts(texts.template(name)), key=problems.KEY)
+    detail = in_members(_without_facts(texts.template(text_of(name, texts))), key=problems.KEY)
     return Line(
         id=name, status=status, detail=detail.replace(_FACT, "…"),
-        fix=texts(problems.fix(status, Message(name))),
+        fix=texts(_fix(name, status)),
     )  # fmt: skip
+
+
+def _fix(name: str, status: int) -> Message:
+    field = problems.field_of(name) or _NAMED["field"]
+    return problems.fix(status, Message(name, field=field), keyed=name not in _WITHOUT_KEY)
+
+
+#: Of requests that take no idempotency key.
+_WITHOUT_KEY: Final = frozenset({
+    "error.api.cursor", "error.api.parameter_twice", "error.recipients.skipped_alone",
+    "error.api.no_batch", "error.api.msg_id_not_sent", "error.api.slow_upload",
+})  # fmt: skip
 
 
 def _without_facts(template: str) -> str:

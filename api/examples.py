@@ -121,5 +121,6 @@ def problem(status: int, *names: str) -> dict[str, Any]:
     """Return a refusal with this status of an operation, by its names, the closest first."""
     found = (_OTHERS[name, status] for name in names if (name, status) in _OTHERS)
     return problems.shown(
-        next(found, _PROBLEMS[status]), Texts("en"), request_id="3f6a0c9be2d14457"
-    )
+        next(found, _PROBLEMS[status]), Texts("en"), request_id="3f6a0c9be2d14457",
+        keyed="submit" in names,
+    )  # fmt: skip

@@ -74,11 +74,10 @@ _REASONS: Final = {
 }  # fmt: skip
 
 
-async def known_parameters(request: Request) -> None:
+def refuse_unknown_parameters(request: Request) -> None:
     """Refuse parameters of the query that the route does not know: a slip must not widen a look.
 
-    Raises ProblemError. Were it not async, FastAPI would ask a thread, and a crowd without keys
-    would stand in the way of those who have one.
+    Raises ProblemError.
     """
     dependant = getattr(request.scope.get("route"), "dependant", None)
     known = [one.alias for one in getattr(dependant, "query_params", ())]

@@ -86,7 +86,8 @@ class Gate:
     async def _refuse(self, request: Request, answering: _Answering, problem: ProblemError) -> None:
         # The application has not seen the request, or broke over it.
         texts = language.chosen(request.headers.get("accept-language"), default=self._language)
-        await problems.response(problem, texts)(request.scope, request.receive, answering.send)
+        answer = problems.response(problem, texts, keyed=problems.is_keyed(request))
+        await answer(request.scope, request.receive, answering.send)
 
 
 class _Answering:

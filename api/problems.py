@@ -11,16 +11,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import Response
 
-from broadcast import request_ids
+from broadcast import fields, request_ids
 from broadcast.errors import (
     AudienceError,
     BroadcastError,
     ConflictError,
-    ContentError,
     InputError,
-    MediaError,
     OutOfReachError,
     RepeatedSendError,
     RequestError,
@@ -42,12 +41,6 @@ KEY: Final = "Idempotency-Key"
 _AWAY: Final = 503
 #: Of an uploaded list these are the server's trouble.
 _OF_THE_DISK: Final = frozenset({"error.audience.no_room", "error.audience.unreadable"})
-#: The errors of other rooms say nothing of the request around what they read.
-_FIELDS: Final[Mapping[str, str]] = {
-    "error.key.": KEY, "error.submit.key_": KEY, "error.title.": "title",
-    "error.submit.other_options": KEY, "error.submit.other_time": "at", "error.at.": "at",
-    "error.exclude.": "exclude", "error.broadcast.unknown": "exclude",
-}  # fmt: skip
 
 
 class ProblemError(Exception):
@@ -75,7 +68,7 @@ def of(error: BroadcastError, *, refused: int = 422) -> ProblemError:
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == _AWAY else {}
     problem = ProblemError(status, error.message_id, headers=headers)
     facts = {**error.facts}
-    if status != _AWAY and "field" not in facts and (field := _field(error)):
+    if status != _AWAY and "field" not in facts and (field := field_of(error.message_id)):
         facts["field"] = field
     problem.message = Message(error.message_id, **facts)
     return problem
@@ -98,48 +91,56 @@ def _status(error: BroadcastError, refused: int) -> int:
     return _AWAY
 
 
-def _field(error: BroadcastError) -> str | None:
-    for beginning, field in _FIELDS.items():
-        if error.message_id.startswith(beginning):
-            return field
-    match error:
-        case AudienceError():
-            return "audience"
-        case ContentError() | MediaError():
-            return "content"
-    return None
+def field_of(message_id: str) -> str | None:
+    """Return what errors of this id are about, as a request by HTTP has it."""
+    field = fields.by_id(message_id)
+    return KEY if field == fields.KEY else field
 
 
-def shown(problem: ProblemError, texts: Texts, *, request_id: str | None) -> dict[str, Any]:
-    """Return the object that shows a problem."""
+def shown(
+    problem: ProblemError, texts: Texts, *, request_id: str | None, keyed: bool = True
+) -> dict[str, Any]:
+    """Return the object that shows a problem; *keyed*: the request had an idempotency key."""
     return {
         "type": f"{TYPE}{problem.message.id}",
         "title": texts(f"api.title.{problem.status}"),
         "status": problem.status,
         "detail": refusal(problem.message, texts, key=KEY),
         "field": problem.message.facts.get("field") or None,
-        "fix": texts(fix(problem.status, problem.message)),
+        "fix": texts(fix(problem.status, problem.message, keyed=keyed)),
         "request_id": request_id,
     }
 
 
-def response(problem: ProblemError, texts: Texts) -> Response:
-    """Return the answer that shows a problem."""
-    told = shown(problem, texts, request_id=request_ids.current.get())
+def response(problem: ProblemError, texts: Texts, *, keyed: bool) -> Response:
+    """Return the answer that shows a problem; *keyed* as in :func:`shown`."""
+    told = shown(problem, texts, request_id=request_ids.current.get(), keyed=keyed)
     return Response(
         orjson.dumps(told), status_code=problem.status, media_type=MEDIA_TYPE,
         headers={"Content-Language": texts.language, **problem.headers},
     )  # fmt: skip
 
 
-def fix(status: int, message: Message) -> str:
-    """Return the id of the text that says what to do about an error."""
+def is_keyed(request: Request) -> bool:
+    """Return whether a request says by an idempotency key what it is a repeat of."""
+    return request.method == "POST" and KEY in request.headers
+
+
+def fix(status: int, message: Message, *, keyed: bool) -> Message:
+    """Return what to do about an error; *keyed*: it is sent again with the same key."""
+    field = message.facts.get("field")
     found = (text for beginning, text in _FIXES.items() if message.id.startswith(beginning))
-    return next(found, f"api.fix.{status}")
+    name = next(found, f"api.fix.{status}")
+    if name == _OF_A_FIELD and not field:
+        name = "api.fix.400" if keyed else "api.fix.plan"
+    if name in _OF_A_KEY and (not keyed or field == KEY):
+        name += ".plain"
+    return Message(name, field=field)
 
 
 #: Where the status alone does not say what to do, by the beginning of the error's id.
 _FIXES: Final = {
+    "error.api.no_idempotency_key": "api.fix.no_key",
     "error.submit.repeated": "api.fix.repeated",
     "error.submit.key_taken": "api.fix.key_taken",
     "error.submit.key_awaited": "api.fix.key_taken",
@@ -153,6 +154,13 @@ _FIXES: Final = {
     "error.settings.": "api.fix.settings",
     "error.database.encoding": "api.fix.settings",
 }
+#: Names what is wrong.
+_OF_A_FIELD: Final = "api.fix.422"
+#: These ask for the same key again, and have a text for requests that take none.
+_OF_A_KEY: Final = frozenset({
+    "api.fix.400", "api.fix.408", _OF_A_FIELD, "api.fix.500", "api.fix.503", "api.fix.plan",
+    "api.fix.settings",
+})  # fmt: skip
 
 
 def document() -> dict[str, Any]:

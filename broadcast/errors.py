@@ -33,6 +33,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from broadcast.fields import field_of
 from broadcast.message import Message
 
 
@@ -55,6 +56,11 @@ class BroadcastError(Exception):
     def facts(self) -> Mapping[str, object]:
         """What fills the text."""
         return self.message.facts
+
+    @property
+    def field(self) -> str | None:
+        """The field of a program's request that it is about; None: no single one."""
+        return field_of(self.message)
 
     def __str__(self) -> str:
         """Return id and facts, for a log."""

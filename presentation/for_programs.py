@@ -39,11 +39,17 @@ def refusal(message: Message, texts: Texts, *, key: str = KEY) -> str:
     program says its idempotency key.
     """
     try:
-        words = in_members(texts(message), key=key)
+        words = in_members(texts(text_of(message.id, texts), **message.facts), key=key)
     except (KeyError, ValueError, TypeError):
         # Kept by another release, under an id or with facts of its own.
         return texts(UNREADABLE)
     return "".join(sign if sign.isprintable() else "?" for sign in words)
+
+
+def text_of(message_id: str, texts: Texts) -> str:
+    """Return the id of the text for programs, where what they can do is not what a command can."""
+    own = f"by_program.{message_id}"
+    return own if texts.has(own) else message_id
 
 
 def explained(what: BroadcastError | Message, language: Language = "en") -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from broadcast.dead_letters import KeptLetter
+from broadcast.fields import field_of
 from broadcast.message import Message
 from presentation.for_programs import refusal
 from presentation.report_json import utc
@@ -29,8 +30,7 @@ def as_object(one: KeptLetter, texts: Texts) -> dict[str, Any]:
 
 
 def _reason(reason: Message, texts: Texts) -> dict[str, object]:
-    field = reason.facts.get("field")
-    return {"code": reason.id, "field": field, "text": refusal(reason, texts)}
+    return {"code": reason.id, "field": field_of(reason), "text": refusal(reason, texts)}
 
 
 def _utc_if_any(moment: datetime | None) -> str | None:

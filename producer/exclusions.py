@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
-from broadcast.errors import InputError
+from broadcast.errors import InputError, UnknownIdError
 from models.ledger.reading import reports
 
 
@@ -15,7 +15,11 @@ def refuse_what_lists_nobody(engine: Engine, account: Account, broadcast_id: str
 
     Raises UnknownIdError where there is none.
     """
-    report = reports.report(engine, broadcast_id, whole=False)
+    try:
+        report = reports.report(engine, broadcast_id, whole=False)
+    except UnknownIdError as error:
+        # Elsewhere the same error is about no request.
+        raise UnknownIdError(error.message_id, **error.facts, field="exclude") from None
     if report.account != account.name:
         raise InputError(
             "error.exclude.other_account", id=broadcast_id, other=report.account,

@@ -69,8 +69,8 @@ class Producer:
 
     Every method raises an InputError if what is asked for is wrong (nothing was stored) and an
     OutOfReachError if a part is away (repeat it with the same key). ``error.message_id`` names what
-    happened, ``error.facts`` the field and the values; ``presentation.for_programs.explained``
-    gives the words.
+    happened, ``error.field`` the field, ``error.facts`` the values;
+    ``presentation.for_programs.explained`` gives the words.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ def listed(body: Body, there: Sequence[ListedTag]) -> list[ListedTag]:
         if tag_id not in by_id:
             raise InputError(
                 "error.tag.unknown" if there else "error.tag.none", tag=tag_id,
-                account=body.account.name, tags=_names(there),
+                field=_field(body, tag_id), account=body.account.name, tags=_names(there),
             )  # fmt: skip
     return [by_id[tag_id] for tag_id in named(body)]
 
@@ -66,8 +66,18 @@ def empty(body: Body, there: Sequence[ListedTag], *, refuse: bool) -> list[Messa
         {"id": one.id, "name": one_line(one.name), "account": body.account.name} for one in found
     ]
     if facts and refuse:
-        raise InputError("error.tag.empty", **facts[0])
+        raise InputError("error.tag.empty", field="audience.tag_id", **facts[0])
     return [Message("notice.tag.empty", **each) for each in facts]
+
+
+def _field(body: Body, tag_id: int) -> str:
+    """Return where a request names a tag."""
+    match body.audience:
+        case Tag(tag_id=number) if number == tag_id:
+            return "audience.tag_id"
+        case Followers(tag_id=number) if number == tag_id:
+            return "with_tag"
+    return "exclude"
 
 
 def _names(there: Sequence[ListedTag]) -> str:

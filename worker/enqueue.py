@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError
 from broadcast import names
 from broadcast.dead_letters import Letter, LetterSource
 from broadcast.errors import InputError, OutOfReachError, SettingsError
+from broadcast.fields import field_of
 from broadcast.message import Message
 from models.ledger.reading import ids
 from presentation.for_programs import notices, refusal
@@ -181,7 +182,7 @@ def _buried(message: Incoming, reason: Message) -> dict[str, Any]:
     letter_id = letters.bury(letter)
     error = {
         "code": reason.id,
-        "field": reason.facts.get("field"),
+        "field": field_of(reason),
         "text": refusal(reason, ENGLISH),
     }
     return {

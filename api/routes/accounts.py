@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import answers, bodies, examples, forms, openapi, told
 from api.caller import Caller, Controller, Reader
-from api.forms import known_parameters
 from api.found import account_of, the_account
 from api.routes.controls import Word, why
 from models.ledger import operator
@@ -17,7 +16,7 @@ from models.ledger.reading import reports
 from presentation.report_json import forbidden
 from producer import steering
 
-router = APIRouter(prefix="/v1", tags=["accounts"], dependencies=[Depends(known_parameters)])
+router = APIRouter(prefix="/v1", tags=["accounts"])
 
 
 @router.get(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import answers, bodies, cursors, examples, openapi, submitting, told, uploading
 from api.caller import Caller, Reader, Submitter
-from api.forms import known_parameters
 from api.found import the_account, the_broadcast
 from api.problems import KEY
 from broadcast.errors import InputError
@@ -24,7 +23,7 @@ from presentation.report_json import utc
 from producer.order import LONGEST_KEY, checked_key
 from producer.request.shape import LONGEST_ACCOUNT
 
-router = APIRouter(prefix="/v1", tags=["broadcasts"], dependencies=[Depends(known_parameters)])
+router = APIRouter(prefix="/v1", tags=["broadcasts"])
 
 #: Rows that one page with a state looks through: a state is derived, not stored.
 _LOOKED_THROUGH: Final = 2_000

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from api import answers, bodies, examples, forms, openapi, problems, told
 from api.caller import Caller, Controller
-from api.forms import known_parameters
 from api.found import account_of, the_broadcast
 from api.problems import ProblemError
 from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
@@ -26,7 +25,7 @@ from presentation.called_again import question
 from producer import called_again, steering
 from producer.request.shape import WHOLE
 
-router = APIRouter(prefix="/v1", tags=["controls"], dependencies=[Depends(known_parameters)])
+router = APIRouter(prefix="/v1", tags=["controls"])
 
 _LONGEST_WHY = 1_000
 

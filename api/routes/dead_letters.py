@@ -6,12 +6,12 @@ import re
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import answers, bodies, cursors, examples, forms, openapi, problems, submitting, told
 from api.caller import Caller, Controller, Reader
-from api.forms import Nothing, known_parameters
+from api.forms import Nothing
 from api.problems import ProblemError
 from broadcast.accounts import NAME
 from broadcast.api_keys import Scope
@@ -24,7 +24,7 @@ from presentation.letters_json import as_object, body_of
 from producer.request import incoming
 from producer.request.shape import LONGEST_ACCOUNT
 
-router = APIRouter(prefix="/v1", tags=["dead letters"], dependencies=[Depends(known_parameters)])
+router = APIRouter(prefix="/v1", tags=["dead letters"])
 
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,32}\Z")
 _FORBIDDEN: Final = 403

@@ -10,12 +10,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import orjson
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from api import example_answers, openapi, problems
 from api.caller import Caller, Reader
-from api.forms import known_parameters
 from api.found import the_broadcast
 from broadcast.api_keys import Scope
 from broadcast.errors import OutOfReachError, UnknownIdError
@@ -25,7 +24,7 @@ from broadcast.states import BroadcastState, Phase
 from models.ledger.reading.following import Followed
 from presentation import report_json
 
-router = APIRouter(prefix="/v1", tags=["broadcasts"], dependencies=[Depends(known_parameters)])
+router = APIRouter(prefix="/v1", tags=["broadcasts"])
 
 EVENTS: Final = "text/event-stream"
 LAST: Final = "Last-Event-ID"

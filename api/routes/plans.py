@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import answers, bodies, examples, openapi, submitting, told
 from api.caller import Caller, Submitter
-from api.forms import known_parameters
 from api.problems import KEY
 from broadcast import plan
 from broadcast.errors import PlanError
@@ -18,7 +17,7 @@ from presentation.report_json import utc
 from producer.order import new_key
 from producer.prepare import Prepared
 
-router = APIRouter(prefix="/v1", tags=["broadcasts"], dependencies=[Depends(known_parameters)])
+router = APIRouter(prefix="/v1", tags=["broadcasts"])
 
 
 @router.post(

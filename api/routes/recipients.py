@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from api import example_answers, openapi
 from api.caller import Caller, Reader
-from api.forms import known_parameters
 from api.found import the_broadcast
 from api.problems import ProblemError
 from api.threads import Pool
@@ -18,7 +17,7 @@ from broadcast.states import Phase
 from models.ledger.reading import recipients, reports
 from presentation import tables
 
-router = APIRouter(prefix="/v1", tags=["broadcasts"], dependencies=[Depends(known_parameters)])
+router = APIRouter(prefix="/v1", tags=["broadcasts"])
 
 LINES: Final = "application/jsonl"
 CSV: Final = "text/csv"

@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import answers, bodies, cursors, examples, forms, openapi, told
 from api.caller import Caller, Controller, Reader
-from api.forms import Nothing, known_parameters
+from api.forms import Nothing
 from api.found import the_account
 from api.problems import ProblemError
 from broadcast.errors import BrokerAwayError, InputError, UnknownIdError
@@ -22,7 +22,7 @@ from models.ledger.reading import webhooks as reading
 from presentation.webhooks_json import as_object
 from producer.request.shape import LONGEST_ACCOUNT
 
-router = APIRouter(prefix="/v1", tags=["webhooks"], dependencies=[Depends(known_parameters)])
+router = APIRouter(prefix="/v1", tags=["webhooks"])
 
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,52}\Z")
 _NOT_DELIVERED: Final = (WebhookState.WAITING, WebhookState.GIVEN_UP)

@@ -15,6 +15,8 @@ from presentation.texts import LANGUAGES, Language, _catalogue
 from tools import error_pages
 
 ROOT = Path(__file__).resolve().parents[2]
+#: They name errors and raise none.
+TABLES = {"api.errors", "broadcast.fields"}
 ERROR = re.compile(r"error\.[a-z_]+\.\w*\Z")
 #: Its questions are errors where no terminal can be asked.
 ASKED = "called_again"
@@ -57,7 +59,6 @@ NEVER = {
     "error.dead.failed": "the queue of the broker",
     "error.dead.expired": "the queue of the broker",
     "error.dead.no_message": "the queue of the broker",
-    "error.exclude.malformed": "files of the command line",
     "error.settings.no_database": "Python programs",
     "error.request.no_zone": "Python programs",
     "error.request.positional": "a dead letter says it inside error.dead.still",
@@ -80,7 +81,7 @@ def reached() -> Iterator[Path]:
     """Yield the modules of the API and all that they import."""
     graph = grimp.build_graph("api", "broadcast", "models", "presentation", "producer", "serving")
     mine = {name for name in graph.modules if name == "api" or name.startswith("api.")}
-    for module in mine.union(*map(graph.find_upstream_modules, mine)) - {"api.errors"}:
+    for module in mine.union(*map(graph.find_upstream_modules, mine)) - TABLES:
         place = ROOT / module.replace(".", "/")
         yield place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
 

@@ -91,6 +91,42 @@ def test_the_idempotency_key_is_checked(program: Program, key: Any, words: str) 
     assert words.lower() in told.json()["detail"].lower()
 
 
+def test_nothing_but_the_missing_key_is_said_to_a_stranger(served: Served) -> None:
+    for path in ("/v1/broadcasts?accounts=main", "/v1/accounts?limit=1", "/v1/broadcasts?limit=x"):
+        told = served.program(None).get(path)
+        assert (told.status_code, told.json()["field"]) == (401, None), path
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "key", "fix"),
+    [
+        ("GET", "/v1/broadcasts?limit=x", None, None, "Correct limit and send it again."),
+        ("POST", "/v1/plans", {**GOOD, "title": ""}, None, "Correct title and send it again."),
+        ("POST", "/v1/broadcasts", GOOD, None,
+         "Send the same request with a header Idempotency-Key, such as shop-order-4711."),
+        ("POST", "/v1/broadcasts", GOOD, "", "Correct Idempotency-Key and send it again."),
+        ("POST", "/v1/broadcasts", {**GOOD, "title": ""}, "fix",
+         ("Correct what field names and send it again with the same Idempotency-Key. "
+         "Nothing was stored.")),
+        ("POST", "/v1/broadcasts", {**GOOD, "audience": {"openids": TWO[:1]}}, "fix",
+         ("Correct what field names and send it again with the same Idempotency-Key. "
+         "Nothing was stored.")),
+    ],
+)  # fmt: skip
+def test_what_to_do_fits_the_request(
+    program: Program, method: str, path: str, body: object, key: str | None, fix: str
+) -> None:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    told = program.ask(method, path, body, headers=headers)
+
+    assert told.status_code == 422
+    assert told.json()["fix"] == fix
+    if key == "":
+        assert told.json()["detail"] == (
+            "Idempotency-Key is empty. Give a key of 1 to 128 characters."
+        )
+
+
 def _nested(depth: int) -> bytes:
     return b'{"content": ' + b"[" * depth + b"]" * depth + b"}"
 

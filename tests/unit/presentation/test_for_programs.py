@@ -13,7 +13,7 @@ from presentation.texts import LANGUAGES, Language, Texts, _catalogue
 
 #: Texts of what refuses a submit, as far as a program can meet them.
 REFUSALS = re.compile(
-    r"error\.(key|title|at|submit|plan|exclude|request)\.|error\.content\.music"
+    r"(by_program\.)?error\.(key|title|at|submit|plan|exclude|request)\.|error\.content\.music"
     r"|error\.settings\.(unknown_account|which_account)"
 )
 COMMAND = re.compile(r"`broadcast [^`]*`|broadcast [a-z]+ [^.;。；]*")

@@ -1,0 +1,23 @@
+"""A refusal names the same field at every door."""
+
+from __future__ import annotations
+
+import pytest
+
+from broadcast.errors import AudienceError, BroadcastError, InputError, RequestError
+
+
+@pytest.mark.parametrize(
+    ("error", "field"),
+    [
+        (InputError("error.at.past", at="x"), "at"),
+        (AudienceError("error.audience.nothing_valid", read=1), "audience"),
+        (InputError("error.submit.repeated", id="x"), "again"),
+        (InputError("error.submit.key_taken", id="x"), "key"),
+        (InputError("error.tag.unknown", field="audience.tag_id", tag=1), "audience.tag_id"),
+        (RequestError("error.request.no_object", field=""), None),
+        (InputError("error.broadcast.unknown", id="x"), None),
+    ],
+)  # fmt: skip
+def test_an_error_names_its_field(error: BroadcastError, field: str | None) -> None:
+    assert error.field == field
