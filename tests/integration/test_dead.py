@@ -75,7 +75,7 @@ def test_a_letter_is_listed_and_shown_with_its_reason_in_the_words_of_programs(
     assert f"broadcast dead retry {letter_id}" in shown.err
     told = line.run("dead", "show", letter_id, "--json", BROADCAST_LANG=language).json
     assert told["body"] == ASKED
-    assert (told["reason"]["code"], told["reason"]["field"]) == ("error.submit.repeated", None)
+    assert (told["reason"]["code"], told["reason"]["field"]) == ("error.submit.repeated", "again")
     assert reason in told["reason"]["text"]
 
 

@@ -170,10 +170,14 @@ def test_a_sender_without_a_name_that_can_be_shown_is_celery(
         (message(key=None), "error.request.wrong", "key"),
         (message(key=" "), "error.request.wrong", "key"),
         (message("order-1"), "error.request.positional", "args"),
-        (message(key="k\0"), "error.key.unprintable", None),
-        (message(title="\ud800"), "error.title.unprintable", None),
+        (message(key="k\0"), "error.key.unprintable", "key"),
+        (message(title="\ud800"), "error.title.unprintable", "title"),
         (message(content={"a\ud800\0": [1]}), "error.content.surrogate", "content"),
-        (message(audience={"openids": ["\0", "\ud800"]}), "error.audience.nothing_valid", None),
+        (
+            message(audience={"openids": ["\0", "\ud800"]}),
+            "error.audience.nothing_valid",
+            "audience",
+        ),
     ],
 )
 def test_a_bad_message_is_a_dead_letter_and_says_so_to_its_sender(
