@@ -124,9 +124,10 @@ class Producer:
         """Ask for a broadcast in the app's own transaction, a SQLAlchemy Session or Connection.
 
         It writes one row and waits for nobody. Rolled back, there is no broadcast; committed, a
-        worker submits it within seconds, once. What is then refused becomes a dead letter. Only the
-        form is checked at once: raises RequestError and InputError. It connects to nothing else,
-        and needs no settings.
+        worker submits it within seconds, once. What is then refused becomes a dead letter. What
+        is wrong in itself is refused at once: raises RequestError, ContentError, AudienceError and
+        InputError, also for a time that is past by this machine's clock. It connects to nothing
+        else, and needs no settings.
         """
         outbox.post(transaction, as_body(asked), who=self._who)
 

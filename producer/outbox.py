@@ -1,7 +1,7 @@
 """Posting: a request is written in an app's own transaction, and workers submit what is committed.
 
-Its form is checked at once; all else needs the ledger, whose rows the app's transaction must not
-wait for, nor hold.
+What is wrong in itself is refused at once; all else needs the settings or the ledger, whose rows
+the app's transaction must not wait for, nor hold.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from broadcast.errors import RequestError
 from broadcast.message import Message
 from models.ledger import outbox
 from models.ledger.outbox import AppTransaction
-from producer.order import checked_key
-from producer.request import incoming
+from producer.request import form, incoming
 
 
 def post(transaction: AppTransaction, body: Mapping[str, Any], *, who: str) -> None:
@@ -24,7 +23,7 @@ def post(transaction: AppTransaction, body: Mapping[str, Any], *, who: str) -> N
     What the database raises is the app's own to handle, as for its other statements.
     """
     found = incoming.parse(body)
-    checked_key(found.key)
+    form.refuse_what_is_wrong(found.request, key=found.key)
     outbox.post(transaction, body=_in_ascii(body), account=found.request.account, who=who)
 
 

@@ -86,7 +86,9 @@ def meant(request: Request, *, key: str, who: str, settings: Settings) -> Meant:
             who=who, again=request.again, spread_days=request.spread_days,
             priority=request.priority, batch_size=settings.batch_size,
             title=None if request.title is None else checked_title(request.title),
-            late_by=settings.late_by if request.late_by is None else _late_by(request.late_by),
+            late_by=settings.late_by
+            if request.late_by is None
+            else checked_late_by(request.late_by),
             notify_url=None if request.notify is None else request.notify.url,
         ),
         options_digest=_options_digest(request),
@@ -98,7 +100,7 @@ def _options_digest(request: Request) -> str:
     """Return what the options that a body does not have come to; a default is as good as none."""
     said = request.model_dump(include=_OPTIONS, exclude_defaults=True)
     if request.late_by is not None:
-        said["late_by"] = _late_by(request.late_by).total_seconds()
+        said["late_by"] = checked_late_by(request.late_by).total_seconds()
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -135,7 +137,8 @@ def content_of(request: Request, *, limit: int) -> Content:
     raise problem
 
 
-def _late_by(text: str) -> timedelta:
+def checked_late_by(text: str) -> timedelta:
+    """Return what ``late_by`` says. Raises RequestError."""
     try:
         return parse_late_by(text)
     except ValueError:
@@ -146,13 +149,18 @@ def _late_by(text: str) -> timedelta:
 
 def _selection(request: Request, account: Account, *, key: str) -> Selection:
     return Selection(
-        exclude=tuple(sorted({_exclusion(text, n) for n, text in enumerate(request.exclude)})),
+        exclude=exclusions_of(request),
         only_current=request.only_current,
         sample=None if request.sample is None else Sample(
-            size=_size(request.sample), seed=seed_of(appid=account.appid, key=key)
+            size=checked_size_of(request.sample), seed=seed_of(appid=account.appid, key=key)
         ),
         ignore_suppression=request.ignore_suppression,
     )  # fmt: skip
+
+
+def exclusions_of(request: Request) -> tuple[Exclusion, ...]:
+    """Return whom a request leaves out, each once. Raises RequestError."""
+    return tuple(sorted({_exclusion(text, n) for n, text in enumerate(request.exclude)}))
 
 
 def _exclusion(text: str, n: int) -> Exclusion:
@@ -166,7 +174,8 @@ def _exclusion(text: str, n: int) -> Exclusion:
     raise RequestError("error.request.exclude", field=field, text=quoted(text, SHOWN))
 
 
-def _size(text: str) -> str:
+def checked_size_of(text: str) -> str:
+    """Return what ``sample`` says. Raises RequestError."""
     try:
         return checked_size(text)
     except ValueError:

@@ -160,7 +160,8 @@ def test_killed_workers_lose_and_double_none_of_many(
     each = [
         asked(people[2 * n : 2 * n + 2], key=f"order-{n}", text=f"Order {n}") for n in range(good)
     ]
-    bad = [{**dice.choice(each), "key": f"bad-{n}", "at": "2020-01-01 00:00"} for n in range(tenth)]
+    unsynced = {"audience": {"followers": True}}
+    bad = [{**dice.choice(each), "key": f"bad-{n}", **unsynced} for n in range(tenth)]
     posted = [*each, *dice.sample(each, tenth), *bad]
     dice.shuffle(posted)
     with ExitStack() as stack:

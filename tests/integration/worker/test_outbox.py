@@ -177,7 +177,7 @@ def test_a_worker_that_died_in_between_leaves_it_to_the_next(engine: Engine, app
 
 def test_of_many_workers_at_once_one_makes_the_letter(engine: Engine, app: Engine) -> None:
     with app.begin() as connection:
-        Producer().post(connection, **asked(audience={"openids": ["bad", "worse"]}))
+        Producer().post(connection, **asked(audience={"followers": True}))
     (row_id,) = outbox.due(engine, accounts=["default"], most=5)
     here = worker(engine)
     posted = outbox.take(engine, row_id)
@@ -187,7 +187,7 @@ def test_of_many_workers_at_once_one_makes_the_letter(engine: Engine, app: Engin
     work._settle(here, posted)
 
     (letter,) = letters(engine)
-    assert (letter.times, letter.reason.id) == (1, "error.audience.nothing_valid")
+    assert (letter.times, letter.reason.id) == (1, "error.plan.never_synced")
 
 
 @pytest.mark.parametrize(
@@ -198,6 +198,22 @@ def test_of_many_workers_at_once_one_makes_the_letter(engine: Engine, app: Engin
         ({"key": " "}, "error.request.wrong"),
         ({"key": "x" * 129}, "error.key.too_long"),
         ({"audience": {"openids": ["x"], "tag_id": 2}}, "error.request.two_audiences"),
+        ({"audience": {"openids": ["bad", "worse"]}}, "error.audience.nothing_valid"),
+        ({"audience": {"openids": ledger.openids(1) * 2}}, "error.audience.single"),
+        ({"audience": {"upload": True}}, "error.request.upload"),
+        (
+            {"account": "a", "audience": {"to_all": True, "confirm_to_all": "b"}},
+            "error.request.confirm_to_all",
+        ),
+        ({"with_tag": 2}, "error.request.with_tag_alone"),
+        ({"content": {"msgtype": "text"}}, "error.content.missing"),
+        ({"at": "yesterday"}, "error.at.unreadable"),
+        ({"at": "2020-01-01 00:00"}, "error.at.past"),
+        ({"title": ""}, "error.title.empty"),
+        ({"late_by": "foo"}, "error.request.late_by"),
+        ({"exclude": ["file:x"]}, "error.request.exclude"),
+        ({"sample": "some"}, "error.request.sample"),
+        ({"notify": {"url": "x"}}, "error.request.notify"),
     ],
 )
 @sqlite
