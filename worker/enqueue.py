@@ -24,7 +24,7 @@ from models.ledger.reading import ids
 from presentation.for_programs import notices, refusal
 from producer.request import incoming
 from producer.submit import Submitted, Waker
-from worker import answers, door, letters, planner
+from worker import answers, door, envelope, letters, planner
 from worker.wiring import Parts, parts, stopping
 from worker.wording import ENGLISH
 
@@ -109,6 +109,27 @@ def take(message: Incoming) -> dict[str, Any]:
     for broadcast_id in submitted.ids:
         planner.plan(broadcast_id, just_submitted=True)
     return answer
+
+
+def refuse(message: envelope.CanvasError) -> bool:
+    """Keep as a dead letter what asks for more than a broadcast; return whether it is one of ours.
+
+    Its sender is answered. Raises OutOfReachError.
+    """
+    fields = message.fields
+    if fields["task"] != names.ENQUEUE:
+        return False
+    asked = Incoming.of(
+        message.args_, message.kwargs, task_id=fields["id"], origin=fields.get("origin"),
+        unanswered=bool(fields.get("ignore_result")),
+    )  # fmt: skip
+    try:
+        answer = _buried(asked, Message("error.dead.canvas", part=message.part))
+    except RecursionError:
+        return False
+    if not asked.unanswered:
+        answers.leave(asked.task_id, answer)
+    return True
 
 
 def _given_back() -> Reject:

@@ -8,7 +8,7 @@ one. A failure further on, in a thread of the pool, leaves the message unacknowl
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 from broadcast import request_ids
@@ -29,10 +29,29 @@ _KNOWN: Final = frozenset({
 _KNOWN_FIRST: Final = frozenset({"args", "kwargs", "utc"})
 #: What a task may ask Celery to publish when it has ended; no task of ours does.
 _CANVAS: Final = ("callbacks", "errbacks", "chain", "chord", "taskset")
+_WORDS: Final = {"callbacks": "link", "errbacks": "link_error"}
 
 
 class MalformedError(ValueError):
     """A message is no task's; the text names the part, never its value."""
+
+
+class CanvasError(MalformedError):
+    """A task's message asks Celery to publish something when it has ended."""
+
+    def __init__(
+        self,
+        name: str,
+        fields: Mapping[str, Any],
+        *,
+        args: Sequence[object],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        """Take what it asks for, its fields, which are as they should be, and its arguments."""
+        super().__init__(f"it asks for {name}")
+        #: As it is called where it is sent.
+        self.part = _WORDS.get(name, name)
+        self.fields, self.args_, self.kwargs = fields, args, kwargs
 
 
 def log_dropped(why: str) -> None:
@@ -76,7 +95,7 @@ def check(message: Any) -> None:  # noqa: ANN401 - kombu's
     _check_arguments(args, kwargs)
     if embed is not None and not isinstance(embed, dict):
         raise MalformedError(f"embed is {_kind(embed)}")
-    _check_canvas(embed or {})
+    _check_canvas(embed or {}, headers, args=args, kwargs=kwargs)
     _keep(headers, _KNOWN)
 
 
@@ -98,7 +117,8 @@ def _check_first_protocol(headers: dict[str, Any], payload: dict[str, Any]) -> N
         raise MalformedError("it names no task")
     _check_fields(payload)
     _check_arguments(payload.get("args", []), payload.get("kwargs", {}))
-    _check_canvas(payload)
+    args, kwargs = payload.get("args", []), payload.get("kwargs", {})
+    _check_canvas(payload, payload, args=args, kwargs=kwargs)
     _keep(payload, _KNOWN | _KNOWN_FIRST)
     _keep(headers, ())
 
@@ -131,10 +151,16 @@ def _check_arguments(args: object, kwargs: object) -> None:
         raise MalformedError(f"kwargs is {_kind(kwargs)}")
 
 
-def _check_canvas(embed: Mapping[str, Any]) -> None:
+def _check_canvas(
+    embed: Mapping[str, Any],
+    fields: Mapping[str, Any],
+    *,
+    args: Sequence[object],
+    kwargs: Mapping[str, Any],
+) -> None:
     for name in _CANVAS:
         if embed.get(name):
-            raise MalformedError(f"it asks for {name}")
+            raise CanvasError(name, fields, args=args, kwargs=kwargs)
 
 
 def _keep(fields: MutableMapping[str, Any], known: Collection[str]) -> None:

@@ -88,7 +88,7 @@ class Consumer(consumer.Consumer):
             try:
                 envelope.check(message)
             except envelope.MalformedError as error:
-                self._drop(message, str(error))
+                self._drop(message, str(error), error)
             except Exception as error:  # noqa: BLE001 - whatever decoding raises: see its name
                 self.on_decode_error(message, error)
             else:
@@ -110,8 +110,8 @@ class Consumer(consumer.Consumer):
         """Drop a message that cannot be read."""
         self._drop(message, f"it cannot be read: {type(exc).__name__}")
 
-    def _drop(self, message: Any, why: str) -> None:  # noqa: ANN401 - kombu's
-        if self._is_another_programs(message) and not self._buried(message, why):
+    def _drop(self, message: Any, why: str, error: Exception | None = None) -> None:  # noqa: ANN401 - kombu's
+        if self._is_another_programs(message) and not self._buried(message, why, error):
             return
         # Not requeued, or it would come back forever.
         envelope.log_dropped(why)
@@ -128,13 +128,14 @@ class Consumer(consumer.Consumer):
         by = where.get("consumer_tag") if isinstance(where, dict) else None
         return by == tag if by and tag else envelope.is_of(message, names.ENQUEUE)
 
-    def _buried(self, message: Any, why: str) -> bool:  # noqa: ANN401 - kombu's
+    def _buried(self, message: Any, why: str, problem: Exception | None) -> bool:  # noqa: ANN401 - kombu's
         """Keep what another program sent; where the database is away, give it back in a while."""
-        from worker import letters  # noqa: PLC0415 - the tasks' code, which the consumer precedes
+        from worker import enqueue, letters  # noqa: PLC0415 - the tasks' code: the consumer is first
 
         errors = self.connection_errors  # type: ignore[attr-defined]
         try:
-            letters.bury_unread(envelope.text_of(message), why)
+            if not isinstance(problem, envelope.CanvasError) or not enqueue.refuse(problem):
+                letters.bury_unread(envelope.text_of(message), why)
         except OutOfReachError as error:
             log.warning("a message of another program waits in the broker: %s", error)
         except Exception:

@@ -58,6 +58,7 @@ NEVER = {
     "error.dead.full": "the queue of the broker",
     "error.dead.failed": "the queue of the broker",
     "error.dead.expired": "the queue of the broker",
+    "error.dead.canvas": "the queue of the broker",
     "error.dead.no_message": "the queue of the broker",
     "error.settings.no_database": "Python programs",
     "error.request.no_zone": "Python programs",

@@ -28,8 +28,9 @@ from broadcast.settings import Settings
 from models.ledger import dead_letters, submits, sweeps, upload_beat
 from models.ledger.reading import dead_letters as reading
 from models.ledger.reading import reports
+from producer.request import incoming
 from tests.kit import ledger
-from worker import answers, application, door, enqueue, late, letters, planner, routine
+from worker import answers, application, door, enqueue, late, letters, messages, planner, routine
 from worker.recent_quotas import RecentQuotas
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
@@ -207,6 +208,42 @@ def test_every_message_that_expired_is_a_dead_letter_and_says_so_to_its_sender(
     assert {answer["dead_letter"] for answer in answers_} == {one.id}
     assert "2026-01-02 11:04:05 (Beijing time)" in answers_[0]["error"]["text"]
     assert reports.reports(engine) == []
+
+
+@sqlite
+@pytest.mark.parametrize(
+    ("embed", "part"),
+    [
+        ({"callbacks": [{"task": "shop.done"}]}, "link"),
+        ({"errbacks": [{"task": "shop.bad"}]}, "link_error"),
+        ({"chain": [{"task": "shop.next"}]}, "chain"),
+        ({"chord": {"task": "shop.all"}}, "chord"),
+    ],
+)
+def test_a_message_that_asks_for_another_task_is_kept_so_that_it_can_be_sent_without(
+    engine: Engine, left: list[tuple[str, dict[str, Any]]], embed: dict[str, object], part: str
+) -> None:
+    channel = SimpleNamespace(basic_reject=lambda *_, **__: None)
+    came = BrokerMessage(
+        body=json.dumps([[], dict(message(account="club").kwargs), embed]), channel=channel,
+        headers={"task": names.ENQUEUE, "id": "task-1"}, content_type="application/json",
+        content_encoding="utf-8", delivery_info={"exchange": "", "routing_key": names.ENQUEUE},
+        delivery_tag="1",
+    )  # fmt: skip
+    consumer = messages.Consumer.__new__(messages.Consumer)
+    facts = {"task_consumer": SimpleNamespace(_active_tags={}), "call_soon_ack": None}
+    unused: dict[str, Any] = {"connection_errors": (), "strategies": {}, "on_task_message": ()}
+    vars(consumer).update(facts | unused)
+
+    consumer.create_task_handler()(came)
+
+    (one,) = kept(engine)
+    assert (one.key, one.account) == ("k", "club")
+    assert one.reason == Message("error.dead.canvas", part=part)
+    ((task_id, answer),) = left
+    assert (task_id, answer["dead_letter"]) == ("task-1", one.id)
+    assert incoming.parse_text(reading.one(engine, one.id)[1]).key == "k"
+    assert came.acknowledged
 
 
 @sqlite
