@@ -79,7 +79,7 @@ def _response(request: Request, problem: ProblemError) -> Response:
 def _of_parameters(error: RequestValidationError) -> ProblemError:
     first = error.errors()[0]
     # In front stands where it was: query, path, header.
-    return forms.refused(first["type"], first["loc"][1:], first.get("ctx", {}))
+    return forms.refused(first["type"], first["loc"][1:2], first.get("ctx", {}))
 
 
 def _of_http(request: Request, error: HTTPException) -> ProblemError:

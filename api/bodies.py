@@ -11,6 +11,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from api.problems import ProblemError
+from broadcast.shown import quoted
 
 #: 100,000 OpenIDs and their quotes are 3.2 MB.
 MOST_BYTES: Final = 4_000_000
@@ -21,6 +22,8 @@ MOST_NESTED: Final = 10_000
 MOST_COMMAS: Final = 200_000
 JSON: Final = "application/json"
 #: Of a refusal before the body was read: what stands on the connection is no next request.
+#: Characters of a header that are shown.
+_SHOWN: Final = 60
 CLOSE: Final = {"Connection": "close"}
 
 
@@ -45,7 +48,7 @@ def require_type(request: Request, *allowed: str) -> str:
     kind = name.strip().lower()
     charset = parameters.strip().lower().replace('"', "").replace(" ", "")
     if kind not in allowed or (charset.startswith("charset=") and charset[8:] not in _UTF8):
-        raise wrong_type(*allowed)
+        raise wrong_type(said, *allowed)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise ProblemError(
@@ -55,12 +58,12 @@ def require_type(request: Request, *allowed: str) -> str:
     return kind
 
 
-def wrong_type(*allowed: str) -> ProblemError:
-    """Return the refusal of a body that is none of these media types."""
+def wrong_type(said: str, *allowed: str) -> ProblemError:
+    """Return the refusal of a body that is none of these media types; *said*: what it came as."""
     named = ", ".join(allowed)
     return ProblemError(
         415, "error.api.content_type", field="Content-Type", allowed=named,
-        headers={"Accept": named, **CLOSE},
+        said=quoted(said, _SHOWN), headers={"Accept": named, **CLOSE},
     )  # fmt: skip
 
 

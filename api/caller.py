@@ -40,9 +40,11 @@ class Caller:
         """Raise ProblemError where the key does not have *scope*."""
         if scope not in self.key.scopes:
             has = ", ".join(sorted(self.key.scopes))
+            wanted = " ".join(f"--scope {one}" for one in Scope if one in {*self.key.scopes, scope})
             raise ProblemError(
-                403, "error.api.scope", scope=scope.value, name=self.key.name, scopes=has
-            )
+                403, "error.api.scope", scope=scope.value, name=self.key.name, scopes=has,
+                options=wanted,
+            )  # fmt: skip
 
     def accounts(self) -> dict[str, Account]:
         """Return the accounts of the settings that the key is good for. Raises SettingsError."""

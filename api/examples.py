@@ -68,7 +68,7 @@ _PROBLEMS: Final[dict[int, ProblemError]] = {
     409: ProblemError(409, "error.submit.key_taken", key=KEY, id=ID, field=problems.KEY),
     410: ProblemError(410, "error.api.removed", id=ID),
     413: bodies.too_large(bodies.MOST_BYTES),
-    415: bodies.wrong_type(bodies.JSON),
+    415: bodies.wrong_type("text/plain", bodies.JSON),
     422: ProblemError(422, "error.request.unknown_near", field="adience", near="audience"),
     500: ProblemError(500, "error.api.failed"),
     503: ProblemError(503, "error.database.away", cause="Connection refused"),
@@ -87,7 +87,7 @@ _OTHERS: Final[dict[tuple[str, int], ProblemError]] = {
     ("upload", 408): uploading.slow(),
     ("upload", 409): ProblemError(409, "error.api.no_upload"),
     ("upload", 413): bodies.too_large(uploading.MOST_BYTES),
-    ("upload", 415): bodies.wrong_type(*uploading.TYPES),
+    ("upload", 415): bodies.wrong_type("application/zip", *uploading.TYPES),
     ("upload", 422): ProblemError(
         422, "error.audience.empty", source="the uploaded list", field="audience"
     ),

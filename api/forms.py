@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -53,7 +54,7 @@ def refused(
         case "string_too_long":
             reason = Message("request.reason.too_long", n=facts["max_length"])
         case "literal_error" | "enum":
-            reason = Message("request.reason.one_of", words=facts["expected"])
+            reason = Message("request.reason.one_of", words=_WORD.findall(facts["expected"]))
         case _:
             reason = Message(_REASONS.get(kind, "request.reason.form"))
     return ProblemError(422, "error.request.wrong", field=field, reason=reason)
@@ -67,6 +68,8 @@ def unknown(field: str, known: Sequence[str]) -> ProblemError:
     return ProblemError(422, "error.request.unknown", field=field)
 
 
+#: Of what pydantic expected: 'one', 'two' or 'three'.
+_WORD: Final = re.compile(r"'([^']*)'")
 _REASONS: Final = {
     "string_type": "request.reason.text", "int_type": "request.reason.number",
     "int_parsing": "request.reason.number", "bool_type": "request.reason.flag",

@@ -135,11 +135,13 @@ def fix(status: int, message: Message, *, keyed: bool) -> Message:
         name = "api.fix.400" if keyed else "api.fix.plan"
     if name in _OF_A_KEY and (not keyed or field == KEY):
         name += ".plain"
-    return Message(name, field=field)
+    return Message(name, field=field, options=message.facts.get("options", "--scope SCOPE"))
 
 
 #: Where the status alone does not say what to do, by the beginning of the error's id.
 _FIXES: Final = {
+    "error.api.scope": "api.fix.scope",
+    "error.submit.taken_over": "api.fix.taken_over",
     "error.api.no_idempotency_key": "api.fix.no_key",
     "error.submit.repeated": "api.fix.repeated",
     "error.submit.key_taken": "api.fix.key_taken",

@@ -172,7 +172,7 @@ def _refuse_packed(file: BinaryIO) -> None:
     """Raise ProblemError for what could unpack to any size, whatever type its sender names."""
     with _from_start(file) as source:
         if is_packed(source.read(8)):
-            raise bodies.wrong_type(*TYPES[:2])
+            raise bodies.wrong_type("gzip, zip", *TYPES[:2])
 
 
 def slow() -> ProblemError:

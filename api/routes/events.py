@@ -107,7 +107,7 @@ def _look(the_one: Followed, *, after: Place | None) -> _Look:
 
 
 def _became(broadcast_id: str, one: Became) -> dict[str, str]:
-    at = report_json.utc(one.at, timespec="microseconds")
+    at = report_json.utc(one.at)
     return {"id": broadcast_id, "state": one.state.value, "at": at}
 
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from broadcast import content as contents
 from broadcast.errors import RequestError
+from broadcast.openid import is_openid
 from broadcast.plan.cut import SMALLEST
 from broadcast.webhooks.url import form_problem
 from producer import audience as audiences
-from producer.audience.layout import is_openid_text
 from producer.order import checked_key, checked_title
 from producer.request.order import checked_late_by, checked_size_of, content_of, exclusions_of
 from producer.request.shape import Everybody, FollowerList, ListToCome, OpenIDList, Request
@@ -55,6 +55,10 @@ def _refuse_audience(request: Request) -> None:
             raise RequestError("error.request.upload", field="audience.upload")
         case Everybody() if account is not None and asked.confirm_to_all != account:
             raise RequestError("error.request.confirm_to_all", field=_CONFIRM, account=account)
-        case OpenIDList() if len(set(filter(is_openid_text, asked.openids))) < SMALLEST:
+        case OpenIDList() if len(set(filter(_is_plain, asked.openids))) < SMALLEST:
             # Whoever reads lists has the last word; for most there is no need to load it.
             audiences.read(asked.openids).close()
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and is_openid(text.encode())

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from broadcast.errors import RequestError
+from broadcast.fields import KEY
 from broadcast.message import Message
 from broadcast.shown import quoted
 from producer.order import HIGHEST_PRIORITY
@@ -172,6 +173,8 @@ def parse(value: object) -> Request:
     for name in members:
         # Before what is missing: the one is often the other, misspelt.
         if name not in Request.model_fields:
+            if name == KEY:
+                raise RequestError("error.request.key_beside", field=KEY)
             raise _unknown((name,), list(Request.model_fields))
     members["audience"] = _audience(members.get("audience"))
     try:
@@ -216,6 +219,9 @@ def _refused(kind: str, loc: Sequence[object], facts: Mapping[str, Any]) -> Requ
     # Behind "audience" stands the kind, which pydantic takes for a field.
     places = (loc[0], *loc[2:]) if loc[:1] == ("audience",) and len(loc) > 1 else tuple(loc)
     field = field_of(places)
+    own = _OWN.get((kind, field))
+    if own is not None:
+        return RequestError(own, field=field, n=facts.get("max_length"))
     match kind:
         case "missing":
             return RequestError("error.request.missing", field=field)
@@ -225,13 +231,12 @@ def _refused(kind: str, loc: Sequence[object], facts: Mapping[str, Any]) -> Requ
             bound = facts.get("ge", facts.get("le"))
             name = "request.reason.least" if "ge" in facts else "request.reason.most"
             return RequestError("error.request.wrong", field=field, reason=Message(name, n=bound))
-        case "too_long":
-            reason = Message("request.reason.too_many", n=facts["max_length"])
+        case "too_long" | "string_too_long":
+            name = "request.reason.too_many" if kind == "too_long" else "request.reason.too_long"
+            reason = Message(name, n=facts["max_length"])
             return RequestError("error.request.wrong", field=field, reason=reason)
-        case "string_too_long":
-            reason = Message("request.reason.too_long", n=facts["max_length"])
-            return RequestError("error.request.wrong", field=field, reason=reason)
-    reason = Message(_REASONS.get(kind, "request.reason.form"))
+    name = _REASONS.get(kind, "request.reason.form")
+    reason = Message("request.reason.receiver" if field == "notify" else name)
     return RequestError("error.request.wrong", field=field, reason=reason)
 
 
@@ -256,6 +261,11 @@ def field_of(places: Sequence[object]) -> str:
     return quoted(".".join(map(str, places)), SHOWN)
 
 
+#: What has a text of its own, by pydantic's type of error and the field.
+_OWN: Final = {
+    ("too_long", "audience.openids"): "error.request.long_list",
+    ("string_type", "at"): "error.request.at",
+}
 #: What is wrong with a value, by pydantic's type of error.
 _REASONS: Final = {
     "string_type": "request.reason.text",

@@ -39,6 +39,9 @@ def _refuse_exclusions(found: Meant, account: Account, engine: Engine) -> None:
 def _refuse_receiver(receiver: Receiver, settings: Settings) -> None:
     problem = settings.receiver_problem(receiver.url)
     if problem is not None:
-        raise RequestError("error.request.notify", field=_RECEIVER, reason=problem)
+        # Only such an address is good where its network was allowed.
+        by_network = problem.id in {"webhook.url.private", "webhook.url.https"}
+        name = "error.request.notify" if by_network else "error.request.wrong"
+        raise RequestError(name, field=_RECEIVER, reason=problem)
     if not settings.signing_secrets():
         raise RequestError("error.request.notify_unsigned", field="notify", name=SECRETS)

@@ -38,7 +38,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     ("error", "status"),
     [
         (InputError("error.key.empty"), 2),
-        (OutOfReachError("error.schema.missing"), 3),
+        (OutOfReachError("error.schema.missing", database="sqlite:///x"), 3),
         (BroadcastError("error.broadcast.none"), 1),
         (KeyboardInterrupt(), 130),
         (RuntimeError("odd\nthings"), 1),
