@@ -251,7 +251,7 @@ def test_commit_whose_answer_is_lost_is_looked_up_whether_it_claimed_recorded_or
     file.write_text("\n".join(system.simulator.openids(20, start=40)), encoding="ascii")
     words = ("send", "--openids", file, "--text", "您好", "--key", "K")
     lost = proxy.lost
-    proxy.lose_answer("published_at=")
+    proxy.lose_answer("INSERT INTO bc_submissions")
     first = system.broadcast(*words, status=3)
     assert proxy.lost == lost + 1
     assert "K" in first.stderr
