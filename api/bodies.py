@@ -21,9 +21,9 @@ WITHIN_S: Final = 30.0
 MOST_NESTED: Final = 10_000
 MOST_COMMAS: Final = 200_000
 JSON: Final = "application/json"
-#: Of a refusal before the body was read: what stands on the connection is no next request.
 #: Characters of a header that are shown.
 _SHOWN: Final = 60
+#: Of a refusal before the body was read: what stands on the connection is no next request.
 CLOSE: Final = {"Connection": "close"}
 
 
