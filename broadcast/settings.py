@@ -40,6 +40,14 @@ from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.plan import LARGEST, SMALLEST
 from broadcast.plan.submission import LATE_BY, parse_late_by
+from broadcast.server_urls import (
+    AMQP_OPTION,
+    BROKER_SCHEMES,
+    OPTION,
+    REDIS_SCHEMES,
+    checked_database,
+    checked_servers,
+)
 from broadcast.url_logins import any_torn, torn
 from broadcast.webhooks.settings import WebhookSettings
 
@@ -54,13 +62,6 @@ UP_REDIS = UP / "redis.url"
 UP_ACCOUNTS = UP / "simulator.toml"
 #: Where Redis is looked for when no setting says where it is.
 USUAL_REDIS = "redis://localhost:6379/0"
-
-DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
-REDIS_SCHEMES = ("redis", "rediss", "unix")
-#: A socket of this machine, as our client calls it and as Celery does.
-SOCKET_SCHEMES = ("unix", "redis+socket")
-AMQP_SCHEMES = ("amqp", "amqps", "pyamqp")
-BROKER_SCHEMES = (*REDIS_SCHEMES, "redis+socket", *AMQP_SCHEMES)
 
 
 def _default_redis() -> SecretStr:
@@ -207,7 +208,7 @@ class Settings(WebhookSettings):
     @field_validator("database_url")
     @classmethod
     def _is_database(cls, value: SecretStr) -> SecretStr:
-        return _checked_url(value, DATABASE_SCHEMES)
+        return checked_database(value)
 
     @field_validator("redis_url")
     @classmethod
@@ -215,12 +216,12 @@ class Settings(WebhookSettings):
         if ";" in value.get_secret_value():
             # Celery, whose broker it is as well, would take it for several.
             raise ValueError("redis_url")
-        return _checked_options(_checked_server(value, REDIS_SCHEMES))
+        return checked_servers(value, REDIS_SCHEMES)
 
     @field_validator("broker_url")
     @classmethod
     def _is_broker(cls, value: SecretStr | None) -> SecretStr | None:
-        return value and _checked_options(_checked_server(value, BROKER_SCHEMES))
+        return value and checked_servers(value, BROKER_SCHEMES)
 
     @classmethod
     def load(cls) -> Self:
@@ -354,42 +355,6 @@ def _alias(field: FieldInfo) -> str:
     return str(alias.choices[0])
 
 
-def _checked_url(value: SecretStr, schemes: tuple[str, ...]) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
-    scheme = parts.scheme.partition("+")[0]
-    parts.port  # noqa: B018 - the property raises ValueError on a port that is no number
-    if scheme not in schemes or not (scheme == "sqlite" or parts.hostname or parts.query):
-        raise ValueError(scheme)
-    return value
-
-
-def _checked_server(urls: SecretStr, schemes: tuple[str, ...]) -> SecretStr:
-    # Celery takes several, of which it tries the next where one is away.
-    for url in urls.get_secret_value().split(";"):
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - as above
-        if parts.scheme in SOCKET_SCHEMES:
-            # With two slashes the first folder of the path would be taken for a host, and left out.
-            named = not parts.hostname and bool(parts.path.strip("/"))
-        else:
-            named = bool(parts.hostname)
-        if parts.scheme not in schemes or not named:
-            raise ValueError(parts.scheme)
-    return urls
-
-
-def _checked_options(urls: SecretStr) -> SecretStr:
-    for url in urls.get_secret_value().split(";"):
-        if wrong := url_options.refused(url):
-            kind = _AMQP_OPTION if urlsplit(url).scheme in AMQP_SCHEMES else _OPTION
-            raise PydanticCustomError(kind, "option", {"options": ", ".join(wrong)})
-    return urls
-
-
-_OPTION: Final = "option"
-_AMQP_OPTION: Final = "amqp_option"
-
-
 _LOGIN: Final = "login"
 
 
@@ -404,6 +369,6 @@ def _named(error: ValidationError) -> SettingsError:
     """Report the first wrong value by the name that the person wrote."""
     first = error.errors(include_url=False, include_input=False)[0]
     name = str(first["loc"][0]).upper()
-    if (kind := first["type"]) in {_OPTION, _AMQP_OPTION}:
+    if (kind := first["type"]) in {OPTION, AMQP_OPTION}:
         return SettingsError(f"error.settings.{kind}", name=name, options=first["ctx"]["options"])
     return SettingsError(f"error.settings.{name}", name=name)
