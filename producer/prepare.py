@@ -120,36 +120,62 @@ def prepare(
     order = _with_known_media(order, engine=engine)
     wanted = asked(whom, largest=order.terms.batch_size)
     body = _body(order, wanted)
+    narrowing = Narrowing(
+        engine=engine, account=order.account, wanted=wanted, selection=order.selection,
+        files=order.excluded,
+    )  # fmt: skip
     with together(engine):
         look = submits.look(engine, body)
-        prepared = Prepared(
-            body=body, asked=wanted, terms=order.terms, excluded=order.excluded, now=look.now,
-            existing=look.existing, proof=None, quota=None,
-            notices=(*order.content.notices, *wanted.notices),
-            content=order.content,
-        )  # fmt: skip
+        prepared = _begun(order, wanted, body=body, look=look)
         if prepared.existing is not None:
             # Its time may have come since: a repeated command finds what it stored.
             return prepared
-        refuse_what_its_kind_cannot(order.account, wanted.audience.path)
-        if today is not None:
-            today()
-        if body.scheduled_at is not None:
-            refuse_what_is_not_ahead(body.scheduled_at, now=look.now, machine_now=look.machine_now)
-        narrowing = Narrowing(
-            engine=engine, account=order.account, wanted=wanted, selection=order.selection,
-            files=order.excluded,
-        )  # fmt: skip
-        narrowing.refuse_what_cannot_be(at=prepared.starts)
+        _refuse_what_cannot_be(prepared, narrowing, look, today=today)
         is_counted = narrowing.is_counted()
     if is_counted:
         prepared = _narrowed(prepared, narrowing, tagged=tagged)
     # WeChat takes its time to answer: no transaction is open meanwhile.
     prepared = replace(prepared, quota=quota.quota(body.account, body.audience.path))
+    return _judged(prepared, narrowing, engine=engine, reader=reader)
+
+
+def _begun(
+    order: Order, wanted: Asked, *, body: submission.Body, look: submission.Look
+) -> Prepared:
+    """Return an order as the first look at the ledger found it."""
+    return Prepared(
+        body=body, asked=wanted, terms=order.terms, excluded=order.excluded,
+        now=look.now, existing=look.existing, proof=None, quota=None,
+        notices=(*order.content.notices, *wanted.notices),
+        content=order.content,
+    )  # fmt: skip
+
+
+def _refuse_what_cannot_be(
+    prepared: Prepared,
+    narrowing: Narrowing,
+    look: submission.Look,
+    *,
+    today: Callable[[], None] | None,
+) -> None:
+    """Raise what refuses an order before anybody is counted and WeChat is asked."""
+    body = prepared.body
+    refuse_what_its_kind_cannot(body.account, body.audience.path)
+    if today is not None:
+        today()
+    if body.scheduled_at is not None:
+        refuse_what_is_not_ahead(body.scheduled_at, now=look.now, machine_now=look.machine_now)
+    narrowing.refuse_what_cannot_be(at=prepared.starts)
+
+
+def _judged(
+    prepared: Prepared, narrowing: Narrowing, *, engine: Engine, reader: Reader
+) -> Prepared:
+    """Add the proof of the plan and what its reader is warned of."""
     try:
         with together(engine):
             prepared = _proved(prepared, engine=engine)
-            used_up = tuple(messages.used_up(engine, body, now=look.now))
+            used_up = tuple(messages.used_up(engine, prepared.body, now=prepared.now))
             earlier = _earlier(prepared, narrowing, engine=engine, reader=reader)
     except submission.PublishedMeanwhileError as there:
         # A second process with the same key need not wait for WeChat.
