@@ -106,6 +106,9 @@ task_queues = [
 worker_consumer = "worker.messages:Consumer"
 # The pace is the account's, across all workers; Celery's is one worker's.
 worker_disable_rate_limits = True
+# Another app on the same broker stops, steers and watches its own workers, and not these.
+control_exchange = _names.CONTROL
+event_exchange = _names.EVENTS
 # Flower lives on events.
 worker_send_task_events = True
 task_send_sent_event = False

@@ -27,4 +27,8 @@ QUEUE: Final = "broadcast"
 ENQUEUE: Final = "broadcast.enqueue"
 #: A list in the broker's Redis: what stood in that queue and is no message at all.
 UNREAD: Final = "broadcast.enqueue.unread"
+#: Exchanges of Celery's commands (`control.ping`) and events: by its own, every app on a broker
+#: steers every other one's workers, and sees what they work at.
+CONTROL: Final = "broadcast"
+EVENTS: Final = "broadcastev"
 EVENT_BATCH: Final = "broadcast-batch"

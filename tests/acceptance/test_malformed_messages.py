@@ -12,7 +12,7 @@ from celery import Celery
 
 from broadcast import names
 from tests.acceptance.recovery import Traffic, everybody_lives
-from tests.kit import junk
+from tests.kit import foreign, junk
 from tests.kit import system as system_kit
 from tests.kit.wait import until
 
@@ -97,22 +97,30 @@ def test_nothing_in_a_rabbitmq_queue_stops_a_worker(
 def test_nothing_that_is_published_to_every_worker_stops_one(
     start_system: StartSystem, valkey: Valkey, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Events, and the commands of `celery control`; to workers as people start them."""
+    """Events, and the commands of `celery control`; to workers as people start them.
+
+    Nor does what any other Celery app on the broker sends to its own workers.
+    """
     monkeypatch.setattr(system_kit, "WORKER", ("-A", "worker", "worker"))
     system = start_system(followers=20, CELERY_BROKER_URL=broker_url)
     for _ in range(2):
         system.worker()
+    with foreign.app_of(broker_url) as shop:
+        shop.control.cancel_consumer(names.QUEUE)
+        shop.control.shutdown()
+        assert shop.control.ping(limit=1, timeout=0.5) == []
     with contextlib.closing(Celery(broker=broker_url)) as app:
+        app.conf.update(control_exchange=names.CONTROL, event_exchange=names.EVENTS)
         with app.connection() as connection, connection.Producer() as producer:
             for body, headers in product(BODIES, HEADERS):
                 publish = partial(producer.publish, body, headers=headers, serializer="json")
-                publish(exchange="celery.pidbox", routing_key="")
+                publish(exchange=f"{names.CONTROL}.pidbox", routing_key="")
                 for key in ("worker.heartbeat", "worker.elect", "task.multi", ""):
-                    publish(exchange="celeryev", routing_key=key)
+                    publish(exchange=names.EVENTS, routing_key=key)
         with valkey.client() as client:
             for raw in (b"[]", b"{}", b'{"properties": {}}', b"null", b"3"):
-                client.publish("/0.celery.pidbox", raw)
-                client.publish("/0.celeryev/worker.heartbeat", raw)
+                client.publish(f"/0.{names.CONTROL}.pidbox", raw)
+                client.publish(f"/0.{names.EVENTS}/worker.heartbeat", raw)
 
         # Each command is answered in its turn.
         until(lambda: len(app.control.ping(timeout=2) or ()) == 2, 30, "an answer of both")

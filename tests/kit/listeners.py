@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 
+from broadcast import names
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class EventListener:
 
     def __init__(self, broker_url: str) -> None:
         self._app = Celery(broker=broker_url, set_as_current=False)
+        self._app.conf.event_exchange = names.EVENTS
         self._thread = threading.Thread(target=self._listen, name="events", daemon=True)
         self._receiver: Any = None
         self.events: list[dict[str, Any]] = []
