@@ -13,7 +13,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     and_,
-    delete,
     insert,
     or_,
     select,
@@ -28,16 +27,14 @@ from broadcast.message import Message
 from models import drawn_ids
 from models.dead_letter import DeadLetterRow
 from models.engine import now
+from models.ledger import forgetting
 from models.ledger.reading import dead_letters as reading
 from models.ledger.transaction import write, write_new
 
 log = logging.getLogger(__name__)
 
-#: After it was closed.
-KEPT_FOR: Final = timedelta(days=30)
 #: A try that died does not keep its letter for longer; one that lives is done sooner.
 TRIED_FOR: Final = timedelta(minutes=10)
-_FORGOTTEN_AT_ONCE: Final = 200
 _LONGEST_KEY: Final = 128
 _LONGEST_ACCOUNT: Final = 64
 
@@ -178,16 +175,4 @@ def still_dead(engine: Engine, letter_id: str, reason: Message) -> None:
 
 def forget(engine: Engine) -> int:
     """Remove some letters that were closed long ago; return how many."""
-
-    def work(connection: Connection) -> int:
-        old = (
-            select(DeadLetterRow.id)
-            .where(DeadLetterRow.closed_at < now(connection) - KEPT_FOR)
-            .limit(_FORGOTTEN_AT_ONCE)
-        )
-        ids = connection.scalars(old).all()
-        if ids:
-            connection.execute(delete(DeadLetterRow).where(DeadLetterRow.id.in_(ids)))
-        return len(ids)
-
-    return write(engine, work)
+    return forgetting.forget(engine, DeadLetterRow, lambda moment: DeadLetterRow.closed_at < moment)

@@ -11,12 +11,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.pushes.keywords import Action
 from broadcast.pushes.push import SUBSCRIBE, UNSUBSCRIBE, Push
 from models.engine import database_now, now, skips_locked
+from models.ledger import forgetting
 from models.ledger.reading.pushes import IS_SET_ASIDE
 from models.ledger.rows import columns, every
 from models.ledger.transaction import read, write
@@ -27,9 +38,6 @@ TAKEN_FOR: Final = timedelta(minutes=1)
 #: After a try that failed; doubled with each, up to the last.
 FIRST_PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(hours=1)
-#: Longer than a request's signature is accepted: one that is repeated by somebody else is known.
-KEPT_FOR: Final = timedelta(days=30)
-#: Rows of one transaction that forgets.
 _FORGOTTEN_AT_ONCE: Final = 500
 _LONGEST_PROBLEM: Final = 512
 
@@ -208,14 +216,8 @@ def set_aside(engine: Engine, taken: Due, problem: str) -> None:
 def forget(engine: Engine) -> int:
     """Remove some pushes that were handled, or set aside, long ago; return how many."""
 
-    def work(connection: Connection) -> int:
-        long_ago = now(connection) - KEPT_FOR
-        handled = PushRow.handled_at < long_ago
-        aside = and_(IS_SET_ASIDE, PushRow.received_at < long_ago)
-        old = select(PushRow.id).where(or_(handled, aside)).limit(_FORGOTTEN_AT_ONCE)
-        ids = connection.scalars(old).all()
-        if ids:
-            connection.execute(delete(PushRow).where(PushRow.id.in_(ids)))
-        return len(ids)
+    def settled_before(moment: datetime) -> ColumnElement[bool]:
+        aside = and_(IS_SET_ASIDE, PushRow.received_at < moment)
+        return or_(PushRow.handled_at < moment, aside)
 
-    return write(engine, work)
+    return forgetting.forget(engine, PushRow, settled_before, most=_FORGOTTEN_AT_ONCE)

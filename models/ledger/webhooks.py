@@ -10,9 +10,9 @@ import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from broadcast import report_object, stored_message
@@ -25,16 +25,13 @@ from broadcast.webhooks.schedule import next_try
 from broadcast.webhooks.url import origin
 from models.broadcast import BroadcastRow
 from models.engine import database_now, now, skips_locked
+from models.ledger import forgetting
 from models.ledger.reading import reports
 from models.ledger.rows import columns, first, one
 from models.ledger.transaction import read, write
 from models.webhook import WebhookRow
 
 log = logging.getLogger(__name__)
-
-#: After an event was delivered or given up.
-KEPT_FOR: Final = timedelta(days=30)
-_FORGOTTEN_AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,16 +246,4 @@ def again(engine: Engine, some: Collection[tuple[str, int]]) -> int:
 
 def forget(engine: Engine) -> int:
     """Remove some events that were delivered, or given up, long ago; return how many."""
-
-    def work(connection: Connection) -> int:
-        old = (
-            select(WebhookRow.id)
-            .where(WebhookRow.closed_at < now(connection) - KEPT_FOR)
-            .limit(_FORGOTTEN_AT_ONCE)
-        )
-        ids = connection.scalars(old).all()
-        if ids:
-            connection.execute(delete(WebhookRow).where(WebhookRow.id.in_(ids)))
-        return len(ids)
-
-    return write(engine, work)
+    return forgetting.forget(engine, WebhookRow, lambda moment: WebhookRow.closed_at < moment)

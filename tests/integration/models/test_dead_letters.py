@@ -14,7 +14,7 @@ from broadcast import dead_letters as letters
 from broadcast.dead_letters import KeptLetter, Letter, LetterSource, LetterState
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.message import Message
-from models.ledger import dead_letters
+from models.ledger import dead_letters, forgetting
 from models.ledger.reading import dead_letters as reading
 from tests.kit import ledger
 
@@ -112,7 +112,7 @@ def test_letters_are_forgotten_long_after_they_were_closed(engine: Engine) -> No
     kept = [dead_letters.keep(engine, replace(LETTER, body=str(n))) for n in range(4)]
     dead_letters.drop(engine, kept[0], who="ann")
     dead_letters.sent(engine, kept[1], "20261127-abcdef", who="ann")
-    ledger.pass_time(engine, dead_letters.KEPT_FOR + timedelta(hours=1))
+    ledger.pass_time(engine, forgetting.KEPT_FOR + timedelta(hours=1))
     dead_letters.drop(engine, kept[2], who="ann")
 
     assert (dead_letters.forget(engine), dead_letters.forget(engine)) == (2, 0)

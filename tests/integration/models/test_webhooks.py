@@ -18,7 +18,7 @@ from broadcast.message import Message
 from broadcast.webhooks.event import Webhook, WebhookState
 from broadcast.webhooks.schedule import PAUSES
 from models import WebhookRow
-from models.ledger import finishes, operator, records, retries, submits, webhooks
+from models.ledger import finishes, forgetting, operator, records, retries, submits, webhooks
 from models.ledger.reading import reports
 from models.ledger.reading import webhooks as reading
 from models.ledger.reading.next_work import Kind
@@ -316,7 +316,7 @@ def test_what_was_closed_long_ago_is_forgotten_and_not_told_again(engine: Engine
     Driver(engine).call(said(0, msg_id=71))
     webhooks.delivered(engine, take(engine), 204)
     assert webhooks.forget(engine) == 0
-    ledger.pass_time(engine, webhooks.KEPT_FOR)
+    ledger.pass_time(engine, forgetting.KEPT_FOR)
     assert webhooks.forget(engine) == 1
 
     counts = Counts(total=20, eligible=19, sent=19, errors=0)
