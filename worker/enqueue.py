@@ -16,7 +16,7 @@ from celery.exceptions import Ignore, Reject
 from kombu.exceptions import OperationalError
 
 from broadcast import names
-from broadcast.dead_letters import Letter, LetterSource
+from broadcast.dead_letters import LetterSource
 from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.fields import field_of
 from broadcast.message import Message
@@ -196,10 +196,8 @@ def _pass_on(message: Incoming) -> None:
 
 def _buried(message: Incoming, reason: Message) -> dict[str, Any]:
     body = message.body
-    letter = Letter(
-        source=LetterSource.CELERY, body=incoming.as_text(body), reason=reason,
-        key=incoming.named(body, incoming.KEY), account=incoming.named(body, "account"),
-    )  # fmt: skip
+    text = incoming.as_text(body)
+    letter = incoming.letter(LetterSource.CELERY, reason, text=text, value=body)
     letter_id = letters.bury(letter)
     error = {
         "code": reason.id,

@@ -11,6 +11,7 @@ from broadcast.dead_letters import Letter, LetterSource
 from broadcast.message import Message
 from models.ledger import dead_letters
 from presentation.for_programs import refusal
+from producer.request import incoming
 from worker.wiring import parts
 from worker.wording import ENGLISH
 
@@ -33,7 +34,7 @@ def bury_unread(body: str, why: str) -> str:
     Raises OutOfReachError.
     """
     reason = Message("error.dead.no_message", problem=why)
-    return bury(Letter(source=LetterSource.CELERY, body=body, reason=reason))
+    return bury(incoming.letter(LetterSource.CELERY, reason, text=body, value=None))
 
 
 def later(work: Callable[[], None]) -> None:

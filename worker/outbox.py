@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from broadcast.dead_letters import Letter, LetterSource
+from broadcast.dead_letters import LetterSource
 from broadcast.errors import InputError, OutOfReachError
 from broadcast.message import Message
 from models.ledger import outbox
@@ -87,10 +87,7 @@ def _settle(here: Parts, posted: Posted) -> None:
 
 def _bury(here: Parts, posted: Posted, reason: Message) -> None:
     value = incoming.value_of(posted.body)
-    letter = Letter(
-        source=LetterSource.OUTBOX, body=incoming.as_text(value), reason=reason,
-        key=incoming.named(value, incoming.KEY), account=incoming.named(value, "account"),
-    )  # fmt: skip
+    letter = incoming.letter(LetterSource.OUTBOX, reason, text=posted.body, value=value)
     letter_id = outbox.bury(here.engine, posted.id, letter)
     if letter_id is not None:
         log.error("dead letter %s: %s", letter_id, refusal(reason, ENGLISH))

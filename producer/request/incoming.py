@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from broadcast.dead_letters import Letter, LetterSource
 from broadcast.errors import RequestError
 from broadcast.message import Message
 from producer.request import shape
@@ -58,6 +59,17 @@ def parse(value: object) -> Incoming:
         reason = Message("request.reason.empty" if isinstance(key, str) else "request.reason.text")
         raise RequestError("error.request.wrong", field=KEY, reason=reason)
     return Incoming(key=key, request=shape.parse(members))
+
+
+def letter(source: LetterSource, reason: Message, *, text: str, value: object) -> Letter:
+    """Return the dead letter of a message that is kept as *text* and was read as *value*.
+
+    *value*: None where nothing could be read.
+    """
+    return Letter(
+        source=source, body=text, reason=reason, key=named(value, KEY),
+        account=named(value, "account"),
+    )  # fmt: skip
 
 
 def named(value: object, name: str) -> str | None:

@@ -242,6 +242,22 @@ def test_what_nobody_expected_is_a_letter_too(
     assert letters(engine)[0].reason.facts == {"kind": "ZeroDivisionError"}
 
 
+@sqlite
+@pytest.mark.parametrize("body", ['{"key": ', "null"])
+def test_what_cannot_be_read_is_a_letter_with_its_own_text(
+    app: Engine, engine: Engine, body: str
+) -> None:
+    with app.begin() as connection:
+        outbox.post(connection, body=body, account=None, who="an app")
+
+    assert (sweep(worker(engine)), left(engine)) == (1, 0)
+    (letter,) = letters(engine)
+    assert (letter.reason.id, reading.one(engine, letter.id)[1]) == (
+        "error.request.no_object",
+        body,
+    )
+
+
 @pytest.mark.every_database
 def test_it_waits_for_a_worker_that_has_its_account(engine: Engine, app: Engine) -> None:
     known_accounts_of(engine, "club")
