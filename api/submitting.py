@@ -61,7 +61,7 @@ def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> Told:
     request = _permitted(caller, shape.parse(value))
     if isinstance(request.audience, ListToCome):
         return _reserved(caller, request, key=key)
-    made = submit_parsed(caller, request, key=key)
+    made = _submitted(caller, request, key=key)
     try:
         report = _after(caller, made)
     except UnknownIdError:
@@ -99,7 +99,10 @@ def _removed(broadcast_id: str) -> ProblemError:
 
 def submit_parsed(caller: Caller, request: Request, *, key: str) -> Submitted:
     """Store what a request asks for. Raises as :func:`submit`."""
-    request = _permitted(caller, request)
+    return _submitted(caller, _permitted(caller, request), key=key)
+
+
+def _submitted(caller: Caller, request: Request, *, key: str) -> Submitted:
     try:
         return door(caller).submit(request, key=key, who=caller.who)
     except InputError as error:
