@@ -268,6 +268,8 @@ def _shaped(value: dict[Any, Any]) -> AnyContent:
     wrong = each[0]
     if value.get("msgtype") == "music":
         raise ContentError("error.content.music", field="msgtype")
+    if value.get("msgtype") == "image" and _OLD_IMAGE in value:
+        raise ContentError("error.content.image", field=_OLD_IMAGE)
     if wrong["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         msgtype = str(value.get("msgtype"))[:LONGEST_PREVIEW]
         raise ContentError(
@@ -290,6 +292,8 @@ def _field(places: Sequence[object]) -> str:
 
 
 _UNKNOWN: Final = "extra_forbidden"
+#: What older pages of WeChat's call the part ``images``.
+_OLD_IMAGE: Final = "image"
 _WHOLE: Final = {"missing": "error.content.missing", _UNKNOWN: "error.content.unknown"}
 #: What is wrong with a value, by pydantic's type of error.
 _REASONS: Final = {

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from broadcast import day
 from broadcast.call.path import SendPath
 from broadcast.message import Message
 from broadcast.messages import ALLOWANCES
@@ -26,11 +27,12 @@ def used_up(engine: Engine, body: Body, *, now: datetime) -> Iterator[Message]:
     if allowance is None:
         return
     at = max(now, body.scheduled_at or now)
+    month = day.month_start(at.astimezone(day.SHANGHAI)).date()
     if not allowance.tags_count and not isinstance(audience, Everyone):
         # Of each follower WeChat counts the messages, and refuses no call for it.
         sent = sendalls.broadcasts(engine, account.name, since=allowance.begins(at))
         if sent >= allowance.most:
-            yield Message("notice.messages.followers", n=sent, most=allowance.most)
+            yield Message("notice.messages.followers", n=sent, most=allowance.most, month=month)
         return
     if audience.path is not SendPath.SENDALL:
         return
@@ -38,7 +40,12 @@ def used_up(engine: Engine, body: Body, *, now: datetime) -> Iterator[Message]:
     more = sendalls.to_come(engine, account.name, allowance, at=at)
     doubts = sendalls.in_doubt(engine, account.name, allowance, at=at)
     period = "month" if allowance.a_month else "day"
-    facts = {"account": account.name, "n": sent, "most": allowance.most}
+    facts: dict[str, object] = {
+        "account": account.name,
+        "n": sent,
+        "most": allowance.most,
+        "month": month,
+    }
     if sent + more >= allowance.most:
         if more:
             facts["more"] = more

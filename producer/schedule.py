@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from broadcast import day
 from broadcast.errors import InputError
+from broadcast.shown import quoted
 
 #: Beyond it a mistyped year is likelier than a plan.
 FARTHEST = timedelta(days=366)
 #: From here on a machine's clock is off, and not only the answer of the database slow.
 CLOCK_OFF = timedelta(seconds=5)
+#: Characters of what is no time that are shown.
+_SHOWN: Final = 60
 
 
 def parse_at(text: str) -> datetime:
@@ -28,7 +32,7 @@ def parse_at(text: str) -> datetime:
         utc = None
     # A date alone is midnight to the parser, and hardly ever to the person.
     if utc is None or (":" not in text and "T" not in text.upper()):
-        raise InputError("error.at.unreadable", text=" ".join(text.split())[:60])
+        raise InputError("error.at.unreadable", text=quoted(text, _SHOWN))
     return utc
 
 

@@ -10,9 +10,14 @@ from broadcast.errors import RequestError
 from broadcast.openid import is_openid
 from broadcast.plan.cut import SMALLEST
 from broadcast.webhooks.url import form_problem
-from producer import audience as audiences
 from producer.order import checked_key, checked_title
-from producer.request.order import checked_late_by, checked_size_of, content_of, exclusions_of
+from producer.request.order import (
+    checked_late_by,
+    checked_size_of,
+    content_of,
+    exclusions_of,
+    read_list,
+)
 from producer.request.shape import Everybody, FollowerList, ListToCome, OpenIDList, Request
 from producer.schedule import parse_at, refuse_what_is_not_ahead
 
@@ -57,7 +62,7 @@ def _refuse_audience(request: Request) -> None:
             raise RequestError("error.request.confirm_to_all", field=_CONFIRM, account=account)
         case OpenIDList() if len(set(filter(_is_plain, asked.openids))) < SMALLEST:
             # Whoever reads lists has the last word; for most there is no need to load it.
-            audiences.read(asked.openids).close()
+            read_list(asked).close()
 
 
 def _is_plain(text: str) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from broadcast import content as contents
 from broadcast.accounts import Account
 from broadcast.content import Content
-from broadcast.errors import ContentError, RequestError
+from broadcast.errors import AudienceError, ContentError, RequestError
 from broadcast.plan.audience import Everyone, Followers, Tag
 from broadcast.plan.selection import (
     Excluded,
@@ -63,7 +63,7 @@ class Meant:
         if isinstance(target, ListToCome):
             raise RequestError("error.request.upload", field="audience.upload")
         if isinstance(target, OpenIDList):
-            with audiences.read(target.openids) as listed:
+            with read_list(target) as listed:
                 yield listed
         else:
             yield target
@@ -94,6 +94,39 @@ def meant(request: Request, *, key: str, who: str, settings: Settings) -> Meant:
         options_digest=_options_digest(request),
     )  # fmt: skip
     return Meant(request=request, order=order, target=target)
+
+
+def read_list(asked: OpenIDList) -> audiences.Audience:
+    """Return the list that stands in a request. Raises AudienceError, in the request's own words.
+
+    Whoever calls closes it.
+    """
+    try:
+        return audiences.read(asked.openids)
+    except AudienceError as error:
+        problem = _of_list(error, asked.openids)
+    raise problem
+
+
+def _of_list(error: AudienceError, openids: Sequence[str]) -> AudienceError:
+    """Return what refuses a list, by members of the request; its reader speaks of lines."""
+    match error.message_id:
+        case "error.audience.nothing_valid" | "error.audience.only_blank":
+            # None is valid, so that the first are as good an example as any.
+            shown = ", ".join(f"“{quoted(one, _EXAMPLE)}”" for one in openids[:_EXAMPLES])
+            return AudienceError(
+                "error.audience.none_valid", field=_OPENIDS, read=len(openids), examples=shown
+            )
+        case "error.audience.single":
+            return AudienceError(error.message_id, **{**error.facts, **_NAMED})
+    return error
+
+
+#: Wrong OpenIDs that are shown, and characters of each.
+_EXAMPLES: Final = 3
+_EXAMPLE: Final = 32
+_OPENIDS: Final = "audience.openids"
+_NAMED: Final = {"field": _OPENIDS, "source": _OPENIDS}
 
 
 def _options_digest(request: Request) -> str:

@@ -77,13 +77,14 @@ def test_its_errors_have_a_kind_a_name_a_field_and_words(shop: Producer, here: E
         shop.submit(**asked(titles="x"))
     with pytest.raises(ConflictError) as taken:
         shop.submit(**asked(audience={"openids": openids(6)}))
-    with pytest.raises(UnknownIdError):
+    with pytest.raises(UnknownIdError) as unknown:
         shop.status("20260101-abcdef")
 
     assert wrong.value.facts["field"] == "titles"
     assert explained(wrong.value) == "titles is unknown. Did you mean title?"
     assert '"key"' in explained(taken.value, "zh")
     assert "--" not in explained(taken.value)
+    assert "/v1/" not in explained(unknown.value)
     assert len(reports.reports(here)) == 1
 
 

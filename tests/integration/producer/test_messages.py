@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from broadcast.plan.audience import Everyone, Tag
 from models import Base
 from models.engine import open_engine
 from models.ledger import leases
+from presentation.texts import Texts
 from producer.prepare import prepare
 from tests.integration.models.still_clock import StillClock
 from tests.integration.models.test_sendall import answered, planned, published
@@ -22,6 +23,7 @@ from tests.kit import ledger
 
 #: Of the clock that stands still in March, in Shanghai.
 NEXT_DAY = datetime(2026, 3, 12, 16, tzinfo=UTC)
+MARCH = date(2026, 3, 1)
 NEXT_MONTH = datetime(2026, 3, 31, 16, tzinfo=UTC)
 
 
@@ -65,8 +67,10 @@ def test_the_fifth_message_to_everybody_in_a_month_is_foreseen(still: Engine) ->
     [notice] = told(still, account, Everyone())
     assert notice.id == "notice.messages.month"
     assert dict(notice.facts) == {
-        "account": account.name, "n": 4, "most": 4, "until": NEXT_MONTH,
+        "account": account.name, "n": 4, "most": 4, "month": MARCH, "until": NEXT_MONTH,
     }  # fmt: skip
+    assert "everybody in 2026-03," in Texts("en")(notice)
+    assert "在 2026-03 已" in Texts("zh")(notice)
     # Tags are limited for each follower, and another month has messages of its own.
     [notice] = told(still, account, Tag(tag_id=2))
     assert (notice.id, notice.facts["n"]) == ("notice.messages.followers", 5)
@@ -96,7 +100,8 @@ def test_what_is_still_to_be_sent_in_the_same_month_counts(still: Engine) -> Non
     [notice] = told(still, account, Everyone(), at=NEXT_DAY)
     assert notice.id == "notice.messages.month_to_come"
     assert dict(notice.facts) == {
-        "account": account.name, "n": 2, "more": 2, "most": 4, "until": NEXT_MONTH,
+        "account": account.name, "n": 2, "more": 2, "most": 4, "month": MARCH,
+        "until": NEXT_MONTH,
     }  # fmt: skip
 
 
@@ -124,7 +129,8 @@ def test_a_send_to_everybody_in_doubt_may_use_up_the_messages_of_the_month(still
 
     assert notice.id == "notice.messages.month_in_doubt"
     assert dict(notice.facts) == {
-        "account": account.name, "n": 2, "more": 0, "doubts": 2, "most": 4, "until": NEXT_MONTH,
+        "account": account.name, "n": 2, "more": 0, "doubts": 2, "most": 4, "month": MARCH,
+        "until": NEXT_MONTH,
     }  # fmt: skip
     ends_in_doubt(still)
     accepted(still, Everyone(), Everyone(), first=6)

@@ -14,6 +14,7 @@ from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.drafts.mark import Mark, Marks
 from broadcast.errors import (
+    AudienceError,
     BroadcastError,
     ConflictError,
     ContentError,
@@ -28,6 +29,8 @@ from broadcast.states import BroadcastState
 from models import BroadcastRow
 from models.ledger import lanes
 from models.ledger.reading import reports
+from presentation.for_programs import refusal
+from presentation.texts import LANGUAGES, Language, Texts
 from producer.request import shape
 from producer.request.door import Door
 from tests.integration.producer.conftest import QuotaStub, openids
@@ -115,7 +118,8 @@ def test_the_same_key_and_body_are_one_broadcast_and_another_body_is_refused(
         ({"content": {"msgtype": "text", "text": {}}}, ContentError, "content.text.content"),
         ({"audience": {"to_all": True, "confirm_to_all": "club"}}, RequestError,
          "audience.confirm_to_all"),
-        ({"audience": {"openids": ["bad", "worse"]}}, InputError, None),
+        ({"audience": {"openids": ["bad", "worse"]}}, AudienceError, "audience.openids"),
+        ({"audience": {"openids": openids(1)}}, AudienceError, "audience.openids"),
         ({"at": "tomorrow"}, InputError, None),
         ({"late_by": "5"}, RequestError, "late_by"),
         ({"title": " "}, InputError, None),
@@ -140,6 +144,22 @@ def test_what_is_refused_stores_nothing(
     if field is not None:
         assert caught.value.facts["field"] == field
     assert stored(engine) == 0
+
+
+@sqlite
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_list_without_an_openid_is_refused_by_its_field_with_the_first_values(
+    door: Door, language: Language
+) -> None:
+    said = ["", "a\n\x1b", "x" * 100, "fourth"]
+
+    with pytest.raises(AudienceError) as caught:
+        door.submit(asked(audience={"openids": said}), key="k", who="crm")
+
+    told = refusal(caught.value.message, Texts(language))
+    assert told.startswith("audience.openids")
+    assert f"“”, “a??”, “{'x' * 31}…”" in told
+    assert "fourth" not in told
 
 
 @sqlite

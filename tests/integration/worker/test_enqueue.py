@@ -176,8 +176,8 @@ def test_a_sender_without_a_name_that_can_be_shown_is_celery(
         (message(content={"a\ud800\0": [1]}), "error.content.surrogate", "content"),
         (
             message(audience={"openids": ["\0", "\ud800"]}),
-            "error.audience.nothing_valid",
-            "audience",
+            "error.audience.none_valid",
+            "audience.openids",
         ),
     ],
 )

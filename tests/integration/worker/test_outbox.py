@@ -198,7 +198,7 @@ def test_of_many_workers_at_once_one_makes_the_letter(engine: Engine, app: Engin
         ({"key": " "}, "error.request.wrong"),
         ({"key": "x" * 129}, "error.key.too_long"),
         ({"audience": {"openids": ["x"], "tag_id": 2}}, "error.request.two_audiences"),
-        ({"audience": {"openids": ["bad", "worse"]}}, "error.audience.nothing_valid"),
+        ({"audience": {"openids": ["bad", "worse"]}}, "error.audience.none_valid"),
         ({"audience": {"openids": ledger.openids(1) * 2}}, "error.audience.single"),
         ({"audience": {"upload": True}}, "error.request.upload"),
         (

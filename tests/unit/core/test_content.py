@@ -183,7 +183,7 @@ def test_a_text_is_refused_or_kept_to_the_letter(text: str) -> None:
 PROBES: list[tuple[dict[str, Any], str | None]] = [
     ({"msgtype": "text", "text": {"content": " "}}, "text.content"),
     ({"msgtype": "text", "text": {"content": "a", "size": 7}}, "text.size"),
-    ({"msgtype": "image", "image": {"media_id": "M"}}, "images"),
+    ({"msgtype": "image", "image": {"media_id": "M"}}, "image"),
     ({"msgtype": "image", "images": {"media_ids": []}}, "images.media_ids"),
     ({"msgtype": "voice", "voice": {"media_id": "a b"}}, "voice.media_id"),
     ({"msgtype": "voice", "voice": {}}, "voice.media_id"),
@@ -222,6 +222,7 @@ def test_one_validator_answers_what_two_disagreed_on(
         ({"msgtype": "text", "text": {"content": "a"}, "more": "\ud83d"}, "more"),
         ({"msgtype": "mpnews", "mpnews": {"media_id": "D\0"}}, "mpnews.media_id"),
         ({"msgtype": "image", "images": {"media_ids": ["A", 5]}}, "images.media_ids.1"),
+        ({"msgtype": "image", "image": {"media_id": "A"}}, "image"),
         ({"msgtype": "image", "images": {"media_ids": ["A"] * 21}}, "images.media_ids"),
         (
             {"msgtype": "image", "images": {"media_ids": ["A"], "need_open_comment": True}},
@@ -238,7 +239,9 @@ def test_every_error_names_its_field_in_every_language(
         content.of_object(value, limit=LIMIT)
     assert caught.value.facts["field"] == field
     words = Texts(language)(caught.value)
-    assert "{" not in words.replace('{"msgtype"', "").replace('{"content"', "")
+    assert "{" not in words.replace('{"msgtype"', "").replace('{"content"', "").replace(
+        '{"media_ids"', ""
+    )
 
 
 @pytest.mark.parametrize("msgtype", content.MSGTYPES)
@@ -271,3 +274,12 @@ def test_music_is_refused_because_wechat_has_no_call_for_it() -> None:
     with pytest.raises(ContentError) as caught:
         content.of_object({"msgtype": "music", "music": {"media_id": "M1"}}, limit=600)
     assert caught.value.message_id == "error.content.music"
+
+
+@pytest.mark.parametrize("beside", [{}, {"images": {"media_ids": ["A"]}}])
+def test_the_old_name_of_images_is_refused_with_what_to_write(beside: dict[str, Any]) -> None:
+    with pytest.raises(ContentError) as caught:
+        content.of_object({"msgtype": "image", "image": {"media_id": "A"}, **beside}, limit=600)
+
+    assert caught.value.message_id == "error.content.image"
+    assert '"images": {"media_ids": ["MEDIA_ID"]}' in Texts("en")(caught.value)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from broadcast.errors import InputError
+from presentation.texts import Texts
 from producer.schedule import parse_at, refuse_what_is_not_ahead
 
 NOW = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)  # 12:00 in Beijing
@@ -36,6 +37,17 @@ def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_at(text)
     assert caught.value.message_id == "error.at.unreadable"
+    assert f"“{text}”" in Texts("en")(caught.value)
+
+
+def test_what_is_no_time_is_quoted_short_and_on_one_line() -> None:
+    with pytest.raises(InputError) as caught:
+        parse_at("tomorrow\n\x1b[31m" + "!" * 100)
+
+    told = Texts("en")(caught.value)
+    assert "“tomorrow??[31m!!" in told
+    assert "…”" in told
+    assert len(told) < 200
 
 
 def refused(text: str, *, machine_now: datetime = NOW) -> InputError:
