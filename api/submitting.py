@@ -19,7 +19,7 @@ from producer.order import checked_key
 from producer.prepare import Prepared
 from producer.request import shape
 from producer.request.door import Door
-from producer.request.shape import Everybody, ListToCome, Request
+from producer.request.shape import ListToCome, Request, ToAll
 from producer.submit import Submitted
 
 _ARTICLES: Final = "mpnews"
@@ -123,7 +123,7 @@ def plan(caller: Caller, value: Mapping[str, Any], *, key: str) -> Prepared:
 
 def _permitted(caller: Caller, request: Request) -> Request:
     """Return a request with its account. Raises ProblemError where the key is not good for it."""
-    if isinstance(request.audience, Everybody):
+    if isinstance(request.audience, ToAll):
         caller.needs(Scope.TO_ALL)
     return request.model_copy(update={"account": caller.account(request.account).name})
 

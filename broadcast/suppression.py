@@ -19,7 +19,7 @@ class SuppressionKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OptOut:
     """What somebody asked for themselves, by WeChat's clock: since when, and lifted when.
 
     Their words may come doubled, late and in any order.
@@ -31,7 +31,9 @@ class Asked:
     by_operator: bool = False
 
     @classmethod
-    def after(cls, there: Asked | None, *, out: bool, at: datetime, received_at: datetime) -> Asked:
+    def after(
+        cls, there: OptOut | None, *, out: bool, at: datetime, received_at: datetime
+    ) -> OptOut:
         """Return what stands after one more word: to be left alone (*out*), or to undo that.
 
         It was said *at*, by WeChat's clock, and came at *received_at*, by the database's. WeChat's

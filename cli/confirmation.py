@@ -89,7 +89,7 @@ def question(
     if at is not None:
         when = Message("send.when", at=Moment(at, prepared.now))
     recall = Message("send.no_recall" if at is None else "send.recall_until")
-    account, audience = order.account.name, prepared.asked.audience
+    account, audience = order.account.name, prepared.wanted.audience
     if isinstance(audience, Tag | Everyone):
         name = WECHATS_LISTS[audience.kind][blocked]
         tag = _tag(audience.tag_id, tags) if isinstance(audience, Tag) else None
@@ -132,7 +132,7 @@ def _left_out(prepared: Prepared) -> Iterator[Message]:
 def _audience(prepared: Prepared) -> Message:
     """Return whom it goes to: what was read, or whose list it is."""
     figures = prepared.figures
-    match prepared.asked.audience:
+    match prepared.wanted.audience:
         case Tag(tag_id=tag):
             return Message("confirmation.audience_tag", tag=tag)
         case Everyone():

@@ -31,10 +31,10 @@ from models.ledger.submits import find
 from presentation import overlap
 from presentation.words import Moment
 from producer import audience as audiences
-from producer.asked import Whom
 from producer.order import Order
 from producer.prepare import Prepared, Reader, prepare, upload
 from producer.submit import Submitted, refuse_what_does_not_fit, store
+from producer.wanted import Whom
 
 if TYPE_CHECKING:
     from cli.tag_check import Tags

@@ -20,9 +20,9 @@ from models.ledger import operator
 from models.ledger.outbox import AppTransaction
 from models.ledger.reading import ids, reports
 from producer import outbox, steering
-from producer.asking import Asked, as_body
 from producer.publish import CeleryWaker
 from producer.request import incoming
+from producer.request.arguments import Arguments, as_body
 from producer.request.door import Door
 from producer.submit import Submitted
 
@@ -106,7 +106,7 @@ class Producer:
         """Close the connections."""
         self.close()
 
-    def submit(self, **asked: Unpack[Asked]) -> Submitted:
+    def submit(self, **asked: Unpack[Arguments]) -> Submitted:
         """Check and store a broadcast, and wake a worker; the same key and body give the same one.
 
         Raises RequestError (the field is named), AudienceError, ContentError, PlanError,
@@ -120,7 +120,7 @@ class Producer:
         )  # fmt: skip
         return door.submit(found.request, key=found.key, who=self._who)
 
-    def post(self, transaction: AppTransaction, /, **asked: Unpack[Asked]) -> None:
+    def post(self, transaction: AppTransaction, /, **asked: Unpack[Arguments]) -> None:
         """Ask for a broadcast in the app's own transaction, a SQLAlchemy Session or Connection.
 
         It writes one row and waits for nobody. Rolled back, there is no broadcast; committed, a

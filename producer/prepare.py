@@ -28,13 +28,13 @@ from models.ledger.reading.media import used_under_key
 from models.ledger.transaction import together
 from producer import audience as audiences
 from producer import messages, overlapping
-from producer.asked import Asked, Whom, asked
 from producer.media.content import ContentWithFiles, refuse_what_no_file_has
 from producer.media.lifetime import last_start, must_be_kept, refuse_what_dies
 from producer.media.upload import Shelf, Uploader, uploaded, with_known_ids
 from producer.narrowing import Estimate, Narrowing, Tagged
 from producer.order import Order, checked_key
 from producer.schedule import refuse_what_is_not_ahead
+from producer.wanted import Wanted, Whom, wanted_of
 
 #: A file that was uploaded before is used again for a plan over several days if it lives so long.
 MOST_CACHED_DAYS = timedelta(days=2)
@@ -61,7 +61,7 @@ class Prepared:
     """An order held against the database and WeChat; nothing is stored yet."""
 
     body: submission.Body
-    asked: Asked
+    wanted: Wanted
     terms: submission.Terms
     excluded: Sequence[audiences.Audience]
     #: The database's moment when it was looked for its key.
@@ -84,7 +84,7 @@ class Prepared:
     @property
     def figures(self) -> submission.Figures:
         """What was read, and how many remain where that is known."""
-        return self.asked.figures
+        return self.wanted.figures
 
     @property
     def starts(self) -> datetime:
@@ -94,7 +94,7 @@ class Prepared:
     @property
     def sizes(self) -> Sequence[int]:
         """The sizes of the calls; empty where they are not known."""
-        return self.asked.sizes
+        return self.wanted.sizes
 
 
 def prepare(
@@ -118,7 +118,7 @@ def prepare(
     """
     refuse_what_no_file_has(order.content)
     order = _with_known_media(order, engine=engine)
-    wanted = asked(whom, largest=order.terms.batch_size)
+    wanted = wanted_of(whom, largest=order.terms.batch_size)
     body = _body(order, wanted)
     narrowing = Narrowing(
         engine=engine, account=order.account, wanted=wanted, selection=order.selection,
@@ -140,11 +140,11 @@ def prepare(
 
 
 def _begun(
-    order: Order, wanted: Asked, *, body: submission.Body, look: submission.Look
+    order: Order, wanted: Wanted, *, body: submission.Body, look: submission.Look
 ) -> Prepared:
     """Return an order as the first look at the ledger found it."""
     return Prepared(
-        body=body, asked=wanted, terms=order.terms, excluded=order.excluded,
+        body=body, wanted=wanted, terms=order.terms, excluded=order.excluded,
         now=look.now, existing=look.existing, proof=None, quota=None,
         notices=(*order.content.notices, *wanted.notices),
         content=order.content,
@@ -191,7 +191,7 @@ def _narrowed(prepared: Prepared, narrowing: Narrowing, *, tagged: Tagged | None
     """Leave out who is not meant, as far as is known now."""
     estimate = narrowing.estimate(tagged)
     fewer = narrowing.applied(estimate, largest=prepared.terms.batch_size)
-    return replace(prepared, asked=fewer, estimate=estimate)
+    return replace(prepared, wanted=fewer, estimate=estimate)
 
 
 def _proved(prepared: Prepared, *, engine: Engine) -> Prepared:
@@ -271,7 +271,7 @@ def _with_overlaps(
         named = overlapping.notice_of_nobody(engine, prepared.body)
         return replace(prepared, notices=(*prepared.notices, *named))
     body, estimate = _of_those_left(prepared), prepared.estimate
-    chunks = prepared.asked.chunks() if estimate is None else narrowing.left()
+    chunks = prepared.wanted.chunks() if estimate is None else narrowing.left()
     if reader is Reader.PERSON:
         return replace(prepared, known=overlapping.known(engine, body, chunks))
     planned = prepared.figures.planned if estimate is None else estimate.counted
@@ -279,7 +279,7 @@ def _with_overlaps(
     return replace(prepared, notices=(*prepared.notices, *named))
 
 
-def _body(order: Order, wanted: Asked) -> submission.Body:
+def _body(order: Order, wanted: Wanted) -> submission.Body:
     return submission.Body(
         account=order.account, key=checked_key(order.key), content=order.content.canonical,
         content_digest=order.content.digest, msgtype=order.content.msgtype,

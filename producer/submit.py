@@ -82,7 +82,7 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = 
         reserved = prepared.body.reserved
         if reserved is None and _is_short(prepared):
             whole = whole_submits.store(
-                engine, prepared.body, prepared.asked.chunks(), figures=prepared.figures,
+                engine, prepared.body, prepared.wanted.chunks(), figures=prepared.figures,
                 terms=prepared.terms, quota=prepared.quota, reported=reported,
             )  # fmt: skip
             broadcast_id, published, report = whole.id, whole.published, whole.report
@@ -104,7 +104,7 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = 
 
 def _is_short(prepared: Prepared) -> bool:
     """Return whether one transaction takes all of it without holding others up."""
-    listed = prepared.asked.listed
+    listed = prepared.wanted.listed
     few = listed is None or listed.planned <= CHUNK
     return few and not prepared.excluded and not prepared.keeps_files
 
@@ -116,7 +116,7 @@ def _publish(prepared: Prepared, *, engine: Engine) -> tuple[str, submission.Pub
     )
     passing(Point.SUBMIT_BEGUN)
     with _all_or_nothing(engine, broadcast_id):
-        uploads.add_chunks(engine, broadcast_id, prepared.asked.chunks())
+        uploads.add_chunks(engine, broadcast_id, prepared.wanted.chunks())
         for n, one in enumerate(prepared.excluded, start=1):
             uploads.add_chunks(engine, broadcast_id, one.chunks(), name=excluded_list(n))
         if prepared.keeps_files:
@@ -136,7 +136,7 @@ def _publish_awaited(
     fence = awaited_lists.begin(engine, broadcast_id, prepared.body)
     passing(Point.SUBMIT_BEGUN)
     try:
-        uploads.add_chunks(engine, broadcast_id, prepared.asked.chunks(), fence=fence)
+        uploads.add_chunks(engine, broadcast_id, prepared.wanted.chunks(), fence=fence)
         passing(Point.SUBMIT_STORED)
         return submits.publish(
             engine, broadcast_id, prepared.body, figures=prepared.figures, terms=prepared.terms,

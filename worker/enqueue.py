@@ -39,7 +39,7 @@ _LONGEST_ORIGIN: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
+class TaskMessage:
     """A task's message."""
 
     args: Sequence[object]
@@ -62,7 +62,7 @@ class Incoming:
         origin: str | None,
         unanswered: bool,
         expires: datetime | None = None,
-    ) -> Incoming:
+    ) -> TaskMessage:
         """Return the message of a task with these arguments."""
         found = cls(
             args=args, kwargs=kwargs, task_id=task_id, origin=origin, unanswered=unanswered,
@@ -87,7 +87,7 @@ class Incoming:
         return {**self.kwargs, "args": list(self.args)} if self.args else self.kwargs
 
 
-def take(message: Incoming) -> dict[str, Any]:
+def take(message: TaskMessage) -> dict[str, Any]:
     """Make a broadcast of a message and plan it; return its id, or of its dead letter, and why.
 
     Raises Reject where the database is away, and Ignore where another worker takes it.
@@ -119,7 +119,7 @@ def refuse(message: envelope.CanvasError) -> bool:
     fields = message.fields
     if fields["task"] != names.ENQUEUE:
         return False
-    asked = Incoming.of(
+    asked = TaskMessage.of(
         message.args_, message.kwargs, task_id=fields["id"], origin=fields.get("origin"),
         unanswered=bool(fields.get("ignore_result")),
     )  # fmt: skip
@@ -138,7 +138,7 @@ def _given_back() -> Reject:
     return Reject("given back to the broker", requeue=True)
 
 
-def _answered(message: Incoming, waker: Waker) -> dict[str, Any]:
+def _answered(message: TaskMessage, waker: Waker) -> dict[str, Any]:
     try:
         made = _submit(parts(), message, waker)
     except SettingsError as error:
@@ -159,21 +159,21 @@ def _answered(message: Incoming, waker: Waker) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _submit(here: Parts, message: Incoming, waker: Waker) -> Submitted:
+def _submit(here: Parts, message: TaskMessage, waker: Waker) -> Submitted:
     found = incoming.parse(message.body)
     if message.expires is not None and datetime.now(UTC) > message.expires:
         _refuse_unless_stored(here, found, message.expires)
     return door.submit(here, found.request, key=found.key, who=message.who, waker=waker)
 
 
-def _refuse_unless_stored(here: Parts, found: incoming.Incoming, expired_at: datetime) -> None:
+def _refuse_unless_stored(here: Parts, found: incoming.KeyedRequest, expired_at: datetime) -> None:
     """Raise InputError, unless it was stored in time and the broker delivers it once more."""
     account = here.settings.account(found.request.account)
     if ids.under_key(here.engine, account.name, found.key) is None:
         raise InputError("error.dead.expired", at=expired_at)
 
 
-def _pass_on(message: Incoming) -> None:
+def _pass_on(message: TaskMessage) -> None:
     """Give a message to another worker under its own id; raise Ignore where that was done."""
     from worker.application import make  # noqa: PLC0415 - as in worker.wake
 
@@ -194,7 +194,7 @@ def _pass_on(message: Incoming) -> None:
     raise Ignore("passed to another worker")
 
 
-def _buried(message: Incoming, reason: Message) -> dict[str, Any]:
+def _buried(message: TaskMessage, reason: Message) -> dict[str, Any]:
     body = message.body
     text = incoming.as_text(body)
     letter = incoming.letter(LetterSource.CELERY, reason, text=text, value=body)

@@ -53,7 +53,7 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Coverage:
     """How far a run came."""
 
     #: Followers who were asked about; those of whom WeChat said since when.
@@ -63,7 +63,7 @@ class Asked:
     left: int
 
 
-def ask(engine: Engine, client: AccountClient, of: FollowerList, *, watcher: Watcher) -> Asked:
+def ask(engine: Engine, client: AccountClient, of: FollowerList, *, watcher: Watcher) -> Coverage:
     """Ask about every follower of a list of whom nobody said since when.
 
     Raises ListReplacedError, and what :meth:`AccountClient.ask` does; what was stored stays.
@@ -72,7 +72,7 @@ def ask(engine: Engine, client: AccountClient, of: FollowerList, *, watcher: Wat
     sizes = [len(part.ids) for part in _parts(engine, of)]
     people = sum(sizes)
     if not people:
-        return Asked(people=0, dated=0, left=0)
+        return Coverage(people=0, dated=0, left=0)
     needed = sum(math.ceil(size / MOST_ASKED) for size in sizes)
     left_today = calls.left_today(UserInfos.path)
     watcher.asks(Outlook(people=people, calls_needed=needed, calls_left=left_today))
@@ -84,8 +84,8 @@ def ask(engine: Engine, client: AccountClient, of: FollowerList, *, watcher: Wat
         asked, dated = asked + answered, dated + len(since)
         watcher.asked(asked)
         if answered < len(part.ids):
-            return Asked(people=asked, dated=dated, left=people - asked)
-    return Asked(people=asked, dated=dated, left=0)
+            return Coverage(people=asked, dated=dated, left=people - asked)
+    return Coverage(people=asked, dated=dated, left=0)
 
 
 def _parts(engine: Engine, of: FollowerList) -> Iterator[Undated]:

@@ -51,7 +51,7 @@ REFRESHED_AT_ONCE = 8
 def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - another program's
     """Make a broadcast of what another program asks for; return its id."""
     request = self.request
-    message = enqueue.Incoming.of(
+    message = enqueue.TaskMessage.of(
         args, kwargs, task_id=str(request.id), origin=request.origin,
         unanswered=bool(request.ignore_result), expires=late.moment_of(request.expires),
     )  # fmt: skip

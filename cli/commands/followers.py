@@ -30,7 +30,7 @@ from wechat.deadline import Timeouts
 
 if TYPE_CHECKING:
     from cli.follower_progress import FollowerProgress
-    from worker.follower_details import Asked
+    from worker.follower_details import Coverage
 
 #: Nobody waits for each single answer, and a page has 300 kB.
 PATIENT = Timeouts()
@@ -106,7 +106,7 @@ def ask_details(
         raise typer.Exit(exits.FAILED)
 
 
-def _asked(run: Run, account: Account) -> Asked:
+def _asked(run: Run, account: Account) -> Coverage:
     """Ask about whoever is not dated, and say how far that came."""
     from worker import follower_details  # noqa: PLC0415
 

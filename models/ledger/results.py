@@ -103,7 +103,7 @@ def _take(connection: Connection, row: Polled, next_poll: datetime) -> bool:
     return taken.rowcount == 1
 
 
-class Asked(Protocol):
+class PolledJob(Protocol):
     """A batch and the msg_id that mass/get was asked about."""
 
     @property
@@ -112,7 +112,7 @@ class Asked(Protocol):
     def msg_id(self) -> int | None: ...  # noqa: D102
 
 
-def heard(engine: Engine, asked: Asked, status: str | None, *, waits: Waits) -> None:
+def heard(engine: Engine, asked: PolledJob, status: str | None, *, waits: Waits) -> None:
     """Store what mass/get said (None: 40059, not known yet) and close the batch if it ended.
 
     What it said of a msg_id that is the batch's no more changes nothing.
@@ -146,7 +146,7 @@ def heard(engine: Engine, asked: Asked, status: str | None, *, waits: Waits) -> 
 
 
 def _keep(
-    connection: Connection, asked: Asked, status: str | None, *, error: IllegalMoveError
+    connection: Connection, asked: PolledJob, status: str | None, *, error: IllegalMoveError
 ) -> None:
     """Store an answer though nothing follows from it but an *error*, and ask no more."""
     batch = records.lock(connection, asked.id)

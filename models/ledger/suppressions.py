@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, select, update
 
-from broadcast.suppression import ALL_ACCOUNTS, Asked, SuppressionKind, Word
+from broadcast.suppression import ALL_ACCOUNTS, OptOut, SuppressionKind, Word
 from models.engine import now
 from models.follower import ListName, Suppression
 from models.ledger import list_changes
@@ -184,7 +184,7 @@ def heed(engine: Engine, account: str, wishes: Sequence[Wish]) -> None:
 def _heard(before: _Stored | None, wishes: Sequence[Wish]) -> _Stored:
     """Return what stands of one person after these words: *before* itself, or something new."""
     first, *others = wishes
-    was = None if before is None else _asked(before)
+    was = None if before is None else _opt_out(before)
     asked = _after(was, first)
     for wish in others:
         asked = _after(asked, wish)
@@ -198,13 +198,13 @@ def _heard(before: _Stored | None, wishes: Sequence[Wish]) -> _Stored:
     )  # fmt: skip
 
 
-def _after(there: Asked | None, wish: Wish) -> Asked:
-    return Asked.after(there, out=wish.out, at=wish.at, received_at=wish.received_at)
+def _after(there: OptOut | None, wish: Wish) -> OptOut:
+    return OptOut.after(there, out=wish.out, at=wish.at, received_at=wish.received_at)
 
 
-def _asked(stored: _Stored) -> Asked:
+def _opt_out(stored: _Stored) -> OptOut:
     by_operator = stored.lifted_by not in {None, _FOLLOWER}
-    return Asked(stored.since, stored.lifted_at, by_operator=by_operator)
+    return OptOut(stored.since, stored.lifted_at, by_operator=by_operator)
 
 
 def _of(

@@ -2,7 +2,7 @@
 
 ::
 
-    JSON or keywords ──► shape: forms, names ──► order: what they mean ──► prepare, store
+    JSON or keywords ──► shape: forms, names ──► meaning: an order ──► prepare, store
 """
 
 from __future__ import annotations

@@ -18,16 +18,16 @@ from models.ledger import awaited_lists
 from models.ledger.awaited_lists import Awaited
 from models.ledger.transaction import present
 from producer import audience as audiences
-from producer.asked import Whom
 from producer.looks import Looks, look
 from producer.order import Order
 from producer.prepare import Prepared, QuotaSource, prepare
 from producer.request import shape
-from producer.request.order import Meant, meant
+from producer.request.meaning import Meant, meant
 from producer.request.shape import Request
 from producer.request.today import refuse_what_is_not_so
 from producer.schedule import refuse_what_is_not_ahead
 from producer.submit import Submitted, Waker, refuse_what_does_not_fit, store
+from producer.wanted import Whom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,14 +11,14 @@ from broadcast.openid import is_openid
 from broadcast.plan.cut import SMALLEST
 from broadcast.webhooks.url import form_problem
 from producer.order import checked_key, checked_title
-from producer.request.order import (
+from producer.request.meaning import (
     checked_late_by,
     checked_size_of,
     content_of,
     exclusions_of,
     read_list,
 )
-from producer.request.shape import Everybody, FollowerList, ListToCome, OpenIDList, Request
+from producer.request.shape import FollowerList, ListToCome, OpenIDList, Request, ToAll
 from producer.schedule import parse_at, refuse_what_is_not_ahead
 
 _CONFIRM: Final = "audience.confirm_to_all"
@@ -58,7 +58,7 @@ def _refuse_audience(request: Request) -> None:
     match asked:
         case ListToCome():
             raise RequestError("error.request.upload", field="audience.upload")
-        case Everybody() if account is not None and asked.confirm_to_all != account:
+        case ToAll() if account is not None and asked.confirm_to_all != account:
             raise RequestError("error.request.confirm_to_all", field=_CONFIRM, account=account)
         case OpenIDList() if len(set(filter(_is_plain, asked.openids))) < SMALLEST:
             # Whoever reads lists has the last word; for most there is no need to load it.

@@ -17,7 +17,7 @@ KEY = "key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
+class KeyedRequest:
     """A message that was understood."""
 
     key: str
@@ -29,7 +29,7 @@ def as_text(body: object) -> str:
     return json.dumps(body, ensure_ascii=False, sort_keys=True, default=str)
 
 
-def parse_text(text: str) -> Incoming:
+def parse_text(text: str) -> KeyedRequest:
     """Return the message that was kept as *text*. Raises RequestError."""
     return parse(value_of(text))
 
@@ -42,7 +42,7 @@ def value_of(text: str) -> object:
         return None
 
 
-def parse(value: object) -> Incoming:
+def parse(value: object) -> KeyedRequest:
     """Return a message from the arguments of its task. Raises RequestError.
 
     It needs a key of its own: the broker may deliver it twice.
@@ -58,7 +58,7 @@ def parse(value: object) -> Incoming:
     if not isinstance(key, str) or not key.strip():
         reason = Message("request.reason.empty" if isinstance(key, str) else "request.reason.text")
         raise RequestError("error.request.wrong", field=KEY, reason=reason)
-    return Incoming(key=key, request=shape.parse(members))
+    return KeyedRequest(key=key, request=shape.parse(members))
 
 
 def letter(source: LetterSource, reason: Message, *, text: str, value: object) -> Letter:

@@ -1,6 +1,6 @@
 """The form of a request: its members and their types, and one error that names the first wrong one.
 
-What they mean is for :mod:`producer.request.order`.
+What they mean is for :mod:`producer.request.meaning`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class TagMembers(_Object):
     tag_id: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE]
 
 
-class Everybody(_Object):
+class ToAll(_Object):
     """WeChat's own send to every follower; the account is named a second time, on purpose."""
 
     to_all: Yes
@@ -99,7 +99,7 @@ class Receiver(_Object):
 
 
 _KINDS: Final[Mapping[str, type[_Object]]] = {
-    "openids": OpenIDList, "followers": FollowerList, "tag_id": TagMembers, "to_all": Everybody,
+    "openids": OpenIDList, "followers": FollowerList, "tag_id": TagMembers, "to_all": ToAll,
     "upload": ListToCome,
 }  # fmt: skip
 
@@ -115,7 +115,7 @@ AudienceShape: TypeAlias = Annotated[
     Annotated[OpenIDList, Tag("openids")]
     | Annotated[FollowerList, Tag("followers")]
     | Annotated[TagMembers, Tag("tag_id")]
-    | Annotated[Everybody, Tag("to_all")]
+    | Annotated[ToAll, Tag("to_all")]
     | Annotated[ListToCome, Tag("upload")],
     Discriminator(_kind),
 ]

@@ -12,7 +12,7 @@ from broadcast.plan.selection import Excluded
 from broadcast.settings import Settings
 from broadcast.webhooks.settings import SECRETS
 from producer import exclusions
-from producer.request.order import Meant, content_of
+from producer.request.meaning import Meant, content_of
 from producer.request.shape import Receiver
 
 _RECEIVER: Final = "notify.url"

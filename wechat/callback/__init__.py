@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from wechat.callback.cipher import Cipher
-from wechat.callback.receiver import Incoming, Receiver
+from wechat.callback.receiver import ReceivedPush, Receiver
 from wechat.callback.refusal import Refusal, RefusedError
 
-__all__ = ["Cipher", "Incoming", "Receiver", "Refusal", "RefusedError"]
+__all__ = ["Cipher", "ReceivedPush", "Receiver", "Refusal", "RefusedError"]

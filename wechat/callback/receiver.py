@@ -28,7 +28,7 @@ _NONCE_BELOW = 10**10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
+class ReceivedPush:
     """A push that is WeChat's and this account's. Its text may be a follower's own words."""
 
     fields: Fields = field(repr=False)
@@ -65,14 +65,14 @@ class Receiver:
             raise RefusedError(Refusal.BODY)
         return echo
 
-    def receive(self, query: Mapping[str, str], body: bytes) -> Incoming:
+    def receive(self, query: Mapping[str, str], body: bytes) -> ReceivedPush:
         """Return what a POST says. Raises RefusedError."""
         self._check_signature(query)
         if self._cipher is None:
             return self._in_clear(body)
         return self._decrypted(self._cipher, query, body)
 
-    def reply(self, incoming: Incoming, content: str) -> bytes:
+    def reply(self, incoming: ReceivedPush, content: str) -> bytes:
         """Return a text to the sender of *incoming*, in its form, encrypted where that was."""
         message = written(
             {
@@ -112,13 +112,13 @@ class Receiver:
         except (ValueError, OverflowError):
             return False
 
-    def _in_clear(self, body: bytes) -> Incoming:
+    def _in_clear(self, body: bytes) -> ReceivedPush:
         document = read(body)
         if "Encrypt" in document.fields and _SENDER not in document.fields:
             raise RefusedError(Refusal.ENCRYPTED)
         return _incoming(document, is_encrypted=False)
 
-    def _decrypted(self, cipher: Cipher, query: Mapping[str, str], body: bytes) -> Incoming:
+    def _decrypted(self, cipher: Cipher, query: Mapping[str, str], body: bytes) -> ReceivedPush:
         encrypted = read(body).fields.get("Encrypt")
         if query.get("encrypt_type") != _ENCRYPTED or not isinstance(encrypted, str):
             raise RefusedError(Refusal.PLAIN)
@@ -128,9 +128,9 @@ class Receiver:
         return _incoming(read(cipher.decrypt(encrypted)), is_encrypted=True)
 
 
-def _incoming(document: Document, *, is_encrypted: bool) -> Incoming:
+def _incoming(document: Document, *, is_encrypted: bool) -> ReceivedPush:
     if not all(isinstance(document.fields.get(name), str) for name in (_SENDER, "MsgType")):
         raise RefusedError(Refusal.BODY)
-    return Incoming(
+    return ReceivedPush(
         fields=document.fields, text=document.text, form=document.form, is_encrypted=is_encrypted
     )

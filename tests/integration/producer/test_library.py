@@ -30,9 +30,8 @@ from producer import (
     RequestError,
     SettingsError,
     UnknownIdError,
-    asking,
 )
-from producer.request import shape
+from producer.request import arguments, shape
 from tests.integration.producer.conftest import QuotaStub, openids
 
 ROOT = Path(__file__).parents[3]
@@ -204,8 +203,8 @@ def test_every_process_has_its_own_connections(shop: Producer) -> None:
 
 
 def test_its_keywords_are_the_members_of_every_request() -> None:
-    assert set(typing.get_type_hints(asking.Asked)) == {"key", *shape.Request.model_fields}
-    assert asking.Asked.__required_keys__ == {"key", "content", "audience"}
+    assert set(typing.get_type_hints(arguments.Arguments)) == {"key", *shape.Request.model_fields}
+    assert arguments.Arguments.__required_keys__ == {"key", "content", "audience"}
 
 
 @pytest.mark.parametrize("verb", [name for name in vars(Producer) if not name.startswith("_")])

@@ -45,9 +45,9 @@ def message(
     origin: str | None = "gen1@shop",
     unanswered: bool = False,
     **kwargs: object,
-) -> enqueue.Incoming:
+) -> enqueue.TaskMessage:
     asked = {"key": "k", "content": TEXT, "audience": {"openids": ledger.openids(3)}, **kwargs}
-    return enqueue.Incoming.of(
+    return enqueue.TaskMessage.of(
         args, asked, task_id="task-1", origin=origin, unanswered=unanswered
     )  # fmt: skip
 
@@ -182,7 +182,7 @@ def test_a_sender_without_a_name_that_can_be_shown_is_celery(
     ],
 )
 def test_a_bad_message_is_a_dead_letter_and_says_so_to_its_sender(
-    engine: Engine, bad: enqueue.Incoming, code: str, field: str | None
+    engine: Engine, bad: enqueue.TaskMessage, code: str, field: str | None
 ) -> None:
     told = enqueue.take(bad)
 
@@ -338,7 +338,7 @@ def test_a_message_of_another_workers_account_is_passed_on_as_it_came(
         # Not as an argument, or RabbitMQ would drop it.
         assert sent["headers"] == {"expires": "9999-12-31T23:59:59.999999+00:00"}
         assert "expires" not in sent
-        asked = enqueue.Incoming.of(
+        asked = enqueue.TaskMessage.of(
             sent["args"],
             sent["kwargs"],
             task_id="task-1",

@@ -10,7 +10,7 @@ import pytest
 from broadcast.errors import RequestError
 from presentation.texts import LANGUAGES, Texts
 from producer.request import shape
-from producer.request.shape import Everybody, FollowerList, OpenIDList, TagMembers
+from producer.request.shape import FollowerList, OpenIDList, TagMembers, ToAll
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 PEOPLE = {"openids": ["o1", "o2"]}
@@ -27,7 +27,7 @@ def body(**members: object) -> dict[str, Any]:
         ({"followers": True}, FollowerList),
         ({"tag_id": 2}, TagMembers),
         ({"group_id": 2}, TagMembers),
-        ({"to_all": True, "confirm_to_all": "shop"}, Everybody),
+        ({"to_all": True, "confirm_to_all": "shop"}, ToAll),
     ],
 )
 def test_every_kind_of_audience_is_taken(audience: object, kind: type) -> None:

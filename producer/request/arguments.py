@@ -19,7 +19,7 @@ class _Needed(TypedDict):
     audience: Mapping[str, Any]
 
 
-class Asked(_Needed, total=False):
+class Arguments(_Needed, total=False):
     """A broadcast; what is left out has the default of ``broadcast send``.
 
     The same keys as in a request over HTTP or Celery (``producer.request.shape.Request``), with one

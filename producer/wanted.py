@@ -18,7 +18,7 @@ Whom: TypeAlias = audiences.Audience | Followers | Tag | Everyone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Wanted:
     """What is stored of an audience, as it was asked for."""
 
     audience: Audience
@@ -34,18 +34,18 @@ class Asked:
         return () if self.listed is None else self.listed.chunks()
 
 
-def asked(whom: Whom, *, largest: int) -> Asked:
+def wanted_of(whom: Whom, *, largest: int) -> Wanted:
     """Return what is stored of *whom*; *largest*: OpenIDs in one call at most."""
     match whom:
         case audiences.Audience():
             return _of_list(whom, largest=largest)
         case Followers():
-            return Asked(audience=whom, figures=Figures(planned=None, calls=None, samples={}))
+            return Wanted(audience=whom, figures=Figures(planned=None, calls=None, samples={}))
         case Tag() | Everyone():
-            return Asked(audience=whom, figures=Figures(planned=None, calls=1, samples={}))
+            return Wanted(audience=whom, figures=Figures(planned=None, calls=1, samples={}))
 
 
-def _of_list(given: audiences.Audience, *, largest: int) -> Asked:
+def _of_list(given: audiences.Audience, *, largest: int) -> Wanted:
     sizes = list(plan.cut(given.planned, largest))
     figures = Figures(
         read=given.read, malformed=given.malformed.count, duplicate=given.duplicate.count,
@@ -55,7 +55,7 @@ def _of_list(given: audiences.Audience, *, largest: int) -> Asked:
             "duplicate": (given.duplicate.count, given.duplicate.sample),
         },
     )  # fmt: skip
-    return Asked(
+    return Wanted(
         audience=OpenIDs(digest=given.digest), figures=figures, sizes=sizes,
         notices=_doubtful(given), listed=given,
     )  # fmt: skip

@@ -31,12 +31,12 @@ from producer import audience as audiences
 from producer.order import Order, checked_key, checked_title
 from producer.request.shape import (
     SHOWN,
-    Everybody,
     FollowerList,
     ListToCome,
     OpenIDList,
     Request,
     TagMembers,
+    ToAll,
     field_of,
 )
 from producer.schedule import parse_at
@@ -146,7 +146,7 @@ def _target(request: Request, account: Account) -> Target:
             return Followers(tag_id=request.with_tag)
         case TagMembers():
             return Tag(tag_id=asked.tag_id)
-        case Everybody():
+        case ToAll():
             if asked.confirm_to_all != account.name:
                 raise RequestError(
                     "error.request.confirm_to_all", field="audience.confirm_to_all",
