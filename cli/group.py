@@ -6,7 +6,7 @@ The help of commands, arguments and options is the id of a text: the language is
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final, cast
 
@@ -71,10 +71,18 @@ COMMANDS: Final[Mapping[str, str]] = {
     name: module for subject in SUBJECTS.values() for name, module in subject.items()
 }
 #: Commands that change nothing: who reads them may leave early.
-ONLY_SHOW: Final = frozenset({
+_ONLY_SHOW: Final = frozenset({
     "status", "watch", "list", "recipients", "follower", "accounts", "quota", "explain",
     "audit", "help", "completion",
 })  # fmt: skip
+_PARTS_THAT_SHOW: Final = frozenset({"list", "show", "get", "status"})
+_PARTS_THAT_ACT: Final = frozenset({"clear"})
+
+
+def only_shows(words: Sequence[str]) -> bool:
+    """Return whether a command line, without ``broadcast``, changes nothing."""
+    name, part = [*words[:2], "", ""][:2]
+    return part in _PARTS_THAT_SHOW or (name in _ONLY_SHOW and part not in _PARTS_THAT_ACT)
 
 
 def help_id(name: str) -> str:

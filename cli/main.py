@@ -18,7 +18,7 @@ from typer.exceptions import TyperException
 from broadcast import environment, redaction
 from broadcast.errors import BroadcastError
 from cli import exits, unexpected, usage
-from cli.group import ONLY_SHOW, LazyGroup
+from cli.group import LazyGroup, only_shows
 from cli.streaming import CutOffError
 from cli.terminal import Plain, Terminal
 from cli.wiring.run import Run
@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
     texts = Texts(choose_language(environment.read()))
     terminal = Terminal(
         texts, json_expected="--json" in arguments,
-        only_shows=bool(arguments) and arguments[0] in ONLY_SHOW,
+        only_shows=only_shows(arguments),
     )  # fmt: skip
     try:
         return _ended(_invoke(Run(terminal, arguments)), terminal)

@@ -91,9 +91,10 @@ def test_what_standard_output_does_not_take_is_no_bug(
     assert "Unexpected error" not in told
 
 
-def test_who_looks_may_stop_reading(line: CommandLine) -> None:
+@pytest.mark.parametrize("words", [("list",), ("dead", "list"), ("dead", "list", "--json")])
+def test_who_looks_may_stop_reading(line: CommandLine, words: tuple[str, ...]) -> None:
     line.run(*SEND)
 
-    _, told = run(line, UNREAD, "list")
+    _, told = run(line, UNREAD, *words)
 
     assert told == ""
