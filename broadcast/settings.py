@@ -242,12 +242,17 @@ class Settings(WebhookSettings):
         guess = self.redis_url.get_secret_value() == USUAL_REDIS
         return guess and "redis_url" not in self.model_fields_set
 
-    def refuse_stray_database(self) -> None:
-        """Raise SettingsError where nobody said which database, and this is no checkout."""
+    def database(self) -> str:
+        """Return the database's URL with its password.
+
+        Raises SettingsError where nobody said which one, and this is no checkout: a file of its own
+        would be a stray one.
+        """
         if not IS_CHECKOUT and "database_url" not in self.model_fields_set:
             raise SettingsError(
                 "error.settings.no_database", name="DATABASE_URL", path=Path(".env").resolve()
             )
+        return self.database_url.get_secret_value()
 
     @property
     def celery_broker_url(self) -> str:

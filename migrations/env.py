@@ -90,7 +90,7 @@ def _online() -> None:
     if given is not None:
         _migrate(given)
         return
-    engine = open_engine(Settings.load().database_url.get_secret_value(), pool_size=1)
+    engine = open_engine(Settings.load().database(), pool_size=1)
     try:
         with reachable(), locked(engine) as connection:
             _migrate(connection)

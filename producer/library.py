@@ -244,8 +244,7 @@ class Producer:
 
     def _built(self) -> _Parts:
         settings = Settings.load() if self._settings is None else self._settings
-        settings.refuse_stray_database()
-        url = settings.database_url.get_secret_value()
+        url = settings.database()
         schema.refuse_absent(url)
         engine = open_engine(url)
         schema.check(engine)

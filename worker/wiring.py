@@ -136,7 +136,7 @@ def _build(pid: int) -> Parts:
         for base in {account.api_base for account in by_appid.values()}
     }
     clients = {appid: by_base[account.api_base] for appid, account in by_appid.items()}
-    url = settings.database_url.get_secret_value()
+    url = settings.database()
     engine = open_engine(url, pool_size=pool_size(settings.concurrency))
     durability.demand(engine)
     redis = connect(settings.redis_url.get_secret_value())

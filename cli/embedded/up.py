@@ -163,7 +163,7 @@ def _upgraded(settings: Settings, known: Collection[Account]) -> list[Message]:
     from models.engine import open_engine  # noqa: PLC0415
     from models.ledger.reading.known import check  # noqa: PLC0415
 
-    engine = open_engine(settings.database_url.get_secret_value())
+    engine = open_engine(settings.database())
     try:
         schema.upgrade(engine)
         for account in known:

@@ -58,17 +58,16 @@ class Run:
         """
         from models import schema  # noqa: PLC0415
 
-        schema.refuse_absent(self.settings.database_url.get_secret_value())
+        schema.refuse_absent(self.settings.database())
         schema.check(self.engine_to_upgrade)
         return self.engine_to_upgrade
 
     @cached_property
     def engine_to_upgrade(self) -> Engine:
-        """The engine whatever schema is there."""
+        """The engine whatever schema is there. Raises SettingsError."""
         from models.engine import open_engine  # noqa: PLC0415
 
-        url = self.settings.database_url.get_secret_value()
-        return open_engine(url, pool_size=self.connections)
+        return open_engine(self.settings.database(), pool_size=self.connections)
 
     @cached_property
     def waker(self) -> CeleryWaker:

@@ -60,7 +60,7 @@ NEVER = {
     "error.dead.expired": "the queue of the broker",
     "error.dead.canvas": "the queue of the broker",
     "error.dead.no_message": "the queue of the broker",
-    "error.settings.no_database": "Python programs",
+    "error.settings.no_database": "the environment is read at the start",
     "error.request.no_zone": "Python programs",
     "error.request.positional": "a dead letter says it inside error.dead.still",
     "error.media.missing": "files of the command line",
