@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sqlite3
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -217,8 +219,8 @@ def _prepare_sqlite(engine: Engine) -> None:
     def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401
         dbapi.isolation_level = None  # the driver shall not begin transactions on its own
         cursor = dbapi.cursor()
+        cursor.execute(_busy_timeout(BUSY_TIMEOUT_S))
         for pragma in (
-            f"busy_timeout={BUSY_TIMEOUT_S * 1000}",
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
@@ -228,9 +230,29 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(
-            connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE")
-        )
+        options = connection.get_execution_options()
+        with _waiting_until(connection, options.get("sqlite_waits_until")):
+            connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN IMMEDIATE"))
+
+
+@contextmanager
+def _waiting_until(connection: Connection, until: float | None) -> Iterator[None]:
+    """Let SQLite wait for the writer until then, by the monotonic clock; None: as always."""
+    if until is None:
+        yield
+        return
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute(_busy_timeout(max(0.0, until - time.monotonic())))
+    try:
+        yield
+    finally:
+        # One that was given up meanwhile is closed.
+        with suppress(sqlite3.Error):
+            driver.execute(_busy_timeout(BUSY_TIMEOUT_S))
+
+
+def _busy_timeout(seconds: float) -> str:
+    return f"PRAGMA busy_timeout={int(seconds * 1000)}"
 
 
 def _begin_on_mysql(connection: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -98,21 +99,30 @@ def write_new(engine: Engine, work: Callable[[Connection], T]) -> T:
 
 
 def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with _in_turn(engine), engine.begin() as connection:
-        return work(connection)
+    with _in_turn(engine) as until, engine.connect() as connection:
+        if until is not None:
+            connection.execution_options(sqlite_waits_until=until)
+        with connection.begin():
+            return work(connection)
 
 
 @contextmanager
-def _in_turn(engine: Engine) -> Iterator[None]:
-    """Let threads wait for the one writer of SQLite here; there they sleep between their looks."""
+def _in_turn(engine: Engine) -> Iterator[float | None]:
+    """Let threads wait for the one writer of SQLite here; there they sleep between their looks.
+
+    Who waited is given the moment, by the monotonic clock, until which SQLite may wait on.
+    """
     if engine.dialect.name != "sqlite":
-        yield
+        yield None
         return
     turn = _turn(engine.pool)
-    # Whoever waits in vain is refused by SQLite, and says so.
-    mine = turn.acquire(timeout=engines.BUSY_TIMEOUT_S)
+    mine, until = turn.acquire(blocking=False), None
+    if not mine:
+        until = time.monotonic() + engines.BUSY_TIMEOUT_S
+        # Whoever waits in vain is refused by SQLite, and says so.
+        mine = turn.acquire(timeout=engines.BUSY_TIMEOUT_S)
     try:
-        yield
+        yield until
     finally:
         if mine:
             turn.release()

@@ -19,7 +19,7 @@ from models import engine as engines
 from models import schema
 from models.account import Lane
 from models.engine import open_engine, parse, reachable, reader
-from models.ledger import leases
+from models.ledger import leases, transaction
 from models.ledger.transaction import read, write
 from presentation.texts import Texts
 from tests.kit import ledger
@@ -154,6 +154,25 @@ def test_reader_does_not_wait_for_a_writer(sqlite_url: str) -> None:
         writer.execute(text("CREATE TABLE t (x INTEGER)"))
         with reader(engine).begin() as connection:
             assert connection.scalar(text("SELECT count(*) FROM sqlite_master")) == 0
+    engine.dispose()
+
+
+def test_who_waited_in_turn_for_the_writer_of_sqlite_waits_no_second_time(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(sqlite_url)
+    with engine.connect(), engine.connect():
+        pass  # two connections of the pool, in which SQLite would wait half a minute
+    with engine.begin(), transaction._turn(engine.pool):
+        monkeypatch.setattr(engines, "BUSY_TIMEOUT_S", 0.2)
+        begun = time.monotonic()
+        with pytest.raises(DatabaseAwayError, match="locked"):
+            write(engine, lambda _: None)
+        assert 0.2 <= time.monotonic() - begun < 15
+    with reader(engine).connect() as first, reader(engine).connect() as second:
+        # Who takes the connection next waits as always.
+        waits = [each.scalar(text("PRAGMA busy_timeout")) for each in (first, second)]
+    assert sorted(waits) == [200, 30_000]
     engine.dispose()
 
 
