@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from broadcast import names, plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
-from broadcast.call.result import NoAnswer
 from broadcast.errors import OutOfReachError, PlanError
 from producer.request.door import Door
 from producer.request.shape import Request
@@ -63,7 +62,7 @@ class _Quota:
             # The token's Redis: what is stored is proved before its first call.
             log.warning("account %s: not asked for the calls left: %s", account.name, error)
             return None
-        if isinstance(said, NoAnswer):
+        if said is None:
             return None
         self.asked_at = said.asked_at
         return said.quota

@@ -12,9 +12,9 @@ from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from broadcast.plan import Fit, Quota
 from models.ledger import plans, preflight, quotas
+from producer.recent_quotas import RecentQuotas
 from worker import resolving
 from worker.lane import LaneContext
-from worker.recent_quotas import RecentQuotas
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,11 @@ from sqlalchemy import Engine
 
 from broadcast import accounts
 from broadcast.accounts import Account
+from broadcast.call.path import SendPath
+from broadcast.call.result import NoAnswer
 from broadcast.call.rules import Rules
 from broadcast.errors import OutOfReachError, SettingsError
+from broadcast.plan import Quota
 from broadcast.settings import Settings
 from coordination.connection import Connection, connect
 from coordination.keys import Keys
@@ -28,12 +31,12 @@ from models import durability
 from models.engine import open_engine
 from models.ledger import accounts as known_accounts
 from models.ledger.reading import known
+from producer.recent_quotas import RecentQuotas
 from wechat.client import WeChatClient
 from worker.account_client import AccountClient, ClientTokenFetcher
 from worker.gateway import WeChatGateway
 from worker.heartbeat import Heartbeat
 from worker.lane import LaneContext
-from worker.recent_quotas import RecentQuotas
 from worker.webhooks.deliver import Deliverer
 from worker.webhooks.post import Poster
 
@@ -78,8 +81,7 @@ class Parts:
 
     def __post_init__(self) -> None:
         """Let what is recent of WeChat's answers be asked for by the gateways of these parts."""
-        ask = RecentQuotas(lambda account, path: self.gateway(account).quota(path))
-        object.__setattr__(self, "quotas", ask)
+        object.__setattr__(self, "quotas", RecentQuotas(self._quota))
 
     def context(self, name: str) -> LaneContext:
         """Return what the lane of account *name* drives with.
@@ -106,6 +108,10 @@ class Parts:
         """Return WeChat for *account*."""
         client = self.clients[account.appid]
         return WeChatGateway(AccountClient(client, self.tokens, account))
+
+    def _quota(self, account: Account, path: SendPath) -> Quota | None:
+        said = self.gateway(account).quota(path)
+        return None if isinstance(said, NoAnswer) else said
 
     def _meet(self, account: Account) -> None:
         """See to it that nothing is called under another appid than the ledger's."""

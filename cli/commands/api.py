@@ -75,13 +75,16 @@ def _parts(run: Run, ending: Ending) -> Parts:
     from api.keyring import KeyRing  # noqa: PLC0415 - as above
     from api.parts import Parts  # noqa: PLC0415
     from api.threads import Threads  # noqa: PLC0415
-    from cli.wiring.api import Outside, RestingWaker, SharedQuota  # noqa: PLC0415
+    from cli.wiring.api import Outside, RestingWaker  # noqa: PLC0415
     from cli.wiring.looks import Looks  # noqa: PLC0415
+    from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415
     from models.ledger.reading import api_keys  # noqa: PLC0415
+    from producer.recent_quotas import RecentQuotas  # noqa: PLC0415
 
     waker, threads = RestingWaker(run.waker), Threads(run.engine)
     return Parts(
-        settings=run.settings, engine=run.engine, quota=SharedQuota(run), waker=waker,
+        settings=run.settings, engine=run.engine, waker=waker,
+        quota=RecentQuotas(QuotaWithReason(run.wechat).quota),
         looks=Looks(run.wechat), outside=Outside(run, waker), threads=threads,
         is_ending=ending,
         keys=KeyRing(

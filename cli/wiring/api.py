@@ -3,105 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from typing import Final
 
-from broadcast import day, plan
 from broadcast.accounts import Account
-from broadcast.call.path import SendPath
-from broadcast.errors import BroadcastError, BrokerAwayError
+from broadcast.errors import BrokerAwayError
 from cli.wiring.run import Run
 from producer.publish import CeleryWaker
 
-#: An answer of WeChat's so old still serves: each plan is proved again before its first call.
-QUOTA_FRESH_S: Final = 2.0
-#: One so old serves while the next is being asked for, so that nobody waits for WeChat.
-QUOTA_USABLE_S: Final = 5.0
-#: Who comes within this after WeChat gave no answer goes on without one while it is asked anew.
-SILENT_S: Final = 60.0
-#: Who comes while WeChat is being asked goes on without after this.
-_WAIT_S: Final = 1.0
 #: A broker that was away is left alone for this long: the sweep wakes for what was stored.
 BROKER_REST_S: Final = 2.0
-
-
-@dataclass(slots=True)
-class _Known:
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    said: plan.Quota | None = None
-    answered_at: float = -math.inf
-    #: In Shanghai: the calls of a day that is over are gone.
-    day: date | None = None
-
-    def is_good_for(self, seconds: float) -> bool:
-        return time.monotonic() - self.answered_at < seconds and self.day == _today()
-
-
-class SharedQuota:
-    """:class:`producer.prepare.QuotaSource` for many requests at once: WeChat is asked once."""
-
-    def __init__(self, run: Run) -> None:
-        """Take the way to WeChat."""
-        self._run = run
-        self._lock = threading.Lock()
-        self._known: dict[tuple[str, SendPath], _Known] = {}
-
-    def quota(self, account: Account, path: SendPath) -> plan.Quota | None:
-        """Return WeChat's answer of the last seconds, or None where none can be had now."""
-        with self._lock:
-            known = self._known.setdefault((account.name, path), _Known())
-        if known.is_good_for(QUOTA_FRESH_S):
-            return known.said
-        if known.is_good_for(SILENT_S if known.said is None else QUOTA_USABLE_S):
-            self._renew_aside(known, account, path)
-            return known.said
-        if not known.lock.acquire(timeout=_WAIT_S):
-            return None
-        try:
-            if not known.is_good_for(QUOTA_FRESH_S):
-                self._renew(known, account, path)
-            return known.said
-        finally:
-            known.lock.release()
-
-    def _renew_aside(self, known: _Known, account: Account, path: SendPath) -> None:
-        """Ask in a thread of its own, unless somebody asks."""
-
-        def renew() -> None:
-            try:
-                self._renew(known, account, path)
-            finally:
-                known.lock.release()
-
-        if not known.lock.acquire(blocking=False):
-            return
-        try:
-            threading.Thread(target=renew, name="quota", daemon=True).start()
-        except RuntimeError:
-            # No thread more in this process: who comes later asks.
-            known.lock.release()
-
-    def _renew(self, known: _Known, account: Account, path: SendPath) -> None:
-        # From before it is asked: it may take its time to answer, even over midnight.
-        today = _today()
-        known.said, known.day = self._asked(account, path), today
-        known.answered_at = time.monotonic()
-
-    def _asked(self, account: Account, path: SendPath) -> plan.Quota | None:
-        try:
-            return self._run.wechat.quota(account, path)
-        except BroadcastError:
-            # What is stored is proved before its first call; its answer says so.
-            return None
-
-
-def _today() -> date:
-    return datetime.now(UTC).astimezone(day.SHANGHAI).date()
 
 
 class RestingWaker:

@@ -18,8 +18,6 @@ from kombu.message import Message as BrokerMessage
 from sqlalchemy import Engine
 
 from broadcast import names
-from broadcast.call.outcomes import Outcome, Scope
-from broadcast.call.result import NoAnswer
 from broadcast.dead_letters import KeptLetter
 from broadcast.errors import DatabaseAwayError
 from broadcast.message import Message
@@ -28,10 +26,10 @@ from broadcast.settings import Settings
 from models.ledger import dead_letters, submits, sweeps, upload_beat
 from models.ledger.reading import dead_letters as reading
 from models.ledger.reading import reports
+from producer.recent_quotas import RecentQuotas
 from producer.request import incoming
 from tests.kit import ledger
 from worker import answers, application, door, enqueue, late, letters, messages, planner, routine
-from worker.recent_quotas import RecentQuotas
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 AWAY = DatabaseAwayError("error.database.away", reason="refused")
@@ -87,10 +85,9 @@ def here(
     """A worker with one account, whom WeChat does not answer and no broker hears."""
     del stopping, left
     settings = Settings(WECHAT_APPID="wx0123456789abcdef", WECHAT_APPSECRET="0" * 32)
-    away = NoAnswer(outcome=Outcome.UNKNOWN, scope=Scope.ACCOUNT)
     parts = SimpleNamespace(
         settings=settings, engine=engine, accounts=settings.accounts(),
-        quotas=RecentQuotas(lambda *_: away),
+        quotas=RecentQuotas(lambda *_: None),
     )  # fmt: skip
     monkeypatch.setattr(enqueue, "parts", lambda: parts)
     monkeypatch.setattr(letters, "parts", lambda: parts)

@@ -13,8 +13,6 @@ from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
 from broadcast import accounts
-from broadcast.call.outcomes import Outcome, Scope
-from broadcast.call.result import NoAnswer
 from broadcast.dead_letters import KeptLetter, LetterSource
 from broadcast.errors import InputError
 from broadcast.settings import Settings
@@ -25,11 +23,11 @@ from models.ledger.reading import dead_letters as reading
 from models.ledger.reading import outbox as waiting
 from models.ledger.reading import reports
 from producer import Producer
+from producer.recent_quotas import RecentQuotas
 from producer.request import incoming
 from tests.kit import ledger
 from worker import door, planner
 from worker import outbox as work
-from worker.recent_quotas import RecentQuotas
 
 if TYPE_CHECKING:
     from worker.wiring import Parts
@@ -65,10 +63,9 @@ def worker(engine: Engine, *names: str) -> Parts:
         account=lambda name: accounts.choose(mine, name),
         batch_size=settings.batch_size, late_by=settings.late_by, text_limit=settings.text_limit,
     )  # fmt: skip
-    away = NoAnswer(outcome=Outcome.UNKNOWN, scope=Scope.ACCOUNT)
     parts = SimpleNamespace(
         settings=fake, engine=engine, accounts=mine,
-        quotas=RecentQuotas(lambda *_: away),
+        quotas=RecentQuotas(lambda *_: None),
     )  # fmt: skip
     return cast("Parts", parts)
 

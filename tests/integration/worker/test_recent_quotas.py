@@ -11,22 +11,20 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.outcomes import Outcome, Scope
 from broadcast.call.path import SendPath
-from broadcast.call.result import NoAnswer
 from broadcast.call.waits import Waits
 from broadcast.gates.kinds import GateKind
 from broadcast.plan import Quota
 from broadcast.settings import Settings
 from models.ledger import leases
 from models.ledger.reading import closed_gates
+from producer import recent_quotas
+from producer.recent_quotas import ANSWER_FOR_S, Answer, RecentQuotas
 from tests.integration.worker.test_enqueue import message
 from tests.kit import ledger
-from worker import answers, enqueue, letters, planner, planning, recent_quotas
-from worker.recent_quotas import ANSWER_FOR_S, Answer, RecentQuotas
+from worker import answers, enqueue, letters, planner, planning
 
 PATH = SendPath.MASS_SEND
-AWAY = NoAnswer(outcome=Outcome.UNKNOWN, scope=Scope.ACCOUNT)
 ACCOUNT = ledger.account()
 
 sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -39,10 +37,10 @@ class WeChat:
         self.remains = list(remains)
         self.asked = 0
 
-    def __call__(self, *_: object) -> Quota | NoAnswer:
+    def __call__(self, *_: object) -> Quota | None:
         self.asked += 1
         remain = self.remains.pop(0) if len(self.remains) > 1 else self.remains[0]
-        return AWAY if remain < 0 else Quota(daily_limit=100, used=100 - remain, remain=remain)
+        return None if remain < 0 else Quota(daily_limit=100, used=100 - remain, remain=remain)
 
 
 @pytest.fixture
@@ -54,8 +52,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return made
 
 
-def remain(said: Answer | NoAnswer) -> int | None:
-    return said.quota.remain if isinstance(said, Answer) else None
+def remain(said: Answer | None) -> int | None:
+    return None if said is None else said.quota.remain
 
 
 def test_an_answer_is_good_for_its_seconds_and_its_day(clock: SimpleNamespace) -> None:

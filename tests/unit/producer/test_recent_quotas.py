@@ -13,7 +13,8 @@ import pytest
 from broadcast.call.path import SendPath
 from broadcast.errors import WeChatAwayError
 from broadcast.plan import Quota
-from cli.wiring.api import SharedQuota
+from cli.wiring.wechat import QuotaWithReason
+from producer.recent_quotas import RecentQuotas
 from tests.kit import ledger
 from tests.kit.wait import until
 
@@ -21,15 +22,15 @@ OLD, NEW = Quota(daily_limit=100, used=0, remain=100), Quota(daily_limit=100, us
 
 
 def asking(answer: Callable[[], Quota]) -> Callable[[], Quota | None]:
-    run: Any = SimpleNamespace(wechat=SimpleNamespace(quota=lambda _account, _path: answer()))
-    shared = SharedQuota(run)
+    wechat: Any = SimpleNamespace(quota=lambda _account, _path: answer())
+    shared = RecentQuotas(QuotaWithReason(wechat).quota)
     return lambda: shared.quota(ledger.account(), SendPath.MASS_SEND)
 
 
 def test_nobody_waits_for_wechat_while_there_is_an_answer_of_seconds_ago(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cli.wiring.api.QUOTA_FRESH_S", 0.0)
+    monkeypatch.setattr("producer.recent_quotas.ANSWER_FOR_S", 0.0)
     answers, came, goes_on = iter([OLD]), threading.Event(), threading.Event()
 
     def answer() -> Quota:
@@ -51,8 +52,8 @@ def test_nobody_waits_for_wechat_while_there_is_an_answer_of_seconds_ago(
 def test_nobody_waits_for_a_wechat_that_gave_no_answer_in_the_last_minute(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("QUOTA_FRESH_S", "QUOTA_USABLE_S"):
-        monkeypatch.setattr(f"cli.wiring.api.{name}", 0.0)
+    for name in ("ANSWER_FOR_S", "USABLE_S"):
+        monkeypatch.setattr(f"producer.recent_quotas.{name}", 0.0)
     first, goes_on = (
         iter([WeChatAwayError("error.wechat.away", reason="refused")]),
         threading.Event(),
@@ -76,12 +77,12 @@ def test_the_answer_of_a_day_that_is_over_serves_nobody(monkeypatch: pytest.Monk
     quota = asking(lambda: next(answers))
 
     assert (quota(), quota()) == (OLD, OLD)
-    monkeypatch.setattr("cli.wiring.api._today", lambda: date(2000, 1, 1))
+    monkeypatch.setattr("producer.recent_quotas._today", lambda: date(2000, 1, 1))
     assert quota() == NEW
 
 
 def test_a_process_without_a_thread_to_spare_asks_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.wiring.api.QUOTA_FRESH_S", 0.0)
+    monkeypatch.setattr("producer.recent_quotas.ANSWER_FOR_S", 0.0)
     answers = iter([OLD, NEW])
     quota = asking(lambda: next(answers))
 
