@@ -19,12 +19,11 @@ import requests
 from broadcast.accounts import from_file
 from presentation.texts import Texts
 from tests.acceptance.conftest import of, sets_of
-from tests.kit.processes import RunningProcess, celery
+from tests.kit.processes import RunningProcess
 from tests.kit.pushes import TOKEN
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until
 from tests.servers.ports import LOOPBACK
-from tests.servers.valkey import Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -346,73 +345,3 @@ def test_ctrl_c_while_waiting_leaves_the_broadcast_running_and_says_its_id(
     assert f"broadcast watch {found[1]}" in printed.splitlines()[-1]
     report = system.until_state(found[1], "completed", timeout_s=40)
     assert sets_of(report) == {"accepted": 40}
-
-
-def test_three_beats_and_two_workers_send_one_broadcast_once(start_system: StartSystem) -> None:
-    system = start_system(followers=300, latency_ms=40, BROADCAST_BATCH_SIZE="3")
-    beats = [system.beat() for _ in range(3)]
-    workers = [system.worker(ready=False) for _ in range(2)]
-    for worker in workers:
-        worker.wait_for_line(" ready.", timeout_s=40)
-
-    told = system.send(system.simulator.openids(300))
-    report = system.until_state(told["id"], "completed", timeout_s=60)
-    for beat in beats:
-        beat.wait_for_line("Sending due task sweep", times=2)
-
-    assert sets_of(report) == {"accepted": 300}
-    assert report.calls == len(system.simulator.mass_calls()) == 100
-    assert system.simulator.max_in_flight() == 1
-    assert system.simulator.ledger() == {
-        "delivered_distinct": 300, "deliveries": 300, "delivered_max": 1, "doubled": 0,
-    }  # fmt: skip
-
-
-def test_a_redis_at_a_socket_serves_command_and_worker(start_system: StartSystem) -> None:
-    password = "p@:/?;#%+ w"
-    with Valkey(password=password) as valkey:
-        system = start_system(followers=4, REDIS_URL=valkey.socket_url)
-        worker = system.worker()
-
-        # No beat wakes for it, so that the command's own wake came over the socket.
-        told = system.send(system.simulator.openids(4))
-
-        assert system.until_state(told["id"], "completed", timeout_s=40).calls == 1
-        assert worker.stop() == 0
-        assert password not in worker.output
-
-
-def test_of_two_upgrades_at_once_one_works_and_one_waits(launch: Launch, database_url: str) -> None:
-    env = {"DATABASE_URL": database_url}
-    pair = [launch([BROADCAST, "db", "upgrade"], env=env) for _ in range(2)]
-
-    assert [one.wait(timeout_s=60) for one in pair] == [0, 0]
-    printed = [one.output for one in pair]
-    assert sum("was upgraded" in text for text in printed) == 1, printed
-    assert sum("already at the newest version" in text for text in printed) == 1, printed
-
-
-def test_a_worker_does_not_start_without_tables_and_names_the_command(
-    launch: Launch, valkey: Valkey, sqlite_url: str
-) -> None:
-    env = {"DATABASE_URL": sqlite_url, "REDIS_URL": valkey.url}
-    worker = launch(celery("worker"), env=env)
-
-    assert worker.wait(timeout_s=40) == 3
-    assert "broadcast db upgrade" in worker.output
-    assert "Traceback" not in worker.output
-
-
-@pytest.mark.parametrize("program", ["worker", "beat"])
-def test_a_wrong_setting_ends_a_process_of_celery_with_one_line(
-    launch: Launch, program: str
-) -> None:
-    url = "amqp://u:hunter2@127.0.0.1//?colour=red"
-    process = launch(celery(program), env={"CELERY_BROKER_URL": url, "BROADCAST_LANG": "en"})
-
-    assert process.wait(timeout_s=40) == 2
-
-    [line] = process.output.splitlines()
-    assert "CELERY_BROKER_URL" in line
-    assert "(colour)" in line
-    assert "hunter2" not in line

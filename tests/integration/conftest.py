@@ -10,7 +10,9 @@ from sqlalchemy import Engine, update
 
 from models import Base, Batch
 from models.engine import open_engine
+from tests.integration.models.still_clock import StillClock
 from tests.kit import ledger, template
+from tests.kit.ledger import Driver, said
 from tests.servers.fixtures import DATABASES
 from tests.servers.mariadb import MariaDB
 from tests.servers.ports import LOOPBACK, free_port
@@ -53,6 +55,14 @@ def engine(
 
 
 @pytest.fixture
+def still(url: str) -> Iterator[tuple[Engine, StillClock]]:
+    """An engine whose clock stands still at noon in Shanghai: no test runs over a day's turn."""
+    engine = open_engine(url)
+    yield engine, StillClock(engine)
+    engine.dispose()
+
+
+@pytest.fixture
 def url(engine: Engine) -> str:
     """URL of a database with empty tables."""
     return engine.url.render_as_string(hide_password=False)
@@ -81,3 +91,12 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Engine]:
     engine = template.migrated(url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def doubtful(here: Engine) -> str:
+    """A broadcast of one batch that is in doubt."""
+    broadcast_id = ledger.broadcast(here, batches=1)
+    driver = Driver(here)
+    driver.record(driver.claim(), said(45065))
+    return broadcast_id

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broadcast import names
-from worker.routine import WithoutRoutine
+from worker.routine import WithoutGivenBack, WithoutRoutine
 
 RECEIVED = "celery.worker.strategy"
 ENDED = "celery.app.trace"
@@ -56,3 +56,13 @@ def test_at_debug_all_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     logging.getLogger().manager._clear_cache()  # type: ignore[attr-defined]
 
     assert WithoutRoutine().filter(of_task(names.SWEEP))
+
+
+def test_celerys_page_on_a_message_that_goes_back_is_left_out() -> None:
+    def page(name: str, description: str) -> logging.LogRecord:
+        return record(name, level=logging.WARNING, data={"description": description})
+
+    shown = WithoutGivenBack().filter
+    assert not shown(page("celery.app.trace", "rejected"))
+    assert shown(page("celery.app.trace", "raised unexpected"))
+    assert shown(page("worker.enqueue", "rejected"))

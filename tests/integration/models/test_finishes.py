@@ -6,7 +6,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import permutations
 from typing import Any
 
 import pytest
@@ -19,10 +18,9 @@ from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 from models import Finish
 from models.ledger import finishes, records, resolves, results
-from models.ledger.audit import Found
-from models.ledger.reading import recipients, reports, retry_verdicts
+from models.ledger.reading import reports
 from tests.integration.models.stories import doubt, lost_then, snapshot
-from tests.integration.models.tampering import change_batch, found
+from tests.integration.models.tampering import found
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 
@@ -360,114 +358,3 @@ def test_counts_of_a_job_that_the_review_refused_are_not_added(
 
     assert there.delivered == Delivered(jobs=1, counts=event(71).counts)
     assert there.batch_list[1].finish is not None
-
-
-@pytest.mark.parametrize("in_order", [True, False])
-def test_later_word_of_wechat_takes_the_place_of_the_earlier_in_whichever_order_they_come(
-    driver: Driver, broadcast_id: str, *, in_order: bool
-) -> None:
-    """The review first refused the job and then let it go."""
-    refused = replace(event(71, "err(20001)"), created_at=MORNING)
-    sent = replace(event(71), created_at=NOON)
-    driver.call(said(0, msg_id=71))
-
-    for one in (refused, sent) if in_order else (sent, refused):
-        finishes.take(driver.engine, "default", one)
-
-    assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
-    [stored] = rows(driver.engine)
-    assert (stored.status, stored.sent) == ("send success", 9)
-
-
-def test_later_refusal_takes_nobody_away_who_got_it(driver: Driver, broadcast_id: str) -> None:
-    """Whoever takes them for missed would send to them a second time."""
-    driver.call(said(0, msg_id=71))
-    finishes.take(driver.engine, "default", replace(event(71), created_at=MORNING))
-
-    again = finishes.take(
-        driver.engine, "default", replace(event(71, "err(20001)"), created_at=NOON)
-    )
-
-    assert again.new is False
-    assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
-
-
-#: What WeChat may say of one job, by who got it and when it says so.
-WORDS = [
-    replace(event(71), created_at=MORNING),
-    FinishEvent(msg_id=71, status="err(20001)", created_at=NOON),
-    replace(event(71, "something new", sent=0), created_at=NOON),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("order", [*permutations(range(len(WORDS)))], ids=str)
-def test_job_stands_the_same_in_whichever_order_its_words_come(
-    driver: Driver, broadcast_id: str, order: tuple[int, ...]
-) -> None:
-    """Nine got it: nobody may be offered another send to them."""
-    driver.call(said(0, msg_id=71))
-    for n in order:
-        finishes.take(driver.engine, "default", WORDS[n])
-
-    assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
-    assert list(recipients.portions(driver.engine, broadcast_id, "refused")) == []
-    assert [group.numbers for group in retry_verdicts.look(driver.engine, broadcast_id)] == [[2]]
-    assert reports.report(driver.engine, broadcast_id).delivered.counts.sent == 9
-    assert found(driver.engine) == set()
-
-
-@pytest.mark.parametrize("order", [*permutations(range(3))], ids=str)
-def test_job_that_reached_nobody_is_refused_in_whichever_order_its_words_come(
-    driver: Driver, broadcast_id: str, order: tuple[int, ...]
-) -> None:
-    """It was let go, refused, and then something was said that no list names."""
-    words = [replace(event(71, sent=0), created_at=MORNING), *WORDS[1:]]
-    driver.call(said(0, msg_id=71))
-    for n in order:
-        finishes.take(driver.engine, "default", words[n])
-
-    assert stands(driver.engine, broadcast_id) == (B.REFUSED, Reason.REVIEW_REFUSED)
-    assert found(driver.engine) == set()
-
-
-def test_later_refusal_of_what_reached_nobody_is_a_refusal(
-    driver: Driver, broadcast_id: str
-) -> None:
-    driver.call(said(0, msg_id=71))
-    finishes.take(driver.engine, "default", replace(event(71, sent=0), created_at=MORNING))
-
-    finishes.take(driver.engine, "default", replace(event(71, "err(20001)"), created_at=NOON))
-
-    assert stands(driver.engine, broadcast_id) == (B.REFUSED, Reason.REVIEW_REFUSED)
-
-
-@pytest.mark.parametrize(("status", "state", "reason"), [
-    ("send success", B.ACCEPTED, None),
-    ("send success", B.REFUSED, Reason.REVIEW_REFUSED),
-    ("err(20001)", B.FINISHED, None),
-    ("err(20001)", B.ACCEPTED, None),
-])  # fmt: skip
-def test_audit_finds_a_batch_that_its_event_passed_by(
-    driver: Driver, broadcast_id: str, status: str, state: B, reason: Reason | None
-) -> None:
-    driver.call(said(0, msg_id=71))
-    finishes.take(driver.engine, "default", event(71, status))
-    assert found(driver.engine) == set()
-
-    change_batch(driver.engine, broadcast_id, 1, state=state, reason=reason)
-
-    assert Found.UNMET in found(driver.engine)
-
-
-@pytest.mark.parametrize(("state", "reason", "polled"), [
-    (B.FINISHED, None, "SENDING"), (B.FINISHED, None, None),
-    (B.REFUSED, Reason.REVIEW_REFUSED, "SEND_SUCCESS"),
-])  # fmt: skip
-def test_audit_finds_an_end_that_nobody_reported(
-    driver: Driver, broadcast_id: str, state: B, reason: Reason | None, polled: str | None
-) -> None:
-    driver.call(said(0, msg_id=71))
-
-    change_batch(driver.engine, broadcast_id, 1, state=state, reason=reason, msg_status=polled)
-
-    assert Found.UNREPORTED in found(driver.engine)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,7 +18,6 @@ from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 from models import Event
 from models.attempt import AttemptRow
-from models.engine import open_engine
 from models.ledger import operator, records, resolves, retries
 from models.ledger.reading import next_work, reports
 from models.ledger.reading.next_work import Kind
@@ -81,14 +79,6 @@ def test_lost_reply_then_45065_is_accepted_with_its_msg_id(
 def test_lost_reply_then_acceptance_is_accepted(driver: Driver, broadcast_id: str) -> None:
     lost_then(driver, said(0, msg_id=71))
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
-
-
-@pytest.fixture
-def still(url: str) -> Iterator[tuple[Engine, StillClock]]:
-    """An engine whose clock stands still, at noon."""
-    engine = open_engine(url)
-    yield engine, StillClock(engine)
-    engine.dispose()
 
 
 def test_lost_reply_then_45009_waits_for_the_day_and_stays_unknown(

@@ -7,7 +7,7 @@ anything, where only what the ledger made of it can be held against the promise.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -21,7 +21,6 @@ from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.errors import InputError
 from broadcast.states import BatchState
-from models.engine import open_engine
 from models.ledger import resolves
 from models.ledger.audit.findings import Check
 from models.ledger.resolves import Resolved
@@ -224,14 +223,6 @@ def _resolve(engine: Engine, batch: BatchModel, verdict: OperatorVerdict) -> Res
 MACHINES = pytest.mark.parametrize("machine", [Honest, Lying])
 SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 SERVERS = pytest.mark.parametrize("engine", ["postgresql", "mariadb"], indirect=True)
-
-
-@pytest.fixture
-def still(url: str) -> Iterator[tuple[Engine, StillClock]]:
-    """An engine whose clock stands still."""
-    engine = open_engine(url)
-    yield engine, StillClock(engine)
-    engine.dispose()
 
 
 Still = tuple[Engine, StillClock]

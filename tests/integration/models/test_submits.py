@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
@@ -17,7 +16,7 @@ from broadcast.plan.submission import Terms
 from broadcast.reasons import Reason
 from broadcast.states import BroadcastState, Phase
 from models import Base, BroadcastRow, ChunkRow, Reservation, Skipped, Submission
-from models.ledger import operator, plans, submits, sweeps, upload_beat, uploads, whole_submits
+from models.ledger import operator, plans, submits, sweeps, uploads
 from models.ledger.reading import recipients, reports
 from models.ledger.reading.next_work import Kind
 from presentation.texts import LANGUAGES, Texts
@@ -180,81 +179,6 @@ def test_begin_under_a_key_that_was_published_meanwhile_tells_by_whom(engine: En
     with pytest.raises(ConflictError, match=broadcast_id):
         submits.begin(engine, body(key="one", text="别的"), who="another")
     assert stored(engine)[0] == 1
-
-
-def test_id_that_is_taken_is_drawn_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    letters = iter("aaaaaa" + "aaaaaa" * 2 + "bbbbbb" + "aaaaaabbbbbb" + "cccccc")
-    monkeypatch.setattr(secrets, "choice", lambda _letters: next(letters))
-    first = upload(engine, body(key="one"))
-    second = submits.begin(engine, body(key="two"), who="tests")
-    third = whole_submits.store(
-        engine, body(key="three", text="别的"), (), figures=figures(size=0, batches=1), terms=TERMS,
-        quota=None,
-    ).id  # fmt: skip
-    assert [one[-6:] for one in (first, second, third)] == ["aaaaaa", "bbbbbb", "cccccc"]
-    assert stored(engine)[0] == 3
-
-
-def test_upload_that_takes_hours_is_nobodys_but_its_owners_while_it_shows_that_it_lives(
-    engine: Engine,
-) -> None:
-    text = body(key="one", size=40)
-    broadcast_id = submits.begin(engine, text, who="tests")
-    for chunk in ledger.chunks(ledger.openids(40)):
-        uploads.add_chunks(engine, broadcast_id, [chunk])
-        ledger.pass_time(engine, timedelta(minutes=59))
-        assert sweeps.forget_uploads(engine) == 0
-    submits.publish(
-        engine, broadcast_id, text, figures=figures(size=40, batches=2), terms=TERMS, quota=None
-    )
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PLANNING
-    assert ledger.planned(engine, broadcast_id) is not None
-
-
-def test_upload_that_was_silent_for_an_hour_is_given_up_and_its_owner_notices(
-    engine: Engine,
-) -> None:
-    text = body(key="one")
-    dead = upload(engine, text)
-    ledger.pass_time(engine, upload_beat.GIVEN_UP_AFTER + timedelta(seconds=1))
-    assert sweeps.forget_uploads(engine) == 1
-    with pytest.raises(submission.TakenOverError) as caught:
-        uploads.add_chunks(engine, dead, ledger.chunks(ledger.openids(4)))
-    assert caught.value.message_id == "error.submit.taken_over"
-    with pytest.raises(submission.TakenOverError):
-        submits.publish(
-            engine, dead, text, figures=figures(size=20, batches=2), terms=TERMS, quota=None
-        )
-    assert stored(engine) == (0, 0)
-
-
-def test_uploads_under_one_key_go_on_beside_each_other(engine: Engine) -> None:
-    """Whoever repeats a request after a time-out need not wait until the first try is dead."""
-    text = body(key="one")
-    first, second = upload(engine, text), upload(engine, text)
-    assert first != second
-    assert submits.find(engine, text) is None
-    what = figures(size=20, batches=2)
-    submits.publish(engine, second, text, figures=what, terms=TERMS, quota=None)
-    with pytest.raises(submission.PublishedMeanwhileError) as there:
-        submits.publish(engine, first, text, figures=what, terms=TERMS, quota=None)
-    assert there.value.id == second
-
-
-def test_upload_that_died_an_hour_ago_is_swept(engine: Engine) -> None:
-    upload(engine, body())
-    done = published(engine, body())
-    ledger.pass_time(engine, timedelta(hours=1, seconds=1))
-    assert sweeps.forget_uploads(engine) == 1
-    assert sweeps.forget_uploads(engine) == 0
-    assert reports.report(engine, done).audience["planned"] == 20
-    assert stored(engine) == (1, 3)
-
-
-def test_upload_that_was_abandoned_leaves_nothing(engine: Engine) -> None:
-    broadcast_id = upload(engine, body())
-    uploads.abandon(engine, broadcast_id)
-    assert stored(engine) == (0, 0)
 
 
 def test_same_send_under_another_key_is_refused_for_a_day(engine: Engine) -> None:

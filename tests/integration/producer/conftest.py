@@ -23,6 +23,7 @@ from producer.order import Order
 from producer.prepare import prepare
 from producer.request.door import Door
 from producer.submit import store
+from tests.kit import media
 
 LETTERS = string.ascii_letters + string.digits + "_-"
 
@@ -98,3 +99,11 @@ def send(engine: Engine, wanted: Any, people: list[str], **ports: Any) -> Any:
         quota = ports.get("quota") or QuotaStub()
         prepared = prepare(wanted, audience, engine=engine, quota=quota)
         return store(prepared, engine=engine, waker=ports.get("waker") or WakerStub())
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A picture."""
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(media.picture())
+    return file

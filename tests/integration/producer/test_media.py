@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +15,9 @@ from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.content import Content
 from broadcast.errors import ConflictError, MediaError, RepeatedSendError, WeChatAwayError
-from broadcast.media import MediaFormat, MediaKind
-from models import BroadcastRow, FilePieceRow, KeptFileRow, MediaRow
-from models.engine import open_engine
-from models.ledger import files as keeping
-from models.ledger import operator, renewals, sweeps, upload_beat
+from broadcast.media import MediaKind
+from models import BroadcastRow, MediaRow
+from models.ledger import renewals
 from models.ledger.media import lost
 from models.ledger.reading import files, reports
 from presentation import content
@@ -61,22 +58,6 @@ class UploaderStub:
             raise WeChatAwayError("error.wechat.away", address="http://wechat", reason="refused")
         self.got.append(what)
         return f"{account.name}-{len(self.got)}"
-
-
-@pytest.fixture
-def still(url: str) -> Iterator[tuple[Engine, StillClock]]:
-    """An engine whose clock stands still at noon."""
-    engine = open_engine(url)
-    yield engine, StillClock(engine)
-    engine.dispose()
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    """A picture."""
-    file = tmp_path / "photo.jpg"
-    file.write_bytes(media.picture())
-    return file
 
 
 def pictures(*files: Path | str, permanent: bool = False) -> Content:
@@ -359,69 +340,3 @@ def test_the_last_day_of_a_spread_counts_and_permanent_material_needs_no_other_u
         row = connection.execute(newest.limit(1)).one()
     assert (row.expires_at, row.permanent) == (None, True)
     assert stored_ids(engine, made) == ["shop-1"]
-
-
-def test_files_that_die_before_their_time_are_stored_whole_with_their_broadcast(
-    still: tuple[Engine, StillClock], account: Account, photo: Path, tmp_path: Path
-) -> None:
-    engine, clock = still
-    large = tmp_path / "large.png"
-    # More than a transaction holds.
-    large.write_bytes(media.picture("PNG") + bytes(keeping.PIECE * keeping.PIECES_AT_ONCE + 1))
-    late, uploader = clock.now + 5 * DAY, UploaderStub()
-    said = pictures(photo, large, "unknown-to-us", photo)
-
-    made = submit(engine, account, said, uploader=uploader, scheduled_at=late)
-
-    kept = list(files.kept(engine, made.id))
-    assert [one.data for one in kept] == [photo.read_bytes(), large.read_bytes()]
-    assert [(one.media_id, one.format, one.name) for one in kept] == [
-        ("shop-1", MediaFormat.JPEG, "photo.jpg"), ("shop-2", MediaFormat.PNG, "large.png"),
-    ]  # fmt: skip
-    # An upload of today serves several that will need another, and those that need none.
-    submit(engine, account, pictures(photo), uploader=uploader, key="k2", scheduled_at=late)
-    soon = submit(engine, account, pictures(photo), uploader=uploader, key="k3")
-    assert (len(uploader.got), list(files.kept(engine, soon.id))) == (2, [])
-
-
-def test_files_of_a_submit_that_fails_or_is_given_up_are_not_left_behind(
-    still: tuple[Engine, StillClock],
-    account: Account,
-    photo: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    engine, clock = still
-    late: dict[str, Any] = {"uploader": UploaderStub(), "scheduled_at": clock.now + 5 * DAY}
-
-    def fails(*_: object, **_named: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("models.ledger.submits.publish", fails)
-    with pytest.raises(KeyboardInterrupt):
-        submit(engine, account, pictures(photo), **late)
-    monkeypatch.setattr("models.ledger.uploads.abandon", lambda *_: None)
-    with pytest.raises(KeyboardInterrupt):
-        submit(engine, account, pictures(photo), key="k2", **late)
-    clock.pass_(upload_beat.GIVEN_UP_AFTER)
-    assert sweeps.forget_uploads(engine) == 1
-
-    with engine.connect() as connection:
-        for table in (BroadcastRow.id, KeptFileRow.n, FilePieceRow.id):
-            assert connection.scalars(select(table)).all() == []
-
-
-def test_files_go_when_their_broadcast_ends_and_not_before(
-    still: tuple[Engine, StillClock], account: Account, photo: Path
-) -> None:
-    engine, clock = still
-    made = submit(
-        engine, account, pictures(photo), uploader=UploaderStub(), scheduled_at=clock.now + 5 * DAY
-    )
-    assert keeping.drop_of_ended(engine) == 0
-    assert len(list(files.kept(engine, made.id))) == 1
-
-    operator.cancel(engine, made.id, who="tests")
-
-    assert (keeping.drop_of_ended(engine), keeping.drop_of_ended(engine)) == (1, 0)
-    with engine.connect() as connection:
-        assert connection.scalars(select(FilePieceRow.id)).all() == []

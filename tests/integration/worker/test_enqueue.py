@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -29,7 +27,7 @@ from models.ledger.reading import reports
 from producer.recent_quotas import RecentQuotas
 from producer.request import incoming
 from tests.kit import ledger
-from worker import answers, application, door, enqueue, late, letters, messages, planner, routine
+from worker import answers, application, door, enqueue, late, letters, messages, planner
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 AWAY = DatabaseAwayError("error.database.away", reason="refused")
@@ -376,24 +374,3 @@ def test_a_message_that_cannot_be_passed_on_goes_back_to_the_broker(
 
     assert (vars(caught.value)["requeue"], stopping.waited) == (True, [letters.PAUSE_S])
     assert kept(engine) == []
-
-
-def test_what_waits_for_later_runs_once_after_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(letters, "PAUSE_S", 0)
-    ran = threading.Event()
-
-    letters.later(ran.set)
-
-    assert ran.wait(60)
-
-
-def test_celerys_page_on_a_message_that_goes_back_is_left_out() -> None:
-    def record(name: str, description: str) -> logging.LogRecord:
-        made = logging.LogRecord(name, logging.WARNING, "", 0, "", None, None)
-        made.data = {"description": description}
-        return made
-
-    shown = routine.WithoutGivenBack().filter
-    assert not shown(record("celery.app.trace", "rejected"))
-    assert shown(record("celery.app.trace", "raised unexpected"))
-    assert shown(record("worker.enqueue", "rejected"))

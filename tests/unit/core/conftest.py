@@ -10,6 +10,8 @@ import pytest
 from broadcast import settings
 
 OURS = ("WECHAT_", "BROADCAST_", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
+APPID = "wx0123456789abcdef"
+SECRET = "S3cret-0123456789"
 
 
 @pytest.fixture
@@ -23,3 +25,11 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(settings, "UP_ACCOUNTS", tmp_path / "up" / "simulator.toml")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def environment(clean_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An account in the environment."""
+    monkeypatch.setenv("WECHAT_APPID", APPID)
+    monkeypatch.setenv("WECHAT_APPSECRET", SECRET)
+    return clean_environment

@@ -1,0 +1,46 @@
+"""What every blocker and every error of the catalogue says: what happened, and how to go on."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.unit.test_catalogue import catalogue
+
+#: What goes on without anybody, or is lifted together with the line above it.
+CONTINUES = {"en": ("ontinues automatically", "The same command"), "zh": ("自动继续", "上述命令")}
+#: Parts of other texts; what only a newer release can open; and doubts, whose commands follow each
+#: with its batch.
+WITHOUT_COMMAND = {
+    "blocker.at_once", "blocker.account_newer_release", "blocker.newer_release",
+    "blocker.in_doubt", "blocker.in_doubt_one", "blocker.scheduled_paused",
+    "blocker.paused_for_content_in_part",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_whatever_keeps_a_broadcast_waiting_names_the_command_or_continues_automatically(
+    lang: str,
+) -> None:
+    blockers = {i: t for i, t in catalogue(lang).items() if i.startswith("blocker.")}
+
+    without = {
+        i for i, t in blockers.items()
+        if "\n    broadcast " not in t and not any(words in t for words in CONTINUES[lang])
+    }  # fmt: skip
+    assert len(blockers) > 20
+    assert without == WITHOUT_COMMAND
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_an_error_is_one_line_that_says_what_happened_and_what_to_do(lang: str) -> None:
+    errors = {i: t for i, t in catalogue(lang).items() if i.startswith("error.")}
+
+    assert [i for i, t in errors.items() if "\n" in t] == []
+    bare = [
+        i for i, t in errors.items()
+        if len(re.findall(r"[^.;:?。；：？，]{3,}(?:[.;:?，] ?|[。；：？，]|$)", t)) < 2
+        and not i.startswith("error.settings.") and "{" not in t[:1]
+    ]  # fmt: skip
+    assert bare == []
