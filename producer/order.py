@@ -12,6 +12,7 @@ from broadcast.content import Content
 from broadcast.drafts.mark import Marks
 from broadcast.errors import InputError
 from broadcast.plan import submission
+from broadcast.plan.options import Options
 from broadcast.plan.selection import EVERYBODY, Selection
 from producer import audience as audiences
 
@@ -34,7 +35,7 @@ class Order:
     draft: Marks | None = None
     selection: Selection = EVERYBODY
     #: As of :class:`broadcast.plan.submission.Body`.
-    options_digest: str | None = None
+    options: Options | None = None
     reserved: str | None = None
     #: The lists of the exclusions that are files, in the order of the exclusions.
     excluded: Sequence[audiences.Audience] = ()

@@ -284,5 +284,5 @@ def _body(order: Order, wanted: Wanted) -> submission.Body:
         account=order.account, key=checked_key(order.key), content=order.content.canonical,
         content_digest=order.content.digest, msgtype=order.content.msgtype,
         audience=wanted.audience, selection=order.selection, scheduled_at=order.scheduled_at,
-        draft=order.draft, options_digest=order.options_digest, reserved=order.reserved,
+        draft=order.draft, options=order.options, reserved=order.reserved,
     )  # fmt: skip

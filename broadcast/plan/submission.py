@@ -14,6 +14,7 @@ from broadcast.duration import parse_duration
 from broadcast.errors import OutOfReachError
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience
+from broadcast.plan.options import Options
 from broadcast.plan.proof import Proof
 from broadcast.plan.selection import EVERYBODY, Selection
 
@@ -45,9 +46,9 @@ class Body:
     scheduled_at: datetime | None = None
     #: What the draft says now, where it was read: no part of what is compared.
     draft: Marks | None = None
-    #: Of a program's request its other options, in hex: compared with those of another request. A
-    #: person's command has None, and is compared by the rest alone.
-    options_digest: str | None = None
+    #: Of a program's request its other options: compared with those of another request. A person's
+    #: command has None, and is compared by the rest alone.
+    options: Options | None = None
     #: The id that was reserved under its key, where its list came later: no part either.
     reserved: str | None = None
 
@@ -69,7 +70,17 @@ class Body:
     @property
     def request_digest(self) -> str:
         """SHA-256 over that and over what only a program's request has beside it, in hex."""
-        return hashlib.sha256(f"{self.digest} {self.options_digest}".encode()).hexdigest()
+        return self._with_options(None if self.options is None else self.options.digest)
+
+    @property
+    def request_digests(self) -> frozenset[str]:
+        """Those of all requests that say the same."""
+        if self.options is None:
+            return frozenset({self.request_digest})
+        return frozenset(map(self._with_options, self.options.digests))
+
+    def _with_options(self, digest: str | None) -> str:
+        return hashlib.sha256(f"{self.digest} {digest}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

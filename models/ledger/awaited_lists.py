@@ -24,6 +24,7 @@ from broadcast.states import Phase
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import accounts, flips, lanes, submits, upload_beat, uploads
+from models.ledger.reading import used_keys
 from models.ledger.rows import columns, first
 from models.ledger.transaction import read, write, write_new
 from models.recipients import ChunkRow
@@ -90,12 +91,12 @@ def reserve(
 
 
 def _reserved(connection: Connection, body: Body) -> str | None:
-    there = submits.under_key(connection, body)
+    there = used_keys.of(connection, body)
     if there is None:
         return None
     query = select(UploadRow.digest).where(UploadRow.broadcast_id == there.broadcast_id)
-    if connection.scalar(query) != body.request_digest:
-        raise submits.taken(body, there)
+    if connection.scalar(query) not in body.request_digests:
+        raise used_keys.conflict(connection, body, there)
     return there.broadcast_id
 
 

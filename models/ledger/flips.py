@@ -119,8 +119,8 @@ def take_key(
         _SUBMISSION,
         {
             "account": body.account.name, "key": body.key, "body_digest": digest,
-            "options_digest": body.options_digest, "broadcast_id": broadcast_id,
-            "created_at": moment,
+            "options_digest": body.options and body.options.digest,
+            "broadcast_id": broadcast_id, "created_at": moment,
         },
     )  # fmt: skip
 

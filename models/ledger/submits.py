@@ -11,15 +11,12 @@ publish under a key wins, and the others are dropped.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+from sqlalchemy import Connection, Engine, insert, update
 
 from broadcast import plan
 from broadcast.crashpoints import Point, passing
-from broadcast.errors import ConflictError
-from broadcast.message import Message
 from broadcast.plan import audience as audiences
 from broadcast.plan.submission import (
     Body,
@@ -31,36 +28,11 @@ from broadcast.plan.submission import (
 )
 from broadcast.states import Phase
 from models import drawn_ids
-from models.broadcast import BroadcastRow, Submission
+from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import accounts, flips, lanes, quotas, renewals, upload_beat
-from models.ledger.reading import known, media
-from models.ledger.rows import columns, first
+from models.ledger.reading import known, media, used_keys
 from models.ledger.transaction import read, snapshot, write, write_new
-
-#: When a broadcast without a time is to be sent.
-AT_ONCE = Message("submit.at_once")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """What a key stands for."""
-
-    broadcast_id: str
-    #: None: its list is awaited.
-    body_digest: str | None
-    options_digest: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stored:
-    """What a broadcast says, as far as a conflict is explained by it."""
-
-    content_digest: str
-    audience_kind: str
-    audience_digest: str
-    selection: str | None
-    scheduled_at: datetime | None
 
 
 def find(engine: Engine, body: Body) -> str | None:
@@ -85,57 +57,17 @@ def same(connection: Connection, body: Body) -> str | None:
 
     Raises ConflictError where it has another body.
     """
-    there = under_key(connection, body)
+    there = used_keys.of(connection, body)
     if there is None or (there.body_digest is None and there.broadcast_id == body.reserved):
         return None
-    if there.body_digest is None:
-        raise taken(body, there)
-    if there.body_digest != body.digest:
-        raise _conflict(connection, body, there.broadcast_id)
-    if None not in (options := {there.options_digest, body.options_digest}) and len(options) > 1:
-        raise ConflictError("error.submit.other_options", key=body.key, id=there.broadcast_id)
-    return there.broadcast_id
-
-
-def under_key(connection: Connection, body: Body) -> Taken | None:
-    """Return what the key of *body* stands for."""
-    whose = {"account": body.account.name, "key": body.key}
-    return first(connection, _UNDER_KEY, Taken, whose)
-
-
-# Built once, like each statement of a submit: building one costs more than running it.
-_UNDER_KEY = select(*columns(Taken, Submission)).where(
-    Submission.account == bindparam("account"), Submission.key == bindparam("key")
-)
-
-
-def taken(body: Body, there: Taken) -> ConflictError:
-    """Return that the key of *body* stands for something else."""
-    name = "error.submit.key_awaited" if there.body_digest is None else "error.submit.key_taken"
-    return ConflictError(name, key=body.key, id=there.broadcast_id)
-
-
-def _conflict(connection: Connection, body: Body, broadcast_id: str) -> ConflictError:
-    """Return why a key cannot be used for *body*: another list, time, or body."""
-    if broadcast_id == body.reserved:
-        return ConflictError("error.submit.other_list", id=broadcast_id, field="audience")
-    query = select(*columns(_Stored, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
-    stored = first(connection, query, _Stored)
-    mine = (
-        body.content_digest, body.audience.kind, body.audience_digest, body.selection.stored,
-    )  # fmt: skip
-    if stored is not None and mine == (
-        stored.content_digest,
-        stored.audience_kind,
-        stored.audience_digest,
-        stored.selection,
+    is_same = there.body_digest == body.digest
+    if is_same and (
+        body.options is None
+        or there.options_digest is None
+        or there.options_digest in body.options.digests
     ):
-        # Moments are compared, not how they were written.
-        return ConflictError(
-            "error.submit.other_time", key=body.key, id=broadcast_id,
-            at=body.scheduled_at or AT_ONCE, stored=stored.scheduled_at or AT_ONCE,
-        )  # fmt: skip
-    return ConflictError("error.submit.key_taken", key=body.key, id=broadcast_id)
+        return there.broadcast_id
+    raise used_keys.conflict(connection, body, there)
 
 
 def begin(engine: Engine, body: Body, *, who: str, title: str | None = None) -> str:

@@ -65,7 +65,7 @@ class Door:
             account=order.account, key=order.key, content=order.content.canonical,
             content_digest=order.content.digest, msgtype=order.content.msgtype,
             audience=OpenIDs(digest=""), selection=order.selection,
-            scheduled_at=order.scheduled_at, options_digest=order.options_digest,
+            scheduled_at=order.scheduled_at, options=order.options,
         )  # fmt: skip
         there = awaited_lists.find(self.engine, body)
         if there is not None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from broadcast.accounts import Account
 from broadcast.content import Content
 from broadcast.errors import AudienceError, ContentError, RequestError
 from broadcast.plan.audience import Everyone, Followers, Tag
+from broadcast.plan.options import NAMES, Options
 from broadcast.plan.selection import (
     Excluded,
     Exclusion,
@@ -43,7 +42,6 @@ from producer.schedule import parse_at
 
 Target: TypeAlias = OpenIDList | ListToCome | Followers | Tag | Everyone
 _LONGEST_TAG: Final = 9
-_OPTIONS: Final = {"title", "priority", "late_by", "spread_days", "again", "notify"}
 #: Not every database can be asked for every text.
 _ID: Final = re.compile(r"[!-~]{1,32}\Z")
 
@@ -91,7 +89,7 @@ def meant(request: Request, *, key: str, who: str, settings: Settings) -> Meant:
             else checked_late_by(request.late_by),
             notify_url=None if request.notify is None else request.notify.url,
         ),
-        options_digest=_options_digest(request),
+        options=_options(request, account, settings=settings),
     )  # fmt: skip
     return Meant(request=request, order=order, target=target)
 
@@ -129,12 +127,15 @@ _OPENIDS: Final = "audience.openids"
 _NAMED: Final = {"field": _OPENIDS, "source": _OPENIDS}
 
 
-def _options_digest(request: Request) -> str:
-    """Return what the options that a body does not have come to; a default is as good as none."""
-    said = request.model_dump(include=_OPTIONS, exclude_defaults=True)
+def _options(request: Request, account: Account, *, settings: Settings) -> Options:
+    """Return the options that a body does not have; a default is as good as none."""
+    said = request.model_dump(include=set(NAMES), exclude_defaults=True)
     if request.late_by is not None:
         said["late_by"] = checked_late_by(request.late_by).total_seconds()
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    defaults: dict[str, object] = {"late_by": settings.late_by.total_seconds()}
+    if account.notify_url is not None:
+        defaults["notify"] = {"url": account.notify_url}
+    return Options(said=said, defaults=defaults)
 
 
 def _target(request: Request, account: Account) -> Target:

@@ -17,7 +17,7 @@ from broadcast.reasons import Reason
 from broadcast.states import BroadcastState, Phase
 from models import Base, BroadcastRow, ChunkRow, Reservation, Skipped, Submission
 from models.ledger import operator, plans, submits, sweeps, uploads
-from models.ledger.reading import recipients, reports
+from models.ledger.reading import recipients, reports, used_keys
 from models.ledger.reading.next_work import Kind
 from presentation.texts import LANGUAGES, Texts
 from tests.kit import ledger
@@ -87,7 +87,7 @@ def test_same_key_for_another_time_is_another_body(
     assert caught.value.message_id == "error.submit.other_time"
     # Facts, not words: whoever reads them has a language.
     assert (caught.value.facts["stored"], caught.value.facts["at"]) == (
-        first or submits.AT_ONCE, second or submits.AT_ONCE,
+        first or used_keys.AT_ONCE, second or used_keys.AT_ONCE,
     )  # fmt: skip
     assert submits.find(engine, body(key="one", at=first)) == broadcast_id
 

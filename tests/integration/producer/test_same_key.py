@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import Engine
 
 from broadcast.accounts import Account
 from broadcast.errors import ConflictError, InputError
+from broadcast.message import Message
 from broadcast.settings import Settings
 from models.ledger import awaited_lists
 from producer.request import shape
@@ -104,6 +106,8 @@ AT = {"at": "2027-01-05 20:00"}
         ({}, {"content": {"text": {"content": "您好"}, "msgtype": "text"}}),
         (AT, {"at": "2027-01-05T12:00:00Z"}),
         ({"late_by": "60m"}, {"late_by": "1h"}),
+        ({}, {"late_by": "15m"}),
+        ({"late_by": "900s"}, {}),
         ({"exclude": ["tag:2", "tag:1"]}, {"exclude": ["tag:01", "tag:2", "tag:1"]}),
         ({"sample": "60%"}, {"sample": "60.0%"}),
     ],
@@ -131,8 +135,11 @@ def test_every_member_is_part_of_what_a_key_stands_for(
     signing: Door, tmp_path: Path, do: Doing, members: dict[str, Any]
 ) -> None:
     do(signing, tmp_path)
-    with pytest.raises(ConflictError):
+    with pytest.raises(ConflictError) as caught:
         do(signing, tmp_path, **members)
+
+    # Of another time the text has both.
+    assert [caught.value.facts.get("differs", "at")] == list(members)
 
 
 def test_of_a_command_and_a_program_is_compared_what_each_of_them_can_say(
@@ -147,3 +154,48 @@ def test_of_a_command_and_a_program_is_compared_what_each_of_them_can_say(
     assert send(door.engine, order(account, "program"), people).id == told.id
     with pytest.raises(ConflictError):
         send(door.engine, order(account, "program", text="别的"), people)
+
+
+@pytest.mark.parametrize("do", [submit, reserve, upload])
+def test_all_that_differs_is_named(signing: Door, tmp_path: Path, do: Doing) -> None:
+    do(signing, tmp_path, title="Sale", late_by="1h", again=True, **HOOK, **AT)
+
+    with pytest.raises(ConflictError) as caught:
+        do(signing, tmp_path, title="Sold", late_by="2h", priority=1)
+
+    assert caught.value.facts["differs"] == "at, title, priority, late_by, again, notify"
+
+
+def test_a_written_default_stays_the_same_request_when_the_default_changes(
+    door: Door, tmp_path: Path
+) -> None:
+    there = submit(door, tmp_path, late_by="15m")
+    other = replace(door, settings=door.settings.model_copy(update={"late_by": timedelta(hours=1)}))
+
+    assert submit(other, tmp_path, late_by="15m") == (there[0], False)
+    with pytest.raises(ConflictError) as caught:
+        submit(other, tmp_path)
+    assert caught.value.facts["differs"] == "late_by"
+
+
+def test_the_accounts_own_receiver_may_be_written_out(signing: Door, tmp_path: Path) -> None:
+    file = signing.settings.accounts_file
+    assert file is not None
+    receiver = f'notify_url = "{HOOK["notify"]["url"]}"\nappid'
+    file.write_text(file.read_text().replace("appid", receiver, 1))
+    there = submit(signing, tmp_path)
+
+    assert submit(signing, tmp_path, **HOOK) == (there[0], False)
+
+
+def test_once_its_broadcast_is_gone_a_key_says_only_that_something_differs(
+    door: Door, engine: Engine, tmp_path: Path
+) -> None:
+    there, _ = submit(door, tmp_path, title="Sale")
+    ledger.prune(engine, there)
+
+    for members, differs in [({}, "option"), ({"at": "2027-01-05 20:00"}, "unknown")]:
+        with pytest.raises(ConflictError) as caught:
+            submit(door, tmp_path, **members)
+        assert caught.value.facts["differs"] == Message(f"submit.differs.{differs}")
+    assert submit(door, tmp_path, title="Sale") == (there, False)
