@@ -92,6 +92,13 @@ def find(known: Iterable[APIKey], token: str) -> APIKey | None:
     return found
 
 
+def of_unknown_accounts(keys: Iterable[APIKey], known: Collection[str]) -> list[str]:
+    """Return ``NAME@ACCOUNT`` of the keys that are limited to accounts beside the *known* ones."""
+    return sorted(
+        {f"{key.name}@{name}" for key in keys for name in key.accounts or () if name not in known}
+    )
+
+
 def checked_name(name: str) -> str:
     """Return *name*. Raises SettingsError for one that is no name."""
     if not _NAME.match(name):

@@ -9,6 +9,14 @@ _PARTS = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 LONGEST = timedelta(days=366)
 
 
+def in_seconds(value: object) -> object:
+    """Return the seconds of a length of time, and a number as it is: it says seconds already."""
+    try:
+        return int(parse_duration(value).total_seconds())
+    except ValueError:
+        return value
+
+
 def parse_duration(text: object) -> timedelta:
     """Return the length that *text* names. Raises ValueError."""
     if isinstance(text, timedelta):

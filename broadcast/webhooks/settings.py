@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from broadcast import redaction
 from broadcast.accounts import Account
+from broadcast.duration import in_seconds
 from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.webhooks import url as urls
@@ -34,7 +35,7 @@ class WebhookSettings(BaseSettings):
     webhook_secrets_file: Path | None = Field(None, validation_alias=_env(f"{SECRETS}_FILE"))
     #: Private networks that receivers may be in; there plain HTTP is allowed, too.
     webhook_networks: str = Field("", validation_alias=_env("BROADCAST_WEBHOOK_NETWORKS"))
-    webhook_timeout_s: Annotated[int, Field(ge=1, le=60)] = Field(
+    webhook_timeout_s: Annotated[int, Field(ge=1, le=60), BeforeValidator(in_seconds)] = Field(
         TIMEOUT_S, validation_alias=_env("BROADCAST_WEBHOOK_TIMEOUT")
     )
 

@@ -6,10 +6,12 @@ import functools
 import ipaddress
 import socket
 import stat
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from broadcast import api_keys
 from broadcast.accounts import no_account
 from broadcast.errors import SettingsError
 from cli.commands.options import new_app
@@ -50,10 +52,11 @@ def api(
     durability.demand(run.engine)
     ending = Ending()
     parts = _parts(run, ending)
-    if not parts.keys.read():
+    keys = parts.keys.read()
+    if not keys:
         raise SettingsError("error.api_keys.none")
     listener = bound(host, port, shared=reuse_port)
-    _warn(run, listener)
+    _warn(run, listener, keys)
     log_in_english()
     serve(
         parts, ending, language=run.terminal.texts.language, listener=listener,
@@ -61,14 +64,16 @@ def api(
     )  # fmt: skip
 
 
-def _warn(run: Run, listener: socket.socket) -> None:
-    """Warn of what an operator must see to: TLS, and files with keys that others may read."""
+def _warn(run: Run, listener: socket.socket, keys: Sequence[api_keys.APIKey]) -> None:
+    """Warn of what an operator must see to: TLS, files that others may read, wrong accounts."""
     address = listener.getsockname()[0]
     if not ipaddress.ip_address(address).is_loopback:
         run.terminal.warn("api.plain_http", address=address)
     for path in (run.settings.api_keys_file, run.settings.webhook_secrets_file):
         if path is not None and path.exists() and path.stat().st_mode & _OTHERS:
             run.terminal.warn("api.open_file", path=path)
+    if unknown := api_keys.of_unknown_accounts(keys, run.settings.accounts()):
+        run.terminal.warn("api.unknown_accounts", keys=", ".join(unknown))
 
 
 def _parts(run: Run, ending: Ending) -> Parts:
@@ -78,7 +83,7 @@ def _parts(run: Run, ending: Ending) -> Parts:
     from cli.wiring.api import Outside, RestingWaker  # noqa: PLC0415
     from cli.wiring.looks import Looks  # noqa: PLC0415
     from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415
-    from models.ledger.reading import api_keys  # noqa: PLC0415
+    from models.ledger.reading import api_keys as stored  # noqa: PLC0415
     from producer.recent_quotas import RecentQuotas  # noqa: PLC0415
 
     waker, threads = RestingWaker(run.waker), Threads(run.engine)
@@ -88,7 +93,7 @@ def _parts(run: Run, ending: Ending) -> Parts:
         looks=Looks(run.wechat), outside=Outside(run, waker), threads=threads,
         is_ending=ending,
         keys=KeyRing(
-            run.settings, functools.partial(api_keys.good, run.engine), threads=threads.keys
+            run.settings, functools.partial(stored.good, run.engine), threads=threads.keys
         ),
     )  # fmt: skip
 

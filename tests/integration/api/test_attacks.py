@@ -298,13 +298,13 @@ def test_a_caller_that_hangs_up_at_any_byte_leaves_nothing_behind(served: Served
     assert "Traceback" not in served.process.output
 
 
-def test_the_start_warns_of_plain_http_for_others_and_of_keys_that_all_may_read(
+def test_the_start_warns_of_plain_http_of_keys_that_all_may_read_and_of_unknown_accounts(
     tmp_path: Path,
 ) -> None:
     url = f"sqlite:///{tmp_path / 'broadcast.db'}"
     template.migrated(url).dispose()
     keys, secrets = tmp_path / "keys", tmp_path / "secrets"
-    keys.write_text("reader:read:reader-key-0123\n")
+    keys.write_text("reader:read@shpo+default:reader-key-0123\n")
     secrets.write_text(SECRET)
     keys.chmod(0o644)
     secrets.chmod(0o600)
@@ -316,10 +316,13 @@ def test_the_start_warns_of_plain_http_for_others_and_of_keys_that_all_may_read(
         assert "plain HTTP and listens on 0.0.0.0" in process.output
         assert f"chmod 600 {keys}" in process.output
         assert str(secrets) not in process.output
+        assert "not in the settings: reader@shpo." in process.output
+    keys.write_text("reader:read@default:reader-key-0123\n")
     keys.chmod(0o600)
     with api.started(tmp_path, env) as process:
         assert "plain HTTP" not in process.output
         assert "chmod" not in process.output
+        assert "not in the settings" not in process.output
 
 
 @pytest.mark.parametrize("sign", list("=+-@＝＋－＠"))

@@ -103,6 +103,9 @@ WRONG = [
     ("BROADCAST_WEBHOOK_NETWORKS", "10.0.0.1/8"),
     ("BROADCAST_WEBHOOK_NETWORKS", "shop.example"),
     ("BROADCAST_WEBHOOK_TIMEOUT", "61"),
+    ("BROADCAST_WEBHOOK_TIMEOUT", "2m"),
+    ("BROADCAST_WEBHOOK_TIMEOUT", "0s"),
+    ("BROADCAST_WEBHOOK_TIMEOUT", "soon"),
     ("BROADCAST_WAIT_SCALE", "0"),
     ("BROADCAST_WAIT_SCALE", "2"),
     ("BROADCAST_WAIT_SCALE", "nan"),
@@ -131,6 +134,15 @@ def test_variable_is_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, text)
 
     assert getattr(Settings.load(), field) == value
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("5s", 5), ("5", 5), ("1m", 60), (" 20s ", 20)])
+def test_the_time_of_a_receiver_is_a_duration_or_seconds(
+    text: str, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADCAST_WEBHOOK_TIMEOUT", text)
+
+    assert Settings.load().webhook_timeout_s == seconds
 
 
 @pytest.mark.parametrize("name", VALUES)
