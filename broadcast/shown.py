@@ -10,5 +10,6 @@ def one_line(text: str) -> str:
 
 def quoted(text: str, most: int) -> str:
     """Return *text* on one line, with a ``?`` for each sign that is not shown, cut to *most*."""
-    line = "".join(sign if sign.isprintable() else "?" for sign in text)
+    # Cut first: a name of 4 MB would take a fifth of a second.
+    line = "".join(sign if sign.isprintable() else "?" for sign in text[: most + 1])
     return line if len(line) <= most else line[: most - 1] + "…"

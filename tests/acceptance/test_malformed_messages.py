@@ -109,7 +109,7 @@ def test_nothing_that_is_published_to_every_worker_stops_one(
         shop.control.cancel_consumer(names.QUEUE)
         shop.control.shutdown()
         assert shop.control.ping(limit=1, timeout=0.5) == []
-    with contextlib.closing(Celery(broker=broker_url)) as app:
+    with contextlib.closing(Celery(broker=broker_url, set_as_current=False)) as app:
         app.conf.update(control_exchange=names.CONTROL, event_exchange=names.EVENTS)
         with app.connection() as connection, connection.Producer() as producer:
             for body, headers in product(BODIES, HEADERS):

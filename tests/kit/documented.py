@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import threading
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -17,9 +18,18 @@ OPEN = frozenset({"OperatorAction"})
 JSON = "application/json"
 
 
-@cache
+_MAKING = threading.Lock()
+
+
 def document() -> dict[str, Any]:
     """Return the document."""
+    # pydantic silences its warnings for the whole process, which two threads undo for each other.
+    with _MAKING:
+        return _made()
+
+
+@cache
+def _made() -> dict[str, Any]:
     from api import app, openapi  # FastAPI takes a second, and not every test asks the API
 
     return openapi.document(app.bare())

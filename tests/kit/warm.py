@@ -166,8 +166,8 @@ def _number(told: socket.socket) -> int:
 
 
 _OURS = ("broadcast", "models", "wechat", "coordination", "presentation", "producer")
-#: For commands, `broadcast callback` among them.
-COMMANDS = WarmPython(*_OURS, "callback", "cli")
+#: For commands, `broadcast callback` and `broadcast api` among them.
+COMMANDS = WarmPython(*_OURS, "api", "callback", "cli", "serving")
 #: For workers, beats and simulators. A command must not have the worker's tasks.
 PROGRAMS = WarmPython(*_OURS, "worker", "simulator")
 

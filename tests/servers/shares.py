@@ -1,27 +1,32 @@
-"""Each test of the ledger runs on SQLite and on one of the two servers, in turn.
+"""Each test of the ledger runs on one of its databases, in turn.
 
 What a test decides is the same on every database; where the databases themselves differ (locks,
-types, plans, limits) its module says ``pytestmark = pytest.mark.every_database``. The other server
-is for ``make prove``.
+types, plans, limits) its module says ``pytestmark = pytest.mark.every_database``. The others are
+for ``make prove``, and for whoever names a test (``FILE::TEST``).
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from zlib import crc32
 
 import pytest
 
-SERVERS = ("mariadb", "postgresql")
-
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the other server's half to the long proofs."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the shares of the other databases to the long proofs."""
+    if any("::" in argument for argument in config.args):
+        return
+    same: dict[str, dict[str, pytest.Item]] = defaultdict(dict)
     for item in items:
         database = _database(item)
-        if database in SERVERS and item.get_closest_marker("every_database") is None:
-            turn = crc32(item.nodeid.replace(database, "").encode()) % len(SERVERS)
-            if database != SERVERS[turn]:
+        if database is not None and item.get_closest_marker("every_database") is None:
+            same[item.nodeid.replace(database, "")][database] = item
+    for name, shares in same.items():
+        turn = sorted(shares)[crc32(name.encode()) % len(shares)]
+        for database, item in shares.items():
+            if database != turn:
                 item.add_marker(pytest.mark.prove)
 
 

@@ -24,6 +24,8 @@ class Beat:
         self, kind: type[PersistentScheduler], file: Path, patch: pytest.MonkeyPatch
     ) -> None:
         self.app = application.make()
+        # Entries that were read from the file have the current app's clock.
+        self.app.set_current()
         self.now: datetime = self.app.now()
         self.published: Counter[str] = Counter()
         patch.setattr(self.app, "now", lambda: self.now)
