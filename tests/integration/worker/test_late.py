@@ -54,6 +54,11 @@ def test_a_wake_for_one_account_takes_no_turn_of_another() -> None:
     assert wake(names.SETTLE, "a", age=OLD).revoked()
 
 
+def test_a_message_of_another_program_is_taken_however_old_it_is() -> None:
+    """It is nowhere else: what is too old to be sent is kept as a dead letter."""
+    assert not any(wake(names.ENQUEUE, age=OLD).revoked() for _ in range(3))
+
+
 def test_a_wake_that_is_not_too_old_is_taken_whatever_was_taken_before() -> None:
     assert not any(wake(names.SWEEP, age=age).revoked() for age in (OLD, -OLD, -OLD))
 
