@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine
 
-from models import Base, Batch
+from models import Base
 from models.engine import open_engine
 from tests.integration.models.still_clock import StillClock
 from tests.kit import ledger, template
@@ -48,7 +48,7 @@ def engine(
         kept_engines[request.param] = open_engine(url, pool_size=10)
         Base.metadata.create_all(kept_engines[request.param])
     engine = kept_engines[request.param]
-    empty(engine)
+    ledger.empty(engine)
     yield engine
     # Nothing of a test stays open; what was compiled stays.
     engine.dispose()
@@ -66,14 +66,6 @@ def still(url: str) -> Iterator[tuple[Engine, StillClock]]:
 def url(engine: Engine) -> str:
     """URL of a database with empty tables."""
     return engine.url.render_as_string(hide_password=False)
-
-
-def empty(engine: Engine) -> None:
-    with engine.begin() as connection:
-        # A parent and its children are of one table.
-        connection.execute(update(Batch).values(parent_id=None))
-        for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(table.delete())
 
 
 @pytest.fixture

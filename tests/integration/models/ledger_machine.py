@@ -3,85 +3,48 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Literal, TypeVar
+from datetime import timedelta
 
-import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import Engine
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from broadcast.call.outcomes import Endpoint, Outcome, Scope, of_send
-from broadcast.call.path import SendPath
-from broadcast.call.result import CallResult, NoAnswer
-from broadcast.call.retry import RetryVerdict
+from broadcast.call.outcomes import Endpoint, Outcome, of_send
+from broadcast.call.result import CallResult
 from broadcast.call.rules import DEFAULT_RULES
-from broadcast.enums import recognised
-from broadcast.errors import InputError
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.ledger import (
     claims,
-    gates,
     lanes,
     leases,
-    operator,
-    plans,
-    preflight,
     records,
     results,
-    retries,
     sweeps,
 )
 from models.ledger.audit.findings import Check
 from models.ledger.audit.run import audit_all
-from models.ledger.reading import closed_gates, next_work, reports
+from models.ledger.reading import next_work
 from models.ledger.reading.next_work import Kind, Work
-from models.ledger.transaction import write
-from tests.integration.models.ledger_world import (
-    ACCOUNT,
-    BroadcastModel,
-    DriverModel,
-    InFlight,
-    LedgerWorld,
+from tests.integration.models.ledger_models import DriverModel, InFlight
+from tests.integration.models.ledger_people import (
+    PASSING,
+    WORDS,
+    PeopleMachine,
+    one_of,
+    picks,
 )
+from tests.integration.models.ledger_world import ACCOUNT
 from tests.integration.models.mass_send_twin import REFUSALS, Reply
 from tests.integration.models.reference import WINDOW, WITH_WECHAT
-from tests.integration.models.still_clock import StillClock
-from tests.integration.models.stories import close
 from tests.kit import ledger
 from tests.kit.ledger import LOST
 
 B, S = BatchState, BroadcastState
-T = TypeVar("T")
-WHO = "tests"
 TICK = timedelta(milliseconds=1)
-#: A person's words; what goes on is said more often than what ends.
-WORDS = [
-    "submit", "publish", "plan", "plan", "pause", "resume", "resume", "retry", "retry", "cancel",
-    "cancel", "halt", "unhalt", "unhalt", "newer_release_opens", "wechat_is_away",
-]  # fmt: skip
-#: Gates that close by themselves or by a newer release: kind, and path of the account (False: the
-#: broadcast's own).
-STRANGE = recognised(GateKind, "quiet_hours")
-CLOSING: list[tuple[GateKind, SendPath | Literal[False] | None]] = [
-    (GateKind.HOLD, False), (GateKind.BREAKER, False), (GateKind.SCHEDULE, False), (STRANGE, False),
-    (GateKind.STOP, None), (GateKind.STOP, SendPath.MASS_SEND), (GateKind.STOP, SendPath.SENDALL),
-    (GateKind.QUOTA, SendPath.MASS_SEND), (GateKind.QUOTA, SendPath.SENDALL), (STRANGE, None),
-]  # fmt: skip
-TIMED = {GateKind.SCHEDULE, GateKind.QUOTA}
-RESUMED = {GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD}
-PASSING = [1, 3, 7, 61, 600, 3_000, 3_600, 43_200, 80_000, 90_000]
 #: What is said while a call is under way: mostly nothing.
 MEANWHILE = st.sampled_from([*[None] * len(WORDS), *WORDS])
-MOST_BROADCASTS = 3
 #: A job that somebody began in WeChat's console.
 CONSOLE = 2_999_999_999
 
-#: Which of several; taken modulo their number, so that shrinking finds the first.
-picks = st.integers(0, 99)
 #: What a WeChat that lies may answer; msg_ids are few, so that they meet.
 lies = st.builds(
     lambda errcode, msg_id: CallResult(
@@ -97,31 +60,23 @@ lies = st.builds(
 NOT_SENT = CallResult(outcome=Outcome.WAIT, transport="connect")
 
 
-class LedgerMachine(RuleBasedStateMachine):
+class LedgerMachine(PeopleMachine):
     """One account's lane under three drivers, people who pause and cancel, and a clock."""
 
     honest = True
     #: Checks of the audit that tell what WeChat said, not what was done.
     evidence: frozenset[Check] = frozenset()
 
-    def __init__(self, engine: Engine, clock: StillClock) -> None:
-        """Begin anew."""
-        super().__init__()
-        self.world = LedgerWorld(engine, clock)
-        self.engine = engine
-
     @initialize()
     def first_driver(self) -> None:
         self.world.submit()
         self.acquire(0)
 
-    def submit(self, _: BroadcastModel) -> None:
-        if len(self.world.broadcasts) < MOST_BROADCASTS:
-            self.world.submit()
-
-    def publish(self, _: BroadcastModel) -> None:
-        if len(self.world.broadcasts) < MOST_BROADCASTS:
-            self.world.submit(planned=False)
+    def somebody_says(self, pick: int, word: str | None) -> None:
+        """Let a person or WeChat say something while a call is under way."""
+        if word is not None:
+            getattr(self, word)(one_of(list(self.world.broadcasts.values()), pick))
+            self.the_promise_holds()
 
     # --- drivers -----------------------------------------------------------------------------
 
@@ -280,122 +235,6 @@ class LedgerMachine(RuleBasedStateMachine):
         for driver in self.world.drivers:
             driver.flight = None if driver.flight is flight else driver.flight
 
-    # --- people ------------------------------------------------------------------------------
-
-    @rule(pick=picks, word=st.sampled_from(WORDS))
-    def person_says(self, pick: int, word: str) -> None:
-        getattr(self, word)(one_of(list(self.world.broadcasts.values()), pick))
-
-    def somebody_says(self, pick: int, word: str | None) -> None:
-        """Let a person or WeChat say something while a call is under way."""
-        if word is not None:
-            getattr(self, word)(one_of(list(self.world.broadcasts.values()), pick))
-            self.the_promise_holds()
-
-    def pause(self, broadcast: BroadcastModel) -> None:
-        still = broadcast.ended or broadcast.cancelled or GateKind.PAUSE in broadcast.gates
-        assert operator.pause(self.engine, broadcast.id, who=WHO) != still
-        if not still:
-            broadcast.gates[GateKind.PAUSE] = None
-
-    def resume(self, broadcast: BroadcastModel) -> None:
-        if broadcast.ended or broadcast.cancelled:
-            with pytest.raises(InputError):
-                operator.resume(self.engine, broadcast.id, who=WHO)
-            return
-        mine = broadcast.gates.keys() & RESUMED
-        assert operator.resume(self.engine, broadcast.id, who=WHO) == bool(mine)
-        for kind in mine:
-            del broadcast.gates[kind]
-
-    def plan(self, _: BroadcastModel | None = None) -> None:
-        for broadcast in self.world.broadcasts.values():
-            may = broadcast in self.world.may_be_planned()
-            assert (plans.to_plan(self.engine, broadcast.id) is not None) == may
-            if may:
-                ledger.planned(self.engine, broadcast.id)
-
-    def retry(self, broadcast: BroadcastModel) -> None:
-        if broadcast.cancelled:
-            with pytest.raises(InputError):
-                retries.retry(self.engine, broadcast.id, who=WHO)
-            return
-        done = retries.retry(self.engine, broadcast.id, who=WHO)
-        if done.goes is retries.Goes.ON:
-            assert GateKind.PAUSE not in broadcast.gates, "only a resume lifts a person's pause"
-            for kind in broadcast.gates.keys() & RESUMED:
-                del broadcast.gates[kind]
-        for batch in self.world.batches.values():
-            mine = batch.broadcast_id == broadcast.id
-            assert not (mine and batch.taken and batch.n in _again(done)), batch
-
-    def cancel(self, broadcast: BroadcastModel) -> None:
-        done = broadcast.ended and broadcast.result is not S.HELD
-        news = not broadcast.cancelled and not done
-        assert operator.cancel(self.engine, broadcast.id, who=WHO) == news
-        if news:
-            broadcast.gates[GateKind.CANCEL] = None
-            for batch in self.world.batches.values():
-                batch.cancelled |= batch.broadcast_id == broadcast.id
-
-    def halt(self, _: BroadcastModel | None = None) -> None:
-        news = [] if (GateKind.HALT, None) in self.world.gates else [ACCOUNT]
-        assert operator.halt(self.engine, ACCOUNT, who=WHO) == news
-        self.world.gates[GateKind.HALT, None] = None
-
-    def unhalt(self, _: BroadcastModel | None = None) -> None:
-        world = self.world
-        mine = {
-            key for key, until in world.gates.items()
-            if key[0] in UNHALTED and (until is None or until > world.now)
-        }  # fmt: skip
-        waits = self._waits_for_another_day()
-        assert operator.unhalt(self.engine, None, who=WHO) == ([ACCOUNT] if mine or waits else [])
-        for key in mine:
-            del self.world.gates[key]
-
-    def _waits_for_another_day(self) -> bool:
-        views, moment = reports.lanes(self.engine)
-        lane = views.get(ACCOUNT)
-        if lane is None or lane.not_before is None or lane.wait_reason is not Reason.QUOTA_TODAY:
-            return False
-        return lane.not_before > moment
-
-    def wechat_is_away(self, broadcast: BroadcastModel) -> None:
-        """Let the lane wait for a token or a quota, whatever is under way."""
-        outcome = Outcome.WAIT if len(broadcast.gates) % 2 else Outcome.QUOTA_TODAY
-        away = NoAnswer(outcome=outcome, scope=Scope.ACCOUNT)
-        assert preflight.meet(self.engine, ledger.account(), away, waits=DEFAULT_RULES.waits)
-
-    @rule(pick=picks, what=st.sampled_from(CLOSING), seconds=st.sampled_from(PASSING))
-    def gate_closes(
-        self, pick: int, what: tuple[GateKind, SendPath | Literal[False] | None], seconds: int
-    ) -> None:
-        """Close a gate that the worker, WeChat or a newer release closes."""
-        world, (kind, path) = self.world, what
-        broadcast = one_of(list(world.broadcasts.values()), pick)
-        until = world.now + timedelta(seconds=seconds) if kind in TIMED else None
-        own = broadcast.id if path is False else None
-        close(self.engine, kind, broadcast_id=own, path=path or None, until=until)
-        if path is False:
-            broadcast.gates[kind] = later(broadcast.gates.get(kind), until)
-        else:
-            world.gates[kind, path] = later(world.gates.get((kind, path)), until)
-
-    def newer_release_opens(self, _: BroadcastModel | None = None) -> None:
-        """Open what only a newer release closes and opens."""
-        with self.engine.connect() as connection:
-            theirs = [
-                gate
-                for one in ("", *self.world.broadcasts)
-                for gate in closed_gates.of(connection, ACCOUNT, one)
-                if gate.kind == STRANGE
-            ]
-        write(self.engine, lambda c: gates.open_(c, ACCOUNT, theirs, who="a newer release"))
-        self.world.gates.pop((STRANGE, None), None)
-        for broadcast in self.world.broadcasts.values():
-            broadcast.gates.pop(STRANGE, None)
-
     # --- time, sweeps, polls -----------------------------------------------------------------
 
     @rule(seconds=st.sampled_from(PASSING), swept=st.booleans())
@@ -534,20 +373,5 @@ class LedgerMachine(RuleBasedStateMachine):
         self._tell(flight, flight.reply)
 
 
-UNHALTED = {GateKind.HALT, GateKind.BREAKER, GateKind.STOP, GateKind.QUOTA}
 GIVEN_BACK = CallResult(outcome=Outcome.NOT_CALLED)
 MOST_SLICES = 200
-
-
-def one_of(several: Sequence[T], pick: int) -> T:
-    """Return one of several."""
-    return several[pick % len(several)]
-
-
-def later(one: datetime | None, other: datetime | None) -> datetime | None:
-    """Return the later of two moments at which a gate opens."""
-    return max((moment for moment in (one, other) if moment is not None), default=None)
-
-
-def _again(done: retries.Retried) -> set[int]:
-    return {n for group in done.of(RetryVerdict.AGAIN) for n in group.numbers}

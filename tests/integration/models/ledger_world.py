@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, select
 
 from broadcast import openid
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, storable
-from broadcast.finish import Counts, FinishEvent
 from broadcast.gates.kinds import RESUME_OPENS, GateKind
 from broadcast.reasons import STOPPED_JOB
 from broadcast.states import BATCH_AT_REST, BatchState, BroadcastState, Phase, resting_state
-from models import Base, Batch, GateRow
+from models import Batch, GateRow
 from models.account import Lane
 from models.broadcast import BroadcastRow
 from models.ledger import finishes, lanes, records
-from models.ledger.claims import Claim
-from models.ledger.leases import Lease
 from models.ledger.reading import recipients
 from models.ledger.reading.next_work import Work
 from models.ledger.transaction import read
+from tests.integration.models.ledger_models import (
+    BroadcastModel,
+    DriverModel,
+    InFlight,
+    finish_of,
+    is_closed,
+)
 from tests.integration.models.mass_send_twin import MassSendTwin
 from tests.integration.models.reference import WITH_WECHAT, BatchModel
 from tests.integration.models.still_clock import NOON, StillClock
@@ -34,58 +37,6 @@ from tests.kit import ledger
 B, S = BatchState, BroadcastState
 ACCOUNT = "default"
 SIZE, BATCHES = 10, 2
-#: A call that was cut, or whose process stood still, reaches WeChat within this, or never: what
-#: comes after WeChat's window is the one thing that the promise does not cover.
-LATEST_ARRIVAL = timedelta(minutes=50)
-
-
-@dataclass(slots=True)
-class DriverModel:
-    """A driver: what it holds, what it has read and what it waits for."""
-
-    name: str
-    held: Lease | None = None
-    work: Work | None = None
-    flight: InFlight | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class InFlight:
-    """A call on its way: to WeChat, back, or nowhere."""
-
-    claim: Claim
-    batch: BatchModel
-    started_at: datetime
-    #: WeChat's answer, whoever gets to hear it.
-    reply: CallResult | None = None
-    #: It will never reach WeChat.
-    dead: bool = False
-    told: list[CallResult] = field(default_factory=list)
-
-    def in_the_air(self, now: datetime) -> bool:
-        """Tell whether it may still reach WeChat."""
-        return not self.dead and self.reply is None and now - self.started_at < LATEST_ARRIVAL
-
-
-@dataclass(slots=True)
-class BroadcastModel:
-    """A broadcast, where it was seen last, and the gates that were closed and not opened."""
-
-    id: str
-    phase: Phase = Phase.PLANNING
-    result: BroadcastState | None = None
-    due_at: datetime | None = None
-    gates: dict[GateKind, datetime | None] = field(default_factory=dict)
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether a person cancelled it."""
-        return GateKind.CANCEL in self.gates
-
-    @property
-    def ended(self) -> bool:
-        """Whether every batch was at rest when it was looked at last."""
-        return self.phase is Phase.ENDED
 
 
 class LedgerWorld:
@@ -109,7 +60,7 @@ class LedgerWorld:
         self.lane: Any = None
         #: Of each batch: its list, where it starts in it, its size.
         self.ranges: dict[int, tuple[str, int, int]] = {}
-        empty(engine)
+        ledger.empty(engine)
 
     @property
     def now(self) -> datetime:
@@ -121,13 +72,9 @@ class LedgerWorld:
         """Whether nobody's lease lives."""
         return self.leased_until is None or self.leased_until <= self.now
 
-    def holders(self) -> list[DriverModel]:
-        """Return the drivers who believe that the lane is theirs."""
-        return [driver for driver in self.drivers if driver.held is not None]
-
     def idle(self) -> list[DriverModel]:
-        """Return those of them who wait for no reply."""
-        return [driver for driver in self.holders() if driver.flight is None]
+        """Return the drivers who believe that the lane is theirs, and wait for no reply."""
+        return [one for one in self.drivers if one.held is not None and one.flight is None]
 
     def ready(self) -> list[DriverModel]:
         """Return those of them who have read what to do."""
@@ -217,11 +164,7 @@ class LedgerWorld:
         for batch in owners:
             if batch.was in WITH_WECHAT or batch.reviewed:
                 batch.reviewed = refused
-        counts = Counts(total=0, eligible=0, sent=0, errors=0)
-        status = "err(20001)" if said else "send success"
-        finishes.take(
-            self.engine, ACCOUNT, FinishEvent(msg_id=msg_id, status=status, counts=counts)
-        )
+        finishes.take(self.engine, ACCOUNT, finish_of(msg_id, refused=said))
 
     def _see_gates(self, rows: Sequence[Any]) -> None:
         """See that no gate opened by itself, and learn of those that a reply closed."""
@@ -452,17 +395,3 @@ class LedgerWorld:
             }.items()
             if forbidden
         ]
-
-
-def is_closed(kind: GateKind, until: datetime | None, now: datetime) -> bool:
-    """Tell whether a gate forbids calls: those of time open by themselves."""
-    timed = kind in {GateKind.SCHEDULE, GateKind.QUOTA} and until is not None
-    return not timed or (until is not None and until > now)
-
-
-def empty(engine: Engine) -> None:
-    """Take everything out of the tables."""
-    with engine.begin() as connection:
-        connection.execute(update(Batch).values(parent_id=None))
-        for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(table.delete())

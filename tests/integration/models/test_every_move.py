@@ -23,7 +23,6 @@ from models.engine import open_engine
 from models.ledger import (
     records,
 )
-from tests.integration.models.ledger_world import empty
 from tests.integration.models.move_stories import (
     BATCH_STORIES,
     GATE_STORIES,
@@ -63,7 +62,7 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, St
 @pytest.fixture
 def stage(still: tuple[Engine, StillClock]) -> Stage:
     """An empty stage."""
-    empty(still[0])
+    ledger.empty(still[0])
     return Stage(*still)
 
 

@@ -27,13 +27,11 @@ from models.ledger.resolves import Resolved
 from tests.integration.models.ledger_machine import (
     CONSOLE,
     MEANWHILE,
-    WHO,
     LedgerMachine,
     lies,
-    one_of,
-    picks,
 )
-from tests.integration.models.ledger_world import InFlight
+from tests.integration.models.ledger_models import InFlight
+from tests.integration.models.ledger_people import WHO, one_of, picks
 from tests.integration.models.mass_send_twin import REFUSALS, Reply
 from tests.integration.models.reference import BatchModel
 from tests.integration.models.still_clock import StillClock
