@@ -55,6 +55,8 @@ class ProblemError(Exception):
         self.status = status
         self.message = Message(message_id, **facts)
         self.headers = dict(headers or {})
+        #: What to do, where neither the status nor the error's id says it.
+        self.fix: Message | None = None
 
 
 def busy(*, after_s: int = 1) -> ProblemError:
@@ -107,7 +109,7 @@ def shown(
         "status": problem.status,
         "detail": refusal(problem.message, texts, key=KEY),
         "field": problem.message.facts.get("field") or None,
-        "fix": texts(fix(problem.status, problem.message, keyed=keyed)),
+        "fix": texts(problem.fix or fix(problem.status, problem.message, keyed=keyed)),
         "request_id": request_id,
     }
 
@@ -147,6 +149,8 @@ _FIXES: Final = {
     "error.submit.key_taken": "api.fix.key_taken",
     "error.submit.key_awaited": "api.fix.key_taken",
     "error.submit.other_list": "api.fix.other_list",
+    "error.submit.list_cancelled": "api.fix.list_cancelled",
+    "error.api.uploading": "api.fix.uploading",
     "error.api.being_stored": "api.fix.being_stored",
     "error.api.other_being_stored": "api.fix.being_stored",
     "error.submit.other_options": "api.fix.key_taken",

@@ -17,14 +17,21 @@ from typing import BinaryIO, Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from api import bodies
+from api import bodies, problems
 from api.caller import Caller
 from api.found import the_broadcast
 from api.places import SLOW, Place, Places
 from api.problems import ProblemError
 from api.submitting import Told, door
 from api.threads import Pool
-from broadcast.errors import DatabaseAwayError
+from broadcast.errors import (
+    AudienceError,
+    ConflictError,
+    DatabaseAwayError,
+    InputError,
+    PlanError,
+)
+from broadcast.message import Message
 from broadcast.plan.submission import BeingStoredError, TakenOverError
 from models.ledger import awaited_lists
 from models.ledger.awaited_lists import Awaited
@@ -46,6 +53,7 @@ _AT_ONCE: Final = 1_000_000
 #: shorter than the usual minute of clients and proxies.
 _OTHER_ENDS_WITHIN_S: Final = awaited_lists.SILENT_FOR.total_seconds() + 15
 _LOOK_EVERY_S: Final = 0.2
+_SERVERS_TROUBLE: Final = 500
 _COME_BACK_S: Final = 10
 #: A list that comes slowly is awaited for as long as it does.
 _EXPECT_EVERY_S: Final = 60.0
@@ -98,6 +106,11 @@ def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
     awaited = awaited_lists.of(caller.parts.engine, broadcast_id)
     if awaited is None:
         raise ProblemError(409, "error.api.no_upload", field="audience", headers=bodies.CLOSE)
+    if awaited.is_cancelled:
+        raise ProblemError(
+            409, "error.submit.list_cancelled", id=broadcast_id, field="audience",
+            headers=bodies.CLOSE,
+        )  # fmt: skip
     return awaited
 
 
@@ -195,7 +208,27 @@ async def _submitted(caller: Caller, awaited: Awaited, file: BinaryIO) -> Submit
         except BeingStoredError as there:
             if there.is_other:
                 raise _being_stored("error.api.other_being_stored") from None
+        except InputError as error:
+            raise _refused(error, awaited.broadcast_id) from None
         await _other_ends(caller, awaited, until)
+
+
+def _refused(error: InputError, broadcast_id: str) -> ProblemError:
+    """Return a refusal with what really works: the request was sent before and cannot be changed.
+
+    Its list still can.
+    """
+    problem = problems.of(error)
+    if problem.status < _SERVERS_TROUBLE and not isinstance(error, ConflictError):
+        match error:
+            case AudienceError():
+                name = "api.fix.awaited_list"
+            case PlanError():
+                name = "api.fix.awaited_plan"
+            case _:
+                name = "api.fix.awaited_request"
+        problem.fix = Message(name, id=broadcast_id)
+    return problem
 
 
 def _submit(caller: Caller, awaited: Awaited, file: BinaryIO) -> Submitted:

@@ -265,7 +265,7 @@ class Report:
     lane: LaneView
     created_at: datetime
     created_by: str = ""
-    #: When its list was stored whole; None: that is not so, or not yet.
+    #: When its list was stored whole; None: that is not so, not yet or, where it ended, never.
     published_at: datetime | None = None
     #: When a list that is being stored last grew; None: it is stored whole, or was given up.
     uploading_at: datetime | None = None
@@ -292,6 +292,11 @@ class Report:
         if self.state is not BroadcastState.FAILED or total != cancelled:
             return None
         return Reason.TOO_FEW if total else Reason.NOBODY_LEFT
+
+    @property
+    def is_unlisted(self) -> bool:
+        """Whether it was cancelled before its list came, so that it never had one."""
+        return self.state is BroadcastState.CANCELLED and self.published_at is None
 
     def gate(self, *kinds: GateKind) -> Gate | None:
         """Return the first closed gate of the broadcast itself of one of these kinds."""

@@ -21,6 +21,6 @@ def told_of(report: Report) -> Message | None:
     if report.phase is not Phase.UPLOADING:
         return None
     if report.uploading_at is not None and report.uploading_at > report.now:
-        return Message("error.broadcast.awaited", id=report.id, account=report.account)
+        return Message("error.broadcast.awaited", id=report.id)
     lives = report.uploading_at is not None and report.now - report.uploading_at < GIVEN_UP_AFTER
     return Message(f"error.broadcast.{'uploading' if lives else 'given_up'}", id=report.id)

@@ -11,6 +11,7 @@ from broadcast.reports import Report
 from broadcast.shown import one_line
 from cli import uploading
 from cli.wiring.run import Run
+from models.ledger import awaited_lists
 from models.ledger.reading import ids, reports
 from presentation import content, headline
 from presentation.words import Joined
@@ -46,12 +47,15 @@ def one(run: Run, text: str) -> str:
     return fitting[0] if fitting else text
 
 
-def stored(run: Run, text: str, *, fits: Fits | None = None) -> str:
+def stored(run: Run, text: str, *, fits: Fits | None = None, or_awaited: bool = False) -> str:
     """Return the id of a broadcast whose list is stored whole. Raises UnknownIdError.
 
     *fits*: of several open ones the one that the command can do anything to is meant.
+    *or_awaited*: or whose list a program is to upload.
     """
     broadcast_id = _only_open(run, fits) if text == OPEN else one(run, text)
+    if or_awaited and awaited_lists.of(run.engine, broadcast_id) is not None:
+        return broadcast_id
     uploading.refuse(reports.report(run.engine, broadcast_id, whole=False))
     return broadcast_id
 

@@ -84,7 +84,7 @@ class BroadcastRow(Base):
     created_by: Mapped[str] = mapped_column(text_string(128))
     #: Beat of an upload that is under way; NULL: given up, or published.
     uploading_at: Mapped[datetime | None]
-    #: The flip: from here on lanes see it.
+    #: The flip: from here on lanes see it. NULL where it ended: cancelled before its list came.
     published_at: Mapped[datetime | None]
     #: When it came to its phase, or a gate of it moved, last.
     moved_at: Mapped[datetime | None]
@@ -117,7 +117,7 @@ class Submission(Base):
         ascii_string(64), ForeignKey("bc_accounts.name"), primary_key=True
     )
     key: Mapped[str] = mapped_column(text_string(128), primary_key=True)
-    #: NULL: its list is awaited.
+    #: NULL: its list is awaited. Where that was cancelled: the digest of the request without it.
     body_digest: Mapped[str | None] = mapped_column(ascii_string(64))
     #: Of a program's request the other options (``broadcast.plan.submission``); NULL: of a command.
     options_digest: Mapped[str | None] = mapped_column(ascii_string(64))

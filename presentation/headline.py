@@ -71,6 +71,8 @@ def line(report: Report) -> Message:
 def sets(report: Report) -> Message:
     """Return in which sets the followers are, or why nobody can count them."""
     planned = report.audience["planned"]
+    if report.is_unlisted:
+        return Message("report.sets_no_list")
     if planned is None:
         return Message(f"report.sets_{_uncounted(report)}")
     counts = report.recipients

@@ -43,9 +43,7 @@ def lines(
     yield from in_short(report)
     yield from _troubled(report, filter(reviews.is_stopped, report.batch_list))
     yield from next_steps
-    if report.phase is not Phase.UPLOADING:
-        yield _audience(report, skipped)
-    yield _batches(report)
+    yield from _list(report, skipped)
     yield from delivered.lines(report)
     yield from _repeats(repeats)
     yield from _troubled(report, filterfalse(reviews.is_stopped, report.batch_list))
@@ -81,6 +79,16 @@ def _times(report: Report) -> Message:
     if report.finished_at is None or report.state is BroadcastState.HELD:
         return Message("report.times", **facts)
     return Message("report.times_ended", **facts, ended=Moment(report.finished_at, report.now))
+
+
+def _list(report: Report, skipped: Skipped) -> Iterator[Message]:
+    """Tell what was read of its list, and the batches that were made of it."""
+    if report.is_unlisted:
+        yield Message("report.no_list")
+        return
+    if report.phase is not Phase.UPLOADING:
+        yield _audience(report, skipped)
+    yield _batches(report)
 
 
 def _audience(report: Report, skipped: Skipped) -> Message:

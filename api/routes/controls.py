@@ -19,6 +19,7 @@ from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.call.retry import RetryVerdict
 from broadcast.errors import BroadcastError, InputError
 from broadcast.reports import Report
+from broadcast.states import Phase
 from models.ledger import operator, resolves, retries
 from models.ledger.reading import finishes, reports
 from presentation.called_again import question
@@ -79,7 +80,7 @@ def _acted(caller: Caller, broadcast_id: str, *, act: Act, word: Word) -> tuple[
     the_broadcast(caller, broadcast_id)
     engine = caller.parts.engine
     report = reports.report(engine, broadcast_id)
-    if report.published_at is None:
+    if report.phase is Phase.UPLOADING and act is not _cancel:
         raise ProblemError(409, "error.api.uploading")
     try:
         changed = act(caller, report, word)
@@ -137,7 +138,7 @@ def _retry(caller: Caller, report: Report, word: Word) -> bool:
 
 _route("pause", _pause, "Start no new call of a broadcast")
 _route("resume", _resume, "Open a pause or a hold; the rest is proved against the day again")
-_route("cancel", _cancel, "Never call the rest of a broadcast")
+_route("cancel", _cancel, "Never call the rest of a broadcast; a list to come is not taken")
 _route("retry", _retry, "Call again what WeChat refused for a reason that may pass")
 
 

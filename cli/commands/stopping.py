@@ -189,14 +189,19 @@ def cancel(
 ) -> None:
     """Never call the rest of a broadcast; on a terminal pause it at once, then ask."""
     run: Run = context.obj
-    broadcast_id = which.stored(run, broadcast_id, fits=_can_cancel)
+    broadcast_id = which.stored(run, broadcast_id, fits=_can_cancel, or_awaited=True)
     if is_terminal() and not yes and not _is_confirmed(run, broadcast_id, why=why):
         raise typer.Exit(exits.FAILED)
     _steer(run, operator.cancel, broadcast_id, why=why, name="cancel", as_json=as_json)
 
 
 def _is_confirmed(run: Run, broadcast_id: str, *, why: str | None) -> bool:
-    """Pause a broadcast, so that nothing goes out while somebody thinks, and ask."""
+    """Pause a broadcast, so that nothing goes out while somebody thinks, and ask.
+
+    One that waits for its list takes no pause, so nobody is asked: it would go out meanwhile.
+    """
+    if reports.report(run.engine, broadcast_id, whole=False).phase is Phase.UPLOADING:
+        return True
     operator.pause(run.engine, broadcast_id, who=who(), why=in_one_line(why))
     report = reports.report(run.engine, broadcast_id)
     if report.state in SHOWN_DONE:
@@ -232,6 +237,8 @@ def _steer(
     report, under_way = in_flight.beside_report(ledger, broadcast_id)
     already = f"{name}.already"
     text = f"{name}.done" if changed else AS_IT_STANDS.get((already, report.state), already)
+    if changed and report.is_unlisted:
+        text = "cancel.done_no_list"
     if report.lane.stands_still_for(report.path):
         text = BLOCKED_BY_ITS_ACCOUNT.get(text, text)
     waking.wake(run, report)

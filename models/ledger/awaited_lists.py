@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, and_, insert, select, update
 
 from broadcast.plan.submission import (
     BeingStoredError,
@@ -27,7 +27,6 @@ from models.ledger import accounts, flips, lanes, submits, upload_beat, uploads
 from models.ledger.reading import used_keys
 from models.ledger.rows import columns, first
 from models.ledger.transaction import read, write, write_new
-from models.recipients import ChunkRow
 from models.upload import UploadRow
 
 #: A try is dead that showed nothing of itself for so long: each portion of a list takes less than a
@@ -43,6 +42,8 @@ class Awaited:
     account: str
     key: str
     request: str
+    #: It takes no list any more.
+    is_cancelled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,13 @@ def find(engine: Engine, body: Body) -> str | None:
 
 
 def reserve(
-    engine: Engine, body: Body, *, request: str, who: str, title: str | None
+    engine: Engine,
+    body: Body,
+    *,
+    request: str,
+    who: str,
+    title: str | None,
+    notify_url: str | None = None,
 ) -> tuple[str, bool]:
     """Reserve an id for *body*, whose list is not known yet; return it, and whether it is new.
 
@@ -74,7 +81,9 @@ def reserve(
         there = _reserved(connection, body)
         if there is not None:
             return there, False
-        broadcast_id = submits.open_upload(connection, body, who=who, title=title)
+        broadcast_id = submits.open_upload(
+            connection, body, who=who, title=title, notify_url=notify_url
+        )
         moment = now(connection)
         connection.execute(
             insert(UploadRow).values(
@@ -103,7 +112,15 @@ def _reserved(connection: Connection, body: Body) -> str | None:
 def of(engine: Engine, broadcast_id: str) -> Awaited | None:
     """Return what was asked for, but for the list; None: its list does not come so."""
     query = (
-        select(UploadRow.broadcast_id, BroadcastRow.account, BroadcastRow.key, UploadRow.request)
+        select(
+            UploadRow.broadcast_id,
+            BroadcastRow.account,
+            BroadcastRow.key,
+            UploadRow.request,
+            and_(BroadcastRow.phase == Phase.ENDED, BroadcastRow.published_at.is_(None)).label(
+                "is_cancelled"
+            ),
+        )
         .join(BroadcastRow, BroadcastRow.id == UploadRow.broadcast_id)
         .where(UploadRow.broadcast_id == broadcast_id)
     )
@@ -178,14 +195,7 @@ def _drop_some(connection: Connection, broadcast_id: str, fence: int) -> bool:
     """Remove a portion of what earlier tries stored; return whether there was any."""
     # Of a later try nothing is removed: it is what will be sent.
     upload_beat.alive(connection, broadcast_id, fence=fence)
-    chunks = connection.scalars(
-        select(ChunkRow.id)
-        .where(ChunkRow.broadcast_id == broadcast_id)
-        .limit(uploads.CHUNKS_AT_ONCE)
-    ).all()
-    if chunks:
-        connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(chunks)))
-    return bool(chunks)
+    return uploads.drop_chunks(connection, broadcast_id)
 
 
 def stop(engine: Engine, broadcast_id: str, fence: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, true
 
 from broadcast.events import EventKind
 from broadcast.reports import Did
@@ -19,18 +19,25 @@ from models.ledger.transaction import note, write
 T = TypeVar("T")
 
 
-def run(engine: Engine, broadcast_id: str, work: Callable[[Connection, HeldBroadcast], T]) -> T:
+def run(
+    engine: Engine,
+    broadcast_id: str,
+    work: Callable[[Connection, HeldBroadcast], T],
+    *,
+    uploading: bool = False,
+) -> T:
     """Run *work* with the broadcast as it stands, in one transaction.
 
     The lane's row is taken first, as claims do: after the commit no new call starts that the
-    command forbids. Raises UnknownIdError, naming near ids.
+    command forbids. *uploading*: its list may still be to come. Raises UnknownIdError, naming near
+    ids.
     """
 
     def locked(connection: Connection) -> T:
         account = connection.scalar(
-            select(BroadcastRow.account).where(
-                BroadcastRow.id == broadcast_id, BroadcastRow.phase != Phase.UPLOADING
-            )
+            select(BroadcastRow.account)
+            .where(BroadcastRow.id == broadcast_id)
+            .where(true() if uploading else BroadcastRow.phase != Phase.UPLOADING)
         )
         if account is None:
             raise ids.unknown(connection, broadcast_id)

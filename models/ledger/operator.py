@@ -6,6 +6,7 @@ was committed before is being called now (within 300 ms), and none can be commit
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, Engine, delete, select, update
 from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.drafts.mark import Marks
-from broadcast.errors import InputError
+from broadcast.errors import DatabaseAwayError, InputError
 from broadcast.events import EventKind
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import UNHALT_OPENS, GateKind, Opener, rule
@@ -26,7 +27,7 @@ from models.account import Lane
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import drafts, due, gates, lanes, quotas, transitions
+from models.ledger import drafts, due, gates, lanes, quotas, transitions, unlisted
 from models.ledger.command import log_action, run
 from models.ledger.gates import Closing
 from models.ledger.quotas import Wanted
@@ -194,10 +195,16 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
     """Never call the rest of a broadcast; return False if it had ended or was cancelled already.
 
     Batches that may have been sent end in doubt, never cancelled; one of which a person said that
-    it was not sent is refused by that word; one in flight ends by its reply.
+    it was not sent is refused by that word; one in flight ends by its reply. One whose list is
+    still to come never has one. Raises UnknownIdError.
     """
+    before = Phase.ENDED
 
     def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
+        nonlocal before
+        before = broadcast.phase
+        if before is Phase.UPLOADING:
+            unlisted.take(connection, broadcast.id)
         in_doubt = broadcast.result is BroadcastState.HELD
         if (broadcast.phase is Phase.ENDED and not in_doubt) or _is_cancelled(
             connection, broadcast
@@ -210,6 +217,9 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
         transitions.call_off(connection, broadcast.id, who=who, why=why)
         quotas.free(connection, broadcast.id)
         log_action(connection, broadcast, Did.CANCEL, who=who, why=why)
+        if before is Phase.UPLOADING:
+            transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
+            unlisted.leave_the_rest(connection, broadcast.id)
         if broadcast.phase is Phase.PLANNING:
             # Some of its batches may be there, and nobody saw them: its list alone says who was
             # to get it.
@@ -219,7 +229,12 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
         due.refresh(connection, broadcast.account)
         return True
 
-    return run(engine, broadcast_id, work)
+    changed = run(engine, broadcast_id, work, uploading=True)
+    if before is Phase.UPLOADING:
+        # With the database away a sweep does it.
+        with contextlib.suppress(DatabaseAwayError):
+            unlisted.clear(engine, broadcast_id)
+    return changed
 
 
 def halt(

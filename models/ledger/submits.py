@@ -88,14 +88,21 @@ def begin(engine: Engine, body: Body, *, who: str, title: str | None = None) -> 
     return write_new(engine, work)
 
 
-def open_upload(connection: Connection, body: Body, *, who: str, title: str | None) -> str:
+def open_upload(
+    connection: Connection,
+    body: Body,
+    *,
+    who: str,
+    title: str | None,
+    notify_url: str | None = None,
+) -> str:
     """Insert an upload that is under way, of an account that was met; return its id."""
     moment = now(connection)
     broadcast_id = new_id(moment)
     values = {
         "id": broadcast_id, "title": title, "created_by": who, "phase": Phase.UPLOADING,
         "version": 0, "created_at": moment, "uploading_at": moment, "batch_size": plan.LARGEST,
-        "late_by_s": 0,
+        "late_by_s": 0, "notify_url": notify_url,
     }  # fmt: skip
     insert_broadcast(connection, body, values)
     return broadcast_id

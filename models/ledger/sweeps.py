@@ -23,7 +23,7 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now, skips_locked
 from models.gate import GateRow
-from models.ledger import gates, lanes, leases, records, upload_beat, uploads
+from models.ledger import gates, lanes, leases, records, unlisted, upload_beat, uploads
 from models.ledger.reading import closed_gates
 from models.ledger.transaction import WORKER, read, write
 
@@ -171,7 +171,8 @@ def _launch(connection: Connection, *, account: str, which: str) -> bool:
 def forget_uploads(engine: Engine) -> int:
     """Remove one upload that was silent for too long; return how many.
 
-    One whose row somebody holds is left for next time: a ``send`` that was stopped while it sent a
+    Where there is none, what was stored of a list whose broadcast was cancelled is removed. One
+    whose row somebody holds is left for next time: a ``send`` that was stopped while it sent a
     chunk holds it for as long as it is stopped, and every sweep would wait for it.
     """
 
@@ -188,7 +189,11 @@ def forget_uploads(engine: Engine) -> int:
         return dead
 
     dead = write(engine, work)
-    if dead is None:
+    if dead is not None:
+        uploads.clear(engine, dead)
+        return 1
+    cancelled = write(engine, unlisted.one_with_a_rest)
+    if cancelled is None:
         return 0
-    uploads.clear(engine, dead)
+    unlisted.clear(engine, cancelled)
     return 1

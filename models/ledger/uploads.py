@@ -109,11 +109,7 @@ def _clear_some(connection: Connection, broadcast_id: str) -> bool:
         # Cleared by another, or published by a commit whose answer was lost: its chunks are what
         # will be sent.
         return False
-    chunks = connection.scalars(
-        select(ChunkRow.id).where(ChunkRow.broadcast_id == broadcast_id).limit(CHUNKS_AT_ONCE)
-    ).all()
-    if chunks:
-        connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(chunks)))
+    if drop_chunks(connection, broadcast_id):
         return True
     if files.drop_some(connection, broadcast_id):
         return True
@@ -121,6 +117,16 @@ def _clear_some(connection: Connection, broadcast_id: str) -> bool:
     connection.execute(delete(UploadRow).where(UploadRow.broadcast_id == broadcast_id))
     connection.execute(delete(BroadcastRow).where(BroadcastRow.id == broadcast_id))
     return False
+
+
+def drop_chunks(connection: Connection, broadcast_id: str) -> bool:
+    """Remove a portion of the chunks of an upload; return whether there was any."""
+    chunks = connection.scalars(
+        select(ChunkRow.id).where(ChunkRow.broadcast_id == broadcast_id).limit(CHUNKS_AT_ONCE)
+    ).all()
+    if chunks:
+        connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(chunks)))
+    return bool(chunks)
 
 
 def abandon(engine: Engine, broadcast_id: str) -> None:

@@ -74,8 +74,9 @@ class Door:
         self._refuse_past(order)
         self._today(found)()
         return awaited_lists.reserve(
-            self.engine, body, request=text, who=who, title=order.terms.title
-        )
+            self.engine, body, request=text, who=who, title=order.terms.title,
+            notify_url=order.terms.notify_url or order.account.notify_url,
+        )  # fmt: skip
 
     def _refuse_past(self, order: Order) -> None:
         if order.scheduled_at is not None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.plan.audience import OpenIDs
+from cli.commands import stopping
 from cli.main import run
 from models.ledger import awaited_lists, upload_beat, uploads
 from models.ledger.transaction import write
@@ -39,16 +40,33 @@ def test_a_list_that_is_being_stored_is_no_broadcast_that_is_not_there(
     assert "is still being stored" in capsys.readouterr().out
 
 
-def test_a_list_that_a_program_uploads_is_awaited_and_its_account_can_be_halted(
-    here: Engine, capsys: pytest.CaptureFixture[str]
+def test_a_list_that_a_program_uploads_is_awaited_and_its_broadcast_can_be_cancelled(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Nobody is asked first: the list could come meanwhile.
+    monkeypatch.setattr(stopping, "is_terminal", lambda: True)
     body = replace(ledger.body(), audience=OpenIDs(digest=""))
     broadcast_id, _ = awaited_lists.reserve(here, body, request="{}", who="crm", title=None)
+    told = refused(capsys, ("pause", "ID"), broadcast_id)
+    assert f"broadcast cancel {broadcast_id}" in told
+    assert "within a day" in told
+    # However near the end of that day.
+    ledger.pass_time(here, timedelta(hours=23, minutes=30))
 
-    for words in (("cancel", "ID"), ("pause", "ID")):
-        told = refused(capsys, words, broadcast_id)
-        assert f"`broadcast halt --account {body.account.name}`" in told
-        assert "within a day" in told
+    assert run(["cancel", broadcast_id]) == 0
+    assert "Its list had not come yet" in capsys.readouterr().out
+    assert run(["cancel", broadcast_id]) == 0
+    assert "Nothing was changed" in capsys.readouterr().out
+    for words in (["status", broadcast_id], ["watch", broadcast_id], ["list"]):
+        run(words)
+        shown = capsys.readouterr().out
+        assert "cancelled" in shown
+        assert "storing" not in shown
+        assert "stored" not in shown
+    assert run(["recipients", broadcast_id, "--set", "cancelled"]) == 0
+    assert capsys.readouterr().out == ""
+    assert run(["audit", broadcast_id]) == 0
+    assert "has ended and cannot continue" in refused(capsys, ("resume", "ID"), broadcast_id)
 
 
 @pytest.mark.parametrize("word", [True, False])

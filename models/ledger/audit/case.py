@@ -189,7 +189,8 @@ class AuditedBroadcast:
     capped: int
     sampled_out: int
     planned: int | None
-    published_at: datetime
+    #: None: it was cancelled before its list came.
+    published_at: datetime | None
     moved_at: datetime | None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, or_, select
 
 from broadcast.call.waits import Waits
 from broadcast.gates.liveness import STUCK
@@ -19,6 +19,7 @@ from broadcast.states import Phase
 from models.account import AccountRow
 from models.broadcast import BroadcastRow
 from models.engine import now
+from models.ledger import unlisted
 from models.ledger.audit import calls, finishes, lanes, loader, sets, stops, stuck
 from models.ledger.audit.case import Case
 from models.ledger.audit.findings import Audit, Finding, Found
@@ -92,14 +93,14 @@ def _uploads(engine: Engine) -> Iterator[Finding]:
     """Yield uploads that died long ago: a sweep takes one of them away at a time.
 
     One that was given up is cleared at once, and when that was is written nowhere: it is found when
-    it began long ago.
+    it began long ago. So is what is left of a list whose broadcast was cancelled.
     """
     with read(engine) as connection:
         late = now(connection) - GIVEN_UP_AFTER - 10 * STUCK
         since = func.coalesce(BroadcastRow.uploading_at, BroadcastRow.created_at).label("since")
         rows = connection.execute(
             select(BroadcastRow.id, BroadcastRow.account, BroadcastRow.uploading_at, since)
-            .where(BroadcastRow.phase == Phase.UPLOADING)
+            .where(or_(BroadcastRow.phase == Phase.UPLOADING, unlisted.HAS_A_REST))
             .where(since < late)
         ).all()
     for row in rows:

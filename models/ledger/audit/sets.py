@@ -47,6 +47,9 @@ def _figures(case: Case) -> Iterator[Finding]:
 def _lists(case: Case) -> Iterator[Finding]:
     """The list that was given is the one that was asked for."""
     row, lists = case.row, case.lists
+    if row.published_at is None:
+        # None was given; what was stored of it is on its way out.
+        return
     if row.audience_kind in audiences.KINDS and _asked_for(row) is None:
         yield case.finding(Found.UNREADABLE, kind=row.audience_kind)
     counted = lists.size(ASKED)

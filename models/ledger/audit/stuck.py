@@ -88,4 +88,5 @@ def _plan(case: Case) -> Iterator[Finding]:
 
 
 def _moved_at(case: Case) -> datetime:
+    assert case.row.published_at is not None, "it is planned, or sent"
     return latest(case.row.published_at, case.row.moved_at)

@@ -15,7 +15,7 @@ from broadcast import openid
 from broadcast.plan.selection import EXCLUDED_LISTS
 from broadcast.plan.subtraction import REASONS
 from broadcast.sorted_openids import unpacked
-from broadcast.states import BatchState, Phase
+from broadcast.states import BatchState
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.ledger.transaction import snapshot
@@ -78,7 +78,7 @@ def _places(connection: Connection, account: str, one: str) -> Iterator[tuple[st
         .where(BroadcastRow.account == account)
         .where(ChunkRow.first_openid <= one, ChunkRow.last_openid >= one)
         .where(ChunkRow.list.not_like(f"{EXCLUDED_LISTS}%"))
-        .where(BroadcastRow.phase != Phase.UPLOADING)
+        .where(BroadcastRow.published_at.is_not(None))
         .order_by(BroadcastRow.created_at.desc(), BroadcastRow.id)
     ).all()
     for chunk_id in _holding(connection, near, one):

@@ -33,7 +33,7 @@ class Used:
     """What a key stands for."""
 
     broadcast_id: str
-    #: None: its list is awaited.
+    #: None: its list is awaited. Of one that was cancelled before its list came: the request's.
     body_digest: str | None
     options_digest: str | None
 
@@ -47,6 +47,7 @@ class _Stored:
     audience_digest: str
     selection: str | None
     scheduled_at: datetime | None
+    published_at: datetime | None
     title: str | None
     priority: int
     late_by_s: int
@@ -69,10 +70,12 @@ _UNDER_KEY = select(*columns(Used, Submission)).where(
 def conflict(connection: Connection, body: Body, there: Used) -> ConflictError:
     """Return why the key of *body* cannot be used for it: what differs, as far as it is known."""
     broadcast_id = there.broadcast_id
-    if broadcast_id == body.reserved:
-        return ConflictError("error.submit.other_list", id=broadcast_id, field="audience")
     query = select(*columns(_Stored, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
     stored = first(connection, query, _Stored)
+    if broadcast_id == body.reserved:
+        has_one = stored is None or stored.published_at is not None
+        name = "error.submit.other_list" if has_one else "error.submit.list_cancelled"
+        return ConflictError(name, id=broadcast_id, field="audience")
     asked = connection.scalar(
         select(UploadRow.request).where(UploadRow.broadcast_id == broadcast_id)
     )

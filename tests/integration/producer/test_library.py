@@ -9,6 +9,7 @@ import subprocess
 import sys
 import typing
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ import pytest
 from sqlalchemy import Engine, insert, select, update
 
 from broadcast.gates.kinds import GateKind
+from broadcast.plan.audience import OpenIDs
 from broadcast.reasons import Reason
 from broadcast.states import BroadcastState
 from models import AccountRow, GateRow, schema
+from models.ledger import awaited_lists
 from models.ledger.reading import reports
 from presentation.for_programs import explained
 from producer import (
@@ -33,6 +36,7 @@ from producer import (
 )
 from producer.request import arguments, shape
 from tests.integration.producer.conftest import QuotaStub, openids
+from tests.kit import ledger
 
 ROOT = Path(__file__).parents[3]
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
@@ -110,6 +114,26 @@ def test_a_broadcast_is_paused_resumed_and_cancelled(shop: Producer) -> None:
     assert shop.cancel(made.id).state in {BroadcastState.CANCELLED, BroadcastState.PLANNING}
     with pytest.raises(InputError):
         shop.resume(made.id)
+
+
+def test_a_broadcast_that_waits_for_its_list_is_cancelled(shop: Producer, here: Engine) -> None:
+    body = replace(ledger.body(key="later"), audience=OpenIDs(digest=""))
+    broadcast_id, _ = awaited_lists.reserve(here, body, request="{}", who="crm", title=None)
+
+    report = shop.cancel(broadcast_id, why="wrong\nlist")
+
+    assert (report.state, report.is_unlisted) == (BroadcastState.CANCELLED, True)
+    assert set(report.recipients.values()) == {0}
+    gate = report.gate(GateKind.CANCEL)
+    assert gate is not None
+    assert (gate.closed_by, gate.why) == ("python shop", "wrong list")
+    found = shop.find("later", account="default")
+    assert found is not None
+    assert found.id == broadcast_id
+    with pytest.raises(InputError):
+        shop.resume(broadcast_id)
+    with pytest.raises(UnknownIdError, match=r"error.broadcast.uploading|still being stored"):
+        shop.cancel(ledger.upload(here, ledger.body()))
 
 
 def test_a_draft_that_is_gone_is_not_resumed(shop: Producer, here: Engine) -> None:

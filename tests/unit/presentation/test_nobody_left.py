@@ -5,14 +5,14 @@ from __future__ import annotations
 from broadcast.reports import SETS
 from broadcast.states import BroadcastState, Phase
 from presentation import report as reporting
-from tests.unit.presentation.reports import EN, report
+from tests.unit.presentation.reports import EN, NOW, report
 
 S = BroadcastState
 
 
 def shown(phase: Phase, state: BroadcastState) -> str:
     told = report(
-        state, phase=phase, batch_list=[], recipients=dict.fromkeys(SETS, 0),
+        state, phase=phase, published_at=NOW, batch_list=[], recipients=dict.fromkeys(SETS, 0),
         audience=report(S.SENDING).audience | {"read": 5, "suppressed": 5, "planned": 0},
         batches=dict.fromkeys(("total", "finished", *SETS), 0),
     )  # fmt: skip
