@@ -171,8 +171,7 @@ def test_a_killed_api_and_clients_that_repeat_make_one_broadcast_of_each_key(
         working = [pool.submit(work) for _ in range(6)]
         for _ in range(kills):
             with api.started(tmp_path, env, "--port", str(port)) as process:
-                _wait_for_one_more(answered)
-                time.sleep(chance.random())
+                _wait_for_more(answered, chance.randint(1, 20))
                 process.kill()
         with api.started(tmp_path, env, "--port", str(port)):
             done.set()
@@ -190,9 +189,10 @@ def test_a_killed_api_and_clients_that_repeat_make_one_broadcast_of_each_key(
     assert {key: {one} for key, one in stored} == answered
 
 
-def _wait_for_one_more(answered: dict[str, set[str]]) -> None:
+def _wait_for_more(answered: dict[str, set[str]], count: int) -> None:
+    """Wait until so many more keys were answered; the next ones are under way by then."""
     before = len(answered)
-    until(lambda: len(answered) > before, 20, "an answer")
+    until(lambda: len(answered) >= before + count, 60, f"{count} answers")
 
 
 def _insisted(program: Program, key: str) -> str:
@@ -201,7 +201,7 @@ def _insisted(program: Program, key: str) -> str:
         try:
             told = program.submit(api.people(20, seed=key), key=key)
         except requests.RequestException:
-            time.sleep(0.05)
+            time.sleep(0.05)  # The pace of a program whose server is away.
             continue
         if told.status_code in {200, 201}:
             found: str = told.json()["id"]
