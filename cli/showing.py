@@ -58,7 +58,7 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
     """
     engine = run.engine
     in_flight = [one for one in under_way if one.driven and not is_driven(report)]
-    upload = uploading.told_of(report)
+    upload = uploading.told_of(engine, report)
     steps = [
         *([upload] if upload else []),
         *next_steps.in_flight(in_flight, report.now),

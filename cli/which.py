@@ -56,7 +56,7 @@ def stored(run: Run, text: str, *, fits: Fits | None = None, or_awaited: bool = 
     broadcast_id = _only_open(run, fits) if text == OPEN else one(run, text)
     if or_awaited and awaited_lists.of(run.engine, broadcast_id) is not None:
         return broadcast_id
-    uploading.refuse(reports.report(run.engine, broadcast_id, whole=False))
+    uploading.refuse(run.engine, reports.report(run.engine, broadcast_id, whole=False))
     return broadcast_id
 
 
