@@ -281,6 +281,13 @@ class DeadLetterList(_Answer):
     next: str | None = Field(description="`cursor` of the next page; null: none follows")
 
 
+class Dropped(_Answer):
+    """How many dead letters were put aside."""
+
+    dropped: int
+    left: int = Field(description="those that waited and were not: a retry was under way")
+
+
 class WebhookProblem(_Answer):
     """Why the last delivery failed."""
 

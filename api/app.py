@@ -85,12 +85,12 @@ def _of_parameters(error: RequestValidationError) -> ProblemError:
 def _of_http(request: Request, error: HTTPException) -> ProblemError:
     if error.status_code != 405:  # noqa: PLR2004
         return ProblemError(404, "error.api.no_path")
-    # One path may have several routes, each with a method.
-    methods = {
-        method
-        for route in request.app.state.routes
+    matching = [
+        route for route in request.app.state.routes
         if route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods or ()
-    }
+    ]  # fmt: skip
+    # One path may have several routes, each with a method; a word in it may look like an id.
+    literal = [route for route in matching if route.path == request.url.path]
+    methods = {method for route in literal or matching for method in route.methods or ()}
     allowed = ", ".join(sorted(methods))
     return ProblemError(405, "error.api.method", headers={"Allow": allowed}, allowed=allowed)

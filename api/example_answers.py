@@ -108,6 +108,7 @@ _ANSWERS: Final[dict[str, dict[str, Any]]] = {
         "state": "sent", "broadcast_id": ID, "closed_at": _AT, "closed_by": "shop",
     },
     "DeadLetterList": {"dead_letters": [_LETTER], "next": None},
+    "Dropped": {"dropped": 12, "left": 0},
     "Webhook": _WEBHOOK,
     "WebhookList": {"webhooks": [_WEBHOOK], "next": None},
     "Health": {"ok": True},

@@ -56,6 +56,9 @@ VERDICT: Final[dict[str, Any]] = {
 LIST: Final = "\n".join(_TWO) + "\n"
 KEY: Final = "order-4711"
 
+DROP_ALL: Final[dict[str, Any]] = {
+    "all": {"summary": "Those of one account", "value": {"all": True, "account": "default"}}
+}
 NOTHING: Final[dict[str, Any]] = {"empty": {"summary": "It has no members", "value": {}}}
 
 #: What a refusal is for, by its status.

@@ -53,7 +53,7 @@ def refused(
             reason = Message("request.reason.most", n=bound)
         case "string_too_long":
             reason = Message("request.reason.too_long", n=facts["max_length"])
-        case "literal_error" | "enum":
+        case "literal_error" | "enum" if "expected" in facts:
             reason = Message("request.reason.one_of", words=_WORD.findall(facts["expected"]))
         case _:
             reason = Message(_REASONS.get(kind, "request.reason.form"))
@@ -73,7 +73,8 @@ _WORD: Final = re.compile(r"'([^']*)'")
 _REASONS: Final = {
     "string_type": "request.reason.text", "int_type": "request.reason.number",
     "int_parsing": "request.reason.number", "bool_type": "request.reason.flag",
-    "bool_parsing": "request.reason.flag", "string_too_short": "request.reason.empty",
+    "bool_parsing": "request.reason.flag", "literal_error": "request.reason.true",
+    "string_too_short": "request.reason.empty",
 }  # fmt: skip
 
 

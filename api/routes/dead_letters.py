@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from api import answers, bodies, cursors, examples, forms, openapi, problems, submitting, told
@@ -22,7 +24,7 @@ from models.ledger.reading import dead_letters as reading
 from presentation.for_programs import refusal
 from presentation.letters_json import as_object, body_of
 from producer.request import incoming
-from producer.request.shape import LONGEST_ACCOUNT
+from producer.request.shape import LONGEST_ACCOUNT, Yes
 
 router = APIRouter(prefix="/v1", tags=["dead letters"])
 
@@ -48,18 +50,24 @@ async def listing(
     One that comes again is the newest; one that names no account is shown to keys of all accounts.
     """
     before = cursors.place(cursor)
-    # A letter may name an account that nobody has.
-    if account is not None and not (NAME.match(account) and caller.key.may_use(account)):
-        raise ProblemError(404, "error.api.no_account", field="account")
     found = await caller.parts.threads.run(
         reading.newest, caller.parts.engine, state=None if closed else LetterState.DEAD,
-        accounts=caller.key.accounts if account is None else [account], before=before,
-        most=limit + 1,
+        accounts=_accounts(caller, account), before=before, most=limit + 1,
     )  # fmt: skip
     each = [_as_object(caller, one) for one in found[:limit]]
     last = found[limit - 1] if len(found) > limit else None
     follows = None if last is None else cursors.of(last.last_at, last.id)
     return told.as_json({"dead_letters": each, "next": follows})
+
+
+def _accounts(caller: Caller, account: str | None) -> Collection[str] | None:
+    """Return whose letters are meant; None: everybody's. Raises ProblemError."""
+    if account is None:
+        return caller.key.accounts
+    # A letter may name an account that nobody has.
+    if NAME.match(account) and caller.key.may_use(account):
+        return [account]
+    raise ProblemError(404, "error.api.no_account", field="account")
 
 
 def _as_object(caller: Caller, one: KeptLetter) -> dict[str, Any]:
@@ -146,6 +154,38 @@ def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
         dead_letters.sent(engine, one.id, done.id, who=caller.who)
         return _as_object(caller, reading.one(engine, one.id)[0])
     raise problem
+
+
+class DropAll(forms.Body):
+    """Which dead letters are put aside: all that wait."""
+
+    all: Yes
+    account: Annotated[str, Field(max_length=LONGEST_ACCOUNT)] | None = Field(
+        None, description="those of this account alone"
+    )
+
+
+@router.post(
+    "/dead-letters/drop", response_model=answers.Dropped, operation_id="drop_dead_letters",
+    summary="Put all dead letters aside",
+    openapi_extra=openapi.takes(examples.DROP_ALL, form=DropAll),
+    responses=openapi.answers(400, 401, 403, 404, 408, 413, 415, 422, 503),
+)  # fmt: skip
+async def drop_all(request: Request, caller: Controller) -> Response:
+    """Put aside all dead letters that the key may see and that wait: nobody wants them sent.
+
+    One that is being retried is left.
+    """
+    asked = forms.read(DropAll, await bodies.read_object(request))
+    accounts = _accounts(caller, asked.account)
+    return told.as_json(await caller.parts.threads.run(_all_dropped, caller, accounts))
+
+
+def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, Any]:
+    engine = caller.parts.engine
+    waited, moment = reading.waiting(engine, accounts)
+    dropped = dead_letters.drop_all(engine, who=caller.who, until=moment, accounts=accounts)
+    return {"dropped": dropped, "left": max(0, waited - dropped)}
 
 
 @router.post(

@@ -11,9 +11,10 @@ from broadcast.dead_letters import KeptLetter, LetterState, stays_wrong
 from broadcast.enums import is_recognised
 from broadcast.errors import InputError
 from broadcast.message import Message
+from cli import exits
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command, Group
-from cli.terminal import Plain, clean
+from cli.terminal import Plain, clean, is_terminal
 from cli.wiring.person import who
 from cli.wiring.run import Run
 from models.ledger import dead_letters
@@ -113,15 +114,48 @@ def _send(run: Run, one: KeptLetter, body: str, *, as_json: bool) -> None:
 
 
 @dead.command(cls=Command, help="help.dead.drop")
-def drop(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
-    """Put a dead letter aside: nobody wants it sent."""
+def drop(
+    context: typer.Context,
+    letter_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="help.dead.id", show_default=False)
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="help.dead.drop.all")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="help.by_hand.yes")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Put a dead letter aside, or all of them: nobody wants them sent."""
     run: Run = context.obj
+    if every == (letter_id is not None):
+        raise InputError("error.dead.which")
+    if letter_id is None:
+        _drop_all(run, yes=yes, as_json=as_json)
+        return
     one, _ = reading.one(run.engine, letter_id)
     _refuse_closed(one)
     if not dead_letters.drop(run.engine, one.id, who=who()):
         raise InputError("error.dead.is_tried", id=one.id)
     run.terminal.say("dead.dropped", id=one.id)
     _show(run, one.id, as_json=as_json)
+
+
+def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
+    """Put aside what waits now; what comes while a person is asked stays."""
+    n, moment = reading.waiting(run.engine)
+    if n and not yes and not _agreed(run, n):
+        run.terminal.note("dead.declined")
+        raise typer.Exit(exits.FAILED)
+    dropped = dead_letters.drop_all(run.engine, who=who(), until=moment)
+    run.terminal.say("dead.dropped_all", n=dropped)
+    left = n - dropped
+    if left > 0:
+        run.terminal.warn("dead.not_dropped", n=left)
+    if as_json:
+        run.terminal.show_json({"dropped": dropped, "left": left, "error": None})
+
+
+def _agreed(run: Run, n: int) -> bool:
+    return not is_terminal() or run.terminal.agrees(run.terminal.ask("dead.question_all", n=n))
 
 
 def _submitted(run: Run, body: str) -> Submitted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 #: A try that died does not keep its letter for longer; one that lives is done sooner.
 TRIED_FOR: Final = timedelta(minutes=10)
+#: Rows of one transaction.
+_DROPPED_AT_ONCE: Final = 500
 _LONGEST_KEY: Final = 128
 _LONGEST_ACCOUNT: Final = 64
 
@@ -134,6 +136,35 @@ def drop(engine: Engine, letter_id: str, *, who: str) -> bool:
         return {"state": LetterState.DROPPED, "closed_at": moment, "closed_by": who}
 
     return _change(engine, letter_id, which=_nobody_tries, values=values)
+
+
+def drop_all(
+    engine: Engine, *, who: str, until: datetime, accounts: Collection[str] | None = None
+) -> int:
+    """Put all letters aside that came last by *until*, of *accounts* or of any; return how many.
+
+    One that is being tried again is left.
+    """
+    mine = [DeadLetterRow.last_at <= until]
+    if accounts is not None:
+        mine.append(DeadLetterRow.account.in_(accounts))
+
+    def work(connection: Connection) -> int:
+        moment = now(connection)
+        open_ones = select(DeadLetterRow.id).where(*mine, _nobody_tries(moment))
+        ids = connection.scalars(open_ones.limit(_DROPPED_AT_ONCE).with_for_update()).all()
+        if ids:
+            closed = {"state": LetterState.DROPPED, "closed_at": moment, "closed_by": who}
+            connection.execute(
+                update(DeadLetterRow).where(DeadLetterRow.id.in_(ids)).values(closed)
+            )
+        return len(ids)
+
+    dropped = 0
+    # In portions: nobody else writes while one is dropped.
+    while some := write(engine, work):
+        dropped += some
+    return dropped
 
 
 def _nobody_tries(moment: datetime) -> ColumnElement[bool]:

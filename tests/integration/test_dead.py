@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Engine, update
 
-from broadcast.dead_letters import MOST_OPEN_CHARACTERS, Letter, LetterSource
+from broadcast.dead_letters import MOST_OPEN_CHARACTERS, Letter, LetterSource, LetterState
 from broadcast.message import Message
+from cli.commands import dead
+from cli.main import run
 from models.dead_letter import DeadLetterRow
 from models.ledger import dead_letters
+from models.ledger.reading import dead_letters as reading
 from models.ledger.reading.outbox import LONG
 from producer import Producer
 from tests.kit import ledger
@@ -137,6 +141,42 @@ def test_a_letter_that_nobody_wants_is_dropped(line: CommandLine) -> None:
         assert (refused.status, len(refused.lines)) == (2, 1)
         assert "was dropped" in refused.err
     assert line.rows() == {"bc_dead_letters": 1}
+
+
+def test_all_letters_that_wait_are_dropped_at_once_but_for_one_that_is_being_retried(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "_DROPPED_AT_ONCE", 2)
+    first, *rest = [dead_letters.keep(here, replace(LETTER, body=str(n))) for n in range(4)]
+    assert dead_letters.take(here, first)
+
+    assert (run(["dead", "drop"]), run(["dead", "drop", "--all", first])) == (2, 2)
+    capsys.readouterr()
+    assert run(["dead", "drop", "--all", "--json"]) == 0
+
+    assert json.loads(capsys.readouterr().out) == {"dropped": 3, "left": 1, "error": None}
+    (left,) = reading.newest(here, state=LetterState.DEAD, most=9)
+    assert left.id == first
+    dropped = reading.newest(here, state=LetterState.DROPPED, most=9)
+    assert {one.id for one in dropped} == set(rest)
+    assert {str(one.closed_by)[:4] for one in dropped} == {"cli:"}
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_a_person_is_asked_before_all_letters_are_dropped(
+    here: Engine,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+) -> None:
+    dead_letters.keep(here, LETTER)
+    monkeypatch.setattr(dead, "is_terminal", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+
+    status = run(["dead", "drop", "--all"])
+
+    assert "1 dead letter waits. Put aside all of them" in capsys.readouterr().err
+    assert status == reading.count(here) == int(answer == "n")
 
 
 def test_a_letter_that_was_cut_is_not_sent_from_here(

@@ -55,6 +55,7 @@ NEVER = {
     "error.audience.directory": "the list is in a file of the server's own",
     "error.audience.permission": "the list is in a file of the server's own",
     # Of other doors.
+    "error.dead.which": "the command line",
     "error.dead.full": "the queue of the broker",
     "error.dead.failed": "the queue of the broker",
     "error.dead.expired": "the queue of the broker",

@@ -14,6 +14,7 @@ from broadcast.dead_letters import KeptLetter, LetterState
 from broadcast.errors import InputError, UnknownIdError
 from models import drawn_ids
 from models.dead_letter import DeadLetterRow
+from models.engine import now
 from models.ledger.rows import columns
 from models.ledger.transaction import read
 
@@ -57,6 +58,15 @@ def count(engine: Engine, state: LetterState | None = LetterState.DEAD) -> int:
         query = query.where(DeadLetterRow.state == state)
     with read(engine) as connection:
         return connection.scalar(query) or 0
+
+
+def waiting(engine: Engine, accounts: Collection[str] | None = None) -> tuple[int, datetime]:
+    """Return how many letters of *accounts*, or of any, nobody acted on, and the moment of that."""
+    query = select(func.count()).where(DeadLetterRow.state == LetterState.DEAD)
+    if accounts is not None:
+        query = query.where(DeadLetterRow.account.in_(accounts))
+    with read(engine) as connection:
+        return connection.scalar(query) or 0, now(connection)
 
 
 def is_full(engine: Engine) -> bool:

@@ -295,6 +295,36 @@ def test_dead_letters_are_shown_sent_and_dropped(served: Served, program: Progra
     assert theirs & {strange, good, bad, away} == set()
 
 
+def test_all_dead_letters_of_an_account_are_dropped_at_once(
+    served: Served, program: Program
+) -> None:
+    def dead(key: str, account: str | None) -> str:
+        reason = Message("error.request.missing", field="content")
+        return dead_letters.keep(
+            served.engine,
+            Letter(source=LetterSource.CELERY, body=key, key=key, account=account, reason=reason),
+        )
+
+    def state(letter_id: str) -> object:
+        return program.get(f"/v1/dead-letters/{letter_id}").json()["state"]
+
+    # An account of nobody else's: other tests have letters of their own.
+    mine, nobodys = dead("all-mine", "alone"), dead("all-nobodys", None)
+
+    for wrong, field in [({}, "all"), ({"all": False}, "all"), ({"all": True, "x": 1}, "x")]:
+        refused = program.ask("POST", "/v1/dead-letters/drop", wrong)
+        assert (refused.status_code, refused.json()["field"]) == (422, field)
+    done = program.ask("POST", "/v1/dead-letters/drop", {"all": True, "account": "alone"})
+    limited = served.program("of-shop-key-0123")
+    foreign = limited.ask("POST", "/v1/dead-letters/drop", {"all": True, "account": "alone"})
+
+    assert done.json() == {"dropped": 1, "left": 0}
+    assert (state(mine), state(nobodys)) == ("dropped", "dead")
+    assert foreign.status_code == 404
+    assert limited.ask("POST", "/v1/dead-letters/drop", {"all": True}).status_code == 200
+    assert state(nobodys) == "dead"
+
+
 def test_a_dead_letter_names_no_broadcast_of_an_account_that_the_key_is_not_good_for(
     served: Served, program: Program
 ) -> None:
