@@ -66,7 +66,7 @@ class Stored:
             "title": self.title, "priority": self.priority or None,
             "spread_days": self.spread_days or None,
         }  # fmt: skip
-        # Whether these were said, or are of the settings, no column tells.
+        # No column shows whether these were said, or are of the settings.
         maybe: dict[str, Any] = {"again": True, "late_by": float(self.late_by_s)}
         if self.notify_url is not None:
             maybe["notify"] = {"url": self.notify_url}
