@@ -20,9 +20,9 @@ SLOW: Final = 10_000
 class Place:
     """One list's; for an event loop."""
 
-    def __init__(self, now: float) -> None:
-        """Begin at *now*, by the monotonic clock."""
-        self._began, self.received = now, 0
+    def __init__(self, now: float, *, whose: str = "") -> None:
+        """Begin at *now*, by the monotonic clock; *whose*: its key."""
+        self._began, self.received, self.whose = now, 0, whose
         self._marked = now, 0
         #: Bytes a second, of the last whole measure.
         self.pace = math.inf
@@ -69,24 +69,35 @@ class Place:
 class Places:
     """All of one process."""
 
-    def __init__(self, most: int) -> None:
-        """Have *most*."""
-        self._most = most
+    def __init__(self, most: int, *, most_of_one: int) -> None:
+        """Have *most*, of which one key has *most_of_one*."""
+        self._most, self._most_of_one = most, most_of_one
         self._taken: list[Place] = []
 
     @contextlib.contextmanager
-    def one(self) -> Iterator[Place | None]:
-        """Give a place, that of the slowest where all are taken; None: nobody is slow."""
-        taken = [place for place in self._taken if not place.is_lost]
-        if len(taken) >= self._most:
-            slowest = min(taken, key=lambda place: place.pace)
+    def one(self, whose: str) -> Iterator[Place | None]:
+        """Give a place, that of the slowest where all of the key, or all, are taken.
+
+        None: of those nobody is slow.
+        """
+        rivals = self._rivals(whose)
+        if rivals:
+            slowest = min(rivals, key=lambda place: place.pace)
             if slowest.pace >= SLOW:
                 yield None
                 return
             slowest.lose()
-        mine = Place(time.monotonic())
+        mine = Place(time.monotonic(), whose=whose)
         self._taken.append(mine)
         try:
             yield mine
         finally:
             self._taken.remove(mine)
+
+    def _rivals(self, whose: str) -> list[Place]:
+        """Return whose place the next of this key needs; none: there are free ones."""
+        taken = [place for place in self._taken if not place.is_lost]
+        theirs = [place for place in taken if place.whose == whose]
+        if len(theirs) >= self._most_of_one:
+            return theirs
+        return taken if len(taken) >= self._most else []

@@ -46,6 +46,8 @@ TYPES: Final = ("text/plain", "text/csv", "application/octet-stream")
 MOST_BYTES: Final = 1_000_000_000
 #: Lists that are taken at once: each may fill so much of the disk.
 MOST_AT_ONCE: Final = 8
+#: Those of one key: another one always finds a place.
+MOST_OF_A_KEY: Final = MOST_AT_ONCE - 1
 #: Each piece comes within so many seconds.
 PIECE_WITHIN_S: Final = 30.0
 _AT_ONCE: Final = 1_000_000
@@ -58,7 +60,7 @@ _COME_BACK_S: Final = 10
 #: A list that comes slowly is awaited for as long as it does.
 _EXPECT_EVERY_S: Final = 60.0
 
-_places = Places(MOST_AT_ONCE)
+_places = Places(MOST_AT_ONCE, most_of_one=MOST_OF_A_KEY)
 
 
 async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
@@ -68,7 +70,7 @@ async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length[:12]) > MOST_BYTES:
         raise bodies.too_large(MOST_BYTES)
-    with _place() as place, _nameless() as file:
+    with _place(caller) as place, _nameless() as file:
         # However many others wait: this one is looked after here.
         request.scope["extensions"][PATIENT]["call"]()
         with room_needed():
@@ -81,11 +83,11 @@ async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
 
 
 @contextlib.contextmanager
-def _place() -> Iterator[Place]:
-    with _places.one() as place:
+def _place(caller: Caller) -> Iterator[Place]:
+    with _places.one(caller.key.digest) as place:
         if place is None:
             raise ProblemError(
-                503, "error.api.busy_uploads", most=MOST_AT_ONCE,
+                503, "error.api.busy_uploads", most=MOST_AT_ONCE, of_a_key=MOST_OF_A_KEY,
                 headers={"Retry-After": str(_COME_BACK_S), **bodies.CLOSE},
             )  # fmt: skip
         yield place

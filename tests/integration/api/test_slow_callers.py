@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from api.uploading import MOST_AT_ONCE
+from api.uploading import MOST_AT_ONCE, MOST_OF_A_KEY
 from broadcast import api_keys
 from broadcast.api_keys import APIKey, Scope
 from models import BroadcastRow
@@ -20,6 +20,8 @@ from tests.integration.api.conftest import Served
 from tests.kit import api
 from tests.kit.api import Program
 from tests.kit.wait import until
+
+OTHER = "key-of-another-program-0123456789"
 
 
 @contextmanager
@@ -35,20 +37,26 @@ def test_as_many_uploads_as_there_may_be_stop_nobody_else(fresh_url: str, tmp_pa
     # The server is to bear with whoever holds the rows, however slow the machine is.
     folder, engine = tmp_path / "temporary", open_engine(fresh_url, patient=True)
     folder.mkdir()
-    env = {**api.settings(fresh_url), "TMPDIR": str(folder)}
+    env = {
+        **api.settings(fresh_url), "TMPDIR": str(folder),
+        "BROADCAST_API_KEYS": f"{api.KEY}\nother:submit:{OTHER}",
+    }  # fmt: skip
+    keys = [api.KEY] * MOST_OF_A_KEY + [OTHER] * (MOST_AT_ONCE - MOST_OF_A_KEY)
     people = api.people(2, seed="slow")
     with api.started(tmp_path, env) as process, ThreadPoolExecutor(MOST_AT_ONCE) as pool:
         program = Program(url=api.url_of(process))
         there = program.submit(people, key="there").json()["id"]
         waiting = [_reserved(program, f"upload {n}") for n in range(MOST_AT_ONCE)]
+        more = _reserved(program, "one too many")
         with _nobody_stores(engine):
             storing = [
-                pool.submit(_uploaded, Program(url=program.url), one, f"{n}")
-                for n, one in enumerate(waiting)
+                pool.submit(_uploaded, Program(url=program.url, key=key), one, one)
+                for key, one in zip(keys, waiting, strict=True)
             ]
             until(lambda: _lists(process.pid, folder) == MOST_AT_ONCE, 10, "every list")
             looks = [program.get(f"/v1/broadcasts/{there}").status_code for _ in range(20)]
             looks.append(program.get("/readyz").status_code)
+            assert _uploaded(program, more, "more") == 503
             if engine.dialect.name != "sqlite":
                 made = program.submit(api.people(2, seed="meanwhile"), key="meanwhile")
                 assert made.status_code == 201

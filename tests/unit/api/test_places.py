@@ -42,18 +42,18 @@ def test_a_kilobyte_a_second_is_the_least(received: int, after: float, *, too_sl
 def test_the_slowest_gives_its_place_to_the_next() -> None:
     async def come() -> tuple[list[bool], bool]:
         with contextlib.ExitStack() as stack:
-            places = Places(3)
-            old = [stack.enter_context(places.one()) for _ in range(3)]
-            assert stack.enter_context(places.one()) is None
+            places = Places(3, most_of_one=3)
+            old = [stack.enter_context(places.one("crm")) for _ in range(3)]
+            assert stack.enter_context(places.one("crm")) is None
             for place, pace in zip(old, (SLOW, 2_000, 5_000), strict=True):
                 assert place is not None
                 place.pace = pace
             waiting = [asyncio.create_task(_wait(place)) for place in old if place is not None]
             await asyncio.sleep(0)
-            there = stack.enter_context(places.one()) is not None
+            there = stack.enter_context(places.one("crm")) is not None
             # Of those that are left one more is slow, and then none.
-            there = there and stack.enter_context(places.one()) is not None
-            assert stack.enter_context(places.one()) is None
+            there = there and stack.enter_context(places.one("crm")) is not None
+            assert stack.enter_context(places.one("crm")) is None
             for one in waiting[:1]:
                 one.cancel()
             done = await asyncio.gather(*waiting, return_exceptions=True)
@@ -73,3 +73,23 @@ def test_who_lost_its_place_while_it_was_busy_waits_for_nothing_more() -> None:
 
     with pytest.raises(TimeoutError):
         asyncio.run(_wait(place))
+
+
+def test_one_key_leaves_a_place_to_the_others_and_its_own_slowest_gives_way() -> None:
+    async def come() -> None:
+        with contextlib.ExitStack() as stack:
+            places = Places(3, most_of_one=2)
+            mine = [stack.enter_context(places.one("crm")) for _ in range(2)]
+            assert stack.enter_context(places.one("crm")) is None
+            theirs = stack.enter_context(places.one("shop"))
+            assert mine[0] is not None
+            assert theirs is not None
+            mine[0].pace, theirs.pace = 2_000, 1_000
+
+            assert stack.enter_context(places.one("crm")) is not None
+            assert (mine[0].is_lost, theirs.is_lost) == (True, False)
+            # All are taken: now the slowest of all gives way.
+            assert stack.enter_context(places.one("app")) is not None
+            assert theirs.is_lost
+
+    asyncio.run(come())
