@@ -264,6 +264,14 @@ def test_an_id_of_the_caller_cannot_write_into_log_or_headers(served: Served) ->
         assert line.startswith("20"), line
 
 
+@pytest.mark.parametrize("raw", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nHost a\r\n\r\n"])
+def test_what_is_no_http_request_is_refused_in_plain_text(served: Served, raw: bytes) -> None:
+    status, _, rest = _raw(served, raw).partition(b"\r\n")
+
+    assert status.split()[1] == b"400"
+    assert b"content-type: text/plain" in rest.lower()
+
+
 def test_a_head_that_is_endless_is_cut_off(served: Served) -> None:
     assert len(_raw(served, b"GET / HTTP/1.1\r\nX-A: " + b"a" * 40_000)) < 500
 
