@@ -34,6 +34,20 @@ def options(command: Any) -> list[Any]:
     return [p for p in command.get_params(context) if p.param_type_name == "option"]
 
 
+@pytest.fixture
+def built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of command lines ask for each command; building it takes most of a run's time."""
+    build, built = LazyGroup.get_command, dict[str, Any]()
+
+    def get_command(group: LazyGroup, context: Any, name: str) -> Any:
+        if name not in built:
+            built[name] = build(group, context, name)
+        return built[name]
+
+    monkeypatch.setattr(LazyGroup, "get_command", get_command)
+
+
+@pytest.mark.usefixtures("built_once")
 def test_no_option_of_any_command_is_taken_for_the_value_of_another(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
