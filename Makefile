@@ -83,7 +83,8 @@ migrations-in-step: $(DEV)  ## a database made by the migrations has the tables 
 	    exit 1; }
 
 unit-tests: $(DEV)  ## the tests that need no server
-	@$(PY) -m pytest -q tests/unit $(ARGS)
+	@# They wait for nothing, and each process collects them anew: as many as cores, not WORKERS.
+	@$(PY) -m pytest -q -n 2 --dist loadfile tests/unit $(ARGS)
 
 format: $(DEV)  ## let ruff fix what it can
 	@.venv/bin/ruff check --quiet --fix-only .

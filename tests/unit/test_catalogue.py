@@ -73,15 +73,20 @@ def formats(message: str) -> set[tuple[str, str]]:
     return {(name, (form or "").partition("|")[0]) for _, name, form, _ in parsed if name}
 
 
-def strings(tree: ast.AST) -> Iterator[ast.Constant]:
-    for node in ast.walk(tree):
+@cache
+def nodes(tree: ast.Module) -> list[ast.AST]:
+    return list(ast.walk(tree))
+
+
+def strings(tree: ast.Module) -> Iterator[ast.Constant]:
+    for node in nodes(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node
 
 
-def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
     """Yield every call with the last part of the name that is called."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Call):
             called = node.func
             name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
@@ -227,7 +232,7 @@ def built() -> tuple[tuple[str, ...], tuple[str, ...]]:
         beginnings |= {
             str(node.value) for node in strings(tree) if BEGINNING.match(str(node.value))
         }
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             parts = node.values if isinstance(node, ast.JoinedStr) else []
             if len(parts) > 1:
                 first, last = (str(getattr(parts[at], "value", "")) for at in (0, -1))
@@ -340,7 +345,7 @@ def test_only_who_speaks_to_a_person_asks_the_catalogue() -> None:
         str(file.relative_to(ROOT))
         for file, tree in code().items()
         if file.relative_to(ROOT).parts[0] in WORDLESS
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("presentation")
     ]
 
@@ -351,7 +356,7 @@ def docstrings(tree: ast.Module) -> set[int]:
     """Return which constants are docstrings, or stand alone as a comment on an attribute."""
     return {
         id(node.value)
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
 
