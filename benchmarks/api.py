@@ -10,21 +10,16 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import socket
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.__main__ import SERVERS, database
+from benchmarks.bare import serving
 from tests.kit import api, commands, template
 from tests.kit.api import Program
-from tests.kit.processes import RunningProcess
-from tests.kit.wait import until
 
 NUMBERS = itertools.count()
 LARGE = 10_000
@@ -42,7 +37,10 @@ def main() -> None:
         folder = Path(name)
         url = given or f"sqlite:///{folder / 'broadcast.db'}"
         template.migrated(url).dispose()
-        with api.started(folder, api.settings(url)) as process, _bare(folder, url) as bare:
+        with (
+            api.started(folder, api.settings(url)) as process,
+            serving("benchmarks.bare_api", folder, url) as bare,
+        ):
             apps = [Program(url=one, checks=False) for one in (bare, api.url_of(process))]
             for app in apps:
                 _took(app, 2)
@@ -108,25 +106,6 @@ def _sent(folder: Path, env: dict[str, str | None]) -> float:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
     return time.monotonic() - begun
-
-
-@contextmanager
-def _bare(folder: Path, url: str) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "benchmarks.bare_api", url, str(port)]
-    with RunningProcess(command, log=folder / "bare.log") as process:
-        del process
-        until(lambda: _listens(port), 30, "the bare app")
-        yield f"http://127.0.0.1:{port}"
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

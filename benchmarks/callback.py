@@ -11,21 +11,18 @@ import argparse
 import itertools
 import socket
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from benchmarks.__main__ import SERVERS, database
+from benchmarks.bare import serving
 from tests.integration.callback.conftest import settings, started, url_of
 from tests.kit import template
-from tests.kit.processes import RunningProcess
 from tests.kit.pushes import AES_KEY, Sender, finished
-from tests.kit.wait import until
 
 CONNECTIONS = 16
 NUMBERS = itertools.count(3_147_483_649)
@@ -42,7 +39,10 @@ def main() -> None:
         folder = Path(name)
         url = given or f"sqlite:///{folder / 'broadcast.db'}"
         template.migrated(url).dispose()
-        with started(folder, settings(folder, url)) as ours, _bare(folder, url) as bare:
+        with (
+            started(folder, settings(folder, url)) as ours,
+            serving("benchmarks.bare_callback", folder, url) as bare,
+        ):
             ratios = [
                 _round(wanted.requests, ours=url_of(ours), bare=bare) for _ in range(wanted.rounds)
             ]
@@ -93,25 +93,6 @@ def _push(address: tuple[str, int], requests: Sequence[bytes]) -> int:
                 answer += connection.recv(4096)
             taken += answer.startswith(b"HTTP/1.1 200")
     return taken
-
-
-@contextmanager
-def _bare(folder: Path, url: str) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "benchmarks.bare_callback", url, str(port)]
-    with RunningProcess(command, log=folder / "bare.log") as process:
-        del process
-        until(lambda: _listens(port), 30, "the bare app")
-        yield f"http://127.0.0.1:{port}"
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from typing import Final
 from cli import main
 from cli.group import SUBJECTS
 from presentation.texts import Language, Texts
+from tools import made_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 FILES: Final[dict[Language, Path]] = {"en": DOCS / "cli.md", "zh": DOCS / "cli.zh.md"}
@@ -58,9 +58,4 @@ def _fenced(text: str) -> str:
 
 
 if __name__ == "__main__":
-    stale = [path for lang, path in FILES.items() if not path.exists()
-             or path.read_text("utf-8") != document(lang)]  # fmt: skip
-    if "--check" in sys.argv:
-        sys.exit(f"out of date, run make cli-docs: {', '.join(map(str, stale))}" if stale else 0)
-    for lang, path in FILES.items():
-        path.write_text(document(lang), "utf-8")
+    made_pages.write(FILES, document)

@@ -1,6 +1,6 @@
 """Writes ``docs/api-errors.md`` and its twin: every error that the HTTP API answers with.
 
-Usage: python -m tools.error_pages
+Usage: python -m tools.error_pages [--check]
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final
 
 from api import errors
 from presentation.texts import Language, Texts
+from tools import made_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 FILES: Final[dict[Language, Path]] = {
@@ -52,5 +53,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for language, path in FILES.items():
-        path.write_text(document(language), "utf-8")
+    made_pages.write(FILES, document)

@@ -6,7 +6,6 @@ Usage: python -m tools.fix_tables [--check]
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from broadcast.message import Message
 from presentation import fixes
 from presentation.texts import Language, Texts
 from presentation.words import Meaning
+from tools import made_pages
 from wechat.errcodes import errcodes
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -64,12 +64,4 @@ def _fix(endpoint: Endpoint, code: int) -> Message:
 
 
 if __name__ == "__main__":
-    stale = {
-        lang: path for lang, path in FILES.items() if path.read_text("utf-8") != document(lang)
-    }
-    if "--check" in sys.argv:
-        sys.exit(
-            f"out of date, run make cli-docs: {', '.join(map(str, stale.values()))}" if stale else 0
-        )
-    for lang, path in stale.items():
-        path.write_text(document(lang), "utf-8")
+    made_pages.write(FILES, document)

@@ -12,6 +12,7 @@ from models import Base
 from models.engine import open_engine
 from tests.integration.models.still_clock import StillClock
 from tests.kit import ledger, template
+from tests.kit.command_line import CommandLine
 from tests.kit.ledger import Driver, said
 from tests.servers.fixtures import DATABASES
 from tests.servers.mariadb import MariaDB
@@ -92,3 +93,11 @@ def doubtful(here: Engine) -> str:
     driver = Driver(here)
     driver.record(driver.claim(), said(45065))
     return broadcast_id
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> CommandLine:
+    """A command line with a migrated ledger."""
+    line = CommandLine(tmp_path)
+    assert line.run("db", "upgrade").status == 0
+    return line

@@ -35,14 +35,6 @@ LETTER = Letter(
 )  # fmt: skip
 
 
-@pytest.fixture
-def line(tmp_path: Path) -> CommandLine:
-    """A command line with a migrated ledger."""
-    line = CommandLine(tmp_path)
-    assert line.run("db", "upgrade").status == 0
-    return line
-
-
 def kept(line: CommandLine, **values: Any) -> str:
     with line.ledger() as engine:
         return dead_letters.keep(engine, replace(LETTER, **values))

@@ -5,24 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine
 
 PEOPLE = ledger.openids(40)
 ANNA, BEN, CARL = PEOPLE[:3]
-
-
-@pytest.fixture
-def line(tmp_path: Path) -> CommandLine:
-    """A command line with a migrated ledger."""
-    line = CommandLine(tmp_path)
-    assert line.run("db", "upgrade").status == 0
-    return line
 
 
 def told(line: CommandLine, *words: str, status: int = 0) -> dict[str, Any]:

@@ -20,14 +20,6 @@ URL = "https://hooks.example.com/broadcasts?token=hidden"
 DOWN = Message("webhook.problem.unanswered", reason=Message("transport.read_timeout"))
 
 
-@pytest.fixture
-def line(tmp_path: Path) -> CommandLine:
-    """A command line with a migrated ledger."""
-    line = CommandLine(tmp_path)
-    assert line.run("db", "upgrade").status == 0
-    return line
-
-
 def told(engine: Engine, *, given_up: bool = False, delivered: bool = False) -> str:
     """Store a webhook, tried once if its end is named; return its id."""
     body = ledger.body(size=20)

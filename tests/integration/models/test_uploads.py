@@ -10,28 +10,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 
 from broadcast.plan import submission
 from broadcast.plan.submission import TakenOverError, Terms
-from models import BroadcastRow, ChunkRow, schema
 from models import engine as engines
+from models import schema
 from models.ledger import submits, sweeps, transaction, upload_beat, uploads
 from models.ledger.transaction import write
+from tests.integration.models.test_submits import stored
 from tests.kit import ledger
 from tests.kit.ledger import body, figures, upload
 
 pytestmark = pytest.mark.every_database
 
 TERMS = Terms(who="tests")
-
-
-def stored(engine: Engine) -> tuple[int, int]:
-    with engine.connect() as connection:
-        return (
-            connection.scalar(select(func.count()).select_from(BroadcastRow)) or 0,
-            connection.scalar(select(func.count()).select_from(ChunkRow)) or 0,
-        )
 
 
 def fifty_chunks(engine: Engine, text: submission.Body) -> str:
