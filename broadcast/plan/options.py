@@ -24,7 +24,7 @@ class Options:
     """What a request says beside its body."""
 
     said: Said
-    #: What one that is left out comes to here: written out, it says the same.
+    #: What one that is left out comes to today.
     defaults: Said = field(default_factory=dict)
 
     @property
@@ -32,12 +32,20 @@ class Options:
         """SHA-256 over what was said, in hex: kept for as long as the key is."""
         return _digest(self.said)
 
-    @property
-    def digests(self) -> frozenset[str]:
-        """Those of all requests that say the same."""
-        return frozenset(map(_digest, _with_and_without(self.said, self.defaults)))
+    def digests(self, stored: Stored | None) -> frozenset[str]:
+        """Return those of all requests that say the same as this one of what is *stored*.
 
-    def differing(self, digest: str, possible: Iterable[Said]) -> list[str]:
+        A default may be written out or not where the row has that value: today's may be another.
+        """
+        if stored is None:
+            return frozenset({self.digest})
+        has = {**self.defaults, **stored.filled}
+        mine = {name: one for name, one in {**self.defaults, **self.said}.items() if name in has}
+        free = {name: one for name, one in mine.items() if one == has[name]}
+        certain = {name: one for name, one in self.said.items() if name not in free}
+        return frozenset(map(_digest, _each(certain, free)))
+
+    def differing(self, digest: str, possible: Iterable[Said], stored: Stored | None) -> list[str]:
         """Return which options differ from those of *digest*, which are among the *possible*.
 
         None are named where they are not.
@@ -46,8 +54,9 @@ class Options:
         if there is None:
             return []
         mine = {**self.defaults, **self.said}
-        theirs = {**self.defaults, **there}
-        return [name for name in NAMES if mine.get(name) != theirs.get(name)]
+        theirs = {**self.defaults, **({} if stored is None else stored.filled), **there}
+        either = self.said.keys() | there.keys()
+        return [name for name in NAMES if name in either and mine.get(name) != theirs.get(name)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +68,13 @@ class Stored:
     late_by_s: int
     spread_days: bool
     notify_url: str | None
+
+    @property
+    def filled(self) -> Said:
+        """What it has of the options that have a default, said or not."""
+        notify = None if self.notify_url is None else {"url": self.notify_url}
+        # While its list is awaited, its time is that of the settings when the list comes.
+        return {"notify": notify, **({"late_by": float(self.late_by_s)} if self.late_by_s else {})}
 
     def possible(self) -> Iterator[Said]:
         """Yield each request that may have led to it."""
@@ -72,11 +88,6 @@ class Stored:
             maybe["notify"] = {"url": self.notify_url}
         rest = {name: value for name, value in certain.items() if value is not None}
         return _each(rest, maybe)
-
-
-def _with_and_without(said: Said, defaults: Said) -> Iterator[Said]:
-    free = {name: one for name, one in defaults.items() if said.get(name, one) == one}
-    return _each({name: one for name, one in said.items() if name not in free}, free)
 
 
 def _each(certain: Said, maybe: Said) -> Iterator[Said]:

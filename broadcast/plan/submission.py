@@ -14,7 +14,7 @@ from broadcast.duration import parse_duration
 from broadcast.errors import OutOfReachError
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience
-from broadcast.plan.options import Options
+from broadcast.plan.options import Options, Stored
 from broadcast.plan.proof import Proof
 from broadcast.plan.selection import EVERYBODY, Selection
 
@@ -72,12 +72,11 @@ class Body:
         """SHA-256 over that and over what only a program's request has beside it, in hex."""
         return self._with_options(None if self.options is None else self.options.digest)
 
-    @property
-    def request_digests(self) -> frozenset[str]:
-        """Those of all requests that say the same."""
+    def request_digests(self, stored: Stored | None) -> frozenset[str]:
+        """Return those of all requests that say the same as this one of what is *stored*."""
         if self.options is None:
             return frozenset({self.request_digest})
-        return frozenset(map(self._with_options, self.options.digests))
+        return frozenset(map(self._with_options, self.options.digests(stored)))
 
     def _with_options(self, digest: str | None) -> str:
         return hashlib.sha256(f"{self.digest} {digest}".encode()).hexdigest()

@@ -104,7 +104,10 @@ def _reserved(connection: Connection, body: Body) -> str | None:
     if there is None:
         return None
     query = select(UploadRow.digest).where(UploadRow.broadcast_id == there.broadcast_id)
-    if connection.scalar(query) not in body.request_digests:
+    digest = connection.scalar(query)
+    if digest != body.request_digest and digest not in body.request_digests(
+        used_keys.stored_options(connection, there.broadcast_id)
+    ):
         raise used_keys.conflict(connection, body, there)
     return there.broadcast_id
 

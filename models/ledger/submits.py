@@ -60,12 +60,7 @@ def same(connection: Connection, body: Body) -> str | None:
     there = used_keys.of(connection, body)
     if there is None or (there.body_digest is None and there.broadcast_id == body.reserved):
         return None
-    is_same = there.body_digest == body.digest
-    if is_same and (
-        body.options is None
-        or there.options_digest is None
-        or there.options_digest in body.options.digests
-    ):
+    if there.body_digest == body.digest and used_keys.has_same_options(connection, body, there):
         return there.broadcast_id
     raise used_keys.conflict(connection, body, there)
 

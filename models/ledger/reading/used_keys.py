@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -48,11 +48,6 @@ class _Stored:
     selection: str | None
     scheduled_at: datetime | None
     published_at: datetime | None
-    title: str | None
-    priority: int
-    late_by_s: int
-    spread_days: bool
-    notify_url: str | None
 
 
 def of(connection: Connection, body: Body) -> Used | None:
@@ -65,6 +60,20 @@ def of(connection: Connection, body: Body) -> Used | None:
 _UNDER_KEY = select(*columns(Used, Submission)).where(
     Submission.account == bindparam("account"), Submission.key == bindparam("key")
 )
+
+
+def has_same_options(connection: Connection, body: Body, there: Used) -> bool:
+    """Return whether the options of *body* say what those of the same body *there* said."""
+    mine, theirs = body.options, there.options_digest
+    if mine is None or theirs is None or theirs == mine.digest:
+        return True
+    return theirs in mine.digests(stored_options(connection, there.broadcast_id))
+
+
+def stored_options(connection: Connection, broadcast_id: str) -> options.Stored | None:
+    """Return what a broadcast's row has of its options; None: it was pruned."""
+    query = select(*columns(options.Stored, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
+    return first(connection, query, options.Stored)
 
 
 def conflict(connection: Connection, body: Body, there: Used) -> ConflictError:
@@ -80,7 +89,9 @@ def conflict(connection: Connection, body: Body, there: Used) -> ConflictError:
         select(UploadRow.request).where(UploadRow.broadcast_id == broadcast_id)
     )
     of_body = [] if stored is None else list(_of_body(body, stored, is_upload=asked is not None))
-    of_options = _of_options(body, there, _possible(stored, asked))
+    of_options = _of_options(
+        body, there, asked=asked, stored=stored_options(connection, broadcast_id)
+    )
     facts = {"key": body.key, "id": broadcast_id}
     if stored is not None and of_body == ["at"] and not of_options:
         # Moments are compared, not how they were written.
@@ -121,13 +132,15 @@ _TO_COME: Final = OpenIDs(digest="")
 _NARROWING: Final = ("exclude", "only_current", "sample", "ignore_suppression")
 
 
-def _of_options(body: Body, there: Used, possible: Iterable[options.Said]) -> list[str]:
+def _of_options(
+    body: Body, there: Used, *, asked: str | None, stored: options.Stored | None
+) -> list[str]:
     if body.options is None or there.options_digest is None:
         return []
-    return body.options.differing(there.options_digest, possible)
+    return body.options.differing(there.options_digest, _possible(stored, asked), stored)
 
 
-def _possible(stored: _Stored | None, asked: str | None) -> Iterator[options.Said]:
+def _possible(stored: options.Stored | None, asked: str | None) -> Iterator[options.Said]:
     """Yield what a broadcast may have been asked for; of an upload the request itself is kept."""
     if asked is not None:
         members: dict[str, Any] = json.loads(asked)
@@ -136,7 +149,4 @@ def _possible(stored: _Stored | None, asked: str | None) -> Iterator[options.Sai
             said["late_by"] = parse_late_by(said["late_by"]).total_seconds()
         yield said
     elif stored is not None:
-        yield from options.Stored(
-            title=stored.title, priority=stored.priority, late_by_s=stored.late_by_s,
-            spread_days=stored.spread_days, notify_url=stored.notify_url,
-        ).possible()  # fmt: skip
+        yield from stored.possible()

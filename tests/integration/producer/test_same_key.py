@@ -178,14 +178,49 @@ def test_a_written_default_stays_the_same_request_when_the_default_changes(
     assert caught.value.facts["differs"] == "late_by"
 
 
-def test_the_accounts_own_receiver_may_be_written_out(signing: Door, tmp_path: Path) -> None:
-    file = signing.settings.accounts_file
+@pytest.mark.parametrize("do", [submit, upload])
+def test_a_changed_default_written_out_is_another_request(
+    door: Door, tmp_path: Path, do: Doing
+) -> None:
+    there = do(door, tmp_path)
+    other = replace(door, settings=door.settings.model_copy(update={"late_by": timedelta(hours=1)}))
+
+    with pytest.raises(ConflictError) as caught:
+        do(other, tmp_path, late_by="1h")
+    assert caught.value.facts["differs"] == "late_by"
+    for same in ({}, {"late_by": "15m"}):
+        assert do(other, tmp_path, **same) == (there[0], False)
+
+
+def receive(door: Door) -> None:
+    """Let the account name a receiver of its own."""
+    file = door.settings.accounts_file
     assert file is not None
     receiver = f'notify_url = "{HOOK["notify"]["url"]}"\nappid'
     file.write_text(file.read_text().replace("appid", receiver, 1))
-    there = submit(signing, tmp_path)
 
-    assert submit(signing, tmp_path, **HOOK) == (there[0], False)
+
+@pytest.mark.parametrize("do", [submit, reserve, upload])
+def test_the_accounts_own_receiver_may_be_written_out(
+    signing: Door, tmp_path: Path, do: Doing
+) -> None:
+    receive(signing)
+    there = do(signing, tmp_path)
+
+    assert do(signing, tmp_path, **HOOK) == (there[0], False)
+
+
+@pytest.mark.parametrize("do", [submit, reserve, upload])
+def test_a_receiver_that_the_account_names_since_is_another_request(
+    signing: Door, tmp_path: Path, do: Doing
+) -> None:
+    there = do(signing, tmp_path)
+    receive(signing)
+
+    with pytest.raises(ConflictError) as caught:
+        do(signing, tmp_path, **HOOK)
+    assert caught.value.facts["differs"] == "notify"
+    assert do(signing, tmp_path) == (there[0], False)
 
 
 def test_once_its_broadcast_is_gone_a_key_says_only_that_something_differs(
