@@ -53,6 +53,9 @@ worker_concurrency = _settings.concurrency
 # each ignores what it does not know.
 broker_transport_options = {
     "visibility_timeout": _VISIBILITY_S,
+    "unacked_key": _names.UNACKED,
+    "unacked_index_key": f"{_names.UNACKED}_index",
+    "unacked_mutex_key": f"{_names.UNACKED}_mutex",
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
     "socket_timeout": 5,

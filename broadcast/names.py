@@ -27,6 +27,10 @@ QUEUE: Final = "broadcast"
 ENQUEUE: Final = "broadcast.enqueue"
 #: A list in the broker's Redis: what stood in that queue and is no message at all.
 UNREAD: Final = "broadcast.enqueue.unread"
+#: In the broker's Redis: what workers took and did not acknowledge yet. By kombu's own name every
+#: app's worker gives back what others took, after its own time: a task of another app that waits
+#: or works for longer than ours may would run twice.
+UNACKED: Final = "broadcast.unacked"
 #: Exchanges of Celery's commands (`control.ping`) and events: by its own, every app on a broker
 #: steers every other one's workers, and sees what they work at.
 CONTROL: Final = "broadcast"

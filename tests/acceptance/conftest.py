@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 #: Everything that an installation is made of.
 INSTALLED = (
     "api", "broadcast", "callback", "celeryconfig.py", "cli", "coordination", "examples",
-    "migrations", "models", "presentation", "producer", "serving", "simulator", "wechat", "worker",
+    "migrations", "models", "presentation", "producer", "pyproject.toml", "serving", "simulator",
+    "wechat", "worker",
 )  # fmt: skip
 UNLIMITED = {"daily_limit": 100_000, "calls_per_minute": 0}
 
@@ -105,7 +106,7 @@ def sent(line: CommandLine, store: Engine) -> str:
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Path:
-    """A copy of the project, whose `var/` is nobody else's."""
+    """A copy of the checkout, whose `var/` is nobody else's."""
     copy = tmp_path / "installation"
     copy.mkdir()
     for name in INSTALLED:

@@ -70,7 +70,9 @@ def test_nothing_in_a_redis_queue_stops_a_worker(
     with valkey.client() as client:
         assert junk.push_to_redis(client, junk.junk(SEED, count), seed=SEED) == count
 
-        everything_is_sent(system, left=lambda: client.llen(names.QUEUE) + client.hlen("unacked"))
+        everything_is_sent(
+            system, left=lambda: client.llen(names.QUEUE) + client.hlen(names.UNACKED)
+        )
     logs_are_fit(system)
 
 

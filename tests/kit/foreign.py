@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TEXT = "您好，周五停机"
 #: Seconds by which a message is as old as the broker has it wait for a worker that was killed.
 LONG_AGO_S = 3_600
+#: When what workers of ours hold was taken.
+UNACKED_INDEX = f"{names.UNACKED}_index"
 
 
 @contextlib.contextmanager
@@ -52,5 +54,5 @@ def dead_letters(system: System) -> list[dict[str, Any]]:
 def age_what_a_killed_worker_held(valkey: Valkey) -> None:
     """Let the time pass after which the messages of a killed worker are anybody's."""
     with valkey.client() as client:
-        for tag, _ in client.zscan_iter("unacked_index"):
-            client.zincrby("unacked_index", -LONG_AGO_S, tag)
+        for tag, _ in client.zscan_iter(UNACKED_INDEX):
+            client.zincrby(UNACKED_INDEX, -LONG_AGO_S, tag)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kombu import Connection, Queue
 
+import celeryconfig
 from broadcast import names
 from tests.kit import foreign
 from tests.kit.wait import until
@@ -88,7 +89,10 @@ def start(
     with contextlib.ExitStack() as stack:
 
         def started() -> Worker:
-            options = {"global_keyprefix": request.param, "unacked_restore_interval": 1}
+            options = {
+                **celeryconfig.broker_transport_options, "global_keyprefix": request.param,
+                "unacked_restore_interval": 1,
+            }  # fmt: skip
             connection = Connection(valkey.url, transport_options=options)
             monkeypatch.setattr(connection, "transport_cls", Transport)
             return Worker(stack.enter_context(connection))
@@ -112,14 +116,34 @@ def prefix(request: pytest.FixtureRequest) -> str:
 
 def noted(valkey: Valkey, prefix: str) -> tuple[int, int]:
     with valkey.client() as client:
-        return client.hlen(f"{prefix}unacked"), client.zcard(f"{prefix}unacked_index")
+        held = client.hlen(f"{prefix}{names.UNACKED}")
+        return held, client.zcard(f"{prefix}{foreign.UNACKED_INDEX}")
 
 
 def age(valkey: Valkey, prefix: str) -> None:
     """Let what dead workers hold be anybody's."""
     with valkey.client() as client:
-        for tag, _ in client.zscan_iter(f"{prefix}unacked_index"):
-            client.zincrby(f"{prefix}unacked_index", -foreign.LONG_AGO_S, tag)
+        for tag, _ in client.zscan_iter(f"{prefix}{foreign.UNACKED_INDEX}"):
+            client.zincrby(f"{prefix}{foreign.UNACKED_INDEX}", -foreign.LONG_AGO_S, tag)
+
+
+def test_what_another_app_took_is_left_to_it_however_long_it_holds_it(
+    valkey: Valkey, start: Callable[[], Worker], prefix: str
+) -> None:
+    worker = start()
+    with Connection(valkey.url, transport_options={"global_keyprefix": prefix}) as connection:
+        queue = connection.SimpleQueue("shop")
+        queue.put({"order": 1})
+        held = queue.get(timeout=10)
+        with valkey.client() as client:
+            client.zincrby(f"{prefix}unacked_index", -foreign.LONG_AGO_S, held.delivery_tag)
+
+        worker.channel.qos.restore_visible(interval=1)
+
+        with valkey.client() as client:
+            assert client.llen(f"{prefix}shop") == 0
+        held.ack()
+        queue.close()
 
 
 def test_a_message_that_was_popped_and_never_read_goes_to_another_worker(
