@@ -93,11 +93,13 @@ def _uploads(engine: Engine) -> Iterator[Finding]:
     """Yield uploads that died long ago: a sweep takes one of them away at a time.
 
     One that was given up is cleared at once, and when that was is written nowhere: it is found when
-    it began long ago. So is what is left of a list whose broadcast was cancelled.
+    it began long ago. What is left of a list is found when its broadcast was cancelled long ago.
     """
     with read(engine) as connection:
         late = now(connection) - GIVEN_UP_AFTER - 10 * STUCK
-        since = func.coalesce(BroadcastRow.uploading_at, BroadcastRow.created_at).label("since")
+        since = func.coalesce(
+            BroadcastRow.uploading_at, BroadcastRow.finished_at, BroadcastRow.created_at
+        ).label("since")
         rows = connection.execute(
             select(BroadcastRow.id, BroadcastRow.account, BroadcastRow.uploading_at, since)
             .where(or_(BroadcastRow.phase == Phase.UPLOADING, unlisted.HAS_A_REST))
