@@ -33,8 +33,8 @@ from presentation.words import Moment
 from producer import audience as audiences
 from producer.order import Order
 from producer.prepare import Prepared, Reader, prepare, upload
+from producer.stored_audience import Whom
 from producer.submit import Submitted, refuse_what_does_not_fit, store
-from producer.wanted import Whom
 
 if TYPE_CHECKING:
     from cli.tag_check import Tags

@@ -24,7 +24,7 @@ from broadcast.plan.selection import Excluded, Selection
 from models.ledger import plans
 from models.ledger.reading import suppressions
 from producer import audience as audiences
-from producer.wanted import Wanted
+from producer.stored_audience import StoredAudience
 
 if TYPE_CHECKING:
     from broadcast.plan.subtraction import Removal
@@ -65,7 +65,7 @@ class Narrowing:
 
     engine: Engine
     account: Account
-    wanted: Wanted
+    wanted: StoredAudience
     selection: Selection
     #: The lists of the exclusions that are files, in the order of the exclusions.
     files: Sequence[audiences.Audience]
@@ -164,7 +164,7 @@ class Narrowing:
             **{reason: counts[reason] for reason in _SHOWN},
         )
 
-    def applied(self, estimate: Estimate, *, largest: int) -> Wanted:
+    def applied(self, estimate: Estimate, *, largest: int) -> StoredAudience:
         """Return the audience with the calls that it takes by an estimate."""
         sizes = list(plan.cut(estimate.left, largest))
         figures = replace(self.wanted.figures, calls=len(sizes))

@@ -34,7 +34,7 @@ from producer.media.upload import Shelf, Uploader, uploaded, with_known_ids
 from producer.narrowing import Estimate, Narrowing, Tagged
 from producer.order import Order, checked_key
 from producer.schedule import refuse_what_is_not_ahead
-from producer.wanted import Wanted, Whom, wanted_of
+from producer.stored_audience import StoredAudience, Whom, stored_audience_of
 
 #: A file that was uploaded before is used again for a plan over several days if it lives so long.
 MOST_CACHED_DAYS = timedelta(days=2)
@@ -61,7 +61,7 @@ class Prepared:
     """An order held against the database and WeChat; nothing is stored yet."""
 
     body: submission.Body
-    wanted: Wanted
+    wanted: StoredAudience
     terms: submission.Terms
     excluded: Sequence[audiences.Audience]
     #: The database's moment when it was looked for its key.
@@ -118,7 +118,7 @@ def prepare(
     """
     refuse_what_no_file_has(order.content)
     order = _with_known_media(order, engine=engine)
-    wanted = wanted_of(whom, largest=order.terms.batch_size)
+    wanted = stored_audience_of(whom, largest=order.terms.batch_size)
     body = _body(order, wanted)
     narrowing = Narrowing(
         engine=engine, account=order.account, wanted=wanted, selection=order.selection,
@@ -140,7 +140,7 @@ def prepare(
 
 
 def _begun(
-    order: Order, wanted: Wanted, *, body: submission.Body, look: submission.Look
+    order: Order, wanted: StoredAudience, *, body: submission.Body, look: submission.Look
 ) -> Prepared:
     """Return an order as the first look at the ledger found it."""
     return Prepared(
@@ -279,7 +279,7 @@ def _with_overlaps(
     return replace(prepared, notices=(*prepared.notices, *named))
 
 
-def _body(order: Order, wanted: Wanted) -> submission.Body:
+def _body(order: Order, wanted: StoredAudience) -> submission.Body:
     return submission.Body(
         account=order.account, key=checked_key(order.key), content=order.content.canonical,
         content_digest=order.content.digest, msgtype=order.content.msgtype,

@@ -186,7 +186,7 @@ def add(
 
     run: Run = context.obj
     whose = run.settings.account(account)
-    said = adding.Wanted(
+    said = adding.Overrides(
         title=title, author=author, digest=digest, cover=cover, source_url=source_url,
         comments=comments,
     )  # fmt: skip

@@ -34,7 +34,7 @@ Use: TypeAlias = tuple[MediaKind, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Overrides:
     """What the command line says of the one article, in the place of what its file says."""
 
     title: str | None = None
@@ -63,12 +63,12 @@ class Added:
     contents: Sequence[str]
 
 
-def prepared(path: Path, wanted: Wanted) -> Sequence[Illustrated]:
+def prepared(path: Path, overrides: Overrides) -> Sequence[Illustrated]:
     """Return the articles at *path* with their files, all of it checked, nothing uploaded.
 
     Raises ArticleError.
     """
-    written = [_with(one, wanted) for one in _alone(reading.read(path), wanted, path)]
+    written = [_with(one, overrides) for one in _alone(reading.read(path), overrides, path)]
     check(written, where=path.name)
     articles = pictures.illustrated(written)
     for one in articles:
@@ -77,15 +77,15 @@ def prepared(path: Path, wanted: Wanted) -> Sequence[Illustrated]:
     return articles
 
 
-def _alone(written: Sequence[Written], wanted: Wanted, path: Path) -> Sequence[Written]:
-    if wanted.given() and len(written) > 1:
+def _alone(written: Sequence[Written], overrides: Overrides, path: Path) -> Sequence[Written]:
+    if overrides.given() and len(written) > 1:
         raise ArticleError("error.article.options_for_several", where=path.name, n=len(written))
     return written
 
 
-def _with(written: Written, wanted: Wanted) -> Written:
+def _with(written: Written, overrides: Overrides) -> Written:
     """Return *written* with what the command line says; a cover there is found from here."""
-    said = wanted.given()
+    said = overrides.given()
     if "cover" in said and Path(said["cover"]).exists():
         said["cover"] = str(Path(said["cover"]).absolute())
     if "comments" in said:

@@ -26,8 +26,8 @@ from producer.request.meaning import Meant, meant
 from producer.request.shape import Request
 from producer.request.today import refuse_what_is_not_so
 from producer.schedule import refuse_what_is_not_ahead
+from producer.stored_audience import Whom
 from producer.submit import Submitted, Waker, refuse_what_does_not_fit, store
-from producer.wanted import Whom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ Whom: TypeAlias = audiences.Audience | Followers | Tag | Everyone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class StoredAudience:
     """What is stored of an audience, as it was asked for."""
 
     audience: Audience
@@ -34,18 +34,20 @@ class Wanted:
         return () if self.listed is None else self.listed.chunks()
 
 
-def wanted_of(whom: Whom, *, largest: int) -> Wanted:
+def stored_audience_of(whom: Whom, *, largest: int) -> StoredAudience:
     """Return what is stored of *whom*; *largest*: OpenIDs in one call at most."""
     match whom:
         case audiences.Audience():
             return _of_list(whom, largest=largest)
         case Followers():
-            return Wanted(audience=whom, figures=Figures(planned=None, calls=None, samples={}))
+            return StoredAudience(
+                audience=whom, figures=Figures(planned=None, calls=None, samples={})
+            )
         case Tag() | Everyone():
-            return Wanted(audience=whom, figures=Figures(planned=None, calls=1, samples={}))
+            return StoredAudience(audience=whom, figures=Figures(planned=None, calls=1, samples={}))
 
 
-def _of_list(given: audiences.Audience, *, largest: int) -> Wanted:
+def _of_list(given: audiences.Audience, *, largest: int) -> StoredAudience:
     sizes = list(plan.cut(given.planned, largest))
     figures = Figures(
         read=given.read, malformed=given.malformed.count, duplicate=given.duplicate.count,
@@ -55,7 +57,7 @@ def _of_list(given: audiences.Audience, *, largest: int) -> Wanted:
             "duplicate": (given.duplicate.count, given.duplicate.sample),
         },
     )  # fmt: skip
-    return Wanted(
+    return StoredAudience(
         audience=OpenIDs(digest=given.digest), figures=figures, sizes=sizes,
         notices=_doubtful(given), listed=given,
     )  # fmt: skip
