@@ -83,7 +83,7 @@ migrations-in-step: $(DEV)  ## a database made by the migrations has the tables 
 	    exit 1; }
 
 unit-tests: $(DEV)  ## the tests that need no server
-	@# They wait for nothing, and each process collects them anew: as many as cores, not WORKERS.
+	@# They wait for nothing, and each process collects them anew: two, not WORKERS.
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/unit $(ARGS)
 
 format: $(DEV)  ## let ruff fix what it can

@@ -46,7 +46,7 @@ TYPES: Final = ("text/plain", "text/csv", "application/octet-stream")
 MOST_BYTES: Final = 1_000_000_000
 #: Lists that are taken at once: each may fill so much of the disk.
 MOST_AT_ONCE: Final = 8
-#: Those of one key: another one always finds a place.
+#: Those of one key, so that no key takes all.
 MOST_OF_A_KEY: Final = MOST_AT_ONCE - 1
 #: Each piece comes within so many seconds.
 PIECE_WITHIN_S: Final = 30.0

@@ -14,7 +14,8 @@ from models.ledger.transaction import write
 from models.push import PushRow
 from models.webhook import WebhookRow
 
-#: Longer than the signature of a push is accepted: one that is repeated by somebody else is known.
+#: Of dead letters, pushes and webhooks. For a push it is longer than its signature is accepted, so
+#: that one which somebody else repeats is known.
 KEPT_FOR: Final = timedelta(days=30)
 #: Rows of one transaction; a dead letter may have megabytes.
 _AT_ONCE: Final = 200

@@ -72,3 +72,28 @@ def test_what_a_request_quotes_acts_on_nobodys_terminal() -> None:
 
     assert told.isprintable()
     assert "a??[31m?" in told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message("error.broadcast.ended", id="x"), Message("error.retry.cancelled", id="x"),
+        Message("notice.submit.overlap", id="x", count=1, planned=2, at="x", commands="", file=""),
+    ],
+)  # fmt: skip
+def test_what_a_program_can_look_at_itself_names_no_command_and_no_address(
+    message: Message, language: Language
+) -> None:
+    told = refusal(message, Texts(language))
+
+    assert told != Texts(language)(UNREADABLE)
+    assert "`broadcast " not in told
+    assert "/v1/" not in told
+
+
+@pytest.mark.parametrize(("read", "told"), [(1, "among 1 value,"), (2, "among 2 values,")])
+def test_one_value_and_several_are_told_as_such(read: int, told: str) -> None:
+    message = Message("error.audience.none_valid", field="openids", read=read, examples="“x”")
+
+    assert told in refusal(message, Texts("en"))
