@@ -285,7 +285,9 @@ class Dropped(_Answer):
     """How many dead letters were put aside."""
 
     dropped: int
-    left: int = Field(description="those that waited and were not: a retry was under way")
+    left: int = Field(
+        description="those that still wait: a retry is under way, or they came meanwhile"
+    )
 
 
 class WebhookProblem(_Answer):

@@ -183,9 +183,10 @@ async def drop_all(request: Request, caller: Controller) -> Response:
 
 def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, Any]:
     engine = caller.parts.engine
-    waited, moment = reading.waiting(engine, accounts)
+    _, moment = reading.waiting(engine, accounts)
     dropped = dead_letters.drop_all(engine, who=caller.who, until=moment, accounts=accounts)
-    return {"dropped": dropped, "left": max(0, waited - dropped)}
+    left, _ = reading.waiting(engine, accounts)
+    return {"dropped": dropped, "left": left}
 
 
 @router.post(

@@ -147,8 +147,8 @@ def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
         raise typer.Exit(exits.FAILED)
     dropped = dead_letters.drop_all(run.engine, who=who(), until=moment)
     run.terminal.say("dead.dropped_all", n=dropped)
-    left = n - dropped
-    if left > 0:
+    left, _ = reading.waiting(run.engine)
+    if left:
         run.terminal.warn("dead.not_dropped", n=left)
     if as_json:
         run.terminal.show_json({"dropped": dropped, "left": left, "error": None})

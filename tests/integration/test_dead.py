@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Connection, Engine, update
 
 from broadcast.dead_letters import MOST_OPEN_CHARACTERS, Letter, LetterSource, LetterState
 from broadcast.message import Message
 from cli.commands import dead
 from cli.main import run
 from models.dead_letter import DeadLetterRow
+from models.engine import now
 from models.ledger import dead_letters
 from models.ledger.reading import dead_letters as reading
 from models.ledger.reading.outbox import LONG
@@ -152,6 +153,38 @@ def test_all_letters_that_wait_are_dropped_at_once_but_for_one_that_is_being_ret
     dropped = reading.newest(here, state=LetterState.DROPPED, most=9)
     assert {one.id for one in dropped} == set(rest)
     assert {str(one.closed_by)[:4] for one in dropped} == {"cli:"}
+
+
+def test_a_letter_that_somebody_else_closes_meanwhile_is_not_left(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = [dead_letters.keep(here, replace(LETTER, body=str(n))) for n in range(2)]
+
+    def agreed(*_: object) -> bool:
+        return dead_letters.drop(here, first, who="somebody else")
+
+    monkeypatch.setattr(dead, "_agreed", agreed)
+
+    assert run(["dead", "drop", "--all", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"dropped": 1, "left": 0, "error": None}
+    assert "still wait" not in said.err
+
+
+def test_a_letter_that_comes_while_they_are_counted_stays(
+    here: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def now_and_one_more(connection: Connection) -> datetime:
+        moment = now(connection)
+        with monkeypatch.context() as once:
+            once.setattr(reading, "now", now)
+            dead_letters.keep(here, LETTER)
+        return moment
+
+    dead_letters.keep(here, replace(LETTER, body="before"))
+    monkeypatch.setattr(reading, "now", now_and_one_more)
+
+    assert reading.waiting(here)[0] == 1
 
 
 @pytest.mark.parametrize("answer", ["n", "y"])

@@ -61,12 +61,14 @@ def count(engine: Engine, state: LetterState | None = LetterState.DEAD) -> int:
 
 
 def waiting(engine: Engine, accounts: Collection[str] | None = None) -> tuple[int, datetime]:
-    """Return how many letters of *accounts*, or of any, nobody acted on, and the moment of that."""
+    """Return on how many letters of *accounts*, or of any, nobody acted, and by which moment."""
     query = select(func.count()).where(DeadLetterRow.state == LetterState.DEAD)
     if accounts is not None:
         query = query.where(DeadLetterRow.account.in_(accounts))
     with read(engine) as connection:
-        return connection.scalar(query) or 0, now(connection)
+        # First: one that comes while they are counted is none of those a person is asked about.
+        moment = now(connection)
+        return connection.scalar(query.where(DeadLetterRow.last_at <= moment)) or 0, moment
 
 
 def is_full(engine: Engine) -> bool:
