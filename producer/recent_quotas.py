@@ -33,10 +33,10 @@ Ask: TypeAlias = Callable[[Account, SendPath], Quota | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What WeChat said of an account's calls, and when it was asked and answered."""
+    """What WeChat said of an account's calls, and when it was asked."""
 
     quota: Quota
-    #: By this process's monotonic clock, as all moments here.
+    #: By this process's monotonic clock, in seconds, as ``answered_at``.
     asked_at: float
 
 
@@ -52,6 +52,10 @@ class _Known:
 
     def is_good_for(self, seconds: float) -> bool:
         return time.monotonic() - self.answered_at < seconds and self.day == _today()
+
+    def of_today(self) -> Answer | None:
+        """Return the last answer, unless the day turned since it was asked for."""
+        return self.answer if self.day == _today() else None
 
     def serves_in_haste(self) -> bool:
         return self.is_good_for(SILENT_S if self.answer is None else USABLE_S)
@@ -75,7 +79,7 @@ class RecentQuotas:
             recent = self.recent(account, path)
             if recent is None or recent.asked_at < since:
                 self._renew(known, account, path)
-                return known.answer
+                return known.of_today()
             return recent
 
     def recent(self, account: Account, path: SendPath) -> Answer | None:
@@ -94,7 +98,7 @@ class RecentQuotas:
                 self._renew_aside(known, account, path)
             elif not self._renewed(known, account, path):
                 return None
-        last = known.answer
+        last = known.of_today()
         return None if last is None else last.quota
 
     def _known(self, account: Account, path: SendPath) -> _Known:

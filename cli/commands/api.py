@@ -82,14 +82,13 @@ def _parts(run: Run, ending: Ending) -> Parts:
     from api.threads import Threads  # noqa: PLC0415
     from cli.wiring.api import Outside, RestingWaker  # noqa: PLC0415
     from cli.wiring.looks import Looks  # noqa: PLC0415
-    from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415
     from models.ledger.reading import api_keys as stored  # noqa: PLC0415
     from producer.recent_quotas import RecentQuotas  # noqa: PLC0415
 
     waker, threads = RestingWaker(run.waker), Threads(run.engine)
     return Parts(
         settings=run.settings, engine=run.engine, waker=waker,
-        quota=RecentQuotas(QuotaWithReason(run.wechat).quota),
+        quota=RecentQuotas(run.wechat.quota_if_any),
         looks=Looks(run.wechat), outside=Outside(run, waker), threads=threads,
         is_ending=ending,
         keys=KeyRing(

@@ -173,9 +173,7 @@ def _account(run: Run, name: str) -> Account | None:
 
 def _quota(run: Run, account: Account | None, path: SendPath) -> plan.Quota | None:
     """Return what WeChat says of today's calls; None where it, or the account, is not there."""
-    from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - the client costs 0.1 s
-
-    return QuotaWithReason(run.wechat).quota(account, path) if account else None
+    return run.wechat.quota_if_any(account, path) if account else None
 
 
 @app.command(cls=Command, help="help.cancel")

@@ -126,6 +126,13 @@ class WeChat:
         said = self.ask(account, QuotaGet(cgi_path=INTERFACES[path].path))
         return plan.Quota(daily_limit=said.daily_limit, used=said.used, remain=said.remain)
 
+    def quota_if_any(self, account: Account, path: SendPath) -> plan.Quota | None:
+        """Do as :meth:`quota`; return None where WeChat gives no answer."""
+        try:
+            return self.quota(account, path)
+        except BroadcastError:
+            return None
+
     def status_of_job(self, account: Account, msg_id: int) -> str | None:
         """Ask mass/get how the job of this msg_id fares; None: WeChat has no such job.
 

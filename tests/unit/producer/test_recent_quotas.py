@@ -5,15 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import date
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from broadcast.call.path import SendPath
-from broadcast.errors import WeChatAwayError
 from broadcast.plan import Quota
-from cli.wiring.wechat import QuotaWithReason
 from producer.recent_quotas import RecentQuotas
 from tests.kit import ledger
 from tests.kit.wait import until
@@ -21,9 +17,8 @@ from tests.kit.wait import until
 OLD, NEW = Quota(daily_limit=100, used=0, remain=100), Quota(daily_limit=100, used=1, remain=99)
 
 
-def asking(answer: Callable[[], Quota]) -> Callable[[], Quota | None]:
-    wechat: Any = SimpleNamespace(quota=lambda _account, _path: answer())
-    shared = RecentQuotas(QuotaWithReason(wechat).quota)
+def asking(answer: Callable[[], Quota | None]) -> Callable[[], Quota | None]:
+    shared = RecentQuotas(lambda _account, _path: answer())
     return lambda: shared.quota(ledger.account(), SendPath.MASS_SEND)
 
 
@@ -54,14 +49,11 @@ def test_nobody_waits_for_a_wechat_that_gave_no_answer_in_the_last_minute(
 ) -> None:
     for name in ("ANSWER_FOR_S", "USABLE_S"):
         monkeypatch.setattr(f"producer.recent_quotas.{name}", 0.0)
-    first, goes_on = (
-        iter([WeChatAwayError("error.wechat.away", reason="refused")]),
-        threading.Event(),
-    )
+    first, goes_on = iter([None]), threading.Event()
 
-    def answer() -> Quota:
-        for error in first:
-            raise error
+    def answer() -> Quota | None:
+        for nothing in first:
+            return nothing
         assert goes_on.wait(60)
         return NEW
 
@@ -79,6 +71,16 @@ def test_the_answer_of_a_day_that_is_over_serves_nobody(monkeypatch: pytest.Monk
     assert (quota(), quota()) == (OLD, OLD)
     monkeypatch.setattr("producer.recent_quotas._today", lambda: date(2000, 1, 1))
     assert quota() == NEW
+
+
+def test_an_answer_over_which_the_day_turned_serves_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer() -> Quota:
+        monkeypatch.setattr("producer.recent_quotas._today", lambda: date(2000, 1, 1))
+        return OLD
+
+    assert asking(answer)() is None
 
 
 def test_a_process_without_a_thread_to_spare_asks_later(monkeypatch: pytest.MonkeyPatch) -> None:
