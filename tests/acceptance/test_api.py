@@ -6,7 +6,6 @@ import random
 import re
 import signal
 import socket
-import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -127,7 +126,7 @@ def test_with_the_broker_away_every_submit_is_stored_in_seconds_and_sent_when_it
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(submit, range(count)))
     assert {status for status, _ in answers} == {201}
-    assert statistics.median(took for _, took in answers) < patiently(LONGER_S)
+    assert max(took for _, took in answers) < patiently(LONGER_S)
     system.worker()
     system.beat()
     until(lambda: _phases(system.engine.url.render_as_string(hide_password=False))
