@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast.states import BroadcastState
 from models import OutboxRow
 from models.ledger.reading import reports
 from producer import Producer
@@ -31,9 +32,11 @@ def test_the_code_of_the_page_runs(here: Engine, tmp_path: Path, page: str) -> N
     )  # fmt: skip
 
     assert (len(blocks), done.returncode, done.stderr) == (4, 0, "")
-    (report,) = reports.reports(here)
-    assert (report.key, report.created_by) == ("python-4711", "python shop")
-    assert f"{report.id} True" in done.stdout
+    by_key = {report.key: report for report in reports.reports(here)}
+    assert set(by_key) == {"python-4711", "python-4713"}
+    assert {report.created_by for report in by_key.values()} == {"python shop"}
+    assert f"{by_key['python-4711'].id} True" in done.stdout
+    assert by_key["python-4713"].state is BroadcastState.CANCELLED
     assert "error.content" in done.stdout
     with here.connect() as connection:
         assert '"python-4712"' in connection.scalars(select(OutboxRow.body)).one()
