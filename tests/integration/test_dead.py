@@ -171,20 +171,20 @@ def test_a_letter_that_somebody_else_closes_meanwhile_is_not_left(
     assert "still wait" not in said.err
 
 
-def test_a_letter_that_comes_while_they_are_counted_stays(
+def test_as_many_letters_are_dropped_as_a_person_was_asked_about(
     here: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def now_and_one_more(connection: Connection) -> datetime:
-        moment = now(connection)
-        with monkeypatch.context() as once:
-            once.setattr(reading, "now", now)
-            dead_letters.keep(here, LETTER)
-        return moment
+    def now_after_one_more(connection: Connection) -> datetime:
+        monkeypatch.setattr(reading, "now", now)
+        dead_letters.keep(here, LETTER)
+        return now(connection)
 
     dead_letters.keep(here, replace(LETTER, body="before"))
-    monkeypatch.setattr(reading, "now", now_and_one_more)
+    monkeypatch.setattr(reading, "now", now_after_one_more)
 
-    assert reading.waiting(here)[0] == 1
+    counted, moment = reading.waiting(here)
+
+    assert dead_letters.drop_all(here, who="tests", until=moment) == counted
 
 
 @pytest.mark.parametrize("answer", ["n", "y"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,9 +12,20 @@ from worker import letters
 
 
 def test_what_waits_for_later_runs_once_after_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(letters, "PAUSE_S", 0)
-    ran = threading.Event()
+    timers: list[threading.Timer] = []
 
-    letters.later(ran.set)
+    class Timer(threading.Timer):
+        def start(self) -> None:
+            timers.append(self)
+            super().start()
 
-    assert ran.wait(60)
+    monkeypatch.setattr(letters, "threading", SimpleNamespace(Timer=Timer))
+    monkeypatch.setattr(letters, "PAUSE_S", 0.05)
+    asked_at, ran_at = time.monotonic(), list[float]()
+
+    letters.later(lambda: ran_at.append(time.monotonic()))
+
+    [timer] = timers
+    timer.join(60)
+    [once] = ran_at
+    assert once - asked_at >= letters.PAUSE_S

@@ -1,4 +1,4 @@
-"""What every blocker and every error of the catalogue says: what happened, and how to go on."""
+"""Every blocker of the catalogue says how to go on, and no error is a bare word."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_whatever_keeps_a_broadcast_waiting_names_the_command_or_continues_autom
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_an_error_is_one_line_that_says_what_happened_and_what_to_do(lang: str) -> None:
+def test_an_error_is_one_line_of_two_statements_or_more(lang: str) -> None:
     errors = {i: t for i, t in catalogue(lang).items() if i.startswith("error.")}
 
     assert [i for i, t in errors.items() if "\n" in t] == []
