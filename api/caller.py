@@ -59,6 +59,8 @@ class Caller:
         known = self.accounts()
         if name is None and len(known) == 1:
             return next(iter(known.values()))
+        if name is None and not known:
+            raise ProblemError(404, "error.api.no_accounts", field="account")
         if name is None:
             raise ProblemError(
                 422, "error.api.which_account", field="account", accounts=", ".join(known)

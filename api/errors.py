@@ -20,7 +20,7 @@ from presentation.texts import Language, Texts
 ERRORS: Final[Mapping[str, Mapping[str, int]]] = {
     "access": {
         "api.no_key": 401, "api.wrong_key": 401, "api.scope": 403, "api.no_account": 404,
-        "api.which_account": 422, "api.no_path": 404, "api.method": 405,
+        "api.no_accounts": 404, "api.which_account": 422, "api.no_path": 404, "api.method": 405,
     },
     "request": {
         "api.content_type": 415, "api.encoding": 415, "api.too_large": 413, "api.slow": 408,

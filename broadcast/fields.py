@@ -15,6 +15,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "error.key.": KEY, "error.submit.key_": KEY, "error.submit.other_options": KEY,
     "error.submit.other_time": "at", "error.submit.repeated": "again", "error.at.": "at",
     "error.title.": "title", "error.exclude.": "exclude",
+    "error.settings.unknown_account": "account", "error.settings.which_account": "account",
     "error.audience.": "audience", "error.content.": "content", "error.media.": "content",
 }  # fmt: skip
 

@@ -11,10 +11,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from api import answers, bodies, cursors, examples, forms, openapi, problems, submitting, told
+from api import answers, bodies, cursors, examples, forms, openapi, submitting, told
 from api.caller import Caller, Controller, Reader
 from api.forms import Nothing
 from api.problems import ProblemError
+from broadcast import fields
 from broadcast.accounts import NAME
 from broadcast.api_keys import Scope
 from broadcast.dead_letters import KeptLetter, LetterState
@@ -147,8 +148,8 @@ def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
             raise
         dead_letters.still_dead(engine, one.id, error.message)
         reason = refusal(error.message, caller.texts)
-        said = error if isinstance(error, ProblemError) else problems.of(error)
-        field = said.message.facts.get("field")
+        # As the letter has it: its key is a member, and no header of this request.
+        field = fields.field_of(error.message)
         problem = ProblemError(409, "error.dead.still", id=one.id, problem=reason, field=field)
     else:
         dead_letters.sent(engine, one.id, done.id, who=caller.who)

@@ -38,6 +38,9 @@ def test_dead_letters_are_shown_sent_and_dropped(served: Served, program: Progra
     listed = [one["id"] for one in program.get("/v1/dead-letters").json()["dead_letters"]]
 
     assert program.ask("POST", f"/v1/dead-letters/{strange}/retry").status_code == 409
+    taken = program.ask("POST", f"/v1/dead-letters/{dead('dead-good', title='?')}/retry")
+    # Of the letter: this request has no such header.
+    assert (taken.status_code, taken.json()["field"]) == (409, "key")
     assert shown["body"]["key"] == "dead-good"
     assert shown["reason"]["field"] == "content"
     assert sent.json()["state"] == "sent"

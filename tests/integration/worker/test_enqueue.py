@@ -347,6 +347,7 @@ def test_a_message_of_another_workers_account_is_passed_on_as_it_came(
 
     told = enqueue.take(asked)
     assert told["error"]["code"] == "error.settings.unknown_account"
+    assert told["error"]["field"] == "account"
     assert (sends, len(kept(engine))) == ([], 1)
 
 
