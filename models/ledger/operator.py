@@ -198,43 +198,44 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
     it was not sent is refused by that word; one in flight ends by its reply. One whose list is
     still to come never has one. Raises UnknownIdError.
     """
-    before = Phase.ENDED
 
-    def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
-        nonlocal before
-        before = broadcast.phase
-        if before is Phase.UPLOADING:
+    def work(connection: Connection, broadcast: HeldBroadcast) -> tuple[bool, bool]:
+        was_uploading = broadcast.phase is Phase.UPLOADING
+        if was_uploading:
             unlisted.take(connection, broadcast.id)
-        in_doubt = broadcast.result is BroadcastState.HELD
-        if (broadcast.phase is Phase.ENDED and not in_doubt) or _is_cancelled(
-            connection, broadcast
-        ):
-            return False
-        closing = Closing(
-            kind=GateKind.CANCEL, who=who, why=why, broadcast_id=broadcast.id, reason=Reason.BY_HAND
-        )
-        gates.close(connection, broadcast.account, closing)
-        transitions.call_off(connection, broadcast.id, who=who, why=why)
-        quotas.free(connection, broadcast.id)
-        log_action(connection, broadcast, Did.CANCEL, who=who, why=why)
-        if before is Phase.UPLOADING:
-            transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
+        changed = _cancel(connection, broadcast, who=who, why=why)
+        if was_uploading:
             unlisted.leave_the_rest(connection, broadcast.id)
-        if broadcast.phase is Phase.PLANNING:
-            # Some of its batches may be there, and nobody saw them: its list alone says who was
-            # to get it.
-            connection.execute(delete(Batch).where(Batch.broadcast_id == broadcast.id))
-            transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
-        transitions.end_if_at_rest(connection, broadcast.id)
-        due.refresh(connection, broadcast.account)
-        return True
+        return changed, was_uploading
 
-    changed = run(engine, broadcast_id, work, uploading=True)
-    if before is Phase.UPLOADING:
+    changed, was_uploading = run(engine, broadcast_id, work, uploading=True)
+    if was_uploading:
         # With the database away a sweep does it.
         with contextlib.suppress(DatabaseAwayError):
             unlisted.clear(engine, broadcast_id)
     return changed
+
+
+def _cancel(connection: Connection, broadcast: HeldBroadcast, *, who: str, why: str | None) -> bool:
+    in_doubt = broadcast.result is BroadcastState.HELD
+    has_ended = broadcast.phase is Phase.ENDED and not in_doubt
+    if has_ended or _is_cancelled(connection, broadcast):
+        return False
+    closing = Closing(
+        kind=GateKind.CANCEL, who=who, why=why, broadcast_id=broadcast.id, reason=Reason.BY_HAND
+    )
+    gates.close(connection, broadcast.account, closing)
+    transitions.call_off(connection, broadcast.id, who=who, why=why)
+    quotas.free(connection, broadcast.id)
+    log_action(connection, broadcast, Did.CANCEL, who=who, why=why)
+    if broadcast.phase in {Phase.UPLOADING, Phase.PLANNING}:
+        # Some of its batches may be there, and nobody saw them: its list alone says who was to
+        # get it.
+        connection.execute(delete(Batch).where(Batch.broadcast_id == broadcast.id))
+        transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
+    transitions.end_if_at_rest(connection, broadcast.id)
+    due.refresh(connection, broadcast.account)
+    return True
 
 
 def halt(
