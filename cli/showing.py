@@ -62,14 +62,15 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
     steps = [
         *([upload] if upload else []),
         *next_steps.in_flight(in_flight, report.now),
-        *_absent(run, report),
         *next_steps.lines(
             report, ledger_facts.circumstances(engine, report, waits=run.settings.rules().waits)
         ),
     ]
     repeats = reports.repeats(engine, report.id)
     skipped = ledger_facts.skipped(engine, report)
-    run.terminal.say_all(reporting.lines(report, repeats, skipped, next_steps=steps))
+    run.terminal.say_all(
+        reporting.lines(report, repeats, skipped, absent=absent_of(run, report), next_steps=steps)
+    )
     if as_json:
         show_json(run, report)
 
@@ -121,18 +122,16 @@ def _progress(run: Run) -> Iterator[Progress]:
         yield bar
 
 
-def _absent(run: Run, report: Report) -> Iterator[Message]:
-    """Yield that the settings lack the broadcast's account, if anything is left to do for it."""
+def absent_of(run: Run, report: Report) -> Message | None:
+    """Return that the settings lack the broadcast's account, if anything is left to do for it."""
     if report.state in SHOWN_DONE and not report.results_due:
-        return
+        return None
     try:
         known = run.settings.accounts()
     except SettingsError as error:
         # The report itself needs no account, so it is shown all the same.
-        yield Message("absent.unreadable", account=report.account, problem=error)
-        return
-    if report.account not in known:
-        yield absent(run, report.account)
+        return Message("absent.unreadable", account=report.account, problem=error)
+    return None if report.account in known else absent(run, report.account)
 
 
 def absent(run: Run, account: str) -> Message:

@@ -92,10 +92,15 @@ def _is_stopped(lane: LaneView) -> bool:
     return lane.gate(GateKind.STOP, GateKind.BREAKER) is not None
 
 
-def lines(report: Report) -> Iterator[Message]:
-    """Yield why a broadcast makes no call, until when, and the command that goes on."""
+def lines(report: Report, *, has_account: bool = True) -> Iterator[Message]:
+    """Yield why a broadcast makes no call, until when, and the command that goes on.
+
+    *has_account*: the settings have its account; else no start of a worker is offered, for it
+    would send nothing.
+    """
     for one in blockers.of(report):
-        yield line(one, report)
+        if has_account or one.command != blockers.START:
+            yield line(one, report)
 
 
 def line(one: Blocker, report: Report) -> Message:

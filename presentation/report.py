@@ -37,10 +37,14 @@ def lines(
     repeats: Sequence[Repeat],
     skipped: Skipped,
     *,
+    absent: Message | None = None,
     next_steps: Iterable[Message] = (),
 ) -> Iterator[Message]:
-    """Yield the report line by line; *next_steps* are what an operator can do about it."""
-    yield from in_short(report)
+    """Yield the report line by line; *next_steps* are what an operator can do about it.
+
+    *absent*: that the settings lack its account.
+    """
+    yield from in_short(report, absent)
     yield from _troubled(report, filter(reviews.is_stopped, report.batch_list))
     yield from next_steps
     yield from _list(report, skipped)
@@ -54,13 +58,18 @@ def lines(
         yield from operator_actions.lines(report)
 
 
-def in_short(report: Report) -> Iterator[Message]:
-    """Yield what distinguishes a broadcast from others, its state, and what keeps it waiting."""
+def in_short(report: Report, absent: Message | None = None) -> Iterator[Message]:
+    """Yield what distinguishes a broadcast from others, its state, and what keeps it waiting.
+
+    *absent*: that the settings lack its account.
+    """
     yield headline.line(report)
     yield content.line(report)
     if report.state in _TAKEN:
         yield Message("report.accepted_means")
-    yield from blockers.lines(report)
+    if absent is not None:
+        yield absent
+    yield from blockers.lines(report, has_account=absent is None)
 
 
 #: Of these the operator reads how many WeChat accepted, and may take it for delivered.

@@ -23,6 +23,8 @@ from broadcast.states import BATCH_AT_REST, BatchState, Phase
 
 #: WeChat's word on a tag that it does not have.
 NO_SUCH_TAG: Final = 45159
+#: The command that starts a worker.
+START: Final = "broadcast up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +139,7 @@ def _scheduled(report: Report, gate: Gate) -> Iterator[Blocker]:
             since=gate.closed_at, until=at,
         )  # fmt: skip
     elif report.phase is Phase.PLANNING and report.now - at > liveness.NOBODY:
-        yield Blocker(cause=Cause.OVERDUE, command="broadcast up", since=at)
+        yield Blocker(cause=Cause.OVERDUE, command=START, since=at)
 
 
 def _is_tag_gone(gate: Gate) -> bool:
@@ -178,7 +180,7 @@ def _waits(report: Report) -> Iterator[Blocker]:
         yield from _batches_wait(report)
     since = _silent_since(report)
     if since is not None and report.now - since > liveness.NOBODY:
-        yield Blocker(cause=Cause.NO_WORKER, command="broadcast up", since=since)
+        yield Blocker(cause=Cause.NO_WORKER, command=START, since=since)
 
 
 def _batches_wait(report: Report) -> Iterator[Blocker]:
@@ -218,7 +220,7 @@ def _left_behind(report: Report) -> Iterator[Blocker]:
     for line in report.batch_list:
         if line.state is BatchState.CALLING:
             yield Blocker(
-                cause=Cause.LEFT_BEHIND, command="broadcast up", broadcasts=(report.id,),
+                cause=Cause.LEFT_BEHIND, command=START, broadcasts=(report.id,),
                 batch=line.n,
             )  # fmt: skip
 

@@ -114,7 +114,7 @@ def _say_in_short(run: Run, found: Iterable[str]) -> None:
         report = reports.report(run.engine, broadcast_id)
         beside = ledger_facts.circumstances(run.engine, report, waits=run.settings.rules().waits)
         steps = next_steps.lines(report, beside)
-        run.terminal.say_all([*reporting.in_short(report), *steps])
+        run.terminal.say_all([*reporting.in_short(report, showing.absent_of(run, report)), *steps])
         run.terminal.say(Plain(""))
     run.terminal.say("status.in_short")
 

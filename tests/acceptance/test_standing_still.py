@@ -132,11 +132,14 @@ def test_accounts_are_listed_with_the_database_away_and_say_what_is_not_known(
 
 def test_an_account_that_left_the_settings_with_work_left_is_told(line: CommandLine) -> None:
     sent = line.run(*SEND, "hello", "--json").json["id"]
+    other = line.run(*SEND, "goodbye", "--json").json["id"]
+    line.pass_time(timedelta(minutes=1))
     whole = line.run("status", sent).out
     file = line.folder / "accounts.toml"
     file.write_text("[accounts.news]" + file.read_text().partition("[accounts.news]")[2])
 
     status, listed = line.run("status", sent).out, line.run("accounts").out
+    open_ones = line.run("status").out
     nothing = line.run("accounts", BROADCAST_ACCOUNTS_FILE=None, WECHAT_APPID=None,
                        WECHAT_APPSECRET=None)  # fmt: skip
     [told] = [one for one in status.splitlines() if "missing from the settings" in one]
@@ -147,8 +150,13 @@ def test_an_account_that_left_the_settings_with_work_left_is_told(line: CommandL
     assert "shop is missing from the settings (WECHAT_APPID)" in nothing.out
     assert line.run("accounts", "--json").json["missing"] == ["shop"]
     assert "missing from the settings" not in whole
+    # A worker that is started sends nothing for it.
+    assert "\n    broadcast up\n" in whole
+    assert (status.splitlines().index(told), "broadcast up" in status) == (2, False)
+    assert (open_ones.count(told), "broadcast up" in open_ones) == (2, False)
 
-    line.run("cancel", sent)
+    for one in (sent, other):
+        line.run("cancel", one)
     for words in (("status", sent), ("accounts",)):
         assert "missing from the settings" not in line.run(*words).out
 
