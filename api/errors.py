@@ -45,6 +45,7 @@ ERRORS: Final[Mapping[str, Mapping[str, int]]] = {
         "request.sample": 422, "request.long_list": 422,
         "api.no_such_exclusion": 422, "broadcast.unknown": 422,
         "broadcast.unknown_near": 422, "exclude.no_list": 422, "exclude.other_account": 422,
+        "exclude.awaited": 422,
         "tag.none": 422, "tag.unknown": 422, "tag.empty": 422, "audience.none_valid": 422,
         "audience.single": 422,
     },

@@ -156,6 +156,7 @@ _FIXES: Final = {
     "error.submit.other_options": "api.fix.key_taken",
     "error.submit.other_time": "api.fix.key_taken",
     "error.plan.": "api.fix.plan",
+    "error.exclude.awaited": "api.fix.plan",
     "error.dead.": "api.fix.dead",
     "error.settings.": "api.fix.settings",
     "error.database.encoding": "api.fix.settings",

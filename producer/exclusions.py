@@ -10,16 +10,19 @@ from sqlalchemy import Engine
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
 from broadcast.errors import InputError, UnknownIdError
+from broadcast.states import Phase
 from models.ledger.reading import reports
 
 #: Signs that differ in an id that is mistyped.
 _A_SLIP: Final = 2
 
 
-def refuse_what_lists_nobody(engine: Engine, account: Account, broadcast_id: str) -> None:
-    """Raise InputError unless this is a broadcast to a list of the same account.
+def refuse_what_lists_nobody(
+    engine: Engine, account: Account, broadcast_id: str, *, field: str = "exclude"
+) -> None:
+    """Raise InputError unless this is a broadcast to a list of the same account, and has that list.
 
-    Raises UnknownIdError where there is none.
+    *field*: where it is named. Raises UnknownIdError where there is none.
     """
     try:
         report = reports.report(engine, broadcast_id, whole=False)
@@ -33,6 +36,8 @@ def refuse_what_lists_nobody(engine: Engine, account: Account, broadcast_id: str
         )  # fmt: skip
     if report.path is SendPath.SENDALL:
         raise InputError("error.exclude.no_list", id=broadcast_id)
+    if report.phase is Phase.UPLOADING:
+        raise InputError("error.exclude.awaited", id=broadcast_id, field=field)
 
 
 def _not_there(broadcast_id: str, *, near: Sequence[str]) -> UnknownIdError:

@@ -91,8 +91,14 @@ def to_plan(engine: Engine, broadcast_id: str) -> ToPlan | None:
 
 
 def due_at(engine: Engine, broadcast_id: str) -> datetime | None:
-    """Return from when a broadcast may be planned; None: not before a person lets it, or never."""
+    """Return from when a broadcast may be planned.
+
+    None: not before a person lets it, or its list comes, or never.
+    """
     with read(engine) as connection:
+        phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
+        if connection.scalar(phase) is Phase.UPLOADING:
+            return None
         return plan_due_at(closed_gates.of_broadcasts(connection, [broadcast_id]), None)
 
 

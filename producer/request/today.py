@@ -31,9 +31,10 @@ def refuse_what_is_not_so(found: Meant, *, settings: Settings, engine: Engine) -
 
 
 def _refuse_exclusions(found: Meant, account: Account, engine: Engine) -> None:
-    for one in found.order.selection.exclude:
-        if one.kind is Excluded.BROADCAST:
-            exclusions.refuse_what_lists_nobody(engine, account, one.value)
+    for n, text in enumerate(found.request.exclude):
+        kind, _, value = text.partition(":")
+        if kind == Excluded.BROADCAST:
+            exclusions.refuse_what_lists_nobody(engine, account, value, field=f"exclude.{n}")
 
 
 def _refuse_receiver(receiver: Receiver, settings: Settings) -> None:

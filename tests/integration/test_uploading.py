@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -30,12 +31,16 @@ def refused(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], broadcas
 
 
 def test_a_list_that_is_being_stored_is_no_broadcast_that_is_not_there(
-    here: Engine, capsys: pytest.CaptureFixture[str]
+    here: Engine, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     broadcast_id = ledger.upload(here, ledger.body())
 
     for words in COMMANDS:
         assert "is still being stored" in refused(capsys, words, broadcast_id)
+    (tmp_path / "all.txt").write_text("\n".join(ledger.openids(3)), encoding="ascii")
+    but = f"broadcast:{broadcast_id}"
+    send = ("send", "--openids", "all.txt", "--text", "A", "--exclude", but, "--dry-run")
+    assert "is still being stored" in refused(capsys, send, broadcast_id)
     assert run(["status", broadcast_id]) == 0
     assert "is still being stored" in capsys.readouterr().out
 

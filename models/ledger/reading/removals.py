@@ -61,14 +61,17 @@ def leaves_out(
 def unplanned(engine: Engine, selection: Selection) -> list[str]:
     """Return the broadcasts that *selection* excludes, and of which nobody knows yet who gets them.
 
-    Their plans tell.
+    Their plans tell, or the list that is still to come.
     """
     named = [one.value for one in selection.exclude if one.kind is Excluded.BROADCAST]
     if not named:
         return []
     with read(engine) as connection:
-        there = [one for one in named if _waits_for_its_plan(connection, one)]
-        unknown = [one for one in there if not members.is_known(connection, one)]
+        phases = {one: _phase(connection, one) for one in named}
+        # Without its list it would leave out nobody.
+        unknown = [one for one in named if phases[one] is Phase.UPLOADING]
+        there = [one for one in named if phases[one] is Phase.PLANNING]
+        unknown += [one for one in there if not members.is_known(connection, one)]
         heed = {one: _heeds(connection, one) for one in there if one not in unknown}
     if selection.ignore_suppression:
         # Whoever is suppressed does not get those, and is to get this one.
@@ -78,9 +81,8 @@ def unplanned(engine: Engine, selection: Selection) -> list[str]:
     return sorted(unknown)
 
 
-def _waits_for_its_plan(connection: Connection, broadcast_id: str) -> bool:
-    query = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
-    return connection.scalar(query) is Phase.PLANNING
+def _phase(connection: Connection, broadcast_id: str) -> Phase | None:
+    return connection.scalar(select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id))
 
 
 def _heeds(connection: Connection, broadcast_id: str) -> str | None:

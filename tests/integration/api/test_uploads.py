@@ -111,6 +111,23 @@ def test_a_broadcast_of_another_account_does_not_exist_for_an_exclusion(
     assert [(one.status_code, one.json()["type"]) for one in refused] == [(422, NO_EXCLUSION)] * 2
 
 
+def test_a_broadcast_that_waits_for_its_list_cannot_be_excluded(program: Program) -> None:
+    awaited = _reserve(program, "not yet").json()["id"]
+    people, exclude = api.people(3, seed="not yet"), [f"broadcast:{awaited}"]
+    plan = {"account": "main", "content": api.TEXT, "audience": {"openids": people}}
+
+    refused = [
+        program.submit(people, key="but them", account="main", exclude=exclude),
+        program.ask("POST", "/v1/plans", {**plan, "exclude": exclude}),
+        _reserve(program, "but them", exclude=exclude),
+    ]
+
+    for one in refused:
+        assert (one.status_code, one.json()["field"]) == (422, "exclude.0")
+        assert one.json()["type"] == "/docs/errors#error.exclude.awaited"
+    assert program.get("/v1/broadcasts", key="but them").json()["broadcasts"] == []
+
+
 def test_the_key_of_an_awaited_list_has_no_other_body(program: Program) -> None:
     mine = api.people(3, seed="other")
     _reserve(program, "awaited")

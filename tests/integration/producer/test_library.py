@@ -136,6 +136,16 @@ def test_a_broadcast_that_waits_for_its_list_is_cancelled(shop: Producer, here: 
         shop.cancel(ledger.upload(here, ledger.body()))
 
 
+def test_a_broadcast_that_waits_for_its_list_cannot_be_excluded(
+    shop: Producer, here: Engine
+) -> None:
+    body = replace(ledger.body(key="later"), audience=OpenIDs(digest=""))
+    awaited, _ = awaited_lists.reserve(here, body, request="{}", who="crm", title=None)
+
+    with pytest.raises(InputError, match=r"error\.exclude\.awaited"):
+        shop.submit(**asked(exclude=[f"broadcast:{awaited}"]))
+
+
 def test_a_draft_that_is_gone_is_not_resumed(shop: Producer, here: Engine) -> None:
     made = shop.submit(**asked())
     shop.pause(made.id)

@@ -16,7 +16,7 @@ from broadcast.accounts import Account
 from broadcast.errors import ConflictError, InputError
 from broadcast.message import Message
 from broadcast.settings import Settings
-from models.ledger import awaited_lists
+from models.ledger import awaited_lists, operator
 from producer.request import shape
 from producer.request.door import Door
 from tests.integration.producer.conftest import openids, order, send
@@ -92,6 +92,30 @@ def test_a_repeat_is_answered_as_the_first_one_whatever_changed_since(
     assert (first[1], again) == (True, (first[0], False))
     with pytest.raises(InputError):
         changed.submit(asked(**members), key="another", who="crm")
+
+
+def plan(door: Door, _: Path, **members: object) -> tuple[str, bool]:
+    return str(door.plan(asked(**members), key="k", who="crm").existing), False
+
+
+@pytest.mark.parametrize("do", [submit, reserve, plan])
+def test_a_broadcast_whose_list_is_still_to_come_cannot_be_excluded(
+    door: Door, engine: Engine, tmp_path: Path, do: Doing
+) -> None:
+    awaited, _ = door.reserve(asked(audience={"upload": True}), key="awaited", who="crm")
+    members = {
+        "content": {"msgtype": "text", "text": {"content": "another"}},
+        "exclude": ["tag:2", f"broadcast:{awaited}"],
+    }
+
+    with pytest.raises(InputError) as caught:
+        do(door, tmp_path, **members)
+
+    facts = {"id": awaited, "field": "exclude.1"}
+    assert (caught.value.message_id, caught.value.facts) == ("error.exclude.awaited", facts)
+    operator.cancel(engine, awaited, who="crm")
+    # It has nobody, and never will.
+    do(door, tmp_path, **members)
 
 
 HOOK = {"notify": {"url": "https://shop.example.com/hook"}}

@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from kombu.message import Message as BrokerMessage
 from sqlalchemy import Engine
 
-from broadcast import names
+from broadcast import accounts, names
 from broadcast.dead_letters import KeptLetter
 from broadcast.errors import DatabaseAwayError
 from broadcast.message import Message
@@ -187,6 +187,18 @@ def test_a_bad_message_is_a_dead_letter_and_says_so_to_its_sender(
     assert "--" not in told["error"]["text"]
     assert one.reason.id == code
     assert reports.reports(engine) == []
+
+
+@sqlite
+def test_a_broadcast_whose_list_is_still_to_come_cannot_be_excluded(engine: Engine) -> None:
+    owner = accounts.make("default", appid="wx0123456789abcdef", appsecret="0" * 32)
+    awaited = ledger.upload(engine, ledger.body(owner=owner))
+
+    told = enqueue.take(message(exclude=[f"broadcast:{awaited}"]))
+
+    assert (told["id"], told["error"]["code"]) == (None, "error.exclude.awaited")
+    assert told["error"]["field"] == "exclude.0"
+    assert [one.reason.id for one in kept(engine)] == ["error.exclude.awaited"]
 
 
 @sqlite

@@ -24,7 +24,7 @@ from broadcast.reasons import Reason
 from broadcast.states import BroadcastState, Phase
 from broadcast.suppression import SuppressionKind, Word
 from models.broadcast import BroadcastRow
-from models.ledger import operator, pushes, suppressions, sweeps
+from models.ledger import operator, plans, pushes, suppressions, sweeps
 from models.ledger.reading import removals, reports
 from presentation import blockers as presented
 from presentation.texts import Texts
@@ -236,6 +236,25 @@ def test_a_plan_that_excludes_what_is_planned_later_is_held_with_the_reason(
     assert (told.state, gate.reason) == (BroadcastState.HELD, Reason.REQUEST_NOT_MADE)
     assert gate.errmsg is not None
     assert f"excludes broadcast {first}, which is not planned yet" in gate.errmsg
+
+
+def test_a_broadcast_whose_list_is_still_to_come_is_never_excluded_as_nobody(
+    engine: Engine,
+) -> None:
+    first = ledger.upload(engine, body())
+    second = excluding(engine, first)
+
+    assert planning.plan(context(engine, Tagging()), second) is None
+
+    told = reports.report(engine, second)
+    [gate] = told.gates
+    assert (told.phase, told.state) == (Phase.PLANNING, BroadcastState.HELD)
+    assert gate.errmsg is not None
+    assert f"excludes broadcast {first}, which is not planned yet" in gate.errmsg
+    selection = selections.parse(selection_of(engine, second))
+    assert plans.due_at(engine, first) is None
+    with pytest.raises(removals.UnplannedError):
+        removals.of(engine, "main", selection, given=removals.Given())
 
 
 @pytest.mark.parametrize("ignored", [False, True])
