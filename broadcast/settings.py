@@ -58,8 +58,10 @@ IS_CHECKOUT = (ROOT / "pyproject.toml").is_file()
 #: The folder of `broadcast up`, and where it leaves the URL of its embedded Valkey.
 UP = VAR / "up"
 UP_REDIS = UP / "redis.url"
-#: Where `broadcast up --simulator` leaves the simulator's account, for where none is set.
+#: Where `broadcast up --simulator` leaves the simulator's account, for where none is set, and the
+#: database that its worker looks in: no other program may send from that account.
 UP_ACCOUNTS = UP / "simulator.toml"
+UP_DATABASE = UP / "database.url"
 #: Where Redis is looked for when no setting says where it is.
 USUAL_REDIS = "redis://localhost:6379/0"
 
@@ -284,7 +286,7 @@ class Settings(WebhookSettings):
             # Who points it at a simulator means every account, those of a file too.
             return accounts.from_file(self.accounts_file, api_base=self.api_base)
         if self.appid is None and self.appsecret is None and self.appsecret_file is None:
-            return accounts.from_file(UP_ACCOUNTS) if UP_ACCOUNTS.is_file() else {}
+            return accounts.from_file(UP_ACCOUNTS) if self._is_of_up() else {}
         # The field of a variable WECHAT_… is the account's key of the same name.
         given = {
             name: getattr(self, name)
@@ -292,6 +294,23 @@ class Settings(WebhookSettings):
             if _alias(field).startswith(_OF_ACCOUNT)
         }
         return {accounts.DEFAULT: accounts.make(accounts.DEFAULT, **given)}
+
+    def _is_of_up(self) -> bool:
+        """Return whether a `broadcast up --simulator` runs on this database."""
+        try:
+            database = UP_DATABASE.read_text("utf-8")
+        except OSError:
+            return False
+        return database == self.whole_database_url and UP_ACCOUNTS.is_file()
+
+    @property
+    def whole_database_url(self) -> str:
+        """The database's URL with its password, the same in whichever folder it is read."""
+        url = self.database_url.get_secret_value()
+        beginning, slashes, file = url.partition(":///")
+        if not (beginning.startswith("sqlite") and file):
+            return url
+        return f"{beginning}{slashes}{Path(file).resolve()}"
 
     def left_out(self) -> Message | None:
         """Return a warning if the accounts file lacks the account of the variables.

@@ -1,7 +1,8 @@
 """``broadcast up --simulator``: the simulator in the place of WeChat, for first steps.
 
-Its account is left in a file that commands in other terminals read where no account is set
-(``broadcast.settings``). It has a name of its own, so nothing of it is mixed with a real account's.
+Its account is left in a file that commands in other terminals read where no account is set and the
+database is the same (``broadcast.settings``). It has a name of its own, so nothing of it is mixed
+with a real account's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from broadcast.accounts import KEYWORDS
-from broadcast.settings import UP_ACCOUNTS, Settings
+from broadcast.settings import UP_ACCOUNTS, UP_DATABASE, Settings
 from cli.embedded import parts
 from cli.embedded.supervisor import Supervisor
 from cli.listening import CALLBACK_PORT
@@ -38,8 +39,16 @@ def simulator(supervisor: Supervisor, settings: Settings, *, callback_port: int)
         supervisor, [ACCOUNT], "--port", "0", "--followers", followers,
         callback=f"http://{parts.LOOPBACK}:{callback_port}",
     )  # fmt: skip
+    with left(url, settings):
+        yield
+
+
+@contextmanager
+def left(url: str, settings: Settings) -> Iterator[None]:
+    """Leave the account, and the database that it is for, where other terminals find them."""
     assert ACCOUNT.callback_token is not None
     secret, token = (one.get_secret_value() for one in (ACCOUNT.appsecret, ACCOUNT.callback_token))
+    parts.write_private(UP_DATABASE, settings.whole_database_url)
     parts.write_private(
         UP_ACCOUNTS,
         f'[accounts.{ACCOUNT.name}]\nappid = "{ACCOUNT.appid}"\nappsecret = "{secret}"\n'
@@ -49,6 +58,7 @@ def simulator(supervisor: Supervisor, settings: Settings, *, callback_port: int)
         yield
     finally:
         UP_ACCOUNTS.unlink(missing_ok=True)
+        UP_DATABASE.unlink(missing_ok=True)
 
 
 def _keywords(settings: Settings) -> str:

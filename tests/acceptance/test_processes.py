@@ -176,7 +176,8 @@ def test_without_an_account_a_simulator_is_started_and_found_by_other_terminals(
         )  # fmt: skip
         beside = {**env, "WECHAT_APPID": "wx0000000000000042", "WECHAT_APPSECRET": "f" * 32}
         known = run(["accounts", "--json"], env=beside, cwd=tmp_path, log=tmp_path / "accounts.log")
-        assert left.stat().st_mode & 0o077 == 0
+        for one in (left, left.with_name("database.url")):
+            assert one.stat().st_mode & 0o077 == 0
         [trial] = from_file(left).values()
         assert trial.unsubscribe_words == ("退订", "TD")
         assert end(up, signal.SIGINT) == 0
@@ -185,6 +186,7 @@ def test_without_an_account_a_simulator_is_started_and_found_by_other_terminals(
     # An account that is set counts, and no other.
     assert "wx0000000000000042" in known
     assert not left.exists()
+    assert not left.with_name("database.url").exists()
     with RunningProcess(
         [BROADCAST, "up", "--simulator"], log=tmp_path / "no.log", env=beside, cwd=tmp_path
     ) as refused:

@@ -23,6 +23,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("BROADCAST_LANG", "en")
     monkeypatch.setattr(settings, "UP_REDIS", tmp_path / "up" / "redis.url")
     monkeypatch.setattr(settings, "UP_ACCOUNTS", tmp_path / "up" / "simulator.toml")
+    monkeypatch.setattr(settings, "UP_DATABASE", tmp_path / "up" / "database.url")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -14,6 +14,7 @@ from broadcast.accounts import AccountKind
 from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.settings import Settings
+from cli.embedded import trial
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
 
@@ -260,6 +261,37 @@ def test_redis_of_a_running_up_is_found(clean_environment: Path) -> None:
     module.UP_REDIS.write_text("unix:///tmp/valkey.sock")
 
     assert Settings.load().redis_url.get_secret_value() == "unix:///tmp/valkey.sock"
+
+
+@pytest.mark.parametrize(
+    ("up", "ours", "found"),
+    [
+        (None, None, True), (None, "sqlite:///own.db", False),
+        ("postgresql://u:p@h/d", "postgresql://u:p@h/d", True),
+        ("postgresql://u:p@h/d", None, False), ("sqlite:///own.db", "sqlite:///own.db", True),
+    ],
+)  # fmt: skip
+def test_the_account_of_a_running_up_is_that_of_its_database_alone(
+    clean_environment: Path, monkeypatch: pytest.MonkeyPatch, up: str | None, ours: str | None,
+    *, found: bool,
+) -> None:  # fmt: skip
+    def load(url: str | None) -> Settings:
+        if url is None:
+            monkeypatch.delenv("DATABASE_URL", raising=False)
+        else:
+            monkeypatch.setenv("DATABASE_URL", url)
+        return Settings.load()
+
+    for name in ("UP_ACCOUNTS", "UP_DATABASE"):
+        monkeypatch.setattr(trial, name, getattr(module, name))
+    module.UP_DATABASE.parent.mkdir()
+    with trial.left("http://127.0.0.1:1", load(up)):
+        assert (list(load(ours).accounts()) == ["demo"]) is found
+        # The same name of a file is another one in another folder.
+        (clean_environment / "elsewhere").mkdir()
+        monkeypatch.chdir("elsewhere")
+        assert bool(load(ours).accounts()) is (found and "sqlite" not in (ours or ""))
+    assert load(up).accounts() == {}
 
 
 def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
