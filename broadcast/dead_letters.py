@@ -21,12 +21,21 @@ BEGINNING: Final = 2_000
 #: Reasons that lie in the body itself, by their ids or how these begin.
 _OF_THE_BODY: Final = ("error.request.", "error.key.", "error.audience.", "error.dead.no_message")
 #: These say what the settings of this side do not allow.
-_OF_SETTINGS: Final = frozenset({"error.request.notify", "error.request.notify_unsigned"})
+OF_SETTINGS: Final = frozenset({"error.request.notify", "error.request.notify_unsigned"})
+
+
+#: These say that the key stands for another body, which it does for ever.
+_OF_ANOTHER_BODY: Final = (
+    "error.submit.key_taken", "error.submit.other_options", "error.submit.other_time",
+)  # fmt: skip
+#: Reasons of letters that are not what their key stands for, by their ids or how these begin, but
+#: for those of settings.
+NEVER_STORED: Final = (*_OF_THE_BODY, *_OF_ANOTHER_BODY)
 
 
 def stays_wrong(reason: Message) -> bool:
     """Return whether a letter of this reason is refused however often it is submitted again."""
-    return reason.id.startswith(_OF_THE_BODY) and reason.id not in _OF_SETTINGS
+    return reason.id.startswith(_OF_THE_BODY) and reason.id not in OF_SETTINGS
 
 
 class LetterState(StrEnum):
@@ -34,7 +43,7 @@ class LetterState(StrEnum):
 
     #: Nobody has acted on it.
     DEAD = "dead"
-    #: Tried again, it became a broadcast.
+    #: It became a broadcast: tried again, or because the same message came again.
     SENT = "sent"
     #: A person put it aside.
     DROPPED = "dropped"

@@ -21,6 +21,11 @@ def stored(message: Message) -> str:
     return json.dumps(_value(message))
 
 
+def beginning(message_id: str) -> str:
+    """Return how the JSON of a message begins whose id begins with *message_id*."""
+    return json.dumps({"id": message_id}).removesuffix('"}')
+
+
 def parse(text: str) -> Message:
     """Return the message of a row; where that is none, one that says so."""
     try:

@@ -139,6 +139,16 @@ def prepare(
     return _judged(prepared, narrowing, engine=engine, reader=reader)
 
 
+def stored_as(order: Order, whom: Whom, *, engine: Engine) -> str | None:
+    """Return the broadcast that has the key and the body of *order*, if there is one.
+
+    Raises ConflictError where its key has another body, and what :func:`models.ledger.submits.find`
+    raises.
+    """
+    wanted = stored_audience_of(whom, largest=order.terms.batch_size)
+    return submits.find(engine, _body(order, wanted))
+
+
 def _begun(
     order: Order, wanted: StoredAudience, *, body: submission.Body, look: submission.Look
 ) -> Prepared:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
@@ -24,7 +24,7 @@ from models.ledger import dead_letters
 from models.ledger.reading import dead_letters as reading
 from presentation.for_programs import refusal
 from presentation.letters_json import as_object, body_of
-from producer.request import incoming
+from producer.request import incoming, settled
 from producer.request.shape import LONGEST_ACCOUNT, Yes
 
 router = APIRouter(prefix="/v1", tags=["dead letters"])
@@ -52,13 +52,24 @@ async def listing(
     """
     before = cursors.place(cursor)
     found = await caller.parts.threads.run(
-        reading.newest, caller.parts.engine, state=None if closed else LetterState.DEAD,
+        _listed, caller, state=None if closed else LetterState.DEAD,
         accounts=_accounts(caller, account), before=before, most=limit + 1,
     )  # fmt: skip
     each = [_as_object(caller, one) for one in found[:limit]]
     last = found[limit - 1] if len(found) > limit else None
     follows = None if last is None else cursors.of(last.last_at, last.id)
     return told.as_json({"dead_letters": each, "next": follows})
+
+
+def _listed(caller: Caller, **which: Any) -> Sequence[KeptLetter]:  # noqa: ANN401 - of newest
+    _settle(caller)
+    return reading.newest(caller.parts.engine, **which)
+
+
+def _settle(caller: Caller, letter_id: str | None = None) -> None:
+    """Close the letters that wait, or one of them, whose message is a broadcast after all."""
+    engine = caller.parts.engine
+    settled.settle(engine, caller.parts.settings, reading.possibly_sent(engine, letter_id))
 
 
 def _accounts(caller: Caller, account: str | None) -> Collection[str] | None:
@@ -88,7 +99,7 @@ def _is_theirs(caller: Caller, one: KeptLetter) -> bool:
 )  # fmt: skip
 async def show(letter_id: str, caller: Reader) -> Response:
     """Return a dead letter and what it asked for."""
-    one, body = await caller.parts.threads.run(_letter, caller, letter_id)
+    one, body = await caller.parts.threads.run(_settled, caller, letter_id)
     return told.as_json(_as_object(caller, one) | {"body": body_of(body)})
 
 
@@ -103,6 +114,12 @@ def _letter(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
             if one.id == letter_id and _is_theirs(caller, one):
                 return one, body
     raise ProblemError(404, "error.api.no_dead_letter")
+
+
+def _settled(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
+    _letter(caller, letter_id)
+    _settle(caller, letter_id)
+    return _letter(caller, letter_id)
 
 
 @router.post(
@@ -183,6 +200,7 @@ async def drop_all(request: Request, caller: Controller) -> Response:
 
 
 def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, Any]:
+    _settle(caller)
     engine = caller.parts.engine
     _, moment = reading.waiting(engine, accounts)
     dropped = dead_letters.drop_all(engine, who=caller.who, until=moment, accounts=accounts)
@@ -205,7 +223,7 @@ async def drop(request: Request, letter_id: str, caller: Controller) -> Response
 
 def _dropped(caller: Caller, letter_id: str) -> dict[str, Any]:
     engine = caller.parts.engine
-    one, _ = _letter(caller, letter_id)
+    one, _ = _settled(caller, letter_id)
     _refuse_closed(one)
     if not dead_letters.drop(engine, one.id, who=caller.who):
         raise ProblemError(409, "error.dead.is_tried", id=one.id)

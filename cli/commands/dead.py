@@ -15,6 +15,7 @@ from cli import exits
 from cli.commands.options import AsJSON, new_app
 from cli.group import Command, Group
 from cli.terminal import Plain, clean, is_terminal
+from cli.wiring import letters
 from cli.wiring.person import who
 from cli.wiring.run import Run
 from models.ledger import dead_letters
@@ -47,6 +48,7 @@ def list_(
 ) -> None:
     """List dead letters, newest first."""
     run: Run = context.obj
+    letters.settle(run)
     state = None if closed else LetterState.DEAD
     found = reading.newest(run.engine, state=state, most=most)
     more = max(reading.count(run.engine, state) - most, 0) if len(found) == most else 0
@@ -66,7 +68,7 @@ def list_(
 def show(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
     """Show a dead letter and what it asked for."""
     run: Run = context.obj
-    one, body = reading.one(run.engine, letter_id)
+    one, body = _one(run, letter_id)
     if as_json:
         run.terminal.show_json({**as_object(one, run.terminal.texts), "body": body_of(body)})
         return
@@ -77,6 +79,12 @@ def show(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False
     if one.state is LetterState.DEAD:
         lost = one.is_cut or stays_wrong(one.reason)
         run.terminal.note("dead.wrong" if lost else "dead.next", id=one.id)
+
+
+def _one(run: Run, name: str) -> tuple[KeptLetter, str]:
+    one, _ = reading.one(run.engine, name)
+    letters.settle(run, one.id)
+    return reading.one(run.engine, one.id)
 
 
 @dead.command(cls=Command, help="help.dead.retry")
@@ -131,7 +139,7 @@ def drop(
     if letter_id is None:
         _drop_all(run, yes=yes, as_json=as_json)
         return
-    one, _ = reading.one(run.engine, letter_id)
+    one, _ = _one(run, letter_id)
     _refuse_closed(one)
     if not dead_letters.drop(run.engine, one.id, who=who()):
         raise InputError("error.dead.is_tried", id=one.id)
@@ -141,6 +149,7 @@ def drop(
 
 def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
     """Put aside what waits now; what comes while a person is asked stays."""
+    letters.settle(run)
     n, moment = reading.waiting(run.engine)
     if n and not yes and not _agreed(run, n):
         run.terminal.note("dead.declined")

@@ -21,6 +21,7 @@ from cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, ne
 from cli.following import Until
 from cli.group import Command
 from cli.terminal import Plain
+from cli.wiring import letters
 from cli.wiring.run import Run
 from models.ledger.reading import dead_letters, ids, in_flight, known, outbox, reports, webhooks
 from presentation import content, headline, next_steps, report_json, words
@@ -83,6 +84,7 @@ def status(
 
 
 def _note_what_programs_wait_for(run: Run) -> None:
+    letters.settle(run)
     if dead := dead_letters.count(run.engine):
         run.terminal.note(Message(f"status.dead_letters{words.suffix(dead)}", n=dead))
         if dead_letters.is_full(run.engine):

@@ -44,7 +44,8 @@ _LONGEST_ACCOUNT: Final = 64
 def keep(engine: Engine, letter: Letter) -> str:
     """Keep a letter, or count that it came again; return its id. Raises DatabaseAwayError.
 
-    One that was closed and comes again is dead again: somebody sent it once more.
+    One that was closed and comes again is dead again: somebody sent it once more. One that became a
+    broadcast is that broadcast still: a worker may have looked for its key before that.
     """
     # Another worker may take the same one meanwhile.
     return write_new(engine, lambda connection: keep_in(connection, letter))
@@ -87,15 +88,13 @@ def _id_of(connection: Connection, letter: Letter) -> str | None:
 
 
 def _came_again(connection: Connection, letter_id: str, reason: Message) -> None:
-    connection.execute(
-        update(DeadLetterRow)
-        .where(DeadLetterRow.id == letter_id)
-        .values(
-            state=LetterState.DEAD, times=DeadLetterRow.times + 1, last_at=now(connection),
-            reason=stored_message.stored(reason), broadcast_id=None, closed_at=None,
-            closed_by=None,
-        )
-    )  # fmt: skip
+    values: dict[str, object] = {"times": DeadLetterRow.times + 1, "last_at": now(connection)}
+    if not reading.is_sent(connection, letter_id):
+        values |= {
+            "state": LetterState.DEAD, "reason": stored_message.stored(reason),
+            "broadcast_id": None, "closed_at": None, "closed_by": None,
+        }  # fmt: skip
+    connection.execute(update(DeadLetterRow).where(DeadLetterRow.id == letter_id).values(values))
 
 
 def _fitting(text: str | None, most: int) -> str | None:
@@ -127,6 +126,16 @@ def sent(engine: Engine, letter_id: str, broadcast_id: str, *, who: str) -> None
         return {"state": LetterState.SENT, **facts}
 
     _change(engine, letter_id, which=lambda _: true(), values=values)
+
+
+def found_sent(engine: Engine, letter_id: str, broadcast_id: str) -> None:
+    """Note that the message of a letter that waits is a broadcast: nobody sent the letter."""
+
+    def values(moment: datetime) -> dict[str, object]:
+        return {"state": LetterState.SENT, "broadcast_id": broadcast_id, "closed_at": moment}
+
+    waits = DeadLetterRow.state == LetterState.DEAD
+    _change(engine, letter_id, which=lambda _: waits, values=values)
 
 
 def drop(engine: Engine, letter_id: str, *, who: str) -> bool:

@@ -94,7 +94,55 @@ def test_a_letter_whose_cause_is_gone_is_sent_once_under_its_own_key(line: Comma
     assert told["id"] in line.run("dead", "list", "--all").out
     # It came before: the same key and body are that broadcast.
     kept(line)
-    assert line.run("dead", "retry", letter_id, "--json").json["broadcast_id"] == told["id"]
+    assert f"already, as broadcast {told['id']}" in line.run("dead", "retry", letter_id).err
+    assert line.run("dead", "show", letter_id, "--json").json["broadcast_id"] == told["id"]
+
+
+UNSIGNED = Message("error.request.notify_unsigned", field="notify", name="SECRETS")
+
+
+def sent_otherwise(line: CommandLine, **said: Any) -> str:
+    """Have the same key come again by another way, where nothing refuses it; return what it is."""
+    letter_id = kept(line, body=json.dumps({**ASKED, **said}), source=LetterSource.OUTBOX)
+    broadcast_id: str = line.run("dead", "retry", letter_id, "--json").json["broadcast_id"]
+    return broadcast_id
+
+
+@pytest.mark.parametrize("acts", [["list"], ["show", "ID"], ["drop", "ID"], ["drop", "--all"]])
+def test_a_letter_whose_message_was_sent_otherwise_waits_no_more(
+    line: CommandLine, acts: list[str]
+) -> None:
+    letter_id = kept(line, reason=UNSIGNED)
+    broadcast_id = sent_otherwise(line)
+
+    done = line.run("dead", *[letter_id if word == "ID" else word for word in acts])
+
+    assert "could not be sent" not in line.run("status").err
+    told = line.run("dead", "show", letter_id, "--json").json
+    assert (told["state"], told["broadcast_id"]) == ("sent", broadcast_id)
+    assert "is not sent" not in done.err
+    assert "waits for you" not in done.out
+    assert ("already, as broadcast" in done.err) is (acts == ["drop", "ID"])
+
+
+def test_status_counts_no_letter_whose_message_was_sent_otherwise(line: CommandLine) -> None:
+    kept(line, reason=UNSIGNED)
+    assert "1 message of another program could not be sent" in line.run("status").err
+    sent_otherwise(line)
+    assert "could not be sent" not in line.run("status").err
+
+
+def test_a_letter_whose_key_was_used_with_another_body_waits_on(line: CommandLine) -> None:
+    letter_id = kept(line, reason=UNSIGNED)
+    other = sent_otherwise(line, audience={"openids": ledger.openids(4)})
+
+    (one,) = line.run("dead", "list", "--json").json["dead_letters"]
+
+    assert (one["id"], one["state"], one["reason"]["code"]) == (
+        letter_id, "dead", "error.submit.key_taken",
+    )  # fmt: skip
+    assert other in one["reason"]["text"]
+    assert line.run("dead", "drop", letter_id, "--json").json["state"] == "dropped"
 
 
 @pytest.mark.parametrize(

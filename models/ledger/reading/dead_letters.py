@@ -7,12 +7,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, not_, or_, select
 
 from broadcast import dead_letters, stored_message
 from broadcast.dead_letters import KeptLetter, LetterState
 from broadcast.errors import InputError, UnknownIdError
 from models import drawn_ids
+from models.account import AccountRow
+from models.broadcast import Submission
 from models.dead_letter import DeadLetterRow
 from models.engine import now
 from models.ledger.rows import columns
@@ -69,6 +71,54 @@ def waiting(engine: Engine, accounts: Collection[str] | None = None) -> tuple[in
         # First: one that comes while they are counted is none of those a person is asked about.
         moment = now(connection)
         return connection.scalar(query.where(DeadLetterRow.last_at <= moment)) or 0, moment
+
+
+def possibly_sent(engine: Engine, letter_id: str | None = None) -> Sequence[str]:
+    """Return the letters that wait though their key was used, so that they may have been sent.
+
+    Without *letter_id* those are left out whose reason says that they were not.
+    """
+    which = _may_be_stored() if letter_id is None else DeadLetterRow.id == letter_id
+    its_account = or_(DeadLetterRow.account.is_(None), AccountRow.name == DeadLetterRow.account)
+    query = (
+        select(DeadLetterRow.id)
+        # By way of the accounts, as a letter need not name one.
+        .join(AccountRow, its_account)
+        .join(
+            Submission,
+            and_(Submission.account == AccountRow.name, Submission.key == DeadLetterRow.key),
+        )
+        .where(DeadLetterRow.state == LetterState.DEAD, DeadLetterRow.is_cut.is_(False))
+        .where(Submission.body_digest.is_not(None), which)
+        .distinct()
+    )
+    with read(engine) as connection:
+        return connection.scalars(query).all()
+
+
+def _may_be_stored() -> ColumnElement[bool]:
+    def begins(name: str) -> ColumnElement[bool]:
+        return DeadLetterRow.reason.startswith(stored_message.beginning(name), autoescape=True)
+
+    never = or_(*map(begins, dead_letters.NEVER_STORED))
+    return or_(not_(never), *map(begins, sorted(dead_letters.OF_SETTINGS)))
+
+
+def is_sent(connection: Connection, letter_id: str) -> bool:
+    """Return whether a letter was sent, and its key stands for that broadcast."""
+    query = (
+        select(DeadLetterRow.id)
+        .join(
+            Submission,
+            and_(
+                Submission.account.in_(select(AccountRow.name)),
+                Submission.key == DeadLetterRow.key,
+                Submission.broadcast_id == DeadLetterRow.broadcast_id,
+            ),
+        )
+        .where(DeadLetterRow.id == letter_id, DeadLetterRow.state == LetterState.SENT)
+    )
+    return connection.scalar(query) is not None
 
 
 def is_full(engine: Engine) -> bool:

@@ -61,6 +61,34 @@ def test_dead_letters_are_shown_sent_and_dropped(served: Served, program: Progra
     assert theirs & {strange, good, bad, away} == set()
 
 
+def test_a_dead_letter_whose_message_was_submitted_otherwise_is_sent(
+    served: Served, program: Program
+) -> None:
+    body = {
+        "account": "main", "content": api.TEXT,
+        "audience": {"openids": api.people(2, seed="otherwise")},
+    }  # fmt: skip
+
+    def dead(source: LetterSource) -> str:
+        text, reason = json.dumps({**body, "key": "otherwise"}), Message("error.dead.failed")
+        return dead_letters.keep(
+            served.engine,
+            Letter(source=source, body=text, key="otherwise", account="main", reason=reason),
+        )
+
+    first = dead(LetterSource.CELERY)
+    key = {"Idempotency-Key": "otherwise"}
+    made = program.ask("POST", "/v1/broadcasts", body, headers=key).json()["id"]
+    dropped = program.ask("POST", f"/v1/dead-letters/{first}/drop")
+    second = dead(LetterSource.OUTBOX)
+    listed = [one["id"] for one in program.get("/v1/dead-letters").json()["dead_letters"]]
+    shown = program.get(f"/v1/dead-letters/{second}").json()
+
+    assert dropped.json()["type"] == "/docs/errors#error.dead.is_sent"
+    assert second not in listed
+    assert (shown["state"], shown["broadcast_id"]) == ("sent", made)
+
+
 def test_all_dead_letters_of_an_account_are_dropped_at_once(
     served: Served, program: Program
 ) -> None:

@@ -71,6 +71,43 @@ def test_a_letter_is_closed_once_and_is_dead_again_when_it_comes_again(engine: E
     assert dead_letters.drop(engine, letter_id, who="cli:bob@desk")
 
 
+def test_a_refusal_that_comes_after_the_send_does_not_make_a_letter_wait_again(
+    engine: Engine,
+) -> None:
+    letter_id = dead_letters.keep(engine, LETTER)
+    broadcast_id = ledger.published(engine, ledger.body(key="k", owner=ledger.account("shop")))
+    dead_letters.sent(engine, letter_id, broadcast_id, who="cli:ann@desk")
+
+    # A worker that looked for the key before that.
+    assert dead_letters.keep(engine, LETTER) == letter_id
+
+    (one,) = listed(engine)
+    assert (one.state, one.broadcast_id, one.times) == (LetterState.SENT, broadcast_id, 2)
+    assert one.closed_by == "cli:ann@desk"
+
+
+@pytest.mark.parametrize(
+    ("values", "looked_at"),
+    [
+        ({"reason": Message("error.request.notify_unsigned")}, True),
+        ({"reason": Message("error.dead.failed"), "account": None}, True),
+        ({"reason": REASON}, False), ({"reason": Message("error.submit.key_taken")}, False),
+        ({"reason": Message("error.dead.failed"), "account": "other"}, False),
+        ({"reason": Message("error.dead.failed"), "key": "K"}, False),
+    ],
+)  # fmt: skip
+def test_a_letter_may_have_been_sent_if_its_key_was_used_and_its_reason_allows_it(
+    engine: Engine, values: dict[str, Any], looked_at: bool
+) -> None:
+    letter_id = dead_letters.keep(engine, replace(LETTER, **values))
+    assert reading.possibly_sent(engine) == []
+
+    for name in ("shop", "news"):
+        ledger.published(engine, ledger.body(key="k", owner=ledger.account(name)))
+
+    assert list(reading.possibly_sent(engine)) == [letter_id] * looked_at
+
+
 @pytest.mark.parametrize(
     ("values", "field", "kept"),
     [
