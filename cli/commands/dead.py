@@ -154,6 +154,8 @@ def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
     if n and not yes and not _agreed(run, n):
         run.terminal.note("dead.declined")
         raise typer.Exit(exits.FAILED)
+    # A person takes time to answer.
+    letters.settle(run)
     dropped = dead_letters.drop_all(run.engine, who=who(), until=moment)
     run.terminal.say("dead.dropped_all", n=dropped)
     left, _ = reading.waiting(run.engine)
