@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from broadcast.blank import is_blank
 from broadcast.errors import ContentError
+from broadcast.left_out import without_zeros
 from broadcast.message import Message
 
 #: Characters. Longer texts may be refused (45002, 40126): WeChat's newer help says 300, its older
@@ -151,8 +152,9 @@ class Content:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON, in hex."""
-        return hashlib.sha256(self.canonical.encode()).hexdigest()
+        """SHA-256 of the canonical JSON, in hex; a flag that is 0 is as good as none."""
+        said = _canonical(without_zeros(json.loads(self.canonical)))
+        return hashlib.sha256(said.encode()).hexdigest()
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -174,15 +176,16 @@ def of_object(value: object, *, limit: int) -> Content:
         raise ContentError("error.content.no_object", field="content")
     _refuse_characters(value)
     shaped = _shaped(dict(value))
-    canonical = json.dumps(
-        shaped.model_dump(exclude_unset=True), ensure_ascii=False, sort_keys=True,
-        separators=(",", ":"),
-    )  # fmt: skip
+    canonical = _canonical(shaped.model_dump(exclude_unset=True))
     notices = _weigh(shaped.text.content, limit) if isinstance(shaped, TextContent) else ()
     size = len(canonical.encode())
     if size > MOST_BYTES:
         raise ContentError("error.content.too_big", field="content", size=size, most=MOST_BYTES)
     return Content(msgtype=shaped.msgtype, canonical=canonical, notices=notices)
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def preview(value: Mapping[str, Any]) -> str:

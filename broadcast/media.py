@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from broadcast.left_out import without_defaults
+
 
 class MediaKind(StrEnum):
     """What a media_id is good for."""
@@ -192,7 +194,8 @@ def identity(content: Mapping[str, Any], fingerprints: Mapping[str, str]) -> str
             return STAND_IN + worded(media_id.removeprefix(STAND_IN), **words)
         return media_id
 
-    said = replaced(content, {media_id: of(media_id, kind) for media_id, kind in used(content)})
+    ids = {media_id: of(media_id, kind) for media_id, kind in used(content)}
+    said = replaced(without_defaults(content), ids)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

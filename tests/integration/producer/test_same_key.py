@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from broadcast.accounts import Account
-from broadcast.errors import ConflictError, InputError
+from broadcast.errors import ConflictError, InputError, RepeatedSendError
 from broadcast.message import Message
 from broadcast.settings import Settings
 from models.ledger import awaited_lists, operator
@@ -118,6 +118,39 @@ def test_a_broadcast_whose_list_is_still_to_come_cannot_be_excluded(
     do(door, tmp_path, **members)
 
 
+DRAFT = {"msgtype": "mpnews", "mpnews": {"media_id": "D"}}
+IMAGES = {"media_ids": ["M"]}
+FILM = {"media_id": "V"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (DRAFT, {**DRAFT, "send_ignore_reprint": 0}),
+        (
+            {"msgtype": "image", "images": IMAGES},
+            {"msgtype": "image", "images": {
+                **IMAGES, "recommend": "", "need_open_comment": 0, "only_fans_can_comment": 0,
+            }},
+        ),
+        (
+            {"msgtype": "mpvideo", "mpvideo": FILM},
+            {"msgtype": "mpvideo", "mpvideo": {**FILM, "title": "", "description": ""}},
+        ),
+    ],
+    ids=lambda content: content["msgtype"],
+)  # fmt: skip
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_default_that_is_written_out_makes_no_other_send(
+    door: Door, first: Any, second: Any, *, turned: bool
+) -> None:
+    one, two = (second, first) if turned else (first, second)
+    door.submit(asked(content=one), key="a", who="crm")
+
+    with pytest.raises(RepeatedSendError):
+        door.submit(asked(content=two), key="b", who="crm")
+
+
 HOOK = {"notify": {"url": "https://shop.example.com/hook"}}
 AT = {"at": "2027-01-05 20:00"}
 
@@ -128,6 +161,11 @@ AT = {"at": "2027-01-05 20:00"}
     [
         ({}, {"title": None, "priority": 0, "again": False, "exclude": [], "notify": None}),
         ({}, {"content": {"text": {"content": "您好"}, "msgtype": "text"}}),
+        ({"content": DRAFT}, {"content": {**DRAFT, "send_ignore_reprint": 0}}),
+        (
+            {"content": {"msgtype": "image", "images": {**IMAGES, "need_open_comment": 0}}},
+            {"content": {"msgtype": "image", "images": {**IMAGES, "only_fans_can_comment": 0}}},
+        ),
         (AT, {"at": "2027-01-05T12:00:00Z"}),
         ({"late_by": "60m"}, {"late_by": "1h"}),
         ({}, {"late_by": "15m"}),

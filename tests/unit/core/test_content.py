@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -39,6 +40,18 @@ def test_the_order_of_keys_does_not_change_the_digest() -> None:
     two = content.of_object({"voice": {"media_id": "V"}, "msgtype": "voice"}, limit=LIMIT)
 
     assert one.digest == two.digest
+
+
+def test_a_flag_that_is_0_is_sent_as_written_and_does_not_change_the_digest() -> None:
+    plain = {"msgtype": "mpnews", "mpnews": {"media_id": "D"}}
+    without = content.of_object(plain, limit=LIMIT)
+    written = content.of_object({**plain, "send_ignore_reprint": 0}, limit=LIMIT)
+
+    assert without.digest == hashlib.sha256(without.canonical.encode()).hexdigest()
+    assert written.digest == without.digest
+    assert written.canonical != without.canonical
+    said = content.of_object({**plain, "send_ignore_reprint": 1}, limit=LIMIT)
+    assert said.digest != without.digest
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t", "\u200b\u3164"])
