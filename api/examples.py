@@ -39,16 +39,22 @@ SUBMIT: Final[dict[str, Any]] = {
 }  # fmt: skip
 #: A list that comes later cannot be tried.
 PLAN: Final = {name: example for name, example in SUBMIT.items() if name != "upload"}
-WORD: Final[dict[str, Any]] = {
-    "why": {"summary": "With the reason, for the history", "value": {"why": "wrong link"}}
-}
+#: Why each word is said; the answers show the same.
+WHY: Final = {
+    "pause": "wrong link", "resume": "the link is right", "cancel": "wrong link",
+    "retry": "WeChat takes it by now", "halt": "wrong text", "unhalt": "text cancelled",
+}  # fmt: skip
+#: As WeChat's console shows the job.
+RESOLVED: Final = {
+    "batch": 2, "sent": True, "msg_id": 3_147_483_656, "why": "seen in the console",
+}  # fmt: skip
 VERDICT: Final[dict[str, Any]] = {
     "sent": {
         "summary": "WeChat's console shows the job",
-        "value": {"batch": 3, "sent": True, "msg_id": 3147483655, "why": "seen in the console"},
+        "value": RESOLVED,
     },
     "not_sent": {
-        "summary": "WeChat's console shows no such job", "value": {"batch": 3, "sent": False},
+        "summary": "WeChat's console shows no such job", "value": {"batch": 2, "sent": False},
     },
 }  # fmt: skip
 
@@ -106,7 +112,7 @@ _OTHERS: Final[dict[tuple[str, int], ProblemError]] = {
     ("controls", 409): ProblemError(409, "error.broadcast.ended", id=ID),
     ("controls", 422): ProblemError(422, "error.request.unknown_near", field="wy", near="why"),
     ("accounts", 422): ProblemError(422, "error.request.unknown_near", field="wy", near="why"),
-    ("resolve", 409): ProblemError(409, "error.resolve.no_batch", id=ID, n=9, doubts="3"),
+    ("resolve", 409): ProblemError(409, "error.resolve.no_batch", id=ID, n=9, doubts="2"),
     ("resolve", 422): ProblemError(422, "error.request.missing", field="sent"),
     ("dead letters", 409): ProblemError(409, "error.dead.is_dropped", id=LETTER_ID),
     **{
@@ -125,6 +131,11 @@ _OTHERS: Final[dict[tuple[str, int], ProblemError]] = {
         )
     },
 }
+
+
+def word(name: str) -> dict[str, Any]:
+    """Return the example of a request that says this word."""
+    return {"why": {"summary": "With the reason, for the history", "value": {"why": WHY[name]}}}
 
 
 def problem(status: int, *names: str) -> dict[str, Any]:

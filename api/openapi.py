@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
-from api import example_answers, examples, pages, problems
+from api import example_answers, example_words, examples, pages, problems
 from api.caller import texts_of
 from producer.order import LONGEST_KEY
 from producer.request.shape import Request as Body
@@ -164,7 +164,9 @@ def _show(paths: dict[str, Any]) -> None:
                     content["example"] = examples.problem(int(status), *names)
                 elif "example" not in content:
                     name = content["schema"]["$ref"].rpartition("/")[2]
-                    content["example"] = example_answers.of(name, int(status))
+                    content["example"] = example_words.of(names[0]) or example_answers.of(
+                        name, int(status)
+                    )
 
 
 def _link(paths: dict[str, Any]) -> None:

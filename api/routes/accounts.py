@@ -45,7 +45,7 @@ def _accounts(caller: Caller) -> dict[str, Any]:
 @router.post(
     "/accounts/{name}/halt", response_model=answers.Switched, operation_id="halt",
     summary="Start no new call of an account",
-    openapi_extra=openapi.takes(examples.WORD, form=Word),
+    openapi_extra=openapi.takes(examples.word("halt"), form=Word),
     responses=openapi.answers(400, 401, 403, 404, 408, 413, 415, 422, 503),
 )  # fmt: skip
 async def halt(request: Request, name: str, caller: Controller) -> Response:
@@ -65,7 +65,8 @@ def _halted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
 
 @router.post(
     "/accounts/{name}/unhalt", response_model=answers.Switched, operation_id="unhalt",
-    summary="Let an account call again", openapi_extra=openapi.takes(examples.WORD, form=Word),
+    summary="Let an account call again",
+    openapi_extra=openapi.takes(examples.word("unhalt"), form=Word),
     responses=openapi.answers(400, 401, 403, 404, 408, 413, 415, 422, 503),
 )  # fmt: skip
 async def unhalt(request: Request, name: str, caller: Controller) -> Response:

@@ -100,7 +100,8 @@ def why(word: Word) -> str | None:
 def _route(name: str, act: Act, summary: str) -> None:
     @router.post(
         f"/broadcasts/{{broadcast_id}}/{name}", name=name, response_model=answers.Controlled,
-        operation_id=name, summary=summary, openapi_extra=openapi.takes(examples.WORD, form=Word),
+        operation_id=name, summary=summary,
+        openapi_extra=openapi.takes(examples.word(name), form=Word),
         responses=_RESPONSES,
     )  # fmt: skip
     async def control(request: Request, broadcast_id: str, caller: Controller) -> Response:

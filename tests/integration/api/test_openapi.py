@@ -25,8 +25,10 @@ from models import WebhookRow
 from models.ledger import dead_letters
 from presentation.texts import Texts
 from tests.integration.api.conftest import Served
-from tests.kit import api, documented, template
+from tests.integration.models.stories import lost_then
+from tests.kit import api, documented, ledger, template
 from tests.kit.api import Program
+from tests.kit.ledger import Driver, said
 from tests.kit.processes import ROOT
 from tests.kit.wait import patiently
 
@@ -72,6 +74,127 @@ def test_every_request_answer_and_refusal_has_an_example_that_fits(
     assert len(kinds) > 20
 
 
+#: After each word: members of the broadcast, the account or the dead letter.
+AFTER: dict[str, dict[str, Any]] = {
+    "pause": {"state": "paused"}, "resume": {"state": "sending"},
+    "cancel": {"state": "cancelled"}, "retry": {"state": "sending"},
+    "resolve": {"state": "completed"}, "halt": {"stopped": None}, "unhalt": {"halted": None},
+    "drop_dead_letter": {"state": "dropped", "broadcast_id": None},
+    "retry_dead_letter": {"state": "sent"}, "retry_webhook": {"state": "waiting", "tries": 0},
+}  # fmt: skip
+
+
+def test_the_example_of_each_word_shows_how_it_stands_after_it(document: dict[str, Any]) -> None:
+    shown = {
+        operation["operationId"]: operation for _, _, operation in _operations(document)
+        if operation["operationId"] in AFTER
+    }  # fmt: skip
+    assert shown.keys() == AFTER.keys()
+    for word, after in AFTER.items():
+        request, answer = _asked(shown[word]), _answered(shown[word])
+        assert answer == answer | after, word
+        if "operator_actions" in answer:
+            done = answer["operator_actions"][-1]
+            assert done == done | request | {"action": word}
+            assert {one["why"] for one in answer["blockers"]} <= {request["why"]}
+        elif answer.get("halted"):
+            assert answer["halted"]["why"] == request["why"]
+
+
+def _asked(operation: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = operation["requestBody"]["content"]["application/json"]
+    value: dict[str, Any] = next(iter(content["examples"].values()))["value"]
+    return value
+
+
+def _answered(operation: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = operation["responses"]["200"]["content"]["application/json"]["example"]
+    return found
+
+
+def test_each_word_is_answered_as_its_example_shows(
+    alone: tuple[Program, Engine], document: dict[str, Any]
+) -> None:
+    program, engine = alone
+    by_name = {
+        operation["operationId"]: (path, operation) for path, _, operation in _operations(document)
+    }
+
+    def say(word: str, **parameters: str) -> None:
+        path, operation = by_name[word]
+        told = program.ask("POST", path.format(**parameters), _asked(operation))
+        assert told.status_code == 200, told.text
+        assert _outline(told.json()) == _outline(_answered(operation)), word
+
+    made = ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=3_147_483_655))
+    for word in ("pause", "resume", "cancel"):
+        say(word, broadcast_id=made)
+    made = ledger.broadcast(engine)
+    driver.call(said(0, msg_id=3_147_483_657))
+    driver.call(said(48008))
+    say("retry", broadcast_id=made)
+    program.ask("POST", f"/v1/broadcasts/{made}/cancel")
+    made = ledger.broadcast(engine)
+    driver.call(said(0, msg_id=3_147_483_658))
+    lost_then(driver, said(40008))
+    say("resolve", broadcast_id=made)
+    for word in ("halt", "unhalt"):
+        say(word, name="default")
+    audit, example = program.get(f"/v1/broadcasts/{made}/audit").json(), by_name["audit"][1]
+    assert audit["checks"] == _answered(example)["checks"]
+    for word in ("drop_dead_letter", "retry_dead_letter"):
+        reason = _answered(by_name[word][1])["reason"]
+        say(word, letter_id=_letter_for(engine, word, REASONS[reason["code"]]))
+
+
+REASONS = {
+    reason.id: reason
+    for reason in (
+        Message("error.request.missing", field="content"),
+        Message("error.settings.unknown_account", account="club", names="default"),
+    )
+}
+
+
+def _letter_for(engine: Engine, key: str, reason: Message) -> str:
+    body = {"key": key, "content": api.TEXT, "audience": {"openids": api.people(2, seed=key)}}
+    letter = Letter(source=LetterSource.CELERY, body=json.dumps(body), key=key, reason=reason)
+    return dead_letters.keep(engine, letter)
+
+
+def _outline(told: dict[str, Any]) -> Any:
+    """Return what an example shows, but for its names, moments and counts of followers."""
+    apart = {
+        "id", "key", "title", "content", "created_by", "audience", "account", "name", "first_at",
+        "body",
+    }  # fmt: skip
+    return {name: _shape(value, name) for name, value in told.items() if name not in apart}
+
+
+#: Different in each story.
+NAMED = {
+    "at", "since", "created_at", "started_at", "finished_at", "closed_at", "last_at", "by", "who",
+    "closed_by", "command", "msg_id", "broadcast_id",
+}  # fmt: skip
+#: Of followers in `recipients`, of batches in `batches`.
+SETS = {"accepted", "refused", "cancelled", "in_doubt", "waiting"}
+
+
+def _shape(value: Any, name: str) -> Any:
+    match value:
+        case dict():
+            return {key: _shape(one, key) for key, one in value.items()}
+        case list():
+            return [_shape(one, name) for one in value]
+        case _ if name in NAMED:
+            return value is None
+        case int() if name in {"size", *SETS}:
+            return value > 0
+    return value
+
+
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -101,20 +224,30 @@ def test_no_other_command_pays_for_the_framework() -> None:
     assert {"fastapi", "starlette", "uvicorn"}.isdisjoint(loaded)
 
 
-def test_each_example_of_a_submit_is_one_that_is_taken(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
-    template.migrated(url).dispose()
-    with api.started(tmp_path, api.settings(url)) as process:
-        program = Program(url=api.url_of(process))
-        paths = program.get("/openapi.json").json()["paths"]
-        body = paths["/v1/broadcasts"]["post"]["requestBody"]["content"]["application/json"]
-        told = {
-            name: program.ask(
-                "POST", "/v1/broadcasts", example["value"] | {"again": True},
-                headers={"Idempotency-Key": name},
-            )
-            for name, example in body["examples"].items()
-        }  # fmt: skip
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, Engine]]:
+    """A program of an API with a database of its own, and that database."""
+    folder = tmp_path_factory.mktemp("alone")
+    url = f"sqlite:///{folder / 'broadcast.db'}"
+    engine = template.migrated(url)
+    # The account that the ledger of the tests knows.
+    env = api.settings(url) | {"WECHAT_APPID": ledger.account().appid}
+    with api.started(folder, env) as process:
+        yield Program(url=api.url_of(process)), engine
+    engine.dispose()
+
+
+def test_each_example_of_a_submit_is_one_that_is_taken(
+    alone: tuple[Program, Engine], document: dict[str, Any]
+) -> None:
+    body = document["paths"]["/v1/broadcasts"]["post"]["requestBody"]["content"]["application/json"]
+    told = {
+        name: alone[0].ask(
+            "POST", "/v1/broadcasts", example["value"] | {"again": True},
+            headers={"Idempotency-Key": name},
+        )
+        for name, example in body["examples"].items()
+    }  # fmt: skip
 
     # The list of followers was never synced here.
     assert told.pop("followers").json()["type"].endswith("never_synced")
