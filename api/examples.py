@@ -108,6 +108,7 @@ _OTHERS: Final[dict[tuple[str, int], ProblemError]] = {
         422, "error.audience.empty", source="the uploaded list", field="audience"
     ),
     ("recipients", 409): ProblemError(409, "error.api.uploading"),
+    ("audit", 409): ProblemError(409, "error.api.uploading"),
     ("recipients", 422): ProblemError(422, "error.request.missing", field="set"),
     ("controls", 409): ProblemError(409, "error.broadcast.ended", id=ID),
     ("controls", 422): ProblemError(422, "error.request.unknown_near", field="wy", near="why"),

@@ -102,7 +102,7 @@ class PlanError(InputError):
 
 
 class ConflictError(InputError):
-    """The key is already taken by another body."""
+    """The key is already taken by another body, or a broadcast's list is still to come."""
 
 
 class RepeatedSendError(InputError):

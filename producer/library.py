@@ -158,7 +158,10 @@ class Producer:
         return None if broadcast_id is None else self.status(broadcast_id)
 
     def pause(self, broadcast_id: str, *, why: str | None = None) -> Report:
-        """Start no new call of a broadcast, until it is resumed. Raises UnknownIdError."""
+        """Start no new call of a broadcast, until it is resumed.
+
+        Raises UnknownIdError, and ConflictError where its list is still to come.
+        """
         why = steering.in_one_line(why)
         operator.pause(self._here().engine, broadcast_id, who=self._who, why=why)
         return self.status(broadcast_id)
@@ -166,7 +169,8 @@ class Producer:
     def resume(self, broadcast_id: str, *, why: str | None = None) -> Report:
         """Let a paused or held broadcast go on; what still keeps it is in the report's gates.
 
-        Raises PlanError, InputError (it has ended, or its draft is gone) and UnknownIdError.
+        Raises PlanError, InputError (it has ended, or its draft is gone), UnknownIdError, and
+        ConflictError where its list is still to come.
         """
         here = self._here()
         steering.resume(

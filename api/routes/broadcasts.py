@@ -11,8 +11,8 @@ from starlette.responses import Response
 from api import answers, bodies, cursors, examples, openapi, submitting, told, uploading
 from api.caller import Caller, Reader, Submitter
 from api.found import the_account, the_broadcast
-from api.problems import KEY
-from broadcast.errors import InputError
+from api.problems import KEY, ProblemError
+from broadcast.errors import ConflictError, InputError
 from broadcast.reports import Report
 from broadcast.states import BroadcastState
 from models.ledger import audit
@@ -170,7 +170,7 @@ def _found(
 @router.get(
     "/broadcasts/{broadcast_id}/audit", response_model=answers.Audit, operation_id="audit",
     summary="Audit a broadcast",
-    responses=openapi.answers(401, 403, 404, 422, 503),
+    responses=openapi.answers(401, 403, 404, 409, 422, 503),
 )  # fmt: skip
 async def ask(broadcast_id: str, caller: Reader) -> Response:
     """Ask the ledger whether the delivery promise holds for a broadcast."""
@@ -180,7 +180,10 @@ async def ask(broadcast_id: str, caller: Reader) -> Response:
 def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:
     the_broadcast(caller, broadcast_id)
     parts = caller.parts
-    done = audit.audit(parts.engine, broadcast_id, waits=parts.settings.rules().waits)
+    try:
+        done = audit.audit(parts.engine, broadcast_id, waits=parts.settings.rules().waits)
+    except ConflictError:
+        raise ProblemError(409, "error.api.uploading") from None
     return {
         "id": broadcast_id, "ok": not done.counts,
         "audited": {

@@ -29,8 +29,8 @@ def run(
     """Run *work* with the broadcast as it stands, in one transaction.
 
     The lane's row is taken first, as claims do: after the commit no new call starts that the
-    command forbids. *uploading*: its list may still be to come. Raises UnknownIdError, naming near
-    ids.
+    command forbids. *uploading*: its list may still be to come; else ConflictError is raised where
+    it is. Raises UnknownIdError, naming near ids.
     """
 
     def locked(connection: Connection) -> T:
@@ -40,7 +40,7 @@ def run(
             .where(true() if uploading else BroadcastRow.phase != Phase.UPLOADING)
         )
         if account is None:
-            raise ids.unknown(connection, broadcast_id)
+            raise ids.not_stored(connection, broadcast_id)
         lanes.hold(connection, account)
         return work(connection, held_rows.broadcast(connection, broadcast_id))
 

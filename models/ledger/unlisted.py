@@ -10,7 +10,6 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, and_, exists, select, update
 
-from broadcast.errors import UnknownIdError
 from broadcast.states import Phase
 from models.broadcast import BroadcastRow, Submission
 from models.engine import skips_locked
@@ -29,8 +28,8 @@ HAS_A_REST: Final = and_(
 def take(connection: Connection, broadcast_id: str) -> None:
     """Take a broadcast away from whoever stores its list; its key stands for it as it is.
 
-    The lane is held by the caller, who ends the broadcast. Raises UnknownIdError where its list
-    does not come in a request of its own, and where it was given up.
+    The lane is held by the caller, who ends the broadcast. Raises ConflictError where its list does
+    not come in a request of its own, and UnknownIdError where it was given up.
     """
     awaited = exists().where(UploadRow.broadcast_id == BroadcastRow.id)
     taken = connection.execute(
@@ -40,7 +39,7 @@ def take(connection: Connection, broadcast_id: str) -> None:
         .values(uploading_at=None, planned=0, calls_planned=0)
     )
     if taken.rowcount != 1:
-        raise _no_such(connection, broadcast_id)
+        raise ids.not_stored(connection, broadcast_id)
     row = connection.execute(
         select(BroadcastRow.account, BroadcastRow.key, UploadRow.digest)
         .join(UploadRow, UploadRow.broadcast_id == BroadcastRow.id)
@@ -51,13 +50,6 @@ def take(connection: Connection, broadcast_id: str) -> None:
         .where(Submission.account == row.account, Submission.key == row.key)
         .values(body_digest=row.digest)
     )
-
-
-def _no_such(connection: Connection, broadcast_id: str) -> UnknownIdError:
-    lives = select(BroadcastRow.uploading_at).where(BroadcastRow.id == broadcast_id)
-    if connection.scalar(lives) is None:
-        return ids.unknown(connection, broadcast_id)
-    return UnknownIdError("error.broadcast.uploading", id=broadcast_id)
 
 
 def leave_the_rest(connection: Connection, broadcast_id: str) -> None:

@@ -38,12 +38,13 @@ _CHECKS: Sequence[Callable[[Case], Iterator[Finding]]] = (
 def audit(engine: Engine, broadcast_id: str, *, waits: Waits) -> Audit:
     """Audit one broadcast, and its account's lane around its calls.
 
-    Raises UnknownIdError, naming near ids, and DatabaseAwayError.
+    Raises UnknownIdError, naming near ids, ConflictError where its list is still to come, and
+    DatabaseAwayError.
     """
     with read(engine) as connection:
         account = connection.scalar(_PUBLISHED.where(BroadcastRow.id == broadcast_id))
         if account is None:
-            raise ids.unknown(connection, broadcast_id)
+            raise ids.not_stored(connection, broadcast_id)
     done = Audit()
     _broadcast(engine, broadcast_id, waits, into=done)
     _lane(engine, account, broadcast_id, into=done)

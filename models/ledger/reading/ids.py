@@ -9,11 +9,12 @@ from sqlalchemy import Connection, Engine, func, or_, select
 from sqlalchemy.orm import aliased
 
 from broadcast.call.path import SendPath
-from broadcast.errors import UnknownIdError
+from broadcast.errors import ConflictError, InputError, UnknownIdError
 from broadcast.states import BroadcastState, Phase
 from models.account import AccountRow
 from models.broadcast import BroadcastRow, Submission
 from models.ledger.transaction import read
+from models.upload import UploadRow
 
 _NEWEST_FIRST = (BroadcastRow.created_at.desc(), BroadcastRow.id.desc())
 _IS_OPEN = or_(
@@ -86,6 +87,25 @@ def newer(engine: Engine, broadcast_id: str) -> Sequence[str]:
     )
     with read(engine) as connection:
         return connection.scalars(query).all()
+
+
+def not_stored(connection: Connection, broadcast_id: str) -> InputError:
+    """Return why nothing is done to a broadcast of this id: its list is to come, or none has it.
+
+    Who gave up storing its list left nothing that can be named.
+    """
+    query = (
+        select(UploadRow.broadcast_id.is_not(None).label("is_awaited"))
+        .select_from(BroadcastRow)
+        .join(UploadRow, UploadRow.broadcast_id == BroadcastRow.id, isouter=True)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
+        .where(BroadcastRow.uploading_at.is_not(None))
+    )
+    there = connection.execute(query).first()
+    if there is None:
+        return unknown(connection, broadcast_id)
+    name = "error.broadcast.awaited" if there.is_awaited else "error.broadcast.uploading"
+    return ConflictError(name, id=broadcast_id)
 
 
 def unknown(connection: Connection, broadcast_id: str) -> UnknownIdError:

@@ -26,6 +26,7 @@ from tests.kit.api import Program
 from tests.kit.wait import until
 
 PLAIN = {"Content-Type": "text/plain"}
+WAITS = "/docs/errors#error.api.uploading"
 GONE = "/docs/errors#error.api.removed"
 NO_EXCLUSION = "/docs/errors#error.api.no_such_exclusion"
 
@@ -49,6 +50,7 @@ def test_a_list_comes_after_its_broadcast(program: Program) -> None:
     first, again = (_reserve(program, "later", title="周五") for _ in range(2))
     broadcast_id = first.json()["id"]
     awaited = program.get(f"/v1/broadcasts/{broadcast_id}").json()
+    early = program.get(f"/v1/broadcasts/{broadcast_id}/audit")
     stored = _put(program, broadcast_id, mine)
     same = _put(program, broadcast_id, mine[::-1])
     other = _put(program, broadcast_id, mine[1:])
@@ -57,6 +59,7 @@ def test_a_list_comes_after_its_broadcast(program: Program) -> None:
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json()["id"] == broadcast_id
     assert (awaited["state"], awaited["title"]) == ("uploading", "周五")
+    assert (early.status_code, early.json()["type"]) == (409, WAITS)
     assert (stored.status_code, same.status_code, other.status_code) == (201, 200, 409)
     assert (other.json()["field"], broadcast_id in other.json()["detail"]) == ("audience", True)
     assert stored.json()["id"] == same.json()["id"] == broadcast_id

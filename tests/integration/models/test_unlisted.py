@@ -260,7 +260,7 @@ def test_only_a_list_that_comes_later_can_be_cancelled_before_it_is_there(
     engine: Engine, mine: Body
 ) -> None:
     of_a_command = ledger.upload(engine, body(key="two"))
-    with pytest.raises(UnknownIdError) as caught:
+    with pytest.raises(ConflictError) as caught:
         operator.cancel(engine, of_a_command, who="tests")
     assert caught.value.message_id == "error.broadcast.uploading"
 

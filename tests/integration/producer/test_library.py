@@ -120,6 +120,9 @@ def test_a_broadcast_that_waits_for_its_list_is_cancelled(shop: Producer, here: 
     body = replace(ledger.body(key="later"), audience=OpenIDs(digest=""))
     broadcast_id, _ = awaited_lists.reserve(here, body, request="{}", who="crm", title=None)
 
+    for word in (shop.pause, shop.resume):
+        with pytest.raises(ConflictError, match=r"error\.broadcast\.awaited"):
+            word(broadcast_id)
     report = shop.cancel(broadcast_id, why="wrong\nlist")
 
     assert (report.state, report.is_unlisted) == (BroadcastState.CANCELLED, True)
@@ -132,7 +135,7 @@ def test_a_broadcast_that_waits_for_its_list_is_cancelled(shop: Producer, here: 
     assert found.id == broadcast_id
     with pytest.raises(InputError):
         shop.resume(broadcast_id)
-    with pytest.raises(UnknownIdError, match=r"error.broadcast.uploading|still being stored"):
+    with pytest.raises(ConflictError, match=r"error.broadcast.uploading|still being stored"):
         shop.cancel(ledger.upload(here, ledger.body()))
 
 
