@@ -144,17 +144,23 @@ def _write(file: BinaryIO, data: bytes) -> None:
 async def _expected(
     pieces: AsyncIterator[bytes], caller: Caller, broadcast_id: str
 ) -> AsyncIterator[bytes]:
-    """Yield *pieces*; the broadcast awaits them for as long as they come."""
+    """Yield *pieces*; the broadcast awaits them for as long as they come.
+
+    Raises ProblemError where it was cancelled meanwhile: a place is not kept to the last byte.
+    """
     last = time.monotonic()
     async for piece in pieces:
         if time.monotonic() > last + _EXPECT_EVERY_S:
             last = time.monotonic()
             # With the database away for now the list comes all the same.
             with contextlib.suppress(DatabaseAwayError):
-                await caller.parts.threads.lists.run(
-                    awaited_lists.expect, caller.parts.engine, broadcast_id
-                )
+                await caller.parts.threads.lists.run(_expect, caller, broadcast_id)
         yield piece
+
+
+def _expect(caller: Caller, broadcast_id: str) -> None:
+    awaited_lists.expect(caller.parts.engine, broadcast_id)
+    _awaited(caller, broadcast_id)
 
 
 async def _pieces(request: Request, place: Place) -> AsyncIterator[bytes]:
