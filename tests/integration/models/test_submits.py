@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy import Engine, delete, func, select
 
-from broadcast.errors import ConflictError, PlanError, RepeatedSendError, UnknownIdError
+from broadcast.errors import ConflictError, PlanError, RepeatedSendError
 from broadcast.gates.kinds import GateKind
 from broadcast.plan import Fit, Quota, submission
 from broadcast.plan.submission import Terms
@@ -48,7 +48,7 @@ def test_upload_is_seen_as_such_and_touched_by_nobody_before_the_flip(engine: En
     assert sweeps.due(engine) == sweeps.Wakes()
     assert plans.to_plan(engine, broadcast_id) is None
     for command in (operator.pause, operator.resume, operator.cancel):
-        with pytest.raises(UnknownIdError):
+        with pytest.raises(ConflictError, match="uploading"):
             command(engine, broadcast_id, who="a person")
     submits.publish(
         engine, broadcast_id, text, figures=figures(size=20, batches=2), terms=TERMS, quota=None
