@@ -137,6 +137,6 @@ $(DEV): requirements/dev.txt pyproject.toml $(MADE)
 
 $(COMPAT): requirements/compat.txt $(wildcard requirements/sender-*.txt) tests/compat/node/package-lock.json \
   tools/compat.sh $(MADE)
-	@echo "Installing other people's clients into .venv/compat (the first time about 25 MB) ..."
+	@echo "Installing other people's clients into .venv/compat (the first time about 40 MB) ..."
 	@if sh tools/compat.sh .venv/bin/python .venv/compat; then touch $@; \
 	  else echo "They cannot be installed; the tests with them are skipped."; fi
