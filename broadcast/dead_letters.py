@@ -22,8 +22,6 @@ BEGINNING: Final = 2_000
 _OF_THE_BODY: Final = ("error.request.", "error.key.", "error.audience.", "error.dead.no_message")
 #: These say what the settings of this side do not allow.
 OF_SETTINGS: Final = frozenset({"error.request.notify", "error.request.notify_unsigned"})
-
-
 #: These say that the key stands for another body, which it does for ever.
 _OF_ANOTHER_BODY: Final = (
     "error.submit.key_taken", "error.submit.other_options", "error.submit.other_time",

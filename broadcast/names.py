@@ -27,12 +27,11 @@ QUEUE: Final = "broadcast"
 ENQUEUE: Final = "broadcast.enqueue"
 #: A list in the broker's Redis: what stood in that queue and is no message at all.
 UNREAD: Final = "broadcast.enqueue.unread"
-#: In the broker's Redis: what workers took and did not acknowledge yet. By kombu's own name every
-#: app's worker gives back what others took, after its own time: a task of another app that waits
-#: or works for longer than ours may would run twice.
+#: In the broker's Redis: what workers took and did not acknowledge yet. Under kombu's own name our
+#: workers would give back what another app's took ten minutes ago: its long tasks would run twice.
 UNACKED: Final = "broadcast.unacked"
-#: Exchanges of Celery's commands (`control.ping`) and events: by its own, every app on a broker
-#: steers every other one's workers, and sees what they work at.
+#: Exchanges of Celery's commands (`control.ping`) and events. Through Celery's own ones each app on
+#: a broker steers the workers of all others, and sees what they work at.
 CONTROL: Final = "broadcast"
 EVENTS: Final = "broadcastev"
 EVENT_BATCH: Final = "broadcast-batch"
