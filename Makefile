@@ -20,7 +20,7 @@ COMPAT = .venv/compat/.made
 
 .DEFAULT_GOAL = help
 .PHONY: help install setup demo test prove check chaos mutants bench lint types imports migrations-in-step unit-tests \
-	format catalogue cli-docs docs-update pictures lock lock-check clean
+	format catalogue cli-docs docs-update golden pictures lock lock-check clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' Makefile | \
@@ -100,6 +100,9 @@ cli-docs: $(DEV) catalogue  ## docs/cli.md and its twin from the help; the table
 
 docs-update: $(DEV)  ## what the pages for operators show, from a run of their commands
 	@DOCS_UPDATE=1 $(PY) -m pytest -q -n 2 --tb=no tests/docs/test_pages.py; git diff --stat -- README*.md docs
+
+golden: $(DEV)  ## the evidence of tests/golden, taken anew: only for a change that means to change it
+	@GOLDEN_UPDATE=1 $(PY) -m pytest -q --tb=short tests/golden $(ARGS); git diff --stat -- tests/golden
 
 pictures: $(DEV)  ## docs/pictures/*.svg: what a terminal shows, from a run of the program
 	@$(PY) -m tools.pictures $(ARGS)
