@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -20,7 +20,7 @@ from broadcast.plan.audience import Everyone
 from broadcast.reports import Report
 from broadcast.settings import UP_ACCOUNTS, USUAL_REDIS
 from broadcast.states import BroadcastState
-from cli import content_lines, exits, ledger_facts, showing
+from cli import content_lines, exits, ledger_facts, plan_json, showing, whose_list
 from cli.audience_options import ListFile, Target
 from cli.confirmation import question, summary
 from cli.following import Until
@@ -60,6 +60,8 @@ class Wish:
     ask: Ask
     #: Everybody is meant, and that was said in as many words.
     to_all_is_said: bool = False
+    #: The ids of what is confirmed already.
+    confirmed: Collection[str] = ()
     as_json: bool
     #: What sends the same to the rest of an earlier broadcast.
     to_the_rest: str | Message
@@ -127,12 +129,14 @@ class Sending:
             prepared, why = self._prepared(order, whom, "send.dry_run_failed", reader=Reader.PERSON)
         if prepared.existing is not None:
             return self._show_existing(prepared.existing)
+        owner = prepared.list_owner
+        doubt = [owner.message] if owner is not None and owner.must_be_confirmed else []
         # Why it could not be proved stands in the error at the end.
-        self._show(prepared, [*prepared.notices, *self._empty])
+        self._show(prepared, [*prepared.notices, *doubt, *self._empty])
         proof = prepared.proof
         assert proof is not None
         if self._wish.as_json:
-            self._terminal.show_json(_proof_json(self._wish, prepared, proof))
+            self._terminal.show_json(plan_json.of(self._wish.order, prepared, proof))
         match proof.fit:
             case plan.Fit.FITS | plan.Fit.SPREADS:
                 self._terminal.note("dry_run.fits")
@@ -187,8 +191,9 @@ class Sending:
         with self._told(failed):
             engine = self._run.engine
             prepared = prepare(
-                order, whom, engine=engine, quota=quota, tagged=quota.tagged, reader=reader
-            )
+                order, whom, engine=engine, quota=quota, tagged=quota.tagged, reader=reader,
+                others=[one for one in self._run.settings.accounts() if one != order.account.name],
+            )  # fmt: skip
         if prepared.existing is None and quota.why is None:
             self._tags = self._wish.tags.look(prepared.body)
             unread = reader is Reader.PROGRAM and order.scheduled_at is None
@@ -255,9 +260,15 @@ class Sending:
 
     def _may_go(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
         """Show the broadcast on a terminal, and ask unless ``--yes`` was said."""
-        if not self._is_shown(prepared):
+        is_shown = self._is_shown(prepared)
+        blocked = is_shown and self._show(prepared, warnings)
+        if not whose_list.may_go(
+            prepared.list_owner, self._wish.confirmed, repeat=self._repeat,
+            terminal=self._terminal if is_shown else None,
+        ):  # fmt: skip
+            return False
+        if not is_shown:
             return True
-        blocked = self._show(prepared, warnings)
         if isinstance(self._wish.target, Everyone):
             return self._wish.to_all_is_said or self._named(prepared, blocked=blocked)
         return self._wish.ask is Ask.TELL or self._agreed(prepared, blocked=blocked)
@@ -362,34 +373,3 @@ def _existing(report: Report) -> Message:
 
 def _problem(why: BroadcastError | None) -> list[Message]:
     return [] if why is None else [why.message]
-
-
-def _audience_json(prepared: Prepared) -> dict[str, int | bool | None]:
-    """Return the figures of a list, and who would be left out of it now."""
-    figures, estimate = prepared.figures, prepared.estimate
-    told = {
-        "read": figures.read, "malformed": figures.malformed, "duplicate": figures.duplicate,
-        "planned": figures.planned,
-    }  # fmt: skip
-    if estimate is None:
-        return told
-    whole = estimate.left + sum(estimate.left_out.values())
-    read = figures.read if figures.planned is not None else whole
-    return {
-        **told, **estimate.left_out, "read": read, "planned": estimate.left,
-        "at_most": estimate.at_most,
-    }  # fmt: skip
-
-
-def _proof_json(wish: Wish, prepared: Prepared, proof: plan.Proof) -> dict[str, object]:
-    figures = prepared.figures
-    return {
-        "id": None, "state": None, "account": wish.order.account.name, "key": wish.order.key,
-        "audience": _audience_json(prepared),
-        "batches": {"total": figures.calls},
-        "plan": {
-            "fit": proof.fit.value, "calls": proof.calls, "free": proof.free, "days": proof.days,
-        },
-        "overlaps": None if prepared.known is None else overlap.as_json(prepared.known),
-        "error": None,
-    }  # fmt: skip

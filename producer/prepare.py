@@ -27,7 +27,8 @@ from models.ledger import submits
 from models.ledger.reading.media import used_under_key
 from models.ledger.transaction import together
 from producer import audience as audiences
-from producer import messages, overlapping
+from producer import list_owner, messages, overlapping
+from producer.list_owner import ListOwner
 from producer.media.content import ContentWithFiles, refuse_what_no_file_has
 from producer.media.lifetime import last_start, must_be_kept, refuse_what_dies
 from producer.media.upload import Shelf, Uploader, uploaded, with_known_ids
@@ -80,6 +81,8 @@ class Prepared:
     known: Known | None = None
     #: Who would get it now; None: everybody on the list, or those whom WeChat alone knows.
     estimate: Estimate | None = None
+    #: Whose list it is, where that is doubtful.
+    list_owner: ListOwner | None = None
 
     @property
     def figures(self) -> submission.Figures:
@@ -106,11 +109,12 @@ def prepare(
     tagged: Tagged | None = None,
     reader: Reader = Reader.PROGRAM,
     today: Callable[[], None] | None = None,
+    others: Sequence[str] = (),
 ) -> Prepared:
     """Hold an order against the ledger and WeChat's quota, storing nothing.
 
     *today* raises what else refuses it now, by short looks at the ledger: a repeat of what is
-    stored needs none of that. Raises
+    stored needs none of that. *others*: the accounts that may be named as the list's. Raises
     RepeatedSendError, ConflictError, InputError (its time is past by the database's clock, or too
     far ahead), PlanError (the account's kind cannot send so), MediaError and DatabaseAwayError. A
     plan that does not fit is reported by ``proof``, and refused by
@@ -132,6 +136,9 @@ def prepare(
             return prepared
         _refuse_what_cannot_be(prepared, narrowing, look, today=today)
         is_counted = narrowing.is_counted()
+    if wanted.listed is not None:
+        owner = list_owner.doubtful(engine, order.account.name, wanted.listed, others=others)
+        prepared = _with_owner(prepared, owner, reader=reader)
     if is_counted:
         prepared = _narrowed(prepared, narrowing, tagged=tagged)
     # WeChat takes its time to answer: no transaction is open meanwhile.
@@ -159,6 +166,13 @@ def _begun(
         notices=(*order.content.notices, *wanted.notices),
         content=order.content,
     )  # fmt: skip
+
+
+def _with_owner(prepared: Prepared, owner: ListOwner | None, *, reader: Reader) -> Prepared:
+    """Add whose list it is; a person is asked about most of that."""
+    if owner is None or (reader is Reader.PERSON and owner.must_be_confirmed):
+        return replace(prepared, list_owner=owner)
+    return replace(prepared, list_owner=owner, notices=(*prepared.notices, owner.message))
 
 
 def _refuse_what_cannot_be(

@@ -39,6 +39,9 @@ def send(
     order: OrderOptions,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.send.dry_run")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="help.send.yes")] = False,
+    confirm: Annotated[
+        list[str] | None, typer.Option("--confirm", metavar="ID", help="help.send.confirm")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="help.send.wait")] = False,
     until: UntilWordIfAny = None,
     as_json: AsJSON = False,
@@ -63,7 +66,7 @@ def send(
     ordered = order.order(run.settings, whose, at_submit.read(run, whose, said))
     wish = Wish(
         target=target, narrowing=narrowing, tags=tags, order=ordered, ask=_ask(yes=yes),
-        to_all_is_said=audience.yes_to_all, as_json=as_json,
+        to_all_is_said=audience.yes_to_all, confirmed=confirm or (), as_json=as_json,
         to_the_rest=_to_the_rest(run.arguments),
     )  # fmt: skip
     sending = Sending(run, wish, repeat=_repeat(run.arguments, ordered.key))

@@ -23,10 +23,11 @@ from broadcast.followers import (
     Known,
     Seconds,
     merged,
+    nobody,
     nobody_seen,
     nothing_known,
 )
-from broadcast.sorted_openids import packed, unpacked
+from broadcast.sorted_openids import are_in, packed, unpacked
 from models.follower import FollowerChange, FollowerChunk, FollowerSync
 from models.ledger.transaction import read
 
@@ -245,6 +246,29 @@ def of_openid(engine: Engine, account: str, openid: str) -> Follower | None:
     found = merged(piece, one, seen=nobody_seen())
     at = np.flatnonzero(found.ids == openid.encode())
     return None if not len(at) else _follower(openid, found.facts[at[0]])
+
+
+def known_among(engine: Engine, account: str, openids: bytes) -> int | None:
+    """Return how many of some sorted OpenIDs follow or left; None: no whole pass shows who does."""
+    ids = np.frombuffer(openids, nobody().dtype)
+    there = newest(engine, account)
+    if there is None or there.ended != "complete":
+        return None
+    places = select(FollowerChunk.id, FollowerChunk.first_openid, FollowerChunk.last_openid)
+    pushed = select(FollowerChange.openid).where(FollowerChange.account == account)
+    drawn = [one.decode() for one in ids.tolist()]
+    with read(engine) as connection:
+        changed = sorted(connection.scalars(pushed.where(FollowerChange.openid.in_(drawn))))
+        known = are_in(ids, np.array(changed, ids.dtype))
+        mine = places.where(FollowerChunk.sync_id == there.sync_id, FollowerChunk.run == there.run)
+        for chunk, first, last in connection.execute(mine).all():
+            start = np.searchsorted(ids, first.encode())
+            end = np.searchsorted(ids, last.encode(), "right")
+            if start < end:
+                held = select(FollowerChunk.openids).where(FollowerChunk.id == chunk)
+                people = unpacked(connection.scalar(held) or b"")
+                known[start:end] |= are_in(ids[start:end], people)
+    return int(np.count_nonzero(known))
 
 
 def left_since_change(

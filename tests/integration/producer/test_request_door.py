@@ -204,6 +204,24 @@ def test_a_tag_of_nobody_that_has_time_is_stored_with_a_notice(door: Door) -> No
 
 
 @sqlite
+def test_a_list_of_strangers_is_stored_with_a_notice_of_this_account_alone(
+    door: Door, engine: Engine
+) -> None:
+    door.submit(asked(), key="before", who="crm")
+    follows.listed(engine, "shop", [f"oFOLLOWS{n:020}" for n in range(9)])
+
+    made = door.submit(asked(again=True), key="order-1", who="crm")
+
+    [notice] = made.notices
+    assert (notice.id, notice.facts["known"], notice.facts["other"]) == (
+        "list_owner.unknown", 0, None,
+    )  # fmt: skip
+    assert "0 are known as followers of account shop" in refusal(notice, Texts("en"))
+    repeated = door.submit(asked(again=True), key="order-1", who="crm")
+    assert (repeated.created, repeated.notices) == (False, ())
+
+
+@sqlite
 def test_the_draft_of_a_request_is_read_at_its_submit_and_gives_its_title(
     door: Door, engine: Engine
 ) -> None:
