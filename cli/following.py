@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from sqlalchemy import Engine
 
 from broadcast import day
-from broadcast.errors import BroadcastError, DatabaseAwayError
+from broadcast.errors import BroadcastError, DatabaseAwayError, OutOfReachError
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
 from broadcast.gates.gate import GateScope
@@ -34,13 +34,15 @@ SHORTEST_PAUSE_S = 0.02
 #: While it moves; and when nothing has moved for a while.
 LONGEST_PAUSE_S = 0.2
 IDLE_PAUSE_S = 1.0
-#: A database that is away this long is given up on.
-DATABASE_PATIENCE_S = 60
+#: A part that is away this long is given up on.
+AWAY_PATIENCE_S = 60
 #: Without progress this long, the parts on the way are looked at.
 STALLED_S = 5
 
-#: Returns what is wrong with Redis, if anything is.
+#: Returns what is wrong with Redis or the broker, if anything is.
 RedisProblem: TypeAlias = Callable[[], BroadcastError | None]
+#: Of an account's wait: a worker found a part away.
+_AWAY: Final = frozenset({Reason.REDIS_AWAY, Reason.WECHAT_NOT_READY})
 
 
 class Until(StrEnum):
@@ -84,7 +86,7 @@ def follow(
 ) -> Followed:
     """Look until the broadcast rests, or waits for another day.
 
-    Raises UnknownIdError, and DatabaseAwayError after a minute without the database.
+    Raises UnknownIdError, and OutOfReachError after a minute without a part.
     """
     watch = _Watch(progress=progress, redis_problem=redis_problem)
     pauses = Pauses()
@@ -170,6 +172,9 @@ class _Watch:
         self._redis_problem = redis_problem
         self._said: set[str] = set()
         self._away_since: float | None = None
+        #: Since when a part is away without which no batch moves, and the batches then.
+        self._stuck_since: float | None = None
+        self._batches: Mapping[str, int] = {}
         self._moved_at = self._looked_at = time.monotonic()
         self._figures: tuple[object, ...] = ()
 
@@ -179,7 +184,7 @@ class _Watch:
             report = reports.report(engine, broadcast_id, whole=False)
         except DatabaseAwayError as error:
             since = self._away_since = self._away_since or time.monotonic()
-            if time.monotonic() - since > DATABASE_PATIENCE_S:
+            if time.monotonic() - since > AWAY_PATIENCE_S:
                 raise
             self._once("database", Message("following.database_away", text=error))
             return None
@@ -195,11 +200,15 @@ class _Watch:
         now = time.monotonic()
         if figures != self._figures:
             self._figures, self._moved_at = figures, now
+        if report.batches != self._batches:
+            self._batches, self._stuck_since = report.batches, None
         wait = blockers.account_wait(report)
         if wait is not None:
             # What comes after the wait has its own time to move.
             self._moved_at = now
             self._once(f"account {wait.reason}", in_words(wait, report))
+            away = OutOfReachError("following.away", reason=wait.reason)
+            self._bear(away if wait.reason in _AWAY else None)
             return
         if report.state is BroadcastState.SCHEDULED and report.scheduled_at is not None:
             at = Moment(report.scheduled_at, report.now)
@@ -218,8 +227,16 @@ class _Watch:
             self._looked_at = now
             self._look_around(engine, report)
 
+    def _bear(self, problem: BroadcastError | None) -> None:
+        """Raise *problem* where a part has been away for so long."""
+        now = time.monotonic()
+        self._stuck_since = None if problem is None else self._stuck_since or now
+        if problem is not None and now - (self._stuck_since or now) > AWAY_PATIENCE_S:
+            raise problem
+
     def _look_around(self, engine: Engine, report: Report) -> None:
         problem = self._redis_problem()
+        self._bear(problem)
         if problem is not None:
             self._once("redis", Message("following.redis_away", text=problem))
             return

@@ -117,8 +117,10 @@ class Sending:
                 self._terminal.warn(warning)
         self._tell(submitted, followed=until is not None)
         if until is not None:
-            as_json = self._wish.as_json
-            return showing.wait(self._run, submitted.id, until=until, as_json=as_json)
+            return showing.wait(
+                self._run, submitted.id, until=until, as_json=self._wish.as_json,
+                again=self._repeat,
+            )  # fmt: skip
         if self._wish.as_json:
             showing.show_json(self._run, reports.report(self._run.engine, submitted.id))
         return exits.DONE

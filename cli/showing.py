@@ -21,10 +21,13 @@ from presentation import blockers, headline, next_steps, report_json
 from presentation import report as reporting
 
 
-def wait(run: Run, broadcast_id: str, *, until: Until, as_json: bool) -> int:
+def wait(
+    run: Run, broadcast_id: str, *, until: Until, as_json: bool, again: str | Message | None = None
+) -> int:
     """Follow a broadcast to its rest, print its report, and return the exit status.
 
-    Ctrl-C leaves the broadcast running and says so.
+    *again* continues where a part stayed away; None: a watch. Ctrl-C leaves the broadcast running
+    and says so.
     """
     terminal, engine = run.terminal, run.engine
     try:
@@ -41,7 +44,10 @@ def wait(run: Run, broadcast_id: str, *, until: Until, as_json: bool) -> int:
         return exits.INTERRUPTED
     except OutOfReachError as error:
         status = exits.OUT_OF_REACH
-        return terminal.fail("following.gave_up", text=error, id=broadcast_id, status=status)
+        command = again or f"broadcast watch {broadcast_id}"
+        return terminal.fail(
+            "following.gave_up", text=error, id=broadcast_id, command=command, status=status
+        )
     show(run, followed.report, as_json=as_json)
     if followed.good:
         return exits.DONE

@@ -84,5 +84,13 @@ class Run:
         return WeChat(self)
 
     def redis_problem(self) -> BroadcastError | None:
-        """Return what is wrong with Redis, without which no lane moves."""
-        return self.wechat.redis_problem()
+        """Return what is wrong with Redis or the broker, without which no lane moves."""
+        from broadcast.errors import BrokerAwayError  # noqa: PLC0415
+
+        problem = self.wechat.redis_problem()
+        if problem is None and self.settings.broker_url is not None:
+            try:
+                self.waker.somebody_answers()
+            except BrokerAwayError as error:
+                return error
+        return problem
