@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
     BeforeValidator,
@@ -31,7 +30,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from broadcast import accounts, url_options
+from broadcast import accounts, environment, url_options
 from broadcast.accounts import Account, AccountKind, CallsPerMinute, TokenMode
 from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.call.rules import Rules
@@ -233,9 +232,6 @@ class Settings(WebhookSettings):
             return cls()
         except ValidationError as error:
             problem = _torn_login(error) or _named(error)
-        except UnicodeDecodeError as error:
-            # The error itself carries the whole file, and the file carries secrets.
-            problem = SettingsError("error.settings.dotenv", byte=error.start)
         raise problem
 
     @property
@@ -342,10 +338,10 @@ def _refuse_empty() -> None:
     A script that lost a value must not send with another one: that of ``.env``, or a default.
     """
     # An empty one of the environment hides that of `.env`.
-    given = {**dotenv_values(".env"), **os.environ}
+    given = {**environment.written(), **os.environ}
     known = variables()
     for name, value in given.items():
-        if name.upper() in known and value is not None and not value.strip():
+        if name.upper() in known and not (value or "").strip():
             raise SettingsError("error.settings.empty", name=name)
 
 
@@ -353,9 +349,9 @@ def misspelt() -> dict[str, str]:
     """Return the variables that look like a setting and are none, each with the one it is near.
 
     Of the environment and of ``.env``. Other programs have variables with these beginnings too, so
-    one that is near none, or near one that is set, is left alone. Raises UnicodeDecodeError.
+    one that is near none, or near one that is set, is left alone. Raises SettingsError.
     """
-    given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
+    given = {name.upper() for name in (*os.environ, *environment.written())}
     known = variables()
     unknown = sorted(name for name in given - known - _NOT_SETTINGS if name.startswith(_OURS))
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=_NEAR) for name in unknown}

@@ -234,6 +234,26 @@ CASES = [
         files={".env": b"WECHAT_APPID=\xff\xfe\n"},
     ),
     Case(
+        name="lines of .env that are none",
+        words=SEND,
+        says=(".env", "line 4", "NAME=value"),
+        files={".env": b"# the account\nBROADCAST_LANG=en\n\nWECHAT_APPID: hunter2\n"},
+        env={"WECHAT_APPID": None},
+    ),
+    Case(
+        name="a quote of .env that is not closed",
+        words=("pause", "x"),
+        says=(".env", "line 1"),
+        files={".env": b"WECHAT_APPSECRET='hunter2\nWECHAT_APPID=wx0000000000000001\n"},
+    ),
+    Case(
+        name="a name of .env without its value",
+        words=SEND,
+        says=("WECHAT_APPID",),
+        files={".env": b"WECHAT_APPID\n"},
+        env={"WECHAT_APPID": None},
+    ),
+    Case(
         name="subscription account",
         words=SEND,
         says=("default", "WECHAT_ACCOUNT_KIND"),
@@ -281,6 +301,16 @@ def test_a_file_that_may_not_be_read_is_named(line: CommandLine) -> None:
 
     assert (result.status, len(result.lines)) == (2, 1)
     assert "list.txt: no permission to read" in result.err
+    assert line.rows() == {}
+
+
+def test_a_folder_in_the_place_of_dotenv_is_told(line: CommandLine) -> None:
+    (line.folder / ".env").mkdir()
+
+    result = line.run(*SEND, WECHAT_APPID=None, WECHAT_APPSECRET=None)
+
+    assert (result.status, len(result.lines)) == (2, 1)
+    assert ".env cannot be read: Is a directory" in result.err
     assert line.rows() == {}
 
 
