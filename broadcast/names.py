@@ -34,4 +34,6 @@ UNACKED: Final = "broadcast.unacked"
 #: a broker steers the workers of all others, and sees what they work at.
 CONTROL: Final = "broadcast"
 EVENTS: Final = "broadcastev"
+#: The command by which a worker says on which database it works.
+WHICH_DATABASE: Final = "broadcast.which_database"
 EVENT_BATCH: Final = "broadcast-batch"

@@ -26,6 +26,7 @@ from cli.confirmation import question, summary
 from cli.following import Until
 from cli.narrowing_options import NarrowingOptions
 from cli.wiring.run import Run
+from models import schema
 from models.ledger.reading import reports
 from models.ledger.submits import find
 from presentation import overlap
@@ -33,6 +34,7 @@ from presentation.words import Moment
 from producer import audience as audiences
 from producer.order import Order
 from producer.prepare import Prepared, Reader, prepare, upload
+from producer.publish import Answers
 from producer.stored_audience import Whom
 from producer.submit import Submitted, refuse_what_does_not_fit, store
 
@@ -336,12 +338,15 @@ class Sending:
         if self._run.settings.redis_is_guessed:
             terminal.note("send.redis_guessed", url=USUAL_REDIS)
         try:
-            answers = self._run.waker.somebody_answers()
+            answers = self._run.waker.answers(schema.installation(self._run.engine))
         except OutOfReachError:
             return  # said already, as a warning
-        if scheduled:
-            terminal.note("send.scheduled_needs" if answers else "send.scheduled_no_worker")
-        elif not answers:
+        if answers is Answers.ELSEWHERE:
+            terminal.warn("send.other_database")
+        elif scheduled:
+            nobody = answers is Answers.NOBODY
+            terminal.note("send.scheduled_no_worker" if nobody else "send.scheduled_needs")
+        elif answers is Answers.NOBODY:
             terminal.note("send.no_worker")
 
     def _show_existing(self, broadcast_id: str) -> int:

@@ -42,7 +42,7 @@ TABLE_WAIT_S = 10
 _LOCK_NAME = "broadcast-migrate"
 _VERSION = table(VERSION_TABLE, column("version_num"))
 _FORMER = table("alembic_version", column("version_num"))
-_INSTALLATION = table("bc_installation", column("oldest_compatible"))
+_INSTALLATION = table("bc_installation", column("oldest_compatible"), column("id"))
 
 
 def refuse_absent(url: str) -> None:
@@ -86,6 +86,12 @@ def _is_compatible(connection: Connection) -> bool:
     """Return whether a schema that this program does not know says that it may work on it."""
     oldest = connection.scalar(select(_INSTALLATION.c.oldest_compatible))
     return oldest is not None and oldest <= NUMBER
+
+
+def installation(engine: Engine) -> str:
+    """Return the id of the database, which a copy of it has as well. Raises DatabaseAwayError."""
+    with reachable(), reader(engine).begin() as connection:
+        return str(connection.scalar(select(_INSTALLATION.c.id)))
 
 
 def current(connection: Connection) -> str | None:

@@ -6,6 +6,7 @@ must know within seconds that the broker is away, because what it submitted is s
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 1
 SOCKET_TIMEOUT_S = 2
 #: A worker that runs answers in hundredths of a second.
-PING_TIMEOUT_S = 0.7
+ANSWER_TIMEOUT_S = 0.7
 
 _BOUNDED: dict[str, Any] = {
     # With `retry=False` kombu falls back on its own steps of 2, 4 … s, so the retry is kept and
@@ -41,6 +42,14 @@ _AMQP_BOUNDS: dict[str, Any] = {
     # Without it a publish may be lost in silence.
     "confirm_publish": True,
 }
+
+
+class Answers(Enum):
+    """Which workers answer."""
+
+    NOBODY = auto()
+    ELSEWHERE = auto()  #: on another database alone
+    HERE = auto()
 
 
 class CeleryWaker:
@@ -81,12 +90,27 @@ class CeleryWaker:
             return
         raise away
 
-    def somebody_answers(self) -> bool:
-        """Return whether a worker answers a ping at once. Raises BrokerAwayError."""
+    def answers(self, installation: str | None = None) -> Answers:
+        """Return whether a worker answers at once, one of *installation*. Raises BrokerAwayError.
+
+        What it says is asked of all only where the first one has another database.
+        """
+        first = self._asked(limit=1)
+        if not first or installation is None:
+            return Answers.HERE if first else Answers.NOBODY
+        is_here = installation in first or installation in self._asked(limit=None)
+        return Answers.HERE if is_here else Answers.ELSEWHERE
+
+    def _asked(self, *, limit: int | None) -> list[str]:
+        """Return the installations of the workers that answer. Raises BrokerAwayError."""
         try:
-            return bool(self._app.control.ping(limit=1, timeout=PING_TIMEOUT_S))
+            replies = self._app.control.broadcast(
+                names.WHICH_DATABASE, reply=True, limit=limit, timeout=ANSWER_TIMEOUT_S
+            )
         except Exception as error:  # noqa: BLE001 - as in _send
             away = _away(f"{type(error).__name__}: {redact(str(error))}")
+        else:
+            return [str(said.get("ok")) for one in replies or () for said in one.values()]
         raise away
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.path import SendPath
+from broadcast.enums import is_recognised
 from broadcast.gates import liveness
 from broadcast.gates.gate import Gate, GateScope, closed
 from broadcast.gates.kinds import Cause, GateKind, order, rule
@@ -102,7 +103,9 @@ def _own(report: Report) -> Iterator[Blocker]:
     """Yield what closed the broadcast's own gates: first what is to be fixed, then a pause."""
     if report.gate(GateKind.CANCEL):
         return
-    if not audiences.is_understood(report.path, report.audience_kind):
+    left = [line.state for line in report.batch_list if line.state not in BATCH_AT_REST]
+    is_understood = audiences.is_understood(report.path, report.audience_kind)
+    if not is_understood or (left and not any(map(is_recognised, left))):
         yield Blocker(cause=Cause.NEWER_RELEASE, command=f"broadcast status {report.id}")
     own = [gate for gate in report.gates if gate.scope is GateScope.BROADCAST]
     for gate in sorted(own, key=lambda gate: order(gate.kind)):

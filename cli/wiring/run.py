@@ -90,7 +90,7 @@ class Run:
         problem = self.wechat.redis_problem()
         if problem is None and self.settings.broker_url is not None:
             try:
-                self.waker.somebody_answers()
+                self.waker.answers()
             except BrokerAwayError as error:
                 return error
         return problem

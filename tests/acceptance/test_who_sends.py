@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sqlalchemy import text
+
+from tests.kit import template
+
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
@@ -34,6 +38,28 @@ def test_where_a_worker_answers_nothing_is_said(start_system: StartSystem) -> No
     system.worker()
 
     assert NOBODY not in submitted(system, "--wait")
+
+
+def test_a_worker_of_another_database_is_named_and_one_of_this_beside_it_is_enough(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=10)
+    other = f"sqlite:///{system.folder / 'other.db'}"
+    engine = template.migrated(other)
+    with engine.begin() as connection:
+        # Tests copy one database; an upgrade gives each its own.
+        connection.execute(text("UPDATE bc_installation SET id = 'another'"))
+    engine.dispose()
+    system.worker(DATABASE_URL=other)
+
+    alone = submitted(system)
+    system.worker()
+    beside = submitted(system, "--again")
+
+    assert "Warning: A worker answers, but it works on another database" in alone
+    assert "DATABASE_URL" in alone
+    assert NOBODY not in alone
+    assert "another database" not in beside
 
 
 def test_a_scheduled_submit_says_what_must_run_then(start_system: StartSystem) -> None:

@@ -88,6 +88,7 @@ class Found(StrEnum):
     DOUBT = "stuck.doubt"
     UPLOAD = "stuck.upload"
     GIVEN_UP = "stuck.given_up"
+    STATE = "stuck.state"
     CLOCK = "clock.back"
 
     @property

@@ -9,6 +9,7 @@ from broadcast.call.attempts import Attempt
 from broadcast.call.decide import window_end
 from broadcast.call.outcomes import Outcome
 from broadcast.call.waits import REPEAT_WINDOW
+from broadcast.enums import is_recognised
 from broadcast.gates import liveness
 from broadcast.gates.kinds import GateKind
 from broadcast.gates.liveness import STUCK, latest
@@ -25,6 +26,8 @@ def check(case: Case) -> Iterator[Finding]:
             yield from _calling(case, batch)
         elif batch.state is BatchState.UNKNOWN and batch.is_understood:
             yield from _doubt(case, batch)
+        elif not is_recognised(batch.state) and case.now - _moved_at(case) > STUCK:
+            yield case.finding(Found.STATE, batch, state=batch.state.value)
     if case.row.phase is Phase.SENDING:
         yield from _lane(case)
     elif case.row.phase is Phase.PLANNING:

@@ -17,13 +17,14 @@ from broadcast.gates.kinds import Cause, GateKind
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 from models import AttemptRow, Batch, BroadcastRow
-from models.ledger import claims, operator, plans, results, sweeps
+from models.ledger import audit, claims, operator, plans, results, sweeps
 from models.ledger.reading import recipients, reports
 from models.ledger.reading.next_work import Kind, Work
 from models.ledger.transaction import note
 from presentation import operator_actions, words
 from presentation.texts import LANGUAGES, Language, Texts
 from tests.integration.models.stories import OVER, SOON, close, kinds, take_over
+from tests.integration.models.tampering import found
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -124,6 +125,25 @@ def test_cancel_ends_what_is_known_and_leaves_a_strange_batch_open(engine: Engin
     one, other = ledger.batches(engine, broadcast_id)
     assert (one.state, other.state) == (PREFETCHED, BatchState.CANCELLED)
     assert reports.report(engine, broadcast_id).phase is Phase.SENDING
+
+
+def test_strange_batch_is_named_once_nothing_else_is_left_and_found_if_nobody_moves_it(
+    engine: Engine,
+) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    strange_batch(engine, broadcast_id)
+    among = [one.cause for one in blockers.of(reports.report(engine, broadcast_id))]
+    called(Driver(engine))
+
+    told = list(blockers.of(reports.report(engine, broadcast_id)))
+
+    assert Cause.NEWER_RELEASE not in among
+    assert [one.cause for one in told] == [Cause.NEWER_RELEASE]
+    assert found(engine) == set()
+    ledger.pass_time(engine, timedelta(minutes=10))
+    [finding] = audit.audit_all(engine, waits=Waits()).findings
+    assert (finding.found, finding.n) == (audit.Found.STATE, 1)
+    assert finding.facts["state"] == PREFETCHED
 
 
 def test_lane_is_woken_for_a_strange_batch_that_a_newer_worker_may_call(engine: Engine) -> None:
