@@ -81,7 +81,8 @@ ERRORS: Final[Mapping[str, Mapping[str, int]]] = {
     "broadcast": {
         "api.no_broadcast": 404, "api.uploading": 409, "broadcast.uploading": 409,
         "broadcast.awaited": 409,
-        "recipients.skipped_alone": 422, "broadcast.ended": 409, "broadcast.in_doubt": 409,
+        "recipients.skipped_alone": 422, "recipients.unplanned": 409,
+        "recipients.never_planned": 409, "broadcast.ended": 409, "broadcast.in_doubt": 409,
         "resume.too_many": 409, "resume.too_many_one": 409, "resume.too_many_held": 409,
         "resume.too_many_one_held": 409,
         "resume.stopped_meanwhile": 409, "resume.suppressed": 409, "resume.suppressed_one": 409,

@@ -102,7 +102,7 @@ class PlanError(InputError):
 
 
 class ConflictError(InputError):
-    """The key is already taken by another body, or a broadcast's list is still to come."""
+    """How a broadcast stands refuses it: its key has another body, its list is still to come."""
 
 
 class RepeatedSendError(InputError):

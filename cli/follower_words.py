@@ -54,8 +54,11 @@ def _got(each: Received, now: datetime) -> Message:
     facts = {"id": each.broadcast_id, "created": Moment(each.created_at, now)}
     if each.skipped is not None:
         return Message("follower.skipped", why=Message(f"follower.why.{each.skipped}"), **facts)
+    if each.never_planned:
+        return Message("follower.never_planned", **facts)
     if each.n is None:
-        return Message("follower.not_planned", **facts)
+        stands = "undecided" if each.undecided else "not_planned"
+        return Message(f"follower.{stands}", **facts)
     return Message("follower.in_batch", n=each.n, state=each.state, **facts)
 
 

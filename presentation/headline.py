@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from broadcast.call.path import SendPath
 from broadcast.gates import blockers
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
+from broadcast.plan.selection import Excluded
 from broadcast.reports import SETS, Report
 from broadcast.states import BatchState, BroadcastState, Phase
 from presentation import words
@@ -74,7 +76,10 @@ def sets(report: Report) -> Message:
     if report.is_unlisted:
         return Message("report.sets_no_list")
     if planned is None:
-        return Message(f"report.sets_{_uncounted(report)}")
+        why, asked = Message(f"report.sets_{_uncounted(report)}"), asked_for(report)
+        if not asked:
+            return why
+        return Message("report.sets_asked", why=why, asked=Joined(asked, "separator"))
     counts = report.recipients
     figures = [Message("report.accepted_of", n=counts["accepted"], planned=planned)]
     possibly = possibly_sent(report)
@@ -82,6 +87,22 @@ def sets(report: Report) -> Message:
         others = [name for name in SETS if name != "accepted" and counts[name]]
         figures += [_set(name, counts[name] or 0, possibly) for name in others]
     return Message("report.sets", figures=Joined(figures, "separator"))
+
+
+def asked_for(report: Report) -> list[Message]:
+    """Return who of its list is not meant, as it was asked for."""
+    said = json.loads(report.selection or "{}")
+    asked = [one.partition(":") for one in said.get("exclude", ())]
+    files = sum(kind == Excluded.FILE for kind, _, _ in asked)
+    found = [Message("asked.file", n=files)] if files else []
+    found += [
+        Message(f"asked.{kind}", value=value) for kind, _, value in asked if kind != Excluded.FILE
+    ]
+    if said.get("only_current"):
+        found.append(Message("asked.only_current"))
+    if "sample" in said:
+        found.append(Message("asked.sample", size=said["sample"]["size"]))
+    return found
 
 
 def _set(name: str, n: int, possibly: int) -> Message:

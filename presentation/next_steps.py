@@ -14,8 +14,8 @@ from broadcast.overlap import Newer
 from broadcast.reasons import Reason
 from broadcast.reports import Conflict, InFlight, Report, RetryGroup, total
 from broadcast.states import BatchState, BroadcastState
+from presentation import headline, resend, reviews
 from presentation import jobs as job_words
-from presentation import resend, reviews
 from presentation.words import (
     MOST_NAMED,
     Between,
@@ -95,13 +95,15 @@ def lines(report: Report, beside: Circumstances) -> Iterator[Message]:
 
 
 def _cancelled(report: Report) -> Iterator[Message]:
-    """Yield who cancelled a broadcast."""
+    """Yield who cancelled a broadcast, and what to do where nobody knows for whom it was."""
     gate = report.gate(GateKind.CANCEL)
     if gate is not None:
         yield Message(
             "next_step.cancelled_by", who=Speaker(gate.closed_by, gate.why),
             at=Moment(gate.closed_at, report.now),
         )  # fmt: skip
+        if report.audience["planned"] is None and headline.asked_for(report):
+            yield Message("next_step.undecided")
 
 
 def _doubts(report: Report, doubts: Sequence[Doubt]) -> Iterator[Message]:

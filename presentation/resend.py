@@ -78,7 +78,9 @@ _REST = ("cancelled", "refused", "waiting")
 
 
 def numbers(report: Report) -> list[int]:
-    """Return the batches of the rest; none where nothing is said of it."""
+    """Return the batches of the rest; none where nothing is said of it, or nobody knows it."""
+    if report.audience["planned"] is None:
+        return []
     if report.state is not S.CANCELLED and not _is_content_refused(report):
         return []
     if not report.batch_list:

@@ -156,6 +156,9 @@ def listing(
         run.terminal.say("list.none")
     else:
         run.terminal.say(Plain(_drawn(found, run.terminal.texts)))
+        for report in found:
+            if report.audience["planned"] is None and headline.asked_for(report):
+                run.terminal.say("list.undecided", id=report.id, sets=headline.sets(report))
 
 
 def _check_known(run: Run, ledger: Engine, account: str) -> None:

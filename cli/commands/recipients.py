@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from broadcast import openid
+from broadcast.call.path import SendPath
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.reports import SKIPS, Report
@@ -63,7 +64,7 @@ def recipients(
 
 def _say_if_empty(run: Run, report: Report, names: Sequence[str]) -> None:
     """Say that nobody is in the sets, and which are not empty: no output looks like a failure."""
-    if report.audience["planned"] is None:
+    if report.path is SendPath.SENDALL:
         run.terminal.note("recipients.of_wechat", id=report.id)
     elif not any(report.recipients[name] for name in names):
         run.terminal.note("recipients.empty", id=report.id, name=names)

@@ -56,7 +56,9 @@ class Flip:
         return {
             "phase": Phase.PLANNING, "published_at": moment, "moved_at": moment,
             "uploading_at": None, "read": figures.read, "malformed": figures.malformed,
-            "duplicate": figures.duplicate, "planned": figures.planned,
+            "duplicate": figures.duplicate,
+            # Who is left, only the plan shows.
+            "planned": None if self.body.selection.narrows else figures.planned,
             "calls_planned": figures.calls, "title": terms.title,
             "spread_days": terms.spread_days, "priority": terms.priority,
             "batch_size": terms.batch_size, "late_by_s": int(terms.late_by.total_seconds()),

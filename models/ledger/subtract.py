@@ -209,7 +209,7 @@ def _flip(connection: Connection, broadcast: ToPlan, account: Account, *, store:
     connection.execute(update(BroadcastRow).where(*mine).values(subtraction=store.run))
     moved = {what: size for what, size in store.sizes.items() if what not in {LEFT, KEPT}}
     left = store.sizes[LEFT]
-    _count_whom_nobody_listed(connection, broadcast, whole=left + sum(moved.values()))
+    _count_them_all(connection, broadcast, whole=left + sum(moved.values()))
     skips.move_figures(connection, broadcast.id, moved)
     for reason, size in moved.items():
         sample = store.samples[reason]
@@ -224,13 +224,14 @@ def _flip(connection: Connection, broadcast: ToPlan, account: Account, *, store:
     return False
 
 
-def _count_whom_nobody_listed(connection: Connection, broadcast: ToPlan, *, whole: int) -> None:
-    """Count the people of an audience that was given by no list: the plan has read them."""
+def _count_them_all(connection: Connection, broadcast: ToPlan, *, whole: int) -> None:
+    """Count the people of whom nobody knew before the plan how many there are, or get it."""
     if broadcast.planned is None:
+        unread = BroadcastRow.malformed + BroadcastRow.duplicate
         connection.execute(
             update(BroadcastRow)
             .where(BroadcastRow.id == broadcast.id)
-            .values(read=whole, planned=whole)
+            .values(read=unread + whole, planned=whole)
         )
 
 

@@ -235,3 +235,27 @@ def test_followers_are_synced_then_sent_to(system: System) -> None:
 
     assert (told["audience"]["read"], left_out(told)) == (ALL, {"excluded": TAGGED})
     assert got(system, people(system)) == [1] * (ALL - TAGGED) + [0] * TAGGED
+
+
+def test_nobody_who_was_excluded_gets_it_by_way_of_a_cancel_before_the_plan(
+    system: System,
+) -> None:
+    there = people(system)
+    words = (
+        "--openids", file_of(system, "all.txt", [*there, there[0], "no-openid"]),
+        "--exclude", f"file:{file_of(system, 'out.txt', there[:10])}",
+    )  # fmt: skip
+    at = (datetime.now(UTC) + timedelta(hours=2)).isoformat(timespec="seconds")
+    stored = system.broadcast("send", *words, *TEXT, "--at", at, "--json").stdout.splitlines()[-1]
+    broadcast_id = json.loads(stored)["id"]
+    system.broadcast("cancel", broadcast_id, "--yes")
+
+    rest = system.broadcast("recipients", broadcast_id, "--set", "cancelled", status=2)
+    told = send(system, *words)
+
+    assert rest.stdout == ""
+    assert "submit the same list again with the same exclusions" in rest.stderr
+    assert (told["audience"]["read"], left_out(told)) == (
+        ALL + 2, {"malformed": 1, "duplicate": 1, "excluded": 10},
+    )  # fmt: skip
+    assert got(system, there) == [0] * 10 + [1] * 30

@@ -15,7 +15,7 @@ from broadcast import openid
 from broadcast.plan.selection import EXCLUDED_LISTS
 from broadcast.plan.subtraction import REASONS
 from broadcast.sorted_openids import unpacked
-from broadcast.states import BatchState
+from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.ledger.transaction import snapshot
@@ -39,6 +39,10 @@ class Received:
     called_at: datetime | None = None
     #: Why they were left out, a word of ``--json``; None: they were not.
     skipped: str | None = None
+    #: The plan is still to decide whether they are left out.
+    undecided: bool = False
+    #: It ended before there were any batches.
+    never_planned: bool = False
 
 
 def of_openid(engine: Engine, account: str, one: str, *, most: int) -> list[Received]:
@@ -54,14 +58,15 @@ def of_openid(engine: Engine, account: str, one: str, *, most: int) -> list[Rece
             places[broadcast_id].append((name, place))
         rows = connection.execute(
             select(BroadcastRow.id, BroadcastRow.title, BroadcastRow.created_at,
-                   BroadcastRow.subtraction)
+                   BroadcastRow.subtraction, BroadcastRow.planned, BroadcastRow.phase)
             .where(BroadcastRow.id.in_(places))
             .order_by(BroadcastRow.created_at.desc())
         )  # fmt: skip
         return [
             Received(
                 broadcast_id=row.id, title=row.title, created_at=row.created_at,
-                **_fate(connection, row.id, places[row.id], run=row.subtraction),
+                **_fate(connection, row.id, places[row.id], run=row.subtraction)
+                or {"undecided": row.planned is None, "never_planned": row.phase is Phase.ENDED},
             )
             for row in rows.all()
         ]  # fmt: skip

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Engine, Row, bindparam, func, select
 
 from broadcast import openid
-from broadcast.errors import InputError
+from broadcast.call.path import SendPath
+from broadcast.errors import ConflictError, InputError
 from broadcast.gates.kinds import GateKind
 from broadcast.plan.chunk import ASKED, CHUNK, LEFT, cut_out, name_of
 from broadcast.reasons import Reason
@@ -126,8 +127,9 @@ def portions(engine: Engine, broadcast_id: str, *names: str) -> Iterator[Portion
     """Yield the OpenIDs of the sets of these *names*, in the order of the batches.
 
     All sets are those of one moment, so nobody is in two of them. Nothing for WeChat's own sends,
-    whose list is WeChat's. Raises UnknownIdError, and InputError for a name that is no set of
-    followers, before the first.
+    whose list is WeChat's. Raises UnknownIdError, InputError for a name that is no set of
+    followers, and ConflictError where a plan that was not made decides who is in it, before the
+    first.
     """
     for name in names:
         if name not in SETS:
@@ -153,14 +155,21 @@ def _members(connection: Connection, broadcast_id: str, names: frozenset[str]) -
     """Return the batches of some sets; of what is not planned yet, the chunks of its list."""
     stands = _published(connection, broadcast_id)
     there = _batches(connection, broadcast_id) if stands.phase is not Phase.PLANNING else []
+    if stands.planned is None and stands.path is SendPath.MASS_SEND and names & _OF_A_PLAN:
+        name = "never_planned" if stands.phase is Phase.ENDED else "unplanned"
+        raise ConflictError(f"error.recipients.{name}", id=broadcast_id)
     # Nobody is planned where everybody was left out.
     if not there and stands.planned:
         return _unplanned(connection, broadcast_id, names)
     return [member for member in there if set_of(member.state) in names]
 
 
-def _published(connection: Connection, broadcast_id: str) -> Row[Phase, int | None]:
-    query = select(BroadcastRow.phase, BroadcastRow.planned).where(
+#: The sets that hold anybody of a list that was never cut.
+_OF_A_PLAN = frozenset({"waiting", "cancelled"})
+
+
+def _published(connection: Connection, broadcast_id: str) -> Row[Phase, int | None, SendPath]:
+    query = select(BroadcastRow.phase, BroadcastRow.planned, BroadcastRow.path).where(
         BroadcastRow.id == broadcast_id, BroadcastRow.phase != Phase.UPLOADING
     )
     stands = connection.execute(query).first()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,33 @@ def test_recipients_come_as_lines_and_as_a_table(program: Program) -> None:
     assert program.get(where).status_code == 422
     assert program.get(where, set="everybody").json()["field"] == "set"
     assert program.ask("GET", f"{where}?set=skipped&set=waiting").status_code == 422
+
+
+def test_who_gets_a_sample_is_nobody_s_to_read_before_its_plan_nor_after_a_cancel(
+    program: Program,
+) -> None:
+    told = program.submit(
+        api.people(4, seed="sample"), key="sample", account="main", sample="50%",
+        at=(datetime.now(UTC) + timedelta(hours=2)).isoformat(),
+    ).json()  # fmt: skip
+    where = f"/v1/broadcasts/{told['id']}"
+
+    early = program.get(f"{where}/recipients", set="waiting")
+    cancelled = program.ask("POST", f"{where}/cancel").json()
+    late = [program.ask("GET", f"{where}/recipients?set=cancelled{more}")
+            for more in ("", "&format=csv", "&set=accepted")]  # fmt: skip
+
+    assert told["selection"]["sample"]["size"] == "50%"
+    for one in (told, cancelled):
+        assert one["audience"]["planned"] is None
+        assert set(one["recipients"].values()) == {None}
+    assert early.status_code == 409
+    assert early.json()["type"].endswith("#error.recipients.unplanned")
+    for answer in late:
+        assert answer.status_code == 409
+        assert answer.json()["type"].endswith("#error.recipients.never_planned")
+        assert "submit the same list again" in answer.json()["detail"]
+    assert program.get(f"{where}/recipients", set="accepted").text == ""
 
 
 def test_words_on_a_broadcast_may_be_said_twice(program: Program) -> None:
