@@ -169,13 +169,14 @@ class Producer:
     def resume(self, broadcast_id: str, *, why: str | None = None) -> Report:
         """Let a paused or held broadcast go on; what still keeps it is in the report's gates.
 
-        Raises PlanError, InputError (it has ended, or its draft is gone), UnknownIdError, and
-        ConflictError where its list is still to come.
+        Raises PlanError, InputError (it has ended, its draft is gone or was edited, or a newer
+        broadcast reached the same followers), UnknownIdError, and ConflictError where its list is
+        still to come.
         """
         here = self._here()
         steering.resume(
-            here.engine, broadcast_id, settings=here.settings, quota=self._quota, who=self._who,
-            why=steering.in_one_line(why),
+            here.engine, self.status(broadcast_id), settings=here.settings, quota=self._quota,
+            who=self._who, why=steering.in_one_line(why),
         )  # fmt: skip
         report = self.status(broadcast_id)
         steering.wake(here.waker, report)

@@ -19,7 +19,8 @@ from broadcast.reports import Report
 from broadcast.settings import Settings
 from broadcast.states import Phase
 from models.ledger import operator
-from models.ledger.reading import in_flight, reports
+from models.ledger.reading import in_flight
+from producer import called_again
 from producer.prepare import QuotaSource
 
 
@@ -35,7 +36,7 @@ class LaneWaker(Protocol):
 
 def resume(
     engine: Engine,
-    broadcast_id: str,
+    report: Report,
     *,
     settings: Settings,
     quota: QuotaSource,
@@ -44,23 +45,33 @@ def resume(
 ) -> bool:
     """Let a broadcast go on, its remaining calls proved once more; return False if nothing kept it.
 
-    Raises PlanError, InputError, also where its draft is gone, and UnknownIdError.
+    *report* with its batches. Raises PlanError, UnknownIdError, and InputError, also for what a
+    person would be asked first: a draft that is gone or was edited, and a newer broadcast that
+    reached the same followers.
     """
-    report = reports.report(engine, broadcast_id, whole=False)
-    gate = report.gate(GateKind.DRAFT)
-    if gate is not None and gate.reason is Reason.DRAFT_GONE:
-        # A person on a terminal may have its media_id sent all the same; a program may not.
-        raise InputError("error.resume.draft_gone", id=report.id, gone=Message("resume.draft_gone"))
+    _refuse_unseen(report)
+    called_again.refuse_reached(engine, report, called_again.by_resume(report), command="resume")
     account = _account(settings, report.account)
     try:
         return operator.resume(
-            engine, broadcast_id, who=who, why=why,
+            engine, report.id, who=who, why=why,
             quota=quota.quota(account, report.path) if account else None,
             shared_quota=account is None or account.shared_quota,
+            shown=operator.Shown(gates={gate.id for gate in report.gates}, draft=None),
         )  # fmt: skip
     except PlanError as error:
         problem = of_resume(error, report)
     raise problem
+
+
+def _refuse_unseen(report: Report) -> None:
+    """Refuse what a draft says that nobody saw: a person on a terminal is shown it, and asked."""
+    gate = report.gate(GateKind.DRAFT)
+    if gate is None:
+        return
+    if gate.reason is Reason.DRAFT_GONE:
+        raise InputError("error.resume.draft_gone", id=report.id, gone=Message("resume.draft_gone"))
+    raise InputError("error.resume.draft_unseen", id=report.id)
 
 
 def _account(settings: Settings, name: str) -> Account | None:

@@ -121,7 +121,7 @@ def _cancel(caller: Caller, report: Report, word: Word) -> bool:
 def _resume(caller: Caller, report: Report, word: Word) -> bool:
     parts = caller.parts
     return steering.resume(
-        parts.engine, report.id, settings=parts.settings, quota=parts.quota, who=caller.who,
+        parts.engine, report, settings=parts.settings, quota=parts.quota, who=caller.who,
         why=why(word),
     )  # fmt: skip
 
@@ -133,6 +133,8 @@ def _retry(caller: Caller, report: Report, word: Word) -> bool:
     against = called_again.look(parts.engine, report, waits=waits)
     if asked := question(report, ended=against.ended, forgotten=against.forgotten):
         raise InputError(f"error.{asked.id}", **asked.facts)
+    again = called_again.by_retry(parts.engine, report)
+    called_again.refuse_reached(parts.engine, report, again, command="retry")
     done = retries.retry(parts.engine, report.id, who=caller.who, why=why(word), waits=waits)
     return bool(done.of(RetryVerdict.AGAIN))
 

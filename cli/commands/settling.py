@@ -45,6 +45,7 @@ from presentation.words import (
     reason,
     suffix,
 )
+from producer.called_again import by_retry
 
 app = new_app()
 
@@ -232,7 +233,7 @@ def retry(
     before = reports.report(ledger, broadcast_id)
     _heed(run, before.account)
     called_again.ask(run, before, yes=yes)
-    newer.ask(run, before, newer.of_retry(run, before), command="retry", yes=yes)
+    newer.ask(run, before, by_retry(ledger, before), command="retry", yes=yes)
     waking.get_ready(run)
     done = retries.retry(
         ledger, broadcast_id, who=who(), why=in_one_line(why),

@@ -28,6 +28,7 @@ from models.ledger import operator
 from models.ledger.reading import in_flight, reports
 from presentation import headline
 from presentation.words import FollowerCount, Moment, rest_of
+from producer.called_again import by_resume
 
 app = new_app()
 
@@ -82,7 +83,7 @@ def resume(
     before = reports.report(run.engine, broadcast_id)
     draft = looking.ask(run, before, yes=yes)
     # One question is enough: the first reason not to resume.
-    if not newer.ask(run, before, newer.of_resume(before), command="resume", yes=yes):
+    if not newer.ask(run, before, by_resume(before), command="resume", yes=yes):
         any(ask(run, before, yes=yes) for ask in (_ask_if_late, _ask_if_refused))
     shown = operator.Shown(gates={gate.id for gate in before.gates}, draft=draft)
     _let_go_on(run, Opener.RESUME, broadcast_id, why=why, as_json=as_json, shown=shown)

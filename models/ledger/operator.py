@@ -117,11 +117,12 @@ def resume(
     why: str | None = None,
     quota: plan.Quota | None = None,
     shared_quota: bool = True,
+    shown: Shown | None = None,
 ) -> bool:
     """Open a broadcast's pause, circuit breaker and hold, as :func:`let_go_on` does."""
     return let_go_on(
         engine, broadcast_id, Opener.RESUME, who=who, why=why, quota=quota,
-        shared_quota=shared_quota,
+        shared_quota=shared_quota, shown=shown,
     )  # fmt: skip
 
 

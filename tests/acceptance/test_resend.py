@@ -70,6 +70,33 @@ def test_the_commands_that_status_names_send_the_corrected_content_to_the_rest_a
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("word", "errcode"), [("resume", 40007), ("retry", 48008)])
+def test_no_program_sends_the_first_text_to_those_who_got_the_corrected_one(
+    system: System, word: str, errcode: int
+) -> None:
+    """Only whoever says so on a command line has them get both."""
+    program = system.api()
+    system.simulator.fault(
+        "errcode", errcode=errcode, when="before", path=MASS_SEND, skip=1, count=1
+    )
+    old = system.send(system.simulator.openids(6), "--wait", status=1)["id"]
+    rest = system.broadcast("recipients", old, "--set", "waiting", "--set", "refused").stdout
+    (system.folder / "rest.txt").write_text(rest, encoding="ascii")
+    system.broadcast("send", "--openids", "rest.txt", "--text", "new", "--wait", "--yes")
+
+    by_http = program.ask("POST", f"/v1/broadcasts/{old}/{word}")
+    by_command = system.broadcast(word, old, status=2)
+
+    assert by_http.status_code == 409
+    assert by_http.json()["type"].endswith("#error.newer")
+    assert by_http.json()["detail"].endswith(f": broadcast {word} {old} --yes")
+    assert f"broadcast {word} {old} --yes" in by_command.stderr
+    assert system.simulator.ledger()["delivered_max"] == 1
+    system.broadcast(word, old, "--yes")
+    system.until_state(old, "completed", "partial")
+    assert system.simulator.ledger()["delivered_max"] == 2
+
+
 def test_whoever_may_have_it_is_not_among_the_rest(system: System) -> None:
     """The first batch went out and its reply was lost; then its repeat and the next are refused."""
     system.simulator.fault("drop", when="after", path=MASS_SEND, count=1)

@@ -42,7 +42,13 @@ def test_a_batch_whose_key_wechat_forgot_is_not_called_again_by_a_program(
     assert reports.report(engine, broadcast_id).batch_list[0].state is BatchState.REFUSED
 
 
-def test_a_draft_that_is_gone_is_not_resumed_by_a_program(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [(Reason.DRAFT_GONE, "draft_gone"), (Reason.DRAFT_EDITED, "draft_unseen")],
+)
+def test_a_draft_that_is_gone_or_was_edited_is_not_resumed_by_a_program(
+    engine: Engine, tmp_path: Path, reason: Reason, error: str
+) -> None:
     with api.started(tmp_path, api.settings(str(engine.url))) as process:
         program = Program(url=api.url_of(process))
         made = program.submit(api.people(2), key="draft").json()["id"]
@@ -52,12 +58,13 @@ def test_a_draft_that_is_gone_is_not_resumed_by_a_program(engine: Engine, tmp_pa
             connection.execute(
                 update(GateRow)
                 .where(GateRow.broadcast_id == made)
-                .values(kind=GateKind.DRAFT, reason=Reason.DRAFT_GONE)
+                .values(kind=GateKind.DRAFT, reason=reason)
             )
         refused = program.ask("POST", f"{where}/resume")
         still = program.get(where).json()["blockers"]
     engine.dispose()
 
     assert refused.status_code == 409
-    assert refused.json()["type"].endswith("error.resume.draft_gone")
-    assert [one["reason"] for one in still] == ["draft_gone"]
+    assert refused.json()["type"].endswith(f"error.resume.{error}")
+    assert f"broadcast resume {made}" in refused.json()["detail"]
+    assert [one["reason"] for one in still] == [reason.value]

@@ -35,6 +35,7 @@ from producer import (
     UnknownIdError,
 )
 from producer.request import arguments, shape
+from tests.integration.models.test_known import sent
 from tests.integration.producer.conftest import QuotaStub, openids
 from tests.kit import ledger
 
@@ -149,18 +150,44 @@ def test_a_broadcast_that_waits_for_its_list_cannot_be_excluded(
         shop.submit(**asked(exclude=[f"broadcast:{awaited}"]))
 
 
-def test_a_draft_that_is_gone_is_not_resumed(shop: Producer, here: Engine) -> None:
+def test_a_resume_does_not_reach_those_whom_a_newer_broadcast_reached(
+    shop: Producer, here: Engine
+) -> None:
+    old = shop.submit(**asked()).id
+    shop.pause(old)
+    new = sent(here, openids(4), text="new")
+
+    with pytest.raises(InputError) as refused:
+        shop.resume(old)
+
+    assert refused.value.message_id == "error.newer"
+    assert refused.value.facts == {
+        "id": old, "count": 2, "ids": [new], "command": f"broadcast resume {old} --yes",
+    }  # fmt: skip
+    assert f"Only an operator can send them this one as well: broadcast resume {old}" in explained(
+        refused.value
+    )
+    assert shop.status(old).state is BroadcastState.PAUSED
+
+
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [(Reason.DRAFT_GONE, "draft_gone"), (Reason.DRAFT_UNREAD, "draft_unseen")],
+)
+def test_a_draft_that_nobody_saw_is_not_resumed(
+    shop: Producer, here: Engine, reason: Reason, error: str
+) -> None:
     made = shop.submit(**asked())
     shop.pause(made.id)
-    gone = {"kind": GateKind.DRAFT, "reason": Reason.DRAFT_GONE}
+    gone = {"kind": GateKind.DRAFT, "reason": reason}
     with here.begin() as connection:
         connection.execute(update(GateRow).where(GateRow.broadcast_id == made.id).values(gone))
 
     with pytest.raises(InputError) as refused:
         shop.resume(made.id)
 
-    assert refused.value.message_id == "error.resume.draft_gone"
-    assert [gate.reason for gate in shop.status(made.id).gates] == [Reason.DRAFT_GONE]
+    assert refused.value.message_id == f"error.resume.{error}"
+    assert [gate.reason for gate in shop.status(made.id).gates] == [reason]
 
 
 def test_an_account_is_halted_and_unhalted(shop: Producer) -> None:
