@@ -294,6 +294,11 @@ class Report:
         return Reason.TOO_FEW if total else Reason.NOBODY_LEFT
 
     @property
+    def awaits_first_call(self) -> bool:
+        """Whether nothing of it was called yet: a claim that sent nothing is no call."""
+        return self.started_at is None or self.first_call is not None
+
+    @property
     def is_unlisted(self) -> bool:
         """Whether it was cancelled before its list came, so that it never had one."""
         return self.state is BroadcastState.CANCELLED and self.published_at is None

@@ -52,7 +52,8 @@ class Lane(Base):
     breaker_since: Mapped[int] = mapped_column(BigInteger, default=0)
     #: Grows with every claim: a database that was restored or copied has a smaller one.
     claims: Mapped[int] = mapped_column(BigInteger, default=0)
-    #: When its newest call was claimed, and when a verdict on any of its calls was stored last.
+    #: When its newest call was claimed, and when the last word on any of its calls was stored, but
+    #: for those that begin nothing.
     claimed_at: Mapped[datetime | None]
     recorded_at: Mapped[datetime | None]
     #: When a gate or a wait last changed from when one of its broadcasts may be called.

@@ -155,7 +155,7 @@ def _paused(one: Blocker, report: Report) -> Message:
         )  # fmt: skip
     if one.who is not None:
         due, now = report.scheduled_at, report.now
-        is_past = due is not None and due <= now and report.started_at is None
+        is_past = due is not None and due <= now and report.awaits_first_call
         return Message(
             "blocker.paused_past_due" if is_past else "blocker.paused_by",
             who=Speaker(one.who, one.why), at=Moment(one.since or now, now), id=report.id,

@@ -80,7 +80,7 @@ def _times(report: Report) -> Message:
     facts: dict[str, object] = {
         "created": Moment(report.created_at, report.now), "who": report.created_by or "?",
     }  # fmt: skip
-    scheduled = report.scheduled_at if report.started_at is None else None
+    scheduled = report.scheduled_at if report.awaits_first_call else None
     if scheduled is not None and report.gate(GateKind.PAUSE):
         at = Moment(scheduled, report.now)
         return Message("report.times_scheduled", **facts, at=at)

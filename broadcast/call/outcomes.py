@@ -76,6 +76,10 @@ O = Outcome  # noqa: E741 - the tables below read better
 #: After these the send may have run. UNLISTED is among them on purpose.
 MAYBE_SENT = frozenset({O.UNKNOWN, O.UNLISTED})
 
+#: After these nothing of the broadcast has begun, and its lane was not driven: nothing was called,
+#: or WeChat was not ready for it.
+BEGINS_NOTHING = frozenset({O.NOT_CALLED, O.WAIT})
+
 #: WeChat says that it has the job.
 SAID_ACCEPTED = frozenset({O.ACCEPTED, O.ALREADY_ACCEPTED})
 

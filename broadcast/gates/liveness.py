@@ -25,7 +25,7 @@ class Liveness:
     waits_until: datetime | None = None
     #: When the last of the doubtful batches that go before all others is due.
     doubt_until: datetime | None = None
-    #: When its newest call began or a verdict on one of its calls was stored, whichever came last.
+    #: When its newest call began or the last word on one that left was stored, whichever came last.
     called_at: datetime | None = None
     #: When a gate or a wait last changed from when a broadcast of it may be called.
     due_changed_at: datetime | None = None

@@ -107,7 +107,7 @@ def _ask_if_late(run: Run, report: Report, *, yes: bool) -> bool:
     Return whether it was asked. Raises typer.Exit for a no.
     """
     at, terminal = report.scheduled_at, run.terminal
-    if at is None or at > report.now or report.started_at is not None:
+    if at is None or at > report.now or not report.awaits_first_call:
         return False
     if yes or not _can_resume(report) or not is_terminal():
         return False

@@ -112,9 +112,7 @@ def _must_wait(
 
     Returns whether the call is not made now.
     """
-    if broadcast.started_at is None and lateness.is_missed(
-        connection, broadcast, lane, situation=situation
-    ):
+    if lateness.is_missed(connection, broadcast, lane, situation=situation):
         return True
     if work.state is BatchState.UNKNOWN:
         return _may_not_repeat(connection, work, rules)

@@ -36,6 +36,8 @@ def is_missed(
     opened = closed_gates.last_opened_at(connection, broadcast)
     if not is_late(first_calls.of(broadcast, attended, opened=opened), broadcast.now):
         return False
+    if first_calls.is_begun(connection, broadcast.id):
+        return False
     missed = Closing(
         kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast.id, reason=Reason.MISSED_TIME
     )
@@ -71,10 +73,10 @@ def count_silence(
 
 
 def _queued(connection: Connection, broadcast: HeldBroadcast) -> list[HeldBroadcast]:
-    """Return the account's other broadcasts of which nothing was called yet."""
+    """Return the account's other broadcasts that have not begun."""
     ids = connection.scalars(
         select(BroadcastRow.id)
         .where(BroadcastRow.account == broadcast.account, BroadcastRow.id != broadcast.id)
-        .where(BroadcastRow.phase.in_(OPEN_PHASES), BroadcastRow.started_at.is_(None))
+        .where(BroadcastRow.phase.in_(OPEN_PHASES), ~first_calls.BEGUN)
     ).all()
     return [held_rows.broadcast(connection, one) for one in ids]

@@ -16,7 +16,7 @@ from sqlalchemy.sql.dml import Update
 
 from broadcast.call.attempts import Attempt
 from broadcast.call.decide import Decision, Verdict, window_end
-from broadcast.call.outcomes import MAYBE_SENT, SAID_ACCEPTED, Endpoint, Outcome
+from broadcast.call.outcomes import BEGINS_NOTHING, MAYBE_SENT, SAID_ACCEPTED, Endpoint, Outcome
 from broadcast.call.result import CallResult, storable
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.call.settle import Standing, settle
@@ -193,7 +193,7 @@ def _learned(
     denied = batch.any_denied and connection.scalar(_DENIED, {"attempt_id": attempt_id})
     fact, at = storable(fact), batch.now
     stored = connection.execute(_learn(fact), {"attempt_id": attempt_id, "at": at, **asdict(fact)})
-    if stored.rowcount == 1:
+    if stored.rowcount == 1 and fact.outcome not in BEGINS_NOTHING:
         connection.execute(_RECORDED, {"b_account": batch.account, "recorded_at": at})
     return batch, fact, _Learned(at=at, new=stored.rowcount == 1, denied=bool(denied))
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from broadcast.call.outcomes import Outcome
+from broadcast.crashpoints import VARIABLE, Point
 from models import BroadcastRow
+from models.attempt import AttemptRow
 from tests.acceptance.conftest import sets_of
 from tests.kit import ledger
 from tests.kit.wait import until
@@ -48,6 +52,45 @@ def test_what_nobody_sent_in_time_is_held_and_goes_out_by_the_one_command(
 
     assert sets_of(system.until_state(sent, "completed")) == {"accepted": 20}
     assert system.simulator.ledger()["delivered_max"] == 1
+
+
+@pytest.mark.parametrize("course", ["asleep", "killed", "unreachable"])
+def test_after_a_claim_that_sent_nothing_the_first_call_can_still_be_late(
+    start_system: StartSystem, course: str
+) -> None:
+    """The lid is shut, or the worker killed, between claim and call; or WeChat is away."""
+    system = start_system(followers=20, BROADCAST_BATCH_SIZE="10")
+    sent = system.send(system.simulator.openids(20))["id"]
+    point, signal = {
+        "asleep": (Point.CLAIM_COMMITTED, "STOP"), "killed": (Point.CLAIM_COMMITTED, "KILL"),
+        "unreachable": (Point.PACE_TAKEN, "STOP"),
+    }[course]  # fmt: skip
+    worker = system.worker(ready=False, **{VARIABLE: f"{point}:1:{signal}"})
+    worker.wait_for_line(f"SIG{signal} at {point}")
+    if course == "unreachable":
+        system.simulator.port = urlsplit(system.simulator.url).port or 0
+        system.simulator.kill()
+        worker.thaw()
+        until(lambda: Outcome.WAIT in _outcomes(system), 20, "a call that did not leave")
+        worker.kill()
+        system.simulator.start()
+    ledger.pass_time(system.engine, 3 * HOUR)
+
+    if course == "asleep":
+        worker.thaw()
+    start(system)
+    system.until_state(sent, "held")
+
+    assert "its first call would have come" in system.broadcast("status", sent, "--json").stderr
+    assert system.simulator.mass_calls() == []
+    system.broadcast("resume", sent)
+    assert sets_of(system.until_state(sent, "completed")) == {"accepted": 20}
+    assert system.simulator.ledger()["delivered_max"] == 1
+
+
+def _outcomes(system: System) -> list[Outcome | None]:
+    with system.engine.connect() as connection:
+        return list(connection.scalars(select(AttemptRow.outcome)))
 
 
 def test_what_may_be_late_goes_out_late(start_system: StartSystem) -> None:

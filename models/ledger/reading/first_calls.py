@@ -5,20 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, exists, select
 
+from broadcast.call.outcomes import BEGINS_NOTHING
 from broadcast.call.path import SendPath
 from broadcast.gates.gate import Gate
 from broadcast.gates.kinds import GateKind
 from broadcast.gates.late import First
 from models.account import Lane
+from models.attempt import AttemptRow
+from models.batch import Batch
+from models.broadcast import BroadcastRow
 from models.ledger.reading import closed_gates, held_rows
 from models.ledger.rows import HeldBroadcast, HeldLane, columns, one
+
+#: A call of it came back with a word other than those that begin nothing. A claim of which nothing
+#: is recorded is no beginning: its worker may have died before the call.
+BEGUN: ColumnElement[bool] = (
+    exists()
+    .where(Batch.broadcast_id == BroadcastRow.id, AttemptRow.batch_id == Batch.id)
+    .where(AttemptRow.outcome.not_in(list(BEGINS_NOTHING)))
+    .correlate(BroadcastRow)
+)
+
+
+def is_begun(connection: Connection, broadcast_id: str) -> bool:
+    """Return whether a broadcast has begun: from then on it goes on, however late."""
+    return bool(connection.scalar(select(BEGUN).where(BroadcastRow.id == broadcast_id)))
 
 
 def attended(lane: HeldLane, gates: Iterable[Gate], path: SendPath) -> list[datetime]:
     """Return until when a lane was driven, or waited for what is no delay."""
-    moments = [lane.claimed_at, lane.recorded_at, lane.day_wait_until, lane.doubt_wait_until]
+    moments = [lane.recorded_at, lane.day_wait_until, lane.doubt_wait_until]
     moments += [gate.until for gate in gates if gate.kind is GateKind.QUOTA and gate.concerns(path)]
     return [moment for moment in moments if moment is not None]
 
@@ -34,9 +52,9 @@ def of(broadcast: HeldBroadcast, seen: list[datetime], *, opened: datetime | Non
 
 
 def read(connection: Connection, broadcast_id: str) -> First | None:
-    """Return it for a report; None where a first call is made, or none is to come yet."""
+    """Return it for a report; None where it has begun, or nobody can call it yet."""
     broadcast = held_rows.broadcast(connection, broadcast_id)
-    if broadcast.started_at is not None or broadcast.published_at is None:
+    if broadcast.published_at is None or is_begun(connection, broadcast_id):
         return None
     query = select(*columns(HeldLane, Lane)).where(Lane.account == broadcast.account)
     gates = closed_gates.of(connection, broadcast.account, broadcast_id)

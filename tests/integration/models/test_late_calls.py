@@ -9,14 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
 from broadcast.gates.kinds import GateKind
 from broadcast.plan.submission import Body
 from broadcast.reasons import Reason
-from broadcast.states import BroadcastState
-from models.ledger import claims, operator, preflight, submits, sweeps
+from broadcast.states import BatchState, BroadcastState
+from models.ledger import claims, operator, preflight, records, submits, sweeps
 from models.ledger.reading import reports
 from models.ledger.reading.next_work import Kind, Work
 from presentation import late
@@ -27,6 +28,9 @@ from tests.kit.ledger import LOST, PLENTY, Driver, said
 LATE_BY = timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
+NOT_CALLED = CallResult(outcome=Outcome.NOT_CALLED)
+UNREACHABLE = CallResult(outcome=Outcome.WAIT, transport="refused")
 WHO = "a person"
 
 
@@ -145,7 +149,112 @@ def test_only_the_first_call_can_be_late(engine: Engine) -> None:
     assert tried(engine)
 
 
-@pytest.mark.parametrize("fact", [said(0, msg_id=1), LOST, said(45061)])
+@pytest.mark.every_database
+@pytest.mark.parametrize("came", ["given back", "killed", "unreachable", "not ready"])
+def test_a_claim_that_sent_nothing_is_no_first_call(engine: Engine, came: str) -> None:
+    """The lid was shut, the worker killed, WeChat away: what was due at eight comes at two."""
+    broadcast_id = planned(engine)
+    _sends_nothing(engine, came)
+    ledger.pass_time(engine, 6 * HOUR)
+
+    assert late.will_be_held(reports.report(engine, broadcast_id)), "status tells it before"
+    assert not tried(engine)
+
+    assert is_held(engine, broadcast_id)
+    assert reports.report(engine, broadcast_id).started_at is not None, "it was claimed"
+
+
+def _sends_nothing(engine: Engine, came: str) -> None:
+    driver = Driver(engine)
+    claim = driver.claim()
+    match came:
+        case "given back":
+            driver.record(claim, NOT_CALLED)
+        case "unreachable":
+            driver.record(claim, UNREACHABLE)
+        case "not ready":
+            driver.record(claim, said(45061))
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize("fact", [NOT_CALLED, UNREACHABLE])
+def test_claims_that_send_nothing_drive_no_lane(engine: Engine, fact: CallResult) -> None:
+    """They come again and again, and the one that ends hours later says so itself."""
+    first, behind = planned(engine), planned(engine)
+    claim = Driver(engine).claim()
+    ledger.pass_time(engine, LATE_BY - 2 * MINUTE)
+    records.record(engine, claim.attempt_id, fact)
+    ledger.pass_time(engine, MINUTE)
+    Driver(engine).call(fact)
+    ledger.pass_time(engine, 2 * MINUTE)
+
+    assert not tried(engine)
+    assert is_held(engine, first)
+    ledger.pass_time(engine, 8 * SECOND)
+    assert not tried(engine), "no worker sent anything before the one behind it either"
+    assert is_held(engine, behind)
+
+
+def test_what_was_lost_of_the_others_time_is_counted_once(engine: Engine) -> None:
+    first, behind = ledger.broadcast(engine, batches=4), planned(engine)
+    Driver(engine).call(said(0, msg_id=1))
+    ledger.pass_time(engine, 5 * MINUTE)
+    for _ in range(2):
+        Driver(engine).call(NOT_CALLED)
+        ledger.pass_time(engine, 10 * SECOND)
+    Driver(engine).call(said(0, msg_id=2))
+    operator.cancel(engine, first, who=WHO)
+    ledger.pass_time(engine, 8 * MINUTE)
+
+    assert tried(engine)
+    assert not is_held(engine, behind)
+
+
+def test_repeat_of_a_killed_workers_claim_is_held_too_and_a_resume_repeats_it_first(
+    engine: Engine,
+) -> None:
+    broadcast_id = planned(engine)
+    Driver(engine).claim()
+    ledger.pass_time(engine, LATE_BY + MINUTE)
+
+    assert not tried(engine)
+
+    assert is_held(engine, broadcast_id)
+    assert ledger.states(engine, broadcast_id) == {BatchState.UNKNOWN: 1, BatchState.PLANNED: 1}
+    assert operator.resume(engine, broadcast_id, who=WHO)
+    ledger.pass_time(engine, MINUTE)
+    driver = Driver(engine)
+    assert (driver.next().n, driver.next().state) == (1, BatchState.UNKNOWN)
+    driver.call(said(0, msg_id=1))
+    assert (driver.next().n, driver.next().kind) == (2, Kind.CALL)
+
+
+@pytest.mark.parametrize("fact", [LOST, said(45011), said(40001), said(45009)])
+def test_a_call_that_left_is_a_first_call(engine: Engine, fact: CallResult) -> None:
+    broadcast_id = planned(engine)
+    Driver(engine).call(fact)
+    operator.unhalt(engine, None, who=WHO)
+    ledger.pass_time(engine, 25 * HOUR)
+
+    tried(engine)
+
+    assert not is_held(engine, broadcast_id)
+
+
+def test_a_broadcast_held_as_late_lets_the_others_pass_its_doubt(engine: Engine) -> None:
+    missed = planned(engine)
+    Driver(engine).claim()
+    ledger.pass_time(engine, LATE_BY + MINUTE)
+    other = planned(engine)
+    assert not tried(engine)
+    ledger.pass_time(engine, MINUTE)
+
+    assert tried(engine)
+    assert is_held(engine, missed)
+    assert not is_held(engine, other)
+
+
+@pytest.mark.parametrize("fact", [said(0, msg_id=1), LOST])
 def test_waiting_in_the_lanes_own_queue_is_not_late(engine: Engine, fact: CallResult) -> None:
     """The one before it took the lane until a moment ago."""
     first = ledger.broadcast(engine, batches=1)
