@@ -45,6 +45,8 @@ class BatchLine:
     msg_id: int | None
     attempts: int
     not_before: datetime | None
+    #: It waits for a call, and an earlier one may have left: it goes out as it was.
+    is_fixed: bool = False
     #: What mass/get said of its job last, and what WeChat pushed of its end; None: nothing.
     msg_status: str | None = None
     finish: FinishEvent | None = None

@@ -220,9 +220,8 @@ _NAMED = frozenset({BatchState.REFUSED, BatchState.CANCELLED, BatchState.IN_DOUB
 
 def _cause(line: BatchLine) -> tuple[object, ...]:
     code = (line.errcode is not None, line.errcode or 0, line.errmsg or "")
-    called_before = line.state is BatchState.PLANNED and line.attempts > 0
     ended = line.finish.status if line.finish else ""
-    return (line.state.value, reason(line.reason).value, called_before, ended, *code)
+    return (line.state.value, reason(line.reason).value, line.is_fixed, ended, *code)
 
 
 def _code(line: BatchLine) -> Code | Message:
@@ -234,7 +233,7 @@ def _code(line: BatchLine) -> Code | Message:
 
 def _state(line: BatchLine) -> BatchState | Message:
     """Return where a batch stands; one that waits after a refused call is not "not called yet"."""
-    if line.state is BatchState.PLANNED and line.attempts:
+    if line.is_fixed:
         return Message("state.batch.called_before")
     return line.state
 

@@ -1,9 +1,9 @@
-"""Who asked out or left is taken out before a batch is called for the first time.
+"""Who asked out or left is taken out before the first call of a batch leaves.
 
 After each resume, unhalt, suppression, sync of the followers and push of who left, and on each new
-day; a batch that was ever called never changes. So a batch that is called again after a retry is
-left alone where somebody in it was suppressed meanwhile. Of WeChat's own list nobody can be taken
-out: its call is held, unless an earlier one may have been taken.
+day; a batch of which a call may have left never changes. So a batch that is called again after a
+retry is left alone where somebody in it was suppressed meanwhile. Of WeChat's own list nobody can
+be taken out: its call is held, unless an earlier one may have been taken.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class AudienceWatch:
         if work.state is not BatchState.PLANNED:
             # It may have been sent: a repeat with its key does no harm, and settles it.
             return True
-        if work.attempts and work.path is not SendPath.SENDALL:
+        if not work.untouched and work.path is not SendPath.SENDALL:
             return not work.begins_anew or self._is_still_wanted(work)
         moment = time.monotonic()
         once = self._good_once.get(work.broadcast_id, moment)

@@ -13,7 +13,6 @@ from broadcast.call.outcomes import Outcome, Scope
 from broadcast.call.result import NoAnswer
 from broadcast.errors import MediaError
 from broadcast.media import KeptFile
-from broadcast.states import BatchState
 from models.ledger import preflight, renewals
 from models.ledger.reading import files as kept_files
 from models.ledger.reading.next_work import Said, Work
@@ -78,9 +77,9 @@ class MediaWatch:
     def allow(self, work: Work, said: Said) -> bool:
         """Return whether *work* may be called as it was read; upload its files first, if due.
 
-        What has a call is repeated as it was: it might have been sent. Raises RedisAwayError.
+        Where a call may have left it is repeated as it was. Raises RedisAwayError.
         """
-        if said.msgtype not in _OF_FILES or work.state is not BatchState.PLANNED or work.attempts:
+        if said.msgtype not in _OF_FILES or not work.untouched:
             return True
         life = kept_files.life(self._lane.engine, work)
         if life is None or not renewal.is_due(life.dies_at, life.now):

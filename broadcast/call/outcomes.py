@@ -80,6 +80,12 @@ MAYBE_SENT = frozenset({O.UNKNOWN, O.UNLISTED})
 #: or WeChat was not ready for it.
 BEGINS_NOTHING = frozenset({O.NOT_CALLED, O.WAIT})
 
+#: How a call failed before the first byte of its request left (``wechat.errors.TransportKind``).
+UNSENT = frozenset({
+    "dns", "refused", "unreachable", "connect_timeout", "tls", "proxy", "pool_exhausted", "closed",
+    "too_late", "unbuildable",
+})  # fmt: skip
+
 #: WeChat says that it has the job.
 SAID_ACCEPTED = frozenset({O.ACCEPTED, O.ALREADY_ACCEPTED})
 

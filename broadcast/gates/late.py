@@ -43,6 +43,6 @@ def unattended(first: First, now: datetime) -> timedelta:
 
 
 def silence(first: First, now: datetime) -> timedelta:
-    """Return for how long no worker has driven the lane, of what is not counted since it was due."""
+    """Return for how long no worker has driven the lane, of what was not counted yet."""
     counted = [] if first.unattended_at is None else [first.unattended_at]
     return max(now - max([first.due, *first.attended, *counted]), timedelta(0))

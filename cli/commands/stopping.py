@@ -81,6 +81,9 @@ def resume(
     run: Run = context.obj
     broadcast_id = which.stored(run, broadcast_id, fits=_can_resume)
     before = reports.report(run.engine, broadcast_id)
+    fixed = sum(line.is_fixed for line in before.batch_list)
+    if fixed:
+        run.terminal.note("resume.called_before", batches=fixed)
     draft = looking.ask(run, before, yes=yes)
     # One question is enough: the first reason not to resume.
     if not newer.ask(run, before, by_resume(before), command="resume", yes=yes):

@@ -116,7 +116,7 @@ def _must_wait(
         return True
     if work.state is BatchState.UNKNOWN:
         return _may_not_repeat(connection, work, rules)
-    return work.attempts == 0 and quotas.waits_for_its_day(connection, broadcast)
+    return work.untouched and quotas.waits_for_its_day(connection, broadcast)
 
 
 def _may_not_repeat(connection: Connection, work: Work, rules: Rules) -> bool:

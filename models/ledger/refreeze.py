@@ -1,4 +1,4 @@
-"""Refreezing: who asked out or left since the plan is taken out of batches that were never called.
+"""Refreezing: who asked out or left since the plan is taken out of batches of which no call left.
 
 The look is made outside of any transaction, a batch at a time. What it found is taken out after
 it, a few batches at a time, because people who are left alone move to another batch then. Who asks
@@ -15,18 +15,17 @@ import numpy as np
 from sqlalchemy import Engine, select
 
 from broadcast import openid
-from broadcast.call.path import SendPath
 from broadcast.plan import audience as audiences
 from broadcast.plan import selection as selections
 from broadcast.plan.subtraction import Removal
 from broadcast.sorted_openids import Hits, IDs, Stream, packed, unpacked
-from broadcast.states import BatchState
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.ledger import freshness, shrink
 from models.ledger.reading import followers, recipients, suppressions
 from models.ledger.reading.list_changes import Changes
 from models.ledger.reading.removals import Again
+from models.ledger.reading.untouched import SHRINKS
 from models.ledger.rows import columns, every
 from models.ledger.transaction import read
 
@@ -38,7 +37,7 @@ FEW = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Range:
-    """A batch without a call."""
+    """A batch of which no call left."""
 
     list: str
     start: int
@@ -146,7 +145,7 @@ def _removals(engine: Engine, out: _Out) -> list[Removal]:
 def _found(
     engine: Engine, broadcast_id: str, removal: Removal, *, check: Callable[[], None]
 ) -> Iterator[bytes]:
-    """Yield whom a removal names in the batches without a call, a few batches at a time."""
+    """Yield whom a removal names in the untouched batches, a few at a time."""
     look, found = _Look(removal), list[IDs]()
     for batch in _untouched(engine, broadcast_id):
         check()
@@ -184,8 +183,7 @@ class _Look:
 def _untouched(engine: Engine, broadcast_id: str) -> Sequence[_Range]:
     query = (
         select(*columns(_Range, Batch))
-        .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.PLANNED)
-        .where(Batch.attempts == 0, Batch.path == SendPath.MASS_SEND, Batch.size > 0)
+        .where(Batch.broadcast_id == broadcast_id, SHRINKS)
         .order_by(Batch.n)
     )
     with read(engine) as connection:

@@ -1,6 +1,6 @@
 """What the batches of a broadcast with kept files say: other media_ids after each upload.
 
-It changes until a batch's first call and never after it.
+It changes until a call of the batch may have left, and never after it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from models.file import KeptFileRow, RenewalRow
 from models.ledger import due, gates, lanes
 from models.ledger.gates import Closing
 from models.ledger.reading.next_work import Work
+from models.ledger.reading.untouched import UNTOUCHED
 from models.ledger.transaction import WORKER, write
 from models.media import MediaRow
 
@@ -39,10 +40,11 @@ def begin(connection: Connection, broadcast_id: str, content: str, *, appid: str
 
 
 def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str], *, appid: str) -> bool:
-    """Let the batches that were never called say the media_ids of new uploads.
+    """Let the untouched batches say the media_ids of new uploads.
 
-    *ids*: which takes the place of which media_id of the broadcast's content. A batch with a call
-    keeps what it says, so that its repeat has the very same body. So does one that has ended.
+    *ids*: which takes the place of which media_id of the broadcast's content. A batch of which
+    a call may have left keeps what it says, so that its repeat has the very same body. So does one
+    that has ended.
     Returns False, and changes nothing, where these die too soon as well.
     """
 
@@ -61,7 +63,7 @@ def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str], *, appid: s
         connection.execute(
             update(Batch)
             .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.PLANNED)
-            .where(Batch.attempts == 0)
+            .where(UNTOUCHED)
             .values(renewal=n)
         )
         return True

@@ -1,8 +1,8 @@
-"""Shrinking: people are taken out of batches that have no attempt, between the plan and the call.
+"""Shrinking: people are taken out of untouched batches, between the plan and the call.
 
-Who is in a batch is frozen at its first claim: that is made under the lane's lock, as this is, and
-names the clientmsgid, which changes here with the people. What was made ready for the batch as it
-stood is then claimed no more.
+Who is in a batch is frozen while it is claimed, and once a call of it may have left. A claim is
+made under the lane's lock, as this is, and names the clientmsgid, which changes here with the
+people. What was made ready for the batch as it stood is then claimed no more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from broadcast.call import clientmsgid
-from broadcast.call.path import SendPath
 from broadcast.events import EventKind
 from broadcast.plan.chunk import SHRUNK, Chunk, chunked, name_of, own_list
 from broadcast.plan.subtraction import REASONS, Rearranged, rearrange
@@ -28,6 +27,7 @@ from models.broadcast import BroadcastRow
 from models.ledger import due, quotas, skips, transitions
 from models.ledger.command import run
 from models.ledger.reading import held_rows, recipients
+from models.ledger.reading.untouched import SHRINKS
 from models.ledger.rows import HeldBroadcast, columns, every, one
 from models.ledger.transaction import WORKER, note
 from models.ledger.uploads import chunk_row
@@ -47,7 +47,7 @@ class _Broadcast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Untouched:
-    """A batch without an attempt."""
+    """A batch of which no call left."""
 
     id: int
     n: int
@@ -55,6 +55,7 @@ class _Untouched:
     start: int
     size: int
     parent_id: int | None
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +114,7 @@ def _shrink(connection: Connection, broadcast: _Broadcast, wanted: IDs, *, reaso
 def _untouched(connection: Connection, broadcast_id: str) -> Sequence[_Untouched]:
     query = (
         select(*columns(_Untouched, Batch))
-        .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.PLANNED)
-        .where(Batch.attempts == 0, Batch.path == SendPath.MASS_SEND, Batch.list.is_not(None))
+        .where(Batch.broadcast_id == broadcast_id, SHRINKS)
         .order_by(Batch.n)
     )
     return every(connection, query, _Untouched)
@@ -202,11 +202,12 @@ def _end(
     """End batches of which nobody, or a single person, is left, and free their calls."""
     for batch in there:
         mine = Batch.id == batch.id
-        if batch.n in plan.gone and batch.parent_id is None:
+        if batch.n in plan.gone and batch.parent_id is None and not batch.attempts:
             connection.execute(delete(Batch).where(mine))
             continue
         if batch.n in plan.gone:
-            # The half of a batch stays, so that what became of the whole can be read.
+            # The half of a batch stays, so that what became of the whole can be read, and so does
+            # one with attempts, which are never deleted.
             nobody = {"list": own_list(batch.n), "start": 0, "size": 0}
             connection.execute(update(Batch).where(mine).values(**nobody))
         if batch.n in {*plan.gone, *plan.too_few}:

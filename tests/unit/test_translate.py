@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast.call.outcomes import Outcome, Scope
+from broadcast.call.outcomes import UNSENT, Outcome, Scope
+from models.ledger.reading.untouched import left_nothing
 from wechat.api.users import TagFollowers
 from wechat.errors import APIError, TransportError, TransportKind
 from wechat.request import Request
@@ -48,3 +49,13 @@ def test_no_answer_about_a_tag_waits() -> None:
     error = TransportError.of(TransportKind.GARBAGE, endpoint=TagFollowers.path, elapsed_ms=1)
 
     assert translate.no_answer(error).outcome is Outcome.WAIT
+
+
+@pytest.mark.parametrize("kind", TransportKind)
+def test_a_call_that_failed_before_it_left_leaves_its_batch_untouched_and_no_other_does(
+    kind: TransportKind,
+) -> None:
+    fact = translate.of_failure(TransportError.of(kind, endpoint="/mass", detail="", elapsed_ms=1))
+
+    assert left_nothing(fact.outcome, fact.transport) is not kind.sent
+    assert (kind.value in UNSENT) is not kind.sent

@@ -36,6 +36,7 @@ class Call:
     started_at: datetime
     ended_at: datetime | None
     outcome: Outcome | None
+    transport: str | None
     msg_id: int | None
     confirmed: bool | None
     #: A person said that WeChat did not take it, and no reply came since.

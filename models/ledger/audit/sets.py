@@ -18,6 +18,7 @@ from broadcast.reports import SKIPS
 from broadcast.states import BatchState, BroadcastState, Phase, resting_state
 from models.ledger.audit.case import AuditedBatch, AuditedBroadcast, Case
 from models.ledger.audit.findings import Finding, Found
+from models.ledger.reading.untouched import left_nothing
 
 _SUMS = 1 << 64
 
@@ -170,13 +171,17 @@ def _uneven(batch: AuditedBatch, mine: Sequence[AuditedBatch]) -> tuple[int, int
 
 
 def keys(case: Case) -> Iterator[Finding]:
-    """No clientmsgid was changed, and none was used for another batch."""
+    """No clientmsgid was changed, and none was used for another batch.
+
+    A call that never left may name the one that its batch had before people were taken out of it.
+    """
     for batch in case.batches:
         made = _made(case, batch)
         if made is not None and batch.clientmsgid != made:
             yield case.finding(Found.KEY_CHANGED, batch, key=batch.clientmsgid, made=made)
         for call in batch.calls:
-            if call.clientmsgid not in {batch.clientmsgid, made}:
+            same = call.clientmsgid in {batch.clientmsgid, made}
+            if not same and not left_nothing(call.outcome, call.transport):
                 yield case.finding(
                     Found.KEY_OF_CALL, batch, number=call.number, key=call.clientmsgid,
                     made=batch.clientmsgid,

@@ -25,6 +25,7 @@ from models.broadcast import BroadcastRow
 from models.engine import database_now
 from models.gate import GateRow
 from models.ledger.reading import recipients
+from models.ledger.reading.untouched import UNTOUCHED
 from models.ledger.rows import columns, every, first
 from models.ledger.transaction import read
 
@@ -60,6 +61,8 @@ class Work:
     renewal: int = 0
     not_before: datetime | None = None
     begins_anew: bool = False
+    #: No call of it left.
+    untouched: bool = True
     #: What probably comes after it: a guess, which binds nobody.
     following: Work | None = None
 
@@ -81,6 +84,7 @@ class _Next:
     renewal: int
     not_before: datetime | None
     begins_anew: bool
+    untouched: bool
     reason: Reason | None
 
 
@@ -116,7 +120,7 @@ def _work(kind: Kind, batch: _Next, moment: datetime, *, until: datetime | None)
         broadcast_id=batch.broadcast_id, path=batch.path, n=batch.n, state=batch.state,
         attempts=batch.attempts, list=batch.list, start=batch.start, size=batch.size,
         clientmsgid=batch.clientmsgid, renewal=batch.renewal, not_before=batch.not_before,
-        begins_anew=batch.begins_anew,
+        begins_anew=batch.begins_anew, untouched=batch.untouched,
     )  # fmt: skip
 
 
@@ -155,9 +159,10 @@ ORDER = (BroadcastRow.priority.desc(), BroadcastRow.published_at, BroadcastRow.i
 _ALL_RECOGNISED = ~exists().where(
     AttemptRow.batch_id == Batch.id, AttemptRow.outcome.not_in(list(Outcome))
 )
+_COLUMNS = [*columns(_Next, Batch, "untouched"), UNTOUCHED.label("untouched")]
 #: A batch that may have been sent goes first, and no other starts before it is settled.
 DOUBTFUL = (
-    select(*columns(_Next, Batch))
+    select(*_COLUMNS)
     .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
     .where(IS_UNDERSTOOD, Batch.path.in_(_PATHS))
     .where(Batch.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING, NO_GATE)
@@ -182,10 +187,7 @@ _FIRST = (
 )
 #: The next one, and a guess at what follows it.
 _PLANNED = (
-    select(*columns(_Next, Batch))
-    .where(Batch.broadcast_id == _FIRST, _IS_PLANNED)
-    .order_by(Batch.n)
-    .limit(2)
+    select(*_COLUMNS).where(Batch.broadcast_id == _FIRST, _IS_PLANNED).order_by(Batch.n).limit(2)
 )
 
 

@@ -35,6 +35,7 @@ from models.ledger.reading import (
 )
 from models.ledger.reading.driven import Place
 from models.ledger.reading.recipients import set_of
+from models.ledger.reading.untouched import IS_FIXED
 from models.ledger.rows import HeldLane, columns, every, first
 from models.ledger.transaction import read, snapshot
 
@@ -268,7 +269,7 @@ def _not_called(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     )
     rows = connection.execute(
         select(Batch.broadcast_id, func.sum(mine))
-        .where(Batch.broadcast_id.in_(ids), Batch.attempts > 0, ~called_once)
+        .where(Batch.broadcast_id.in_(ids), IS_A_CALL, Batch.attempts > 0, ~called_once)
         .group_by(Batch.broadcast_id)
     )
     return {broadcast_id: int(count) for broadcast_id, count in rows}
@@ -329,7 +330,7 @@ def _sums(
 
 def _lines(connection: Connection, broadcast_id: str) -> Sequence[BatchLine]:
     query = (
-        select(*columns(BatchLine, Batch, "finish"))
+        select(*columns(BatchLine, Batch, "finish", "is_fixed"), IS_FIXED.label("is_fixed"))
         .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
         # What is being planned may still be cut in another way.
         .where(Batch.broadcast_id == broadcast_id, BroadcastRow.phase != Phase.PLANNING, IS_A_CALL)

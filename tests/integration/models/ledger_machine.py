@@ -57,7 +57,7 @@ lies = st.builds(
     st.sampled_from([None, 1, 2, 3]),
 ) | st.just(LOST)
 #: The way to WeChat was closed: nothing left.
-NOT_SENT = CallResult(outcome=Outcome.WAIT, transport="connect")
+NOT_SENT = CallResult(outcome=Outcome.WAIT, transport="refused")
 
 
 class LedgerMachine(PeopleMachine):

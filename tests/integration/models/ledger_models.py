@@ -56,6 +56,8 @@ class BroadcastModel:
     result: BroadcastState | None = None
     due_at: datetime | None = None
     gates: dict[GateKind, datetime | None] = field(default_factory=dict)
+    #: How many were taken out of its batches.
+    out: int = 0
 
     @property
     def cancelled(self) -> bool:

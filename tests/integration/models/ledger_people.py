@@ -20,13 +20,14 @@ from broadcast.enums import recognised
 from broadcast.errors import InputError
 from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
-from broadcast.states import BroadcastState
+from broadcast.states import BatchState, BroadcastState
 from models.ledger import (
     gates,
     operator,
     plans,
     preflight,
     retries,
+    shrink,
 )
 from models.ledger.reading import closed_gates, reports
 from models.ledger.transaction import write
@@ -36,13 +37,14 @@ from tests.integration.models.still_clock import StillClock
 from tests.integration.models.stories import close
 from tests.kit import ledger
 
-S = BroadcastState
+B, S = BatchState, BroadcastState
 T = TypeVar("T")
 WHO = "tests"
 #: A person's words; what goes on is said more often than what ends.
 WORDS = [
     "submit", "publish", "plan", "plan", "pause", "resume", "resume", "retry", "retry", "cancel",
-    "cancel", "halt", "unhalt", "unhalt", "newer_release_opens", "wechat_is_away",
+    "cancel", "halt", "ask_out", "ask_out", "unhalt", "unhalt", "newer_release_opens",
+    "wechat_is_away",
 ]  # fmt: skip
 #: Gates that close by themselves or by a newer release: kind, and path of the account (False: the
 #: broadcast's own).
@@ -57,6 +59,8 @@ RESUMED = {GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD}
 PASSING = [1, 3, 7, 61, 600, 3_000, 3_600, 43_200, 80_000, 90_000]
 UNHALTED = {GateKind.HALT, GateKind.BREAKER, GateKind.STOP, GateKind.QUOTA}
 MOST_BROADCASTS = 3
+#: Of a batch of more, one can be taken out and nobody is left alone.
+SMALL = 2
 
 #: Which of several; taken modulo their number, so that shrinking finds the first.
 picks = st.integers(0, 99)
@@ -128,6 +132,20 @@ class PeopleMachine(RuleBasedStateMachine):
             broadcast.gates[GateKind.CANCEL] = None
             for batch in self.world.batches.values():
                 batch.cancelled |= batch.broadcast_id == broadcast.id
+
+    def ask_out(self, broadcast: BroadcastModel) -> None:
+        """Let one of each batch ask out: whom no call may have reached is taken out of it."""
+        self.world.observe()
+        for batch in list(self.world.batches.values()):
+            if batch.broadcast_id != broadcast.id or batch.was is B.SPLIT or batch.size <= SMALL:
+                continue
+            person = ledger.packed(self.world.openids(batch)[:1])
+            taken = shrink.shrink(self.engine, broadcast.id, person, reason="suppressed")
+            assert taken == batch.may_change, batch
+            if taken:
+                [row] = [r for r in ledger.batches(self.engine, broadcast.id) if r.id == batch.id]
+                assert row.clientmsgid != batch.key, "other people, and the same key"
+                batch.key, batch.size, broadcast.out = row.clientmsgid, row.size, broadcast.out + 1
 
     def halt(self, _: BroadcastModel | None = None) -> None:
         news = [] if (GateKind.HALT, None) in self.world.gates else [ACCOUNT]

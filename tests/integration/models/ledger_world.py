@@ -337,7 +337,7 @@ class LedgerWorld:
             assert (broadcast.phase, broadcast.result) == wanted
             return
         leaves = [batch for batch in batches if batch.was is not B.SPLIT]
-        assert sum(batch.size for batch in leaves) == SIZE, "the sets do not add up"
+        assert sum(batch.size for batch in leaves) == SIZE - broadcast.out, "the sets do not add up"
         if all(batch.was in BATCH_AT_REST for batch in batches):
             counts: dict[BatchState, int] = {}
             for batch in batches:
@@ -389,8 +389,8 @@ class LedgerWorld:
                 "gates": bool(self.forbidden_by(broadcast)),
                 "wait": self.lane.not_before is not None and self.lane.not_before > self.now,
                 "phase": broadcast.phase is not Phase.SENDING,
-                "moved": (batch.was, len(batch.calls), batch.not_before)
-                != (work.state, work.attempts, work.not_before),
+                "moved": (batch.was, len(batch.calls), batch.not_before, batch.key)
+                != (work.state, work.attempts, work.not_before, work.clientmsgid),
                 "window": ends is not None and ends <= self.now,
             }.items()
             if forbidden

@@ -33,6 +33,8 @@ class Call:
     msg_id: int | None = None
     confirmed: bool = False
     denied: bool = False
+    #: The driver said that nothing left for WeChat.
+    stayed: bool = False
 
     def learn(self, fact: CallResult) -> bool:
         """Take in a fact; return whether it was news: the first, or a reply that ends a doubt."""
@@ -41,6 +43,8 @@ class Call:
         if self.outcome is not None and not better:
             return False
         self.outcome, self.msg_id = fact.outcome, fact.msg_id
+        away = fact.outcome is Outcome.WAIT and fact.transport == "refused"
+        self.stayed = away or fact.outcome is Outcome.NOT_CALLED
         self.denied = self.denied and not trusted
         return True
 
@@ -99,6 +103,11 @@ class BatchModel:
     def named(self) -> set[int]:
         """Return the msg_ids that replies named, whatever a person said of them."""
         return {c.msg_id for c in self.calls if c.outcome in TAKEN and c.msg_id is not None}
+
+    @property
+    def may_change(self) -> bool:
+        """Whether it waits for a call, and no call of it left."""
+        return self.was is B.PLANNED and all(call.stayed for call in self.calls)
 
     def told(self) -> set[int]:
         """Return the msg_ids that replies named and no person denied."""

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
 from broadcast.plan import selection as selections
 from broadcast.plan.selection import Sample, seed_of
 from broadcast.plan.subtraction import Removal
@@ -35,6 +37,7 @@ from tests.kit.openids import split
 
 PEOPLE = ledger.openids(60)
 WORD = Word(kind=SuppressionKind.PERSON, who="tests")
+GIVEN_BACK = CallResult(outcome=Outcome.NOT_CALLED)
 #: Looks at the whole; four things happen before each.
 STEPS = 8
 
@@ -48,7 +51,7 @@ class History:
     moment: datetime
     suppressed: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
-    #: Who was in a batch at its first call.
+    #: Who was in a batch at the first call of it that left.
     frozen: dict[int, list[str]] = field(default_factory=dict)
     #: Who had asked out or left when that was looked for last.
     out: set[str] = field(default_factory=set)
@@ -114,13 +117,16 @@ class History:
         work = driver.next()
         if work.kind == "call":
             people = self.people()[work.n]
-            # Whoever was called once is called again as they were.
-            assert people == self.frozen.setdefault(work.n, people)
-            if work.attempts == 0:
+            if work.n not in self.frozen:
                 assert not self.out & set(people)
-            # The month's quota pauses it; the batch keeps its call.
-            refused = self.dice.random() < 0.2
-            driver.call(said(45028) if refused else said(0, msg_id=1_000 + work.n))
+            # The month's quota pauses it; the batch keeps its call. A claim that is given back
+            # keeps nobody.
+            accepted = said(0, msg_id=1_000 + work.n)
+            fact = self.dice.choice([said(45028), GIVEN_BACK, *[accepted] * 3])
+            if fact is not GIVEN_BACK:
+                # Whoever was called once is called again as they were.
+                assert people == self.frozen.setdefault(work.n, people)
+            driver.call(fact)
         leases.release(self.engine, driver.held)
 
     def people(self) -> dict[int, list[str]]:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from broadcast.call.operator_verdict import NotSent
+from broadcast.call.outcomes import Outcome
 from broadcast.call.result import CallResult
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.rules import Rules
@@ -45,6 +46,8 @@ from worker import audience_watch, lane
 WORD = Word(kind=SuppressionKind.PERSON, who="tests")
 
 
+NOT_CALLED = CallResult(outcome=Outcome.NOT_CALLED)
+UNREACHABLE = CallResult(outcome=Outcome.WAIT, transport="dns")
 TWENTY = ledger.openids(20)
 
 
@@ -121,6 +124,29 @@ def test_a_send_to_everybody_is_held_where_somebody_was_suppressed_after_its_pla
     operator.resume(engine, broadcast_id, who="tests", quota=ledger.PLENTY)
     lane.drive(context(engine, wechat), seconds=5)
     assert len(wechat.keys) == 1
+
+
+@pytest.mark.parametrize("fact", [NOT_CALLED, UNREACHABLE, ledger.said(45009)])
+def test_who_is_suppressed_before_any_call_left_gets_nothing_whatever_was_claimed(
+    engine: Engine, fact: CallResult
+) -> None:
+    broadcast_id = planned(engine)
+    driver = ledger.Driver(engine)
+    driver.call(fact)
+    leases.release(engine, driver.held)
+    operator.pause(engine, broadcast_id, who="tests")
+    suppressions.suppress(engine, PEOPLE[:5], WORD, account="default")
+    operator.unhalt(engine, None, who="tests")
+    ledger.pass_time(engine, timedelta(hours=25))
+    operator.resume(engine, broadcast_id, who="tests")
+    wechat = WeChat()
+
+    lane.drive(context(engine, wechat), seconds=5)
+
+    # What WeChat refused may be known to it all the same: that goes out as it was.
+    left = fact not in {NOT_CALLED, UNREACHABLE}
+    assert got(wechat) == (PEOPLE if left else PEOPLE[5:])
+    assert reports.report(engine, broadcast_id).audience["suppressed"] == (0 if left else 5)
 
 
 def asks_out(engine: Engine, one: str) -> None:

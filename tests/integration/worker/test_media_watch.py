@@ -196,6 +196,25 @@ def test_a_refused_batch_says_again_what_it_said_and_the_others_what_lives(engin
     assert sorted(map(str, wechat.said)) == ["['P-old']", "['new-1']"]
 
 
+@pytest.mark.parametrize(
+    "fact",
+    [
+        CallResult(outcome=Outcome.NOT_CALLED),
+        CallResult(outcome=Outcome.WAIT, transport="unreachable"),
+    ],
+)
+def test_a_batch_of_which_no_call_left_says_what_lives(engine: Engine, fact: CallResult) -> None:
+    wechat = WeChat()
+    which = broadcast(engine, pictures("P-old"), kept("P-old"))
+    driver = ledger.Driver(engine)
+    driver.call(fact)
+    leases.release(engine, driver.held)
+
+    driven(engine, wechat, which)
+
+    assert wechat.said == [["new-1"], ["new-1"]]
+
+
 def test_another_broadcast_of_the_same_file_shares_its_new_upload(engine: Engine) -> None:
     wechat = WeChat()
     first = broadcast(engine, pictures("P-old"), kept("P-old"), key="a")

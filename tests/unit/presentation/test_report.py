@@ -107,8 +107,10 @@ def test_what_is_held_for_doubts_is_not_said_to_have_ended() -> None:
 
 def test_a_batch_that_was_refused_for_a_while_is_not_said_never_to_have_been_called() -> None:
     """45009: its call was made, and nothing was sent."""
-    called = batch(1, attempts=1, errcode=45009, reason=Reason.QUOTA_TODAY, not_before=SOON)
-    new = replace(called, attempts=0)
+    called = batch(
+        1, attempts=1, errcode=45009, reason=Reason.QUOTA_TODAY, not_before=SOON, is_fixed=True
+    )
+    new = replace(called, is_fixed=False)
 
     assert troubled(called).facts["state"] == Message("state.batch.called_before")
     assert troubled(new).facts["state"] is BatchState.PLANNED
