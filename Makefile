@@ -19,7 +19,7 @@ DEV = .venv/.dev
 COMPAT = .venv/compat/.made
 
 .DEFAULT_GOAL = help
-.PHONY: help install setup demo test prove check chaos mutants bench lint types imports migrations-in-step unit-tests \
+.PHONY: help install setup demo test prove check chaos mutants random-mutants bench lint types imports migrations-in-step unit-tests \
 	format catalogue cli-docs docs-update golden pictures lock lock-check clean
 
 help:  ## this list
@@ -56,6 +56,9 @@ chaos: $(DEV)  ## random faults against the real thing: SEED=… RUNS=… MINUTE
 
 mutants: $(DEV)  ## take out one rule of the promise after the other: the suite must notice
 	@$(PY) tools/mutants.py $(ARGS)
+
+random-mutants: $(DEV)  ## 200 small changes of the rules and the ledger: how many does the suite notice? SEED=…
+	@$(PY) -m tools.random_mutants $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: $(DEV)  ## the benchmarks
 	@$(PY) -m benchmarks $(ARGS)
