@@ -46,8 +46,9 @@ test: $(DEV) $(COMPAT)  ## every test but the long proofs
 prove: $(DEV) $(COMPAT)  ## the long proofs: whole crash table, long outages, 10 million OpenIDs, deep models
 	@TESTS_START=interpreter $(PY) -m pytest -m prove $(ARGS)
 
-check: $(DEV)  ## lint, types, import rules, migrations in step, unit tests: under a minute
-	@$(MAKE) --no-print-directory -k -j$(WORKERS) types lint imports migrations-in-step unit-tests
+check: $(DEV)  ## lint, types, import rules, migrations in step, statements, unit tests: a minute
+	@$(MAKE) --no-print-directory -k -j$(WORKERS) types lint statements imports migrations-in-step \
+	  unit-tests
 	@echo "check: all good"
 
 chaos: $(DEV)  ## random faults against the real thing: SEED=… RUNS=… MINUTES=…
@@ -84,6 +85,13 @@ migrations-in-step: $(DEV)  ## a database made by the migrations has the tables 
 	  { .venv/bin/alembic upgrade head && .venv/bin/alembic check; } > "$$folder/log" 2>&1 || \
 	  { cat "$$folder/log"; echo "models/ and migrations/ differ: alembic revision --autogenerate"; \
 	    exit 1; }
+
+.PHONY: statements statements-update
+statements: $(DEV)  ## statements and transactions of each verb, held against their table
+	@$(PY) -m tests.statements
+
+statements-update: $(DEV)  ## the table of statements and transactions, counted anew
+	@$(PY) -m tests.statements --write; git diff --stat -- tests/statements
 
 unit-tests: $(DEV)  ## the tests that need no server
 	@# They wait for nothing, and each process collects them anew: two, not WORKERS.

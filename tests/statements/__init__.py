@@ -1,0 +1,1 @@
+"""How many statements and transactions each verb takes, held against a table."""
