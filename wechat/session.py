@@ -41,8 +41,9 @@ class Session:
     def call(self, request: Request[Reply]) -> Reply:
         """Make *request* and return what WeChat answered.
 
-        It is made once, and once more with another token where WeChat refused the first one. Raises
-        what :meth:`wechat.client.WeChatClient.call` does.
+        It is made once, and once more with another token where WeChat refused the first one and it
+        is repeatable. A mass send is not: the caller's own repeat has another token. Raises what
+        :meth:`wechat.client.WeChatClient.call` does.
         """
         if not request.needs_token:
             return self._client.call(request)
@@ -52,16 +53,25 @@ class Session:
         except APIError as error:
             if error.errcode not in REFUSES_TOKEN:
                 raise
+            self._forget(token)
+            if not request.repeatable:
+                raise
         else:
             # A mass send returns WeChat's word, whatever it is.
-            if not isinstance(reply, MassReply) or reply.errcode not in REFUSES_TOKEN:
-                return reply
-        return self._client.call(request, token=self._get(refused=token))
+            if isinstance(reply, MassReply) and reply.errcode in REFUSES_TOKEN:
+                self._forget(token)
+            return reply
+        return self._client.call(request, token=self._get())
 
-    def _get(self, refused: SecretStr | None = None) -> SecretStr:
+    def _forget(self, refused: SecretStr) -> None:
         with self._lock:
-            fresh = self._token is not None and time.monotonic() < self._until
-            if self._token is None or not fresh or self._token == refused:
+            # Another thread may have fetched the next one.
+            if self._token == refused:
+                self._token = None
+
+    def _get(self) -> SecretStr:
+        with self._lock:
+            if self._token is None or time.monotonic() >= self._until:
                 reply = self._client.call(StableToken(appid=self._appid, secret=self._secret))
                 self._token = reply.access_token
                 self._until = time.monotonic() + max(0, reply.expires_in - _MARGIN_S)
