@@ -7,6 +7,7 @@ wrong.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ from broadcast.message import Message
 from presentation.for_programs import refusal
 from presentation.texts import Texts
 
+log = logging.getLogger(__name__)
+
 MEDIA_TYPE: Final = "application/problem+json"
 #: The page of every error; an error's id is its place there.
 PAGE: Final = "/docs/errors"
@@ -39,6 +42,8 @@ RETRY_AFTER_S: Final = 5
 
 KEY: Final = "Idempotency-Key"
 _AWAY: Final = 503
+#: Hosts, ports, drivers and paths: in the log, and in no answer. Who asks may have no key at all.
+_OF_THE_INSIDE: Final = frozenset({"cause", "where", "path", "reason", "url"})
 #: Of an uploaded list these are the server's trouble.
 _OF_THE_DISK: Final = frozenset({"error.audience.no_room", "error.audience.unreadable"})
 
@@ -70,6 +75,9 @@ def of(error: BroadcastError, *, refused: int = 422) -> ProblemError:
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == _AWAY else {}
     problem = ProblemError(status, error.message_id, headers=headers)
     facts = {**error.facts}
+    if status == _AWAY:
+        log.warning("answered %s: %s", status, error)
+        facts |= dict.fromkeys(_OF_THE_INSIDE & facts.keys(), "…")
     if status != _AWAY and "field" not in facts and (field := field_of(error.message_id)):
         facts["field"] = field
     problem.message = Message(error.message_id, **facts)

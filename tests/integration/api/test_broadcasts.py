@@ -301,8 +301,12 @@ def test_without_a_database_the_answer_is_to_come_again(lonely: Program, tmp_pat
 
     until(lambda: lonely.get("/readyz").status_code == 503, 10, "the database to be missed")
     told = lonely.submit(api.people(2), key="away")
+    stranger = Program(url=lonely.url, key="made-up-key-0123456789").get("/v1/accounts")
 
     assert lonely.get("/healthz").status_code == 200
     assert told.status_code == 503
     assert int(told.headers["Retry-After"]) > 0
     assert told.json()["fix"]
+    # The driver's own words are for the log: they may name host, port and file.
+    assert stranger.status_code == 503
+    assert stranger.json()["detail"].startswith("The database cannot be reached (…).")
