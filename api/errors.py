@@ -86,7 +86,7 @@ ERRORS: Final[Mapping[str, Mapping[str, int]]] = {
         "resume.too_many": 409, "resume.too_many_one": 409, "resume.too_many_held": 409,
         "resume.too_many_one_held": 409,
         "resume.stopped_meanwhile": 409, "resume.suppressed": 409, "resume.suppressed_one": 409,
-        "resume.draft_gone": 409, "resume.draft_unseen": 409, "newer": 409,
+        "resume.draft_gone": 409, "resume.draft_unseen": 409, "broadcast.newer": 409,
         "retry.cancelled": 409, "retry.unclaimed": 409,
         "retry.unprotected": 409, "retry.unprotected_one": 409, "api.no_batch": 422,
         "api.msg_id_not_sent": 422,

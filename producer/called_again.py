@@ -88,7 +88,7 @@ def reached(engine: Engine, report: Report, numbers: Collection[int]) -> Newer |
 def refusal(report: Report, found: Newer, *, command: str) -> InputError:
     """Return what is said where nobody can be asked: a person's *command* does it all the same."""
     return InputError(
-        "error.newer", id=report.id, count=found.followers, ids=list(found.ids),
+        "error.broadcast.newer", id=report.id, count=found.followers, ids=list(found.ids),
         command=f"broadcast {command} {report.id} --yes",
     )  # fmt: skip
 

@@ -88,7 +88,7 @@ def test_no_program_sends_the_first_text_to_those_who_got_the_corrected_one(
     by_command = system.broadcast(word, old, status=2)
 
     assert by_http.status_code == 409
-    assert by_http.json()["type"].endswith("#error.newer")
+    assert by_http.json()["type"].endswith("#error.broadcast.newer")
     assert by_http.json()["detail"].endswith(f": broadcast {word} {old} --yes")
     assert f"broadcast {word} {old} --yes" in by_command.stderr
     assert system.simulator.ledger()["delivered_max"] == 1

@@ -160,7 +160,7 @@ def test_a_resume_does_not_reach_those_whom_a_newer_broadcast_reached(
     with pytest.raises(InputError) as refused:
         shop.resume(old)
 
-    assert refused.value.message_id == "error.newer"
+    assert refused.value.message_id == "error.broadcast.newer"
     assert refused.value.facts == {
         "id": old, "count": 2, "ids": [new], "command": f"broadcast resume {old} --yes",
     }  # fmt: skip
