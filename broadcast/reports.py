@@ -20,9 +20,25 @@ from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 
 SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")
+#: In which set the followers of a batch are; those of a split one are counted by its children.
+SET_OF = {
+    BatchState.PLANNED: "waiting",
+    BatchState.CALLING: "waiting",
+    BatchState.UNKNOWN: "waiting",
+    BatchState.ACCEPTED: "accepted",
+    BatchState.FINISHED: "accepted",
+    BatchState.REFUSED: "refused",
+    BatchState.CANCELLED: "cancelled",
+    BatchState.IN_DOUBT: "in_doubt",
+}
 SKIPS = (
     "malformed", "duplicate", "suppressed", "excluded", "unsubscribed", "capped", "sampled_out",
 )  # fmt: skip
+
+
+def set_of(state: BatchState) -> str:
+    """Return the set of a batch that was not split; one of a newer release's states still waits."""
+    return SET_OF.get(state, "waiting")
 
 
 def total(sizes: Iterable[int | None]) -> int | None:

@@ -25,8 +25,11 @@ class WebhookRow(Base):
     url: Mapped[str] = mapped_column(ascii_string(2048))
     #: Scheme, host and port of the URL: of which one delivery at a time is enough.
     origin: Mapped[str] = mapped_column(ascii_string(300))
-    #: The bytes that are signed and posted, in ASCII.
-    body: Mapped[str] = mapped_column(LongText)
+    #: The broadcast as it was (``models.ledger.reading.figures``), of which the body is made; NULL:
+    #: that could not be read, and the body has id and state alone.
+    figures: Mapped[str | None] = mapped_column(LongText)
+    #: The bytes that are signed and posted, in ASCII; NULL before its first delivery begins.
+    body: Mapped[str | None] = mapped_column(LongText)
     state: Mapped[WebhookState]
     #: Since then.
     tries: Mapped[int] = mapped_column(Integer)

@@ -12,7 +12,6 @@ from typing import Any
 
 from broadcast import report_object
 from broadcast.message import Message
-from broadcast.reports import Report
 from broadcast.states import BroadcastState
 
 
@@ -48,10 +47,12 @@ def body(kind: str, data: Mapping[str, Any], *, version: int, at: datetime) -> s
     return json.dumps(event, separators=(",", ":"))
 
 
-def digest(report: Report) -> str:
+def digest(
+    state: BroadcastState, recipients: Mapping[str, int | None], batches: Mapping[str, int]
+) -> str:
     """Return what is reported once: state and sets. WeChat's counts, which come later, are not."""
-    batches = {name: n for name, n in report.batches.items() if name != "finished"}
-    facts = [report.state.value, report.recipients, batches]
+    sets = {name: n for name, n in batches.items() if name != "finished"}
+    facts = [state.value, recipients, sets]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

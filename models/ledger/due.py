@@ -53,7 +53,7 @@ def of_account(
     gates = (
         closed_gates.of_account(connection, account)
         if of is None
-        else closed_gates.of_some(connection, account, of)
+        else closed_gates.of_some(connection, [account], of)
     )
     own: dict[str | None, list[Gate]] = defaultdict(list)
     for gate in gates:

@@ -88,7 +88,7 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
     _moved(connection, account, [closing.broadcast_id], moment=moment)
     _refresh(connection, account, [closing.broadcast_id])
     if closing.broadcast_id is not None and closing.kind in CLOSED_UNASKED:
-        webhooks.notify_of_hold(connection, closing.broadcast_id)
+        webhooks.notify(connection, closing.broadcast_id, anew=True)
     return True
 
 

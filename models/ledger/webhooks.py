@@ -1,21 +1,21 @@
 """Webhooks in the ledger: stored with the change that they tell, then tried until they arrive.
 
-A worker that takes an event puts off when it is due, and delivers it outside of any transaction.
-One that dies meanwhile leaves it to the others, so an event may arrive twice, under the same id.
+What is stored is the broadcast as it is then. The body is made of that before the first delivery,
+outside of the transaction that stores WeChat's reply, and stays the same. A worker that takes an
+event puts off when it is due, and delivers it outside of any transaction. One that dies meanwhile
+leaves it to the others, so an event may arrive twice, under the same id.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
-from broadcast import report_object, stored_message
+from broadcast import stored_message
 from broadcast.call.waits import Waits
 from broadcast.message import Message
 from broadcast.states import BroadcastState
@@ -26,7 +26,7 @@ from broadcast.webhooks.url import origin
 from models.broadcast import BroadcastRow
 from models.engine import database_now, now, skips_locked
 from models.ledger import forgetting
-from models.ledger.reading import reports
+from models.ledger.reading import figures
 from models.ledger.rows import columns, first, one
 from models.ledger.transaction import read, write
 from models.webhook import WebhookRow
@@ -43,7 +43,12 @@ class Taken:
     version: int
     url: str = field(repr=False)
     origin: str
-    body: str = field(repr=False)
+    account: str
+    kind: str
+    figures: str | None = field(repr=False)
+    #: None: it is to be made.
+    body: str | None = field(repr=False)
+    created_at: datetime
     #: This one included.
     tries: int
     #: A person's retry begins anew: what came before it ends nothing.
@@ -56,14 +61,12 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """A broadcast, as far as it is reported if its report fails."""
+class _Receiver:
+    """Whether somebody is to hear of a broadcast, and what was reported last."""
 
-    id: str
     account: str
-    key: str
     result: BroadcastState | None
-    notify_url: str
+    notify_url: str | None
     notified_digest: str | None
 
 
@@ -71,63 +74,66 @@ class _Row:
 class _Notice:
     """What is reported."""
 
-    kind: str
+    state: BroadcastState
     digest: str
-    data: Mapping[str, Any]
+    at: datetime
+    figures: str | None = None
 
 
 def notify(connection: Connection, broadcast_id: str, *, anew: bool) -> None:
     """Store the event that a broadcast is where it is, in the transaction that brought it there.
 
     *anew*: it came there now. Else it is reported only if its state or its sets are not those that
-    were reported last.
+    were reported last. Not where nobody is to hear of it.
     """
     mine = BroadcastRow.id == broadcast_id
-    row = one(connection, select(*columns(_Row, BroadcastRow)).where(mine), _Row)
-    notice = _notice(connection, row)
-    if not anew and notice.digest == row.notified_digest:
+    receiver = one(connection, select(*columns(_Receiver, BroadcastRow)).where(mine), _Receiver)
+    if receiver.notify_url is None:
+        return
+    notice = _notice(connection, broadcast_id) or _bare(connection, receiver)
+    if not anew and notice.digest == receiver.notified_digest:
         return
     # Whatever else moved it in this transaction: each event has a version of its own.
     raised = {"version": BroadcastRow.version + 1, "notified_digest": notice.digest}
     connection.execute(update(BroadcastRow).where(mine).values(raised))
-    version = connection.execute(select(BroadcastRow.version).where(mine)).scalar_one()
-    _store(connection, row, notice, version=version)
-
-
-def notify_of_hold(connection: Connection, broadcast_id: str) -> None:
-    """Store the event that a broadcast waits for an operator, if anybody is to hear of it."""
-    query = select(BroadcastRow.notify_url).where(BroadcastRow.id == broadcast_id)
-    if connection.scalar(query) is not None:
-        notify(connection, broadcast_id, anew=True)
-
-
-def _notice(connection: Connection, row: _Row) -> _Notice:
-    try:
-        report = reports.of(connection, row.id, whole=False)
-        return _Notice(
-            kind=event.kind(report.state), digest=event.digest(report),
-            data=report_object.of(report),
-        )  # fmt: skip
-    except SQLAlchemyError:
-        raise
-    except Exception:
-        # A bug in a report must not undo the change that it would tell, a reply of WeChat's say.
-        log.exception("broadcast %s: its webhook has no figures", row.id)
-    state = row.result or BroadcastState.HELD
-    data = {"id": row.id, "account": row.account, "key": row.key, "state": state.value}
-    return _Notice(kind=event.kind(state), digest=state.value, data=data)
-
-
-def _store(connection: Connection, row: _Row, notice: _Notice, *, version: int) -> None:
-    moment = now(connection)
-    body = event.body(notice.kind, notice.data, version=version, at=moment)
+    version = select(BroadcastRow.version).where(mine).scalar_subquery()
     connection.execute(
         insert(WebhookRow).values(
-            broadcast_id=row.id, version=version, account=row.account, kind=notice.kind,
-            url=row.notify_url, origin=origin(row.notify_url), body=body,
-            state=WebhookState.WAITING, tries=0, created_at=moment, due_at=moment, since=moment,
+            broadcast_id=broadcast_id, version=version, account=receiver.account,
+            kind=event.kind(notice.state), url=receiver.notify_url,
+            origin=origin(receiver.notify_url), figures=notice.figures,
+            state=WebhookState.WAITING, tries=0, created_at=notice.at, due_at=notice.at,
+            since=notice.at,
         )
     )  # fmt: skip
+
+
+def _notice(connection: Connection, broadcast_id: str) -> _Notice | None:
+    """Return what is reported of a broadcast; None: it cannot be read.
+
+    That must not undo the change that is reported, a reply of WeChat's say.
+    """
+    savepoint = connection.begin_nested()
+    try:
+        found = figures.of(connection, broadcast_id)
+        notice = _Notice(
+            state=found.state, digest=event.digest(found.state, *found.sums), at=found.row.now,
+            figures=found.stored(),
+        )  # fmt: skip
+    except Exception:
+        # Raises where the server has taken back the change as well.
+        savepoint.rollback()
+        if connection.invalidated:
+            raise
+        log.exception("broadcast %s: its webhook has no figures", broadcast_id)
+        return None
+    savepoint.commit()
+    return notice
+
+
+def _bare(connection: Connection, receiver: _Receiver) -> _Notice:
+    state = receiver.result or BroadcastState.HELD
+    return _Notice(state=state, digest=state.value, at=now(connection))
 
 
 _ANY_DUE = select(WebhookRow.id).where(WebhookRow.due_at <= database_now()).limit(1)
@@ -165,6 +171,18 @@ def take(engine: Engine, *, busy: Collection[str], put_off: timedelta) -> Taken 
         return replace(found, tries=found.tries + 1)
 
     return write(engine, work) if any_due(engine) else None
+
+
+def keep_body(engine: Engine, taken: Taken, body: str) -> str:
+    """Store the body of an event; return it, or the one that another worker stored first."""
+
+    def work(connection: Connection) -> str:
+        mine = WebhookRow.id == taken.id
+        none_yet = update(WebhookRow).where(mine, WebhookRow.body.is_(None))
+        connection.execute(none_yet.values(body=body))
+        return connection.execute(select(WebhookRow.body).where(mine)).scalar_one() or body
+
+    return write(engine, work)
 
 
 def delivered(engine: Engine, taken: Taken, http_status: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -22,6 +23,7 @@ from broadcast.webhooks import signature
 from broadcast.webhooks.event import WebhookState
 from models.ledger import webhooks
 from models.ledger.webhooks import Taken
+from worker.webhooks import body as bodies
 from worker.webhooks.post import Outcome, Poster
 
 log = logging.getLogger(__name__)
@@ -76,11 +78,11 @@ class Deliverer:
 
     def join(self, timeout_s: float) -> None:
         """Wait for the deliveries that are under way, for so long in all."""
-        end = datetime.now(UTC) + timedelta(seconds=timeout_s)
+        end = time.monotonic() + timeout_s
         with self._guard:
             threads = list(self._threads)
         for thread in threads:
-            thread.join(max(0.0, (end - datetime.now(UTC)).total_seconds()))
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _run(self) -> None:
         try:
@@ -115,7 +117,7 @@ class Deliverer:
         return True
 
     def _try(self, taken: Taken) -> Outcome:
-        body = taken.body.encode("ascii")
+        body = bodies.of(self._engine, taken).encode("ascii")
         try:
             secrets = self._secrets.signing_secrets()
         except SettingsError as error:

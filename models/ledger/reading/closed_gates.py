@@ -28,10 +28,10 @@ def of(connection: Connection, account: str, broadcast_id: str = "") -> list[Gat
     return [_gate(row) for row in connection.execute(_STANDING, whose).mappings()]
 
 
-def of_some(connection: Connection, account: str, ids: Iterable[str]) -> list[Gate]:
-    """Return the gates that nobody opened of the account, its paths, and some of its broadcasts."""
-    whose = {"account": account, "ids": ["", *ids]}
-    return [_gate(row) for row in connection.execute(_STANDING, whose).mappings()]
+def of_some(connection: Connection, accounts: Iterable[str], ids: Iterable[str] = ()) -> list[Gate]:
+    """Return the gates of some accounts, their paths and some broadcasts that nobody opened."""
+    whose = {"accounts": list(accounts), "ids": ["", *ids]}
+    return [_gate(row) for row in connection.execute(_OF_SOME, whose).mappings()]
 
 
 def of_account(connection: Connection, account: str) -> list[Gate]:
@@ -39,12 +39,6 @@ def of_account(connection: Connection, account: str) -> list[Gate]:
     whose = {"account": account}
     found = [_gate(row) for row in connection.execute(_OF_ACCOUNT, whose).mappings()]
     return found + [_gate(row) for row in connection.execute(_OF_ALL, whose).mappings()]
-
-
-def of_accounts(connection: Connection, accounts: Iterable[str]) -> list[Gate]:
-    """Return the gates of some accounts and their paths that nobody opened."""
-    whose = {"accounts": list(accounts)}
-    return [_gate(row) for row in connection.execute(_OF_ACCOUNTS, whose).mappings()]
 
 
 def of_broadcasts(connection: Connection, ids: Iterable[str]) -> list[Gate]:
@@ -73,8 +67,9 @@ _STANDING = _GATES.where(
     GateRow.account == bindparam("account"),
     GateRow.broadcast_id.in_(bindparam("ids", expanding=True)),
 )
-_OF_ACCOUNTS = _GATES.where(
-    GateRow.account.in_(bindparam("accounts", expanding=True)), GateRow.broadcast_id == ""
+_OF_SOME = _GATES.where(
+    GateRow.account.in_(bindparam("accounts", expanding=True)),
+    GateRow.broadcast_id.in_(bindparam("ids", expanding=True)),
 )
 _OF_BROADCASTS = _GATES.where(GateRow.broadcast_id.in_(bindparam("ids", expanding=True)))
 _MINE = _GATES.where(GateRow.account == bindparam("account"))

@@ -7,13 +7,13 @@ yet whether that job is its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select
 
-from broadcast.finish import Article, Copyright, Counts, Delivered, FinishEvent
+from broadcast.finish import Article, Copyright, Counts, FinishEvent
 from broadcast.reasons import STOPPED_JOB
 from broadcast.states import BatchState
 from models.batch import Batch
@@ -23,7 +23,6 @@ from models.ledger.transaction import read
 
 _TAKEN: ColumnElement[bool] = Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED])
 _REVIEWED = and_(Batch.state == BatchState.REFUSED, Batch.reason.in_(STOPPED_JOB))
-_FIGURES = (Finish.total, Finish.eligible, Finish.sent, Finish.errors)
 #: A batch and the event of its job.
 _ITS_JOB = and_(Batch.account == Finish.account, Batch.msg_id == Finish.msg_id)
 
@@ -67,31 +66,6 @@ class _OfBatch(Row):
     """The event of a batch."""
 
     n: int
-
-
-def delivered(connection: Connection, ids: Collection[str]) -> dict[str, Delivered]:
-    """Return WeChat's counts of the accepted batches of several broadcasts.
-
-    Of jobs that have every figure: sums over different jobs would not add up.
-    Broadcasts without any are absent.
-    """
-    query = (
-        select(
-            Batch.broadcast_id, func.count(Finish.sent), func.sum(Finish.total),
-            func.sum(Finish.eligible), func.sum(Finish.sent), func.sum(Finish.errors),
-        )
-        .join(Finish, _ITS_JOB & _TAKEN)
-        .where(Batch.broadcast_id.in_(ids), *(figure.is_not(None) for figure in _FIGURES))
-        .group_by(Batch.broadcast_id)
-    )  # fmt: skip
-    return {
-        broadcast_id: Delivered(jobs=jobs, counts=Counts(
-            **{name: None if figure is None else int(figure) for name, figure in zip(
-                ("total", "eligible", "sent", "errors"), figures, strict=True
-            )}
-        ))
-        for broadcast_id, jobs, *figures in connection.execute(query)
-    }  # fmt: skip
 
 
 def of_job(engine: Engine, account: str, msg_id: int) -> FinishEvent | None:

@@ -34,12 +34,13 @@ from broadcast.overlap import Known, Overlap, ToCome, Uncounted
 from broadcast.plan.audience import Followers
 from broadcast.plan.chunk import Chunk
 from broadcast.plan.submission import Body
+from broadcast.reports import set_of
 from broadcast.sorted_openids import Hits
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.reading import closed_gates, media, members, recipients
+from models.ledger.reading import closed_gates, media, members
 from models.ledger.reading.members import REACHED, Part, Range
 from models.ledger.rows import columns, every
 from models.ledger.transaction import read
@@ -99,7 +100,7 @@ class _Candidate:
     def rest(self) -> frozenset[str]:
         """The sets that hold anybody of the batches that reached nobody."""
         others = (one.state for one in self.ranges if one.state not in REACHED)
-        return frozenset(recipients.set_of(state) for state in others)
+        return frozenset(set_of(state) for state in others)
 
     def parts(self, today: datetime) -> Iterator[tuple[_When, list[Range]]]:
         """Yield the batches that count, by when they were called or will be."""

@@ -18,7 +18,7 @@ from broadcast.errors import ConflictError, InputError
 from broadcast.gates.kinds import GateKind
 from broadcast.plan.chunk import ASKED, CHUNK, LEFT, cut_out, name_of
 from broadcast.reasons import Reason
-from broadcast.reports import SETS
+from broadcast.reports import SETS, set_of
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
@@ -28,23 +28,6 @@ from models.recipients import ChunkRow, Skipped
 
 SKIPPED = "skipped"
 NAMES = (*SETS, SKIPPED)
-#: In which set the followers of a batch are; those of a split one are counted by its children.
-SET_OF = {
-    BatchState.PLANNED: "waiting",
-    BatchState.CALLING: "waiting",
-    BatchState.UNKNOWN: "waiting",
-    BatchState.ACCEPTED: "accepted",
-    BatchState.FINISHED: "accepted",
-    BatchState.REFUSED: "refused",
-    BatchState.CANCELLED: "cancelled",
-    BatchState.IN_DOUBT: "in_doubt",
-}
-
-
-def set_of(state: BatchState) -> str:
-    """Return the set of a batch that was not split; one of a newer release's states still waits."""
-    return SET_OF.get(state, "waiting")
-
 
 # Built once: a lane runs it for each call. Chunks of one list are at most CHUNK long.
 _CHUNKS = (

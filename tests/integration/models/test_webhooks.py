@@ -8,23 +8,39 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine, select
+from sqlalchemy import event as hook
 
-from broadcast import plan
+from broadcast import plan, report_object
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.finish import Counts, FinishEvent
+from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
+from broadcast.reasons import Reason
+from broadcast.webhooks import event
 from broadcast.webhooks.event import Webhook, WebhookState
 from broadcast.webhooks.schedule import PAUSES
 from models import WebhookRow
-from models.ledger import finishes, forgetting, operator, records, retries, submits, webhooks
+from models.ledger import (
+    finishes,
+    forgetting,
+    operator,
+    records,
+    retries,
+    submits,
+    webhooks,
+)
 from models.ledger.reading import reports
 from models.ledger.reading import webhooks as reading
+from models.ledger.reading.figures import Figures
 from models.ledger.reading.next_work import Kind
+from models.ledger.rows import columns, every
 from models.ledger.webhooks import Taken
+from tests.integration.models.stories import close
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
+from worker.webhooks import body
 
 URL = "https://hooks.example.com/broadcasts?token=abc"
 PUT_OFF = timedelta(seconds=30)
@@ -50,9 +66,11 @@ def told(engine: Engine, broadcast_id: str) -> list[str]:
 
 
 def bodies(engine: Engine) -> list[Any]:
+    """Return what is posted of each event, oldest first."""
     with engine.connect() as connection:
-        query = select(WebhookRow.body).order_by(WebhookRow.id)
-        return [json.loads(body) for body in connection.scalars(query)]
+        query = select(*columns(Taken, WebhookRow)).order_by(WebhookRow.id)
+        events = every(connection, query, Taken)
+    return [json.loads(body.of(engine, one)) for one in events]
 
 
 def take(engine: Engine, *busy: str) -> Taken:
@@ -180,42 +198,120 @@ def test_the_event_is_stored_with_the_change_or_not_at_all(
 ) -> None:
     broadcast_id = broadcast(engine)
     claim = Driver(engine).claim()
-    store = webhooks._store
+    notify = webhooks.notify
 
     def die(*given: Any, **more: Any) -> None:
-        store(*given, **more)
+        notify(*given, **more)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(webhooks, "_store", die)
+    monkeypatch.setattr(webhooks, "notify", die)
     with pytest.raises(KeyboardInterrupt):
         records.record(engine, claim.attempt_id, said(0, msg_id=71))
 
     assert reports.report(engine, broadcast_id).state.value == "sending"
     assert told(engine, broadcast_id) == []
-    monkeypatch.setattr(webhooks, "_store", store)
+    monkeypatch.undo()
     records.record(engine, claim.attempt_id, said(0, msg_id=71))
     assert told(engine, broadcast_id) == ["broadcast.completed"]
 
 
-def test_a_bug_in_the_report_loses_neither_the_reply_nor_the_event(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def bare(engine: Engine, broadcast_id: str) -> dict[str, str]:
+    """Return what an event says of a broadcast without figures."""
+    report = reports.report(engine, broadcast_id)
+    state = report.state.value
+    return {"id": broadcast_id, "account": "default", "key": report.key, "state": state}
+
+
+def break_counts(engine: Engine) -> None:
+    """Have the database refuse to count a broadcast's recipients."""
+
+    @hook.listens_for(engine, "before_cursor_execute", retval=True)
+    def _(_c: Any, _d: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+        if "sum(bc_batches.size)" in statement:
+            statement = statement.replace("bc_batches.size", "bc_batches.no_column")
+        return statement, parameters
+
+
+def test_a_figure_that_cannot_be_counted_loses_neither_the_reply_nor_the_event(
+    engine: Engine,
 ) -> None:
     broadcast_id = broadcast(engine)
     claim = Driver(engine).claim()
+    broken = engine.execution_options()
+    break_counts(broken)
 
-    def broken(_: Connection, broadcast_id: str, *, whole: bool) -> None:
-        raise ValueError("a bug")
-
-    monkeypatch.setattr(reports, "of", broken)
-    records.record(engine, claim.attempt_id, said(0, msg_id=71))
-    monkeypatch.undo()
+    records.record(broken, claim.attempt_id, said(0, msg_id=71))
 
     assert reports.report(engine, broadcast_id).state.value == "completed"
-    assert bodies(engine)[0]["data"] == {
-        "id": broadcast_id, "account": "default", "state": "completed",
-        "key": reports.report(engine, broadcast_id).key,
-    }  # fmt: skip
-    assert "has no figures" in caplog.text
+    assert told(engine, broadcast_id) == ["broadcast.completed"]
+    assert bodies(engine)[0]["data"] == bare(engine, broadcast_id)
+
+
+def test_a_bug_in_the_report_touches_no_reply_and_the_event_has_its_state(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broadcast_id = broadcast(engine)
+    Driver(engine).call(said(0, msg_id=71))
+
+    def broken(_: Figures) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(reports, "of_figures", broken)
+    (first,) = bodies(engine)
+    monkeypatch.undo()
+
+    assert first["data"] == bare(engine, broadcast_id)
+    assert "its figures cannot be shown" in caplog.text
+    # What was said once under this id is said again.
+    assert bodies(engine) == [first]
+
+
+def as_of_now(engine: Engine, broadcast_id: str) -> Any:
+    """Return a broadcast as a list has it now."""
+    return report_object.of(reports.report(engine, broadcast_id, whole=False))
+
+
+def test_an_event_says_what_was_so_then_however_late_its_body_is_made(engine: Engine) -> None:
+    broadcast_id = broadcast(engine, batches=2)
+    driver = Driver(engine)
+    driver.call(said(0, msg_id=71))
+    refuse_all(driver)
+    then = as_of_now(engine, broadcast_id)
+    retries.retry(engine, broadcast_id, who="tests")
+    held = hold(engine, broadcast_id)
+    operator.cancel(engine, broadcast_id, who="tests")
+
+    assert [held["state"], held["blockers"][0]["cause"]] == ["held", "held"]
+    assert told(engine, broadcast_id) == [
+        "broadcast.partial", "broadcast.held", "broadcast.cancelled",
+    ]  # fmt: skip
+    now = as_of_now(engine, broadcast_id)
+    assert [one["data"] for one in bodies(engine)] == [then, held, now]
+
+
+def hold(engine: Engine, broadcast_id: str, reason: Reason = Reason.REQUEST_NOT_MADE) -> Any:
+    """Hold a broadcast; return it as a list has it then."""
+    close(engine, GateKind.HOLD, broadcast_id=broadcast_id, reason=reason)
+    return as_of_now(engine, broadcast_id)
+
+
+def test_of_two_workers_that_make_a_body_the_first_one_counts(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broadcast(engine)
+    Driver(engine).call(said(0, msg_id=71))
+    slow = take(engine)
+    ledger.pass_time(engine, PUT_OFF)
+    quick = take(engine)
+    stored = body.of(engine, quick)
+
+    # One of another release may word it otherwise.
+    monkeypatch.setattr(event, "body", lambda *_, **__: "{}")
+    late = body.of(engine, slow)
+
+    ledger.pass_time(engine, PUT_OFF)
+    assert late == stored
+    assert take(engine).body == stored
 
 
 def test_an_event_is_taken_by_one_and_due_again_if_its_worker_dies(engine: Engine) -> None:
@@ -227,7 +323,9 @@ def test_an_event_is_taken_by_one_and_due_again_if_its_worker_dies(engine: Engin
     ledger.pass_time(engine, PUT_OFF)
     second = take(engine)
 
-    assert (first.event_id, first.body) == (second.event_id, second.body)
+    assert (first.event_id, first.figures) == (second.event_id, second.figures)
+    # Nobody had come to make its body.
+    assert (first.body, json.loads(body.of(engine, second))["version"]) == (None, second.version)
     assert (first.tries, second.tries) == (1, 2)
     # The first was only slow: what it heard late changes nothing any more.
     webhooks.failed(engine, first, DOWN, http_status=500, waits=WAITS)
