@@ -73,6 +73,8 @@ class Rule:
     forbids_planning: bool = False
     #: A person closed it.
     by_person: bool = False
+    #: Each of its reasons closes a gate of its own, beside the others.
+    by_reason: bool = False
     #: As what a broadcast is shown that has it as its own gate; None: as if it were not there.
     shown: BroadcastState | None = S.HELD
     #: What a blocker says of it: of a broadcast's own, and of an account's or a path's.
@@ -95,7 +97,7 @@ RULES: Final[Mapping[GateKind, Rule]] = {
         of_account=Opener.UNHALT, by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS,
         account_cause=Cause.ACCOUNT_WAITS,
     ),
-    GateKind.HOLD: Rule(own=Opener.RESUME, cause=Cause.HELD),
+    GateKind.HOLD: Rule(own=Opener.RESUME, by_reason=True, cause=Cause.HELD),
     GateKind.DRAFT: Rule(own=Opener.RESUME, cause=Cause.DRAFT),
     GateKind.LOOK: Rule(by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS),
     GateKind.PAUSE: Rule(own=Opener.RESUME, by_person=True, shown=S.PAUSED, cause=Cause.PAUSED),

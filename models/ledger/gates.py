@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from broadcast.call.path import SendPath
 from broadcast.events import EventKind
 from broadcast.gates.gate import Gate, GateScope
-from broadcast.gates.kinds import CLOSED_UNASKED, OPEN_BY_TIME, GateKind
+from broadcast.gates.kinds import CLOSED_UNASKED, OPEN_BY_TIME, GateKind, rule
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.account import Lane
@@ -57,7 +57,8 @@ class Closing:
 def close(connection: Connection, account: str, closing: Closing) -> bool:
     """Close a gate, unless one of its kind is closed already; return whether it was closed now.
 
-    What closed it first is kept: that is what is to be fixed. The lane's row is held by the caller.
+    What closed it first is kept: that is what is to be fixed. A hold has a gate for each of its
+    reasons. The lane's row is held by the caller.
     """
     there = _same(connection, account, closing)
     moment = now(connection)
@@ -112,6 +113,7 @@ def _same(connection: Connection, account: str, closing: Closing) -> list[Gate]:
         for gate in closed_gates.of(connection, account, closing.broadcast_id or "")
         if (gate.scope, gate.kind, gate.broadcast_id, gate.path)
         == (closing.scope, closing.kind, closing.broadcast_id, closing.path)
+        and (not rule(closing.kind).by_reason or gate.reason == closing.reason)
     ]
 
 

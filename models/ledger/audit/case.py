@@ -12,7 +12,7 @@ from broadcast.call.waits import Waits
 from broadcast.enums import is_recognised
 from broadcast.finish import Ending
 from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
+from broadcast.gates.kinds import OPEN_BY_TIME, GateKind, rule
 from broadcast.gates.liveness import Liveness
 from broadcast.plan.chunk import SHRUNK
 from broadcast.reasons import Reason
@@ -125,11 +125,18 @@ class AuditedGate:
     kind: GateKind
     broadcast_id: str
     path: SendPath | None
+    reason: Reason | None
     closed_at: datetime
     until: datetime | None
     closed_counter: int
     opened_at: datetime | None
     opened_counter: int | None
+
+    @property
+    def only(self) -> tuple[str, ...]:
+        """What no other gate of its scope has while it is closed."""
+        reason = self.reason if rule(self.kind).by_reason else None
+        return self.kind, self.path or "", reason or ""
 
     @property
     def is_understood(self) -> bool:

@@ -97,9 +97,9 @@ def contradictions(
                     "opened": "-" if opened is None else opened, "lane": counter,
                 },
             )  # fmt: skip
-    alike = sorted(gates, key=lambda gate: (gate.kind, gate.path or "", gate.closed_counter))
+    alike = sorted(gates, key=lambda gate: (gate.only, gate.closed_counter))
     for one, other in itertools.pairwise(alike):
-        if (one.kind, one.path) == (other.kind, other.path) and _stood(one, other):
+        if one.only == other.only and _stood(one, other):
             yield (
                 Found.CLOSED_TWICE,
                 {"gate": one.kind, "first": one.closed_at, "at": other.closed_at},

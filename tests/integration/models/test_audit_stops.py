@@ -13,6 +13,7 @@ from broadcast.call.path import SendPath
 from broadcast.call.rules import DEFAULT_RULES
 from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.gates.kinds import GateKind
+from broadcast.reasons import Reason
 from broadcast.states import Phase
 from models import Lane
 from models.gate import GateRow
@@ -162,6 +163,14 @@ def test_gate_that_was_closed_twice_is_found(engine: Engine, broadcast_id: str) 
     last = gate(engine, GateKind.PAUSE)
     add(engine, GateRow, last, closed_counter=last.closed_counter)
     assert finding(engine, Found.CLOSED_TWICE).facts["gate"] == "pause"
+
+
+def test_a_hold_for_two_reasons_is_two_gates(engine: Engine, broadcast_id: str) -> None:
+    for reason in (Reason.MISSED_TIME, Reason.REQUEST_NOT_MADE):
+        assert close(engine, GateKind.HOLD, broadcast_id=broadcast_id, reason=reason)
+    assert found(engine) == set()
+    add(engine, GateRow, gate(engine, GateKind.HOLD))
+    assert finding(engine, Found.CLOSED_TWICE).facts["gate"] == "hold"
 
 
 def test_halt_that_was_closed_twice_is_found_on_the_account(

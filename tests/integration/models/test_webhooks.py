@@ -289,6 +289,21 @@ def test_an_event_says_what_was_so_then_however_late_its_body_is_made(engine: En
     assert [one["data"] for one in bodies(engine)] == [then, held, now]
 
 
+def test_each_reason_of_a_hold_is_shown_and_reported_and_a_resume_ends_all(engine: Engine) -> None:
+    broadcast_id = broadcast(engine)
+
+    for reason in (Reason.REQUEST_NOT_MADE, Reason.MISSED_TIME, Reason.REQUEST_NOT_MADE):
+        held = hold(engine, broadcast_id, reason)
+
+    assert [one["cause"] for one in held["blockers"]] == ["held", "missed_time"]
+    assert told(engine, broadcast_id) == ["broadcast.held"] * 2
+    assert [len(one["data"]["blockers"]) for one in bodies(engine)] == [1, 2]
+    operator.resume(engine, broadcast_id, who="tests")
+    assert as_of_now(engine, broadcast_id)["blockers"] == []
+    Driver(engine).call(said(0, msg_id=71))
+    assert told(engine, broadcast_id)[2:] == ["broadcast.completed"]
+
+
 def hold(engine: Engine, broadcast_id: str, reason: Reason = Reason.REQUEST_NOT_MADE) -> Any:
     """Hold a broadcast; return it as a list has it then."""
     close(engine, GateKind.HOLD, broadcast_id=broadcast_id, reason=reason)
