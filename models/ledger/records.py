@@ -32,7 +32,7 @@ from models.engine import now
 from models.ledger import apply_verdict, conflicts, due, lanes, transitions
 from models.ledger.reading import call_history, held_rows
 from models.ledger.rows import HeldBatch, one
-from models.ledger.transaction import write, write_or_keep
+from models.ledger.transaction import read, write, write_or_keep
 from models.types import Moment
 
 
@@ -292,8 +292,11 @@ def expire(engine: Engine, batch_id: int, *, rules: Rules = DEFAULT_RULES) -> bo
     """Hold an unknown batch for a person if WeChat's window is over; return whether it is held.
 
     A pause, a halt or a day without calls can outlast the window, and a repeat after it would be
-    a second send.
+    a second send. The lane of one that may still wait is left alone.
     """
+    with read(engine) as connection:
+        if not _is_over(connection, held_rows.batch(connection, batch_id), rules):
+            return False
 
     def work(connection: Connection) -> bool:
         return expire_held(connection, lock(connection, batch_id), rules=rules)
@@ -303,12 +306,16 @@ def expire(engine: Engine, batch_id: int, *, rules: Rules = DEFAULT_RULES) -> bo
 
 def expire_held(connection: Connection, batch: HeldBatch, *, rules: Rules) -> bool:
     """Do the work of :func:`expire` inside a transaction that holds the lane."""
+    if not _is_over(connection, batch, rules):
+        return False
+    decision = Decision(verdict=Verdict.DOUBT, reason=Reason.WINDOW_CLOSED)
+    apply_verdict.apply(connection, batch, decision, rules=rules, at=batch.now)
+    return True
+
+
+def _is_over(connection: Connection, batch: HeldBatch, rules: Rules) -> bool:
+    """Return whether nobody may repeat an unknown batch any more, as far as this release knows."""
     if batch.state is not BatchState.UNKNOWN:
         return False
     history = call_history.of(connection, batch.id)
-    at = now(connection)
-    if at < window_end(history, rules.waits) or not _is_understood(batch, history):
-        return False
-    decision = Decision(verdict=Verdict.DOUBT, reason=Reason.WINDOW_CLOSED)
-    apply_verdict.apply(connection, batch, decision, rules=rules, at=at)
-    return True
+    return batch.now >= window_end(history, rules.waits) and _is_understood(batch, history)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.call.waits import REPEAT_WINDOW
+from broadcast.errors import OutOfReachError
 from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState, Phase
 from models.account import Lane
@@ -125,7 +126,10 @@ def _due_lanes(connection: Connection, moment: datetime) -> list[tuple[str, str]
 
 
 def hold_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
-    """Hold for a person what was unknown for 23 h, paused and halted or not; return how many."""
+    """Hold for a person what was unknown for 23 h, paused and halted or not; return how many.
+
+    Raises the first error when it has tried all.
+    """
     with read(engine) as connection:
         late = now(connection) - rules.waits.scaled(REPEAT_WINDOW)
         ids = connection.scalars(
@@ -134,7 +138,17 @@ def hold_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
             .join(Lane, Lane.account == Batch.account)
             .where(Batch.state == BatchState.UNKNOWN, Batch.first_called_at <= late)
         ).all()
-    return sum(records.expire(engine, batch_id, rules=rules) for batch_id in ids)
+    held, failed = 0, None
+    for batch_id in ids:
+        try:
+            held += records.expire(engine, batch_id, rules=rules)
+        except OutOfReachError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bad row keeps no other one from its end
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return held
 
 
 def launch_due(engine: Engine) -> list[str]:

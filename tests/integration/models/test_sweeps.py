@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 
 from broadcast.call.path import SendPath
 from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.account import Lane
+from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow
 from models.ledger import lanes, leases, operator, sweeps
 from tests.integration.models.stories import close, let_wait
@@ -187,6 +188,37 @@ def test_expired_doubt_is_held_under_a_pause_too(engine: Engine) -> None:
     assert sweeps.hold_expired(engine) == 0
     one, other = ledger.batches(engine, broadcast_id)
     assert (one.state, other.state) == (BatchState.IN_DOUBT, BatchState.PLANNED)
+
+
+def test_a_doubt_that_may_wait_holds_up_nobody_who_has_its_lane(engine: Engine) -> None:
+    """WeChat refused the token of its first call, so its window begins with its second."""
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).call(said(40001))
+    ledger.pass_time(engine, timedelta(hours=22))
+    Driver(engine, owner="other").call(LOST)
+    ledger.pass_time(engine, timedelta(hours=2))
+
+    with engine.begin() as connection:
+        lanes.hold(connection, "default")
+        assert sweeps.hold_expired(engine) == 0
+    ledger.pass_time(engine, timedelta(hours=21))
+    assert sweeps.hold_expired(engine) == 1
+    assert ledger.batch(engine, broadcast_id).state is BatchState.IN_DOUBT
+
+
+def test_a_doubt_that_cannot_be_weighed_keeps_no_other_from_being_held(engine: Engine) -> None:
+    broken, sound = (ledger.broadcast(engine, owner=ledger.account(name)) for name in ("a", "b"))
+    for name in ("a", "b"):
+        Driver(engine, name).call(LOST)
+    ledger.pass_time(engine, timedelta(hours=24))
+    which = ledger.batch(engine, broken).id
+    with engine.begin() as connection:
+        connection.execute(delete(AttemptRow).where(AttemptRow.batch_id == which))
+
+    with pytest.raises(ValueError, match="without an attempt"):
+        sweeps.hold_expired(engine)
+
+    assert ledger.batch(engine, sound).state is BatchState.IN_DOUBT
 
 
 def test_clock_that_was_set_back_leaves_no_lane_and_no_plan_behind(engine: Engine) -> None:
