@@ -46,8 +46,11 @@ SLICE_S = 10.0
 CALL_WITHIN_S = 0.3
 #: Pause before the next request to a part that is out of reach.
 AWAY_PAUSE_S = 1.0
-#: How long a fact is offered to a database that is away before it is left as unknown.
-RECORD_FOR_S = 600.0
+#: How long a fact is offered to a database that is away before it is left as unknown: half the time
+#: after which the broker gives this slice's message to somebody else.
+RECORD_FOR_S = 300.0
+#: The same from when this process is asked to end, which has a minute for it.
+RECORD_AT_END_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,19 +315,25 @@ class _Drive:
         return self._said[work.broadcast_id]
 
     def _record(self, attempt_id: int, fact: CallResult, *, of: Called) -> Decision:
-        """Store the fact, again and again while the database is away: nobody else knows it."""
-        give_up = time.monotonic() + RECORD_FOR_S
-        pause_s = 0.1
+        """Store the fact, again and again while the database is away: nobody else knows it.
+
+        What is left in the end is the log, and WeChat, which knows the batch's key when that is
+        called again.
+        """
+        give_up, pause_s, is_ending = time.monotonic() + RECORD_FOR_S, 0.1, False
         while True:
             try:
                 decision = records.record(
                     self._lane.engine, attempt_id, fact, rules=self._lane.rules, of=of
                 )
             except OutOfReachError as error:
+                if self._lane.stopping.is_set() and not is_ending:
+                    is_ending, give_up = True, min(give_up, time.monotonic() + RECORD_AT_END_S)
                 if time.monotonic() > give_up:
                     log.critical(
-                        "attempt %s: result %s lost, its batch counts as possibly sent: %s",
-                        attempt_id, fact.outcome, error,
+                        "attempt %s: result %s lost (errcode %s, msg_id %s), its batch counts as "
+                        "possibly sent: %s",
+                        attempt_id, fact.outcome, fact.errcode, fact.msg_id, error,
                     )  # fmt: skip
                     raise
                 log.warning("attempt %s: result not stored yet, tried again: %s", attempt_id, error)

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Delete, Engine, Update, delete, select, update
 
+import celeryconfig
 from broadcast import openid
 from broadcast.call import sendby
 from broadcast.call.outcomes import Outcome
@@ -22,8 +23,10 @@ from broadcast.errors import DatabaseAwayError
 from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
+from cli.embedded import supervisor
 from coordination.tokens import Token
 from models import Batch, BroadcastRow, ChunkRow
+from models.engine import BUSY_TIMEOUT_S
 from models.ledger import claims, leases, operator, records, transaction
 from models.ledger.reading import recipients, reports
 from producer.media.file import LocalFile
@@ -314,3 +317,38 @@ def test_an_outcome_that_cannot_be_recorded_ends_the_slice(
     assert wechat.keys[1] == wechat.keys[0]
     assert len(wechat.keys) == 4
     assert states(engine) == [BatchState.ACCEPTED] * 3
+
+
+@pytest.mark.timeout(60)
+def test_an_outcome_that_cannot_be_recorded_holds_up_no_worker_that_is_to_end(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.broadcast(engine, size=10, batches=1)
+    wechat, tries = WeChat(), []
+    here = context(engine, wechat)
+
+    def away_and_to_end(*_: object, **__: object) -> NoReturn:
+        tries.append(1)
+        here.stopping.set()
+        away()
+
+    with monkeypatch.context() as broken:
+        broken.setattr(records, "record", away_and_to_end)
+        broken.setattr(lane, "RECORD_AT_END_S", 0.3)
+        lane.drive(here, seconds=5)
+
+    # It tries on for the little while that it has, and then leaves what to look for.
+    assert len(tries) > 1
+    assert "result accepted lost (errcode 0, msg_id 1)" in caplog.text
+    lane.drive(context(engine, wechat), seconds=5)
+    assert wechat.keys == wechat.keys[:1] * 2
+    assert states(engine) == [BatchState.ACCEPTED]
+
+
+def test_an_outcome_is_given_up_well_before_its_message_comes_back_and_its_worker_is_killed() -> (
+    None
+):
+    options: dict[str, Any] = celeryconfig.broker_transport_options
+
+    assert options["visibility_timeout"] >= 2 * lane.RECORD_FOR_S
+    assert lane.RECORD_AT_END_S + BUSY_TIMEOUT_S < supervisor.STOP_WITHIN_S
