@@ -62,6 +62,8 @@ class BroadcastRow(Base):
 
     #: The run of the subtraction whose lists count; NULL: nobody was left out by the plan.
     subtraction: Mapped[str | None] = mapped_column(ascii_string(16))
+    #: When a run stored a list last; NULL: every list that is there counts.
+    run_stored_at: Mapped[datetime | None]
 
     #: For which day, and which resume, those who asked out or left were taken out of its batches.
     fresh_for: Mapped[str | None] = mapped_column(ascii_string(96))
@@ -96,6 +98,7 @@ class BroadcastRow(Base):
     woken_at: Mapped[datetime | None]
 
     __table_args__ = (
+        Index("ix_bc_broadcasts_run_stored_at", "run_stored_at"),
         Index("ix_bc_broadcasts_account_phase", "account", "phase", "result"),
         # In the order in which a lane calls them: the first is found, and no other is looked at.
         Index("ix_bc_broadcasts_next", "account", "phase", priority.desc(), "published_at", "id"),

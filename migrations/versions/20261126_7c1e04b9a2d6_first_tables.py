@@ -229,6 +229,7 @@ def _broadcasts() -> None:
         sa.Column("sampled_out", sa.Integer(), nullable=False),
         sa.Column("planned", sa.Integer(), nullable=True),
         sa.Column("subtraction", ascii_(16), nullable=True),
+        sa.Column("run_stored_at", MOMENT, nullable=True),
         sa.Column("fresh_for", ascii_(96), nullable=True),
         sa.Column("batch_size", sa.Integer(), nullable=False),
         sa.Column("calls_planned", sa.Integer(), nullable=True),
@@ -257,6 +258,7 @@ def _broadcasts() -> None:
         "ix_bc_broadcasts_account_phase", "bc_broadcasts", ["account", "phase", "result"]
     )
     op.create_index("ix_bc_broadcasts_created_at", "bc_broadcasts", ["created_at"])
+    op.create_index("ix_bc_broadcasts_run_stored_at", "bc_broadcasts", ["run_stored_at"])
     op.create_index("ix_bc_broadcasts_due_at", "bc_broadcasts", ["phase", "due_at", "account"])
     op.create_index(
         "ix_bc_broadcasts_next",

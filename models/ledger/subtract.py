@@ -13,23 +13,23 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from sqlalchemy import Connection, Engine, delete, insert, or_, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from broadcast import openid
 from broadcast.accounts import Account
 from broadcast.call import clientmsgid
 from broadcast.plan import SMALLEST
-from broadcast.plan.chunk import ASKED, CHUNK, KEPT, LEFT, SHRUNK, Chunk, name_of
+from broadcast.plan.chunk import ASKED, CHUNK, KEPT, LEFT, Chunk, name_of
 from broadcast.plan.leaving import highest_of, parts, scores
 from broadcast.plan.selection import Sample
-from broadcast.plan.subtraction import REASONS, Removal
+from broadcast.plan.subtraction import Removal
 from broadcast.reasons import Reason
 from broadcast.sorted_openids import IDs, Stream, packed, unpacked
 from broadcast.states import BatchState, BroadcastState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import lanes, skips, transitions
+from models.ledger import lanes, runs, skips, transitions
 from models.ledger.plans import ToPlan
 from models.ledger.reading import followers, recipients
 from models.ledger.transaction import read, write
@@ -69,7 +69,7 @@ def subtract(
     if not store.close() and source is None:
         return True
     done = write(engine, lambda connection: _flip(connection, broadcast, account, store=store))
-    _clear_others(engine, broadcast.id)
+    runs.clear(engine, broadcast.id)
     return done
 
 
@@ -192,11 +192,12 @@ class _Store:
         rows = [chunk_row(self._id, name_of(what, self.run), one) for what, one in self._full]
         self._full = []
         if rows:
-            write(self._engine, lambda connection: _insert(connection, rows))
+            write(self._engine, lambda connection: _insert(connection, self._id, rows))
 
 
-def _insert(connection: Connection, rows: Iterable[dict[str, object]]) -> None:
-    connection.execute(insert(ChunkRow), list(rows))
+def _insert(connection: Connection, broadcast_id: str, rows: list[dict[str, object]]) -> None:
+    runs.mark(connection, broadcast_id)
+    connection.execute(insert(ChunkRow), rows)
 
 
 def _flip(connection: Connection, broadcast: ToPlan, account: Account, *, store: _Store) -> bool:
@@ -253,23 +254,3 @@ def _cancel_the_only_one(
     connection.execute(
         update(BroadcastRow).where(BroadcastRow.id == broadcast.id).values(moved_at=now(connection))
     )
-
-
-def _clear_others(engine: Engine, broadcast_id: str) -> None:
-    """Remove the lists of runs that do not count, a portion at a time."""
-    while write(engine, lambda connection: _clear_some(connection, broadcast_id)):
-        pass
-
-
-def _clear_some(connection: Connection, broadcast_id: str) -> bool:
-    run = connection.scalar(select(BroadcastRow.subtraction).where(BroadcastRow.id == broadcast_id))
-    ofs = [ChunkRow.list.like(f"{what}.%") for what in (LEFT, *REASONS)]
-    of_others = ChunkRow.list.not_like(f"%.{run}") & ChunkRow.list.not_like(f"%.{SHRUNK}")
-    others = connection.scalars(
-        select(ChunkRow.id)
-        .where(ChunkRow.broadcast_id == broadcast_id)
-        .where(or_(or_(*ofs) & of_others, ChunkRow.list.like(f"{KEPT}.%")))
-        .limit(CHUNKS_AT_ONCE)
-    ).all()
-    connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(others)))
-    return len(others) == CHUNKS_AT_ONCE

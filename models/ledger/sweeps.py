@@ -24,7 +24,7 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now, skips_locked
 from models.gate import GateRow
-from models.ledger import gates, lanes, leases, records, unlisted, upload_beat, uploads
+from models.ledger import gates, lanes, leases, records, runs, unlisted, upload_beat, uploads
 from models.ledger.reading import closed_gates
 from models.ledger.transaction import WORKER, read, write
 
@@ -185,7 +185,8 @@ def _launch(connection: Connection, *, account: str, which: str) -> bool:
 def forget_uploads(engine: Engine) -> int:
     """Remove one upload that was silent for too long; return how many.
 
-    Where there is none, what was stored of a list whose broadcast was cancelled is removed. One
+    Where there is none, what was stored of a list whose broadcast was cancelled is removed, or what
+    a planner that was killed has stored. One
     whose row somebody holds is left for next time: a ``send`` that was stopped while it sent a
     chunk holds it for as long as it is stopped, and every sweep would wait for it.
     """
@@ -208,6 +209,6 @@ def forget_uploads(engine: Engine) -> int:
         return 1
     cancelled = write(engine, unlisted.one_with_a_rest)
     if cancelled is None:
-        return 0
+        return runs.clear_one(engine)
     unlisted.clear(engine, cancelled)
     return 1

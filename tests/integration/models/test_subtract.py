@@ -18,7 +18,7 @@ from broadcast.reports import SETS
 from broadcast.sorted_openids import unpacked
 from broadcast.states import BatchState, BroadcastState
 from models import BroadcastRow, ChunkRow
-from models.ledger import operator, plans, subtract, transaction
+from models.ledger import operator, plans, runs, subtract, sweeps, transaction
 from models.ledger.reading import recipients, reports
 from presentation.report_json import as_json
 from tests.integration.models.words import findings
@@ -184,6 +184,40 @@ def test_planner_that_is_killed_at_any_moment_shows_nothing_and_another_begins_a
     assert members(engine, broadcast_id, "waiting") == [*PEOPLE[:10], *PEOPLE[40:]]
     assert lists(engine, broadcast_id)["suppressed"] == out
     assert findings(engine) == set()
+
+
+@pytest.mark.parametrize("then", ["another counts", "nobody is left out", "it is cancelled"])
+def test_lists_of_a_planner_that_was_killed_are_removed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    broadcast_id = ledger.published(engine, ledger.body(size=60), size=60, batches=6)
+    out = removal("suppressed", PEOPLE[10:40])
+    with monkeypatch.context() as dying:
+        dying.setattr(subtract, "_flip", killed)
+        with pytest.raises(KilledError):
+            planned(engine, broadcast_id, out)
+    assert sweeps.forget_uploads(engine) == 0, "another planner may be at it"
+
+    counts = {ASKED: PEOPLE}
+    if then == "another counts":
+        counts |= {LEFT: PEOPLE[:10] + PEOPLE[40:], "suppressed": PEOPLE[10:40]}
+        with monkeypatch.context() as dying:
+            dying.setattr(runs, "clear", killed)
+            with pytest.raises(KilledError):
+                planned(engine, broadcast_id, removal("suppressed", PEOPLE[10:40]))
+    if then == "it is cancelled":
+        operator.cancel(engine, broadcast_id, who="tests")
+    else:
+        assert planned(engine, broadcast_id)
+    while sweeps.forget_uploads(engine):
+        pass
+
+    assert lists(engine, broadcast_id) == counts
+    assert findings(engine) == set()
+
+
+def killed(*_: Any, **__: Any) -> None:
+    raise KilledError
 
 
 def test_of_planners_that_leave_out_different_people_at_once_one_counts(engine: Engine) -> None:
