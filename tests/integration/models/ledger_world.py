@@ -165,6 +165,13 @@ class LedgerWorld:
             if batch.was in WITH_WECHAT or batch.reviewed:
                 batch.reviewed = refused
         finishes.take(self.engine, ACCOUNT, finish_of(msg_id, refused=said))
+        self._learn_refused_jobs()
+
+    def _learn_refused_jobs(self) -> None:
+        """Note for every batch of which jobs WeChat said that nobody got them."""
+        refused = frozenset(job for job, nobody in self.events.items() if nobody)
+        for batch in self._all():
+            batch.refused_jobs = refused
 
     def _see_gates(self, rows: Sequence[Any]) -> None:
         """See that no gate opened by itself, and learn of those that a reply closed."""
