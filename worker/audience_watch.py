@@ -72,6 +72,14 @@ class AudienceWatch:
         # a long look the call needs another slot of the pace.
         return wanted is None or time.monotonic() < moment + LOOK_EVERY_S
 
+    @property
+    def owes_call(self) -> bool:
+        """Whether the call is still to come for which a look was made: no slice ends before it.
+
+        A look that outlasts its slice would be for nothing, and so would the next slice's.
+        """
+        return max(self._good_once.values(), default=0.0) > time.monotonic()
+
     def called(self, work: Work) -> None:
         """Take note that *work* is called: a look that was good for one call is used up."""
         self._good_once.pop(work.broadcast_id, None)

@@ -162,7 +162,8 @@ class _Drive:
         return True
 
     def _over(self) -> bool:
-        return self._is_told_to_stop() or time.monotonic() >= self._until
+        ended = time.monotonic() >= self._until and not self._audience.owes_call
+        return self._is_told_to_stop() or ended
 
     def _is_told_to_stop(self) -> bool:
         return self._lease.lost or self._lane.stopping.is_set()

@@ -29,10 +29,12 @@ from models.ledger.reading.untouched import SHRINKS
 from models.ledger.rows import columns, every
 from models.ledger.transaction import read
 
-#: Batches out of which people are taken in one transaction.
-BATCHES_AT_ONCE = 3
-#: So many who asked out or left since the last look are taken out at once, without a look at all.
-FEW = 60
+#: OpenIDs of the batches out of which people are taken in one transaction: three large batches, or
+#: many small ones. A transaction for each few people would let a backlog grow faster than it goes.
+AT_ONCE = 30_000
+#: So many who asked out or left since the last look are taken out without a look at all batches:
+#: what comes in a few seconds without a worker, so that who takes over catches up.
+FEW = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,8 @@ class _Out:
     ignored: bool
     #: Who left earlier stays, by WeChat's clock; None: nobody who left.
     left_since: datetime | None
+    #: Batches out of which people are taken in one transaction.
+    at_once: int
 
 
 class _StoppedError(Exception):
@@ -90,7 +94,7 @@ def _people(
     """Yield whom to take out by reason, in portions of a few batches."""
     query = select(
         BroadcastRow.account, BroadcastRow.selection, BroadcastRow.audience_kind,
-        BroadcastRow.created_at,
+        BroadcastRow.created_at, BroadcastRow.batch_size,
     )  # fmt: skip
     with read(engine) as connection:
         row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
@@ -98,21 +102,27 @@ def _people(
     since = None
     if not selection.only_current:
         since = audiences.left_since(row.audience_kind, given_at=row.created_at)
-    out = _Out(row.account, ignored=selection.ignore_suppression, left_since=since)
+    out = _Out(
+        row.account, ignored=selection.ignore_suppression, left_since=since,
+        at_once=max(1, AT_ONCE // row.batch_size),
+    )  # fmt: skip
     known = freshness.known(engine, broadcast_id, wanted)
     if known is not None and (few := _few(engine, out, known)) is not None:
+        batches = len(_untouched(engine, broadcast_id))
         for reason, people in few.items():
-            yield (
-                reason,
-                [
-                    openid.pack("".join(people[at : at + BATCHES_AT_ONCE]).encode())
-                    for at in range(0, len(people), BATCHES_AT_ONCE)
-                ],
-            )
+            yield reason, list(_portions(people, batches=batches, at_once=out.at_once))
         return
     for removal in _removals(engine, out):
         # Nobody is taken out before all were looked for.
-        yield removal.reason, list(_found(engine, broadcast_id, removal, check=check))
+        found = _found(engine, broadcast_id, removal, at_once=out.at_once, check=check)
+        yield removal.reason, list(found)
+
+
+def _portions(people: Sequence[str], *, batches: int, at_once: int) -> Iterator[bytes]:
+    """Cut *people*, sorted as the batches are, so that each portion is of a few batches."""
+    size = max(at_once, len(people) * at_once // max(batches, 1))
+    for at in range(0, len(people), size):
+        yield openid.pack("".join(people[at : at + size]).encode())
 
 
 def _few(engine: Engine, out: _Out, known: Changes) -> dict[str, list[str]] | None:
@@ -143,7 +153,12 @@ def _removals(engine: Engine, out: _Out) -> list[Removal]:
 
 
 def _found(
-    engine: Engine, broadcast_id: str, removal: Removal, *, check: Callable[[], None]
+    engine: Engine,
+    broadcast_id: str,
+    removal: Removal,
+    *,
+    at_once: int,
+    check: Callable[[], None],
 ) -> Iterator[bytes]:
     """Yield whom a removal names in the untouched batches, a few at a time."""
     look, found = _Look(removal), list[IDs]()
@@ -158,7 +173,7 @@ def _found(
         hits = look.hits(ids)
         if hits.any():
             found.append(ids[hits])
-        if len(found) == BATCHES_AT_ONCE:
+        if len(found) == at_once:
             yield packed(np.sort(np.concatenate(found)))
             found.clear()
     if found:

@@ -200,7 +200,10 @@ def _end(
     connection: Connection, broadcast: _Broadcast, there: Sequence[_Untouched], *, plan: Rearranged
 ) -> None:
     """End batches of which nobody, or a single person, is left, and free their calls."""
+    ended = {*plan.gone, *plan.too_few}
     for batch in there:
+        if batch.n not in ended:
+            continue
         mine = Batch.id == batch.id
         if batch.n in plan.gone and batch.parent_id is None and not batch.attempts:
             connection.execute(delete(Batch).where(mine))
@@ -210,12 +213,11 @@ def _end(
             # one with attempts, which are never deleted.
             nobody = {"list": own_list(batch.n), "start": 0, "size": 0}
             connection.execute(update(Batch).where(mine).values(**nobody))
-        if batch.n in {*plan.gone, *plan.too_few}:
-            transitions.move_batch(
-                connection, held_rows.batch(connection, batch.id), BatchState.CANCELLED,
-                reason=Reason.TOO_FEW, not_before=None,
-            )  # fmt: skip
-    quotas.release(connection, broadcast.id, calls=len(plan.gone) + len(plan.too_few))
+        transitions.move_batch(
+            connection, held_rows.batch(connection, batch.id), BatchState.CANCELLED,
+            reason=Reason.TOO_FEW, not_before=None,
+        )  # fmt: skip
+    quotas.release(connection, broadcast.id, calls=len(ended))
 
 
 def _count(connection: Connection, broadcast: _Broadcast, removed: IDs, *, reason: str) -> None:

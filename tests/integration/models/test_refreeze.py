@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, event, update
 
 from broadcast.states import BatchState
 from broadcast.suppression import SuppressionKind, Word
@@ -141,6 +142,37 @@ def test_nobody_is_missed_whose_batch_another_person_joins_during_the_look(engin
 
     assert members(engine, broadcast_id, "waiting") == [PEOPLE[0], PEOPLE[30], *PEOPLE[32:39]]
     adds_up(engine, broadcast_id)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_who_takes_a_lane_over_catches_up_with_whoever_asked_out_meanwhile(
+    engine: Engine,
+) -> None:
+    """Else more ask out during a look than it takes out, and it never ends.
+
+    A second's people, and those of a dozen seconds without a worker, take as many transactions;
+    and not more statements for each of them.
+    """
+    people = ledger.openids(1_200)
+    broadcast_id = ledger.published(engine, ledger.body(size=1_200), size=1_200, batches=200)
+    freshness.begin(engine, broadcast_id)
+    ledger.planned(engine, broadcast_id)
+    heard = Counter[str]()
+    for name in ("begin", "before_cursor_execute"):
+        event.listen(engine, name, lambda *_, name=name: heard.update([name]))
+
+    def effort(some: list[str]) -> Counter[str]:
+        suppressions.suppress(engine, some, WORD)
+        wanted = freshness.due(engine, broadcast_id)
+        assert wanted is not None
+        heard.clear()
+        assert refreeze.refreeze(engine, broadcast_id, wanted) == len(some)
+        return heard.copy()
+
+    second, dozen = effort(people[::48]), effort(people[1::4])
+
+    assert dozen["begin"] == second["begin"]
+    assert dozen["before_cursor_execute"] / 300 < second["before_cursor_execute"] / 25
 
 
 @pytest.mark.every_database

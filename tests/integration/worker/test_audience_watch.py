@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -41,6 +42,7 @@ from tests.integration.models.test_refreeze import planned
 from tests.integration.models.test_shrink import PEOPLE
 from tests.integration.worker.test_slices import WeChat, context
 from tests.kit import follows, ledger
+from tests.kit.wait import until
 from worker import audience_watch, lane
 
 WORD = Word(kind=SuppressionKind.PERSON, who="tests")
@@ -48,6 +50,10 @@ WORD = Word(kind=SuppressionKind.PERSON, who="tests")
 
 NOT_CALLED = CallResult(outcome=Outcome.NOT_CALLED)
 UNREACHABLE = CallResult(outcome=Outcome.WAIT, transport="dns")
+#: Of `planned`.
+BATCHES = 4
+#: Shorter than a look.
+SLICE_S = 0.1
 TWENTY = ledger.openids(20)
 
 
@@ -246,6 +252,29 @@ def test_calls_go_on_while_the_lists_change_during_every_look(
 
     assert got(wechat) == PEOPLE
     assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+
+
+def test_a_look_that_outlasts_its_slice_is_followed_by_its_call(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience_watch, "LOOK_EVERY_S", 0.0)
+    planned(engine)
+    strangers = iter(ledger.openids(1_000)[40:])
+    settle, wechat, slices = freshness.settle, WeChat(), 0
+
+    def settled(engine: Engine, broadcast_id: str, wanted: str) -> None:
+        settle(engine, broadcast_id, wanted)
+        suppressions.suppress(engine, [next(strangers)], WORD, account="default")
+        ends = time.monotonic() + SLICE_S
+        until(lambda: time.monotonic() > ends, 5, "the end of the slice")
+
+    monkeypatch.setattr(freshness, "settle", settled)
+    suppressions.suppress(engine, [next(strangers)], WORD, account="default")
+    while len(wechat.keys) < BATCHES:
+        lane.drive(context(engine, wechat), seconds=SLICE_S)
+        slices += 1
+
+        assert len(wechat.keys) == slices
 
 
 def refused(engine: Engine) -> str:
