@@ -59,8 +59,10 @@ def found(one: Found, now: datetime) -> Message:
         return Message(f"reconcile.found.{one.difference}", **facts)
     job, batch = one.claim
     facts["at"] = jobs.ended(job, batch, now=now)
-    another = counts_another(job.event, batch.size)
-    return Message(f"reconcile.found.unclaimed{'_other_size' if another else ''}", **facts)
+    if counts_another(job.event, batch.size):
+        return Message("reconcile.found.unclaimed_other_size", **facts)
+    early = "_early" if job.ended_before(batch) else ""
+    return Message(f"reconcile.found.unclaimed{early}", **facts)
 
 
 def as_json(done: Comparison, texts: Texts, now: datetime) -> dict[str, Any]:

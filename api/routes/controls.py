@@ -21,7 +21,7 @@ from broadcast.errors import BroadcastError, InputError
 from broadcast.reports import Report
 from broadcast.states import Phase
 from models.ledger import operator, resolves, retries
-from models.ledger.reading import finishes, reports
+from models.ledger.reading import reports
 from presentation.called_again import question
 from producer import called_again, steering
 from producer.request.shape import WHOLE
@@ -181,8 +181,6 @@ def _verdict(caller: Caller, report: Report, word: Verdict) -> OperatorVerdict:
         return NotSent()
     said, account = Sent(word.msg_id), account_of(caller, report.account)
     if word.msg_id is None or account is None:
-        return said
-    if finishes.of_job(caller.parts.engine, report.account, word.msg_id) is not None:
         return said
     try:
         status = caller.parts.outside.status_of_job(account, word.msg_id)

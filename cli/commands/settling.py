@@ -135,18 +135,21 @@ def _ask_about(
         # The ledger says so, and names those in doubt.
         return verdict, ()
     event = finishes.of_job(run.engine, report.account, msg_id)
+    pushed: list[Message] = []
     if event is not None:
-        # WeChat has said more of it than it would answer.
-        said = [Message("resolve.ended", msg_id=msg_id, status=delivered.status(event))]
-        return verdict, [*said, *_of_another_size(event, report, n)]
+        pushed = [
+            Message("resolve.ended", msg_id=msg_id, status=delivered.status(event)),
+            *_of_another_size(event, report, n),
+        ]  # fmt: skip
+    # A push names no list, and may be of another account: WeChat is asked all the same.
     try:
         status = run.wechat.status_of_job(run.settings.account(report.account), msg_id)
     except BroadcastError as error:
-        return verdict, [Message("resolve.not_asked", msg_id=msg_id, problem=error)]
+        return verdict, pushed or [Message("resolve.not_asked", msg_id=msg_id, problem=error)]
     if status is None:
         raise InputError("error.resolve.denied", msg_id=msg_id, id=broadcast_id)
     known = replace(verdict, msg_status=status)
-    return known, [Message("resolve.asked", msg_id=msg_id, status=job_status(status))]
+    return known, [Message("resolve.asked", msg_id=msg_id, status=job_status(status)), *pushed]
 
 
 def _of_another_size(event: FinishEvent, report: Report, n: int) -> Iterator[Message]:

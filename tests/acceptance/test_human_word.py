@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from broadcast.finish import Counts, FinishEvent
 from models import AttemptRow
+from models.ledger import finishes
 from tests.acceptance.conftest import sets_of
 from tests.kit.endpoints import MASS_SEND
 
@@ -100,15 +102,28 @@ def test_sent_closes_a_doubt_with_the_job_that_wechat_has(system: System) -> Non
     audited(system)
 
 
-def test_a_msg_id_that_wechat_does_not_know_is_no_word_on_a_doubt(system: System) -> None:
-    """It would stand for a job that is none, and for another batch's once WeChat gives it."""
+@pytest.mark.parametrize("pushed", [False, True])
+def test_a_msg_id_that_wechat_does_not_know_is_no_word_on_a_doubt(
+    system: System, *, pushed: bool
+) -> None:
+    """It would stand for a job that is none, and for another batch's once WeChat gives it.
+
+    A push of that number is of another account, then.
+    """
     told = lost_and_refused(system, "after")
     invented = max(line["msg_id"] or 0 for line in told["batch_list"]) + 1_000
+    if pushed:
+        counts = Counts(total=2, eligible=2, sent=2, errors=0)
+        event = FinishEvent(msg_id=invented, status="send success", counts=counts)
+        finishes.take(system.engine, system.simulator.account.name, event)
+    verdict = {"batch": 1, "sent": True, "msg_id": invented}
 
+    by_http = system.api().ask("POST", f"/v1/broadcasts/{told['id']}/resolve", verdict)
     refused = system.broadcast(
         "resolve", told["id"], "--batch", "1", "--sent", str(invented), status=2
     )
 
     assert str(invented) in refused.stderr
     assert refused.stdout == ""
+    assert by_http.json()["type"].endswith("#error.resolve.denied")
     assert sets_of(system.report(told["id"])) == {"accepted": 4, "in_doubt": 2}

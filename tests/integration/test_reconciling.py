@@ -103,11 +103,16 @@ def test_job_that_a_batch_in_doubt_can_be_comes_with_the_command_that_says_so(
 ) -> None:
     broadcast_id = ledger.broadcast(here, batches=1)
     doubt(Driver(here))
+    push(here, 97, total=20, age=timedelta(minutes=3))
     push(here, 98, total=20)
     push(here, 99)
 
     out = told(capsys, status=1)
 
+    # It ended before the call: no command is ready to name it.
+    assert f"It is batch 1 of {broadcast_id} (in doubt" in out
+    assert "only if the clocks differ" in out
+    assert "--sent 97" not in out
     assert f"Batch 1 of {broadcast_id} can be it (in doubt" in out
     assert f"broadcast resolve {broadcast_id} --batch 1 --sent 98" in out
     # Of another size it is probably another job.
