@@ -29,7 +29,7 @@ from broadcast.states import BatchState, BroadcastState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import lanes, runs, skips, transitions
+from models.ledger import lanes, skips, transitions, unused_lists
 from models.ledger.plans import ToPlan
 from models.ledger.reading import followers, recipients
 from models.ledger.transaction import read, write
@@ -69,7 +69,7 @@ def subtract(
     if not store.close() and source is None:
         return True
     done = write(engine, lambda connection: _flip(connection, broadcast, account, store=store))
-    runs.clear(engine, broadcast.id)
+    unused_lists.clear(engine, broadcast.id)
     return done
 
 
@@ -196,7 +196,7 @@ class _Store:
 
 
 def _insert(connection: Connection, broadcast_id: str, rows: list[dict[str, object]]) -> None:
-    runs.mark(connection, broadcast_id)
+    unused_lists.mark(connection, broadcast_id)
     connection.execute(insert(ChunkRow), rows)
 
 

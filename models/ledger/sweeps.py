@@ -24,7 +24,16 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now, skips_locked
 from models.gate import GateRow
-from models.ledger import gates, lanes, leases, records, runs, unlisted, upload_beat, uploads
+from models.ledger import (
+    gates,
+    lanes,
+    leases,
+    records,
+    unlisted,
+    unused_lists,
+    upload_beat,
+    uploads,
+)
 from models.ledger.reading import closed_gates
 from models.ledger.transaction import WORKER, read, write
 
@@ -209,6 +218,6 @@ def forget_uploads(engine: Engine) -> int:
         return 1
     cancelled = write(engine, unlisted.one_with_a_rest)
     if cancelled is None:
-        return runs.clear_one(engine)
+        return unused_lists.clear_one(engine)
     unlisted.clear(engine, cancelled)
     return 1

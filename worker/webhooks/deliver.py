@@ -23,7 +23,7 @@ from broadcast.webhooks import signature
 from broadcast.webhooks.event import WebhookState
 from models.ledger import webhooks
 from models.ledger.webhooks import Taken
-from worker.webhooks import body as bodies
+from worker.webhooks import rendering
 from worker.webhooks.post import Outcome, Poster
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Deliverer:
         return True
 
     def _try(self, taken: Taken) -> Outcome:
-        body = bodies.of(self._engine, taken).encode("ascii")
+        body = rendering.body(self._engine, taken).encode("ascii")
         try:
             secrets = self._secrets.signing_secrets()
         except SettingsError as error:

@@ -18,7 +18,7 @@ from broadcast.reports import SETS
 from broadcast.sorted_openids import unpacked
 from broadcast.states import BatchState, BroadcastState
 from models import BroadcastRow, ChunkRow
-from models.ledger import operator, plans, runs, subtract, sweeps, transaction
+from models.ledger import operator, plans, subtract, sweeps, transaction, unused_lists
 from models.ledger.reading import recipients, reports
 from presentation.report_json import as_json
 from tests.integration.models.words import findings
@@ -202,7 +202,7 @@ def test_lists_of_a_planner_that_was_killed_are_removed(
     if then == "another counts":
         counts |= {LEFT: PEOPLE[:10] + PEOPLE[40:], "suppressed": PEOPLE[10:40]}
         with monkeypatch.context() as dying:
-            dying.setattr(runs, "clear", killed)
+            dying.setattr(unused_lists, "clear", killed)
             with pytest.raises(KilledError):
                 planned(engine, broadcast_id, removal("suppressed", PEOPLE[10:40]))
     if then == "it is cancelled":

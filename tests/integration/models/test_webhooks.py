@@ -40,7 +40,7 @@ from models.ledger.webhooks import Taken
 from tests.integration.models.stories import close
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
-from worker.webhooks import body
+from worker.webhooks import rendering
 
 URL = "https://hooks.example.com/broadcasts?token=abc"
 PUT_OFF = timedelta(seconds=30)
@@ -70,7 +70,7 @@ def bodies(engine: Engine) -> list[Any]:
     with engine.connect() as connection:
         query = select(*columns(Taken, WebhookRow)).order_by(WebhookRow.id)
         events = every(connection, query, Taken)
-    return [json.loads(body.of(engine, one)) for one in events]
+    return [json.loads(rendering.body(engine, one)) for one in events]
 
 
 def take(engine: Engine, *busy: str) -> Taken:
@@ -318,11 +318,11 @@ def test_of_two_workers_that_make_a_body_the_first_one_counts(
     slow = take(engine)
     ledger.pass_time(engine, PUT_OFF)
     quick = take(engine)
-    stored = body.of(engine, quick)
+    stored = rendering.body(engine, quick)
 
     # One of another release may word it otherwise.
     monkeypatch.setattr(event, "body", lambda *_, **__: "{}")
-    late = body.of(engine, slow)
+    late = rendering.body(engine, slow)
 
     ledger.pass_time(engine, PUT_OFF)
     assert late == stored
@@ -340,7 +340,10 @@ def test_an_event_is_taken_by_one_and_due_again_if_its_worker_dies(engine: Engin
 
     assert (first.event_id, first.figures) == (second.event_id, second.figures)
     # Nobody had come to make its body.
-    assert (first.body, json.loads(body.of(engine, second))["version"]) == (None, second.version)
+    assert (first.body, json.loads(rendering.body(engine, second))["version"]) == (
+        None,
+        second.version,
+    )
     assert (first.tries, second.tries) == (1, 2)
     # The first was only slow: what it heard late changes nothing any more.
     webhooks.failed(engine, first, DOWN, http_status=500, waits=WAITS)

@@ -18,7 +18,7 @@ from models.ledger.webhooks import Taken
 log = logging.getLogger(__name__)
 
 
-def of(engine: Engine, taken: Taken) -> str:
+def body(engine: Engine, taken: Taken) -> str:
     """Return the body of an event; it is made and stored where the event has none yet.
 
     Without figures, or where a bug keeps them from being shown, it has id and state alone. Raises
@@ -27,8 +27,8 @@ def of(engine: Engine, taken: Taken) -> str:
     if taken.body is not None:
         return taken.body
     data = _data(taken) or _bare(engine, taken)
-    body = event.body(taken.kind, data, version=taken.version, at=taken.created_at)
-    return webhooks.keep_body(engine, taken, body)
+    made = event.body(taken.kind, data, version=taken.version, at=taken.created_at)
+    return webhooks.keep_body(engine, taken, made)
 
 
 def _data(taken: Taken) -> dict[str, Any] | None:
