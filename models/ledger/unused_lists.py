@@ -12,7 +12,7 @@ from broadcast.plan.chunk import KEPT, LEFT, SHRUNK
 from broadcast.plan.subtraction import REASONS
 from broadcast.states import Phase
 from models.broadcast import BroadcastRow
-from models.engine import database_now, skips_locked
+from models.engine import database_now, now, skips_locked
 from models.ledger.transaction import read, write
 from models.ledger.uploads import CHUNKS_AT_ONCE
 from models.recipients import ChunkRow
@@ -29,9 +29,9 @@ def mark(connection: Connection, broadcast_id: str) -> None:
 
 def clear_one(engine: Engine) -> int:
     """Remove the lists that do not count of one broadcast that has some; return how many had."""
-    query = select(BroadcastRow.id).where(BroadcastRow.run_stored_at <= database_now(), _IS_DECIDED)
     with read(engine) as connection:
-        found = connection.scalar(query.limit(1))
+        some = BroadcastRow.run_stored_at <= now(connection)
+        found = connection.scalar(select(BroadcastRow.id).where(some, _IS_DECIDED).limit(1))
     if found is None:
         return 0
     clear(engine, found)
