@@ -101,6 +101,7 @@ ERRORS: Final[Mapping[str, Mapping[str, int]]] = {
     },
     "server": {
         "api.failed": 500, "api.busy": 503, "database.away": 503, "database.encoding": 503,
+        "database.file": 503,
         "settings.accounts_file_missing": 503,
         "settings.accounts_file_encoding": 503, "settings.accounts_file_toml": 503,
         "settings.accounts_file_empty": 503, "settings.account_name": 503,

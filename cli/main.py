@@ -17,10 +17,11 @@ from typer.exceptions import TyperException
 
 from broadcast import environment, redaction
 from broadcast.errors import BroadcastError
+from broadcast.shown import one_line
 from cli import exits, unexpected, usage
 from cli.group import LazyGroup, only_shows
 from cli.streaming import CutOffError
-from cli.terminal import Plain, Terminal
+from cli.terminal import Plain, Terminal, is_utf8
 from cli.wiring.run import Run
 from presentation.texts import Texts, choose_language
 
@@ -85,7 +86,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return exits.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last net: no traceback for a person
-        return _unexpected(error, terminal)
+        return _unexpected(error, terminal, arguments)
 
 
 def _ended(status: int, terminal: Terminal) -> int:
@@ -131,8 +132,12 @@ def _version(context: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - Ty
         raise typer.Exit(exits.DONE)
 
 
-def _unexpected(error: Exception, terminal: Terminal) -> int:
-    """Tell a bug in one line; a traceback on request."""
+def _unexpected(error: Exception, terminal: Terminal, arguments: Sequence[str]) -> int:
+    """Report a bug in one line; a traceback on request. A word that no one can encode is none."""
+    wrong = [word for word in arguments if not is_utf8(word)]
+    if isinstance(error, UnicodeEncodeError) and wrong:
+        text = one_line(wrong[0])
+        return terminal.fail("error.usage.not_utf8", text=text, status=exits.BAD_INPUT)
     _trace(error, terminal)
     return terminal.fail(unexpected.message(error), status=exits.FAILED)
 

@@ -173,7 +173,7 @@ class Sending:
             yield target
             return
         source = target.source
-        if source == "-" and sys.stdin.isatty():
+        if source == "-" and sys.stdin is not None and sys.stdin.isatty():
             self._terminal.note("send.reading_terminal")
         with _nothing_stored():
             read = audiences.read("-" if source == "-" else Path(source))

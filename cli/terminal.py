@@ -268,6 +268,11 @@ def _escaped(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x80 else f"\\U{code:08x}"  # noqa: PLR2004 - ASCII
 
 
+def is_utf8(word: str) -> bool:
+    """Tell whether a word of the command line is UTF-8: Python keeps other bytes as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
+
+
 def is_terminal() -> bool:
     """Tell whether a person sits there who can be asked."""
     return _is_a_terminal(sys.stdin) and _is_a_terminal(sys.stderr)

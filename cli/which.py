@@ -10,6 +10,7 @@ from broadcast.message import Message
 from broadcast.reports import Report
 from broadcast.shown import one_line
 from cli import uploading
+from cli.terminal import is_utf8
 from cli.wiring.run import Run
 from models.ledger import awaited_lists
 from models.ledger.reading import ids, reports
@@ -39,6 +40,8 @@ def one(run: Run, text: str) -> str:
         return _only_open(run)
     if not text.strip():
         raise UnknownIdError("error.broadcast.empty_id")
+    if len(text) > _LONGEST or not is_utf8(text):
+        raise UnknownIdError("error.broadcast.unknown", id=one_line(text)[:_LONGEST])
     fitting = ids.fitting(run.engine, text, most=_MOST_NAMED + 1)
     if len(fitting) > 1:
         shown = one_line(text)[:_LONGEST]

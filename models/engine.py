@@ -153,7 +153,12 @@ def open_engine(url: str | URL, *, pool_size: int = 5, patient: bool = False) ->
     options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
     match parsed.get_backend_name():
         case "sqlite":
-            Path(parsed.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(parsed.database or "").absolute().parent
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                cause = f"{folder}: {error.strerror}"
+                raise DatabaseAwayError("error.database.file", cause=cause) from None
             # The ping asks nothing of a local file.
             options |= {"pool_pre_ping": False, "connect_args": {"timeout": BUSY_TIMEOUT_S}}
         case "postgresql":
@@ -298,6 +303,13 @@ def reader(engine: Engine) -> Engine:
 _OURS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
 
 
+def _is_no_database(error: object) -> bool:
+    """Return whether SQLite says that there is nothing to start: the file is the trouble."""
+    return getattr(error, "sqlite_errorname", None) in {
+        "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_CANTOPEN",
+    }  # fmt: skip
+
+
 @contextmanager
 def reachable(where: str = "") -> Iterator[None]:
     """Turn a driver's "cannot reach it" into :class:`DatabaseAwayError`, without its URL."""
@@ -308,7 +320,8 @@ def reachable(where: str = "") -> Iterator[None]:
             raise
         # The driver's first line names host and cause; psycopg and PyMySQL keep passwords out.
         cause = str(error.orig).strip().splitlines()[0] if str(error.orig) else type(error).__name__
-        problem = DatabaseAwayError("error.database.away", cause=cause, where=where)
+        kind = "file" if _is_no_database(error.orig) else "away"
+        problem = DatabaseAwayError(f"error.database.{kind}", cause=cause, where=where)
     except PoolTimeoutError as error:
         # All connections of this process stayed in use: the database is slow, not wrong.
         cause = str(error).partition("(")[0]

@@ -76,6 +76,11 @@ def _missing(url: URL) -> SchemaError:
     """Return the error that this database has no tables, named without a secret."""
     if url.get_backend_name() == "sqlite":
         named = str(url.database)
+        folder = Path(named).absolute().parent
+        if not folder.exists():
+            return SchemaError(
+                "error.schema.no_folder", command=COMMAND, database=named, folder=folder
+            )
     else:
         # Options may hold a password, too.
         named = url.set(query={}).render_as_string(hide_password=True)

@@ -103,6 +103,8 @@ def opened(source: object) -> Iterator[Peeked]:
             again = source if source.is_file() else None
             yield _unpacked(Peeked(file, name=source, path=again))
     elif source == "-":
+        if sys.stdin is None:
+            raise AudienceError("error.audience.closed")
         yield _unpacked(Peeked(sys.stdin.buffer, name=STDIN))
     else:
         stream: Readable = source  # type: ignore[assignment]

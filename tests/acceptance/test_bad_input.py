@@ -146,6 +146,8 @@ CASES = [
     typed("missing command", "db", says=("db --help",)),
     typed("missing id", "pause", says=("No broadcast is open", "@last", "broadcast list")),
     typed("empty id", "cancel", "", says=("The id is empty", "@last")),
+    typed("id that is no UTF-8", "status", b"a\xff", says=("does not exist",)),
+    typed("id without an end", "cancel", "a" * 100_000, says=("does not exist", "a" * 64)),
     typed("unknown id", "status", "20261125-abcdef", says=("20261125-abcdef",)),
     typed("unknown id to cancel", "cancel", "nothing", says=("nothing",)),
     typed("number too small", "list", "--most", "0", says=("--most", "1 to 1000")),
@@ -153,6 +155,8 @@ CASES = [
     typed("number that is none", "list", "--most", "x", says=("--most", "1 to 1000")),
     typed("number below zero", "simulator", "--followers", "-1", says=("--followers", "0 or more")),
     typed("code that is none", "explain", "abc", says=("abc",)),
+    typed("account that is no UTF-8", "halt", "--account", b"shop\xff", says=("shop", "UTF-8")),
+    typed("dead letter that is no UTF-8", "dead", "show", b"7\xff", says=("7", "UTF-8")),
     typed("one account and all", "halt", "--all", "--account", "default", says=("--all",)),
     setting("DATABASE_URL", "postgresql://u:Top@Half@127.0.0.1:1/x", "DATABASE_URL", "%40"),
     setting("REDIS_URL", "redis://:Top@y/Half@127.0.0.1:6/0", "REDIS_URL", "%40"),
@@ -329,6 +333,16 @@ def test_a_bad_list_from_standard_input_is_refused(line: CommandLine) -> None:
 
     assert (result.status, len(result.lines)) == (2, 1)
     assert "standard input" in result.err
+    assert line.rows() == {}
+
+
+def test_a_closed_standard_input_is_told(line: CommandLine) -> None:
+    line.before = ["sh", "-c", 'exec "$@" <&-', "sh"]
+
+    result = line.run("send", "--openids", "-", "--text", "hello")
+
+    assert (result.status, len(result.lines)) == (2, 1), result
+    assert "Standard input is closed" in result.err
     assert line.rows() == {}
 
 

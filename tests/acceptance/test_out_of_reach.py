@@ -48,6 +48,24 @@ def test_without_tables_it_names_the_command_that_makes_them(line: CommandLine) 
     assert line.rows()["bc_broadcasts"] == 1
 
 
+def test_a_folder_that_is_not_there_and_a_file_that_is_no_database_are_told_as_such(
+    line: CommandLine,
+) -> None:
+    (line.folder / "notes.txt").write_text("no database, and longer than a header of one\n" * 9)
+
+    gone = line.run("status", DATABASE_URL=f"sqlite:///{line.folder}/gone/broadcast.db")
+    notes = line.run("status", DATABASE_URL=f"sqlite:///{line.folder}/notes.txt")
+    folder = line.run("status", DATABASE_URL=f"sqlite:///{line.folder}")
+    upgrade = line.run("db", "upgrade", DATABASE_URL="sqlite:////proc/gone/broadcast.db")
+
+    assert [one.status for one in (gone, notes, folder, upgrade)] == [3, 3, 3, 3]
+    assert f"There is no folder {line.folder}/gone" in gone.err
+    assert not (line.folder / "gone").exists()
+    for told in (notes, folder, upgrade):
+        assert "The database file cannot be used" in told.err
+        assert "Start it" not in told.err
+
+
 @pytest.mark.parametrize("words", [("status",), ("list",), ("pause", "x"), ("watch", "x")])
 def test_every_command_names_the_upgrade(line: CommandLine, words: tuple[str, ...]) -> None:
     result = line.run(*words)
