@@ -204,30 +204,35 @@ def _is_confirmed(run: Run, broadcast_id: str, *, why: str | None) -> bool:
     """
     if reports.report(run.engine, broadcast_id, whole=False).phase is Phase.UPLOADING:
         return True
-    operator.pause(run.engine, broadcast_id, who=who(), why=in_one_line(why))
-    report = reports.report(run.engine, broadcast_id)
-    if report.state in SHOWN_DONE:
-        return True
+    try:
+        operator.pause(run.engine, broadcast_id, who=who(), why=in_one_line(why))
+        report = reports.report(run.engine, broadcast_id)
+        if report.state in SHOWN_DONE or run.terminal.agrees(_asked(run, report)):
+            return True
+    except KeyboardInterrupt:
+        _say_what_was_kept(run, broadcast_id)
+        raise typer.Exit(exits.INTERRUPTED) from None
+    _say_what_was_kept(run, broadcast_id)
+    return False
+
+
+def _asked(run: Run, report: Report) -> str:
+    """Ask whether a broadcast is cancelled; return the answer."""
     possibly, left = headline.possibly_sent(report), report.recipients["waiting"]
-    terminal = run.terminal
     waiting = None if left is None else FollowerCount(left - possibly)
     # What ended with a batch in doubt takes no pause, and sends nothing either.
-    question, kept = "cancel.question_held", "cancel.kept_held"
+    question = "cancel.question_held"
     if report.gate(GateKind.PAUSE):
-        question, kept = "cancel.question", "cancel.kept"
-        if possibly:
-            question = "cancel.question_possibly"
+        question = "cancel.question_possibly" if possibly else "cancel.question"
     if waiting is None:
         question = f"{question}_uncounted"
-    try:
-        answer = terminal.ask(question, id=broadcast_id, waiting=waiting, possibly=possibly)
-    except KeyboardInterrupt:
-        terminal.note(kept, id=broadcast_id)
-        raise typer.Exit(exits.INTERRUPTED) from None
-    if not terminal.agrees(answer):
-        terminal.note(kept, id=broadcast_id)
-        return False
-    return True
+    return run.terminal.ask(question, id=report.id, waiting=waiting, possibly=possibly)
+
+
+def _say_what_was_kept(run: Run, broadcast_id: str) -> None:
+    """Say that it was not cancelled, and whether it is paused."""
+    is_paused = reports.report(run.engine, broadcast_id, whole=False).gate(GateKind.PAUSE)
+    run.terminal.note("cancel.kept" if is_paused else "cancel.kept_held", id=broadcast_id)
 
 
 def _steer(

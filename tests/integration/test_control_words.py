@@ -178,3 +178,28 @@ def test_a_halt_of_all_without_readable_settings_does_not_say_that_there_is_nobo
     warned = [line for line in lines if line.startswith("Warning: ")]
     assert len(warned) == 2
     assert not any("neither the settings" in line for line in lines)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_ctrl_c_before_the_question_of_a_cancel_says_what_it_left(
+    here: Engine,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    paused: bool,
+) -> None:
+    broadcast_id = ledger.broadcast(here)
+    pause = operator.pause
+
+    def interrupted(*words: object, **facts: object) -> None:
+        if paused:
+            pause(*words, **facts)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stopping, "is_terminal", lambda: True)
+    monkeypatch.setattr(operator, "pause", interrupted)
+
+    told = said(capsys, "cancel", broadcast_id, status=130)
+
+    assert ("It stays paused. Resume" in told) == paused
+    assert "Not cancelled." in told
