@@ -12,6 +12,7 @@ import json
 import os
 import shlex
 import sys
+import termios
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO, TypeAlias
@@ -97,6 +98,9 @@ class Terminal:
     def ask(self, what: Sayable, /, **facts: object) -> str:
         """Ask a person, bold where a terminal shows it; return the answer from the same line."""
         question = clean(self.in_words(what, **facts))
+        if _is_a_terminal(sys.stdin):
+            # Whatever was typed before it was shown is no answer to it.
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
         if _is_a_terminal(sys.stderr):
             question = wrapping.wrapped(question, wrapping.width_of_terminal())
         if colours.are_shown(sys.stderr):

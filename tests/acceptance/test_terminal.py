@@ -35,35 +35,37 @@ def on_terminal(
     line: CommandLine,
     *words: str,
     types: bytes = b"",
+    ahead: bytes = b"",
     asked: Callable[[], None] | None = None,
     interrupted: bool = False,
     **env: str,
 ) -> Result:
     """Run a command whose three streams are a terminal; return what it showed.
 
-    What *types* says is typed beforehand, or once *asked* was called when the question is shown;
-    where it is *interrupted* then, that is Ctrl-C.
+    Each line of *types* is typed when the next question is shown, after *asked* was called; where
+    it is *interrupted* then, that is Ctrl-C. What is typed *ahead* lies there from the start.
     """
     ours, theirs = pty.openpty()
+    os.write(ours, ahead)
     process = subprocess.Popen(
         [sys.executable, "-m", "cli.main", *words],
         stdin=theirs, stdout=theirs, stderr=theirs, cwd=line.folder,
         env=line.environment({"TERM": "dumb", "COLUMNS": "200", **env}), start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
-    shown = b""
-    while asked is not None and b"[y/N]" not in shown:
-        data = _read(ours)
-        assert data, shown
-        shown += data
-    if asked is not None:
-        asked()
-    if interrupted:
-        process.send_signal(signal.SIGINT)
-    os.write(ours, types)
+    shown, answered, lines = b"", 0, types.splitlines(keepends=True)
     # Linux ends a terminal whose other side is gone with an error, macOS with nothing.
     while data := _read(ours):
         shown += data
+        if shown.count(b"[y/N]") == answered:
+            continue
+        answered += 1
+        if asked is not None:
+            asked()
+        if interrupted:
+            process.send_signal(signal.SIGINT)
+        os.write(ours, lines.pop(0) if lines else b"")
+    assert answered or asked is None, shown
     os.close(ours)
     return Result(process.wait(60), shown.decode().replace("\r\n", "\n"), "")
 
@@ -231,6 +233,13 @@ def test_ctrl_c_at_the_question_stores_nothing_and_says_so(line: CommandLine, la
         "zh": "没有保存任何内容，不会发送",
     }
     assert said[lang] in result.out
+    assert line.rows() == {}
+
+
+def test_a_yes_that_was_typed_before_the_question_does_not_answer_it(line: CommandLine) -> None:
+    result = on_terminal(line, *SEND, ahead=b"y\ny\n", types=b"n\n")
+
+    assert (result.status, "Nothing was stored" in result.out) == (1, True)
     assert line.rows() == {}
 
 
