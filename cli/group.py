@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from broadcast.errors import InputError
-from cli.separate import fill_in, refuse_options
+from cli.separate import fill_in, refuse_options, refuse_repeated
 
 #: By subject, in the order of the help: in which module each command is. A module has a Typer
 #: ``app`` with its commands.
@@ -92,11 +92,13 @@ def help_id(name: str) -> str:
 
 
 class _Ours:
-    """Help in the person's language, and no option taken for the value of another."""
+    """Help in the person's language; no option taken for another's value, none twice."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's own
         refuse_options(self, ctx, args)
-        return super().parse_args(ctx, fill_in(self, ctx, args))  # type: ignore[misc]
+        filled = fill_in(self, ctx, args)
+        refuse_repeated(self, ctx, filled)
+        return super().parse_args(ctx, filled)  # type: ignore[misc]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - Typer's own
         from cli.helping import print_help  # noqa: PLC0415 - rich is for help and terminals

@@ -33,6 +33,19 @@ def refuse_options(command: Any, context: Any, arguments: Sequence[str]) -> None
             raise InputError("error.usage.value_is_option", option=option, value=word, help=help_at)
 
 
+def refuse_repeated(command: Any, context: Any, arguments: Sequence[str]) -> None:  # noqa: ANN401
+    """Raise InputError if an option that takes one value is given several times.
+
+    Typer would take the last in silence.
+    """
+    _, _, given = command.make_parser(context).parse_args(args=list(arguments))
+    for option in given:
+        if option.param_type_name == "option" and not option.multiple and given.count(option) > 1:
+            name = max(option.opts, key=len)
+            help_at = f"{context.command_path} --help"
+            raise InputError("error.usage.repeated", name=name, help=help_at)
+
+
 def fill_in(command: Any, context: Any, arguments: Sequence[str]) -> list[str]:  # noqa: ANN401
     """Return *arguments*, in which every option has its value: :data:`ALONE` where there is none.
 

@@ -67,6 +67,8 @@ def media(name: str, option: str, file: str, data: bytes, *says: str) -> Case:
 CASES = [
     typed("no audience", "send", "--text", "hello", says=("--openids",)),
     typed("two audiences", *SEND, "--openids", "other.txt", says=("--openids",)),
+    typed("two times", *SEND, "--at=2099-01-01 08:00", "--at", "x", says=("--at", "times")),
+    typed("a switch two times", "cancel", "--yes", "x", "--yes", says=("--yes", "times")),
     typed("no audience, but content from a file", "send", "--content", "x", says=("--openids",)),
     typed("empty audience", "send", "--openids", "", "--text", "x", says=("--openids",)),
     typed("no content", *TO_LIST, says=("--text", "--image")),
