@@ -1,0 +1,192 @@
+"""The story: what happens to each version, in the same order, step by step.
+
+Nothing here is a race. Every step waits for what the one before it led to; where something must
+come in the middle of a broadcast, the worker has died at a crash point, or the account is halted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tests.shadow.side import BATCH_SIZE, Side
+
+HOUR_S = 3_600
+
+
+def late_and_killed(side: Side) -> None:
+    """One starts too late; of another the worker dies twice, then a person cancels it."""
+    side.submit("late", 2 * BATCH_SIZE)
+    side.pass_time(HOUR_S)
+    side.submit("killed")
+    side.dies_at("claim.committed")
+    side.dies_at("call.ended", 2)
+    side.does("killed", "cancel")
+
+
+def steered(side: Side) -> None:
+    """What a person does between the submit and the first call."""
+    side.submit("paused", 2 * BATCH_SIZE)
+    side.does("paused", "pause")
+    side.submit("cancelled", 2 * BATCH_SIZE)
+    side.does("cancelled", "cancel")
+    side.account("halt")
+    side.submit("suppressed", 2 * BATCH_SIZE)
+    side.worker()
+    side.until_report("suppressed", "both batches", "batches", "total", value=2)
+    side.command("suppress", "add", side.openids["suppressed"][1], answers="suppress")
+    side.account("unhalt")
+    side.until_told("suppressed", "completed")
+    side.does("paused", "resume")
+    side.until_told("paused", "completed")
+    side.until_told("late", "held")
+    side.does("late", "resume")
+    side.until_told("late", "completed")
+    side.until_report("killed", "the doubt", "batches", "in_doubt", value=1)
+    side.does("killed", "resolve", {"batch": 2, "sent": True})
+
+
+def submitted_in_every_way(side: Side) -> None:
+    """A list, a list with slips and the same key again, a long one, the queue, a tag."""
+    plain = side.submit("plain")
+    side.until_told("plain", "completed")
+    people = side.people("slips", 6)
+    slips = {"openids": [*people, people[0], "nobody"]}
+    for _ in range(2):
+        side.submit("slips", slips)
+    side.submit("excluded", {"openids": [*side.people("excluded", 5), *side.openids["plain"][:4]]},
+                exclude=[f"broadcast:{plain}"])  # fmt: skip
+    awaited = side.submit("upload", {"upload": True})
+    lines = "\n".join(side.people("upload", 9)).encode()
+    answer = side.ask(
+        "PUT", f"broadcasts/{awaited}/audience", data=lines, headers={"Content-Type": "text/plain"}
+    )
+    side.found.answers["upload"] = answer.status_code
+    side.enqueue("queue", 5)
+    appid = side.simulator.account.appid
+    side.simulator.admin("POST", f"accounts/{appid}/tags/2", lines=side.people("tag", 7))
+    side.submit("tag", {"tag_id": 2}, ignore_suppression=True)
+    for label in ("slips", "excluded", "upload", "queue", "tag"):
+        side.until_told(label, "completed")
+
+
+def answered_badly(side: Side) -> None:
+    """Replies that are lost, garbled, or say that something is wrong."""
+    faults: Sequence[tuple[str, Callable[[], None]]] = (
+        ("lost", lambda: side.fault("drop", when="after")),
+        ("never arrived", lambda: side.fault("drop", when="before")),
+        ("garbage", lambda: side.fault("garbage", when="after")),
+        ("truncated", lambda: side.fault("truncated", when="after")),
+        ("html", lambda: side.fault("html", when="before")),
+        ("busy", lambda: side.fault("errcode", errcode=-1, when="before")),
+        ("busy, sent", lambda: side.fault("errcode", errcode=-1, when="after")),
+        ("45066", lambda: side.fault("errcode", errcode=45066, when="before")),
+        ("40001", lambda: side.fault("invalidate_token")),
+        ("split", lambda: side.fault("errcode", errcode=40003, when="before")),
+    )
+    for label, order in faults:
+        order()
+        side.submit(label, 2 * BATCH_SIZE)
+        side.until_told(label, "completed")
+
+
+def left_to_a_person(side: Side) -> None:
+    """A day without calls, a refusal, and a batch that WeChat says it knows."""
+    side.fault("errcode", errcode=45009, when="before")
+    side.submit("full", 2 * BATCH_SIZE)
+    side.until_report(
+        "full", "the wait for the next day", "blockers", 0, "cause", value="account_waits"
+    )
+    side.account("unhalt")
+    side.until_told("full", "completed")
+    side.fault("errcode", errcode=45002, when="before")
+    side.submit("refused", 2 * BATCH_SIZE)
+    side.until_report("refused", "the refusal", "batches", "refused", value=1)
+    side.does("refused", "retry")
+    side.does("refused", "resume")
+    side.until_told("refused", "partial")
+    side.fault("errcode", errcode=45065, when="before")
+    side.submit("known", 2 * BATCH_SIZE)
+    side.until_report("known", "the doubt", "batches", "in_doubt", value=1)
+    side.does("known", "resolve", {"batch": 1, "sent": False})
+    side.does("known", "retry")
+    side.until_told("known", "completed")
+
+
+def to_all(side: Side) -> None:
+    """Last, since it reaches everybody."""
+    everybody = {"to_all": True, "confirm_to_all": "default"}
+    side.submit("all", everybody, ignore_suppression=True)
+    side.until_told("all", "completed")
+
+
+def killed_everywhere(side: Side) -> None:
+    """A worker dies at every point of its way, and so does the next one over what it left."""
+    fates: Sequence[tuple[str, Callable[[], None]]] = (
+        ("", lambda: None),
+        (", the reply lost", lambda: side.fault("drop", when="after")),
+        (", the call lost", lambda: side.fault("drop", when="before")),
+    )
+    labels = []
+    for point in POINTS:
+        for fate, order in fates:
+            labels.append(f"{point}{fate}")
+            order()
+            side.submit(labels[-1], 2 * BATCH_SIZE)
+            if point.startswith("token."):
+                # The token is lost, and with it the messages and whoever fetches one.
+                side.valkey.flushall()
+            side.dies_at(point)
+    side.valkey.flushall()
+    worker = side.worker()
+    for label in labels:
+        side.until_told(label, "completed")
+    worker.stop(timeout_s=60)
+
+
+def stopped_in_the_middle(side: Side) -> None:
+    """One batch is accepted when a person stops the others."""
+    for act in ("pause", "cancel"):
+        side.submit(f"{act} in the middle")
+        side.dies_at("record.committed")
+        side.does(f"{act} in the middle", act)
+    side.submit("halt in the middle")
+    side.dies_at("record.committed")
+    side.account("halt")
+    worker = side.worker()
+    side.account("unhalt")
+    side.until_told("halt in the middle", "completed")
+    side.does("pause in the middle", "resume")
+    side.until_told("pause in the middle", "completed")
+    worker.stop(timeout_s=60)
+
+
+def commands_killed(side: Side) -> None:
+    """A command dies over a submit, and is typed again."""
+    for point in ("submit.publishing", "submit.published", "submit.woken"):
+        for crash in ({"BROADCAST_CRASH_AT": point}, {}):
+            side.send(point, 2 * BATCH_SIZE, **crash)
+        side.until_told(point, "completed")
+
+
+def reviewed(side: Side) -> None:
+    """WeChat's review refuses one of two jobs after it was accepted."""
+    appid = side.simulator.account.appid
+    side.simulator.admin("POST", f"accounts/{appid}/next-jobs", {"event_status": "err(20001)"})
+    side.submit("reviewed", 2 * BATCH_SIZE)
+    side.until_told("reviewed", "partial")
+
+
+#: By the names that crash points are stored under, in the order of a worker's way.
+POINTS = (
+    "sweep.marked", "sweep.woken", "plan.written", "plan.stored", "token.locked", "token.fetched",
+    "token.shared", "plan.opening", "plan.opened", "lane.leased", "pace.taken", "claim.written",
+    "claim.committed", "call.ended", "record.written", "record.committed", "slice.ended",
+    "task.ended",
+)  # fmt: skip
+SHORT: Sequence[Callable[[Side], None]] = (
+    late_and_killed, steered, submitted_in_every_way, answered_badly, left_to_a_person, to_all,
+)  # fmt: skip
+LONG: Sequence[Callable[[Side], None]] = (
+    late_and_killed, killed_everywhere, stopped_in_the_middle, steered, commands_killed, reviewed,
+    *SHORT[2:],
+)  # fmt: skip
