@@ -15,6 +15,8 @@ from broadcast import request_ids
 
 log = logging.getLogger(__name__)
 
+#: Of a body, unpacked; 100,000 OpenIDs are 3.2 million.
+MOST_BYTES: Final = 4_000_000
 LONGEST: Final = 100
 LONGEST_ID: Final = 255
 _OPTIONAL_TEXTS: Final = (
@@ -82,6 +84,7 @@ def check(message: Any) -> None:  # noqa: ANN401 - kombu's
         raise MalformedError("its headers are no mapping")
     if not isinstance(message.body, bytes | str):
         raise MalformedError(f"its body is {_kind(message.body)}")
+    check_length(message.body)
     payload = message.decode()
     if isinstance(payload, dict):
         _check_first_protocol(headers, payload)
@@ -97,6 +100,12 @@ def check(message: Any) -> None:  # noqa: ANN401 - kombu's
         raise MalformedError(f"embed is {_kind(embed)}")
     _check_canvas(embed or {}, headers, args=args, kwargs=kwargs)
     _keep(headers, _KNOWN)
+
+
+def check_length(body: bytes | str) -> None:
+    """Raise MalformedError where *body* is longer than any that is taken."""
+    if len(body) > MOST_BYTES:
+        raise MalformedError(f"its body is longer than {MOST_BYTES} bytes")
 
 
 def check_envelope(message: Any) -> None:  # noqa: ANN401 - kombu's

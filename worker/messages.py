@@ -87,8 +87,6 @@ class Consumer(consumer.Consumer):
         def on_task_received(message: Any) -> None:  # noqa: ANN401 - kombu's
             try:
                 envelope.check(message)
-            except envelope.MalformedError as error:
-                self._drop(message, str(error), error)
             except Exception as error:  # noqa: BLE001 - whatever decoding raises: see its name
                 self.on_decode_error(message, error)
             else:
@@ -108,7 +106,9 @@ class Consumer(consumer.Consumer):
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:  # noqa: ANN401
         """Drop a message that cannot be read."""
-        self._drop(message, f"it cannot be read: {type(exc).__name__}")
+        known = isinstance(exc, envelope.MalformedError)
+        why = str(exc) if known else f"it cannot be read: {type(exc).__name__}"
+        self._drop(message, why, exc)
 
     def _drop(self, message: Any, why: str, error: Exception | None = None) -> None:  # noqa: ANN401 - kombu's
         if self._is_another_programs(message) and not self._buried(message, why, error):

@@ -1,4 +1,4 @@
-"""Kombu's transports, with four faults fixed.
+"""Kombu's transports, with five faults fixed.
 
 **A worker outlives a Redis that is away.** When the connection breaks, Celery takes it away from
 its channels before it closes them and before the running tasks acknowledge. A channel that has a
@@ -15,6 +15,9 @@ and ends over what it cannot read, as it comes or as it goes back to its queue.
 **A worker outlives properties that py-amqp cannot read:** a content type that is no UTF-8, a header
 with a time in milliseconds. RabbitMQ takes and delivers them, py-amqp raises in the middle of a
 frame, and the message goes back into the queue for the next worker.
+
+**A worker outlives a compressed message**, however long it is unpacked: see
+:mod:`worker.unpacking`.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from kombu.utils.json import dumps, loads
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from broadcast import names
-from worker import envelope, taking
+from worker import envelope, taking, unpacking
 
 
 def install() -> None:
@@ -40,6 +43,7 @@ def install() -> None:
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.transport:Transport"))
     readers: dict[int, Any] = serialization.PROPERTY_CLASSES
     readers[spec.Basic.CLASS_ID] = _properties
+    unpacking.install()
 
 
 class QoS(redis.QoS):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +31,7 @@ LONGEST_LINE = 1000
 SHORT, LONG = 300, 10_000
 COUNTS = [pytest.param(SHORT), pytest.param(LONG, marks=pytest.mark.prove)]
 SEED = 20261126
+UNPACKED_BYTES = 400_000_000
 BODIES: list[Any] = [
     {}, [], None, [1], 3, {"hostname": []}, {"type": "worker-heartbeat"}, {"method": []},
     {"type": 3, "hostname": "x"}, {"method": "x", "arguments": 3}, {"method": "ping", "pattern": 3},
@@ -47,7 +50,7 @@ def everything_is_sent(system: System, *, left: Callable[[], int]) -> None:
     beat = system.beat()
     traffic.ends_whole()
     assert beat.stop() == 0
-    assert [worker.stop() for worker in system.processes[:-1]] == [0, 0]
+    assert not any(worker.stop() for worker in system.processes[:-1])
 
 
 def logs_are_fit(system: System) -> None:
@@ -94,6 +97,32 @@ def test_nothing_in_a_rabbitmq_queue_stops_a_worker(
 
     everything_is_sent(system, left=left)
     logs_are_fit(system)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
+def test_a_message_that_unpacks_to_whatever_length_costs_a_worker_no_memory(
+    start_system: StartSystem, broker_url: str
+) -> None:
+    system = start_system(followers=20, CELERY_BROKER_URL=broker_url)
+    system.worker()
+    each = junk.publish_bombs(
+        broker_url, unpacked_bytes=UNPACKED_BYTES, queues=[names.QUEUE, names.ENQUEUE]
+    )
+
+    until(lambda: len(foreign.dead_letters(system)) == each, 60, "a dead letter of each")
+    peak = peak_bytes(system.processes[0].pid)
+    everything_is_sent(system, left=lambda: 0)
+    logs_are_fit(system)
+    output = system.processes[0].output
+    assert output.count("message dropped: ") == 2 * each
+    assert output.count("dropped: its body is longer than 4000000 bytes") == 2 * (each - 1)
+    assert peak < UNPACKED_BYTES / 2
+
+
+def peak_bytes(pid: int) -> int:
+    """How much memory a process had at most."""
+    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 
 
 def test_nothing_that_is_published_to_every_worker_stops_one(

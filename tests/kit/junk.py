@@ -9,12 +9,14 @@ import json
 import random
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import amqp
 import redis
+from kombu import Connection
 from sqlalchemy import make_url
 
 from broadcast import names
@@ -293,3 +295,32 @@ def _message(rng: random.Random, made: Junk) -> amqp.basic_message.Message:
         made.body, content_type=made.content_type, content_encoding=made.content_encoding,
         application_headers=made.headers, **made.properties,
     )  # fmt: skip
+
+
+# Compressed messages, for either broker
+
+
+def publish_bombs(url: str, *, unpacked_bytes: int, queues: Sequence[str]) -> int:
+    """Publish to each queue what is unpacked to so many bytes; return how many to each."""
+    half = _zeros(zlib.compressobj(), unpacked_bytes // 2)
+    whole = _zeros(zlib.compressobj(), unpacked_bytes)
+    bombs = [
+        Junk(headers={"compression": "application/x-gzip"}, body=whole),
+        Junk(headers={"compression": "bzip2"}, body=_zeros(bz2.BZ2Compressor(), unpacked_bytes)),
+        # An encoding of the text, by a name of Python's.
+        Junk(headers={}, body=half, content_type="application/data", content_encoding="zlib"),
+    ]
+    with Connection(url) as connection, connection.Producer() as producer:
+        for queue, one in product(queues, bombs):
+            producer.publish(
+                one.body, headers={"task": names.PLAN, "id": "bomb", **one.headers},
+                content_type=one.content_type, content_encoding=one.content_encoding,
+                exchange="", routing_key=queue,
+            )  # fmt: skip
+    return len(bombs)
+
+
+def _zeros(packer: Any, count: int) -> bytes:
+    portion = bytes(1_000_000)
+    packed = b"".join(packer.compress(portion) for _ in range(count // len(portion)))
+    return packed + bytes(packer.flush())
