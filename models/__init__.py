@@ -27,6 +27,7 @@ from models.installation import Installation
 from models.media import MediaRow
 from models.outbox import OutboxRow
 from models.push import PushRow
+from models.queue import QueueRow
 from models.recipients import ChunkRow, Skipped
 from models.upload import UploadRow
 from models.webhook import WebhookRow
@@ -57,6 +58,7 @@ __all__ = [
     "MediaRow",
     "OutboxRow",
     "PushRow",
+    "QueueRow",
     "QuotaDay",
     "RenewalRow",
     "Reservation",

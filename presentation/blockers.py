@@ -132,7 +132,8 @@ def _text(one: Blocker, report: Report) -> str:
     if one.cause is Cause.DRAFT:
         return _DRAFTS.get(one.reason, "blocker.held")
     if one.cause is Cause.MISSED_TIME and report.scheduled_at is None:
-        return "blocker.missed_at_once"
+        waited = report.first_call is not None and report.first_call.was_handed_over
+        return "blocker.missed_handed_over" if waited else "blocker.missed_at_once"
     if one.cause is Cause.SCHEDULED and report.gate(GateKind.PAUSE):
         return "blocker.scheduled_paused"
     if one.cause in {Cause.OVERDUE, Cause.NO_WORKER} and late.will_be_held(report):

@@ -140,6 +140,14 @@ def _wake_for_what_was_left(sender: object = None, **_: object) -> None:
     wake.wake(names.SWEEP)
 
 
+@signals.worker_ready.connect
+def _watch_the_queue(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's consumer
+    """Keep finding out for how long what other programs send may have waited."""
+    from worker import queue_watch  # noqa: PLC0415 - as above
+
+    sender.timer.call_repeatedly(queue_watch.TICK_S, queue_watch.watch.tick, (sender.pool,))
+
+
 @signals.worker_init.connect
 def _let_slices_end_before_a_cold_shutdown(sender: Any, **_: object) -> None:  # noqa: ANN401
     """Let each lane end after its call on SIGQUIT, too.

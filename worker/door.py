@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from broadcast import names, plan
 from broadcast.accounts import Account
@@ -22,27 +23,32 @@ log = logging.getLogger(__name__)
 
 
 def submit(
-    here: Parts, request: Request, *, key: str, who: str, waker: Waker | None = None
+    here: Parts,
+    request: Request,
+    *,
+    key: str,
+    who: str,
+    waker: Waker | None = None,
+    waiting_since: datetime | None = None,
 ) -> Submitted:
     """Do as :meth:`producer.request.door.Door.submit`; *waker*: who plans it, if not any worker.
 
-    WeChat's answer of a moment ago will do for what fits; nothing is refused by it.
+    *waiting_since*: since when it may have waited, if not since now. WeChat's answer of a moment
+    ago will do for what fits; nothing is refused by it.
     """
     begun = time.monotonic()
     quota = _Quota(here)
+    opened = Door(
+        settings=here.settings, engine=here.engine, quota=quota, waker=waker or _Waker(),
+        looks=Looks(here), waiting_since=waiting_since,
+    )  # fmt: skip
     try:
-        return _door(here, quota, waker).submit(request, key=key, who=who)
+        return opened.submit(request, key=key, who=who)
     except PlanError:
         if quota.asked_at >= begun:
             raise
-    return _door(here, _Quota(here, since=begun), waker).submit(request, key=key, who=who)
-
-
-def _door(here: Parts, quota: _Quota, waker: Waker | None) -> Door:
-    return Door(
-        settings=here.settings, engine=here.engine, quota=quota, waker=waker or _Waker(),
-        looks=Looks(here),
-    )  # fmt: skip
+    anew = _Quota(here, since=begun)
+    return replace(opened, quota=anew).submit(request, key=key, who=who)
 
 
 class _Quota:

@@ -36,6 +36,8 @@ MOST_FORWARDS: Final = 64
 #: Beside the body: through how many workers a message went that lack the account, and who sent it.
 FORWARDED: Final = "forwarded"
 _LONGEST_ORIGIN: Final = 60
+#: Before any message.
+_LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class TaskMessage:
     #: After which its sender does not want it sent.
     expires: datetime | None = None
     forwards: int = 0
+    #: It was sent after this, by the database's clock; None: any time ago.
+    sent_after: datetime | None = None
 
     @classmethod
     def of(
@@ -62,16 +66,20 @@ class TaskMessage:
         origin: str | None,
         unanswered: bool,
         expires: datetime | None = None,
+        sent_after: datetime | None = None,
     ) -> TaskMessage:
         """Return the message of a task with these arguments."""
         found = cls(
             args=args, kwargs=kwargs, task_id=task_id, origin=origin, unanswered=unanswered,
-            expires=expires,
+            expires=expires, sent_after=sent_after,
         )  # fmt: skip
         match kwargs.get(FORWARDED):
             case [int(forwards), str() | None as first] if forwards >= 0:
                 asked = {name: kwargs[name] for name in kwargs if name != FORWARDED}
-                return replace(found, kwargs=asked, forwards=forwards, origin=first)
+                # The worker that passed it on had it in hand: the queue may have been empty then.
+                return replace(
+                    found, kwargs=asked, forwards=forwards, origin=first, sent_after=None
+                )
         return found
 
     @property
@@ -163,7 +171,17 @@ def _submit(here: Parts, message: TaskMessage, waker: Waker) -> Submitted:
     found = incoming.parse(message.body)
     if message.expires is not None and datetime.now(UTC) > message.expires:
         _refuse_unless_stored(here, found, message.expires)
-    return door.submit(here, found.request, key=found.key, who=message.who, waker=waker)
+    waiting_since = message.sent_after
+    if waiting_since is None and found.request.late_by is not None:
+        waiting_since = _LONG_AGO
+    return door.submit(
+        here,
+        found.request,
+        key=found.key,
+        who=message.who,
+        waker=waker,
+        waiting_since=waiting_since,
+    )
 
 
 def _refuse_unless_stored(here: Parts, found: incoming.KeyedRequest, expired_at: datetime) -> None:

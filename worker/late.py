@@ -21,6 +21,7 @@ from celery.utils.time import maybe_iso8601, maybe_make_aware
 from celery.worker import request
 
 from broadcast import names
+from worker.queue_watch import watch
 
 #: Less than the shortest period of beat, or its wakes would be dropped.
 ONE_WITHIN_S = 2.0
@@ -43,6 +44,10 @@ class Request(request.Request):
         # Celery reports with a traceback where it cannot convert such a time.
         if self.eta is not None and not MINYEAR < self.eta.year < MAXYEAR:
             raise InvalidTaskError("eta")
+        # Now, and not when it runs: the queue may be empty meanwhile because this was taken.
+        said: dict[str, Any] = self._request_dict  # type: ignore[attr-defined] # not in its stubs
+        again = said["delivery_info"]["redelivered"]
+        said["sent_after"] = None if again else watch.empty_at
 
     def maybe_expire(self) -> Literal[True] | None:
         """Revoke the message if it seems too old and another one like it was just taken."""

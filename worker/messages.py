@@ -73,6 +73,14 @@ class Consumer(consumer.Consumer):
         kwargs["worker_options"] = {**options, "without_gossip": True}
         super().__init__(*args, **kwargs)
 
+    def connect(self) -> Any:  # noqa: ANN401 - kombu's
+        """Connect, and look at the queue before anything of it is taken."""
+        from worker import queue_watch  # noqa: PLC0415 - as below
+
+        connection = super().connect()
+        queue_watch.watch.begin()
+        return connection
+
     def update_strategies(self) -> None:
         """Have no task but ours: Celery's own run what a message names, or wake themselves."""
         super().update_strategies()

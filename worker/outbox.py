@@ -70,7 +70,10 @@ def _settle(here: Parts, posted: Posted) -> None:
     submitted = door.PlansHere()
     try:
         found = incoming.parse_text(posted.body)
-        door.submit(here, found.request, key=found.key, who=posted.who, waker=submitted)
+        door.submit(
+            here, found.request, key=found.key, who=posted.who, waker=submitted,
+            waiting_since=posted.created_at,
+        )  # fmt: skip
     except InputError as error:
         _bury(here, posted, error.message)
     except OutOfReachError:

@@ -54,6 +54,7 @@ def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, An
     message = enqueue.TaskMessage.of(
         args, kwargs, task_id=str(request.id), origin=request.origin,
         unanswered=bool(request.ignore_result), expires=late.moment_of(request.expires),
+        sent_after=request.get("sent_after"),
     )  # fmt: skip
     token = request_ids.current.set(request_ids.shown(message.task_id))
     try:

@@ -180,7 +180,10 @@ class Transport(redis.Transport):
     def _deliver(self, message: Any, queue: str | None) -> Any:  # noqa: ANN401 - kombu's own
         if queue == names.ENQUEUE:
             # As it was noted: by what its sender wrote there, it might not find back.
-            message["properties"]["delivery_info"] = {"exchange": "", "routing_key": queue}
+            again = message["properties"]["delivery_info"].get("redelivered")
+            message["properties"]["delivery_info"] = {
+                "exchange": "", "routing_key": queue, "redelivered": bool(again),
+            }  # fmt: skip
         return super()._deliver(message, queue)
 
 

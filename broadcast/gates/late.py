@@ -28,6 +28,11 @@ class First:
     #: Seconds.
     late_by_s: int
 
+    @property
+    def was_handed_over(self) -> bool:
+        """Whether it waited for a worker before it was a broadcast."""
+        return self.unattended_s > 0 and self.unattended_at == self.due
+
 
 def is_late(first: First, now: datetime) -> bool:
     """Return whether a first call at *now* is late."""
@@ -37,7 +42,7 @@ def is_late(first: First, now: datetime) -> bool:
 def unattended(first: First, now: datetime) -> timedelta:
     """Return for how long no worker drove the lane of a broadcast that was due."""
     # What was counted before it was due (again) is no delay of its own.
-    counted = first.unattended_at is not None and first.unattended_at > first.due
+    counted = first.unattended_at is not None and first.unattended_at >= first.due
     before = timedelta(seconds=first.unattended_s if counted else 0)
     return before + silence(first, now)
 

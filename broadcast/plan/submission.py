@@ -112,6 +112,8 @@ class Terms:
     title: str | None = None
     #: Who hears by webhooks how it ended; None: whom the account names, if it names one.
     notify_url: str | None = None
+    #: Since when it may have waited for a worker, by the database's clock; None: since now.
+    waiting_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ def words(length: int) -> TypeEngine[str]:
 
 def upgrade() -> None:
     _installation()
+    _queues()
     _accounts()
     _lanes()
     _quota_days()
@@ -111,6 +112,7 @@ def downgrade() -> None:
         "bc_quota_days",
         "bc_lanes",
         "bc_accounts",
+        "bc_queues",
         "bc_installation",
     ):
         # Indexes and constraints go with their table.
@@ -141,6 +143,15 @@ def _installation() -> None:
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("oldest_compatible", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_bc_installation"),
+    )
+
+
+def _queues() -> None:
+    op.create_table(
+        "bc_queues",
+        sa.Column("broker", ascii_(64), nullable=False),
+        sa.Column("empty_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("broker", name="pk_bc_queues"),
     )
 
 

@@ -6,6 +6,7 @@ All of it is done in one transaction that holds the lane's row.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -65,6 +66,8 @@ class Flip:
             "notify_url": terms.notify_url or self.body.account.notify_url,
             # What waits for its time is due by its gate.
             "due_at": None if self.scheduled else due.of_new(self.lane.not_before),
+            "unattended_s": math.ceil((moment - (terms.waiting_since or moment)).total_seconds()),
+            "unattended_at": moment,
         }  # fmt: skip
 
     def finish(self, connection: Connection) -> Published:

@@ -57,6 +57,7 @@ class Posted:
 
     id: str
     who: str
+    created_at: datetime
     body: str = field(repr=False)
 
 

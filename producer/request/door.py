@@ -42,6 +42,8 @@ class Door:
     looks: Looks | None = None
     #: Whether whoever submits wants the report of what was stored.
     reported: bool = False
+    #: Since when the request may have waited, by the database's clock; None: since now.
+    waiting_since: datetime | None = None
 
     def submit(self, request: Request, *, key: str, who: str) -> Submitted:
         """Store and publish what *request* asks for; the same key and body give the same broadcast.
@@ -49,7 +51,9 @@ class Door:
         Raises what refuses it (InputError: nothing is stored), and OutOfReachError: repeat it with
         the same key.
         """
-        found = meant(request, key=key, who=who, settings=self.settings)
+        found = meant(
+            request, key=key, who=who, settings=self.settings, waiting_since=self.waiting_since
+        )
         with found.whom() as whom:
             prepared = self._prepared(found, whom)
             return store(prepared, engine=self.engine, waker=self.waker, reported=self.reported)

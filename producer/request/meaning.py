@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from broadcast import content as contents
@@ -67,8 +67,15 @@ class Meant:
             yield target
 
 
-def meant(request: Request, *, key: str, who: str, settings: Settings) -> Meant:
-    """Return what *request* asks for under *key*; *who* asks.
+def meant(
+    request: Request,
+    *,
+    key: str,
+    who: str,
+    settings: Settings,
+    waiting_since: datetime | None = None,
+) -> Meant:
+    """Return what *request* asks for under *key*; *who* asks, *waiting_since* if not now.
 
     What it says is all that counts here: :mod:`producer.request.today` has the rest. Raises
     RequestError, ContentError, SettingsError (no such account) and InputError.
@@ -88,6 +95,7 @@ def meant(request: Request, *, key: str, who: str, settings: Settings) -> Meant:
             if request.late_by is None
             else checked_late_by(request.late_by),
             notify_url=None if request.notify is None else request.notify.url,
+            waiting_since=waiting_since,
         ),
         options=_options(request, account, settings=settings),
     )  # fmt: skip

@@ -1,0 +1,78 @@
+"""How long a message of another program may have waited, at most, by the database's clock.
+
+The clock of its sender says nothing. But what a worker takes was sent after some worker last found
+the queue empty. A moment counts for what comes two ticks of Celery's loop later: a message that was
+on its way to this worker when the queue was empty has come by then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import datetime
+from typing import Any, Final
+
+from amqp.exceptions import AMQPError
+from kombu import Connection
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from broadcast import names
+from broadcast.errors import OutOfReachError
+from models.ledger import queues
+from worker.wiring import parts
+
+log = logging.getLogger(__name__)
+
+TICK_S: Final = queues.EVERY.total_seconds()
+
+
+class QueueWatch:
+    """What this process knows of the queue of other programs."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        #: What is taken now was sent after this; None: any time ago.
+        self.empty_at: datetime | None = None
+        self._next: datetime | None = None
+        self._found: datetime | None = None
+
+    def begin(self) -> None:
+        """Look before this worker takes its first message by a new connection."""
+        self.look()
+        self.empty_at = self._next = self._found
+
+    def tick(self, pool: Any) -> None:  # noqa: ANN401 - Celery's
+        """Look again by a thread of *pool*; called by the thread that takes the messages."""
+        self.empty_at, self._next = self._next, self._found
+        pool.apply_async(self.look, callback=lambda _: None)
+
+    def look(self) -> None:
+        """Look whether the queue is empty; what is away is looked at with the next tick."""
+        from worker.application import make  # noqa: PLC0415 - as in worker.wake
+
+        try:
+            with make().connection_or_acquire() as connection:
+                self._found = queues.empty_at(
+                    parts().engine, _named(connection), is_empty=lambda: _is_empty(connection)
+                )
+        except (OutOfReachError, OperationalError, RedisError, AMQPError, OSError) as error:
+            log.info("the queue of other programs was not looked at: %s", error)
+        except Exception:
+            log.exception("the queue of other programs cannot be looked at")
+
+
+def _named(connection: Connection) -> str:
+    prefix = parts().settings.redis_prefix
+    return hashlib.sha256(f"{connection.as_uri()} {prefix}".encode()).hexdigest()
+
+
+def _is_empty(connection: Connection) -> bool:
+    channel: Any = connection.default_channel
+    # As celeryconfig declares it.
+    found = channel.queue_declare(queue=names.ENQUEUE, durable=True, auto_delete=False)
+    return not found.message_count
+
+
+#: Of this process.
+watch: Final = QueueWatch()
