@@ -74,10 +74,11 @@ def text_of(message: Any) -> str:  # noqa: ANN401 - kombu's
     return data.decode("utf-8", "backslashreplace") if isinstance(data, bytes) else repr(data)
 
 
-def check(message: Any) -> None:  # noqa: ANN401 - kombu's
-    """Raise MalformedError unless *message* is a task's, of either protocol; drop unknown headers.
+def check(message: Any) -> str:  # noqa: ANN401 - kombu's
+    """Return the task of *message*, of either protocol, and drop unknown headers.
 
-    Raises too what decoding raises. Whether the task exists is not looked at.
+    Raises MalformedError unless it is a task's, and what decoding raises. Whether the task exists
+    is not looked at.
     """
     headers = message.headers
     if not isinstance(headers, dict):
@@ -87,8 +88,7 @@ def check(message: Any) -> None:  # noqa: ANN401 - kombu's
     check_length(message.body)
     payload = message.decode()
     if isinstance(payload, dict):
-        _check_first_protocol(headers, payload)
-        return
+        return _check_first_protocol(headers, payload)
     if "task" not in headers:
         raise MalformedError("it names no task")
     _check_fields(headers)
@@ -100,6 +100,7 @@ def check(message: Any) -> None:  # noqa: ANN401 - kombu's
         raise MalformedError(f"embed is {_kind(embed)}")
     _check_canvas(embed or {}, headers, args=args, kwargs=kwargs)
     _keep(headers, _KNOWN)
+    return str(headers["task"])
 
 
 def check_length(body: bytes | str) -> None:
@@ -119,7 +120,7 @@ def check_envelope(message: Any) -> None:  # noqa: ANN401 - kombu's
         raise MalformedError("its delivery_info lacks exchange or routing_key")
 
 
-def _check_first_protocol(headers: dict[str, Any], payload: dict[str, Any]) -> None:
+def _check_first_protocol(headers: dict[str, Any], payload: dict[str, Any]) -> str:
     if "task" in headers:
         raise MalformedError("its body is dict")
     if "task" not in payload:
@@ -130,6 +131,7 @@ def _check_first_protocol(headers: dict[str, Any], payload: dict[str, Any]) -> N
     _check_canvas(payload, payload, args=args, kwargs=kwargs)
     _keep(payload, _KNOWN | _KNOWN_FIRST)
     _keep(headers, ())
+    return str(payload["task"])
 
 
 def _check_fields(fields: Mapping[str, Any]) -> None:

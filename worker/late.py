@@ -21,6 +21,7 @@ from celery.utils.time import maybe_iso8601, maybe_make_aware
 from celery.worker import request
 
 from broadcast import names
+from worker import envelope
 from worker.queue_watch import watch
 
 #: Less than the shortest period of beat, or its wakes would be dropped.
@@ -35,10 +36,10 @@ class Request(request.Request):
 
     _spared = False
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's own
+    def __init__(self, message: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's
         """Take the message; raise InvalidTaskError, on which it is dropped, if it is unfit."""
         try:
-            super().__init__(*args, **kwargs)
+            super().__init__(message, *args, **kwargs)
         except Exception as error:
             raise InvalidTaskError(type(error).__name__) from error
         # Celery reports with a traceback where it cannot convert such a time.
@@ -47,7 +48,8 @@ class Request(request.Request):
         # Now, and not when it runs: the queue may be empty meanwhile because this was taken.
         said: dict[str, Any] = self._request_dict  # type: ignore[attr-defined] # not in its stubs
         again = said["delivery_info"]["redelivered"]
-        said["sent_after"] = None if again else watch.empty_at
+        is_of_it = envelope.is_of(message, names.ENQUEUE)
+        said["sent_after"] = watch.empty_at if is_of_it and not again else None
 
     def maybe_expire(self) -> Literal[True] | None:
         """Revoke the message if it seems too old and another one like it was just taken."""

@@ -94,13 +94,19 @@ class Consumer(consumer.Consumer):
 
         def on_task_received(message: Any) -> None:  # noqa: ANN401 - kombu's
             try:
-                envelope.check(message)
+                self._check(message)
             except Exception as error:  # noqa: BLE001 - whatever decoding raises: see its name
                 self.on_decode_error(message, error)
             else:
                 handle(message)
 
         return on_task_received
+
+    def _check(self, message: Any) -> None:  # noqa: ANN401 - kombu's
+        """Raise unless *message* is a task's; other programs have one task alone."""
+        task = envelope.check(message)
+        if task != names.ENQUEUE and self._is_another_programs(message):
+            raise envelope.MalformedError(f"no task {task!r} for other programs")
 
     def on_unknown_task(self, body: object, message: Any, exc: Exception) -> None:  # noqa: ANN401
         """Drop the message of a task that this version does not have."""
