@@ -157,6 +157,8 @@ class Settings(WebhookSettings):
     late_by: Annotated[timedelta, BeforeValidator(parse_late_by)] = Field(
         LATE_BY, validation_alias=_env("BROADCAST_LATE_BY")
     )
+    #: Whether a message of the broker may ask for WeChat's own send to every follower.
+    enqueue_to_all: bool = Field(default=False, validation_alias=_env("BROADCAST_ENQUEUE_TO_ALL"))
     #: 0: a draft goes out as WeChat has it by then, and nobody looks whether it was edited.
     watch_drafts: Annotated[int, Field(ge=0, le=1)] = Field(
         1, validation_alias=_env("BROADCAST_WATCH_DRAFTS")

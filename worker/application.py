@@ -7,7 +7,7 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ _DELIVERIES_END_S = 3.0
 @functools.cache
 def make() -> Celery:
     """Return the one application of this process."""
-    _refuse_open_flower(sys.argv, os.environ)
+    _close_flower(sys.argv, os.environ)
     _refuse_wrong_settings()
     # Beat keeps its schedule there. Where it cannot be made, beat says so itself.
     with contextlib.suppress(OSError):
@@ -54,14 +54,18 @@ def _refuse_wrong_settings() -> None:
         refuse(error, status=error.exit_status)
 
 
-def _refuse_open_flower(argv: Sequence[str], environ: Mapping[str, str]) -> None:
-    """End the process where Flower would show every page to everyone, as it does by default."""
+def _close_flower(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
+    """End the process where Flower would show every page to everyone, as it does by default.
+
+    Nor does it steer workers and send tasks, unless the operator says so.
+    """
     if "flower" not in argv[1:]:
         return
     logins = ("basic_auth", "basic-auth", "auth")
     given = any(word.lstrip("-").partition("=")[0] in logins for word in argv)
     if not given and not environ.get("FLOWER_BASIC_AUTH") and not environ.get("FLOWER_AUTH"):
         refuse(Message("error.flower.no_login"), status=2)
+    environ.setdefault("FLOWER_READ_ONLY", "true")
 
 
 @signals.setup_logging.connect

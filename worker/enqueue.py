@@ -169,26 +169,35 @@ def _answered(message: TaskMessage, waker: Waker) -> dict[str, Any]:
 
 def _submit(here: Parts, message: TaskMessage, waker: Waker) -> Submitted:
     found = incoming.parse(message.body)
-    if message.expires is not None and datetime.now(UTC) > message.expires:
-        _refuse_unless_stored(here, found, message.expires)
+    _refuse_unless_stored(here, found, message.expires)
     waiting_since = message.sent_after
     if waiting_since is None and found.request.late_by is not None:
         waiting_since = _LONG_AGO
     return door.submit(
-        here,
-        found.request,
-        key=found.key,
-        who=message.who,
-        waker=waker,
+        here, found.request, key=found.key, who=message.who, waker=waker,
         waiting_since=waiting_since,
-    )
+    )  # fmt: skip
 
 
-def _refuse_unless_stored(here: Parts, found: incoming.KeyedRequest, expired_at: datetime) -> None:
-    """Raise InputError, unless it was stored in time and the broker delivers it once more."""
-    account = here.settings.account(found.request.account)
-    if ids.under_key(here.engine, account.name, found.key) is None:
-        raise InputError("error.dead.expired", at=expired_at)
+def _refuse_unless_stored(
+    here: Parts, found: incoming.KeyedRequest, expires: datetime | None
+) -> None:
+    """Raise InputError for what expired or may not come by the broker.
+
+    Unless it was stored before that, and the broker delivers it once more.
+    """
+    try:
+        incoming.refuse_to_all(found, here.settings)
+        _refuse_expired(expires)
+    except InputError:
+        account = here.settings.account(found.request.account)
+        if ids.under_key(here.engine, account.name, found.key) is None:
+            raise
+
+
+def _refuse_expired(expires: datetime | None) -> None:
+    if expires is not None and datetime.now(UTC) > expires:
+        raise InputError("error.dead.expired", at=expires)
 
 
 def _pass_on(message: TaskMessage) -> None:

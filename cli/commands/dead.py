@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broadcast.dead_letters import KeptLetter, LetterState, stays_wrong
+from broadcast.dead_letters import KeptLetter, LetterSource, LetterState, stays_wrong
 from broadcast.enums import is_recognised
 from broadcast.errors import InputError
 from broadcast.message import Message
@@ -105,7 +105,7 @@ def retry(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = Fals
 
 def _send(run: Run, one: KeptLetter, body: str, *, as_json: bool) -> None:
     try:
-        made = _submitted(run, body)
+        made = _submitted(run, one, body)
     except InputError as error:
         dead_letters.still_dead(run.engine, one.id, error.message)
         problem = InputError(
@@ -169,13 +169,15 @@ def _agreed(run: Run, n: int) -> bool:
     return not is_terminal() or run.terminal.agrees(run.terminal.ask("dead.question_all", n=n))
 
 
-def _submitted(run: Run, body: str) -> Submitted:
+def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:
     from cli.wiring.looks import Looks  # noqa: PLC0415 - not for who only looks
     from cli.wiring.wechat import QuotaWithReason  # noqa: PLC0415
     from producer.request import incoming  # noqa: PLC0415
     from producer.request.door import Door  # noqa: PLC0415
 
     found = incoming.parse_text(body)
+    if one.source is LetterSource.CELERY:
+        incoming.refuse_to_all(found, run.settings)
     door = Door(
         settings=run.settings, engine=run.engine, quota=QuotaWithReason(run.wechat),
         waker=run.waker, looks=Looks(run.wechat),

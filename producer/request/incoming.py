@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from broadcast.dead_letters import Letter, LetterSource
-from broadcast.errors import RequestError
+from broadcast.errors import InputError, RequestError
 from broadcast.message import Message
+from broadcast.settings import Settings
 from producer.request import shape
-from producer.request.shape import Request
+from producer.request.shape import Request, ToAll
 
 KEY = "key"
 
@@ -59,6 +60,12 @@ def parse(value: object) -> KeyedRequest:
         reason = Message("request.reason.empty" if isinstance(key, str) else "request.reason.text")
         raise RequestError("error.request.wrong", field=KEY, reason=reason)
     return KeyedRequest(key=key, request=shape.parse(members))
+
+
+def refuse_to_all(found: KeyedRequest, settings: Settings) -> None:
+    """Raise InputError for a message to every follower where the operator does not allow such."""
+    if isinstance(found.request.audience, ToAll) and not settings.enqueue_to_all:
+        raise InputError("error.dead.to_all", field="audience.to_all")
 
 
 def letter(source: LetterSource, reason: Message, *, text: str, value: object) -> Letter:

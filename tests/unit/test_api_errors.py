@@ -61,6 +61,7 @@ NEVER = {
     "error.dead.failed": "the queue of the broker",
     "error.dead.expired": "the queue of the broker",
     "error.dead.canvas": "the queue of the broker",
+    "error.dead.to_all": "the queue of the broker",
     "error.dead.no_message": "the queue of the broker",
     "error.settings.no_database": "the environment is read at the start",
     "error.request.no_zone": "Python programs",

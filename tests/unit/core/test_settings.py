@@ -33,6 +33,7 @@ VALUES = {
     "REDIS_URL": ("redis_url", "rediss://:p@h:6380/1", SecretStr("rediss://:p@h:6380/1")),
     "CELERY_BROKER_URL": ("broker_url", "amqp://u:p@h//", SecretStr("amqp://u:p@h//")),
     "BROADCAST_REDIS_PREFIX": ("redis_prefix", "blue:", "blue:"),
+    "BROADCAST_ENQUEUE_TO_ALL": ("enqueue_to_all", "yes", True),
     "BROADCAST_LATE_BY": ("late_by", "1h30m", timedelta(minutes=90)),
     "BROADCAST_API_KEYS": ("api_keys", "k" * 20, SecretStr("k" * 20)),
     "BROADCAST_API_KEYS_FILE": ("api_keys_file", "/run/keys", Path("/run/keys")),
