@@ -45,9 +45,7 @@ def main(words: Sequence[str]) -> None:
         copies = [Path(folder) / str(n) / "project" for n in range(asked.j)]
         for copy in copies:
             trial.copy(ROOT, copy)
-        outcomes = _run(_trials(picked, copies[0]), copies, limits=limits)
-    if asked.results:
-        asked.results.write_text(json.dumps(report.rows(outcomes), indent=1), "utf-8")
+        outcomes = _run(_trials(picked, copies[0]), copies, limits=limits, kept=asked.results)
     print(report.summary(outcomes))
     print(f"seed {seed}, {time.monotonic() - began:.0f} s")
 
@@ -68,7 +66,9 @@ def _trials(picked: list[Mutant], copy: Path) -> list[Trial]:
     return trials
 
 
-def _run(trials: list[Trial], copies: list[Path], *, limits: Limits) -> list[Outcome]:
+def _run(
+    trials: list[Trial], copies: list[Path], *, limits: Limits, kept: Path | None
+) -> list[Outcome]:
     with ThreadPoolExecutor(len(copies)) as pool:
         benches = list(pool.map(Bench, copies))
         free: queue.Queue[Bench] = queue.Queue()
@@ -82,6 +82,9 @@ def _run(trials: list[Trial], copies: list[Path], *, limits: Limits) -> list[Out
             finally:
                 free.put(bench)
             print(report.line(done), flush=True)
+            if kept is not None:
+                with kept.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps(report.row(done), ensure_ascii=False) + "\n")
             return done
 
         outcomes = list(pool.map(one, trials))
@@ -108,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--only", nargs="+", metavar="FILE:LINE", help="of the mutants drawn")
     parser.add_argument("--show", action="store_true", help="the mutants drawn; run none")
-    parser.add_argument("--results", type=Path, help="write what became of each, as JSON")
+    parser.add_argument("--results", type=Path, help="add what became of each, a line of JSON")
     return parser
 
 

@@ -63,10 +63,11 @@ class Reach:
         Where the node is on no line of its own, those of its statement count.
         """
         tree = self._trees[file]
+        found: set[str] = set()
         if _is_within(lines, _bodies(tree)):
             found = self._on(file, lines) or self._on(file, _statement(tree, lines))
-        else:
-            found = self._of_names(file, lines)
+        if self.function_of(file, lines) is None:
+            found |= self._of_names(file, lines)
         return sorted(found & self.seconds.keys(), key=lambda test: (self.seconds[test], test))
 
     def function_of(self, file: str, lines: Lines) -> tuple[str, int] | None:

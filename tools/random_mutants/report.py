@@ -20,16 +20,14 @@ def line(one: Outcome) -> str:
     )
 
 
-def rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Return the trials as values for JSON."""
-    return [
-        {
-            "where": one.mutant.where, "kind": one.mutant.kind, "change": one.mutant.told,
-            "new": one.mutant.new, "killer": one.killer, "at_the_limit": one.cut, "ran": one.ran,
-            "of": one.of, "cpu_s": round(one.cpu_s, 1), "clock_s": round(one.clock_s, 1),
-        }
-        for one in outcomes
-    ]  # fmt: skip
+def row(one: Outcome) -> dict[str, Any]:
+    """Return a trial as values for JSON."""
+    return {
+        "where": one.mutant.where, "kind": one.mutant.kind, "change": one.mutant.told,
+        "new": one.mutant.new, "killer": one.killer, "said": one.said, "at_the_limit": one.cut,
+        "ran": one.ran, "of": one.of, "cpu_s": round(one.cpu_s, 1),
+        "clock_s": round(one.clock_s, 1),
+    }  # fmt: skip
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:

@@ -62,6 +62,8 @@ class Outcome:
     mutant: Mutant
     #: The test that failed, or what else did. Empty: the mutant survived.
     killer: str
+    #: What the test said, or the end of it.
+    said: str
     #: Whether the limit came before all tests had run.
     cut: bool
     ran: int
@@ -186,6 +188,7 @@ class Bench:
             failed = [f"no test: pytest ended with {status}"]
         return Outcome(
             mutant=trial.mutant, killer=failed[0] if failed else "", cut=status is None,
+            said=next((line.strip() for line in lines if line.startswith(" ")), ""),
             ran=sum(not line.startswith(" ") for line in lines), of=len(trial.tests),
             cpu_s=spent.cpu_s, clock_s=spent.clock_s,
         )  # fmt: skip
