@@ -125,6 +125,17 @@ def test_what_mass_send_does_not_take_is_refused_by_name(value: object, wanted: 
     assert refusal(value) == wanted
 
 
+def test_a_content_may_be_as_large_as_the_limit_says() -> None:
+    def sized(letters: int) -> dict[str, Any]:
+        return {"msgtype": "mpvideo", "mpvideo": {"media_id": "X", "title": "t" * letters}}
+
+    frame = len(content.of_object(sized(1), limit=LIMIT).canonical) - 1
+    largest = sized(content.MOST_BYTES - frame)
+
+    assert len(content.of_object(largest, limit=LIMIT).canonical) == content.MOST_BYTES
+    assert refusal(sized(content.MOST_BYTES - frame + 1)) == "error.content.too_big"
+
+
 def test_every_unknown_name_is_told_at_once() -> None:
     value = {"msgtype": "text", "text": {"content": "a", "font": 1}, "touser": [], "to": "all"}
 
