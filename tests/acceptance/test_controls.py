@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 
+from broadcast.call.outcomes import Outcome
+from broadcast.call.result import CallResult
 from models.account import Lane
 from models.engine import now
 from tests.acceptance.by_hand import doubt, good
@@ -81,6 +83,20 @@ def test_resume_under_a_halt_is_kept_and_says_what_else_is_needed(
     for told in (first, again):
         assert told[1] == "    broadcast unhalt --account default"
     assert line.run("status", sent, "--json").json["state"] == "waiting"
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_batch_of_which_a_call_left_is_said_to_go_out_as_it_was(
+    line: CommandLine, store: Engine, sent: str, *, left: bool
+) -> None:
+    Driver(store).call(said(45009) if left else CallResult(outcome=Outcome.NOT_CALLED))
+    line.run("pause", sent)
+
+    told, resumed = line.run("status", sent), line.run("resume", sent)
+
+    assert ("called again as it was, also to who asked out since" in told.out) == left
+    assert ("Called before, and sent as it was" in resumed.err) == left
+    assert resumed.status == 0
 
 
 def test_resume_of_an_ended_broadcast_is_refused_in_one_line(
