@@ -25,7 +25,8 @@ Call = Callable[[Sequence[str]], Called]
 class Tagged:
     """What became of the followers of a list."""
 
-    already: int = 0
+    #: How many had it before, or did not have it; None: nobody looked.
+    already: int | None = None
     done: int = 0
     #: Whom WeChat refuses, and what it said.
     refused: list[tuple[str, HandResult]] = field(default_factory=list)

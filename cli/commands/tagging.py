@@ -220,10 +220,14 @@ def _change(run: Run, change: _Change, *, as_json: bool, adds: bool) -> int:
             request: Request[None] = kind(tag_id=tag.id, openids=some)
             return call(run, account, request, at=Endpoint.TAGS)
 
-        todo = _todo(run, account, tag, listed=listed, adds=adds)
+        looks = tagging.worth_a_look(
+            listed=listed.planned, tagged=tag.count, most=MOST_MEMBERS
+        )  # fmt: skip
+        wanted = openid.each_of(chunk.packed for chunk in listed.chunks())
+        todo = _left(run, account, tag, wanted=wanted, adds=adds) if looks else wanted
         told = _progress(run, listed.planned)
         tagged = tagging.carry_out(todo, ask, most=MOST_MEMBERS, tell=told)
-        tagged.already = listed.planned - tagged.meant
+        tagged.already = listed.planned - tagged.meant if looks else None
     _say(run, tag, tagged, adds=adds)
     if as_json:
         run.terminal.show_json(_object(account, tag, listed, tagged=tagged))
@@ -232,13 +236,10 @@ def _change(run: Run, change: _Change, *, as_json: bool, adds: bool) -> int:
     return exits.FAILED if tagged.ended is not None or tagged.refused else exits.DONE
 
 
-def _todo(
-    run: Run, account: Account, tag: TagInfo, *, listed: Audience, adds: bool
+def _left(
+    run: Run, account: Account, tag: TagInfo, *, wanted: Iterable[str], adds: bool
 ) -> Iterable[str]:
-    """Yield whom a call is needed for; who is as wanted already is left out of a long list."""
-    wanted = openid.each_of(chunk.packed for chunk in listed.chunks())
-    if not tagging.worth_a_look(listed=listed.planned, tagged=tag.count, most=MOST_MEMBERS):
-        return wanted
+    """Yield whom a call is needed for: all of *wanted* but those who are as wanted already."""
     present = openid.each_of(run.wechat.members(account, tag.id))
     pairs = tagging.missing(wanted, present)
     return (one for one, there in pairs if there is not adds)
@@ -257,9 +258,11 @@ def _progress(run: Run, total: int) -> Any:  # noqa: ANN401 - a function
 
 def _say(run: Run, tag: TagInfo, tagged: Tagged, *, adds: bool) -> None:
     run.terminal.say(
-        "tags.added" if adds else "tags.removed", id=tag.id, name=one_line(tag.name),
-        n=tagged.done, already=tagged.already,
-    )  # fmt: skip
+        "tags.added" if adds else "tags.removed", id=tag.id, name=one_line(tag.name), n=tagged.done
+    )
+    if tagged.already is not None:
+        name = "tags.had_it" if adds else "tags.did_not_have_it"
+        run.terminal.say(name, n=tagged.already)
     for one, result in tagged.refused[:MOST_NAMED]:
         run.terminal.say("tags.refused", openid=one, code=Code(result.errcode, result.errmsg))
     if len(tagged.refused) > MOST_NAMED:
