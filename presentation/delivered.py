@@ -73,7 +73,8 @@ def _figures(report: Report) -> Iterator[Message]:
         yield Message("delivered.total", n=counts.total)
     if counts.errors:
         yield Message("delivered.errors", n=counts.errors)
-    ended = report.batches["accepted"]
+    stopped = [line for line in report.batch_list if line.finish and not line.is_taken]
+    ended = report.batches["accepted"] + len(stopped)
     if report.delivered.jobs < ended:
         yield Message("delivered.jobs", n=report.delivered.jobs, total=ended)
 

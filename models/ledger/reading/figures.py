@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    or_,
     select,
 )
 from sqlalchemy.orm import InstrumentedAttribute
@@ -40,7 +41,7 @@ from models.batch import IS_A_CALL, Batch
 from models.broadcast import BroadcastRow
 from models.engine import database_now
 from models.finish import Finish
-from models.ledger.reading import closed_gates, ids
+from models.ledger.reading import closed_gates, finishes, ids
 from models.ledger.rows import columns, every, first
 
 
@@ -240,19 +241,22 @@ _FIGURES = {name: getattr(Finish, name) for name in ("total", "eligible", "sent"
 _DELIVERED = (
     select(
         Batch.broadcast_id, func.count().label("jobs"),
-        *(_sum(figure).label(name) for name, figure in _FIGURES.items()),
+        *(
+            case((func.count(figure) == func.count(), _sum(figure))).label(name)
+            for name, figure in _FIGURES.items()
+        ),
     )
-    .join(Finish, (Batch.account == Finish.account) & (Batch.msg_id == Finish.msg_id) & _TAKEN)
-    .where(_OF_THESE, *(figure.is_not(None) for figure in _FIGURES.values()))
+    .join(Finish, finishes.IS_OF_BATCH)
+    .where(_OF_THESE, or_(*(figure.is_not(None) for figure in _FIGURES.values())))
     .group_by(Batch.broadcast_id)
 )  # fmt: skip
 
 
 def _delivered(connection: Connection, ids: Sequence[str]) -> dict[str, Delivered]:
-    """Return WeChat's counts of the accepted batches of several broadcasts.
+    """Return WeChat's counts of the batches of several broadcasts, refused by a review or not.
 
-    Of jobs that have every figure: sums over different jobs would not add up.
-    Broadcasts without any are absent.
+    A figure that one of the jobs lacks is None: sums over different jobs would not add up. Jobs
+    and broadcasts without any figure are absent.
     """
     return {
         row.pop("broadcast_id"): Delivered(jobs=row.pop("jobs"), counts=Counts(**row))

@@ -23,8 +23,10 @@ from models.ledger.transaction import read
 
 _TAKEN: ColumnElement[bool] = Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED])
 _REVIEWED = and_(Batch.state == BatchState.REFUSED, Batch.reason.in_(STOPPED_JOB))
-#: A batch and the event of its job.
-_ITS_JOB = and_(Batch.account == Finish.account, Batch.msg_id == Finish.msg_id)
+#: Joins a batch and the event of its job, be it that the job's review refused it.
+IS_OF_BATCH = and_(
+    Batch.account == Finish.account, Batch.msg_id == Finish.msg_id, or_(_TAKEN, _REVIEWED)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ def of_batches(connection: Connection, broadcast_id: str) -> Mapping[int, Finish
     """Return the finish event of each batch that has one, by the batch's number."""
     query = (
         select(*columns(_OfBatch, Finish, "n"), Batch.n)
-        .join(Batch, _ITS_JOB & or_(_TAKEN, _REVIEWED))
+        .join(Batch, IS_OF_BATCH)
         .where(Batch.broadcast_id == broadcast_id)
         .order_by(Batch.n)
     )

@@ -322,15 +322,16 @@ def test_report_adds_up_the_counts_of_the_accepted_batches(
     assert first.finish.counts == event(71, sent=8).counts
 
 
-def test_report_adds_up_only_jobs_that_have_every_figure(driver: Driver, broadcast_id: str) -> None:
+def test_report_adds_up_only_figures_that_every_job_has(driver: Driver, broadcast_id: str) -> None:
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
     finishes.take(driver.engine, "default", event(71, sent=8))
-    finishes.take(driver.engine, "default", replace(event(72), counts=Counts(total=10)))
+    unread = Counts(eligible=9, sent=7, errors=2)
+    finishes.take(driver.engine, "default", replace(event(72), counts=unread))
 
     told = reports.report(driver.engine, broadcast_id).delivered
 
-    assert told == Delivered(jobs=1, counts=Counts(total=10, eligible=9, sent=8, errors=1))
+    assert told == Delivered(jobs=2, counts=Counts(eligible=18, sent=15, errors=3))
 
 
 def test_event_is_read_as_it_was_pushed(driver: Driver, broadcast_id: str) -> None:
@@ -346,15 +347,19 @@ def test_event_is_read_as_it_was_pushed(driver: Driver, broadcast_id: str) -> No
     assert reports.report(driver.engine, broadcast_id).batch_list[0].finish == whole
 
 
-def test_counts_of_a_job_that_the_review_refused_are_not_added(
-    driver: Driver, broadcast_id: str
+@pytest.mark.parametrize("status", ["send fail", "err(20001)"])
+def test_counts_of_a_job_that_the_review_refused_are_added(
+    driver: Driver, broadcast_id: str, status: str
 ) -> None:
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
     finishes.take(driver.engine, "default", event(71))
-    finishes.take(driver.engine, "default", event(72, "send fail", sent=0))
+    finishes.take(driver.engine, "default", event(72, status, sent=0))
 
     there = reports.report(driver.engine, broadcast_id)
 
-    assert there.delivered == Delivered(jobs=1, counts=event(71).counts)
+    each = event(71).counts, event(72, status, sent=0).counts
+    added = {name: sum(getattr(one, name) or 0 for one in each)
+             for name in ("total", "eligible", "sent", "errors")}  # fmt: skip
+    assert there.delivered == Delivered(jobs=2, counts=Counts(**added))
     assert there.batch_list[1].finish is not None
