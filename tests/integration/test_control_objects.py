@@ -94,6 +94,16 @@ def test_explain_gives_its_codes_as_an_object(
     assert (told["end"], told["error"]) == (None, None)
 
 
+def test_explain_of_used_up_messages_names_the_command_of_each_interface(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A list's broadcast is paused; for a tag or everybody the account's interface is stopped."""
+    assert run(["explain", "45028"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "for a list, run `broadcast resume ID`" in told
+    assert "for a tag or everybody, `broadcast unhalt --account NAME`" in told
+
+
 def test_explain_gives_the_end_of_a_job_and_the_whole_list_as_objects(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

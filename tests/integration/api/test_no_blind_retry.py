@@ -11,6 +11,7 @@ from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models import GateRow
+from models.ledger import operator
 from models.ledger.reading import reports
 from tests.integration.models.words import DAY, doubt, resolve
 from tests.kit import api, ledger, template
@@ -40,6 +41,26 @@ def test_a_batch_whose_key_wechat_forgot_is_not_called_again_by_a_program(
     assert refused.json()["type"].endswith("error.retry.unprotected_one")
     assert f"broadcast retry {broadcast_id} --yes" in refused.json()["detail"]
     assert reports.report(engine, broadcast_id).batch_list[0].state is BatchState.REFUSED
+
+
+def test_a_retry_after_a_cancel_names_the_sets_of_those_who_were_not_sent_it(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """One batch is refused by an operator's verdict alone, so nobody is in the set cancelled."""
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    doubt(Driver(engine))
+    operator.cancel(engine, broadcast_id, who="tests")
+    resolve(engine, broadcast_id, None)
+    with api.started(tmp_path, api.settings(str(engine.url))) as process:
+        program = Program(url=api.url_of(process))
+        refused = program.ask("POST", f"/v1/broadcasts/{broadcast_id}/retry").json()["detail"]
+        where = f"/v1/broadcasts/{broadcast_id}/recipients"
+        people = [program.get(where, set=name).text for name in ("cancelled", "refused")]
+    engine.dispose()
+
+    assert "Its sets cancelled and refused have those who were not sent it" in refused
+    assert people[0] == ""
+    assert len(people[1].splitlines()) == 20
 
 
 @pytest.mark.parametrize(
