@@ -36,6 +36,10 @@ MOST: Final = 100
 #: Tries of a push that cannot be read, over ten minutes or so: a worker of another release may be
 #: able to. A bug is tried again for ever, since a follower may have asked out.
 MOST_TRIES: Final = 8
+#: Pushes that come so soon come in the order in which they were said: WeChat repeats one later.
+IN_ORDER: Final = timedelta(seconds=2)
+_SECOND: Final = timedelta(seconds=1)
+_LAST: Final = _SECOND - timedelta(microseconds=1)
 #: WeChat's clock and the database's differ by less: a push from later counts by when it came, or
 #: it would outweigh every later word.
 MOST_AHEAD: Final = timedelta(days=1)
@@ -141,7 +145,7 @@ def _heed(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
     wishes = [
         Wish(
             openid=push.openid,
-            at=_moment_of(push),
+            at=_said_at(push),
             received_at=push.received_at,
             out=push.action is Action.UNSUBSCRIBE,
         )
@@ -158,6 +162,19 @@ def _move(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
         if push.openid is not None
     ]
     followers.moved(engine, some[0].account, moves)
+
+
+def _said_at(push: Due) -> datetime:
+    """Return when a word was said: within the second of WeChat's clock by the order of receipt.
+
+    What came much later, or by another clock, has no such order: there the word to be left alone
+    counts as said last.
+    """
+    at = _moment_of(push)
+    behind = push.received_at - at
+    if timedelta() <= behind < IN_ORDER:
+        return at + behind / (IN_ORDER / _SECOND)
+    return at + _LAST if push.action is Action.UNSUBSCRIBE else at
 
 
 def _moment_of(push: Due) -> datetime:

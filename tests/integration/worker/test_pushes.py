@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select, update
 
 from broadcast.call.rules import DEFAULT_RULES
 from broadcast.pushes.keywords import Action
@@ -194,3 +194,36 @@ def test_one_push_that_cannot_be_handled_keeps_no_other_of_its_kind_from_its_tur
     first, second = rows(engine)
     assert (first.tries, first.handled_at) == (1, None)
     assert second.handled_at
+
+
+OUT, BACK = Action.UNSUBSCRIBE, Action.RESUBSCRIBE
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("words", "is_out"),
+    [
+        ([(OUT, 0.3), (BACK, 0.4)], False),
+        ([(BACK, 0.3), (OUT, 0.4)], True),
+        # Repeated after its answer was lost: what was said last is not known.
+        ([(OUT, 0.3), (BACK, 5.4)], True),
+        ([(OUT, 5.3), (BACK, 0.4)], True),
+    ],
+)
+def test_of_two_words_in_one_second_the_one_that_came_last_counts(
+    engine: Engine, words: Sequence[tuple[Action, float]], *, is_out: bool, at_once: bool
+) -> None:
+    """WeChat's clock has whole seconds, and each word was answered as it came."""
+    for n, (action, behind_s) in enumerate(words):
+        said = text("TD", number=n)
+        assert pushes.store(engine, push_of("default", said, text="", action=action))
+        came = datetime.fromtimestamp(int(said["CreateTime"]), tz=UTC) + timedelta(seconds=behind_s)
+        with engine.begin() as connection:
+            newest = connection.scalar(select(func.max(PushRow.id)))
+            connection.execute(update(PushRow).where(PushRow.id == newest).values(received_at=came))
+        if not at_once:
+            work(engine)
+    work(engine)
+
+    assert bool(reading.of_openid(engine, "default", OPENID)) is is_out
