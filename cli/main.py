@@ -38,6 +38,8 @@ def main() -> None:
     # The imports of a command make a hundred thousand objects that stay. To look through them for
     # garbage again and again, and once more at the end, costs it a third of its start.
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTING)
+    # As for workers (worker/application.py): before a command imports numpy.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     redaction.install()
     if _COMPLETES in os.environ:
         _complete(os.environ[_COMPLETES])

@@ -36,6 +36,8 @@ _DELIVERIES_END_S = 3.0
 def make() -> Celery:
     """Return the one application of this process."""
     _close_flower(sys.argv, os.environ)
+    # Numpy's library would start a thread for each core, and interrupt the process where it cannot.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _refuse_wrong_settings()
     # Beat keeps its schedule there. Where it cannot be made, beat says so itself.
     with contextlib.suppress(OSError):
@@ -170,10 +172,11 @@ def _let_slices_end_before_a_cold_shutdown(sender: Any, **_: object) -> None:  #
 
 
 @signals.worker_shutting_down.connect
-def _let_slices_end(**_: object) -> None:
+def _let_slices_end(sig: str, **_: object) -> None:
     """Let each lane end after the call that is under way."""
     from worker.wiring import stopping  # noqa: PLC0415
 
+    log.info("this worker was told to end, by %s", sig)
     stopping.set()
 
 

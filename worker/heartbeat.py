@@ -45,19 +45,29 @@ class Heartbeat:
 
     @contextmanager
     def keep(self, held: Lease) -> Iterator[KeptLease]:
-        """Renew *held* until the block ends."""
+        """Renew *held* until the block ends; it is lost at once where nothing can renew it."""
         lease = KeptLease(held)
         with self._guard:
             self._leases.add(lease)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-                self._thread.start()
+            lease.lost = not self._beats()
             self._more.notify()
         try:
             yield lease
         finally:
             with self._guard:
                 self._leases.discard(lease)
+
+    def _beats(self) -> bool:
+        """Return whether the thread is there; the next lane tries it again."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                log.error("no lane is driven: its lease cannot be renewed: %s", error)  # noqa: TRY400 - its words say all
+                return False
+            self._thread = thread
+        return True
 
     def _beat(self) -> None:
         pause = threading.Event()

@@ -103,6 +103,9 @@ def drive(lane: LaneContext, *, seconds: float = SLICE_S) -> Slice:
             # Inside the heartbeat, so that no beat renews what was given back.
             _release(lane, lease)
     passing(Point.SLICE_ENDED)
+    if lease.lost:
+        # Where no thread can be started, the next slice would be as short.
+        lane.stopping.wait(AWAY_PAUSE_S)
     done.again = done.again or _has_work(lane, lease)
     return done
 

@@ -6,6 +6,7 @@ and whatever fails here is done again, and reported, where it is needed.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,8 +38,11 @@ class Prefetch:
 
     def look(self, work: Work) -> None:
         """Begin to make ready what probably follows *work*, if there is a guess."""
-        following = work.following
-        self._made = None if following is None else self._thread.submit(self._ready, following)
+        self._made = None
+        if work.following is not None:
+            # Where no thread can be started, it is made when it is needed.
+            with contextlib.suppress(RuntimeError):
+                self._made = self._thread.submit(self._ready, work.following)
 
     def message(self, work: Work) -> Message:
         """Return the message of *work*, made ready or made now."""

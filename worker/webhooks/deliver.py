@@ -72,8 +72,13 @@ class Deliverer:
             if len(self._threads) < AT_ONCE and not self._stopping.is_set():
                 # A daemon: who asks this process to end does not wait for a receiver.
                 thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
-                self._threads.add(thread)
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    log.error("webhooks are delivered later: %s", error)  # noqa: TRY400 - its words say all
+                else:
+                    # It ends by taking itself out, and waits with that until here.
+                    self._threads.add(thread)
             return len(self._threads)
 
     def join(self, timeout_s: float) -> None:
