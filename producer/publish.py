@@ -7,10 +7,10 @@ must know within seconds that the broker is away, because what it submitted is s
 from __future__ import annotations
 
 from enum import Enum, auto
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from broadcast import names, request_ids
+from broadcast.built_once import built_once
 from broadcast.errors import BrokerAwayError
 from broadcast.redaction import redact
 
@@ -135,7 +135,7 @@ class CeleryWaker:
         # Outside the handler: the library's frames hold the URL.
         raise away
 
-    @cached_property
+    @built_once
     def _app(self) -> Celery:
         from celery import Celery  # noqa: PLC0415 - 0.3 s at the start of every command
 

@@ -54,8 +54,10 @@ class RestingWaker:
 
     @contextlib.contextmanager
     def _resting(self) -> Iterator[None]:
-        if self._why is not None and time.monotonic() < self._away_until:
-            raise BrokerAwayError(self._why.message_id, **self._why.facts)
+        # Another thread may find the broker back meanwhile.
+        why = self._why
+        if why is not None and time.monotonic() < self._away_until:
+            raise BrokerAwayError(why.message_id, **why.facts)
         try:
             yield
         except BrokerAwayError as error:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
+from broadcast.built_once import built_once
 from cli.terminal import Terminal
 
 # What one command needs another one does not pay for: a look at the database imports no Celery.
@@ -32,7 +32,7 @@ class Run:
         #: To the database that stay open; as many more may come for a while.
         self.connections = 5
 
-    @cached_property
+    @built_once
     def settings(self) -> Settings:
         """The settings. Raises SettingsError naming a wrong value.
 
@@ -50,7 +50,7 @@ class Run:
                 self.terminal.warn(left_out)
         return loaded
 
-    @cached_property
+    @built_once
     def engine(self) -> Engine:
         """The engine of a database that has this program's schema.
 
@@ -62,21 +62,21 @@ class Run:
         schema.check(self.engine_to_upgrade)
         return self.engine_to_upgrade
 
-    @cached_property
+    @built_once
     def engine_to_upgrade(self) -> Engine:
         """The engine whatever schema is there. Raises SettingsError."""
         from models.engine import open_engine  # noqa: PLC0415
 
         return open_engine(self.settings.database(), pool_size=self.connections)
 
-    @cached_property
+    @built_once
     def waker(self) -> CeleryWaker:
         """The way to call a worker; it connects when it wakes."""
         from producer.publish import CeleryWaker  # noqa: PLC0415
 
         return CeleryWaker(self.settings.celery_broker_url)
 
-    @cached_property
+    @built_once
     def wechat(self) -> WeChat:
         """WeChat and the shared access_token; they connect when they are first asked."""
         from cli.wiring.wechat import WeChat  # noqa: PLC0415

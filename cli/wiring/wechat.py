@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from broadcast import plan
 from broadcast.accounts import Account
+from broadcast.built_once import built_once
 from broadcast.call.path import SendPath
 from broadcast.call.result import storable_status
 from broadcast.errors import BroadcastError, OutOfReachError, SchemaError, WeChatAwayError
@@ -55,13 +56,14 @@ class WeChat:
         """Take the settings, and the terminal that shows drift."""
         self._run = run
         self._clients: dict[tuple[str, Timeouts], WeChatClient] = {}
+        self._building = threading.Lock()
 
-    @functools.cached_property
+    @built_once
     def redis(self) -> Connection:
         """The connection to Redis; it connects when it is first used."""
         return connect(self._run.settings.redis_url)
 
-    @functools.cached_property
+    @built_once
     def tokens(self) -> TokenService:
         """The token service of all accounts."""
         settings = self._run.settings
@@ -78,10 +80,11 @@ class WeChat:
         return AccountClient(self._client(account.api_base, timeouts), self.tokens, account)
 
     def _client(self, base: str, timeouts: Timeouts = TIMEOUTS) -> WeChatClient:
-        made = self._clients.get((base, timeouts))
-        if made is None:
-            made = WeChatClient(base, timeouts=timeouts, pool_size=2)
-            self._clients[base, timeouts] = made
+        with self._building:
+            made = self._clients.get((base, timeouts))
+            if made is None:
+                made = WeChatClient(base, timeouts=timeouts, pool_size=2)
+                self._clients[base, timeouts] = made
         return made
 
     @staticmethod
