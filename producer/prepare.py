@@ -135,10 +135,10 @@ def prepare(
             # Its time may have come since: a repeated command finds what it stored.
             return prepared
         _refuse_what_cannot_be(prepared, narrowing, look, today=today)
+        if wanted.listed is not None:
+            owner = list_owner.doubtful(engine, order.account.name, wanted.listed, others=others)
+            prepared = _with_owner(prepared, owner, reader=reader)
         is_counted = narrowing.is_counted()
-    if wanted.listed is not None:
-        owner = list_owner.doubtful(engine, order.account.name, wanted.listed, others=others)
-        prepared = _with_owner(prepared, owner, reader=reader)
     if is_counted:
         prepared = _narrowed(prepared, narrowing, tagged=tagged)
     # WeChat takes its time to answer: no transaction is open meanwhile.

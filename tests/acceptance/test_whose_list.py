@@ -176,3 +176,7 @@ def test_a_dry_run_says_it_and_asks_nothing(line: CommandLine) -> None:
     assert "1,000 of account news" in done.err
     assert "--confirm" not in done.err
     assert stored(line) == 0
+
+
+def test_what_40130_may_mean_is_explained(line: CommandLine) -> None:
+    assert "may be that of another account" in line.run("explain", "40130").out

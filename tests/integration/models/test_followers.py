@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from broadcast import openid
+from models import FollowerSync
 from models.ledger.reading import followers as reading
 from tests.kit import follows, ledger
 from tests.kit.openids import split
@@ -55,6 +56,24 @@ def test_who_left_is_in_the_other_list_and_accounts_stand_apart(engine: Engine) 
     assert gone is not None
     assert (gone.since, gone.left_at, gone.left_said) == (at(1), at(5), True)
     assert reading.of_openid(engine, "other", BEN) is None
+
+
+def test_a_whole_pass_and_the_pushes_since_tell_who_is_known_and_another_pass_nothing(
+    engine: Engine,
+) -> None:
+    ledger.broadcast(engine)
+    drawn = "".join([ANNA, BEN, *OTHERS[:6]]).encode()
+    unsynced = reading.known_among(engine, "default", drawn)
+    follows.listed(engine, "default", OTHERS[2:])
+    follows.followed(engine, "default", ANNA, at=at(1))
+    follows.left(engine, "default", OTHERS[5], at=at(1))
+
+    found = reading.known_among(engine, "default", drawn)
+
+    assert (unsynced, found) == (None, 5)
+    with engine.begin() as connection:
+        connection.execute(update(FollowerSync).values(ended="shrunk"))
+    assert reading.known_among(engine, "default", drawn) is None
 
 
 def test_more_pushes_than_are_read_at_once_come_sorted(
