@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from broadcast.accounts import Account
 from broadcast.call.circuit_breaker import CircuitBreaker
@@ -17,7 +17,7 @@ from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
-from models import GateRow
+from models import BroadcastRow, GateRow
 from models.ledger import operator, resolves, retries, sweeps
 from models.ledger.reading import reports
 from models.ledger.reading.next_work import Kind
@@ -164,6 +164,25 @@ def test_batches_that_are_halved_between_good_ones_pause_nothing(engine: Engine)
         driver.call(said(0, msg_id=msg_id))
     assert ledger.states(engine, broadcast_id)[BatchState.SPLIT] == 3
     assert state(engine, broadcast_id) is BroadcastState.SENDING
+
+
+def test_good_calls_of_another_broadcast_do_not_begin_the_count_of_halved_ones_anew(
+    engine: Engine,
+) -> None:
+    broadcast_id = in_eights(engine)
+    driver = Driver(engine)
+    refuse(driver, 40003, 40003)
+    urgent = ledger.broadcast(engine)
+    with engine.begin() as connection:
+        row = BroadcastRow.id == urgent
+        connection.execute(update(BroadcastRow).where(row).values(priority=1))
+    driver.call(said(0, msg_id=1))
+    driver.call(said(0, msg_id=2))
+    assert state(engine, urgent) is BroadcastState.COMPLETED
+
+    refuse(driver, 40003)
+
+    assert state(engine, broadcast_id) is BroadcastState.PAUSED
 
 
 def test_all_halves_of_one_batch_are_one_refusal(engine: Engine) -> None:

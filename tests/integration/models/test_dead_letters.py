@@ -71,6 +71,22 @@ def test_a_letter_is_closed_once_and_is_dead_again_when_it_comes_again(engine: E
     assert dead_letters.drop(engine, letter_id, who="cli:bob@desk")
 
 
+def test_a_letter_that_was_sent_meanwhile_is_closed_while_it_waits_and_not_after(
+    engine: Engine,
+) -> None:
+    waiting = dead_letters.keep(engine, LETTER)
+    dropped = dead_letters.keep(engine, replace(LETTER, body="{}"))
+    dead_letters.drop(engine, dropped, who="cli:bob@desk")
+
+    for one in (waiting, dropped):
+        dead_letters.found_sent(engine, one, "20261127-abcdef")
+
+    assert {one.id: (one.state, one.broadcast_id, one.closed_by) for one in listed(engine)} == {
+        waiting: (LetterState.SENT, "20261127-abcdef", None),
+        dropped: (LetterState.DROPPED, None, "cli:bob@desk"),
+    }
+
+
 def test_a_refusal_that_comes_after_the_send_does_not_make_a_letter_wait_again(
     engine: Engine,
 ) -> None:
