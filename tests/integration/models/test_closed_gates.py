@@ -16,7 +16,7 @@ from broadcast.errors import InputError
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState
-from models import AttemptRow, GateRow
+from models import AttemptRow, GateRow, Lane
 from models.engine import now
 from models.ledger import claims, operator, retries, sweeps
 from models.ledger.reading import reports
@@ -68,6 +68,12 @@ def shut(engine: Engine, which: str, broadcast_id: str) -> None:
     if kind == STRANGE:
         with engine.begin() as connection:
             connection.exec_driver_sql(f"UPDATE bc_gates SET kind = '{STRANGE}'")
+
+
+def counters(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        rows = connection.execute(select(Lane.account, Lane.gate_counter))
+        return {row.account: row.gate_counter for row in rows}
 
 
 def attempts(engine: Engine) -> int:
@@ -372,3 +378,13 @@ def test_gate_whose_list_of_broadcasts_cannot_be_read_counts_and_can_be_opened(
     assert Driver(engine).next().kind is Kind.REST
     ledger.broadcast(engine)
     assert operator.resume(engine, broadcast_id, who=WHO)
+
+
+def test_a_gate_of_one_account_raises_the_counter_of_no_other(engine: Engine) -> None:
+    ledger.broadcast(engine)
+    ledger.broadcast(engine, owner=ledger.account("north"))
+    before = counters(engine)
+
+    close(engine, GateKind.HALT)
+
+    assert counters(engine) == {**before, "default": before["default"] + 1}
