@@ -109,6 +109,16 @@ def test_another_account_is_in_nobodys_way(engine: Engine) -> None:
     assert driven(engine, waits).ahead == Ahead()
 
 
+def test_an_older_broadcast_whose_batches_wait_goes_before_nobody(engine: Engine) -> None:
+    old, young = (ledger.broadcast(engine) for _ in range(2))
+    with engine.begin() as connection:
+        later = now(connection) + timedelta(minutes=5)
+        mine = Batch.broadcast_id == old
+        connection.execute(update(Batch).where(mine).values(not_before=later))
+
+    assert driven(engine, young).ahead == Ahead()
+
+
 def test_the_first_of_all_is_the_one_that_the_lane_takes(engine: Engine) -> None:
     there = [ledger.broadcast(engine, batches=1) for _ in range(4)]
     raise_priority(engine, there[2])
