@@ -24,9 +24,11 @@ def left(engine: Engine, account: str, openid: str, *, at: datetime) -> None:
     moved(engine, account, [Move(openid=openid, at=at, left=True)])
 
 
-def listed(engine: Engine, account: str, people: Sequence[str]) -> None:
-    """Let our list of followers be these, which are sorted."""
-    moment = datetime.now(UTC)
+def listed(
+    engine: Engine, account: str, people: Sequence[str], *, at: datetime | None = None
+) -> None:
+    """Let our list of followers be these, which are sorted; *at*: since when, now if not said."""
+    moment = at or datetime.now(UTC)
     facts = np.zeros(len(people), FACTS)
     facts["since"], facts["as_of"] = int(moment.timestamp()), int(moment.timestamp())
     facts["flags"] = FOLLOWS
