@@ -18,6 +18,11 @@ from tests.kit.warm import COMMANDS, Fork
 PROGRAM = str(Path(sys.executable).parent / "broadcast")
 
 
+def module(*words: str) -> list[str]:
+    """Return `broadcast WORDS` as a module that Python runs, which a warm one can do, too."""
+    return [sys.executable, "-m", "cli.main", *words]
+
+
 def run(
     words: Sequence[str | bytes],
     *,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -58,8 +57,9 @@ class Found:
 class Side:
     """An installation of one version; `with Side(...)` ends its processes and servers."""
 
-    def __init__(self, version: Version, folder: Path) -> None:
-        self.version, self.folder = version, folder
+    def __init__(self, version: Version, folder: Path, *, hears_wechat: bool) -> None:
+        """Take the version; *hears_wechat*: WeChat tells it of the ends of jobs."""
+        self.version, self.folder, self.hears_wechat = version, folder, hears_wechat
         self.simulator = Simulator(
             followers=FOLLOWERS, daily_limit=100_000, calls_per_minute=0,
             switches={"keep_bodies": True, "job_delay_s": 0},
@@ -98,7 +98,9 @@ class Side:
         }  # fmt: skip
         self.command("db", "upgrade")
         self._url = self._served("api")
-        self.simulator.set_callback(f"{self._served('callback')}/wechat/default/callback", TOKEN)
+        if self.hears_wechat:
+            place = f"{self._served('callback')}/wechat/default/callback"
+            self.simulator.set_callback(place, TOKEN)
         self._start("beat", self.version.celery("beat", "-s", str(self.folder / "beat")))
         return self
 
@@ -120,7 +122,10 @@ class Side:
 
     def _start(self, name: str, command: Sequence[str], **settings: str) -> RunningProcess:
         log = self.folder / f"{next(self._numbers):02} {name}.log"
-        process = RunningProcess(command, log=log, env={**self.env, **settings}, cwd=self.folder)
+        process = RunningProcess(
+            command, log=log, env={**self.env, **settings}, cwd=self.folder,
+            warm=self.version.is_warm,
+        )  # fmt: skip
         self.processes.append(process)
         return process
 
@@ -152,18 +157,14 @@ class Side:
 
     # Doors
 
-    def command(self, *words: str, answers: str | None = None, **settings: str) -> str:
+    def command(self, *words: str, answers: str | None = None, **settings: str) -> None:
         """Run a command to its end; its status is noted where *answers* names it, else it is 0."""
-        done = subprocess.run(
-            self.version.command(*words), cwd=self.folder,
-            env={**os.environ, **self.env, **settings}, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False, timeout=patiently(TIMEOUT_S),
-        )  # fmt: skip
+        process = self._start(words[0], self.version.command(*words), **settings)
+        status = process.wait(timeout_s=TIMEOUT_S)
         if answers is None:
-            assert done.returncode == 0, f"broadcast {' '.join(words)}:\n{done.stderr}"
+            assert status == 0, f"broadcast {' '.join(words)}:\n{process.output}"
         else:
-            self.found.answers[answers] = done.returncode
-        return done.stdout
+            self.found.answers[answers] = status
 
     def ask(self, method: str, path: str, body: object = None, **options: Any) -> requests.Response:
         """Ask the HTTP API."""

@@ -6,7 +6,8 @@ come in the middle of a broadcast, the worker has died at a crash point, or the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from tests.shadow.side import BATCH_SIZE, Side
 
@@ -70,21 +71,30 @@ def submitted_in_every_way(side: Side) -> None:
 
 
 def answered_badly(side: Side) -> None:
-    """Replies that are lost, garbled, or say that something is wrong."""
-    faults: Sequence[tuple[str, Callable[[], None]]] = (
-        ("lost", lambda: side.fault("drop", when="after")),
-        ("never arrived", lambda: side.fault("drop", when="before")),
-        ("garbage", lambda: side.fault("garbage", when="after")),
-        ("truncated", lambda: side.fault("truncated", when="after")),
-        ("html", lambda: side.fault("html", when="before")),
-        ("busy", lambda: side.fault("errcode", errcode=-1, when="before")),
-        ("busy, sent", lambda: side.fault("errcode", errcode=-1, when="after")),
-        ("45066", lambda: side.fault("errcode", errcode=45066, when="before")),
-        ("40001", lambda: side.fault("invalidate_token")),
-        ("split", lambda: side.fault("errcode", errcode=40003, when="before")),
-    )
-    for label, order in faults:
-        order()
+    """Replies that are lost or garbled, or say that something is wrong."""
+    _each(side, {
+        "lost": {"kind": "drop", "when": "after"},
+        "never arrived": {"kind": "drop", "when": "before"},
+        "garbage": {"kind": "garbage", "when": "after"},
+        "-1": {"kind": "errcode", "errcode": -1, "when": "before"},
+        "45066": {"kind": "errcode", "errcode": 45066, "when": "before"},
+        "40001": {"kind": "invalidate_token"},
+    })  # fmt: skip
+
+
+def answered_badly_in_other_ways(side: Side) -> None:
+    """The same once more, for who has more time."""
+    _each(side, {
+        "truncated": {"kind": "truncated", "when": "after"},
+        "html": {"kind": "html", "when": "before"},
+        "-1, sent": {"kind": "errcode", "errcode": -1, "when": "after"},
+        "split": {"kind": "errcode", "errcode": 40003, "when": "before"},
+    })  # fmt: skip
+
+
+def _each(side: Side, faults: Mapping[str, Mapping[str, Any]]) -> None:
+    for label, fault in faults.items():
+        side.fault(**fault)
         side.submit(label, 2 * BATCH_SIZE)
         side.until_told(label, "completed")
 
@@ -188,5 +198,5 @@ SHORT: Sequence[Callable[[Side], None]] = (
 )  # fmt: skip
 LONG: Sequence[Callable[[Side], None]] = (
     late_and_killed, killed_everywhere, stopped_in_the_middle, steered, commands_killed, reviewed,
-    *SHORT[2:],
+    answered_badly_in_other_ways, *SHORT[2:],
 )  # fmt: skip

@@ -18,7 +18,7 @@ from tests.shadow.versions import WORKING_TREE, Version, archived
 
 def told(version: Version, folder: Path, acts: Sequence[Callable[[Side], None]]) -> Found:
     """Tell the story to a version; return what it did."""
-    with Side(version, folder) as side:
+    with Side(version, folder, hears_wechat=acts is story.LONG) as side:
         for act in acts:
             act(side)
         return comparing.collected(side)

@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.kit import commands
 from tests.kit.processes import ROOT
 from tests.servers.proofs import not_proved
 from tests.shadow import COMMIT
@@ -30,10 +31,13 @@ class Version:
 
     name: str
     folder: Path
+    #: Its processes may be forks of a Python that has imported everything (`tests.kit.warm`).
+    is_warm: bool = False
 
-    @staticmethod
-    def command(*words: str) -> list[str]:
+    def command(self, *words: str) -> list[str]:
         """Return the command line of `broadcast WORDS`."""
+        if self.is_warm:
+            return commands.module(*words)
         return [sys.executable, "-c", _SCRIPT, *words]
 
     @staticmethod
@@ -43,7 +47,7 @@ class Version:
 
 
 #: Its files are imported where they stand, as an editable installation has it.
-WORKING_TREE = Version("the working tree", ROOT)
+WORKING_TREE = Version("the working tree", ROOT, is_warm=True)
 
 
 def archived(folder: Path) -> Version:
