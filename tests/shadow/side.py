@@ -95,6 +95,8 @@ class Side:
             "BROADCAST_API_KEYS": KEY, "BROADCAST_BATCH_SIZE": str(BATCH_SIZE),
             # A minute is about a second. Doubts of one act must not stop the next one.
             "BROADCAST_WAIT_SCALE": "0.02", "BROADCAST_PAUSE_AFTER_DOUBTS": "0",
+            # However slow the machine is: what is to be late says so.
+            "BROADCAST_LATE_BY": "24h",
         }  # fmt: skip
         self.command("db", "upgrade")
         self._url = self._served("api")

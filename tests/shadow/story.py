@@ -16,7 +16,7 @@ HOUR_S = 3_600
 
 def late_and_killed(side: Side) -> None:
     """One starts too late; of another the worker dies twice, then a person cancels it."""
-    side.submit("late", 2 * BATCH_SIZE)
+    side.submit("late", 2 * BATCH_SIZE, late_by="15m")
     side.pass_time(HOUR_S)
     side.submit("killed")
     side.dies_at("claim.committed")
@@ -138,7 +138,7 @@ def killed_everywhere(side: Side) -> None:
     )
     labels = []
     for point in POINTS:
-        for fate, order in fates:
+        for fate, order in fates if point in AROUND_A_CALL else fates[:1]:
             labels.append(f"{point}{fate}")
             order()
             side.submit(labels[-1], 2 * BATCH_SIZE)
@@ -193,6 +193,8 @@ POINTS = (
     "claim.committed", "call.ended", "record.written", "record.committed", "slice.ended",
     "task.ended",
 )  # fmt: skip
+#: Where it matters what became of the call.
+AROUND_A_CALL = frozenset(POINTS[POINTS.index("claim.written") : POINTS.index("slice.ended")])
 SHORT: Sequence[Callable[[Side], None]] = (
     late_and_killed, steered, submitted_in_every_way, answered_badly, left_to_a_person, to_all,
 )  # fmt: skip
