@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.account import AccountRow, Lane, QuotaDay
+from models.account import AccountRow, Lane
 from models.api_key import APIKeyRow
 from models.attempt import AttemptRow
 from models.base import Base
@@ -59,7 +59,6 @@ __all__ = [
     "OutboxRow",
     "PushRow",
     "QueueRow",
-    "QuotaDay",
     "RenewalRow",
     "Reservation",
     "Skipped",

@@ -8,7 +8,6 @@ from sqlalchemy import BigInteger, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.accounts import AccountKind
-from broadcast.call.path import SendPath
 from broadcast.reasons import Reason
 from models.base import Base
 from models.types import ascii_string
@@ -60,19 +59,3 @@ class Lane(Base):
     due_changed_at: Mapped[datetime | None]
     #: Last time a driver was woken; keeps sweeps from waking at every beat.
     woken_at: Mapped[datetime | None]
-
-
-class QuotaDay(Base):
-    """The newest answer of openapi/quota/get about one interface on one Shanghai day."""
-
-    __tablename__ = "bc_quota_days"
-
-    account: Mapped[str] = mapped_column(
-        ascii_string(64), ForeignKey("bc_accounts.name"), primary_key=True
-    )
-    path: Mapped[SendPath] = mapped_column(primary_key=True)
-    day: Mapped[str] = mapped_column(ascii_string(10), primary_key=True)
-    daily_limit: Mapped[int]
-    used: Mapped[int]
-    remain: Mapped[int]
-    asked_at: Mapped[datetime]

@@ -11,7 +11,7 @@ from broadcast.call.result import NoAnswer
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from broadcast.plan import Fit, Quota
-from models.ledger import plans, preflight, quotas
+from models.ledger import plans, preflight
 from producer.recent_quotas import RecentQuotas
 from worker import resolving
 from worker.lane import LaneContext
@@ -78,8 +78,6 @@ def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]
             broadcast.id, said.errmsg,
         )  # fmt: skip
     quota = said if isinstance(said, Quota) else None
-    if quota is not None:
-        quotas.remember(lane.engine, lane.account, quota, path=broadcast.path)
     proof = plans.open_for_calls(
         lane.engine,
         broadcast,

@@ -49,7 +49,6 @@ def upgrade() -> None:
     _queues()
     _accounts()
     _lanes()
-    _quota_days()
     _broadcasts()
     _submissions()
     _reservations()
@@ -109,7 +108,6 @@ def downgrade() -> None:
         "bc_reservations",
         "bc_submissions",
         "bc_broadcasts",
-        "bc_quota_days",
         "bc_lanes",
         "bc_accounts",
         "bc_queues",
@@ -187,23 +185,6 @@ def _lanes() -> None:
         sa.PrimaryKeyConstraint("account", name="pk_bc_lanes"),
         sa.ForeignKeyConstraint(
             ["account"], ["bc_accounts.name"], name="fk_bc_lanes_account_bc_accounts"
-        ),
-    )
-
-
-def _quota_days() -> None:
-    op.create_table(
-        "bc_quota_days",
-        sa.Column("account", ascii_(64), nullable=False),
-        sa.Column("path", ascii_(32), nullable=False),
-        sa.Column("day", ascii_(10), nullable=False),
-        sa.Column("daily_limit", sa.Integer(), nullable=False),
-        sa.Column("used", sa.Integer(), nullable=False),
-        sa.Column("remain", sa.Integer(), nullable=False),
-        sa.Column("asked_at", MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("account", "path", "day", name="pk_bc_quota_days"),
-        sa.ForeignKeyConstraint(
-            ["account"], ["bc_accounts.name"], name="fk_bc_quota_days_account_bc_accounts"
         ),
     )
 

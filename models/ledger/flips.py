@@ -87,8 +87,6 @@ class Flip:
         quotas.reserve_first(
             connection, self.wanted, self.proof, quota=self.quota, moment=self.moment
         )
-        if self.quota is not None:
-            quotas.keep(connection, account, self.quota, path=self.wanted.path, moment=self.moment)
         note(
             connection, EventKind.SUBMITTED, who=self.terms.who, broadcast_id=self.broadcast_id,
             planned=self.figures.planned,

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Engine,
     Select,
     bindparam,
     delete,
@@ -26,19 +25,17 @@ from sqlalchemy import (
 )
 
 from broadcast import day, plan
-from broadcast.accounts import Account
 from broadcast.call.path import SendPath
 from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
 from broadcast.states import BATCH_AT_REST, BatchState, Phase
-from models.account import QuotaDay
 from models.batch import Batch
 from models.broadcast import BroadcastRow, Reservation
 from models.engine import now
-from models.ledger import gates, lanes
+from models.ledger import gates
 from models.ledger.gates import Closing
 from models.ledger.rows import HeldBatch, HeldBroadcast
-from models.ledger.transaction import WORKER, write
+from models.ledger.transaction import WORKER
 
 #: Broadcasts that a refused plan names as those that hold the calls.
 MOST_HOLDERS = 5
@@ -337,41 +334,3 @@ def remaining(connection: Connection, broadcast_id: str) -> int:
         )
         or 0
     )
-
-
-def remember(
-    engine: Engine,
-    account: Account,
-    quota: plan.Quota,
-    *,
-    path: SendPath = SendPath.MASS_SEND,
-) -> None:
-    """Keep the newest answer of quota/get for this Shanghai day."""
-
-    def work(connection: Connection) -> None:
-        lanes.know(connection, account)
-        lanes.hold(connection, account.name)
-        keep(connection, account.name, quota, path=path, moment=now(connection))
-
-    write(engine, work)
-
-
-def keep(
-    connection: Connection, account: str, quota: plan.Quota, *, path: SendPath, moment: datetime
-) -> None:
-    """Do the work of :func:`remember`; the lane's row is held."""
-    said = {
-        "daily_limit": quota.daily_limit, "used": quota.used, "remain": quota.remain,
-        "asked_at": moment,
-    }  # fmt: skip
-    today = day_of(moment)
-    whose = {"b_account": account, "b_path": path, "b_day": today}
-    if not connection.execute(_NEW_ANSWER, {**whose, **said}).rowcount:
-        connection.execute(_FIRST_ANSWER, {"account": account, "path": path, "day": today, **said})
-
-
-_NEW_ANSWER = update(QuotaDay).where(
-    QuotaDay.account == bindparam("b_account"), QuotaDay.path == bindparam("b_path"),
-    QuotaDay.day == bindparam("b_day"),
-)  # fmt: skip
-_FIRST_ANSWER = insert(QuotaDay)

@@ -17,7 +17,6 @@ from models.engine import open_engine
 from models.ledger import (
     leases,
     operator,
-    quotas,
     resolves,
     results,
     retries,
@@ -99,7 +98,6 @@ def work(engine: Engine) -> dict[str, Callable[[], object]]:
             engine, body, figures=figures, terms=Terms(who="tests"), quota=PLENTY
         ),
         "submit": lambda: ledger.published(engine, body, again=False),
-        "quota": lambda: quotas.remember(engine, ledger.account(), PLENTY),
         "resume": lambda: operator.resume(engine, paused, who="tests", quota=PLENTY),
         "pause": lambda: operator.pause(engine, waits, who="tests"),
         "retry": lambda: retries.retry(engine, waits, who="tests"),

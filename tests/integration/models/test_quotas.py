@@ -17,7 +17,7 @@ from broadcast.errors import PlanError
 from broadcast.plan import Fit, Quota
 from broadcast.plan.submission import Terms
 from broadcast.states import BatchState, BroadcastState
-from models import QuotaDay, Reservation
+from models import Reservation
 from models.engine import now
 from models.ledger import operator, quotas, resolves, retries, submits, sweeps, uploads
 from models.ledger.reading import reports
@@ -336,22 +336,6 @@ def test_another_account_holds_nothing_of_these(engine: Engine) -> None:
     four = Quota(daily_limit=4, used=0, remain=4)
     published(engine, body(owner=ledger.account("other")), batches=4, quota=four)
     published(engine, body(), batches=4, quota=four)
-
-
-def test_quota_of_the_day_is_kept_once(engine: Engine) -> None:
-    together = threading.Barrier(4)
-
-    def race(n: int) -> None:
-        together.wait()
-        quota = Quota(daily_limit=100, used=n, remain=100 - n)
-        quotas.remember(engine, ledger.account(), quota)
-
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(race, range(4)))
-    with engine.connect() as connection:
-        [row] = connection.execute(select(QuotaDay.__table__)).all()
-    assert row.used + row.remain == 100
-    assert row.day == datetime.now(day.SHANGHAI).date().isoformat()
 
 
 def test_calls_are_held_by_a_broadcast_or_by_nobody(engine: Engine) -> None:
