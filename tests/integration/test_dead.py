@@ -333,7 +333,9 @@ def test_what_apps_posted_and_no_worker_takes_is_counted_by_status(line: Command
         assert "waited" not in line.run("status").err
         ledger.pass_time(engine, LONG + timedelta(seconds=1))
 
-    assert "2 broadcasts that apps asked for have waited since" in line.run("status").err
+    told = line.run("status").err
+    assert "2 broadcasts that apps asked for have waited since" in told
+    assert "becomes a dead letter ten minutes after a worker first saw it" in told
     assert "其他程序提交的 2 个群发自" in line.run("status", BROADCAST_LANG="zh").err
 
 
