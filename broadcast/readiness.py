@@ -14,6 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from broadcast.call.outcomes import NOT_LISTED
 from broadcast.message import Message
 from broadcast.plan import Quota
 
@@ -100,8 +101,6 @@ CLOCK_FELT: Final = timedelta(minutes=1)
 #: the wrong day. A third of the least lateness that a send is held for by default (15 min).
 CLOCK_WRONG: Final = timedelta(minutes=5)
 
-#: What WeChat says to an address that may not fetch a token (61004: that may not call).
-NOT_LISTED: Final = frozenset({40164, 61004})
 _OF_ADDRESSES: Final = NOT_LISTED | {89501, 89503, 89506, 89507}
 _APPID: Final = frozenset({40013, 41002})
 _APPSECRET: Final = frozenset({40001, 40125, 41004})

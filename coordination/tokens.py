@@ -12,11 +12,13 @@ import contextlib
 import json
 import logging
 import random
+import socket
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from broadcast.call.outcomes import NOT_LISTED
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import BroadcastError, RedisAwayError
 from coordination.errors import TokenFetchError, TokenRefusedError, TokenWaitError
@@ -47,6 +49,9 @@ LONGEST_PAUSE_S = 0.25
 # After its lease was lost a caller may fetch once more; a call of `replace` never does.
 FETCHES = 2
 FETCHES_OF_REPLACE = 1
+
+#: How long a machine that is not on the whitelist leaves the token to others, in seconds.
+UNLISTED_FOR_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +107,19 @@ class _Errand:
     failed: SecretStr | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unlisted:
+    """WeChat gives this machine no token of an account."""
+
+    failure: str
+    #: WeChat's own words, which name the address.
+    words: str | None
+    #: On the monotonic clock.
+    until: float
+    #: The shared token, where WeChat had refused it before.
+    failed: SecretStr | None
+
+
 class TokenService:
     """One shared access_token per account.
 
@@ -110,7 +128,8 @@ class TokenService:
 
     A failed fetch is remembered for ``Timing.failure_memory_s`` and raised as ``TokenFetchError``
     in everybody else who needs a token, so that 200 waiting processes ask a refusing WeChat
-    once and not in turn: a queue of time-outs would hold the last one for an hour.
+    once and not in turn: a queue of time-outs would hold the last one for an hour. What WeChat says
+    of this machine's address is raised on this machine alone: the others ask for themselves.
 
     Warning: an asynchronous failover of Redis can lose the lock, and then two processes fetch.
     Only one of them writes. In classic mode the written token may be the one that WeChat replaced;
@@ -126,8 +145,11 @@ class TokenService:
         timing: Timing | None = None,
         now: Clock | None = None,
         on_drift: Callable[[str], None] | None = None,
+        host: str | None = None,
     ) -> None:
         """Take Redis and the way to WeChat.
+
+        *host* names this machine, the one to which WeChat's whitelist applies.
 
         *now* replaces Redis's clock, for tests. *on_drift* is called with the account once for
         each token that was replaced outside this system (catalogue: ``token.drift``).
@@ -135,6 +157,8 @@ class TokenService:
         self._fetcher = fetch
         self._timing = timing or Timing()
         self._on_drift = on_drift
+        self._host = host or socket.gethostname()
+        self._unlisted: dict[str, _Unlisted] = {}
         self._store = TokenStore(redis, keys=keys or Keys(), timing=self._timing, now=now)
 
     def get(self, account: str) -> Token:
@@ -203,6 +227,30 @@ class TokenService:
         )
         return self._obtain(errand)
 
+    def serves(self, account: str) -> bool:
+        """Return whether calls can be made from here: a token can be fetched, or one lives.
+
+        False while this machine is not on the account's whitelist and no token is left that WeChat
+        takes. Raises RedisAwayError.
+        """
+        unlisted = self._unlisted_now(account)
+        if unlisted is None:
+            return True
+        living = self._store.look(account).living
+        return living is not None and living.value != unlisted.failed
+
+    def forget_refusal(self, account: str) -> str | None:
+        """Let the next caller ask WeChat again, though it refused this machine a moment ago.
+
+        Returns WeChat's words of then.
+        """
+        unlisted = self._unlisted.pop(account, None)
+        return unlisted.words if unlisted else None
+
+    def _unlisted_now(self, account: str) -> _Unlisted | None:
+        unlisted = self._unlisted.get(account)
+        return unlisted if unlisted and time.monotonic() < unlisted.until else None
+
     def peek(self, account: str) -> TokenView | None:
         """Return what may be shown of the shared token, or None. Fetches nothing."""
         seen = self._store.look(account)
@@ -220,6 +268,10 @@ class TokenService:
 
     def _obtain(self, errand: _Errand) -> Token:
         account = errand.account
+        if unlisted := self._unlisted_now(account):
+            if token := errand.enough(self._store.look(account)):
+                return token
+            raise _remembered(unlisted.failure, account=account)
         deadline = time.monotonic() + self._timing.wait_s
         fetches_left = errand.fetches
         pauses = _pauses()
@@ -237,7 +289,7 @@ class TokenService:
                     "account %s: lost the lock of the access_token, the shared one is read", account
                 )
                 continue
-            if seen.failure:
+            if seen.failure and self._concerns(seen.failure):
                 raise _remembered(seen.failure, account=account)
             if time.monotonic() >= deadline:
                 seconds = self._timing.wait_s
@@ -251,12 +303,42 @@ class TokenService:
         except RedisAwayError:
             raise
         except Exception as error:
-            self._give_up(errand, seen.nonce, failure=_failure(error))
+            if getattr(error, "errcode", None) in NOT_LISTED:
+                self._note_unlisted(errand, error)
+            self._give_up(errand, seen.nonce, failure=self._failure(error))
             raise
         except BaseException:
             self._give_up(errand, seen.nonce, failure="")
             raise
         return self._shared(errand, seen, fetched) if fetched else None
+
+    def _note_unlisted(self, errand: _Errand, error: Exception) -> None:
+        log.warning(
+            "account %s: WeChat gives no access_token to this machine, whose address is not on the "
+            "whitelist; other machines go on while one of them is: %s",
+            errand.account, error,
+        )  # fmt: skip
+        self._unlisted[errand.account] = _Unlisted(
+            failure=self._failure(error),
+            words=getattr(error, "errmsg", None),
+            until=time.monotonic() + UNLISTED_FOR_S,
+            failed=errand.failed,
+        )
+
+    def _failure(self, error: Exception) -> str:
+        """Return a failed fetch as JSON, for the processes that waited for it."""
+        if isinstance(error, TokenRefusedError):
+            return json.dumps({"refused": error.message_id, "seconds": error.retry_after_s})
+        errcode = getattr(error, "errcode", None)
+        facts = {
+            "error": type(error).__name__,
+            "errcode": errcode if isinstance(errcode, int) else None,
+        }
+        return json.dumps({**facts, "host": self._host} if errcode in NOT_LISTED else facts)
+
+    def _concerns(self, failure: str) -> bool:
+        """Return whether a failure that is remembered is one of this machine, too."""
+        return bool(json.loads(failure).get("host", self._host) == self._host)
 
     def _fetched(self, errand: _Errand, nonce: str) -> _Fetched | None:
         account = errand.account
@@ -340,20 +422,9 @@ def _pauses() -> Iterator[float]:
         pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
 
 
-def _failure(error: Exception) -> str:
-    if isinstance(error, TokenRefusedError):
-        return json.dumps({"refused": error.message_id, "seconds": error.retry_after_s})
-    errcode = getattr(error, "errcode", None)
-    return json.dumps(
-        {
-            "error": type(error).__name__,
-            "errcode": errcode if isinstance(errcode, int) else None,
-        }
-    )
-
-
 def _remembered(failure: str, *, account: str) -> BroadcastError:
     facts = json.loads(failure)
     if "refused" in facts:
         return TokenRefusedError(facts["refused"], account=account, seconds=facts["seconds"])
-    return TokenFetchError("error.token.fetch", account=account, **facts)
+    known = {name: facts[name] for name in ("error", "errcode")}
+    return TokenFetchError("error.token.fetch", account=account, **known)

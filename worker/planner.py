@@ -26,7 +26,9 @@ def plan(
     """
     try:
         with alone(names.PLAN, broadcast_id) as first:
-            return _plan(broadcast_id, just_submitted=just_submitted) if first else None
+            if not first:
+                return None
+            return _plan(broadcast_id, forward_count=forward_count, just_submitted=just_submitted)
     except OutOfReachError as error:
         log.warning("broadcast %s: the sweep plans it later: %s", broadcast_id, error)
     except SettingsError as error:
@@ -35,13 +37,14 @@ def plan(
     return None
 
 
-def _plan(broadcast_id: str, *, just_submitted: bool) -> dict[str, Any] | None:
+def _plan(broadcast_id: str, *, forward_count: int, just_submitted: bool) -> dict[str, Any] | None:
     here = parts()
     account = plans.account_of(here.engine, broadcast_id)
     if account is None:
         return None
     recent = here.quotas if just_submitted else None
-    planned = planning.plan(here.context(account), broadcast_id, recent=recent)
+    context = here.context(account, forward_count=forward_count)
+    planned = planning.plan(context, broadcast_id, recent=recent)
     if planned is None:
         return None
     # A busy lane would be woken once a broadcast, by messages that stand before its own next one.

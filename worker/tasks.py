@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 
 from broadcast import names, request_ids
 from broadcast.accounts import Account
-from broadcast.call.outcomes import Outcome
+from broadcast.call.outcomes import NOT_LISTED, Outcome
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import OutOfReachError, RedisAwayError, SettingsError
 from models.ledger import (
@@ -91,7 +91,7 @@ def send_batch(
     *forward_count*: through how many workers the message went that lack the account.
     """
     try:
-        context = parts().context(account)
+        context = parts().context(account, forward_count=forward_count)
     except OutOfReachError as error:
         log.warning("account %s: the sweep wakes its lane later: %s", account, error)
         return {"account": account, "busy": False, "calls": []}
@@ -129,7 +129,7 @@ def settle(account: str, *, forward_count: int = 0) -> int:
     """
     try:
         with alone(names.SETTLE, account) as first:
-            return _ask(account) if first else 0
+            return _ask(account, forward_count=forward_count) if first else 0
     except OutOfReachError as error:
         log.warning("account %s: results are asked for later: %s", account, error)
     except SettingsError as error:
@@ -139,8 +139,8 @@ def settle(account: str, *, forward_count: int = 0) -> int:
     return 0
 
 
-def _ask(account: str) -> int:
-    answered = polling.ask(parts().context(account))
+def _ask(account: str, *, forward_count: int) -> int:
+    answered = polling.ask(parts().context(account, forward_count=forward_count))
     _tell_receivers()
     return answered
 
@@ -211,7 +211,7 @@ def _refresh(account: Account, *, only_expiring: bool) -> str:
     if fact is None:
         return "ok"
     log.warning("account %s: access_token not refreshed: %s", account.name, fact.errmsg)
-    if fact.outcome is Outcome.STOP_ACCOUNT:
+    if fact.outcome is Outcome.STOP_ACCOUNT and fact.errcode not in NOT_LISTED:
         with contextlib.suppress(OutOfReachError):
             preflight.meet(here.engine, account, fact, waits=here.rules.waits)
     return fact.outcome.value

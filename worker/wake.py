@@ -35,7 +35,7 @@ def forward(task: str, *args: object, forward_count: int) -> bool:
     if not 0 <= forward_count < MOST_FORWARDS:
         return False
     log.info(
-        "%s: account not in this worker's settings, passed to another worker",
+        "%s: not to be done by this worker, passed to another",
         " ".join(map(str, (task, *args))),
     )  # fmt: skip
     return wake(task, *args, forward_count=forward_count + 1)

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from broadcast import accounts
 from broadcast.accounts import Account
+from broadcast.call.outcomes import NOT_LISTED
 from broadcast.call.path import SendPath
 from broadcast.call.result import NoAnswer
 from broadcast.call.rules import Rules
@@ -30,6 +31,7 @@ from coordination.tokens import TokenService
 from models import durability
 from models.engine import open_engine
 from models.ledger import accounts as known_accounts
+from models.ledger import preflight
 from models.ledger.reading import known
 from producer.recent_quotas import RecentQuotas
 from wechat.client import WeChatClient
@@ -37,6 +39,7 @@ from worker.account_client import AccountClient, ClientTokenFetcher
 from worker.gateway import WeChatGateway
 from worker.heartbeat import Heartbeat
 from worker.lane import LaneContext
+from worker.wake import MOST_FORWARDS
 from worker.webhooks.deliver import Deliverer
 from worker.webhooks.post import Poster
 
@@ -83,16 +86,19 @@ class Parts:
         """Let what is recent of WeChat's answers be asked for by the gateways of these parts."""
         object.__setattr__(self, "quotas", RecentQuotas(self._quota))
 
-    def context(self, name: str) -> LaneContext:
+    def context(self, name: str, *, forward_count: int = 0) -> LaneContext:
         """Return what the lane of account *name* drives with.
 
-        Raises SettingsError if the settings do not have the account, or have it with another appid
-        than the ledger (the account is then stopped), and DatabaseAwayError.
+        Raises SettingsError if the settings do not have the account, have it with another appid
+        than the ledger (the account is then stopped), or WeChat gives this machine no token and
+        another one may have better luck; RedisAwayError and DatabaseAwayError.
         """
         account = self.accounts.get(name)
         if account is None:
             raise accounts.unknown(name, self.accounts)
         self._meet(account)
+        if not self.tokens.serves(account.appid):
+            self._leave_to_others(account, forward_count=forward_count)
         return LaneContext(
             engine=self.engine,
             account=account,
@@ -103,6 +109,19 @@ class Parts:
             owner=self.owner,
             stopping=stopping,
         )
+
+    def _leave_to_others(self, account: Account, *, forward_count: int) -> None:
+        """Raise SettingsError where the next worker may be on WeChat's whitelist.
+
+        After the last one WeChat is asked once more, and the account stops: nobody serves it.
+        """
+        if forward_count < MOST_FORWARDS:
+            raise SettingsError("error.token.unlisted", account=account.name)
+        words = self.tokens.forget_refusal(account.appid)
+        said = self.gateway(account).refresh(only_expiring=True)
+        if said is not None and said.errcode in NOT_LISTED:
+            # Only the process that asked has WeChat's words, which name the address.
+            preflight.stop(self.engine, account, replace(said, errmsg=said.errmsg or words))
 
     def gateway(self, account: Account) -> WeChatGateway:
         """Return WeChat for *account*."""

@@ -86,6 +86,10 @@ UNSENT = frozenset({
     "too_late", "unbuildable",
 })  # fmt: skip
 
+#: What WeChat says to a machine whose address is not on the account's whitelist (61004: to one that
+#: may not call). Another machine of the fleet may be on it.
+NOT_LISTED = frozenset({40164, 61004})
+
 #: WeChat says that it has the job.
 SAID_ACCEPTED = frozenset({O.ACCEPTED, O.ALREADY_ACCEPTED})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from broadcast.call.outcomes import Outcome
+from broadcast.call.outcomes import NOT_LISTED, Outcome
 from broadcast.call.waits import MINUTE, Waits
 from broadcast.reasons import Reason
 
@@ -35,9 +35,12 @@ class Obstacle:
     until: datetime | None
 
 
-def weigh(outcome: Outcome, *, now: datetime, waits: Waits) -> Obstacle:
-    """Return whether a lane waits or its account stops, after WeChat could not be asked."""
-    if outcome in _STOPS:
+def weigh(outcome: Outcome, *, errcode: int | None = None, now: datetime, waits: Waits) -> Obstacle:
+    """Return whether a lane waits or its account stops, after WeChat could not be asked.
+
+    An address that is not on the whitelist is one machine's affair: another one takes the lane.
+    """
+    if outcome in _STOPS and errcode not in NOT_LISTED:
         return Obstacle(reason=Reason.ACCOUNT_STOPPED, until=None)
     if outcome is Outcome.QUOTA_TODAY:
         return Obstacle(reason=Reason.QUOTA_TODAY, until=waits.next_day(now))

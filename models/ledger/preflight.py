@@ -38,19 +38,36 @@ def meet(engine: Engine, account: Account, result: NoAnswer, *, waits: Waits) ->
     def work(connection: Connection) -> bool:
         lanes.know(connection, account)
         lanes.hold(connection, account.name)
-        met = preflight.weigh(result.outcome, now=now(connection), waits=waits)
+        met = preflight.weigh(
+            result.outcome, errcode=result.errcode, now=now(connection), waits=waits
+        )
         if met.until is None:
-            stop = Closing(
-                kind=GateKind.STOP, who=WORKER, reason=met.reason, errcode=result.errcode,
-                errmsg=result.errmsg,
-            )  # fmt: skip
-            gates.close(connection, account.name, stop)
+            _stop(connection, account, result)
             return False
         lanes.wait(connection, account.name, until=met.until, reason=met.reason)
         due.refresh(connection, account.name)
         return True
 
     return write(engine, work)
+
+
+def stop(engine: Engine, account: Account, result: NoAnswer) -> None:
+    """Stop *account*: no machine of the fleet can ask WeChat for it."""
+
+    def work(connection: Connection) -> None:
+        lanes.know(connection, account)
+        lanes.hold(connection, account.name)
+        _stop(connection, account, result)
+
+    write(engine, work)
+
+
+def _stop(connection: Connection, account: Account, result: NoAnswer) -> None:
+    closing = Closing(
+        kind=GateKind.STOP, who=WORKER, reason=Reason.ACCOUNT_STOPPED, errcode=result.errcode,
+        errmsg=result.errmsg,
+    )  # fmt: skip
+    gates.close(connection, account.name, closing)
 
 
 def meet_if_of_account(engine: Engine, account: Account, result: NoAnswer, *, waits: Waits) -> bool:

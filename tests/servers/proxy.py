@@ -30,8 +30,10 @@ class TCPProxy:
     every connection of the moment; `bury` has them die with nobody told. All can be combined.
     """
 
-    def __init__(self, upstream: Upstream, *, port: int = 0) -> None:
+    def __init__(self, upstream: Upstream, *, port: int = 0, source: str = "") -> None:
+        """Take the server, the port to listen on, and the address to call the server from."""
         self.upstream = upstream
+        self._source = source
         self._listener: socket.socket | None = None
         self._accepting: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -145,7 +147,7 @@ class TCPProxy:
 
     def _link(self, client: socket.socket) -> None:
         try:
-            server = _connect(self.upstream)
+            server = _connect(self.upstream, self._source)
         except OSError:
             _reset(client)
             return
@@ -209,12 +211,13 @@ class Link:
             side.close()
 
 
-def _connect(upstream: Upstream) -> socket.socket:
+def _connect(upstream: Upstream, source: str) -> socket.socket:
     if isinstance(upstream, Path):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.connect(str(upstream))
         return connection
-    connection = socket.create_connection(upstream, timeout=60)
+    mine = (source, 0) if source else None
+    connection = socket.create_connection(upstream, timeout=60, source_address=mine)
     connection.settimeout(None)
     return connection
 

@@ -259,6 +259,59 @@ def test_failure_is_remembered_with_its_errcode(
     assert len(fetcher.calls) == 1
 
 
+def test_a_machine_that_is_not_on_the_whitelist_keeps_the_token_from_no_other(
+    connection: Connection, fetcher: CountingFetcher
+) -> None:
+    soon = Timing(failure_memory_s=0.2)
+    new, old = (
+        TokenService(connection, fetcher, timing=soon, host=name) for name in ("new", "old")
+    )
+    fetcher.before_reply = refusing(40164)
+    with pytest.raises(WeChatRefusesError):
+        new.get(ACCOUNT)
+    assert not new.serves(ACCOUNT)
+    fetcher.before_reply = lambda: None
+
+    fetched = old.get(ACCOUNT)
+
+    assert new.get(ACCOUNT) == fetched
+    assert new.serves(ACCOUNT)
+    assert fetcher.calls == ["normal", "normal"]
+
+
+def test_a_machine_that_is_not_on_the_whitelist_asks_once_a_minute(
+    connection: Connection, fetcher: CountingFetcher
+) -> None:
+    service = TokenService(connection, fetcher, timing=Timing(failure_memory_s=0))
+    fetcher.before_reply = refusing(40164)
+    with pytest.raises(WeChatRefusesError):
+        service.get(ACCOUNT)
+    for _ in range(3):
+        with pytest.raises(TokenFetchError) as caught:
+            service.get(ACCOUNT)
+        assert caught.value.errcode == 40164
+    assert len(fetcher.calls) == 1
+    fetcher.before_reply = lambda: None
+
+    service.forget_refusal(ACCOUNT)
+
+    assert service.get(ACCOUNT).generation == 1
+    assert service.serves(ACCOUNT)
+
+
+def test_a_token_that_wechat_refused_is_none_for_a_machine_that_gets_no_other(
+    connection: Connection, fetcher: CountingFetcher
+) -> None:
+    service = TokenService(connection, fetcher, timing=Timing(failure_memory_s=0))
+    refused = service.get(ACCOUNT)
+    fetcher.before_reply = refusing(40164)
+
+    with pytest.raises(WeChatRefusesError):
+        service.replace(ACCOUNT, refused)
+
+    assert not service.serves(ACCOUNT)
+
+
 def test_interrupted_fetch_frees_the_lock_and_is_no_failure(
     connection: Connection, fetcher: CountingFetcher
 ) -> None:

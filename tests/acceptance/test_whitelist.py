@@ -1,0 +1,115 @@
+"""WeChat's whitelist of addresses: one machine that is not on it stops nobody else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from celery import Celery
+from sqlalchemy import select
+
+from broadcast import names
+from broadcast.gates.kinds import GateKind
+from models.gate import GateRow
+from tests.kit.wait import until
+from tests.servers.proxy import TCPProxy
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.processes import RunningProcess
+    from tests.kit.system import System
+
+#: Where the second machine calls from: all of 127.0.0.0/8 is this machine, and WeChat sees which.
+ELSEWHERE = "127.0.0.9"
+REFUSED = "WeChat gives no access_token to this machine"
+
+
+def another_machine(system: System, proxy: TCPProxy) -> RunningProcess:
+    """A worker whose calls reach WeChat from an address that is not on the whitelist."""
+    listed = (system.folder / "accounts.toml").read_text("utf-8")
+    file = system.folder / "accounts-of-the-other.toml"
+    url = f"http://{proxy.address}"
+    file.write_text(listed.replace(system.simulator.url, url), encoding="utf-8")
+    return system.worker(BROADCAST_ACCOUNTS_FILE=str(file))
+
+
+def address(system: System) -> tuple[str, int]:
+    """Where the simulator listens."""
+    found = urlsplit(system.simulator.url)
+    return found.hostname or "", found.port or 0
+
+
+def stops(system: System) -> list[tuple[int | None, str | None]]:
+    """Errcode and words of every stop that the account ever had."""
+    query = select(GateRow.errcode, GateRow.errmsg).where(GateRow.kind == GateKind.STOP)
+    with system.engine.connect() as connection:
+        return [(errcode, words) for errcode, words in connection.execute(query)]
+
+
+def refresh(system: System) -> None:
+    """What beat does every hundred minutes."""
+    app = Celery("tests", broker=system.valkey.url, set_as_current=False)
+    app.send_task(names.REFRESH_TOKEN, queue=names.QUEUE)
+    app.close()
+
+
+def test_a_machine_that_is_not_listed_sends_while_the_shared_token_lives_and_stops_nothing(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=30)
+    openids = system.simulator.openids(30)
+    system.simulator.change_account(whitelist=["127.0.0.1"])
+    assert system.broadcast("token", "refresh").returncode == 0
+    with TCPProxy(address(system), source=ELSEWHERE) as proxy:
+        worker = another_machine(system, proxy)
+        refresh(system)
+        worker.wait_for_line(REFUSED, timeout_s=30)
+
+        sent = system.send(openids, "--text", "hello")
+
+        system.until_state(sent["id"], "completed")
+        assert stops(system) == []
+        worker.kill()
+    assert set(system.simulator.delivered(openids).values()) == {1}
+
+
+def test_an_account_stops_when_no_machine_gets_a_token_and_goes_on_when_one_is_listed(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=30)
+    openids = system.simulator.openids(30)
+    system.simulator.change_account(whitelist=["47.94.148.108"])
+    with TCPProxy(address(system), source=ELSEWHERE) as proxy:
+        another_machine(system, proxy)
+        system.beat()
+        sent = system.send(openids, "--text", "hello")
+
+        until(lambda: stops(system), 60, "the account stops")
+        [(errcode, words)] = stops(system)
+        assert errcode == 40164
+        assert ELSEWHERE in (words or "")
+
+        system.simulator.change_account(whitelist=[ELSEWHERE])
+        system.broadcast("unhalt", "--account", sent["account"])
+        system.until_state(sent["id"], "completed")
+        system.kill_all()
+    assert set(system.simulator.delivered(openids).values()) == {1}
+
+
+def test_a_machine_that_is_listed_takes_over_what_the_other_one_cannot_send(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=30)
+    openids = system.simulator.openids(30)
+    system.simulator.change_account(whitelist=["127.0.0.1"])
+    with TCPProxy(address(system), source=ELSEWHERE) as proxy:
+        machines = [another_machine(system, proxy), system.worker(), system.beat()]
+
+        ids = [system.send(openids, "--text", f"no. {n}")["id"] for n in range(4)]
+        for one in ids:
+            system.until_state(one, "completed")
+
+        assert stops(system) == []
+        assert [one.exit_status for one in machines] == [None, None, None]
+        system.kill_all()
+    assert set(system.simulator.delivered(openids).values()) == {4}
