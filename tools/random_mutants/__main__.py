@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> None:
     print(f"seed {seed}", flush=True)
     picked = pick(ROOT, seed=seed, count=asked.count)
     if asked.only:
-        picked = [one for one in picked if any(text in one.where for text in asked.only)]
+        picked = [one for one in picked if {one.where, one.file} & {*asked.only}]
     if asked.show:
         for one in picked:
             print(f"{one.where} {one.kind}: {one.told}")
@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         "--patience", type=float, default=1,
         help="so many seconds of the clock for each of these: more than 1 on a busy machine",
     )  # fmt: skip
-    parser.add_argument("--only", nargs="+", metavar="FILE:LINE", help="of the mutants drawn")
+    parser.add_argument("--only", nargs="+", metavar="FILE[:LINE]", help="of those drawn")
     parser.add_argument("--show", action="store_true", help="the mutants drawn; run none")
     parser.add_argument("--results", type=Path, help="add what became of each, a line of JSON")
     return parser
