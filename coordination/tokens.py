@@ -9,7 +9,6 @@ prove that our token is stale.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import random
 import socket
@@ -18,10 +17,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from broadcast.call.outcomes import NOT_LISTED
 from broadcast.crashpoints import Point, passing
-from broadcast.errors import BroadcastError, RedisAwayError
-from coordination.errors import TokenFetchError, TokenRefusedError, TokenWaitError
+from broadcast.errors import RedisAwayError
+from coordination.errors import TokenRefusedError, TokenWaitError
+from coordination.failures import Failures, as_error
 from coordination.keys import Keys
 from coordination.token_store import Clock, Seen, Timing, Token, TokenStore
 
@@ -49,9 +48,6 @@ LONGEST_PAUSE_S = 0.25
 # After its lease was lost a caller may fetch once more; a call of `replace` never does.
 FETCHES = 2
 FETCHES_OF_REPLACE = 1
-
-#: How long a machine that is not on the whitelist leaves the token to others, in seconds.
-UNLISTED_FOR_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,19 +103,6 @@ class _Errand:
     failed: SecretStr | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unlisted:
-    """WeChat gives this machine no token of an account."""
-
-    failure: str
-    #: WeChat's own words, which name the address.
-    words: str | None
-    #: On the monotonic clock.
-    until: float
-    #: The shared token, where WeChat had refused it before.
-    failed: SecretStr | None
-
-
 class TokenService:
     """One shared access_token per account.
 
@@ -157,8 +140,7 @@ class TokenService:
         self._fetcher = fetch
         self._timing = timing or Timing()
         self._on_drift = on_drift
-        self._host = host or socket.gethostname()
-        self._unlisted: dict[str, _Unlisted] = {}
+        self._failures = Failures(host or socket.gethostname())
         self._store = TokenStore(redis, keys=keys or Keys(), timing=self._timing, now=now)
 
     def get(self, account: str) -> Token:
@@ -233,7 +215,7 @@ class TokenService:
         False while this machine is not on the account's whitelist and no token is left that WeChat
         takes. Raises RedisAwayError.
         """
-        unlisted = self._unlisted_now(account)
+        unlisted = self._failures.of_this_machine(account)
         if unlisted is None:
             return True
         living = self._store.look(account).living
@@ -244,12 +226,7 @@ class TokenService:
 
         Returns WeChat's words of then.
         """
-        unlisted = self._unlisted.pop(account, None)
-        return unlisted.words if unlisted else None
-
-    def _unlisted_now(self, account: str) -> _Unlisted | None:
-        unlisted = self._unlisted.get(account)
-        return unlisted if unlisted and time.monotonic() < unlisted.until else None
+        return self._failures.forget(account)
 
     def peek(self, account: str) -> TokenView | None:
         """Return what may be shown of the shared token, or None. Fetches nothing."""
@@ -268,10 +245,10 @@ class TokenService:
 
     def _obtain(self, errand: _Errand) -> Token:
         account = errand.account
-        if unlisted := self._unlisted_now(account):
+        if unlisted := self._failures.of_this_machine(account):
             if token := errand.enough(self._store.look(account)):
                 return token
-            raise _remembered(unlisted.failure, account=account)
+            raise as_error(unlisted.failure, account=account)
         deadline = time.monotonic() + self._timing.wait_s
         fetches_left = errand.fetches
         pauses = _pauses()
@@ -289,8 +266,8 @@ class TokenService:
                     "account %s: lost the lock of the access_token, the shared one is read", account
                 )
                 continue
-            if seen.failure and self._concerns(seen.failure):
-                raise _remembered(seen.failure, account=account)
+            if seen.failure and self._failures.concerns_us(seen.failure):
+                raise as_error(seen.failure, account=account)
             if time.monotonic() >= deadline:
                 seconds = self._timing.wait_s
                 raise TokenWaitError("error.token.wait", account=account, seconds=seconds)
@@ -303,42 +280,13 @@ class TokenService:
         except RedisAwayError:
             raise
         except Exception as error:
-            if getattr(error, "errcode", None) in NOT_LISTED:
-                self._note_unlisted(errand, error)
-            self._give_up(errand, seen.nonce, failure=self._failure(error))
+            failure = self._failures.note(errand.account, error, failed=errand.failed)
+            self._give_up(errand, seen.nonce, failure=failure)
             raise
         except BaseException:
             self._give_up(errand, seen.nonce, failure="")
             raise
         return self._shared(errand, seen, fetched) if fetched else None
-
-    def _note_unlisted(self, errand: _Errand, error: Exception) -> None:
-        log.warning(
-            "account %s: WeChat gives no access_token to this machine, whose address is not on the "
-            "whitelist; other machines go on while one of them is: %s",
-            errand.account, error,
-        )  # fmt: skip
-        self._unlisted[errand.account] = _Unlisted(
-            failure=self._failure(error),
-            words=getattr(error, "errmsg", None),
-            until=time.monotonic() + UNLISTED_FOR_S,
-            failed=errand.failed,
-        )
-
-    def _failure(self, error: Exception) -> str:
-        """Return a failed fetch as JSON, for the processes that waited for it."""
-        if isinstance(error, TokenRefusedError):
-            return json.dumps({"refused": error.message_id, "seconds": error.retry_after_s})
-        errcode = getattr(error, "errcode", None)
-        facts = {
-            "error": type(error).__name__,
-            "errcode": errcode if isinstance(errcode, int) else None,
-        }
-        return json.dumps({**facts, "host": self._host} if errcode in NOT_LISTED else facts)
-
-    def _concerns(self, failure: str) -> bool:
-        """Return whether a failure that is remembered is one of this machine, too."""
-        return bool(json.loads(failure).get("host", self._host) == self._host)
 
     def _fetched(self, errand: _Errand, nonce: str) -> _Fetched | None:
         account = errand.account
@@ -420,11 +368,3 @@ def _pauses() -> Iterator[float]:
     while True:
         yield random.uniform(pause_s / 2, pause_s)  # noqa: S311 - spreads waiters, no secret
         pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
-
-
-def _remembered(failure: str, *, account: str) -> BroadcastError:
-    facts = json.loads(failure)
-    if "refused" in facts:
-        return TokenRefusedError(facts["refused"], account=account, seconds=facts["seconds"])
-    known = {name: facts[name] for name in ("error", "errcode")}
-    return TokenFetchError("error.token.fetch", account=account, **known)
