@@ -1,0 +1,76 @@
+"""Where modules are named by prose and by tools: comments, pages, the list of planted bugs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from tools.move.plan import Plan
+from tools.move.rewrite import Rewritten, dotted
+
+_DOTTED = re.compile(r"(?<![\w./-])[a-z_]\w*(?:\.[A-Za-z_]\w*)+(?![\w/])")
+_PATH = re.compile(r"(?<![\w./-])(?:[a-z_]\w*/)+(?:[a-z_]\w*\.py)?")
+
+
+def renamer(plan: Plan) -> Callable[[str], str]:
+    """Return what puts the new names of modules and paths into a text for people."""
+    paths = {str(plan.modules[old].path): str(plan.path_of(new)) for old, new in plan.moves.items()
+             if old not in plan.dropped}  # fmt: skip
+    folders = {
+        path.removesuffix("__init__.py"): new.removesuffix("__init__.py").removesuffix(".py")
+        for path, new in paths.items()
+        if path.endswith("__init__.py")
+    }
+    moved = re.compile(
+        "|".join(rf"(?<![\\w./-]){re.escape(path)}(?![\\w-])" for path in plan.files)
+    )
+
+    def rename(text: str) -> str:
+        if plan.files:
+            text = moved.sub(lambda m: plan.files[m[0]], text)
+        text = _PATH.sub(lambda m: paths.get(m[0]) or folders.get(m[0]) or m[0], text)
+        return _DOTTED.sub(lambda m: dotted(plan, m[0]), text)
+
+    return rename
+
+
+def comments(plan: Plan, text: str) -> str:
+    """Return Python *text* with the names in its comments and docstrings as they are now."""
+    rename = renamer(plan)
+    text = re.sub(r'"""(?:[^"\\]|\\.|"(?!""))*"""', lambda m: rename(m[0]), text)
+    return re.sub(r"(?m)#(?!.*noqa).*$", lambda m: rename(m[0]), text)
+
+
+def planted(plan: Plan, text: str, written: dict[str, Rewritten]) -> str:
+    """Return the list of planted bugs with its files and what stands in them as they are now."""
+    edit = re.compile(r'^file = "(?P<file>[^"]+)"$(?P<rest>(?:\n(?!\[|\n\[).*)*)', re.MULTILINE)
+    by_path = {str(one.module.path): one for one in written.values()}
+
+    def moved(match: re.Match[str]) -> str:
+        one = by_path.get(match["file"])
+        if one is None:
+            return match[0]
+        path = plan.path_of(plan.new_name(one.module.name))
+        return f'file = "{path}"' + _snippets(plan, one, match["rest"])
+
+    return edit.sub(moved, text)
+
+
+def _snippets(plan: Plan, one: Rewritten, rest: str) -> str:
+    for quote in ("'''", '"""', "'", '"'):
+        found = re.search(rf"^old = {quote}\n?(.*?){quote}$", rest, re.MULTILINE | re.DOTALL)
+        if found:
+            break
+    else:
+        plan.report(one.module.name, f"a planted bug that cannot be read: {rest[:80]}")
+        return rest
+    old = found[1].encode()
+    at = one.edits.raw.find(old)
+    if at < 0:
+        plan.report(one.module.name, f"a planted bug that is not there: {found[1][:60]}")
+        return rest
+    after = one.edits.within((at, at + len(old)))
+    head, tail = rest[: found.start(1)], rest[found.end(1) :]
+    for local, new in one.locals.items():
+        tail = re.sub(rf"(?<![\w.]){re.escape(local)}(?!\w)", new, tail)
+    return head + after + tail
