@@ -309,4 +309,4 @@ def test_without_a_database_the_answer_is_to_come_again(lonely: Program, tmp_pat
     assert told.json()["fix"]
     # The driver's own words are for the log: they may name host, port and file.
     assert stranger.status_code == 503
-    assert stranger.json()["detail"].startswith("The database cannot be reached (…).")
+    assert stranger.json()["detail"].startswith("The database file cannot be used (…).")

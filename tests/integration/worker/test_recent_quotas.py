@@ -182,7 +182,9 @@ def test_a_lane_that_is_driven_is_not_woken(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     woken: list[tuple[object, ...]] = []
-    here = SimpleNamespace(engine=engine, quotas=None, context=lambda _: _Lane(engine, WeChat(50)))
+    here = SimpleNamespace(
+        engine=engine, quotas=None, context=lambda _, **__: _Lane(engine, WeChat(50))
+    )
     monkeypatch.setattr(planner, "parts", lambda: here)
     monkeypatch.setattr(planner, "wake", lambda *what: woken.append(what))
     first = ledger.published(engine, ledger.body())

@@ -76,7 +76,7 @@ def post(engine: Engine, *, account: str) -> None:
         outbox.post(connection, body="{}", account=account, who="shop")
 
 
-def unable(*_: object) -> None:
+def unable(*_: object, **__: object) -> None:
     """The context of an account that this worker's settings lack."""
     raise SettingsError("error.settings.unknown_account", account="b", names="a")
 
