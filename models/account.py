@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.accounts import AccountKind
 from broadcast.reasons import Reason
 from models.base import Base
-from models.types import ascii_string
+from models.types import Ascii64, Ascii128, BigCount, OfAccount
 
 
 class AccountRow(Base):
@@ -18,8 +17,8 @@ class AccountRow(Base):
 
     __tablename__ = "bc_accounts"
 
-    name: Mapped[str] = mapped_column(ascii_string(64), primary_key=True)
-    appid: Mapped[str] = mapped_column(ascii_string(64))
+    name: Mapped[Ascii64] = mapped_column(primary_key=True)
+    appid: Mapped[Ascii64]
     kind: Mapped[AccountKind]
     created_at: Mapped[datetime]
 
@@ -33,11 +32,9 @@ class Lane(Base):
 
     __tablename__ = "bc_lanes"
 
-    account: Mapped[str] = mapped_column(
-        ascii_string(64), ForeignKey("bc_accounts.name"), primary_key=True
-    )
-    fence: Mapped[int] = mapped_column(BigInteger, default=0)
-    owner: Mapped[str | None] = mapped_column(ascii_string(128))
+    account: Mapped[OfAccount] = mapped_column(primary_key=True)
+    fence: Mapped[BigCount]
+    owner: Mapped[Ascii128 | None]
     leased_until: Mapped[datetime | None]
     #: The lane waits: too fast, no calls left today, WeChat away.
     not_before: Mapped[datetime | None]
@@ -46,11 +43,11 @@ class Lane(Base):
     day_wait_until: Mapped[datetime | None]
     doubt_wait_until: Mapped[datetime | None]
     #: Grows with every closing and opening of a gate of the account or of one of its broadcasts.
-    gate_counter: Mapped[int] = mapped_column(BigInteger, default=0)
+    gate_counter: Mapped[BigCount]
     #: From which on the circuit breaker counts doubts: a person's last unhalt.
-    breaker_since: Mapped[int] = mapped_column(BigInteger, default=0)
+    breaker_since: Mapped[BigCount]
     #: Grows with every claim: a database that was restored or copied has a smaller one.
-    claims: Mapped[int] = mapped_column(BigInteger, default=0)
+    claims: Mapped[BigCount]
     #: When its newest call was claimed, and when the last word on any of its calls was stored, but
     #: for those that begin nothing.
     claimed_at: Mapped[datetime | None]

@@ -8,7 +8,13 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
-from models.types import LongText, ascii_string, text_string
+from models.types import (
+    Ascii16,
+    Ascii64,
+    Ascii128,
+    LongWords,
+    Text128,
+)
 
 
 class APIKeyRow(Base):
@@ -16,17 +22,17 @@ class APIKeyRow(Base):
 
     __tablename__ = "bc_api_keys"
 
-    id: Mapped[str] = mapped_column(ascii_string(16), primary_key=True)
-    name: Mapped[str] = mapped_column(ascii_string(64))
+    id: Mapped[Ascii16] = mapped_column(primary_key=True)
+    name: Mapped[Ascii64]
     #: With spaces between them.
-    scopes: Mapped[str] = mapped_column(ascii_string(128))
+    scopes: Mapped[Ascii128]
     #: With spaces between them; NULL: every account.
-    accounts: Mapped[str | None] = mapped_column(LongText)
+    accounts: Mapped[LongWords | None]
     #: SHA-256 of the key.
-    digest: Mapped[str] = mapped_column(ascii_string(64))
+    digest: Mapped[Ascii64]
     created_at: Mapped[datetime]
-    created_by: Mapped[str] = mapped_column(text_string(128))
+    created_by: Mapped[Text128]
     revoked_at: Mapped[datetime | None]
-    revoked_by: Mapped[str | None] = mapped_column(text_string(128))
+    revoked_by: Mapped[Text128 | None]
 
     __table_args__ = (UniqueConstraint("digest"),)

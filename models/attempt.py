@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
 from models.base import Base
-from models.types import BigId, ascii_string, text_string
+from models.types import (
+    Ascii32,
+    Ascii64,
+    Ascii128,
+    BigInt,
+    RowID,
+    Text512,
+    ascii_string,
+)
 
 
 class AttemptRow(Base):
@@ -18,37 +26,37 @@ class AttemptRow(Base):
 
     __tablename__ = "bc_attempts"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    id: Mapped[RowID]
     #: Made by the claimer, so that a commit whose answer was lost can be looked up.
-    claim: Mapped[str] = mapped_column(ascii_string(32), unique=True)
-    batch_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bc_batches.id"))
-    number: Mapped[int] = mapped_column(Integer)
-    account: Mapped[str] = mapped_column(ascii_string(64))
+    claim: Mapped[Ascii32] = mapped_column(unique=True)
+    batch_id: Mapped[BigInt] = mapped_column(ForeignKey("bc_batches.id"))
+    number: Mapped[int]
+    account: Mapped[Ascii64]
     path: Mapped[SendPath]
-    fence: Mapped[int] = mapped_column(BigInteger)
-    owner: Mapped[str] = mapped_column(ascii_string(128))
-    clientmsgid: Mapped[str] = mapped_column(ascii_string(32))
+    fence: Mapped[BigInt]
+    owner: Mapped[Ascii128]
+    clientmsgid: Mapped[Ascii32]
     #: The account's gate counter at the claim.
-    gate_counter: Mapped[int] = mapped_column(BigInteger)
+    gate_counter: Mapped[BigInt]
     #: An operator had retried the batch (`retry`) before this call.
-    begins_anew: Mapped[bool] = mapped_column(Boolean, default=False)
+    begins_anew: Mapped[bool] = mapped_column(default=False)
     started_at: Mapped[datetime]
     #: When the first word on it was stored, be it that no reply came; never changed after that.
     ended_at: Mapped[datetime | None]
     outcome: Mapped[Outcome | None]
     errcode: Mapped[int | None]
-    errmsg: Mapped[str | None] = mapped_column(text_string(512))
-    rid: Mapped[str | None] = mapped_column(ascii_string(64))
-    msg_id: Mapped[int | None] = mapped_column(BigInteger)
-    msg_data_id: Mapped[int | None] = mapped_column(BigInteger)
+    errmsg: Mapped[Text512 | None]
+    rid: Mapped[Ascii64 | None]
+    msg_id: Mapped[BigInt | None]
+    msg_data_id: Mapped[BigInt | None]
     http_status: Mapped[int | None]
     #: Which transport failure it was (``wechat.errors.TransportKind``), if one.
-    transport: Mapped[str | None] = mapped_column(ascii_string(32))
+    transport: Mapped[Ascii32 | None]
     elapsed_ms: Mapped[int | None]
     #: What mass/get said of this attempt's msg_id: known (true), 40059 (false), not asked (NULL).
-    confirmed: Mapped[bool | None] = mapped_column(Boolean)
+    confirmed: Mapped[bool | None]
     #: A person said that WeChat did not take it (true); until a trusted reply says otherwise.
-    denied: Mapped[bool | None] = mapped_column(Boolean)
+    denied: Mapped[bool | None]
     #: When ``outcome`` was written last: a reply that can be trusted may end a doubt much later.
     outcome_recorded_at: Mapped[datetime | None]
     #: Of the access_token, where that was refused: as `broadcast token show` prints it.

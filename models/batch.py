@@ -5,12 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
     ColumnElement,
     ForeignKey,
     Index,
-    Integer,
     UniqueConstraint,
     or_,
 )
@@ -21,7 +18,17 @@ from broadcast.call.result import LONGEST_MSG_STATUS
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.base import Base
-from models.types import BigId, ascii_string, text_string
+from models.types import (
+    Ascii32,
+    Ascii64,
+    BigCount,
+    BigInt,
+    Count,
+    OfBroadcast,
+    RowID,
+    Text512,
+    ascii_string,
+)
 
 
 class Batch(Base):
@@ -32,42 +39,42 @@ class Batch(Base):
 
     __tablename__ = "bc_batches"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    broadcast_id: Mapped[str] = mapped_column(ascii_string(32), ForeignKey("bc_broadcasts.id"))
-    account: Mapped[str] = mapped_column(ascii_string(64))
+    id: Mapped[RowID]
+    broadcast_id: Mapped[OfBroadcast]
+    account: Mapped[Ascii64]
     path: Mapped[SendPath]
-    n: Mapped[int] = mapped_column(Integer)
+    n: Mapped[int]
     #: Its range: a list of the broadcast, where it starts in it, how many OpenIDs it takes.
-    list: Mapped[str | None] = mapped_column(ascii_string(32))
-    start: Mapped[int] = mapped_column(Integer, default=0)
-    size: Mapped[int | None] = mapped_column(Integer)
-    parent_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("bc_batches.id"))
+    list: Mapped[Ascii32 | None]
+    start: Mapped[Count]
+    size: Mapped[int | None]
+    parent_id: Mapped[BigInt | None] = mapped_column(ForeignKey("bc_batches.id"))
     #: How often its ancestors were halved.
-    depth: Mapped[int] = mapped_column(Integer, default=0)
+    depth: Mapped[Count]
 
     state: Mapped[BatchState]
     reason: Mapped[Reason | None]
     errcode: Mapped[int | None]
-    errmsg: Mapped[str | None] = mapped_column(text_string(512))
-    clientmsgid: Mapped[str] = mapped_column(ascii_string(32))
+    errmsg: Mapped[Text512 | None]
+    clientmsgid: Mapped[Ascii32]
     #: Which renewal of its broadcast's content it says; 0: as it was submitted. It stays from the
     #: first call on, and is no part of the clientmsgid: the files are the same.
-    renewal: Mapped[int] = mapped_column(Integer, default=0)
-    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    renewal: Mapped[Count]
+    attempts: Mapped[Count]
     not_before: Mapped[datetime | None]
     first_called_at: Mapped[datetime | None]
-    msg_id: Mapped[int | None] = mapped_column(BigInteger)
-    msg_data_id: Mapped[int | None] = mapped_column(BigInteger)
+    msg_id: Mapped[BigInt | None]
+    msg_data_id: Mapped[BigInt | None]
     #: The account's gate counter when it came to where it stands.
-    moved_counter: Mapped[int] = mapped_column(BigInteger, default=0)
+    moved_counter: Mapped[BigCount]
     #: An operator retried it (`retry`): its next call is the first of a new window.
-    begins_anew: Mapped[bool] = mapped_column(Boolean, default=False)
+    begins_anew: Mapped[bool] = mapped_column(default=False)
     #: How many calls had been made when a person settled its doubt last.
-    settled_after: Mapped[int | None] = mapped_column(Integer)
+    settled_after: Mapped[int | None]
 
     #: mass/get: when it is asked next, how often it was, what it said last.
     poll_at: Mapped[datetime | None]
-    polls: Mapped[int] = mapped_column(Integer, default=0)
+    polls: Mapped[Count]
     msg_status: Mapped[str | None] = mapped_column(ascii_string(LONGEST_MSG_STATUS))
 
     __table_args__ = (

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.call.path import SendPath
 from broadcast.states import BroadcastState, Phase
 from models.base import Base
-from models.types import LongText, ascii_string, text_string
+from models.types import (
+    Ascii16,
+    Ascii32,
+    Ascii64,
+    BigCount,
+    Count,
+    LongWords,
+    OfAccount,
+    OfBroadcast,
+    Text128,
+    ascii_string,
+    text_string,
+)
 
 
 class BroadcastRow(Base):
@@ -18,50 +30,50 @@ class BroadcastRow(Base):
 
     __tablename__ = "bc_broadcasts"
 
-    id: Mapped[str] = mapped_column(ascii_string(32), primary_key=True)
-    account: Mapped[str] = mapped_column(ascii_string(64), ForeignKey("bc_accounts.name"))
+    id: Mapped[Ascii32] = mapped_column(primary_key=True)
+    account: Mapped[OfAccount]
     #: The producer's idempotency key; which broadcast has it is said by ``bc_submissions``.
-    key: Mapped[str] = mapped_column(text_string(128))
+    key: Mapped[Text128]
     title: Mapped[str | None] = mapped_column(text_string(256))
     phase: Mapped[Phase]
     #: How it ended; NULL while a batch is not at rest.
     result: Mapped[BroadcastState | None]
     #: Grows with every change, under the row's lock.
-    version: Mapped[int] = mapped_column(BigInteger, default=0)
+    version: Mapped[BigCount]
     #: The account's gate counter from which on the circuit breaker counts: a person's last go-on.
-    breaker_since: Mapped[int] = mapped_column(BigInteger, default=0)
+    breaker_since: Mapped[BigCount]
     #: From when the sweep may find something to do; NULL: not before something changes.
     due_at: Mapped[datetime | None]
 
-    msgtype: Mapped[str] = mapped_column(ascii_string(16))
+    msgtype: Mapped[Ascii16]
     #: Canonical JSON of WeChat's own content object.
-    content: Mapped[str] = mapped_column(LongText)
-    content_digest: Mapped[str] = mapped_column(ascii_string(64))
+    content: Mapped[LongWords]
+    content_digest: Mapped[Ascii64]
     #: The same of what it is: files by what is in them, whatever media_ids they had.
-    content_identity: Mapped[str] = mapped_column(ascii_string(64))
+    content_identity: Mapped[Ascii64]
     #: Whom it goes to, as it was asked for (``broadcast.plan.audience``).
-    audience_kind: Mapped[str] = mapped_column(ascii_string(16))
-    audience_spec: Mapped[str] = mapped_column(LongText)
-    audience_digest: Mapped[str] = mapped_column(ascii_string(64))
+    audience_kind: Mapped[Ascii16]
+    audience_spec: Mapped[LongWords]
+    audience_digest: Mapped[Ascii64]
     path: Mapped[SendPath]
     #: Who of it is not meant (``broadcast.plan.selection``); NULL: everybody is, but for those who
     #: are suppressed. And how two parts of one audience differ.
-    selection: Mapped[str | None] = mapped_column(LongText)
-    share_digest: Mapped[str | None] = mapped_column(ascii_string(64))
+    selection: Mapped[LongWords | None]
+    share_digest: Mapped[Ascii64 | None]
 
-    read: Mapped[int] = mapped_column(Integer, default=0)
-    malformed: Mapped[int] = mapped_column(Integer, default=0)
-    duplicate: Mapped[int] = mapped_column(Integer, default=0)
-    suppressed: Mapped[int] = mapped_column(Integer, default=0)
-    excluded: Mapped[int] = mapped_column(Integer, default=0)
-    unsubscribed: Mapped[int] = mapped_column(Integer, default=0)
-    capped: Mapped[int] = mapped_column(Integer, default=0)
-    sampled_out: Mapped[int] = mapped_column(Integer, default=0)
+    read: Mapped[Count]
+    malformed: Mapped[Count]
+    duplicate: Mapped[Count]
+    suppressed: Mapped[Count]
+    excluded: Mapped[Count]
+    unsubscribed: Mapped[Count]
+    capped: Mapped[Count]
+    sampled_out: Mapped[Count]
     #: Who remains; NULL where only the plan shows it, and always where the list is WeChat's.
-    planned: Mapped[int | None] = mapped_column(Integer)
+    planned: Mapped[int | None]
 
     #: The run of the subtraction whose lists count; NULL: nobody was left out by the plan.
-    subtraction: Mapped[str | None] = mapped_column(ascii_string(16))
+    subtraction: Mapped[Ascii16 | None]
     #: When a run stored a list last; NULL: every list that is there counts.
     run_stored_at: Mapped[datetime | None]
 
@@ -69,21 +81,21 @@ class BroadcastRow(Base):
     fresh_for: Mapped[str | None] = mapped_column(ascii_string(96))
 
     #: OpenIDs in one call at most.
-    batch_size: Mapped[int] = mapped_column(Integer)
+    batch_size: Mapped[int]
     #: How many calls the plan takes; NULL where only the plan shows it.
-    calls_planned: Mapped[int | None] = mapped_column(Integer)
-    spread_days: Mapped[bool] = mapped_column(Boolean, default=False)
-    priority: Mapped[int] = mapped_column(Integer, default=0)
+    calls_planned: Mapped[int | None]
+    spread_days: Mapped[bool] = mapped_column(default=False)
+    priority: Mapped[int] = mapped_column(default=0)
     scheduled_at: Mapped[datetime | None]
     #: Seconds after which a first call that is still to come is held.
-    late_by_s: Mapped[int] = mapped_column(Integer)
+    late_by_s: Mapped[int]
     #: Seconds, before its first call, in which no worker drove its lane though it was due; and when
     #: they were counted last.
-    unattended_s: Mapped[int] = mapped_column(Integer, default=0)
+    unattended_s: Mapped[Count]
     unattended_at: Mapped[datetime | None]
 
     created_at: Mapped[datetime]
-    created_by: Mapped[str] = mapped_column(text_string(128))
+    created_by: Mapped[Text128]
     #: Beat of an upload that is under way; NULL: given up, or published.
     uploading_at: Mapped[datetime | None]
     #: The flip: from here on lanes see it. NULL where it ended: cancelled before its list came.
@@ -92,7 +104,7 @@ class BroadcastRow(Base):
     moved_at: Mapped[datetime | None]
     #: Who hears by a webhook that it came to rest, and the digest of what was reported last.
     notify_url: Mapped[str | None] = mapped_column(ascii_string(2048))
-    notified_digest: Mapped[str | None] = mapped_column(ascii_string(64))
+    notified_digest: Mapped[Ascii64 | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     woken_at: Mapped[datetime | None]
@@ -116,16 +128,14 @@ class Submission(Base):
 
     __tablename__ = "bc_submissions"
 
-    account: Mapped[str] = mapped_column(
-        ascii_string(64), ForeignKey("bc_accounts.name"), primary_key=True
-    )
-    key: Mapped[str] = mapped_column(text_string(128), primary_key=True)
+    account: Mapped[OfAccount] = mapped_column(primary_key=True)
+    key: Mapped[Text128] = mapped_column(primary_key=True)
     #: NULL: its list is awaited. Where that was cancelled: the digest of the request without it.
-    body_digest: Mapped[str | None] = mapped_column(ascii_string(64))
+    body_digest: Mapped[Ascii64 | None]
     #: Of a program's request the other options (``broadcast.plan.submission``); NULL: of a command.
-    options_digest: Mapped[str | None] = mapped_column(ascii_string(64))
+    options_digest: Mapped[Ascii64 | None]
     #: Without a foreign key: the broadcast may be gone.
-    broadcast_id: Mapped[str] = mapped_column(ascii_string(32))
+    broadcast_id: Mapped[Ascii32]
     created_at: Mapped[datetime]
 
 
@@ -134,14 +144,12 @@ class Reservation(Base):
 
     __tablename__ = "bc_reservations"
 
-    broadcast_id: Mapped[str] = mapped_column(
-        ascii_string(32), ForeignKey("bc_broadcasts.id"), primary_key=True
-    )
+    broadcast_id: Mapped[OfBroadcast] = mapped_column(primary_key=True)
     path: Mapped[SendPath] = mapped_column(primary_key=True)
     #: In Shanghai.
     day: Mapped[str] = mapped_column(ascii_string(10), primary_key=True)
-    account: Mapped[str] = mapped_column(ascii_string(64))
-    calls: Mapped[int] = mapped_column(Integer)
+    account: Mapped[Ascii64]
+    calls: Mapped[int]
 
     # With the calls, so that they are added up from the index alone.
     __table_args__ = (Index("ix_bc_reservations_day", "account", "day", "path", "calls"),)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, Index, Integer, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.dead_letters import LetterSource, LetterState
 from models.base import Base
-from models.types import LongText, ascii_string, text_string
+from models.types import (
+    Ascii32,
+    Ascii64,
+    LongWords,
+    Text64,
+    Text128,
+)
 
 
 class DeadLetterRow(Base):
@@ -17,24 +23,24 @@ class DeadLetterRow(Base):
 
     __tablename__ = "bc_dead_letters"
 
-    id: Mapped[str] = mapped_column(ascii_string(32), primary_key=True)
+    id: Mapped[Ascii32] = mapped_column(primary_key=True)
     source: Mapped[LetterSource]
-    digest: Mapped[str] = mapped_column(ascii_string(64))
+    digest: Mapped[Ascii64]
     state: Mapped[LetterState]
-    key: Mapped[str | None] = mapped_column(text_string(128))
-    account: Mapped[str | None] = mapped_column(text_string(64))
-    body: Mapped[str] = mapped_column(LongText)
+    key: Mapped[Text128 | None]
+    account: Mapped[Text64 | None]
+    body: Mapped[LongWords]
     #: Of the body.
-    characters: Mapped[int] = mapped_column(Integer)
-    is_cut: Mapped[bool] = mapped_column(Boolean)
+    characters: Mapped[int]
+    is_cut: Mapped[bool]
     #: Why (``broadcast.stored_message``), as of the last try.
-    reason: Mapped[str] = mapped_column(LongText)
-    times: Mapped[int] = mapped_column(Integer)
+    reason: Mapped[LongWords]
+    times: Mapped[int]
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
-    broadcast_id: Mapped[str | None] = mapped_column(ascii_string(32))
+    broadcast_id: Mapped[Ascii32 | None]
     closed_at: Mapped[datetime | None]
-    closed_by: Mapped[str | None] = mapped_column(text_string(128))
+    closed_by: Mapped[Text128 | None]
     #: Since when it is being tried again; NULL: it is not.
     tried_at: Mapped[datetime | None]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Integer
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
-from models.types import LongText, ascii_string, text_string
+from models.types import Count, LongWords, OfBroadcast, text_string
 
 
 class DraftRow(Base):
@@ -16,15 +16,13 @@ class DraftRow(Base):
 
     __tablename__ = "bc_drafts"
 
-    broadcast_id: Mapped[str] = mapped_column(
-        ascii_string(32), ForeignKey("bc_broadcasts.id"), primary_key=True
-    )
+    broadcast_id: Mapped[OfBroadcast] = mapped_column(primary_key=True)
     media_id: Mapped[str] = mapped_column(text_string(256))
     #: Marks as JSON: what a person let go out, and what was seen last.
-    approved: Mapped[str | None] = mapped_column(LongText)
-    seen: Mapped[str | None] = mapped_column(LongText)
+    approved: Mapped[LongWords | None]
+    seen: Mapped[LongWords | None]
     #: Looks in a row without an answer.
-    tries: Mapped[int] = mapped_column(Integer, default=0)
+    tries: Mapped[Count]
     #: When a look last ruled; NULL: none did yet.
     looked_at: Mapped[datetime | None]
     #: When it was last looked at, with an answer or without.

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped
 
 from broadcast.events import EventKind
 from models.base import Base
-from models.types import BigId, LongText, ascii_string, text_string
+from models.types import (
+    Ascii32,
+    Ascii64,
+    BigInt,
+    LongWords,
+    RowID,
+    Text128,
+)
 
 
 class Event(Base):
@@ -17,14 +24,14 @@ class Event(Base):
 
     __tablename__ = "bc_events"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    id: Mapped[RowID]
     at: Mapped[datetime]
-    account: Mapped[str | None] = mapped_column(ascii_string(64))
-    broadcast_id: Mapped[str | None] = mapped_column(ascii_string(32))
-    batch_id: Mapped[int | None] = mapped_column(BigInteger)
+    account: Mapped[Ascii64 | None]
+    broadcast_id: Mapped[Ascii32 | None]
+    batch_id: Mapped[BigInt | None]
     kind: Mapped[EventKind]
-    who: Mapped[str] = mapped_column(text_string(128))
+    who: Mapped[Text128]
     #: JSON object.
-    detail: Mapped[str] = mapped_column(LongText)
+    detail: Mapped[LongWords]
 
     __table_args__ = (Index("ix_bc_events_broadcast_id_id", "broadcast_id", "id"),)

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, Integer, UniqueConstraint
+from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.media import MediaFormat, MediaKind
 from models.base import Base
 from models.media import LONGEST_NAME, MEDIA_ID_LENGTH
-from models.types import BigId, LongText, Packed, ascii_string, text_string
+from models.types import (
+    Ascii64,
+    Count,
+    LongWords,
+    OfBroadcast,
+    PackedBytes,
+    RowID,
+    ascii_string,
+    text_string,
+)
 
 
 class KeptFileRow(Base):
@@ -18,21 +27,19 @@ class KeptFileRow(Base):
 
     __tablename__ = "bc_files"
 
-    broadcast_id: Mapped[str] = mapped_column(
-        ascii_string(32), ForeignKey("bc_broadcasts.id"), primary_key=True
-    )
-    n: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    broadcast_id: Mapped[OfBroadcast] = mapped_column(primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     #: In the place of which media_id of the broadcast's content another is put.
     media_id: Mapped[str] = mapped_column(ascii_string(MEDIA_ID_LENGTH))
     kind: Mapped[MediaKind]
-    permanent: Mapped[bool] = mapped_column(Boolean)
+    permanent: Mapped[bool]
     format: Mapped[MediaFormat]
     name: Mapped[str] = mapped_column(text_string(LONGEST_NAME))
     #: Bytes, and their SHA-256 in hex: what its pieces must be together.
-    size: Mapped[int] = mapped_column(Integer)
-    fingerprint: Mapped[str] = mapped_column(ascii_string(64))
+    size: Mapped[int]
+    fingerprint: Mapped[Ascii64]
     #: Its pieces go, and it is uploaded no more, whatever becomes of its broadcast.
-    dropped: Mapped[bool] = mapped_column(Boolean)
+    dropped: Mapped[bool]
 
 
 class FilePieceRow(Base):
@@ -40,12 +47,12 @@ class FilePieceRow(Base):
 
     __tablename__ = "bc_file_pieces"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    broadcast_id: Mapped[str] = mapped_column(ascii_string(32), ForeignKey("bc_broadcasts.id"))
+    id: Mapped[RowID]
+    broadcast_id: Mapped[OfBroadcast]
     #: Of which file.
-    n: Mapped[int] = mapped_column(Integer)
-    place: Mapped[int] = mapped_column(Integer)
-    data: Mapped[bytes] = mapped_column(Packed)
+    n: Mapped[int]
+    place: Mapped[int]
+    data: Mapped[PackedBytes]
 
     __table_args__ = (UniqueConstraint("broadcast_id", "n", "place"),)
 
@@ -58,13 +65,11 @@ class RenewalRow(Base):
 
     __tablename__ = "bc_renewals"
 
-    broadcast_id: Mapped[str] = mapped_column(
-        ascii_string(32), ForeignKey("bc_broadcasts.id"), primary_key=True
-    )
-    n: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    broadcast_id: Mapped[OfBroadcast] = mapped_column(primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     #: Canonical JSON, as of the broadcast.
-    content: Mapped[str] = mapped_column(LongText)
+    content: Mapped[LongWords]
     #: When the first of its media_ids dies.
     dies_at: Mapped[datetime]
     #: Uploads in a row that were not answered when the next one was due.
-    tries: Mapped[int] = mapped_column(Integer, default=0)
+    tries: Mapped[Count]

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.finish import LONGEST_STATUS
 from models.base import Base
-from models.types import BigId, LongText, ascii_string, text_string
+from models.types import (
+    Ascii64,
+    BigInt,
+    LongWords,
+    RowID,
+    text_string,
+)
 
 
 class Finish(Base):
@@ -21,9 +27,9 @@ class Finish(Base):
 
     __tablename__ = "bc_finishes"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    account: Mapped[str] = mapped_column(ascii_string(64))
-    msg_id: Mapped[int] = mapped_column(BigInteger)
+    id: Mapped[RowID]
+    account: Mapped[Ascii64]
+    msg_id: Mapped[BigInt]
     #: WeChat's own word.
     status: Mapped[str] = mapped_column(text_string(LONGEST_STATUS))
     total: Mapped[int | None]
@@ -31,8 +37,8 @@ class Finish(Base):
     sent: Mapped[int | None]
     errors: Mapped[int | None]
     #: JSON arrays: the addresses of its articles, and what the originality check said of them.
-    articles: Mapped[str] = mapped_column(LongText)
-    copyright: Mapped[str] = mapped_column(LongText)
+    articles: Mapped[LongWords]
+    copyright: Mapped[LongWords]
     check_state: Mapped[int | None]
     #: WeChat's CreateTime, and when it was taken here.
     created_at: Mapped[datetime | None]

@@ -8,11 +8,22 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
-from models.types import BigId, Packed, ascii_string, text_string
+from models.types import (
+    Ascii16,
+    Ascii28,
+    Ascii64,
+    BigInt,
+    OfAccount,
+    PackedBytes,
+    RowID,
+    Text128,
+    Text512,
+    ascii_string,
+)
 
 
 class FollowerSync(Base):
@@ -20,34 +31,34 @@ class FollowerSync(Base):
 
     __tablename__ = "bc_follower_syncs"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    account: Mapped[str] = mapped_column(ascii_string(64), ForeignKey("bc_accounts.name"))
-    started_by: Mapped[str] = mapped_column(text_string(128))
+    id: Mapped[RowID]
+    account: Mapped[OfAccount]
+    started_by: Mapped[Text128]
     started_at: Mapped[datetime]
     #: When its last page came, and its moment by WeChat's clock is that of its first page.
     paged_at: Mapped[datetime | None]
     first_page_at: Mapped[datetime | None]
     #: What the next page is asked from; empty for the first one. None: there is no next page.
-    next_openid: Mapped[str | None] = mapped_column(ascii_string(64))
+    next_openid: Mapped[Ascii64 | None]
     #: The last OpenIDs of the last page, one behind the other: where to go on if the last one left.
     tail: Mapped[str] = mapped_column(ascii_string(512))
-    pages: Mapped[int] = mapped_column(Integer)
+    pages: Mapped[int]
     #: OpenIDs on the pages, doubled ones too.
-    listed: Mapped[int] = mapped_column(Integer)
+    listed: Mapped[int]
     #: What WeChat said of the number of followers: on the last page, at least and at most.
-    total: Mapped[int | None] = mapped_column(Integer)
-    least_total: Mapped[int | None] = mapped_column(Integer)
-    most_total: Mapped[int | None] = mapped_column(Integer)
+    total: Mapped[int | None]
+    least_total: Mapped[int | None]
+    most_total: Mapped[int | None]
     #: Set once, with everything below; a pass that was given up has neither list nor figures.
     finished_at: Mapped[datetime | None]
     #: ``complete``, ``short`` (nobody was marked as left) or ``given_up``.
-    ended: Mapped[str | None] = mapped_column(ascii_string(16))
+    ended: Mapped[Ascii16 | None]
     #: Whose chunks count.
-    run: Mapped[str | None] = mapped_column(ascii_string(16))
-    size: Mapped[int | None] = mapped_column(Integer)
-    followers: Mapped[int | None] = mapped_column(Integer)
-    joined: Mapped[int | None] = mapped_column(Integer)
-    left: Mapped[int | None] = mapped_column(Integer)
+    run: Mapped[Ascii16 | None]
+    size: Mapped[int | None]
+    followers: Mapped[int | None]
+    joined: Mapped[int | None]
+    left: Mapped[int | None]
 
     __table_args__ = (Index("ix_bc_follower_syncs_account", "account", "id"),)
 
@@ -57,15 +68,15 @@ class FollowerPage(Base):
 
     __tablename__ = "bc_follower_pages"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    sync_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bc_follower_syncs.id"))
-    n: Mapped[int] = mapped_column(Integer)
-    asked_from: Mapped[str] = mapped_column(ascii_string(64))
+    id: Mapped[RowID]
+    sync_id: Mapped[BigInt] = mapped_column(ForeignKey("bc_follower_syncs.id"))
+    n: Mapped[int]
+    asked_from: Mapped[Ascii64]
     #: WeChat's clock, before it answered.
     seen_at: Mapped[datetime]
-    size: Mapped[int] = mapped_column(Integer)
+    size: Mapped[int]
     #: Sorted; packed as in ``bc_chunks``.
-    openids: Mapped[bytes] = mapped_column(Packed)
+    openids: Mapped[PackedBytes]
 
     __table_args__ = (UniqueConstraint("sync_id", "n"),)
 
@@ -75,17 +86,17 @@ class FollowerChunk(Base):
 
     __tablename__ = "bc_follower_chunks"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    sync_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bc_follower_syncs.id"))
-    run: Mapped[str] = mapped_column(ascii_string(16))
+    id: Mapped[RowID]
+    sync_id: Mapped[BigInt] = mapped_column(ForeignKey("bc_follower_syncs.id"))
+    run: Mapped[Ascii16]
     #: How many OpenIDs of the list come before it.
-    start: Mapped[int] = mapped_column(Integer)
-    size: Mapped[int] = mapped_column(Integer)
-    first_openid: Mapped[str] = mapped_column(ascii_string(28))
-    last_openid: Mapped[str] = mapped_column(ascii_string(28))
-    openids: Mapped[bytes] = mapped_column(Packed)
+    start: Mapped[int]
+    size: Mapped[int]
+    first_openid: Mapped[Ascii28]
+    last_openid: Mapped[Ascii28]
+    openids: Mapped[PackedBytes]
     #: Nine bytes each: ``broadcast.followers.FACTS``.
-    facts: Mapped[bytes] = mapped_column(Packed)
+    facts: Mapped[PackedBytes]
 
     __table_args__ = (UniqueConstraint("sync_id", "run", "start"),)
 
@@ -98,13 +109,13 @@ class FollowerChange(Base):
 
     __tablename__ = "bc_follower_changes"
 
-    account: Mapped[str] = mapped_column(ascii_string(64), primary_key=True)
-    openid: Mapped[str] = mapped_column(ascii_string(28), primary_key=True)
+    account: Mapped[Ascii64] = mapped_column(primary_key=True)
+    openid: Mapped[Ascii28] = mapped_column(primary_key=True)
     followed_at: Mapped[datetime | None]
     left_at: Mapped[datetime | None]
     changed_at: Mapped[datetime]
     #: With which change of who left ``left_at`` came; 0: nobody said that they left.
-    left_change: Mapped[int] = mapped_column(BigInteger)
+    left_change: Mapped[BigInt]
 
     __table_args__ = (Index("ix_bc_follower_changes_left", "account", "left_change"),)
 
@@ -115,17 +126,17 @@ class Suppression(Base):
     __tablename__ = "bc_suppressions"
 
     #: ``*``: of every account.
-    account: Mapped[str] = mapped_column(ascii_string(64), primary_key=True)
-    openid: Mapped[str] = mapped_column(ascii_string(28), primary_key=True)
+    account: Mapped[Ascii64] = mapped_column(primary_key=True)
+    openid: Mapped[Ascii28] = mapped_column(primary_key=True)
     #: ``person``, ``keyword``: what put it there, and what alone lifts it.
-    kind: Mapped[str] = mapped_column(ascii_string(16), primary_key=True)
+    kind: Mapped[Ascii16] = mapped_column(primary_key=True)
     since: Mapped[datetime]
-    who: Mapped[str] = mapped_column(text_string(128))
-    why: Mapped[str | None] = mapped_column(text_string(512))
+    who: Mapped[Text128]
+    why: Mapped[Text512 | None]
     lifted_at: Mapped[datetime | None]
-    lifted_by: Mapped[str | None] = mapped_column(text_string(128))
+    lifted_by: Mapped[Text128 | None]
     #: Of which change of its account's list it is: those that came later are found by it.
-    change: Mapped[int] = mapped_column(BigInteger)
+    change: Mapped[BigInt]
 
     __table_args__ = (Index("ix_bc_suppressions_change", "account", "change"),)
 
@@ -146,6 +157,6 @@ class ListChanges(Base):
     __tablename__ = "bc_list_changes"
 
     #: ``*``: of every account.
-    account: Mapped[str] = mapped_column(ascii_string(64), primary_key=True)
-    list: Mapped[str] = mapped_column(ascii_string(16), primary_key=True)
-    changes: Mapped[int] = mapped_column(BigInteger)
+    account: Mapped[Ascii64] = mapped_column(primary_key=True)
+    list: Mapped[Ascii16] = mapped_column(primary_key=True)
+    changes: Mapped[BigInt]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.call.path import SendPath
@@ -12,7 +12,15 @@ from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
 from models.base import Base
-from models.types import BigId, LongText, ascii_string, text_string
+from models.types import (
+    Ascii32,
+    BigInt,
+    LongWords,
+    OfAccount,
+    RowID,
+    Text128,
+    Text512,
+)
 
 
 class GateRow(Base):
@@ -24,29 +32,29 @@ class GateRow(Base):
 
     __tablename__ = "bc_gates"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    account: Mapped[str] = mapped_column(ascii_string(64), ForeignKey("bc_accounts.name"))
+    id: Mapped[RowID]
+    account: Mapped[OfAccount]
     scope: Mapped[GateScope]
     #: Empty for an account or a path: ``IN ('', id)`` is two looks into the index everywhere.
-    broadcast_id: Mapped[str] = mapped_column(ascii_string(32), default="")
+    broadcast_id: Mapped[Ascii32] = mapped_column(default="")
     path: Mapped[SendPath | None]
     kind: Mapped[GateKind]
     reason: Mapped[Reason | None]
     errcode: Mapped[int | None]
-    errmsg: Mapped[str | None] = mapped_column(text_string(512))
+    errmsg: Mapped[Text512 | None]
     closed_at: Mapped[datetime]
-    closed_by: Mapped[str] = mapped_column(text_string(128))
-    why: Mapped[str | None] = mapped_column(LongText)
+    closed_by: Mapped[Text128]
+    why: Mapped[LongWords | None]
     #: When it opens automatically.
     until: Mapped[datetime | None]
     #: How many batches made the circuit breaker act, and their broadcasts: a JSON list of ids.
     count: Mapped[int | None]
-    broadcasts: Mapped[str | None] = mapped_column(LongText)
-    closed_counter: Mapped[int] = mapped_column(BigInteger)
+    broadcasts: Mapped[LongWords | None]
+    closed_counter: Mapped[BigInt]
     opened_at: Mapped[datetime | None]
-    opened_by: Mapped[str | None] = mapped_column(text_string(128))
-    opened_why: Mapped[str | None] = mapped_column(LongText)
-    opened_counter: Mapped[int | None] = mapped_column(BigInteger)
+    opened_by: Mapped[Text128 | None]
+    opened_why: Mapped[LongWords | None]
+    opened_counter: Mapped[BigInt | None]
 
     __table_args__ = (
         # What is closed now is a few rows among all that ever were.

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.by_hand import ByHand
 from broadcast.call.outcomes import Outcome
 from models.base import Base
-from models.types import BigId, LongText, ascii_string, text_string
+from models.types import (
+    Ascii32,
+    BigInt,
+    LongWords,
+    OfAccount,
+    RowID,
+    Text128,
+    Text512,
+    ascii_string,
+)
 
 
 class HandCallRow(Base):
@@ -18,24 +27,24 @@ class HandCallRow(Base):
 
     __tablename__ = "bc_hand_calls"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    account: Mapped[str] = mapped_column(ascii_string(64), ForeignKey("bc_accounts.name"))
+    id: Mapped[RowID]
+    account: Mapped[OfAccount]
     kind: Mapped[ByHand]
     #: Its day in Shanghai, such as 2026-12-01.
     day: Mapped[str] = mapped_column(ascii_string(10))
     at: Mapped[datetime]
-    who: Mapped[str] = mapped_column(text_string(128))
-    why: Mapped[str | None] = mapped_column(LongText)
+    who: Mapped[Text128]
+    why: Mapped[LongWords | None]
     #: To whom a preview goes, which interface is cleared, which level is set.
-    target: Mapped[str | None] = mapped_column(text_string(128))
-    broadcast_id: Mapped[str | None] = mapped_column(ascii_string(32))
-    msg_id: Mapped[int | None] = mapped_column(BigInteger)
-    msg_data_id: Mapped[int | None] = mapped_column(BigInteger)
+    target: Mapped[Text128 | None]
+    broadcast_id: Mapped[Ascii32 | None]
+    msg_id: Mapped[BigInt | None]
+    msg_data_id: Mapped[BigInt | None]
     #: Of a recall: from 1; NULL: every article.
-    article: Mapped[int | None] = mapped_column(Integer)
+    article: Mapped[int | None]
     outcome: Mapped[Outcome | None]
     errcode: Mapped[int | None]
-    errmsg: Mapped[str | None] = mapped_column(text_string(512))
+    errmsg: Mapped[Text512 | None]
     ended_at: Mapped[datetime | None]
 
     __table_args__ = (

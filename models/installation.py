@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
-from models.types import ascii_string
+from models.types import Ascii32
 
 
 class Installation(Base):
@@ -16,9 +15,9 @@ class Installation(Base):
 
     __tablename__ = "bc_installation"
 
-    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     #: Random; a copy of the database has the same.
-    id: Mapped[str] = mapped_column(ascii_string(32))
+    id: Mapped[Ascii32]
     created_at: Mapped[datetime]
     #: The oldest schema number (``models.schema.NUMBER``) whose programs may work on this one.
-    oldest_compatible: Mapped[int] = mapped_column(Integer)
+    oldest_compatible: Mapped[int]

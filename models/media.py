@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, Index, Integer
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.media import MediaKind
 from models.base import Base
-from models.types import BigId, ascii_string, text_string
+from models.types import Ascii64, RowID, Text512, ascii_string, text_string
 
 MEDIA_ID_LENGTH = 256
 #: Of a longer name of a file its end is kept.
@@ -21,19 +21,19 @@ class MediaRow(Base):
 
     __tablename__ = "bc_media"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    id: Mapped[RowID]
     #: Whose it is: an account may be renamed, its media stay those of its AppID.
-    appid: Mapped[str] = mapped_column(ascii_string(64))
-    account: Mapped[str] = mapped_column(ascii_string(64))
+    appid: Mapped[Ascii64]
+    account: Mapped[Ascii64]
     kind: Mapped[MediaKind]
-    permanent: Mapped[bool] = mapped_column(Boolean)
+    permanent: Mapped[bool]
     #: SHA-256 of the file, in hex; of a mass video that of the file with title and description.
-    fingerprint: Mapped[str] = mapped_column(ascii_string(64))
+    fingerprint: Mapped[Ascii64]
     name: Mapped[str] = mapped_column(text_string(LONGEST_NAME))
-    size: Mapped[int] = mapped_column(Integer)
+    size: Mapped[int]
     #: NULL for a picture of an article, which has an address alone.
     media_id: Mapped[str | None] = mapped_column(ascii_string(MEDIA_ID_LENGTH))
-    url: Mapped[str | None] = mapped_column(text_string(512))
+    url: Mapped[Text512 | None]
     uploaded_at: Mapped[datetime]
     #: NULL: never.
     expires_at: Mapped[datetime | None]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, Integer
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
-from models.types import LongText, ascii_string, text_string
+from models.types import Ascii32, LongWords, Text64, Text128
 
 
 class OutboxRow(Base):
@@ -20,18 +20,18 @@ class OutboxRow(Base):
 
     __tablename__ = "bc_outbox"
 
-    id: Mapped[str] = mapped_column(ascii_string(32), primary_key=True)
+    id: Mapped[Ascii32] = mapped_column(primary_key=True)
     #: None: the request names none.
-    account: Mapped[str | None] = mapped_column(text_string(64))
-    who: Mapped[str] = mapped_column(text_string(128))
+    account: Mapped[Text64 | None]
+    who: Mapped[Text128]
     #: JSON, as of a message of another program.
-    body: Mapped[str] = mapped_column(LongText)
+    body: Mapped[LongWords]
     #: When it was written; its transaction may have been committed much later.
     created_at: Mapped[datetime]
     #: When a worker that lacks its account saw it first: never before it was committed.
     seen_at: Mapped[datetime | None]
     #: When a worker took it last.
     taken_at: Mapped[datetime | None]
-    tries: Mapped[int] = mapped_column(Integer)
+    tries: Mapped[int]
 
     __table_args__ = (Index("ix_bc_outbox_tries", "tries", "created_at"),)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, Integer, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy.orm import Mapped
 
 from broadcast.pushes.keywords import Action
 from models.base import Base
-from models.types import BigId, LongText, ascii_string, text_string
+from models.types import (
+    Ascii28,
+    Ascii64,
+    BigInt,
+    Count,
+    LongWords,
+    RowID,
+    Text64,
+    Text512,
+)
 
 
 class PushRow(Base):
@@ -20,24 +29,24 @@ class PushRow(Base):
 
     __tablename__ = "bc_pushes"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    id: Mapped[RowID]
     #: By its name: the callback server may hear of an account that has never sent.
-    account: Mapped[str] = mapped_column(ascii_string(64))
-    dedup: Mapped[str] = mapped_column(ascii_string(64))
-    kind: Mapped[str] = mapped_column(text_string(64))
-    openid: Mapped[str | None] = mapped_column(ascii_string(28))
-    msg_id: Mapped[int | None] = mapped_column(BigInteger)
+    account: Mapped[Ascii64]
+    dedup: Mapped[Ascii64]
+    kind: Mapped[Text64]
+    openid: Mapped[Ascii28 | None]
+    msg_id: Mapped[BigInt | None]
     #: WeChat's CreateTime; of a message that names none, when it came.
     happened_at: Mapped[datetime]
     received_at: Mapped[datetime]
     #: What a keyword asked for.
     action: Mapped[Action | None]
-    body: Mapped[str] = mapped_column(LongText)
+    body: Mapped[LongWords]
     due_at: Mapped[datetime | None]
-    tries: Mapped[int] = mapped_column(Integer, default=0)
+    tries: Mapped[Count]
     handled_at: Mapped[datetime | None]
     #: Why the last try did not handle it.
-    problem: Mapped[str | None] = mapped_column(text_string(512))
+    problem: Mapped[Text512 | None]
 
     __table_args__ = (
         UniqueConstraint("account", "dedup"),

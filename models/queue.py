@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
-from models.types import ascii_string
+from models.types import Ascii64
 
 
 class QueueRow(Base):
@@ -16,6 +16,6 @@ class QueueRow(Base):
     __tablename__ = "bc_queues"
 
     #: SHA-256 of where it is, in hex.
-    broker: Mapped[str] = mapped_column(ascii_string(64), primary_key=True)
+    broker: Mapped[Ascii64] = mapped_column(primary_key=True)
     #: A worker found it empty then or later: what comes from it was sent after this moment.
     empty_at: Mapped[datetime]

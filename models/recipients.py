@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Integer, UniqueConstraint
+from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
-from models.types import BigId, LongText, Packed, ascii_string
+from models.types import (
+    Ascii28,
+    Ascii32,
+    LongWords,
+    OfBroadcast,
+    PackedBytes,
+    RowID,
+)
 
 
 class ChunkRow(Base):
@@ -18,17 +25,17 @@ class ChunkRow(Base):
 
     __tablename__ = "bc_chunks"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    broadcast_id: Mapped[str] = mapped_column(ascii_string(32), ForeignKey("bc_broadcasts.id"))
+    id: Mapped[RowID]
+    broadcast_id: Mapped[OfBroadcast]
     #: ``asked``; ``left.RUN`` and ``REASON.RUN`` of a run of the plan's subtraction, which counts
     #: if the broadcast names it; ``REASON.shrunk``; the list of a batch of its own (``batch:N``).
-    list: Mapped[str] = mapped_column(ascii_string(32))
+    list: Mapped[Ascii32]
     #: How many OpenIDs of the list come before it.
-    start: Mapped[int] = mapped_column(Integer)
-    size: Mapped[int] = mapped_column(Integer)
-    first_openid: Mapped[str] = mapped_column(ascii_string(28))
-    last_openid: Mapped[str] = mapped_column(ascii_string(28))
-    openids: Mapped[bytes] = mapped_column(Packed)
+    start: Mapped[int]
+    size: Mapped[int]
+    first_openid: Mapped[Ascii28]
+    last_openid: Mapped[Ascii28]
+    openids: Mapped[PackedBytes]
 
     __table_args__ = (UniqueConstraint("broadcast_id", "list", "start"),)
 
@@ -41,11 +48,9 @@ class Skipped(Base):
 
     __tablename__ = "bc_skipped"
 
-    broadcast_id: Mapped[str] = mapped_column(
-        ascii_string(32), ForeignKey("bc_broadcasts.id"), primary_key=True
-    )
+    broadcast_id: Mapped[OfBroadcast] = mapped_column(primary_key=True)
     #: ``malformed``, ``duplicate`` …: the words of ``--json``.
-    reason: Mapped[str] = mapped_column(ascii_string(32), primary_key=True)
-    count: Mapped[int] = mapped_column(Integer)
+    reason: Mapped[Ascii32] = mapped_column(primary_key=True)
+    count: Mapped[int]
     #: JSON list of [line, text] of the first 1,000.
-    sample: Mapped[str] = mapped_column(LongText)
+    sample: Mapped[LongWords]

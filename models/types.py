@@ -6,10 +6,20 @@ import importlib
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import ModuleType
-from typing import Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, TypeVar, cast
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String, Text
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+)
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -129,6 +139,30 @@ class EnumText(TypeDecorator[E], Generic[E]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:  # noqa: ARG002
         """Read the member, or one that only a newer release knows."""
         return None if value is None else recognised(self.enum, value)
+
+
+#: A number that the database gives a row.
+RowID = Annotated[int, mapped_column(BigId, primary_key=True, autoincrement=True)]
+#: What a row begins with none of.
+Count = Annotated[int, mapped_column(default=0)]
+#: A number that may exceed 32 bits, and a count that may.
+BigInt = Annotated[int, mapped_column(BigInteger)]
+BigCount = Annotated[int, mapped_column(BigInteger, default=0)]
+#: Names, keys, digests and OpenIDs of so many characters at most.
+Ascii16 = Annotated[str, mapped_column(ascii_string(16))]
+Ascii28 = Annotated[str, mapped_column(ascii_string(28))]
+Ascii32 = Annotated[str, mapped_column(ascii_string(32))]
+Ascii64 = Annotated[str, mapped_column(ascii_string(64))]
+Ascii128 = Annotated[str, mapped_column(ascii_string(128))]
+#: Words of people, of so many characters at most.
+Text64 = Annotated[str, mapped_column(text_string(64))]
+Text128 = Annotated[str, mapped_column(text_string(128))]
+Text512 = Annotated[str, mapped_column(text_string(512))]
+LongWords = Annotated[str, mapped_column(LongText)]
+PackedBytes = Annotated[bytes, mapped_column(Packed)]
+#: Whose a row is.
+OfAccount = Annotated[str, mapped_column(ascii_string(64), ForeignKey("bc_accounts.name"))]
+OfBroadcast = Annotated[str, mapped_column(ascii_string(32), ForeignKey("bc_broadcasts.id"))]
 
 
 class place_in(FunctionElement[int]):  # noqa: N801 - SQLAlchemy's way for functions

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
-from models.types import LongText, ascii_string
+from models.types import Ascii32, Ascii64, LongWords
 
 
 class UploadRow(Base):
@@ -16,12 +16,12 @@ class UploadRow(Base):
     __tablename__ = "bc_uploads"
 
     #: Without a foreign key: the broadcast may be gone.
-    broadcast_id: Mapped[str] = mapped_column(ascii_string(32), primary_key=True)
+    broadcast_id: Mapped[Ascii32] = mapped_column(primary_key=True)
     #: The request as JSON, and a digest of what it says.
-    request: Mapped[str] = mapped_column(LongText)
-    digest: Mapped[str] = mapped_column(ascii_string(64))
+    request: Mapped[LongWords]
+    digest: Mapped[Ascii64]
     #: When the try that stores the list showed last that it lives, and which list; NULL: no try is
     #: at it.
     beat_at: Mapped[datetime | None]
-    list_digest: Mapped[str | None] = mapped_column(ascii_string(64))
+    list_digest: Mapped[Ascii64 | None]
     created_at: Mapped[datetime]

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.webhooks.event import WebhookState
 from models.base import Base
-from models.types import BigId, LongText, ascii_string
+from models.types import (
+    Ascii64,
+    BigInt,
+    LongWords,
+    OfBroadcast,
+    RowID,
+    ascii_string,
+)
 
 
 class WebhookRow(Base):
@@ -17,25 +24,25 @@ class WebhookRow(Base):
 
     __tablename__ = "bc_webhooks"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    broadcast_id: Mapped[str] = mapped_column(ascii_string(32), ForeignKey("bc_broadcasts.id"))
-    version: Mapped[int] = mapped_column(BigInteger)
-    account: Mapped[str] = mapped_column(ascii_string(64))
-    kind: Mapped[str] = mapped_column(ascii_string(64))
+    id: Mapped[RowID]
+    broadcast_id: Mapped[OfBroadcast]
+    version: Mapped[BigInt]
+    account: Mapped[Ascii64]
+    kind: Mapped[Ascii64]
     url: Mapped[str] = mapped_column(ascii_string(2048))
     #: Scheme, host and port of the URL: of which one delivery at a time is enough.
     origin: Mapped[str] = mapped_column(ascii_string(300))
     #: The broadcast as it was (``models.ledger.reading.figures``), of which the body is made; NULL:
     #: that could not be read, and the body has id and state alone.
-    figures: Mapped[str | None] = mapped_column(LongText)
+    figures: Mapped[LongWords | None]
     #: The bytes that are signed and posted, in ASCII; NULL before its first delivery begins.
-    body: Mapped[str | None] = mapped_column(LongText)
+    body: Mapped[LongWords | None]
     state: Mapped[WebhookState]
     #: Since then.
-    tries: Mapped[int] = mapped_column(Integer)
-    http_status: Mapped[int | None] = mapped_column(Integer)
+    tries: Mapped[int]
+    http_status: Mapped[int | None]
     #: Why the last try failed (``broadcast.stored_message``).
-    problem: Mapped[str | None] = mapped_column(LongText)
+    problem: Mapped[LongWords | None]
     created_at: Mapped[datetime]
     tried_at: Mapped[datetime | None]
     #: When to try next; NULL: delivered or given up. Whoever tries it puts it off first.
