@@ -1,31 +1,16 @@
-"""Accounts: the ledger meets one that is new, and stops one that has changed."""
+"""Accounts: one that has changed is stopped; a replaced access_token stands in its history."""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, Engine, select
 
-from broadcast.accounts import Account
 from broadcast.events import EventKind
 from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
 from models.account import Lane
 from models.ledger import gates, lanes
 from models.ledger.gates import Closing
-from models.ledger.reading import known
 from models.ledger.transaction import WORKER, note, write
-
-
-def meet(connection: Connection, account: Account) -> None:
-    """Make sure that the account has its rows, and raise what :func:`.known.check` does.
-
-    Of two processes that meet one appid under two new names at once, one waits for the other.
-    """
-    if known.refuse_changed(connection, account):
-        return
-    if lanes.know(connection, account):
-        known.refuse_another_name(connection, account)
-    # Met by another process at the same moment, perhaps with another appid.
-    known.refuse_changed(connection, account)
 
 
 def stop(engine: Engine, account: str) -> bool:

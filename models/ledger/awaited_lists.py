@@ -23,7 +23,7 @@ from broadcast.plan.submission import (
 from broadcast.states import Phase
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import accounts, flips, lanes, submits, upload_beat, uploads
+from models.ledger import flips, known_accounts, lanes, submits, upload_beat, uploads
 from models.ledger.reading import used_keys
 from models.ledger.rows import columns, first
 from models.ledger.transaction import read, write, write_new
@@ -75,7 +75,7 @@ def reserve(
     """
 
     def work(connection: Connection) -> tuple[str, bool]:
-        accounts.meet(connection, body.account)
+        known_accounts.meet(connection, body.account)
         # Every door takes a key under its lane.
         lanes.hold(connection, body.account.name)
         there = _reserved(connection, body)

@@ -17,7 +17,7 @@ from broadcast.errors import BroadcastError
 from models.account import AccountRow
 from models.engine import now
 from models.follower import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
-from models.ledger import accounts
+from models.ledger import known_accounts
 from models.ledger.rows import columns, every, first
 from models.ledger.transaction import read, write
 
@@ -100,7 +100,7 @@ def begin(engine: Engine, account: Account, *, who: str, anew: bool = False) -> 
     """
 
     def work(connection: Connection) -> tuple[Sync, bool]:
-        accounts.meet(connection, account)
+        known_accounts.meet(connection, account)
         mine = AccountRow.name == account.name
         connection.execute(select(AccountRow.name).where(mine).with_for_update())
         moment = now(connection)

@@ -13,7 +13,7 @@ from broadcast.events import EventKind
 from broadcast.reports import Did
 from models.engine import now
 from models.hand_call import HandCallRow
-from models.ledger.accounts import meet
+from models.ledger.known_accounts import meet
 from models.ledger.quotas import day_of
 from models.ledger.transaction import note, write
 

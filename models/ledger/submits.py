@@ -30,7 +30,7 @@ from broadcast.states import Phase
 from models import drawn_ids
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger import accounts, flips, lanes, quotas, renewals, upload_beat
+from models.ledger import flips, known_accounts, lanes, quotas, renewals, upload_beat
 from models.ledger.reading import known, media, used_keys
 from models.ledger.transaction import read, snapshot, write, write_new
 
@@ -73,7 +73,7 @@ def begin(engine: Engine, body: Body, *, who: str, title: str | None = None) -> 
     """
 
     def work(connection: Connection) -> str:
-        accounts.meet(connection, body.account)
+        known_accounts.meet(connection, body.account)
         there = same(connection, body)
         if there is not None:
             raise PublishedMeanwhileError(there)

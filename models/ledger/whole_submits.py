@@ -17,7 +17,7 @@ from broadcast.plan.chunk import ASKED, Chunk
 from broadcast.plan.submission import Body, Figures, Published, PublishedMeanwhileError, Terms
 from broadcast.reports import Report
 from models.engine import now
-from models.ledger import accounts, flips, lanes, submits, uploads
+from models.ledger import flips, known_accounts, lanes, submits, uploads
 from models.ledger.reading import reports
 from models.ledger.rows import HeldLane
 from models.ledger.transaction import write_new
@@ -48,7 +48,7 @@ def store(
     listed = list(chunks)
 
     def work(connection: Connection) -> Whole:
-        accounts.meet(connection, body.account)
+        known_accounts.meet(connection, body.account)
         lane = lanes.hold(connection, body.account.name)
         there = submits.same(connection, body)
         if there is not None:

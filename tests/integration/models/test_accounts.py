@@ -17,7 +17,7 @@ from broadcast.reasons import Reason
 from broadcast.states import BroadcastState
 from models import Event
 from models.account import AccountRow
-from models.ledger import accounts, operator, submits
+from models.ledger import accounts, known_accounts, operator, submits
 from models.ledger.reading import known, reports
 from tests.kit import ledger
 
@@ -95,7 +95,7 @@ def test_of_two_names_that_a_ledger_has_already_the_older_one_goes_on(engine: En
 def test_second_name_waits_for_the_first_that_is_not_committed_yet(engine: Engine) -> None:
     with ThreadPoolExecutor(1) as threads:
         with engine.begin() as connection:
-            accounts.meet(connection, named("one"))
+            known_accounts.meet(connection, named("one"))
             other = threads.submit(
                 submits.begin, engine, ledger.body(owner=named("two")), who="tests"
             )

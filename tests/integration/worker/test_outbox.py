@@ -17,8 +17,7 @@ from broadcast.dead_letters import KeptLetter, LetterSource
 from broadcast.errors import InputError
 from broadcast.settings import Settings
 from models import OutboxRow
-from models.ledger import accounts as known_accounts
-from models.ledger import outbox
+from models.ledger import known_accounts, outbox
 from models.ledger.reading import dead_letters as reading
 from models.ledger.reading import outbox as waiting
 from models.ledger.reading import reports
