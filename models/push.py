@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import ColumnElement, Index, UniqueConstraint, and_
 from sqlalchemy.orm import Mapped
 
 from broadcast.pushes.keywords import Action
@@ -54,3 +54,7 @@ class PushRow(Base):
         Index("ix_bc_pushes_due_at", "due_at"),
         Index("ix_bc_pushes_handled_at", "handled_at"),
     )
+
+
+#: Neither handled nor to be tried again.
+IS_SET_ASIDE: ColumnElement[bool] = and_(PushRow.handled_at.is_(None), PushRow.due_at.is_(None))

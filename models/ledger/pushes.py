@@ -28,10 +28,9 @@ from broadcast.pushes.keywords import Action
 from broadcast.pushes.push import SUBSCRIBE, UNSUBSCRIBE, Push
 from models.engine import database_now, now, skips_locked
 from models.ledger import forgetting
-from models.ledger.reading.pushes import IS_SET_ASIDE
 from models.ledger.rows import columns, every
 from models.ledger.transaction import read, write
-from models.push import PushRow
+from models.push import IS_SET_ASIDE, PushRow
 
 #: A worker that took pushes and died leaves them to the others after this.
 TAKEN_FOR: Final = timedelta(minutes=1)

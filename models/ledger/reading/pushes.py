@@ -6,17 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from broadcast.reconcile import SetAside
 from models.engine import now
 from models.ledger.reading.jobs import Stretch
 from models.ledger.rows import columns, every
 from models.ledger.transaction import read
-from models.push import PushRow
+from models.push import IS_SET_ASIDE, PushRow
 
-#: Neither handled nor to be tried again.
-IS_SET_ASIDE: ColumnElement[bool] = and_(PushRow.handled_at.is_(None), PushRow.due_at.is_(None))
 #: Most that are set aside and named one by one; the newest.
 MOST = 100
 
