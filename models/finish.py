@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import ColumnElement, Index, UniqueConstraint, and_, or_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.finish import LONGEST_STATUS
+from broadcast.reasons import STOPPED_JOB
+from broadcast.states import BatchState
 from models.base import Base
+from models.batch import Batch
 from models.types import (
     Ascii64,
     BigInt,
@@ -48,3 +51,11 @@ class Finish(Base):
         UniqueConstraint("account", "msg_id"),
         Index("ix_bc_finishes_received_at", "account", "received_at"),
     )
+
+
+_TAKEN: ColumnElement[bool] = Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED])
+_REVIEWED = and_(Batch.state == BatchState.REFUSED, Batch.reason.in_(STOPPED_JOB))
+#: Joins a batch and the event of its job, be it that the job's review refused it.
+IS_OF_BATCH = and_(
+    Batch.account == Finish.account, Batch.msg_id == Finish.msg_id, or_(_TAKEN, _REVIEWED)
+)

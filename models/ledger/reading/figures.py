@@ -40,8 +40,8 @@ from models.attempt import AttemptRow
 from models.batch import IS_A_CALL, Batch
 from models.broadcast import BroadcastRow
 from models.engine import database_now
-from models.finish import Finish
-from models.ledger.reading import closed_gates, finishes, ids
+from models.finish import IS_OF_BATCH, Finish
+from models.ledger.reading import closed_gates, ids
 from models.ledger.rows import columns, every, first
 
 
@@ -246,7 +246,7 @@ _DELIVERED = (
             for name, figure in _FIGURES.items()
         ),
     )
-    .join(Finish, finishes.IS_OF_BATCH)
+    .join(Finish, IS_OF_BATCH)
     .where(_OF_THESE, or_(*(figure.is_not(None) for figure in _FIGURES.values())))
     .group_by(Batch.broadcast_id)
 )  # fmt: skip

@@ -11,22 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select
+from sqlalchemy import Connection, Engine, select
 
 from broadcast.finish import Article, Copyright, Counts, FinishEvent
-from broadcast.reasons import STOPPED_JOB
-from broadcast.states import BatchState
 from models.batch import Batch
-from models.finish import Finish
+from models.finish import IS_OF_BATCH, Finish
 from models.ledger.rows import columns, every, first
 from models.ledger.transaction import read
-
-_TAKEN: ColumnElement[bool] = Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED])
-_REVIEWED = and_(Batch.state == BatchState.REFUSED, Batch.reason.in_(STOPPED_JOB))
-#: Joins a batch and the event of its job, be it that the job's review refused it.
-IS_OF_BATCH = and_(
-    Batch.account == Finish.account, Batch.msg_id == Finish.msg_id, or_(_TAKEN, _REVIEWED)
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
