@@ -14,7 +14,7 @@ from broadcast.plan.selection import Excluded, Selection
 from broadcast.plan.subtraction import Removal
 from broadcast.states import BatchState, Phase
 from models.broadcast import BroadcastRow
-from models.ledger.reading import followers, members, reports, suppressions
+from models.ledger.reading import followers, ids, members, suppressions
 from models.ledger.reading.members import REACHED, Range
 from models.ledger.transaction import read
 
@@ -134,8 +134,10 @@ def of(
 
 def _of_broadcast(engine: Engine, broadcast_id: str) -> list[Iterable[bytes]]:
     """Return who got a broadcast, may have or will; each of its lists is in order."""
-    phase = reports.report(engine, broadcast_id, whole=False).phase
     with read(engine) as connection:
+        phase = _phase(connection, broadcast_id)
+        if phase is None:
+            raise ids.unknown(connection, broadcast_id)
         if phase is Phase.PLANNING:
             ranges = [members.unplanned(connection, broadcast_id)]
         else:
