@@ -83,7 +83,8 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = 
         if reserved is None and _is_short(prepared):
             whole = whole_submits.store(
                 engine, prepared.body, prepared.wanted.chunks(), figures=prepared.figures,
-                terms=prepared.terms, quota=prepared.quota, reported=reported,
+                terms=prepared.terms, quota=prepared.quota,
+                reporter=reports.of_new if reported else None,
             )  # fmt: skip
             broadcast_id, published, report = whole.id, whole.published, whole.report
         elif reserved is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, insert
 
@@ -18,10 +18,23 @@ from broadcast.plan.submission import Body, Figures, Published, PublishedMeanwhi
 from broadcast.reports import Report
 from models.engine import now
 from models.ledger import flips, known_accounts, lanes, submits, uploads
-from models.ledger.reading import reports
 from models.ledger.rows import HeldLane
 from models.ledger.transaction import write_new
 from models.recipients import ChunkRow
+
+
+class Reporter(Protocol):
+    """Makes a report in the transaction that stores its broadcast."""
+
+    def __call__(
+        self,
+        connection: Connection,
+        values: Mapping[str, Any],
+        *,
+        published: Published,
+        lane: HeldLane,
+    ) -> Report:
+        """Return the report of a broadcast from the values that were just inserted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +55,7 @@ def store(
     figures: Figures,
     terms: Terms,
     quota: plan.Quota | None,
-    reported: bool = False,
+    reporter: Reporter | None = None,
 ) -> Whole:
     """Store and publish a broadcast. Raises what begin and publish of :mod:`.submits` raise."""
     listed = list(chunks)
@@ -67,7 +80,9 @@ def store(
             rows = [uploads.chunk_row(broadcast_id, ASKED, chunk) for chunk in listed]
             connection.execute(_CHUNKS, rows)
         published = flip.finish(connection)
-        report = _report(connection, row, published=published, lane=lane) if reported else None
+        report = None
+        if reporter is not None:
+            report = reporter(connection, row, published=published, lane=lane)
         passing(Point.SUBMIT_PUBLISHING)
         return Whole(id=broadcast_id, published=published, report=report)
 
@@ -78,12 +93,3 @@ def store(
 
 
 _CHUNKS = insert(ChunkRow)
-
-
-def _report(
-    connection: Connection, row: Mapping[str, Any], *, published: Published, lane: HeldLane
-) -> Report:
-    if published.scheduled:
-        # Its gate has raised its version.
-        return reports.of(connection, row["id"], whole=False)
-    return reports.of_new(connection, row, lane=lane, moment=published.now)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, func, or_, select
 
 from broadcast.gates.gate import GateScope, closed
+from broadcast.plan.submission import Published
 from broadcast.reasons import Reason
 from broadcast.reports import SKIPS, BatchLine, LaneView, Repeat, Report
 from broadcast.states import Phase
@@ -74,12 +75,16 @@ def of(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Repo
 
 
 def of_new(
-    connection: Connection, values: Mapping[str, Any], *, lane: HeldLane, moment: datetime
+    connection: Connection, values: Mapping[str, Any], *, published: Published, lane: HeldLane
 ) -> Report:
     """Return the report of a broadcast from the values that the caller has just inserted.
 
     *lane*: held by the same transaction. Nothing but gates of the account can forbid its calls.
     """
+    if published.scheduled:
+        # Its gate has raised its version.
+        return of(connection, values["id"], whole=False)
+    moment = published.now
     waits = {"not_before": lane.not_before, "wait_reason": lane.wait_reason, "now": moment}
     whole = {**_FRESH, **values, **waits}
     row = Row(**{each.name: whole[each.name] for each in fields(Row)})
