@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 from broadcast.left_out import without_defaults
@@ -77,6 +78,11 @@ USUAL_KIND: Final[Mapping[MediaFormat, MediaKind]] = {
     **dict.fromkeys((F.MP3, F.AMR, F.WAV, F.WMA), K.VOICE),
     F.MP4: K.VIDEO,
 }
+CONTENT_TYPES: Final[Mapping[MediaFormat, str]] = {
+    F.JPEG: "image/jpeg", F.PNG: "image/png", F.GIF: "image/gif", F.BMP: "image/bmp",
+    F.MP3: "audio/mpeg", F.AMR: "audio/amr", F.WAV: "audio/wav", F.WMA: "audio/x-ms-wma",
+    F.MP4: "video/mp4",
+}  # fmt: skip
 
 #: WeChat has no such media_id, be it expired, deleted, or another account's (page "Return codes").
 NO_SUCH_MEDIA: Final = 40007
@@ -92,6 +98,51 @@ STAND_IN: Final = "file:"
 #: Those that were seen have 43 (permanent) and 64 (temporary) of these; a shorter word is likelier
 #: a mistyped name of a file.
 _LIKE_AN_ID: Final = re.compile(r"[A-Za-z0-9_-]{20,256}")
+_LONGEST_STEM: Final = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFile:
+    """A file that WeChat takes as *kind*, as far as that can be known here."""
+
+    path: Path
+    kind: MediaKind
+    permanent: bool
+    format: MediaFormat
+    data: bytes = field(repr=False)
+    #: Of a picture, in pixels.
+    width: int | None = None
+    height: int | None = None
+    #: Of a voice message or a video.
+    seconds: float | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what is in it, in hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """Its name for WeChat, which goes by the extension: that of what is in it."""
+        stem = "".join(c for c in self.path.stem if c.isprintable())[:_LONGEST_STEM]
+        return f"{stem.strip() or self.kind.value}.{self.format.value}"
+
+    @property
+    def shown(self) -> str:
+        """Its name and what it is, for a person."""
+        facts = [self.format.value.upper()]
+        if self.width:
+            facts.append(f"{self.width} × {self.height}")
+        if self.seconds:
+            facts.append(f"{self.seconds:.0f} s")
+        return f"{self.path.name} ({', '.join([*facts, in_bytes(len(self.data))])})"
+
+
+def in_bytes(size: int) -> str:
+    """Return a size as people read it."""
+    if size < KIB:
+        return f"{size} B"
+    return f"{size / KIB:.0f} kB" if size < MIB else f"{size / MIB:.1f} MB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from cli import content_file
 from cli.option_group import OptionGroup
 
 if TYPE_CHECKING:
-    from producer.media.file import LocalFile
+    from broadcast.media import LocalFile
 
 #: Who may comment on pictures: WeChat's two switches.
 COMMENTS: Final = {

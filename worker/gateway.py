@@ -8,10 +8,9 @@ from dataclasses import replace
 from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, NoAnswer, storable_status
 from broadcast.drafts.watch import Gone, Look
-from broadcast.media import NO_SUCH_MEDIA
+from broadcast.media import NO_SUCH_MEDIA, LocalFile
 from broadcast.plan import Quota
 from coordination.tokens import Token
-from producer.media.file import LocalFile
 from wechat.api.draft import NO_SUCH_DRAFT, DraftGet
 from wechat.api.mass import NO_SUCH_JOB, MassGet, MassSend, MassSendAll
 from wechat.api.media import UploadVideo

@@ -12,11 +12,10 @@ from broadcast.accounts import Account
 from broadcast.call.outcomes import Outcome, Scope
 from broadcast.call.result import NoAnswer
 from broadcast.errors import MediaError
-from broadcast.media import KeptFile
+from broadcast.media import KeptFile, LocalFile
 from models.ledger import preflight, renewals
 from models.ledger.reading import files as kept_files
 from models.ledger.reading.next_work import Said, Work
-from producer.media.file import LocalFile
 from producer.media.upload import Shelf
 
 if TYPE_CHECKING:

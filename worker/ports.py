@@ -10,10 +10,10 @@ from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.sendby import SendBy
 from broadcast.drafts.watch import Look
+from broadcast.media import LocalFile
 from broadcast.plan import Quota
 from broadcast.plan.audience import Audience, Everyone, Tag
 from coordination.tokens import Token
-from producer.media.file import LocalFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

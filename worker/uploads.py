@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from broadcast.media import MediaKind
-from producer.media.file import CONTENT_TYPES, LocalFile
+from broadcast.media import CONTENT_TYPES, LocalFile, MediaKind
 from wechat.api.media import AddMaterial, Material, Media, MediaUpload, UploadImage
 from wechat.api.media import MediaKind as WeChatsKind
 from wechat.request import File, Request

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from broadcast.accounts import Account
 from broadcast.drafts.article import Comments, Written, check, check_content
 from broadcast.errors import ArticleError, OutOfReachError, WeChatAwayError
-from broadcast.media import NO_SUCH_MEDIA, Media, MediaKind
+from broadcast.media import NO_SUCH_MEDIA, LocalFile, Media, MediaKind
 from broadcast.message import Message
 from broadcast.shown import one_line
 from cli.terminal import command_line
@@ -20,7 +20,6 @@ from cli.wiring.wechat import WeChatRefusedError
 from producer.articles import pictures, reading
 from producer.articles.cleaning import clean
 from producer.articles.pictures import Illustrated
-from producer.media.file import LocalFile
 from producer.media.upload import Shelf
 from wechat.api.draft import Article, DraftAdd
 

@@ -7,13 +7,12 @@ from typing import TypeVar
 from broadcast.accounts import Account
 from broadcast.content import Content
 from broadcast.errors import MediaError
-from broadcast.media import NO_SUCH_MEDIA
+from broadcast.media import NO_SUCH_MEDIA, LocalFile
 from cli.wiring.run import Run
 from cli.wiring.wechat import WeChat, WeChatRefusedError
 from presentation.elsewhere import fix_of_upload
 from presentation.words import Code
 from producer.media import upload
-from producer.media.file import LocalFile
 from wechat.api.media import UploadVideo
 from wechat.deadline import Timeouts
 from wechat.request import Request

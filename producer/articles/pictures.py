@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 from broadcast.drafts.article import Written
 from broadcast.errors import ArticleError, MediaError
-from broadcast.media import MediaKind, is_like_an_id
+from broadcast.media import LocalFile, MediaKind, is_like_an_id
 from producer.articles.beside import beside
 from producer.articles.cleaning import Found, look
-from producer.media.file import MISSING, LocalFile, read
+from producer.media.file import MISSING, read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from broadcast import content as contents
 from broadcast import media
 from broadcast.content import Content
 from broadcast.errors import MediaError
-from broadcast.media import ID_MARK, STAND_IN, KeptFile, MediaKind
-from producer.media.file import LocalFile, read
+from broadcast.media import ID_MARK, STAND_IN, KeptFile, LocalFile, MediaKind
+from producer.media.file import read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from broadcast.errors import MediaError
-from broadcast.media import KIB, LIMITS, MIB, USUAL_KIND, Limit, MediaFormat, MediaKind
+from broadcast.media import (
+    LIMITS,
+    USUAL_KIND,
+    Limit,
+    LocalFile,
+    MediaFormat,
+    MediaKind,
+    in_bytes,
+)
 from broadcast.message import Message
 from producer.media import pictures, sounds
 
@@ -16,57 +22,7 @@ from producer.media import pictures, sounds
 _MOST_BYTES: Final = max(limit.most_bytes for limit in LIMITS.values())
 #: The error of a file that is not there.
 MISSING: Final = "error.media.missing"
-_LONGEST_STEM: Final = 60
 _PICTURES: Final = frozenset({MediaFormat.JPEG, MediaFormat.PNG, MediaFormat.GIF, MediaFormat.BMP})
-CONTENT_TYPES: Final = {
-    MediaFormat.JPEG: "image/jpeg", MediaFormat.PNG: "image/png", MediaFormat.GIF: "image/gif",
-    MediaFormat.BMP: "image/bmp", MediaFormat.MP3: "audio/mpeg", MediaFormat.AMR: "audio/amr",
-    MediaFormat.WAV: "audio/wav", MediaFormat.WMA: "audio/x-ms-wma", MediaFormat.MP4: "video/mp4",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalFile:
-    """A file that WeChat takes as *kind*, as far as that can be known here."""
-
-    path: Path
-    kind: MediaKind
-    permanent: bool
-    format: MediaFormat
-    data: bytes = field(repr=False)
-    #: Of a picture, in pixels.
-    width: int | None = None
-    height: int | None = None
-    #: Of a voice message or a video.
-    seconds: float | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of what is in it, in hex."""
-        return hashlib.sha256(self.data).hexdigest()
-
-    @property
-    def name(self) -> str:
-        """Its name for WeChat, which goes by the extension: that of what is in it."""
-        stem = "".join(c for c in self.path.stem if c.isprintable())[:_LONGEST_STEM]
-        return f"{stem.strip() or self.kind.value}.{self.format.value}"
-
-    @property
-    def shown(self) -> str:
-        """Its name and what it is, for a person."""
-        facts = [self.format.value.upper()]
-        if self.width:
-            facts.append(f"{self.width} × {self.height}")
-        if self.seconds:
-            facts.append(f"{self.seconds:.0f} s")
-        return f"{self.path.name} ({', '.join([*facts, in_bytes(len(self.data))])})"
-
-
-def in_bytes(size: int) -> str:
-    """Return a size as people read it."""
-    if size < KIB:
-        return f"{size} B"
-    return f"{size / KIB:.0f} kB" if size < MIB else f"{size / MIB:.1f} MB"
 
 
 def read(path: Path, kind: MediaKind | None = None, *, permanent: bool = False) -> LocalFile:

@@ -14,11 +14,10 @@ from broadcast.accounts import Account
 from broadcast.content import Content
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import MediaError
-from broadcast.media import Media, MediaKind
+from broadcast.media import LocalFile, Media, MediaKind
 from models.ledger import media as ledger
 from models.ledger.reading import media as stored
 from producer.media.content import ContentWithFiles
-from producer.media.file import LocalFile
 
 
 class Uploader(Protocol):

@@ -15,7 +15,7 @@ from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.content import Content
 from broadcast.errors import ConflictError, MediaError, RepeatedSendError, WeChatAwayError
-from broadcast.media import MediaKind
+from broadcast.media import LocalFile, MediaKind
 from models import BroadcastRow, MediaRow
 from models.ledger import renewals
 from models.ledger.media import lost
@@ -23,7 +23,7 @@ from models.ledger.reading import files, reports
 from presentation import content
 from producer import audience as audiences
 from producer.media.content import of_files, stand_in
-from producer.media.file import LocalFile, read
+from producer.media.file import read
 from producer.media.upload import Shelf
 from producer.prepare import prepare, upload
 from producer.submit import Submitted, store

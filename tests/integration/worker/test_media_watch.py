@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.call.outcomes import Outcome, Scope
 from broadcast.call.result import CallResult, NoAnswer
-from broadcast.media import KeptFile, MediaFormat, MediaKind
+from broadcast.media import KeptFile, LocalFile, MediaFormat, MediaKind
 from broadcast.plan import submission
 from broadcast.reports import Report
 from broadcast.states import BroadcastState
@@ -22,7 +22,6 @@ from models import RenewalRow
 from models.ledger import files, leases, operator, renewals, submits
 from models.ledger import media as ledger_media
 from models.ledger.reading import reports
-from producer.media.file import LocalFile
 from producer.media.upload import Shelf
 from tests.integration.worker import test_slices
 from tests.integration.worker.test_slices import context

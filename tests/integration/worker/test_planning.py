@@ -17,6 +17,7 @@ from broadcast.call.rules import DEFAULT_RULES
 from broadcast.drafts.watch import Look
 from broadcast.events import EventKind
 from broadcast.gates.kinds import GateKind
+from broadcast.media import LocalFile
 from broadcast.plan import Quota
 from broadcast.plan.audience import Everyone
 from broadcast.reasons import Reason
@@ -26,7 +27,6 @@ from coordination.tokens import Token
 from models import BroadcastRow, Event
 from models.ledger import freshness, operator, suppressions, sweeps
 from models.ledger.reading import reports
-from producer.media.file import LocalFile
 from tests.integration.models import test_sendall
 from tests.integration.models.test_refreeze import leave
 from tests.integration.models.test_shrink import adds_up, members

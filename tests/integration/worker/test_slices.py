@@ -21,6 +21,7 @@ from broadcast.call.result import CallResult
 from broadcast.call.rules import Rules
 from broadcast.errors import DatabaseAwayError
 from broadcast.gates.kinds import GateKind
+from broadcast.media import LocalFile
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
 from cli.embedded import supervisor
@@ -29,7 +30,6 @@ from models import Batch, BroadcastRow, ChunkRow
 from models.engine import BUSY_TIMEOUT_S
 from models.ledger import claims, leases, operator, records, transaction
 from models.ledger.reading import recipients, reports
-from producer.media.file import LocalFile
 from tests.integration.models import test_sendall
 from tests.kit import ledger
 from worker import lane

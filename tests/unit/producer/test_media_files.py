@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from broadcast.errors import MediaError
-from broadcast.media import LIMITS, USUAL_KIND, MediaFormat, MediaKind
+from broadcast.media import LIMITS, USUAL_KIND, LocalFile, MediaFormat, MediaKind, in_bytes
 from presentation import content
 from presentation.texts import Language, Texts
 from producer.media.content import named, of_files, stand_in
-from producer.media.file import LocalFile, in_bytes, read
+from producer.media.file import read
 from tests.kit import media
 
 FILES = {
