@@ -22,6 +22,14 @@ SKEW = timedelta(minutes=10)
 _SECOND = timedelta(seconds=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """From when until when."""
+
+    since: datetime
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OurBatch:
     """A batch, as far as it concerns whose job something is."""

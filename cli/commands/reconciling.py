@@ -13,6 +13,7 @@ from broadcast import day as days
 from broadcast.accounts import Account
 from broadcast.call.waits import VERIFY_FOR
 from broadcast.errors import BroadcastError, InputError
+from broadcast.jobs import Stretch
 from broadcast.message import Message
 from broadcast.reconcile import Comparison, Reconciled, compare
 from broadcast.shown import one_line
@@ -22,7 +23,6 @@ from cli.group import Command
 from cli.wiring.run import Run
 from models.ledger import results
 from models.ledger.reading import reconciling
-from models.ledger.reading.jobs import Stretch
 from models.ledger.transaction import present
 from presentation import reconcile as words
 from presentation.report_json import utc

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, and_, func, select
 
 from broadcast.call.outcomes import SAID_ACCEPTED
-from broadcast.jobs import LONGEST, SKEW, Job, OurBatch, fits, likeliest_first
+from broadcast.jobs import LONGEST, SKEW, Job, OurBatch, Stretch, fits, likeliest_first
 from models.attempt import AttemptRow
 from models.batch import Batch
 from models.finish import Finish
@@ -24,14 +24,6 @@ from models.ledger.transaction import read
 MOST = 5_000
 #: Of a batch as one job may have begun it, and no column.
 _CALLED_AT = "called_at"
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """From when until when."""
-
-    since: datetime
-    until: datetime
 
 
 def ended(connection: Connection, account: str, within: Stretch) -> Sequence[Job]:

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
+from broadcast.jobs import Stretch
 from broadcast.reconcile import SetAside
 from models.engine import now
-from models.ledger.reading.jobs import Stretch
 from models.ledger.rows import columns, every
 from models.ledger.transaction import read
 from models.push import IS_SET_ASIDE, PushRow

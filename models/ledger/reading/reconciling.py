@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Engine, select
 
-from broadcast.jobs import Job
+from broadcast.jobs import Job, Stretch
 from broadcast.reconcile import Reconciled, SetAside
 from models.batch import Batch
 from models.finish import Finish
 from models.ledger.reading import jobs, misfits, pushes
 from models.ledger.reading.finishes import Row
-from models.ledger.reading.jobs import Stretch
 from models.ledger.rows import columns, every
 from models.ledger.transaction import snapshot
 

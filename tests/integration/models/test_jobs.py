@@ -8,11 +8,10 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from broadcast.call.operator_verdict import NotSent, Sent
-from broadcast.jobs import Job
+from broadcast.jobs import Job, Stretch
 from models.engine import now
 from models.ledger import finishes, records, resolves
 from models.ledger.reading import jobs, possibly_sent
-from models.ledger.reading.jobs import Stretch
 from models.ledger.transaction import read
 from tests.integration.models.stories import doubt
 from tests.integration.models.test_finishes import event
