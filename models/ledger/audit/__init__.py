@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.ledger.audit.findings import Audit, Check, Finding, Found
-from models.ledger.audit.run import audit, audit_all
+from models.ledger.audit.findings import Check, Finding, Found
+from models.ledger.audit.run import Audit, audit, audit_all
 
 __all__ = ["Audit", "Check", "Finding", "Found", "audit", "audit_all"]

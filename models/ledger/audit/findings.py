@@ -1,8 +1,7 @@
-"""Findings: the checks by name, what each can find, and how many of what was found is kept."""
+"""Findings: the checks by name, and what each can find."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -10,8 +9,6 @@ from typing import TypeAlias
 
 #: What fills a placeholder of a text: a word of the ledger, a figure or a moment.
 Fact: TypeAlias = str | int | datetime
-#: Rows that are kept of each check; the rest is counted. A ruined database must not fill memory.
-MOST_KEPT = 1_000
 
 
 class Check(StrEnum):
@@ -109,23 +106,3 @@ class Finding:
     n: int | None = None
     #: What fills the placeholders of the text.
     facts: dict[str, Fact] = field(default_factory=dict)
-
-
-@dataclass(slots=True, kw_only=True)
-class Audit:
-    """What was audited and what was found."""
-
-    broadcasts: int = 0
-    openids: int = 0
-    batches: int = 0
-    calls: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    #: All that was found, kept or not.
-    counts: Counter[Check] = field(default_factory=Counter)
-
-    def add(self, finding: Finding) -> None:
-        """Count a finding, and keep it while there are not too many of its check."""
-        check = finding.found.check
-        self.counts[check] += 1
-        if self.counts[check] <= MOST_KEPT:
-            self.findings.append(finding)

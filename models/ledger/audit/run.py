@@ -7,7 +7,9 @@ memory holds one of them. The number of statements does not grow with its batche
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 
 from sqlalchemy import Engine, func, or_, select
@@ -22,17 +24,39 @@ from models.engine import now
 from models.ledger import unlisted
 from models.ledger.audit import calls, finishes, lanes, loader, sets, stops, stuck
 from models.ledger.audit.case import Case
-from models.ledger.audit.findings import Audit, Finding, Found
+from models.ledger.audit.findings import Check, Finding, Found
 from models.ledger.reading import ids
 from models.ledger.transaction import read, snapshot
 from models.ledger.upload_beat import GIVEN_UP_AFTER
 
+#: Rows that are kept of each check; the rest is counted. A ruined database must not fill memory.
+MOST_KEPT = 1_000
 #: What is asked of each broadcast, beside what shows while it is read. A lane is asked for its
 #: overlaps, and for what of calls, gates, stuck and clock is its own.
 _CHECKS: Sequence[Callable[[Case], Iterator[Finding]]] = (
     sets.check, sets.halves, calls.msg_ids, finishes.check, calls.check, sets.keys, stops.check,
     stops.gates, stops.moves, stuck.check, stops.clock,
 )  # fmt: skip
+
+
+@dataclass(slots=True, kw_only=True)
+class Audit:
+    """What was audited and what was found."""
+
+    broadcasts: int = 0
+    openids: int = 0
+    batches: int = 0
+    calls: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    #: All that was found, kept or not.
+    counts: Counter[Check] = field(default_factory=Counter)
+
+    def add(self, finding: Finding) -> None:
+        """Count a finding, and keep it while there are not too many of its check."""
+        check = finding.found.check
+        self.counts[check] += 1
+        if self.counts[check] <= MOST_KEPT:
+            self.findings.append(finding)
 
 
 def audit(engine: Engine, broadcast_id: str, *, waits: Waits) -> Audit:

@@ -337,7 +337,7 @@ def test_upload_that_was_given_up_and_not_cleared_is_found(engine: Engine) -> No
 def test_many_findings_are_counted_and_not_all_kept(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.ledger.audit.findings.MOST_KEPT", 2)
+    monkeypatch.setattr("models.ledger.audit.run.MOST_KEPT", 2)
     broadcast_id = ledger.broadcast(engine, size=40, batches=4)
     for n in range(1, 5):
         change_batch(engine, broadcast_id, n, clientmsgid=str(n) * 25)
