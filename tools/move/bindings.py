@@ -94,11 +94,20 @@ def _visible(tree: ast.Module) -> set[int]:
             hidden |= _locals(node)
         if isinstance(node, ast.Name) and node.id not in hidden:
             found.add(id(node))
+        fields = _fields(node) if isinstance(node, ast.ClassDef) else frozenset[str]()
         for child in ast.iter_child_nodes(node):
-            walk(child, hidden)
+            is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+            walk(child, hidden if is_function else hidden | fields)
 
     walk(tree, frozenset())
     return found
+
+
+def _fields(node: ast.ClassDef) -> frozenset[str]:
+    """Return what the body of a class binds: its functions do not see that."""
+    bound = [one for one in node.body if isinstance(one, ast.Assign | ast.AnnAssign)]
+    stored = (one for each in bound for one in ast.walk(each) if _is_stored(one))
+    return frozenset(one.id for one in stored if isinstance(one, ast.Name))
 
 
 def _locals(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:

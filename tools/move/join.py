@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tools.move.bindings import resolve
 from tools.move.plan import Plan
 from tools.move.rewrite import Rewritten
 
@@ -48,12 +50,30 @@ def _check_names(plan: Plan, new: str, written: list[Rewritten]) -> None:
             if after in owner and after != "__all__":
                 plan.report(new, f"{owner[after]} and {one.module.name} define {after}")
             owner[after] = one.module.name
+    meant: dict[str, tuple[str, str]] = {}
+    for one in written:
+        for local, what in _imported(plan, one):
+            if meant.setdefault(local, what) != what:
+                plan.report(new, f"imports {local} of {meant[local][0]} and of {what[0]}")
     for one in written:
         for local, found in one.scope.imports.items():
             target = next(iter(found))
             is_inside = plan.new_name(target.module) == new
             if local in owner and owner[local] != one.module.name and not is_inside:
                 plan.report(new, f"{one.module.name} imports {local}, which {owner[local]} defines")
+
+
+def _imported(plan: Plan, one: Rewritten) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each name that a module imports from another, not the modules, and what it means."""
+    new = plan.new_name(one.module.name)
+    for node in one.scope.tree.body:
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        for alias in node.names:
+            module, name = resolve(plan, node.module or "", alias.name)
+            if name is not None and plan.new_name(module) != new:
+                after = plan.new_attribute(module, name)
+                yield alias.asname or after, (plan.new_name(module), after)
 
 
 def _same(written: list[Rewritten]) -> set[str]:

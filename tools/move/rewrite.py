@@ -33,6 +33,10 @@ class Rewritten:
     def _rewrite(self) -> None:
         self._rename_own()
         for local, found in self.scope.imports.items():
+            if len(found) > 1:
+                self._report(
+                    f"imports {local} from {' and '.join(sorted(f.module for f in found))}"
+                )
             one = next(iter(found))
             if one.name is None:
                 self._rename_module(local, one)
