@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import Request
 
 from api.problems import ProblemError
 from broadcast.message import Message

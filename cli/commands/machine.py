@@ -44,9 +44,9 @@ def upgrade(context: typer.Context) -> None:
 @app.command(cls=Command, help="help.demo")
 def demo(context: typer.Context) -> None:
     """Run the demo."""
-    from cli.embedded import demo as embedded  # noqa: PLC0415 - not for the help
+    from cli.embedded import demo as embedded_demo  # noqa: PLC0415 - not for the help
 
-    raise typer.Exit(embedded.run(context.obj.terminal))
+    raise typer.Exit(embedded_demo.run(context.obj.terminal))
 
 
 @app.command(cls=Command, help="help.up")
@@ -60,10 +60,10 @@ def up(
     ] = CALLBACK_PORT,
 ) -> None:
     """Run Valkey, a worker and a beat in this terminal."""
-    from cli.embedded import up as embedded  # noqa: PLC0415 - not for the help
+    from cli.embedded import up as embedded_up  # noqa: PLC0415 - not for the help
 
     raise typer.Exit(
-        embedded.run(
+        embedded_up.run(
             context.obj.terminal,
             checked=not skip_checks,
             simulated=simulated,

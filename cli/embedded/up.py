@@ -158,7 +158,7 @@ def _upgraded(settings: Settings, known: Collection[Account]) -> list[Message]:
 
     Raises SettingsError where it has an account under another name, or a name with another appid.
     """
-    from cli.embedded.backlog import lines  # noqa: PLC0415
+    from cli.embedded import backlog  # noqa: PLC0415
     from models import schema  # noqa: PLC0415 - Alembic costs half a second
     from models.engine import open_engine  # noqa: PLC0415
     from models.ledger.reading.known import check  # noqa: PLC0415
@@ -168,7 +168,7 @@ def _upgraded(settings: Settings, known: Collection[Account]) -> list[Message]:
         schema.upgrade(engine)
         for account in known:
             check(engine, account)
-        return list(lines(engine, [one.name for one in known]))
+        return list(backlog.lines(engine, [one.name for one in known]))
     finally:
         engine.dispose()
 
