@@ -37,6 +37,11 @@ _TELLING: Final = {
 _BODIES: dict[str, type[BaseModel]] = {"BroadcastRequest": Body}
 
 
+#: What a route refuses that needs a key and looks at one thing; and one that takes a body too.
+_OF_A_LOOK: Final = (401, 403, 404, 422, 503)
+_OF_A_BODY: Final = (*_OF_A_LOOK, 400, 408, 413, 415)
+
+
 def answers(
     *statuses: int, also: Mapping[int, tuple[str, type[BaseModel]]] | None = None
 ) -> dict[int | str, dict[str, Any]]:
@@ -45,6 +50,18 @@ def answers(
     more = {status: {"description": text, "model": model}
             for status, (text, model) in (also or {}).items()}  # fmt: skip
     return refusals | more
+
+
+def of_a_look(*more: int) -> dict[int | str, dict[str, Any]]:
+    """Return the same of a route that looks at one thing, with *more* that it refuses."""
+    return answers(*sorted((*_OF_A_LOOK, *more)))
+
+
+def of_a_body(
+    *more: int, also: Mapping[int, tuple[str, type[BaseModel]]] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """Return the same of a route that takes a body, with *more* that it refuses."""
+    return answers(*sorted((*_OF_A_BODY, *more)), also=also)
 
 
 def _refusal(status: int) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def _accounts(caller: Caller) -> dict[str, Any]:
     "/accounts/{name}/halt", response_model=answers.Switched, operation_id="halt",
     summary="Start no new call of an account",
     openapi_extra=openapi.takes(examples.word("halt"), form=Word),
-    responses=openapi.answers(400, 401, 403, 404, 408, 413, 415, 422, 503),
+    responses=openapi.of_a_body(),
 )  # fmt: skip
 async def halt(request: Request, name: str, caller: Controller) -> Response:
     """Start no new call of an account until it is unhalted."""
@@ -67,7 +67,7 @@ def _halted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
     "/accounts/{name}/unhalt", response_model=answers.Switched, operation_id="unhalt",
     summary="Let an account call again",
     openapi_extra=openapi.takes(examples.word("unhalt"), form=Word),
-    responses=openapi.answers(400, 401, 403, 404, 408, 413, 415, 422, 503),
+    responses=openapi.of_a_body(),
 )  # fmt: skip
 async def unhalt(request: Request, name: str, caller: Controller) -> Response:
     """Open an account's halt and its stops; no broadcast's own pause."""

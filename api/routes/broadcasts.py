@@ -34,9 +34,8 @@ _LOOKED_THROUGH: Final = 2_000
     operation_id="submit",
     summary="Submit a broadcast",
     openapi_extra=openapi.takes(examples.SUBMIT, key=True),
-    responses=openapi.answers(
-        400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 503,
-        also={200: ("The same key and body were there before", answers.Submitted)},
+    responses=openapi.of_a_body(
+        409, 410, also={200: ("The same key and body were there before", answers.Submitted)}
     ),
 )  # fmt: skip
 async def submit(request: Request, caller: Submitter) -> Response:
@@ -55,9 +54,8 @@ async def submit(request: Request, caller: Submitter) -> Response:
     "/broadcasts/{broadcast_id}/audience", status_code=201, response_model=answers.Submitted,
     operation_id="upload", summary="Upload the list of a broadcast",
     openapi_extra=openapi.uploads(examples.LIST, *uploading.TYPES),
-    responses=openapi.answers(
-        400, 401, 403, 404, 408, 409, 413, 415, 422, 503,
-        also={200: ("The same list was there before", answers.Submitted)},
+    responses=openapi.of_a_body(
+        409, also={200: ("The same list was there before", answers.Submitted)}
     ),
 )  # fmt: skip
 async def upload(request: Request, broadcast_id: str, caller: Submitter) -> Response:
@@ -78,7 +76,7 @@ def _answered(caller: Caller, done: submitting.Told) -> Response:
 @router.get(
     "/broadcasts/{broadcast_id}", response_model=answers.Broadcast, operation_id="get_broadcast",
     summary="Look at a broadcast",
-    responses=openapi.answers(401, 403, 404, 422, 503),
+    responses=openapi.of_a_look(),
 )  # fmt: skip
 async def show(
     broadcast_id: str,
@@ -100,7 +98,7 @@ def _report(caller: Caller, broadcast_id: str) -> Report:
 @router.get(
     "/broadcasts", response_model=answers.BroadcastList, operation_id="list_broadcasts",
     summary="List broadcasts",
-    responses=openapi.answers(401, 403, 404, 422, 503),
+    responses=openapi.of_a_look(),
 )  # fmt: skip
 async def listing(
     caller: Reader,
@@ -170,7 +168,7 @@ def _found(
 @router.get(
     "/broadcasts/{broadcast_id}/audit", response_model=answers.Audit, operation_id="audit",
     summary="Audit a broadcast",
-    responses=openapi.answers(401, 403, 404, 409, 422, 503),
+    responses=openapi.of_a_look(409),
 )  # fmt: skip
 async def ask(broadcast_id: str, caller: Reader) -> Response:
     """Ask the ledger whether the delivery promise holds for a broadcast."""

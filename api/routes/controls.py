@@ -59,9 +59,7 @@ class Verdict(Word):
 #: What a control does: the caller, the broadcast before it, the word; whether anything changed.
 Act = Callable[[Caller, Report, Word], bool]
 
-_RESPONSES: dict[int | str, dict[str, Any]] = openapi.answers(
-    400, 401, 403, 404, 408, 409, 413, 415, 422, 503
-)
+_RESPONSES: dict[int | str, dict[str, Any]] = openapi.of_a_body(409)
 
 
 async def _carry_out(request: Request, caller: Caller, broadcast_id: str, *, act: Act) -> Response:

@@ -36,7 +36,7 @@ _FORBIDDEN: Final = 403
 @router.get(
     "/dead-letters", response_model=answers.DeadLetterList, operation_id="list_dead_letters",
     summary="List dead letters",
-    responses=openapi.answers(401, 403, 404, 422, 503),
+    responses=openapi.of_a_look(),
 )  # fmt: skip
 async def listing(
     caller: Reader,
@@ -95,7 +95,7 @@ def _is_theirs(caller: Caller, one: KeptLetter) -> bool:
 @router.get(
     "/dead-letters/{letter_id}", response_model=answers.DeadLetter, operation_id="get_dead_letter",
     summary="Look at a dead letter",
-    responses=openapi.answers(401, 403, 404, 422, 503),
+    responses=openapi.of_a_look(),
 )  # fmt: skip
 async def show(letter_id: str, caller: Reader) -> Response:
     """Return a dead letter and what it asked for."""
@@ -127,7 +127,7 @@ def _settled(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
     operation_id="retry_dead_letter",
     summary="Submit a dead letter again",
     openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
-    responses=openapi.answers(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
+    responses=openapi.of_a_body(409),
 )  # fmt: skip
 async def retry(request: Request, letter_id: str, caller: Controller) -> Response:
     """Submit a dead letter again as it is, under its own key.
@@ -187,7 +187,7 @@ class DropAll(forms.Body):
     "/dead-letters/drop", response_model=answers.Dropped, operation_id="drop_dead_letters",
     summary="Put all dead letters aside",
     openapi_extra=openapi.takes(examples.DROP_ALL, form=DropAll),
-    responses=openapi.answers(400, 401, 403, 404, 408, 413, 415, 422, 503),
+    responses=openapi.of_a_body(),
 )  # fmt: skip
 async def drop_all(request: Request, caller: Controller) -> Response:
     """Put aside all dead letters that the key may see and that wait: nobody wants them sent.
@@ -213,7 +213,7 @@ def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, 
     operation_id="drop_dead_letter",
     summary="Put a dead letter aside",
     openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
-    responses=openapi.answers(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
+    responses=openapi.of_a_body(409),
 )  # fmt: skip
 async def drop(request: Request, letter_id: str, caller: Controller) -> Response:
     """Put a dead letter aside: nobody wants it sent."""

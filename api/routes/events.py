@@ -47,7 +47,7 @@ _watching = 0
     "/broadcasts/{broadcast_id}/events", response_class=StreamingResponse,
     operation_id="events", summary="Follow a broadcast",
     openapi_extra=openapi.header(LAST, "the id of the event that was read last"),
-    responses=openapi.answers(401, 403, 404, 422, 503) | openapi.events(
+    responses=openapi.of_a_look() | openapi.events(
         "Events `broadcast`, with the broadcast as a list has it, and `state`: id, state, at",
         EVENTS, example_answers.EVENTS,
     )

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1", tags=["broadcasts"])
     "/plans", response_model=answers.Plan, operation_id="plan",
     summary="Try a broadcast, storing nothing",
     openapi_extra=openapi.takes(examples.PLAN, key=False),
-    responses=openapi.answers(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
+    responses=openapi.of_a_body(409),
 )  # fmt: skip
 async def dry_run(request: Request, caller: Submitter) -> Response:
     """Check a body as a submit does, and hold it against the account's day.

@@ -28,7 +28,7 @@ Set = Literal["accepted", "refused", "cancelled", "in_doubt", "waiting", "skippe
     "/broadcasts/{broadcast_id}/recipients", response_class=StreamingResponse,
     operation_id="recipients",
     summary="Stream who is in a set",
-    responses=openapi.answers(401, 403, 404, 409, 422, 503) | openapi.streams(
+    responses=openapi.of_a_look(409) | openapi.streams(
         "One object, or one row, an OpenID",
         {LINES: example_answers.LINES, CSV: example_answers.ROWS},
     ),

@@ -31,7 +31,7 @@ _NOT_DELIVERED: Final = (WebhookState.WAITING, WebhookState.GIVEN_UP)
 @router.get(
     "/webhooks", response_model=answers.WebhookList, operation_id="list_webhooks",
     summary="List webhooks",
-    responses=openapi.answers(401, 403, 404, 422, 503),
+    responses=openapi.of_a_look(),
 )  # fmt: skip
 async def listing(
     caller: Reader,
@@ -76,7 +76,7 @@ def _told(caller: Caller, one: Webhook) -> dict[str, Any]:
 @router.get(
     "/webhooks/{webhook_id}", response_model=answers.Webhook, operation_id="get_webhook",
     summary="Look at a webhook",
-    responses=openapi.answers(401, 403, 404, 422, 503),
+    responses=openapi.of_a_look(),
 )  # fmt: skip
 async def show(webhook_id: str, caller: Reader) -> Response:
     """Return what became of an event."""
@@ -97,7 +97,7 @@ def _theirs(caller: Caller, webhook_id: str) -> Webhook:
     "/webhooks/{webhook_id}/retry", response_model=answers.Webhook, operation_id="retry_webhook",
     summary="Deliver a webhook again",
     openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
-    responses=openapi.answers(400, 401, 403, 404, 408, 413, 415, 422, 503),
+    responses=openapi.of_a_body(),
 )  # fmt: skip
 async def retry(request: Request, webhook_id: str, caller: Controller) -> Response:
     """Have an event delivered from now on, as on its first day; also one that was delivered."""
