@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -14,6 +13,7 @@ from api.parts import Parts
 from api.problems import ProblemError
 from broadcast.accounts import Account
 from broadcast.api_keys import APIKey, Scope
+from broadcast.frozen import frozen
 from presentation.texts import Language, Texts
 
 _BEARER: Final = HTTPBearer(
@@ -23,7 +23,7 @@ _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="broadcast"'}
 _LONGEST: Final = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Caller:
     """Who asks, and the parts to serve them with."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from api import problems
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from presentation.for_programs import in_members, text_of
 from presentation.texts import Language, Texts
@@ -120,7 +120,7 @@ ERRORS: Final[Mapping[str, Mapping[str, int]]] = {
 _BEGINNING: Final = "error."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Line:
     """One error as the page shows it."""
 

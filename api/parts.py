@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from sqlalchemy import Engine
@@ -11,6 +10,7 @@ from sqlalchemy import Engine
 from api.keyring import KeyRing
 from api.threads import Threads
 from broadcast.accounts import Account
+from broadcast.frozen import frozen
 from broadcast.settings import Settings
 from producer.looks import Looks
 from producer.prepare import QuotaSource
@@ -37,7 +37,7 @@ class Waker(LaneWaker, Protocol):
         """Ask a worker to deliver webhooks. Raises BrokerAwayError."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Parts:
     """One API process's."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from fastapi import Request as HTTPRequest
@@ -12,6 +12,7 @@ from api.caller import Caller
 from api.problems import KEY, ProblemError
 from broadcast.api_keys import Scope
 from broadcast.errors import InputError, UnknownIdError
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.reports import OperatorActions, Report
 from models.ledger.reading import reports
@@ -30,7 +31,7 @@ _NAMES_OTHERS: Final = frozenset({
 _UNSEEN: Final = Message("error.api.no_such_exclusion", field="exclude")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Told:
     """What a submit is answered with."""
 

@@ -12,13 +12,13 @@ import hmac
 import re
 import secrets
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from broadcast import accounts, redaction
 from broadcast.errors import SettingsError
+from broadcast.frozen import frozen
 
 #: The name of a key that was given none.
 UNNAMED: Final = "api"
@@ -46,7 +46,7 @@ class Scope(StrEnum):
 EVERY_SCOPE: Final = frozenset(Scope)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class APIKey:
     """A key that may be used; the key itself is known to its holder alone."""
 
@@ -61,7 +61,7 @@ class APIKey:
         return self.accounts is None or account in self.accounts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoredKey:
     """A key as the database has it."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from broadcast.call.outcomes import MAYBE_SENT, Outcome
+from broadcast.frozen import frozen
 
 
 class ByHand(StrEnum):
@@ -18,7 +18,7 @@ class ByHand(StrEnum):
     SPEED = "speed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HandCall:
     """One call: what it is about."""
 
@@ -34,7 +34,7 @@ class HandCall:
     article: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HandResult:
     """What a call ended as; ``outcome`` NOT_CALLED: nothing left this machine."""
 
@@ -53,7 +53,7 @@ class HandResult:
         return self.outcome in MAYBE_SENT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Unanswered:
     """A call that WeChat may have carried out: its reply was lost, or its command was ended."""
 
@@ -62,7 +62,7 @@ class Unanswered:
     target: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Recalled:
     """A recall that WeChat carried out."""
 

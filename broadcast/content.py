@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from broadcast.blank import is_blank
 from broadcast.errors import ContentError
+from broadcast.frozen import frozen
 from broadcast.left_out import without_zeros
 from broadcast.message import Message
 
@@ -139,7 +139,7 @@ def _any() -> TypeAdapter[AnyContent]:
     return TypeAdapter(Annotated[AnyContent, Field(discriminator="msgtype")])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Content:
     """A content that can be sent."""
 

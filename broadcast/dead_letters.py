@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from broadcast.frozen import frozen
 from broadcast.message import Message
 
 #: Characters of a body that are kept; 100,000 OpenIDs are 3.2 million.
@@ -55,7 +56,7 @@ class LetterSource(StrEnum):
     OUTBOX = "outbox"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Letter:
     """A message that became no broadcast, and why."""
 
@@ -119,7 +120,7 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", r"\x00")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KeptLetter:
     """A dead letter as it is stored."""
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
 from broadcast.call.result import LARGEST_MSG_ID
+from broadcast.frozen import frozen
 
 EVENT: Final = "MASSSENDJOBFINISH"
 #: Characters of a status; WeChat's longest has 12.
@@ -52,7 +52,7 @@ class Ending(StrEnum):
     UNCLEAR = "unclear"  #: a word that no list names, and no count: mass/get is asked on
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Counts:
     """WeChat's figures of one job; None: it gave none."""
 
@@ -64,7 +64,7 @@ class Counts:
     errors: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Delivered:
     """WeChat's figures of the jobs of one broadcast, added up; and of how many jobs they are."""
 
@@ -72,7 +72,7 @@ class Delivered:
     counts: Counts = Counts()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Article:
     """One article of a job: its place, from 1, and its address."""
 
@@ -80,7 +80,7 @@ class Article:
     url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Copyright:
     """What the originality check said of one article; figures as WeChat gives them."""
 
@@ -94,7 +94,7 @@ class Copyright:
     shows_source: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FinishEvent:
     """One MASSSENDJOBFINISH."""
 

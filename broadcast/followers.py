@@ -7,12 +7,13 @@ late and in any order. All moments are WeChat's clock, in whole Unix seconds; 0 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from broadcast.frozen import frozen
 from broadcast.sorted_openids import Hits, IDs, firsts, order
 
 #: What is known of one person, nine bytes. ``since``: they follow, or followed last, since then.
@@ -30,7 +31,7 @@ Facts: TypeAlias = npt.NDArray[np.void]
 Seconds: TypeAlias = npt.NDArray[np.uint32]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Known:
     """Some sorted OpenIDs, and what is known of each."""
 
@@ -43,7 +44,7 @@ class Known:
         return np.asarray(self.facts["flags"] & FOLLOWS, bool)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Merged(Known):
     """What is known of some people by now, and how many it changed."""
 
@@ -56,7 +57,7 @@ class Merged(Known):
     concluded: IDs = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Seen:
     """Whom pages listed, and when by WeChat's clock; in the order of the pages, each sorted."""
 
@@ -64,7 +65,7 @@ class Seen:
     at: Seconds = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Changes:
     """Who subscribed or left by WeChat's pushes, sorted; the newest moment of each kind."""
 
@@ -73,7 +74,7 @@ class Changes:
     left: Seconds = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Pass:
     """A pass over WeChat's whole list: when its first and its last page were asked for."""
 

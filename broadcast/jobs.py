@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from broadcast.finish import Ending, FinishEvent, ending
+from broadcast.frozen import frozen
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
 
@@ -30,7 +31,7 @@ class Stretch:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OurBatch:
     """A batch, as far as it concerns whose job something is."""
 
@@ -45,7 +46,7 @@ class OurBatch:
     called_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Job:
     """A job of an account's that ended."""
 

@@ -9,12 +9,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from broadcast.frozen import frozen
 from broadcast.left_out import without_defaults
 
 
@@ -48,7 +49,7 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Limit:
     """What WeChat takes as a file of one kind."""
 
@@ -101,7 +102,7 @@ _LIKE_AN_ID: Final = re.compile(r"[A-Za-z0-9_-]{20,256}")
 _LONGEST_STEM: Final = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LocalFile:
     """A file that WeChat takes as *kind*, as far as that can be known here."""
 
@@ -145,7 +146,7 @@ def in_bytes(size: int) -> str:
     return f"{size / KIB:.0f} kB" if size < MIB else f"{size / MIB:.1f} MB"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Media:
     """One file at WeChat, as the ledger has it."""
 
@@ -169,7 +170,7 @@ class Media:
         return self.expires_at is None or until + MARGIN < self.expires_at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KeptFile:
     """A file of a broadcast whose time lies after the death of its media_id: uploaded again."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from broadcast import day
 from broadcast.accounts import AccountKind
+from broadcast.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Allowance:
     """How many of WeChat's own sends there are, and in what time."""
 

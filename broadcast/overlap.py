@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from broadcast.frozen import frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen
 class Overlap:
     """An earlier broadcast, and how many of a new list got it or may have."""
 
@@ -22,7 +23,7 @@ class Overlap:
     possibly: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ToCome:
     """A broadcast that continues automatically, and how many of a list it still reaches."""
 
@@ -32,7 +33,7 @@ class ToCome:
     followers: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Uncounted:
     """A broadcast of the account of which nobody can say how many of a new audience get it too."""
 
@@ -42,7 +43,7 @@ class Uncounted:
     same_content: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Known:
     """What the followers of a new list got today, and what they will get beside it."""
 
@@ -61,7 +62,7 @@ class Known:
     more: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Newer:
     """Newer broadcasts of the account that followers of an older one got, or may have, or will."""
 

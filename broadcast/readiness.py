@@ -9,12 +9,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 from broadcast.call.outcomes import NOT_LISTED
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.plan import Quota
 
@@ -37,7 +37,7 @@ class Subject(StrEnum):
     CLOCK = "clock"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Refusal:
     """An errcode of WeChat's; its words may be unknown, where another process heard them."""
 
@@ -49,7 +49,7 @@ class Refusal:
 Problem: TypeAlias = Refusal | Message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AddressFacts:
     """What was heard from one address of WeChat."""
 
@@ -59,7 +59,7 @@ class AddressFacts:
     problem: Message | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ClockFacts:
     """How far the clocks are ahead of WeChat's; negative: behind."""
 
@@ -69,7 +69,7 @@ class ClockFacts:
     database: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AccountFacts:
     """What was asked for one account whose address answers."""
 
@@ -83,7 +83,7 @@ class AccountFacts:
     appsecret_setting: object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Check:
     """One result."""
 

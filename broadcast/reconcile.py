@@ -7,12 +7,13 @@ may be right, and an operator finds out. No clock, no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from broadcast.finish import Ending, FinishEvent, ending
+from broadcast.frozen import frozen
 from broadcast.jobs import Job, OurBatch
 from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.states import BatchState
@@ -37,7 +38,7 @@ class Difference(StrEnum):
     UNREAD = "unread"  #: a push that could not be read, so nobody knows which job it ended
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reconciled:
     """A batch that was called, and what WeChat said of its job."""
 
@@ -69,7 +70,7 @@ class Reconciled:
         return self.state is BatchState.ACCEPTED and self.msg_id is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SetAside:
     """A push of WeChat's that no try can handle."""
 
@@ -81,7 +82,7 @@ class SetAside:
     body: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Found:
     """One difference: about a batch, about a job of WeChat's, about both, or about a push."""
 
@@ -100,7 +101,7 @@ class Found:
     claim: tuple[Job, OurBatch] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Comparison:
     """What was compared of one account, and what differs."""
 

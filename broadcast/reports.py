@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -12,6 +12,7 @@ from broadcast.call.path import SendPath
 from broadcast.call.retry import RetryVerdict
 from broadcast.drafts.mark import Marks
 from broadcast.finish import Delivered, FinishEvent
+from broadcast.frozen import frozen
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import GateKind
 from broadcast.gates.late import First
@@ -47,7 +48,7 @@ def total(sizes: Iterable[int | None]) -> int | None:
     return None if None in known else sum(filter(None, known))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BatchLine:
     """One batch in a report."""
 
@@ -84,7 +85,7 @@ class BatchLine:
         return self.is_taken and self.msg_id is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Repeat:
     """A call that was not the batch's last: why the batch had to be called again."""
 
@@ -95,7 +96,7 @@ class Repeat:
     transport: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LaneView:
     """What the account's lane waits for, and what forbids its calls."""
 
@@ -118,7 +119,7 @@ class LaneView:
         return next((gate for gate in self.gates if gate.kind in kinds), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DraftView:
     """The draft that a broadcast sends: what was to go out, and what it said when last seen."""
 
@@ -130,7 +131,7 @@ class DraftView:
     looked_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class InFlight:
     """A batch that was claimed, and of whose call nothing has been recorded yet."""
 
@@ -144,7 +145,7 @@ class InFlight:
     driven: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RetryGroup:
     """Batches of which a retry says the same."""
 
@@ -155,7 +156,7 @@ class RetryGroup:
     errcode: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Conflict:
     """A reply of WeChat's that said otherwise than the person who had settled the batch."""
 
@@ -179,7 +180,7 @@ class Did(StrEnum):
     RECALL = "recall"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OperatorAction:
     """What a person did to a broadcast, or to its account."""
 
@@ -202,7 +203,7 @@ class OperatorAction:
     maybe: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OperatorActions:
     """What people did, oldest first, and how many earlier actions are not among them."""
 
@@ -210,7 +211,7 @@ class OperatorActions:
     earlier: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Doubtful:
     """The batch that may have been sent and that the account's lane asks about before all else."""
 
@@ -221,7 +222,7 @@ class Doubtful:
     until: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ahead:
     """What the lane of a running broadcast calls before it."""
 
@@ -230,7 +231,7 @@ class Ahead:
     broadcasts: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Driven:
     """Whether a worker drives the broadcast, and what the account's lane does first."""
 
@@ -240,7 +241,7 @@ class Driven:
     ahead: Ahead
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Report:
     """A broadcast and its state. ``state`` is derived from phase, result and gates."""
 

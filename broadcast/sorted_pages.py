@@ -8,12 +8,13 @@ range, whatever the pages hold and however they were cut.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import numpy.typing as npt
 
 from broadcast import openid
+from broadcast.frozen import frozen
 from broadcast.sorted_openids import IDs, firsts, order, packed, unpacked
 
 #: OpenIDs of one range, about.
@@ -24,7 +25,7 @@ SAMPLED = 100
 Pages = Callable[[], Iterable[bytes]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Range:
     """The OpenIDs of all pages between two places."""
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from broadcast.frozen import frozen
+
 #: In place of an account: suppressed for every account.
 ALL_ACCOUNTS = "*"
 
@@ -54,7 +56,7 @@ class OptOut:
         return there if said >= at else cls(there.since, at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Word:
     """Why somebody is suppressed: said by whom, and why."""
 
@@ -63,7 +65,7 @@ class Word:
     why: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Suppressed:
     """One suppression that stands."""
 

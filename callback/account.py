@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from broadcast import openid
 from broadcast.accounts import Account
+from broadcast.frozen import frozen
 from broadcast.pushes.keywords import Heard, Keywords
 from broadcast.pushes.push import Push, push_of
 from wechat.callback import Receiver
@@ -20,7 +21,7 @@ MOST_AGE_S = 7 * 86_400
 _NOTHING = Heard()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Taken:
     """A request of WeChat's, ready to be stored and answered."""
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
 from broadcast.errors import InputError
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.plan.audience import Everyone, Followers, Tag
 from cli.option_group import OptionGroup
 from producer.audience.source import STDIN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ListFile:
     """A list that is still to be read."""
 
@@ -32,7 +32,7 @@ class ListFile:
 Target: TypeAlias = ListFile | Followers | Tag | Everyone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AudienceOptions(OptionGroup):
     """Exactly one audience; several of one kind are counted as well."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,6 +11,7 @@ import typer
 from broadcast import content as contents
 from broadcast.content import Content
 from broadcast.errors import InputError, MediaError
+from broadcast.frozen import frozen
 from broadcast.media import ID_MARK, MediaKind, is_like_an_id
 from broadcast.shown import one_line
 from cli import content_file
@@ -32,7 +32,7 @@ def _no_draft(title: str) -> str:
     raise InputError("error.usage.no_draft_here", title=title)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ContentOptions(OptionGroup):
     """Exactly one content, with the options that belong to its kind."""
 

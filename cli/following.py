@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 
@@ -17,6 +16,7 @@ from sqlalchemy import Engine
 
 from broadcast import day
 from broadcast.errors import BroadcastError, DatabaseAwayError, OutOfReachError
+from broadcast.frozen import frozen
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
 from broadcast.gates.gate import GateScope
@@ -62,7 +62,7 @@ class Progress(Protocol):
         """Tell something beside them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Followed:
     """Where the following ended."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ import typer
 
 from broadcast.accounts import Account
 from broadcast.errors import InputError
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.plan.selection import (
     Excluded,
@@ -33,7 +33,7 @@ from producer.audience import Audience
 NAMED = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Narrowed:
     """A selection, and the lists of its files in their order; close them."""
 
@@ -41,7 +41,7 @@ class Narrowed:
     files: Sequence[Audience]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NarrowingOptions(OptionGroup):
     """Who is left out; without any of them, those who are suppressed alone."""
 

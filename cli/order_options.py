@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from broadcast.accounts import Account
 from broadcast.errors import InputError
+from broadcast.frozen import frozen
 from broadcast.plan.submission import Terms, parse_late_by
 from broadcast.settings import Settings
 from broadcast.shown import one_line
@@ -27,7 +27,7 @@ Priority = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OrderOptions(OptionGroup):
     """All of an order but its account, its audience and its content."""
 

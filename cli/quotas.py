@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from broadcast.accounts import Account
 from broadcast.errors import OutOfReachError
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from cli.wiring.run import Run
 from cli.wiring.wechat import WeChatRefusedError
 from wechat.api.quota import Quota, QuotaGet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Left:
     """How many calls are left, of how many; *known*: WeChat says so."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from broadcast import plan
 from broadcast.accounts import API_BASE
 from broadcast.call.path import SendPath
 from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.overlap import Known
 from broadcast.plan.audience import Everyone
@@ -51,7 +52,7 @@ class Ask(Enum):
     ASK = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wish:
     """What the command line asks for."""
 

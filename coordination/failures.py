@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from broadcast.call.outcomes import NOT_LISTED
+from broadcast.frozen import frozen
 from coordination.errors import TokenFetchError, TokenRefusedError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 UNLISTED_FOR_S = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Unlisted:
     """WeChat gives this machine no token of an account."""
 

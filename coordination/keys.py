@@ -21,10 +21,10 @@ real: they keep the keys of one account on one node of a Redis Cluster, as its s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from broadcast.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Keys:
     """The names of the keys, behind the prefix of this installation."""
 

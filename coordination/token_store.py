@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from broadcast.frozen import frozen
 from coordination.scripts import Script
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Clock = Callable[[], datetime]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Token:
     """The access_token an account's calls use now."""
 
@@ -39,7 +39,7 @@ class Token:
         return hashlib.sha256(self.value.get_secret_value().encode()).hexdigest()[:8]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Timing:
     """The periods of the token service, in seconds."""
 
@@ -59,7 +59,7 @@ class Timing:
     force_per_day: int = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Seen:
     """What Redis showed at one moment."""
 

@@ -13,12 +13,12 @@ import logging
 import random
 import socket
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
+from broadcast.frozen import frozen
 from coordination.errors import TokenRefusedError, TokenWaitError
 from coordination.failures import Failures, as_error
 from coordination.keys import Keys
@@ -50,7 +50,7 @@ FETCHES = 2
 FETCHES_OF_REPLACE = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FetchedToken:
     """WeChat's reply to ``token`` or ``stable_token``."""
 
@@ -76,7 +76,7 @@ class TokenFetcher(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TokenView:
     """What may be shown of a token: everything but itself."""
 
@@ -92,7 +92,7 @@ class TokenView:
     replaced_outside_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Errand:
     """What one caller needs: when a shared token will do, and else what to fetch."""
 
@@ -352,7 +352,7 @@ class TokenService:
             self._store.release(errand.account, nonce, failure=failure)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Fetched:
     token: FetchedToken
     forced: bool

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from broadcast import day
 from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.path import SendPath
+from broadcast.frozen import frozen
 from broadcast.gates import blockers
 from broadcast.gates.blockers import Blocker
 from broadcast.gates.kinds import Cause, GateKind, rule
@@ -19,7 +20,7 @@ from presentation import drafts, fixes, late, resend
 from presentation.words import Code, Meaning, Moment, Shortened, Speaker, reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Lanes:
     """The lanes of all accounts that were ever used, by the account's name, at one moment."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 
 from broadcast.call.path import SendPath
+from broadcast.frozen import frozen
 from broadcast.gates import blockers
 from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
@@ -18,7 +18,7 @@ from presentation.texts import Texts
 from presentation.words import Joined, ShortMoment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StateNow:
     """A state in a word or two, until when it lasts, and what an operator must not overlook."""
 

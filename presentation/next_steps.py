@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from broadcast.call.retry import RetryVerdict
+from broadcast.frozen import frozen
 from broadcast.gates.kinds import GateKind
 from broadcast.jobs import Job
 from broadcast.message import Message
@@ -30,7 +31,7 @@ from presentation.words import (
 MOST_EXPLAINED = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Doubt:
     """A batch in doubt, and where a person looks for it."""
 
@@ -45,7 +46,7 @@ class Doubt:
     jobs: Sequence[Job] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Circumstances:
     """What is known of a broadcast beside its report."""
 

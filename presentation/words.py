@@ -17,6 +17,7 @@ from broadcast import day
 from broadcast.call.outcomes import Outcome
 from broadcast.enums import is_recognised
 from broadcast.errors import BroadcastError
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState
@@ -45,7 +46,7 @@ class ShortMoment:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Between:
     """When something began: the first time and the last."""
 

@@ -6,7 +6,7 @@ A newer broadcast may have reached the same followers, and a verdict "not sent" 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
 from sqlalchemy import Engine
@@ -15,6 +15,7 @@ from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError
+from broadcast.frozen import frozen
 from broadcast.gates.kinds import RESUME_OPENS, GateKind
 from broadcast.jobs import Job
 from broadcast.overlap import Newer
@@ -23,7 +24,7 @@ from broadcast.states import BatchState
 from models.ledger.reading import ids, jobs, possibly_sent, retry_verdicts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Against:
     """By the number of each batch: should the verdict be wrong, a retry sends it twice."""
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from broadcast import content as contents
 from broadcast.content import Content
 from broadcast.drafts.mark import Marks
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.shown import one_line
 from producer.order import LONGEST_TITLE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Read:
     """A content, and what its draft says where WeChat said so."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, Unpack
 
 from broadcast.errors import BrokerAwayError, SettingsError
+from broadcast.frozen import frozen
 from broadcast.settings import Settings
 from models import schema
 from models.engine import open_engine
@@ -52,7 +52,7 @@ class Unasked:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Parts:
     pid: int
     settings: Settings

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from producer.audience import Audience
 
@@ -15,7 +15,7 @@ from producer.audience import Audience
 LOOKED_UP = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ListOwner:
     """A list of which less than half are known as followers of the account, those who left too."""
 

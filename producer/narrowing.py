@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,6 +17,7 @@ from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
 from broadcast.errors import PlanError
+from broadcast.frozen import frozen
 from broadcast.plan.audience import Followers
 from broadcast.plan.chunk import CHUNK, LEFT, Chunk, chunked
 from broadcast.plan.cut import SMALLEST
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 Tagged: TypeAlias = Callable[[Account, int], int | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Estimate:
     """How many are left out by reason, and how many get it, by what is known now."""
 
@@ -59,7 +60,7 @@ class Estimate:
         return self.before_sample or 0 if whole else self.left
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Narrowing:
     """An audience, who of it is meant, and where to look."""
 

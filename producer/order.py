@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from broadcast.accounts import Account
 from broadcast.content import Content
 from broadcast.drafts.mark import Marks
 from broadcast.errors import InputError
+from broadcast.frozen import frozen
 from broadcast.plan import submission
 from broadcast.plan.options import Options
 from broadcast.plan.selection import EVERYBODY, Selection
@@ -22,7 +22,7 @@ LONGEST_TITLE = 64
 HIGHEST_PRIORITY = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Order:
     """What a person or a program asks for, beside the audience."""
 

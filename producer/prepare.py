@@ -7,7 +7,7 @@ that are left, how long its media live. Its files are uploaded when everything e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from broadcast import plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
 from broadcast.content import Content
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.overlap import Known
 from broadcast.plan import submission
@@ -57,7 +58,7 @@ class QuotaSource(Protocol):
         """Return WeChat's answer, or None where none can be had now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Prepared:
     """An order held against the database and WeChat; nothing is stored yet."""
 

@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 from broadcast import day
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
+from broadcast.frozen import frozen
 from broadcast.plan import Quota
 
 #: An answer serves for so long.
@@ -31,7 +32,7 @@ _WAIT_S: Final = 1.0
 Ask: TypeAlias = Callable[[Account, SendPath], Quota | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Answer:
     """What WeChat said of an account's calls, and when it was asked."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from broadcast import plan
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.plan.audience import Audience, Everyone, Followers, OpenIDs, Tag
 from broadcast.plan.chunk import Chunk
@@ -17,7 +18,7 @@ from producer import audience as audiences
 Whom: TypeAlias = audiences.Audience | Followers | Tag | Everyone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoredAudience:
     """What is stored of an audience, as it was asked for."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from broadcast.errors import (
     MediaError,
     UnknownIdError,
 )
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.plan import submission
 from broadcast.plan.chunk import CHUNK
@@ -41,7 +42,7 @@ class Waker(Protocol):
         """Ask a worker to plan a broadcast. Raises BrokerAwayError."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Submitted:
     """A broadcast that is stored."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from broadcast import names, plan
 from broadcast.accounts import Account
 from broadcast.call.path import SendPath
 from broadcast.errors import OutOfReachError, PlanError
+from broadcast.frozen import frozen
 from producer.request.door import Door
 from producer.request.shape import Request
 from producer.submit import Submitted, Waker
@@ -74,7 +75,7 @@ class _Quota:
         return said.quota
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PlansHere:
     """:class:`producer.submit.Waker` of a task that plans itself what it submitted.
 

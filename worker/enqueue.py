@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from broadcast import names
 from broadcast.dead_letters import LetterSource
 from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.fields import field_of
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from models.ledger.reading import ids
 from presentation.for_programs import notices, refusal
@@ -40,7 +41,7 @@ _LONGEST_ORIGIN: Final = 60
 _LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TaskMessage:
     """A task's message."""
 

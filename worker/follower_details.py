@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from sqlalchemy import Engine
 
+from broadcast.frozen import frozen
 from broadcast.sorted_openids import IDs
 from models.ledger import follower_details
 from models.ledger.follower_details import Undated
@@ -26,7 +27,7 @@ from worker.follower_calls import NO_CALLS_LEFT, Calls
 STORED_AT_ONCE = 10 * MOST_ASKED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outlook:
     """What is known before the first call."""
 
@@ -52,7 +53,7 @@ class Watcher(Protocol):
         """Hear that the answers about so many people, in all, are stored."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Coverage:
     """How far a run came."""
 

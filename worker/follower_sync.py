@@ -7,7 +7,6 @@ before the next one is asked for: whatever ends it, the next run goes on behind 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from sqlalchemy import Engine
 
 from broadcast.accounts import Account
 from broadcast.errors import BroadcastError
+from broadcast.frozen import frozen
 from broadcast.sorted_openids import IDs
 from broadcast.sorted_pages import sorted_page
 from models.ledger import follower_lists, follower_syncs
@@ -27,7 +27,7 @@ from worker.account_client import AccountClient
 from worker.follower_calls import NO_CALLS_LEFT, Calls
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outlook:
     """What is known before the next call: how far the pass is, and how far today's calls go."""
 
@@ -61,7 +61,7 @@ class Watcher(Protocol):
         """Hear that the last page is stored, and the list is being made."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Synced:
     """How far a pass came."""
 

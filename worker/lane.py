@@ -26,6 +26,7 @@ from broadcast.call.rules import Rules
 from broadcast.call.sendby import SendBy, clocks
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import OutOfReachError, RedisAwayError
+from broadcast.frozen import frozen
 from coordination.tokens import Token
 from models.ledger import claims, leases, preflight, records
 from models.ledger.claims import Claim
@@ -53,7 +54,7 @@ RECORD_FOR_S = 300.0
 RECORD_AT_END_S = 20.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LaneContext:
     """What a lane drives with."""
 

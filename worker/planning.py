@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from broadcast.call.outcomes import Outcome, Scope
 from broadcast.call.result import NoAnswer
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
+from broadcast.frozen import frozen
 from broadcast.plan import Fit, Quota
 from models.ledger import plans, preflight
 from producer.recent_quotas import RecentQuotas
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _PASSING = {Outcome.WAIT, Outcome.THROTTLED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Planned:
     """What planning came to; ``waits`` when WeChat could not be asked and the sweep wakes again."""
 

@@ -10,13 +10,14 @@ from broadcast.call.path import SendPath
 from broadcast.call.result import CallResult, NoAnswer
 from broadcast.call.sendby import SendBy
 from broadcast.drafts.watch import Look
+from broadcast.frozen import frozen
 from broadcast.media import LocalFile
 from broadcast.plan import Quota
 from broadcast.plan.audience import Audience, Everyone, Tag
 from coordination.tokens import Token
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ToTag:
     """WeChat's own list of the followers with this tag."""
 
@@ -28,7 +29,7 @@ class ToAll:
     """WeChat's own list of all followers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Message:
     """One call: to whom, what, and under which key.
 

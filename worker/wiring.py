@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from sqlalchemy import Engine
 
@@ -22,6 +22,7 @@ from broadcast.call.path import SendPath
 from broadcast.call.result import NoAnswer
 from broadcast.call.rules import Rules
 from broadcast.errors import OutOfReachError, SettingsError
+from broadcast.frozen import frozen
 from broadcast.plan import Quota
 from broadcast.settings import Settings
 from coordination.connection import Connection, connect
@@ -63,7 +64,7 @@ class AccountPace:
         return self._limiter.take(self._account.appid, self._account.calls_per_minute)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Parts:
     """The real parts of one process."""
 

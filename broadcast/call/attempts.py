@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 
 from broadcast.call.outcomes import Outcome, unanswered
+from broadcast.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Attempt:
     """One call of a batch, as the ledger has it. ``outcome`` None: claimed, nothing recorded."""
 

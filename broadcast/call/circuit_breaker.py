@@ -7,10 +7,10 @@ time. After a few of them nothing more is called until a person has looked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from broadcast.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CircuitBreaker:
     """How many batches it takes; 0 switches a guard off."""
 

@@ -9,7 +9,7 @@ before it looks at the clientmsgid. No clock, no I/O: *now* and the history come
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -25,6 +25,7 @@ from broadcast.call.outcomes import (
     scope_of,
 )
 from broadcast.call.waits import Waits
+from broadcast.frozen import frozen
 from broadcast.plan import LARGEST, SMALLEST
 from broadcast.reasons import Reason
 
@@ -41,7 +42,7 @@ class Verdict(StrEnum):
     DOUBT = "doubt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Decision:
     """What the ledger writes next."""
 
@@ -58,7 +59,7 @@ class Decision:
     errcode: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Policy:
     """What the decision depends on beside the history."""
 

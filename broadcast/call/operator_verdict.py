@@ -13,6 +13,7 @@ from datetime import datetime
 from broadcast.call.attempts import Attempt
 from broadcast.call.decide import Decision, Policy, Verdict, decide
 from broadcast.call.outcomes import SAID_ACCEPTED, Outcome
+from broadcast.frozen import frozen
 from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.states import BatchState
 
@@ -34,7 +35,7 @@ class NotSent:
 OperatorVerdict = Sent | NotSent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Settlement:
     """Where a batch stands, and all its calls, oldest first."""
 

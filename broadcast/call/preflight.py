@@ -6,11 +6,11 @@ the lane waits or its account is stopped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from broadcast.call.outcomes import NOT_LISTED, Outcome
 from broadcast.call.waits import MINUTE, Waits
+from broadcast.frozen import frozen
 from broadcast.reasons import Reason
 
 #: Pause before the next request to WeChat for a token or a quota.
@@ -27,7 +27,7 @@ _STOPS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Obstacle:
     """Why a lane does not go on, and until when; None where a person must lift it."""
 

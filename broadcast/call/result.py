@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from broadcast.call.outcomes import Outcome, Scope
+from broadcast.frozen import frozen
 
 #: Widest values of the attempts' columns. WeChat's msg_id has 32 bits and a few.
 _INT32, LARGEST_MSG_ID = 2**31 - 1, 2**63 - 1
@@ -12,7 +13,7 @@ _INT32, LARGEST_MSG_ID = 2**31 - 1, 2**63 - 1
 LONGEST_MSG_STATUS = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CallResult:
     """What one call ended as."""
 
@@ -29,7 +30,7 @@ class CallResult:
     token_fingerprint: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NoAnswer(CallResult):
     """Why a question (a token, quota/get, mass/get) got no answer, and whom that concerns."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.call.waits import Waits
+from broadcast.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rules:
     """How long is waited, how often a batch is halved, and what a guard takes."""
 

@@ -16,11 +16,12 @@ from broadcast.call.decide import Decision, Policy, Verdict, decide
 from broadcast.call.outcomes import Endpoint
 from broadcast.call.rules import Rules
 from broadcast.call.waits import VERIFY_PAUSE
+from broadcast.frozen import frozen
 from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.states import BATCH_AT_REST, BatchState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Standing:
     """The state of a batch when something is learned of one of its calls."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from broadcast.errors import ArticleError
+from broadcast.frozen import frozen
 
 #: Articles of one draft.
 MOST_ARTICLES: Final = 8
@@ -29,7 +30,7 @@ class Comments(StrEnum):
     FOLLOWERS = "followers"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Written:
     """One article as somebody wrote it; its pictures are files beside it."""
 

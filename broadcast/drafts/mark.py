@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Final, TypeAlias
+
+from broadcast.frozen import frozen
 
 
 class Part(StrEnum):
@@ -28,7 +30,7 @@ class Part(StrEnum):
     REMOVED = "removed"  #: the article itself, which is there no more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Mark:
     """One article: what is short as it stands, its content by a digest."""
 
@@ -49,7 +51,7 @@ Marks: TypeAlias = tuple[Mark, ...]
 _PARTS: Final = tuple(part for part in Part if part not in {Part.ADDED, Part.REMOVED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Change:
     """What changed in one article."""
 

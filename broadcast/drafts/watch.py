@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from broadcast import day, unanswered
 from broadcast.call.result import NoAnswer
 from broadcast.drafts.mark import Marks
+from broadcast.frozen import frozen
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
 
@@ -35,7 +36,7 @@ class Gone:
 Look: TypeAlias = Marks | Gone | NoAnswer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Known:
     """What is known of a broadcast's draft before a look."""
 
@@ -49,7 +50,7 @@ class Known:
     accepted: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ruling:
     """What follows from a look."""
 
@@ -95,7 +96,7 @@ def _after(known: Known, *, approved: Marks | None, seen: Marks | None, tries: i
     return Known(approved=approved, seen=seen, tries=tries, accepted=known.accepted)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Looked:
     """When a draft was looked at, and what happened since."""
 

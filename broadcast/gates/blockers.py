@@ -7,13 +7,13 @@ first. Facts and no words: :mod:`presentation` has those.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.path import SendPath
 from broadcast.enums import is_recognised
+from broadcast.frozen import frozen
 from broadcast.gates import liveness
 from broadcast.gates.gate import Gate, GateScope, closed
 from broadcast.gates.kinds import Cause, GateKind, order, rule
@@ -28,7 +28,7 @@ NO_SUCH_TAG: Final = 45159
 START: Final = "broadcast up"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Blocker:
     """One cause. *until* None: until an operator acts, or what goes before it is done."""
 

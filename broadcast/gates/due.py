@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from broadcast.call.path import SendPath
+from broadcast.frozen import frozen
 from broadcast.gates.gate import ALWAYS, Gate, Situation, allowed_at, plan_due_at
 from broadcast.plan.audience import OpenIDs, is_understood
 from broadcast.states import BatchState, Phase
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OpenBroadcast:
     """A broadcast of a lane that is not at rest, as far as its next call depends on it."""
 

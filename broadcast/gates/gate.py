@@ -8,12 +8,12 @@ sweep. Reports show gates by :mod:`broadcast.gates.blockers`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from broadcast.call.path import SendPath
 from broadcast.enums import is_recognised
+from broadcast.frozen import frozen
 from broadcast.gates.kinds import FORBID_PLANNING, OPEN_BY_TIME, GateKind
 from broadcast.reasons import Reason
 from broadcast.states import Phase
@@ -30,7 +30,7 @@ class GateScope(StrEnum):
     PATH = "path"  #: one interface (mass/send or sendall) of one account
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Gate:
     """A gate that was closed and that nobody opened."""
 
@@ -74,7 +74,7 @@ def closed(gates: Iterable[Gate], now: datetime) -> list[Gate]:
     return [gate for gate in gates if gate.is_closed(now)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Situation:
     """What decides about one call: where the broadcast is, what forbids it, what it waits for."""
 

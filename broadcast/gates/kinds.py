@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from broadcast.frozen import frozen
 from broadcast.states import BroadcastState
 
 S = BroadcastState
@@ -59,7 +59,7 @@ class Opener(StrEnum):
     UNHALT = "unhalt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rule:
     """What a kind of gate means, wherever it is looked at."""
 

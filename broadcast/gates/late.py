@@ -7,14 +7,15 @@ for another day are no delay.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from broadcast.frozen import frozen
 
 #: A shorter gap of a lane is a pause between two calls, or a minute for which WeChat asked.
 SILENCE = timedelta(minutes=2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class First:
     """What the moment of a first call is held against."""
 

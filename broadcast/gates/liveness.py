@@ -7,8 +7,9 @@ for is no sign of life: none may have answered.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from broadcast.frozen import frozen
 
 #: Without a worker, or without beat, for this long: status says that none is there.
 NOBODY = timedelta(seconds=15)
@@ -16,7 +17,7 @@ NOBODY = timedelta(seconds=15)
 STUCK = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Liveness:
     """What explains why nothing is called on a lane, or shows that a worker drives it."""
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from broadcast.call.path import SendPath
 from broadcast.enums import recognised
 from broadcast.events import EventKind
+from broadcast.frozen import frozen
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import GateKind, rule
 from broadcast.gates.shown import shown_state
@@ -28,7 +29,7 @@ KINDS: Final = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Line:
     """One line of the history."""
 
@@ -61,7 +62,7 @@ def place(text: str) -> Place | None:
     return None if found is None else Place(int(found[1]), int(found[2]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Became:
     """A change of the state."""
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import ClassVar, TypeAlias
 
 from broadcast.call.path import SendPath
 from broadcast.enums import is_recognised
+from broadcast.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OpenIDs:
     """A list of OpenIDs that was given."""
 
@@ -27,7 +28,7 @@ class OpenIDs:
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Followers:
     """The account's followers by our own copy of WeChat's list, all or those with a tag."""
 
@@ -37,7 +38,7 @@ class Followers:
     tag_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Tag:
     """The followers with a tag at WeChat when the call is made; the list is WeChat's."""
 
@@ -47,7 +48,7 @@ class Tag:
     tag_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Everyone:
     """Every follower at the moment of the call; the list is WeChat's."""
 

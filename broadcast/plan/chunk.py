@@ -7,9 +7,10 @@ list from which nothing is subtracted is stored once, and the halves of a batch 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from broadcast import openid
+from broadcast.frozen import frozen
 
 #: OpenIDs in one chunk, 21 bytes each. Chosen by measurement: ``benchmarks/chunks.py``.
 CHUNK = 10_000
@@ -35,7 +36,7 @@ def own_list(n: int) -> str:
     return f"batch:{n}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Chunk:
     """Some OpenIDs of a sorted list, in order."""
 

@@ -10,8 +10,10 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, TypeAlias
+
+from broadcast.frozen import frozen
 
 #: By name, without those that were left out.
 Said: TypeAlias = Mapping[str, Any]
@@ -19,7 +21,7 @@ Said: TypeAlias = Mapping[str, Any]
 NAMES: Final = ("title", "priority", "late_by", "spread_days", "again", "notify")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Options:
     """What a request says beside its body."""
 
@@ -59,7 +61,7 @@ class Options:
         return [name for name in NAMES if name in either and mine.get(name) != theirs.get(name)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stored:
     """What a broadcast's row has of the options of its request."""
 

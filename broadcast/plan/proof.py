@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from broadcast.errors import PlanError
+from broadcast.frozen import frozen
 
 
 class Fit(StrEnum):
@@ -18,7 +18,7 @@ class Fit(StrEnum):
     UNPROVED = "unproved"  #: WeChat could not be asked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Quota:
     """What openapi/quota/get said of mass/send today."""
 
@@ -27,7 +27,7 @@ class Quota:
     remain: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Proof:
     """The plan held against the day: how many calls it takes and how many are free."""
 

@@ -15,6 +15,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from broadcast.frozen import frozen
 from broadcast.plan.cut import SMALLEST
 
 #: ``N`` or ``P%``, at most three digits behind the point.
@@ -39,7 +40,7 @@ class Exclusion:
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sample:
     """How many of those who are left get it, and what decides who."""
 
@@ -76,7 +77,7 @@ def seed_of(*, appid: str, key: str) -> str:
     return hashlib.sha256(f"sample\n{appid}\n{key}".encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Selection:
     """Who of an audience is meant; as it stands, everybody who is not suppressed."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from broadcast.accounts import Account
 from broadcast.drafts.mark import Marks
 from broadcast.duration import parse_duration
 from broadcast.errors import OutOfReachError
+from broadcast.frozen import frozen
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience
 from broadcast.plan.options import Options, Stored
@@ -32,7 +32,7 @@ def parse_late_by(text: object) -> timedelta:
     return length
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Body:
     """What a broadcast says, to whom and when: what "the same body" compares."""
 
@@ -82,7 +82,7 @@ class Body:
         return hashlib.sha256(f"{self.digest} {digest}".encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Figures:
     """What was read of a list: the sum of all but ``read`` is ``read``."""
 
@@ -97,7 +97,7 @@ class Figures:
     samples: Mapping[str, tuple[int, Sequence[tuple[int, str]]]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Terms:
     """What the person allowed."""
 
@@ -116,7 +116,7 @@ class Terms:
     waiting_since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Published:
     """A broadcast that came into sight."""
 
@@ -149,7 +149,7 @@ class PublishedMeanwhileError(Exception):
         self.id = broadcast_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Look:
     """What a look for a key found."""
 

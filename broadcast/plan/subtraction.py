@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from broadcast.frozen import frozen
 from broadcast.plan.cut import LARGEST, SMALLEST
 from broadcast.reports import SKIPS
 
@@ -16,7 +17,7 @@ from broadcast.reports import SKIPS
 REASONS = tuple(reason for reason in SKIPS if reason not in {"malformed", "duplicate"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Removal:
     """People who are left out for one reason. Who is in several removals counts for the first."""
 
@@ -38,7 +39,7 @@ class Transfer:
     taker: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rearranged:
     """What becomes of batches that shrank."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator
+
+from broadcast.frozen import frozen
 
 #: What undoes an unsubscription where no other word is set.
 RESUBSCRIBE: Final = ("订阅",)
@@ -79,7 +80,7 @@ Replies: TypeAlias = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Heard:
     """What a message asks for, and what is answered at once; neither, for most."""
 
@@ -90,7 +91,7 @@ class Heard:
 _NOTHING: Final = Heard()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Keywords:
     """The keywords of one account. Without a word to unsubscribe there is none to undo it."""
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from broadcast import finish, openid
 from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.finish import UnreadableFinishError
+from broadcast.frozen import frozen
 from broadcast.pushes.keywords import Action
 
 #: WeChat's name of a message that is an event.
@@ -28,7 +29,7 @@ HANDLED: Final = frozenset({finish.EVENT, SUBSCRIBE, UNSUBSCRIBE})
 _LONGEST_KIND: Final = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Push:
     """One push of WeChat to one account's server."""
 

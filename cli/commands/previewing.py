@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import typer
@@ -14,6 +13,7 @@ from broadcast.by_hand import ByHand, HandCall, HandResult
 from broadcast.call.outcomes import Endpoint, Outcome
 from broadcast.content import Content
 from broadcast.errors import InputError
+from broadcast.frozen import frozen
 from broadcast.media import NO_SUCH_MEDIA
 from broadcast.receivers import each_once, is_receiver
 from broadcast.shown import one_line
@@ -47,7 +47,7 @@ _ENDS: Final = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Shown:
     """What became of the preview to one receiver; None: it was not tried."""
 

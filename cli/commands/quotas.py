@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import typer
@@ -14,6 +13,7 @@ from broadcast.accounts import Account
 from broadcast.by_hand import ByHand, HandCall
 from broadcast.call.outcomes import Endpoint, Outcome
 from broadcast.errors import InputError, OutOfReachError, WeChatAwayError
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.messages import ALLOWANCES
 from broadcast.shown import one_line
@@ -48,7 +48,7 @@ INTERFACES: Final = tuple(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Kept:
     """What only our ledger knows."""
 

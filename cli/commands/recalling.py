@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import typer
@@ -12,6 +11,7 @@ from broadcast.accounts import Account
 from broadcast.by_hand import ByHand, HandCall, Recalled
 from broadcast.call.outcomes import Endpoint
 from broadcast.errors import InputError
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.shown import one_line
 from broadcast.states import BatchState
@@ -41,7 +41,7 @@ _NOT_YET: Final = frozenset({40059, 40065})
 _MOST_TRIED: Final = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Done:
     """What became of one page; *called* None: it had been recalled before."""
 

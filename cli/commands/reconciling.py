@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from broadcast import day as days
 from broadcast.accounts import Account
 from broadcast.call.waits import VERIFY_FOR
 from broadcast.errors import BroadcastError, InputError
+from broadcast.frozen import frozen
 from broadcast.jobs import Stretch
 from broadcast.message import Message
 from broadcast.reconcile import Comparison, Reconciled, compare
@@ -35,7 +36,7 @@ MOST_ASKED = 200
 DAYS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Answers:
     """What mass/get said: of which batches it has no job, and how many it could not be asked of."""
 

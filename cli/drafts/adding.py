@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from broadcast.accounts import Account
 from broadcast.drafts.article import Comments, Written, check, check_content
 from broadcast.errors import ArticleError, OutOfReachError, WeChatAwayError
+from broadcast.frozen import frozen
 from broadcast.media import NO_SUCH_MEDIA, LocalFile, Media, MediaKind
 from broadcast.message import Message
 from broadcast.shown import one_line
@@ -32,7 +32,7 @@ _ADDRESS = "http://mmbiz.qpic.cn/" + "x" * 130
 Use: TypeAlias = tuple[MediaKind, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Overrides:
     """What the command line says of the one article, in the place of what its file says."""
 
@@ -49,7 +49,7 @@ class Overrides:
         return {name: value for name, value in said.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Added:
     """What became of files."""
 

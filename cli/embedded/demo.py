@@ -12,13 +12,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
 from broadcast import settings
 from broadcast.errors import OutOfReachError
+from broadcast.frozen import frozen
 from broadcast.settings import ROOT, VAR
 from cli import exits
 from cli.bar import leave_the_bar
@@ -33,7 +33,7 @@ MASS_SEND = "/cgi-bin/message/mass/send"
 _ADMIN_TIMEOUT_S = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ledger:
     """What the simulator really delivered."""
 

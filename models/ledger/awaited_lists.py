@@ -8,12 +8,12 @@ forgotten can add and publish nothing more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, Engine, and_, insert, select, update
 
+from broadcast.frozen import frozen
 from broadcast.plan.submission import (
     BeingStoredError,
     Body,
@@ -34,7 +34,7 @@ from models.upload import UploadRow
 SILENT_FOR: Final = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Awaited:
     """A broadcast whose list comes later, or has come."""
 
@@ -46,7 +46,7 @@ class Awaited:
     is_cancelled: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Try:
     """What is known of the try that stores a list, if there is one."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, update
@@ -19,6 +18,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, insert, update
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import DatabaseAwayError
+from broadcast.frozen import frozen
 from broadcast.gates.gate import Situation, may_call
 from broadcast.states import BatchState
 from models.account import Lane
@@ -34,7 +34,7 @@ from models.ledger.rows import HeldBroadcast, HeldLane
 from models.ledger.transaction import write
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Claim:
     """A call that may be made now, and only now."""
 

@@ -7,7 +7,6 @@ here under the lane's lock, and the claim reads the gate.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +19,7 @@ from broadcast.call.waits import Waits
 from broadcast.drafts import mark, watch
 from broadcast.drafts.mark import Marks
 from broadcast.drafts.watch import Known, Look, Looked, Ruling
+from broadcast.frozen import frozen
 from broadcast.gates.kinds import GateKind
 from broadcast.plan.submission import Body
 from models.batch import Batch
@@ -34,7 +34,7 @@ from models.ledger.rows import columns, every, first
 from models.ledger.transaction import WORKER, read, write
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Unread:
     """A draft that nobody has read yet."""
 
@@ -42,7 +42,7 @@ class Unread:
     media_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Stored:
     """A draft as it is stored."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
+from broadcast.frozen import frozen
 from broadcast.gates.due import OpenBroadcast, due_of_lane
 from broadcast.gates.gate import ALWAYS, Gate, plan_due_at
 from broadcast.states import BATCH_AT_REST, BatchState, Phase
@@ -25,7 +25,7 @@ from models.ledger.reading.closed_gates import OPEN_PHASES
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Due:
     """From when something is to be done for a broadcast: as it is stored, and as it should be."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.errors import IllegalMoveError
 from broadcast.finish import FinishEvent, supersedes
+from broadcast.frozen import frozen
 from models.account import Lane
 from models.batch import Batch
 from models.engine import now
@@ -29,7 +30,7 @@ from models.ledger.rows import columns, first, one
 from models.ledger.transaction import write_or_keep
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Taken:
     """What became of a finish event."""
 

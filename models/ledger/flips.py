@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, exists, insert, or_, select, update
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, bindparam, exists, insert, or_, select, updat
 from broadcast import plan
 from broadcast.errors import RepeatedSendError
 from broadcast.events import EventKind
+from broadcast.frozen import frozen
 from broadcast.gates.kinds import GateKind
 from broadcast.plan.submission import Body, Figures, Published, Terms
 from broadcast.states import Phase
@@ -32,7 +32,7 @@ from models.recipients import Skipped
 REPEAT_WITHIN = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Flip:
     """A submit that nothing refuses, while the lane's row is held."""
 

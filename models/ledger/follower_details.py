@@ -6,7 +6,7 @@ The list alone shows whom to ask about, so a run that was killed goes on with wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 import numpy as np
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, select, update
 
 from broadcast.errors import BroadcastError
 from broadcast.followers import FACTS, Known, dated, undated
+from broadcast.frozen import frozen
 from broadcast.sorted_openids import IDs, unpacked
 from models.follower import FollowerChunk
 from models.ledger.reading.followers import FollowerList
@@ -24,7 +25,7 @@ class ListReplacedError(BroadcastError):
     """Another pass made a new list meanwhile, and removed the one that was asked about."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Undated:
     """Some people of one chunk who follow, and nobody said since when."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, delete, insert, select
 
+from broadcast.frozen import frozen
 from broadcast.openid import is_openid
 from models.engine import now
 from models.follower import FollowerChange, ListName
@@ -16,7 +16,7 @@ from models.ledger.rows import columns, every
 from models.ledger.transaction import write_new
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Move:
     """That somebody subscribed, or unsubscribed, at a moment of WeChat's clock."""
 
@@ -25,7 +25,7 @@ class Move:
     left: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Known:
     """The last moments of one person; each only grows, so the order of pushes is nothing."""
 

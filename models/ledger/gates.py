@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from broadcast.call.path import SendPath
 from broadcast.events import EventKind
+from broadcast.frozen import frozen
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import CLOSED_UNASKED, OPEN_BY_TIME, GateKind, rule
 from broadcast.reasons import Reason
@@ -29,7 +29,7 @@ from models.ledger.reading import closed_gates
 from models.ledger.transaction import WORKER, note
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Closing:
     """What closes a gate."""
 

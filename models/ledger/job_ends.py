@@ -7,13 +7,13 @@ holds the lane.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
 from broadcast.call.decide import Policy, Verdict, decide
 from broadcast.finish import Counts, Ending, ending, review
+from broadcast.frozen import frozen
 from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.states import BatchState
 from models.batch import Batch
@@ -25,7 +25,7 @@ from models.ledger.rows import HeldBatch, first
 _ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Told:
     """What the event of a job said of its end."""
 

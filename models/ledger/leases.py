@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, not_, or_, select, update
@@ -17,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, not_, or_, selec
 from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.call.outcomes import SAME_KEY_RUNNING
 from broadcast.call.waits import UNKNOWN_TRIES
+from broadcast.frozen import frozen
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.account import Lane
@@ -35,7 +35,7 @@ WAIT_FOR_ROW_S = sum(_PAUSES_S)
 _BREAKER = CircuitBreaker()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Lease:
     """A lease: whose lane, and the fence that its claims name."""
 
@@ -44,7 +44,7 @@ class Lease:
     fence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Free:
     """A lane whose row could be had."""
 

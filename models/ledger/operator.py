@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, delete, select, update
@@ -18,6 +17,7 @@ from broadcast.accounts import Account
 from broadcast.drafts.mark import Marks
 from broadcast.errors import DatabaseAwayError, InputError
 from broadcast.events import EventKind
+from broadcast.frozen import frozen
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import UNHALT_OPENS, GateKind, Opener, rule
 from broadcast.reasons import Reason
@@ -56,7 +56,7 @@ def pause(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
     return run(engine, broadcast_id, work)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Shown:
     """What a person was shown before they said that a broadcast may go on."""
 

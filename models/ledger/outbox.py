@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from broadcast.dead_letters import Letter
+from broadcast.frozen import frozen
 from models.account import AccountRow
 from models.base import Base
 from models.engine import database_now, now
@@ -51,7 +52,7 @@ class AppTransaction(Protocol):
         """Run one statement."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Posted:
     """A request that a worker has taken."""
 

@@ -8,7 +8,6 @@ same clientmsgid. One commit under the lane's lock then lets all of them be call
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
@@ -20,6 +19,7 @@ from broadcast.call.path import SendPath
 from broadcast.call.waits import Waits, just_turned
 from broadcast.crashpoints import Point, passing
 from broadcast.events import EventKind
+from broadcast.frozen import frozen
 from broadcast.gates.gate import plan_due_at
 from broadcast.gates.kinds import GateKind
 from broadcast.plan import audience as audiences
@@ -42,7 +42,7 @@ BATCHES_AT_ONCE = 50
 _AS_WECHAT = Waits()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ToPlan:
     """A published broadcast that waits for its plan."""
 
@@ -65,7 +65,7 @@ class ToPlan:
         return audiences.parse(self.audience_kind, self.audience_spec)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Cut:
     """One call of a plan, before it is stored."""
 

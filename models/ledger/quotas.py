@@ -8,7 +8,7 @@ free calls in order to take some holds the lane's row, or two plans would both s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from broadcast import day, plan
 from broadcast.call.path import SendPath
+from broadcast.frozen import frozen
 from broadcast.gates.kinds import GateKind
 from broadcast.reasons import Reason
 from broadcast.states import BATCH_AT_REST, BatchState, Phase
@@ -41,7 +42,7 @@ from models.ledger.transaction import WORKER
 MOST_HOLDERS = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wanted:
     """Calls that a broadcast wants to hold."""
 

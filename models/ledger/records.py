@@ -23,6 +23,7 @@ from broadcast.call.settle import Standing, settle
 from broadcast.crashpoints import Point, passing
 from broadcast.enums import is_recognised, recognised
 from broadcast.errors import IllegalMoveError
+from broadcast.frozen import frozen
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.account import Lane
@@ -176,7 +177,7 @@ class _Learned:
     denied: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Called:
     """Whose call an attempt is."""
 

@@ -15,6 +15,7 @@ import numpy as np
 from sqlalchemy import Engine, select
 
 from broadcast import openid
+from broadcast.frozen import frozen
 from broadcast.plan import audience as audiences
 from broadcast.plan import selection as selections
 from broadcast.plan.subtraction import Removal
@@ -37,7 +38,7 @@ AT_ONCE = 30_000
 FEW = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Range:
     """A batch of which no call left."""
 

@@ -9,7 +9,6 @@ may be said anew: a msg_id is easily mistyped, and then stands where another bat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +21,7 @@ from broadcast.call.outcomes import SAID_ACCEPTED, Outcome
 from broadcast.call.result import LARGEST_MSG_ID
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.errors import InputError
+from broadcast.frozen import frozen
 from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.reports import Did
 from broadcast.states import BatchState
@@ -37,7 +37,7 @@ from models.ledger.rows import HeldBatch, HeldBroadcast
 _TO_CALL = frozenset({BatchState.PLANNED, BatchState.CALLING, BatchState.UNKNOWN})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Resolved:
     """What an operator's verdict did to a batch."""
 
@@ -58,7 +58,7 @@ class Resolved:
     forgotten: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Speaker:
     """Who says it and why, and by which rules the ledger goes on."""
 

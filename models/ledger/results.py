@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from broadcast.enums import is_recognised
 from broadcast.errors import IllegalMoveError
 from broadcast.events import EventKind
 from broadcast.finish import Ending
+from broadcast.frozen import frozen
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState
@@ -38,7 +38,7 @@ _CLEAR = frozenset({Ending.SENT, Ending.REFUSED})
 _AS_WECHAT = Waits()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Polled:
     """A batch whose result is asked for, as it stood then."""
 
@@ -49,7 +49,7 @@ class Polled:
     poll_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Asked:
     """How often mass/get was asked, and what it said last."""
 

@@ -9,7 +9,6 @@ reach them. They are looked for at the retry, and once more before the call.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
@@ -19,6 +18,7 @@ from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
 from broadcast.errors import InputError
+from broadcast.frozen import frozen
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.kinds import RESUME_OPENS, GateKind
 from broadcast.reasons import Reason
@@ -49,7 +49,7 @@ class Goes(StrEnum):
     NOTHING = "nothing"  #: nothing of it waits for a call
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Retried:
     """What a retry did and what it left, and why."""
 

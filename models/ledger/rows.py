@@ -6,13 +6,14 @@ A SELECT that is made from the fields cannot lack a column that other code relie
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Executable
 
 from broadcast.call.path import SendPath
+from broadcast.frozen import frozen
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
 
@@ -55,7 +56,7 @@ def every(  # noqa: PLR0917 - as above
     return [kind(**row) for row in connection.execute(statement, parameters).mappings()]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HeldLane:
     """A lane whose row is held until the commit."""
 
@@ -71,7 +72,7 @@ class HeldLane:
     doubt_wait_until: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HeldBroadcast:
     """A broadcast that no other transaction moves, because its lane is held."""
 
@@ -94,7 +95,7 @@ class HeldBroadcast:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HeldBatch:
     """A batch that no other transaction moves, because its lane is held."""
 

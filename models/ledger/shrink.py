@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from broadcast.call import clientmsgid
 from broadcast.events import EventKind
+from broadcast.frozen import frozen
 from broadcast.plan.chunk import SHRUNK, Chunk, chunked, name_of, own_list
 from broadcast.plan.subtraction import REASONS, Rearranged, rearrange
 from broadcast.reasons import Reason
@@ -34,7 +34,7 @@ from models.ledger.uploads import chunk_row
 from models.recipients import ChunkRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Broadcast:
     """What the keys of a broadcast's batches are made of."""
 
@@ -45,7 +45,7 @@ class _Broadcast:
     batch_size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Untouched:
     """A batch of which no call left."""
 
@@ -58,7 +58,7 @@ class _Untouched:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Edges:
     """A chunk, without its OpenIDs."""
 

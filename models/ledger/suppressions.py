@@ -8,7 +8,7 @@ at once: a statement a person would take half a minute for 100,000.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, select, update
 
+from broadcast.frozen import frozen
 from broadcast.suppression import ALL_ACCOUNTS, OptOut, SuppressionKind, Word
 from models.engine import now
 from models.follower import ListName, Suppression
@@ -30,7 +31,7 @@ AT_ONCE = 2_000
 _FOLLOWER: Final = "follower"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Added:
     """How many are on the list now who were not, and how many were."""
 
@@ -38,7 +39,7 @@ class Added:
     already: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Lifted:
     """How many were named, and how many of them stood on the list and no more do."""
 
@@ -50,7 +51,7 @@ class Lifted:
     for_all: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wish:
     """That a follower wrote to be left alone (*out*), or undid it."""
 
@@ -62,7 +63,7 @@ class Wish:
     out: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Stored:
     openid: str
     kind: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select, update
@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from broadcast.call.rules import DEFAULT_RULES, Rules
 from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.errors import OutOfReachError
+from broadcast.frozen import frozen
 from broadcast.gates.kinds import GateKind
 from broadcast.states import BatchState, Phase
 from models.account import Lane
@@ -44,7 +45,7 @@ WAKE_AGAIN = timedelta(seconds=4)
 PLANS_AT_ONCE = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wakes:
     """What to wake a worker for."""
 

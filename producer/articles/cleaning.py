@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -16,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 import nh3
 
 from broadcast.errors import ArticleError
+from broadcast.frozen import frozen
 
 _TAGS: Final = frozenset({
     "a", "b", "blockquote", "br", "caption", "center", "code", "col", "colgroup", "del", "div",
@@ -55,7 +55,7 @@ _SOURCES: Final = ("src", "data-src")
 _WECHATS: Final = frozenset({"mmbiz.qpic.cn", "mmbiz.qlogo.cn", "mmecoa.qpic.cn"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Found:
     """What there is in the HTML of an article."""
 

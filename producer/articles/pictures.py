@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 from broadcast.drafts.article import Written
 from broadcast.errors import ArticleError, MediaError
+from broadcast.frozen import frozen
 from broadcast.media import LocalFile, MediaKind, is_like_an_id
 from producer.articles.beside import beside
 from producer.articles.cleaning import Found, look
 from producer.media.file import MISSING, read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Illustrated:
     """An article with the files that it needs, each read and held against WeChat's limits."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import TracebackType
 from typing import Protocol, Self
 
 from broadcast import openid
+from broadcast.frozen import frozen
 from broadcast.plan.chunk import CHUNK, Chunk
 
 
@@ -22,7 +23,7 @@ class SortedOpenIDs(Protocol):
         """Give the room back; closing twice is harmless."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Tally:
     """How many lines were left out, and the first of them."""
 
@@ -31,7 +32,7 @@ class Tally:
     sample: tuple[tuple[int, str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Audience:
     """A list of OpenIDs in ASCII order, each once: ``read = malformed + duplicate + planned``."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from broadcast.errors import AudienceError
+from broadcast.frozen import frozen
 from broadcast.openid import is_openid
 from producer.audience.scan import SURROUNDING
 from producer.audience.tallies import shown
@@ -21,7 +21,7 @@ _TABLE_SUFFIXES = (".csv", ".tsv")
 _NAMED_COLUMNS = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Layout:
     """How to read the lines that follow the header."""
 

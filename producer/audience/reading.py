@@ -6,13 +6,13 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
 from broadcast.errors import AudienceError
+from broadcast.frozen import frozen
 from broadcast.openid import LENGTH
 from broadcast.plan import SMALLEST
 from producer.audience.audience import Audience, SortedOpenIDs
@@ -29,7 +29,7 @@ _ITEMS_AT_ONCE = 8192
 _NOTHING: Ints = np.empty(0, np.int64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sizes:
     """What bounds the memory of a reading."""
 

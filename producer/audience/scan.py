@@ -9,11 +9,11 @@ the bytes before anybody knows which of the two it is.
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from broadcast.frozen import frozen
 from broadcast.openid import LENGTH, is_openid
 
 Bytes2D = npt.NDArray[np.uint8]
@@ -42,7 +42,7 @@ _IN_ALPHABET = _table(_ALPHABET)
 _TO_TRIM = _table(_ASCII_SURROUNDING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Scan:
     """What a block holds; lines are counted from 0 within the block."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,11 +13,12 @@ from broadcast import content as contents
 from broadcast import media
 from broadcast.content import Content
 from broadcast.errors import MediaError
+from broadcast.frozen import frozen
 from broadcast.media import ID_MARK, STAND_IN, KeptFile, LocalFile, MediaKind
 from producer.media.file import read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ContentWithFiles(Content):
     """A content in which stand-ins take the place of the media_ids of *files*."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import BinaryIO
 
 from sqlalchemy import Engine
 
+from broadcast.frozen import frozen
 from broadcast.plan import submission
 from broadcast.plan.audience import OpenIDs
 from broadcast.settings import Settings
@@ -30,7 +31,7 @@ from producer.stored_audience import Whom
 from producer.submit import Submitted, Waker, refuse_what_does_not_fit, store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Door:
     """What a submit by a program needs."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from broadcast.dead_letters import Letter, LetterSource
 from broadcast.errors import InputError, RequestError
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.settings import Settings
 from producer.request import shape
@@ -17,7 +17,7 @@ from producer.request.shape import Request, ToAll
 KEY = "key"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KeyedRequest:
     """A message that was understood."""
 

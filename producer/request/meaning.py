@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -13,6 +12,7 @@ from broadcast import content as contents
 from broadcast.accounts import Account
 from broadcast.content import Content
 from broadcast.errors import AudienceError, ContentError, RequestError
+from broadcast.frozen import frozen
 from broadcast.plan.audience import Everyone, Followers, Tag
 from broadcast.plan.options import NAMES, Options
 from broadcast.plan.selection import (
@@ -46,7 +46,7 @@ _LONGEST_TAG: Final = 9
 _ID: Final = re.compile(r"[!-~]{1,32}\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Meant:
     """A request that was understood."""
 

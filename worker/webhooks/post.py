@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 import requests
 from pydantic import SecretStr
 
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.webhooks.address import Network
 from wechat.deadline import CURRENT, Timeouts, Watchdog
@@ -37,7 +37,7 @@ _CONTENT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcome:
     """What came of a try; without a problem it was delivered."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from broadcast.call.outcomes import SAID_ACCEPTED, Outcome, unanswered
@@ -11,6 +10,7 @@ from broadcast.call.path import SendPath
 from broadcast.call.waits import Waits
 from broadcast.enums import is_recognised
 from broadcast.finish import Ending
+from broadcast.frozen import frozen
 from broadcast.gates.gate import GateScope
 from broadcast.gates.kinds import OPEN_BY_TIME, GateKind, rule
 from broadcast.gates.liveness import Liveness
@@ -20,7 +20,7 @@ from broadcast.states import BatchState, BroadcastState, Phase
 from models.ledger.audit.findings import Fact, Finding, Found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Call:
     """One attempt."""
 
@@ -59,7 +59,7 @@ class Call:
         return not self.denied and (self.maybe_sent or self.said_accepted)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Moved:
     """One line of the history: a batch, or (``batch_id`` None) several at once, changed state."""
 
@@ -70,7 +70,7 @@ class Moved:
     new: BatchState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AuditedBatch:
     """One batch, its calls and its history."""
 
@@ -116,7 +116,7 @@ class AuditedBatch:
         return all(is_recognised(word) for word in (self.state, *outcomes))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AuditedGate:
     """A gate, opened again or not."""
 
@@ -162,7 +162,7 @@ class AuditedGate:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AuditedLane:
     """What the account's lane has given out."""
 
@@ -171,7 +171,7 @@ class AuditedLane:
     claims: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AuditedBroadcast:
     """The broadcast's own row, and the appid of its account."""
 
@@ -202,7 +202,7 @@ class AuditedBroadcast:
     moved_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AuditedRange:
     """What is really in the range of a batch."""
 
@@ -212,7 +212,7 @@ class AuditedRange:
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Lists:
     """What the lists of a broadcast hold."""
 
@@ -237,7 +237,7 @@ class Lists:
         return any(name.endswith(f".{SHRUNK}") for name in self.sizes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Case:
     """One published broadcast in one snapshot."""
 

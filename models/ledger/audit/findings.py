@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
+
+from broadcast.frozen import frozen
 
 #: What fills a placeholder of a text: a word of the ledger, a figure or a moment.
 Fact: TypeAlias = str | int | datetime
@@ -94,7 +96,7 @@ class Found(StrEnum):
         return Check(self.value.partition(".")[0])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Finding:
     """One row that breaks the promise."""
 

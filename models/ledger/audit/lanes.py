@@ -10,11 +10,11 @@ proves nothing alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from broadcast.frozen import frozen
 from broadcast.gates.liveness import STUCK
 from models.account import Lane
 from models.attempt import AttemptRow
@@ -32,7 +32,7 @@ from models.ledger.rows import columns, every, one
 _NEAR = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LaneCall:
     """One attempt on its lane."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select, true
@@ -16,6 +16,7 @@ from broadcast.call.waits import Waits
 from broadcast.enums import recognised
 from broadcast.events import EventKind
 from broadcast.finish import Counts, ending
+from broadcast.frozen import frozen
 from broadcast.plan.chunk import ASKED
 from broadcast.states import BatchState, Phase
 from models.account import AccountRow, Lane
@@ -68,7 +69,7 @@ def load(connection: Connection, broadcast_id: str, waits: Waits) -> Case | None
     return recipients.read(connection, replace(case, findings=found))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Line:
     """One line of the history."""
 

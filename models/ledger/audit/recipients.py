@@ -12,7 +12,7 @@ import hashlib
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -21,6 +21,7 @@ from sqlalchemy import Connection, select
 
 from broadcast import openid, plan
 from broadcast.call import clientmsgid
+from broadcast.frozen import frozen
 from broadcast.plan.chunk import ASKED, LEFT, SHRUNK, cut_out, name_of
 from broadcast.plan.subtraction import REASONS
 from models.ledger.audit.case import AuditedBatch, AuditedBroadcast, AuditedRange, Case, Lists
@@ -38,7 +39,7 @@ Marks: TypeAlias = npt.NDArray[np.uint64]
 _ID = np.dtype(f"S{openid.LENGTH}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Stored:
     """A chunk as it is stored."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
+from broadcast.frozen import frozen
 from broadcast.gates.liveness import Liveness
 from broadcast.reports import Ahead, Doubtful, Driven
 from broadcast.states import BatchState, Phase
@@ -22,7 +22,7 @@ from models.ledger.rows import columns, one
 MOST = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Place:
     """Where a broadcast stands in the line of its lane."""
 
@@ -98,7 +98,7 @@ def _goes_first(place: Place, moment: datetime) -> ColumnElement[bool]:
 _OF_IT = Batch.broadcast_id == BroadcastRow.id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Signs:
     """What the lane's own row says."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine, select
 
+from broadcast.frozen import frozen
 from broadcast.media import KeptFile
 from models.engine import database_now
 from models.file import FilePieceRow, KeptFileRow, RenewalRow
@@ -18,7 +18,7 @@ from models.ledger.transaction import read
 _FILE = columns(KeptFile, KeptFileRow, "data")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Life:
     """Until when the media live that a batch names, at the database's moment."""
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
 from broadcast.finish import Article, Copyright, Counts, FinishEvent
+from broadcast.frozen import frozen
 from models.batch import Batch
 from models.finish import IS_OF_BATCH, Finish
 from models.ledger.rows import columns, every, first
 from models.ledger.transaction import read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Row:
     """An event as it is stored."""
 
@@ -54,7 +54,7 @@ class Row:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _OfBatch(Row):
     """The event of a batch."""
 

@@ -8,7 +8,6 @@ it was.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -27,8 +26,10 @@ from broadcast.followers import (
     nobody_seen,
     nothing_known,
 )
+from broadcast.frozen import frozen
 from broadcast.sorted_openids import are_in, packed, unpacked
 from models.follower import FollowerChange, FollowerChunk, FollowerSync
+from models.ledger.rows import columns, first
 from models.ledger.transaction import read
 
 #: Pushes that are read at once: more people came or went between two OpenIDs of the list.
@@ -40,7 +41,7 @@ class ListGoneError(LookupError):
     """A part of a list is missing: it was replaced and removed while somebody read it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FollowerList:
     """The list that the newest finished pass made."""
 
@@ -56,7 +57,7 @@ class FollowerList:
     ended: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Follower:
     """What is known of one person."""
 
@@ -79,18 +80,13 @@ def newest(engine: Engine, account: str) -> FollowerList | None:
 
 def newest_of(connection: Connection, account: str) -> FollowerList | None:
     """Return the list of the newest finished pass."""
-    columns = [getattr(FollowerSync, name) for name in FollowerList.__slots__ if name != "sync_id"]
-    row = (
-        connection.execute(
-            select(FollowerSync.id.label("sync_id"), *columns)
-            .where(FollowerSync.account == account, FollowerSync.run.is_not(None))
-            .order_by(FollowerSync.id.desc())
-            .limit(1)
-        )
-        .mappings()
-        .first()
+    query = (
+        select(FollowerSync.id.label("sync_id"), *columns(FollowerList, FollowerSync, "sync_id"))
+        .where(FollowerSync.account == account, FollowerSync.run.is_not(None))
+        .order_by(FollowerSync.id.desc())
+        .limit(1)
     )
-    return None if row is None else FollowerList(**row)
+    return first(connection, query, FollowerList)
 
 
 def count(engine: Engine, account: str) -> int:

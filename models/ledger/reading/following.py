@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, select
 
+from broadcast.frozen import frozen
 from broadcast.gates.past import Became, Past
 from broadcast.reports import Report
 from models.broadcast import BroadcastRow
@@ -14,7 +15,7 @@ from models.ledger.reading import closed_gates, history, reports
 from models.ledger.transaction import read, snapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Seen:
     """A broadcast as it stands, and the states that it came to since it was seen before."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 
+from broadcast.frozen import frozen
 from broadcast.gates.gate import Gate, closed
 from broadcast.gates.kinds import GateKind
 from broadcast.reports import InFlight, Report
@@ -22,7 +23,7 @@ from models.ledger.reading import closed_gates, reports
 from models.ledger.transaction import read, snapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Waiting:
     """The broadcasts of one account that have more to be called, oldest first."""
 
@@ -74,7 +75,7 @@ def waiting(engine: Engine, accounts: Collection[str]) -> dict[str, Waiting]:
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Unfinished:
     """A broadcast that is not called off and has not ended."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, Engine, and_, func, or_, select
 
 from broadcast import media
 from broadcast.accounts import Account
+from broadcast.frozen import frozen
 from broadcast.media import NO_SUCH_MEDIA, Media, MediaKind, used
 from broadcast.states import BatchState
 from models.batch import Batch
@@ -25,7 +25,7 @@ from models.media import MediaRow
 _MEDIA = columns(Media, MediaRow)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Uploads:
     """Uploads, newest first, and the database's moment of the look."""
 

@@ -6,7 +6,6 @@ Both lists are read in order, a piece at a time, so that memory does not grow wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import groupby
@@ -15,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from sqlalchemy import Connection, Engine, and_, select
 
+from broadcast.frozen import frozen
 from broadcast.plan import selection
 from broadcast.plan.audience import OpenIDs
 from broadcast.plan.chunk import ASKED, CHUNK, Chunk
@@ -33,7 +33,7 @@ REACHED = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Range:
     """A batch: a range of a list of its broadcast."""
 
@@ -46,7 +46,7 @@ class Range:
     called_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Part:
     """Some batches of a broadcast, in the order of their lists."""
 

@@ -6,13 +6,13 @@ One job of WeChat's is one batch. A reply 0 is final for its batch; an operator 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, select
 
 from broadcast.call.operator_verdict import is_misnamed
 from broadcast.call.outcomes import SAID_ACCEPTED, Outcome
 from broadcast.errors import InputError
+from broadcast.frozen import frozen
 from broadcast.reasons import Reason
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
@@ -22,7 +22,7 @@ from models.ledger.reading import call_history, possibly_sent
 from models.ledger.rows import HeldBatch, columns, first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Owner:
     """A batch that has a msg_id."""
 

@@ -5,7 +5,7 @@ Nothing read here is binding: the claim reads again all that forbids the call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, and_, bindparam, exists, func, or_, s
 
 from broadcast.call.outcomes import SAID_ACCEPTED, Outcome
 from broadcast.call.path import SendPath
+from broadcast.frozen import frozen
 from broadcast.gates.kinds import OPEN_BY_TIME
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience
@@ -39,7 +40,7 @@ class Kind(StrEnum):
     REST = "rest"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Work:
     """What a lane does next, with the batch as it stood when it was read."""
 
@@ -67,7 +68,7 @@ class Work:
     following: Work | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Next:
     """A batch that may be called next."""
 
@@ -216,7 +217,7 @@ def openids(engine: Engine, work: Work) -> bytes | None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Said:
     """What a broadcast says, and to whom where the list is WeChat's."""
 

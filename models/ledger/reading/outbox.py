@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Engine, func, select
 
+from broadcast.frozen import frozen
 from models.engine import now
 from models.ledger.transaction import read
 from models.outbox import OutboxRow
@@ -16,7 +16,7 @@ from models.outbox import OutboxRow
 LONG: Final = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Waiting:
     """Requests that no worker has submitted for long."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
@@ -28,6 +27,7 @@ from sqlalchemy import (
 
 from broadcast import day
 from broadcast.call.path import SendPath
+from broadcast.frozen import frozen
 from broadcast.gates.gate import Gate, closed
 from broadcast.gates.kinds import rule
 from broadcast.overlap import Known, Overlap, ToCome, Uncounted
@@ -54,7 +54,7 @@ MOST_READ = 5
 MOST_LOOKED_AT = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Row:
     """A broadcast that may have reached somebody of the list, or will."""
 
@@ -74,7 +74,7 @@ class _When(Enum):
     TO_COME = auto()  #: called later, automatically
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Candidate:
     """A broadcast and its batches."""
 

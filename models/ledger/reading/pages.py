@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, or_, select
 
+from broadcast.frozen import frozen
 from broadcast.states import BatchState, Phase
 from models.batch import Batch
 from models.broadcast import BroadcastRow
@@ -24,7 +24,7 @@ WITH_PAGE = frozenset({"mpnews", "mpvideo"})
 SENT = (BatchState.ACCEPTED, BatchState.FINISHED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SentBatch:
     """A batch that WeChat has, under its msg_id."""
 
@@ -36,7 +36,7 @@ class SentBatch:
     msg_data_id: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Page:
     """One page, and the batches of a broadcast that show it."""
 
@@ -44,7 +44,7 @@ class Page:
     batches: Sequence[SentBatch]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Pages:
     """What a broadcast has published, and what else shows the same."""
 

@@ -7,13 +7,13 @@ What a reply leaves open is said once for both languages:
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select, true
 
 from broadcast.call.outcomes import ANSWERED, SAID_ACCEPTED
 from broadcast.call.waits import REPEAT_WINDOW, Waits
+from broadcast.frozen import frozen
 from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.states import BatchState
 from models.attempt import AttemptRow
@@ -29,7 +29,7 @@ MAYBE: ColumnElement[bool] = UNANSWERED | AttemptRow.outcome.in_(SAID_ACCEPTED)
 UNDENIED: ColumnElement[bool] = AttemptRow.denied.is_not(true())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Span:
     """When the first and the last call began that WeChat may have taken."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, literal, select
 
 from broadcast import openid
+from broadcast.frozen import frozen
 from broadcast.plan.selection import EXCLUDED_LISTS
 from broadcast.plan.subtraction import REASONS
 from broadcast.sorted_openids import unpacked
@@ -26,7 +26,7 @@ from models.types import Packed, place_in
 _LOOKED_AT = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Received:
     """One broadcast in whose list somebody was."""
 

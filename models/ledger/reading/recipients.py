@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sqlalchemy import Connection, Engine, Row, bindparam, func, select
 
 from broadcast import openid
 from broadcast.call.path import SendPath
 from broadcast.errors import ConflictError, InputError
+from broadcast.frozen import frozen
 from broadcast.gates.kinds import GateKind
 from broadcast.plan.chunk import ASKED, CHUNK, LEFT, cut_out, name_of
 from broadcast.reasons import Reason
@@ -71,7 +72,7 @@ def size_of(connection: Connection, broadcast_id: str, name: str) -> int:
     return int(size or 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Portion:
     """The OpenIDs of one batch, and what is the same for all of them."""
 
@@ -84,7 +85,7 @@ class Portion:
     msg_id: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SkippedLines:
     """The lines that were left out for one reason: how many, and the first of them."""
 
@@ -94,7 +95,7 @@ class SkippedLines:
     lines: list[tuple[int, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Member:
     n: int
     list: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlalchemy import Connection, Engine, select
 
+from broadcast.frozen import frozen
 from broadcast.jobs import Job, Stretch
 from broadcast.reconcile import Reconciled, SetAside
 from models.batch import Batch
@@ -17,7 +18,7 @@ from models.ledger.rows import columns, every
 from models.ledger.transaction import snapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Event(Row):
     """The event of a job."""
 

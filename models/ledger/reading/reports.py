@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, func, or_, select
 
+from broadcast.frozen import frozen
 from broadcast.gates.gate import GateScope, closed
 from broadcast.plan.submission import Published
 from broadcast.reasons import Reason
@@ -36,7 +37,7 @@ from models.ledger.rows import HeldLane, columns, every
 from models.ledger.transaction import read, snapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Wait:
     """What a lane waits for."""
 

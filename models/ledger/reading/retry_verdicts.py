@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, select
 
 from broadcast.call.outcomes import Outcome
 from broadcast.call.retry import LEFT_OVER, RetryVerdict, place
+from broadcast.frozen import frozen
 from broadcast.reasons import Reason
 from broadcast.reports import RetryGroup, total
 from broadcast.states import BatchState
@@ -28,7 +29,7 @@ def look(engine: Engine, broadcast_id: str) -> list[RetryGroup]:
     return grouped(heeding(left, suppressed(engine, broadcast_id, left)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LeftBatch:
     """A batch that is left over."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Engine, select
 
+from broadcast.frozen import frozen
 from broadcast.plan import selection
 from broadcast.sorted_openids import Stream, unpacked
 from models.batch import Batch
@@ -17,7 +17,7 @@ from models.ledger.rows import columns, every
 from models.ledger.transaction import read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Range:
     id: int
     list: str

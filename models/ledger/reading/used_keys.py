@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select
 
 from broadcast.errors import ConflictError
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.plan import options, selection
 from broadcast.plan.audience import OpenIDs
@@ -28,7 +28,7 @@ from models.upload import UploadRow
 AT_ONCE: Final = Message("submit.at_once")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Used:
     """What a key stands for."""
 
@@ -38,7 +38,7 @@ class Used:
     options_digest: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Stored:
     """What a broadcast says, as far as a conflict is explained by it."""
 
