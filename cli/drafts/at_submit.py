@@ -47,8 +47,8 @@ def read(run: Run, account: Account, content: Content) -> Read:
     """Return *content* with what its draft says now; of other contents nothing is asked."""
 
     def look(media_id: str) -> Marks | None:
-        from cli.drafts.looking import look  # noqa: PLC0415 - as above
+        from cli.drafts import looking  # noqa: PLC0415 - as above
 
-        return look(run.wechat, account, media_id)
+        return looking.look(run.wechat, account, media_id)
 
     return draft_check.read(content, look)
