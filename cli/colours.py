@@ -16,7 +16,6 @@ import typer
 from broadcast.message import Message
 from broadcast.states import BroadcastState
 from cli.group import COMMANDS
-from presentation.headline import StateNow
 
 S = BroadcastState
 
@@ -81,9 +80,11 @@ def of_state(state: BroadcastState) -> str:
 def _of(what: object) -> str | None:
     if not isinstance(what, Message):
         return None
-    now = what.facts.get("state")
-    if isinstance(now, StateNow):
-        return of_state(now.state)
+    if "state" in what.facts:
+        from presentation.headline import StateNow  # noqa: PLC0415 - for the line of a report
+
+        if isinstance(now := what.facts["state"], StateNow):
+            return of_state(now.state)
     return next((colour for start, colour in _OF_TEXT if what.id.startswith(start)), None)
 
 

@@ -17,54 +17,58 @@ from broadcast.errors import InputError
 from cli.separate import fill_in, refuse_options, refuse_repeated
 
 #: By subject, in the order of the help: in which module each command is. A module has a Typer
-#: ``app`` with its commands.
+#: ``app`` with its commands. What a command is for is the text :func:`help_id` of its name, so that
+#: the help of all of them imports none.
 SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
-    "send": {"send": "sending", "preview": "previewing"},
+    "send": {
+        "send": "cli.commands.sending",
+        "preview": "cli.commands.previewing",
+    },
     "look": {
-        "status": "looking",
-        "watch": "looking",
-        "list": "looking",
-        "recipients": "recipients",
-        "follower": "followers",
-        "audit": "checking",
-        "reconcile": "reconciling",
-        "explain": "explaining",
+        "status": "cli.commands.looking",
+        "watch": "cli.commands.looking",
+        "list": "cli.commands.looking",
+        "recipients": "cli.commands.recipients",
+        "follower": "cli.commands.followers",
+        "audit": "cli.commands.checking",
+        "reconcile": "cli.commands.reconciling",
+        "explain": "cli.commands.explaining",
     },
     "stop_and_go": {
-        "pause": "stopping",
-        "resume": "stopping",
-        "cancel": "stopping",
-        "recall": "recalling",
-        "retry": "settling",
-        "resolve": "settling",
-        "halt": "halting",
-        "unhalt": "halting",
+        "pause": "cli.commands.stopping",
+        "resume": "cli.commands.stopping",
+        "cancel": "cli.commands.stopping",
+        "recall": "cli.commands.recalling",
+        "retry": "cli.commands.settling",
+        "resolve": "cli.commands.settling",
+        "halt": "cli.commands.halting",
+        "unhalt": "cli.commands.halting",
     },
     "account": {
-        "accounts": "accounts",
-        "quota": "quotas",
-        "speed": "speeding",
-        "tags": "tagging",
-        "token": "accounts",
-        "draft": "drafting",
-        "media": "media",
-        "followers": "followers",
-        "suppress": "suppressing",
+        "accounts": "cli.commands.accounts",
+        "quota": "cli.commands.quotas",
+        "speed": "cli.commands.speeding",
+        "tags": "cli.commands.tagging",
+        "token": "cli.commands.accounts",
+        "draft": "cli.commands.drafting",
+        "media": "cli.commands.media",
+        "followers": "cli.commands.followers",
+        "suppress": "cli.commands.suppressing",
     },
     "programs": {
-        "api": "api",
-        "api-keys": "api_keys",
-        "dead": "dead",
-        "webhooks": "webhooks",
+        "api": "cli.commands.api",
+        "api-keys": "cli.commands.api_keys",
+        "dead": "cli.commands.dead",
+        "webhooks": "cli.commands.webhooks",
     },
     "machine": {
-        "up": "machine",
-        "callback": "serving",
-        "demo": "machine",
-        "simulator": "machine",
-        "db": "machine",
-        "help": "helping",
-        "completion": "helping",
+        "up": "cli.commands.machine",
+        "callback": "cli.commands.serving",
+        "demo": "cli.commands.machine",
+        "simulator": "cli.commands.machine",
+        "db": "cli.commands.machine",
+        "help": "cli.commands.helping",
+        "completion": "cli.commands.helping",
     },
 }
 COMMANDS: Final[Mapping[str, str]] = {
@@ -166,7 +170,7 @@ class LazyGroup(Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        app = import_module(f"cli.commands.{module}").app
+        app = import_module(module).app
         return typer.main.get_group(app).commands[cmd_name]
 
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import examples, exits
-from cli.group import SUBJECTS, LazyGroup
+from cli.group import SUBJECTS, LazyGroup, help_id
 from presentation.texts import Texts
 
 INDENT = 2
@@ -110,9 +110,11 @@ def _named(
     texts: Texts,
 ) -> Iterable[tuple[str, str]]:
     for name in names:
-        command = group.get_command(context, name)
-        if command is not None and not command.hidden:
-            yield name, _words(command, texts)
+        if isinstance(group, LazyGroup):
+            # A command of the root is imported when it is called, not for its line in the help.
+            yield name, texts(help_id(name))
+        else:
+            yield name, _words(group.get_command(context, name), texts)
 
 
 def _exits(texts: Texts) -> Iterable[tuple[str, str]]:

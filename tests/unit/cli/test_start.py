@@ -1,0 +1,57 @@
+"""What a command imports before it does anything: the help imports no command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli import commands
+from tests.kit.command_line import CommandLine
+
+ROOT = Path(__file__).resolve().parents[3]
+#: Runs a command and prints which modules are there at its end.
+CODE = """
+import sys
+from cli.main import run
+status = run(sys.argv[1:])
+print(*sys.modules, file=sys.stderr)
+sys.exit(status)
+"""
+#: None of them has anything to do with a help, and each takes longer than it.
+HEAVY = {
+    "celery",
+    "cryptography",
+    "numpy",
+    "openpyxl",
+    "pydantic",
+    "redis",
+    "requests",
+    "sqlalchemy",
+}
+
+
+def imported(line: CommandLine, *words: str) -> set[str]:
+    """Run a command in an interpreter of its own; return the modules that are there at its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *words], cwd=line.folder, capture_output=True, text=True,
+        check=True, env=line.environment({"PYTHONPATH": str(ROOT)}),
+    )  # fmt: skip
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def packages(modules: set[str]) -> set[str]:
+    """Return the packages that the modules are in."""
+    return {name.partition(".")[0] for name in modules}
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",)])
+def test_the_help_imports_no_command_and_no_heavy_library(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    found = imported(CommandLine(tmp_path), *words)
+
+    assert packages(found) & HEAVY == set()
+    assert [name for name in found if name.startswith(f"{commands.__name__}.")] == []
