@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import Engine
@@ -12,18 +13,10 @@ from broadcast.call.waits import Waits
 from broadcast.jobs import likeliest_first
 from broadcast.overlap import Newer
 from broadcast.reasons import STOPPED_JOB, Reason
-from broadcast.reports import SKIPS, Report
+from broadcast.reports import SKIPS, Report, RetryGroup
 from broadcast.settings import DEMO
 from broadcast.states import BatchState
-from models.ledger.reading import (
-    history,
-    ids,
-    jobs,
-    possibly_sent,
-    recipients,
-    reports,
-    retry_verdicts,
-)
+from models.ledger.reading import history, ids, jobs, possibly_sent, recipients, reports
 from presentation import resend
 from presentation.blockers import Lanes
 from presentation.next_steps import Circumstances, Doubt
@@ -34,7 +27,7 @@ def circumstances(engine: Engine, report: Report, *, waits: Waits) -> Circumstan
 
     Raises DatabaseAwayError.
     """
-    left = retry_verdicts.look(engine, report.id) if report.batches["refused"] else ()
+    left = _left_over(engine, report)
     again = [n for one in left if one.verdict is RetryVerdict.AGAIN for n in one.numbers]
     reasons = {line.reason for line in report.batch_list if line.state is BatchState.REFUSED}
     denied = Reason.SAID_NOT_SENT in reasons
@@ -51,6 +44,15 @@ def circumstances(engine: Engine, report: Report, *, waits: Waits) -> Circumstan
         stays=DEMO not in os.environ,
         newer=_newer(engine, report),
     )
+
+
+def _left_over(engine: Engine, report: Report) -> Sequence[RetryGroup]:
+    """Return what a retry would do with the refused batches, where there are any."""
+    if not report.batches["refused"]:
+        return ()
+    from models.ledger.reading import retry_verdicts  # noqa: PLC0415 - few broadcasts have any
+
+    return retry_verdicts.look(engine, report.id)
 
 
 def _newer(engine: Engine, report: Report) -> Newer | None:

@@ -8,8 +8,6 @@ from broadcast.errors import UnknownIdError
 from broadcast.message import Message
 from broadcast.reports import Report
 from broadcast.states import Phase
-from models.ledger import awaited_lists
-from models.ledger.upload_beat import GIVEN_UP_AFTER
 
 
 def refuse(engine: Engine, report: Report) -> None:
@@ -23,6 +21,9 @@ def told_of(engine: Engine, report: Report) -> Message | None:
     """Tell whether an upload goes on or was given up; None for a broadcast that is stored."""
     if report.phase is not Phase.UPLOADING:
         return None
+    from models.ledger import awaited_lists  # noqa: PLC0415 - the verbs, for an upload alone
+    from models.ledger.upload_beat import GIVEN_UP_AFTER  # noqa: PLC0415
+
     beat = report.uploading_at
     if beat is None or report.now - beat >= GIVEN_UP_AFTER:
         return Message("error.broadcast.given_up", id=report.id)

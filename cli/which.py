@@ -12,7 +12,6 @@ from broadcast.shown import one_line
 from cli import uploading
 from cli.terminal import is_utf8
 from cli.wiring.run import Run
-from models.ledger import awaited_lists
 from models.ledger.reading import ids, reports
 from presentation import content, headline
 from presentation.words import Joined
@@ -57,8 +56,11 @@ def stored(run: Run, text: str, *, fits: Fits | None = None, or_awaited: bool = 
     *or_awaited*: or whose list a program is to upload.
     """
     broadcast_id = _only_open(run, fits) if text == OPEN else one(run, text)
-    if or_awaited and awaited_lists.of(run.engine, broadcast_id) is not None:
-        return broadcast_id
+    if or_awaited:
+        from models.ledger import awaited_lists  # noqa: PLC0415 - few commands ask for it
+
+        if awaited_lists.of(run.engine, broadcast_id) is not None:
+            return broadcast_id
     uploading.refuse(run.engine, reports.report(run.engine, broadcast_id, whole=False))
     return broadcast_id
 
