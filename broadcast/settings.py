@@ -36,9 +36,9 @@ from broadcast.call.circuit_breaker import CircuitBreaker
 from broadcast.call.rules import Rules
 from broadcast.call.waits import Waits
 from broadcast.errors import SettingsError
+from broadcast.gates.late import LATE_BY, parse_late_by
 from broadcast.message import Message
 from broadcast.plan import LARGEST, SMALLEST
-from broadcast.plan.submission import LATE_BY, parse_late_by
 from broadcast.server_urls import (
     AMQP_OPTION,
     BROKER_SCHEMES,

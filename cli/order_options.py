@@ -10,7 +10,8 @@ import typer
 from broadcast.accounts import Account
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
-from broadcast.plan.submission import Terms, parse_late_by
+from broadcast.gates.late import parse_late_by
+from broadcast.plan.submission import Terms
 from broadcast.settings import Settings
 from broadcast.shown import one_line
 from cli.option_group import OptionGroup

@@ -9,10 +9,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from broadcast.duration import parse_duration
 from broadcast.frozen import frozen
 
+#: A first call that comes later than this after it was due is held for a person.
+LATE_BY = timedelta(minutes=15)
+#: A worker needs moments to come: one held for less would be held at each resume again.
+LEAST_LATE_BY = timedelta(minutes=1)
 #: A shorter gap of a lane is a pause between two calls, or a minute for which WeChat asked.
 SILENCE = timedelta(minutes=2)
+
+
+def parse_late_by(text: object) -> timedelta:
+    """Return how late a first call may come. Raises ValueError."""
+    length = parse_duration(text)
+    if length < LEAST_LATE_BY:
+        raise ValueError(f"{text!r} is shorter than a minute")
+    return length
 
 
 @frozen

@@ -9,27 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 from broadcast.accounts import Account
 from broadcast.drafts.mark import Marks
-from broadcast.duration import parse_duration
 from broadcast.errors import OutOfReachError
 from broadcast.frozen import frozen
+from broadcast.gates.late import LATE_BY
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience
 from broadcast.plan.options import Options, Stored
 from broadcast.plan.proof import Proof
 from broadcast.plan.selection import EVERYBODY, Selection
-
-#: A first call that comes later than this after it was due is held for a person.
-LATE_BY = timedelta(minutes=15)
-#: A worker needs moments to come: one held for less would be held at each resume again.
-LEAST_LATE_BY = timedelta(minutes=1)
-
-
-def parse_late_by(text: object) -> timedelta:
-    """Return how late a first call may come. Raises ValueError."""
-    length = parse_duration(text)
-    if length < LEAST_LATE_BY:
-        raise ValueError(f"{text!r} is shorter than a minute")
-    return length
 
 
 @frozen

@@ -13,6 +13,7 @@ from broadcast.accounts import Account
 from broadcast.content import Content
 from broadcast.errors import AudienceError, ContentError, RequestError
 from broadcast.frozen import frozen
+from broadcast.gates.late import parse_late_by
 from broadcast.plan.audience import Everyone, Followers, Tag
 from broadcast.plan.options import NAMES, Options
 from broadcast.plan.selection import (
@@ -23,7 +24,7 @@ from broadcast.plan.selection import (
     checked_size,
     seed_of,
 )
-from broadcast.plan.submission import Terms, parse_late_by
+from broadcast.plan.submission import Terms
 from broadcast.settings import Settings
 from broadcast.shown import quoted
 from producer import audience as audiences

@@ -16,10 +16,11 @@ from sqlalchemy import Connection, bindparam, select
 
 from broadcast.errors import ConflictError
 from broadcast.frozen import frozen
+from broadcast.gates.late import parse_late_by
 from broadcast.message import Message
 from broadcast.plan import options, selection
 from broadcast.plan.audience import OpenIDs
-from broadcast.plan.submission import Body, parse_late_by
+from broadcast.plan.submission import Body
 from models.broadcast import BroadcastRow, Submission
 from models.ledger.rows import columns, first
 from models.upload import UploadRow
