@@ -15,7 +15,7 @@ from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger.reading import next_work
-from models.ledger.reading.next_work import NO_GATE
+from models.ledger.reading.closed_gates import NO_GATE
 from models.ledger.rows import columns, one
 
 #: Most broadcasts that are named as going first.
@@ -89,7 +89,7 @@ def _goes_first(place: Place, moment: datetime) -> ColumnElement[bool]:
         and_(
             before,
             next_work.IS_UNDERSTOOD,
-            next_work.NO_GATE,
+            NO_GATE,
             exists().where(_OF_IT, Batch.state == BatchState.PLANNED, due),
         ),
     )

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, Engine, and_, bindparam, exists, func, or_, s
 from broadcast.call.outcomes import SAID_ACCEPTED, Outcome
 from broadcast.call.path import SendPath
 from broadcast.frozen import frozen
-from broadcast.gates.kinds import OPEN_BY_TIME
 from broadcast.plan import audience as audiences
 from broadcast.plan.audience import Audience
 from broadcast.reasons import Reason
@@ -24,8 +23,8 @@ from models.attempt import AttemptRow
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import database_now
-from models.gate import GateRow
 from models.ledger.reading import recipients
+from models.ledger.reading.closed_gates import NO_GATE
 from models.ledger.reading.untouched import UNTOUCHED
 from models.ledger.rows import columns, every, first
 from models.ledger.transaction import read
@@ -133,22 +132,6 @@ _LANE = select(
     .where(Batch.account == Lane.account, Batch.state == BatchState.UNKNOWN)
     .label("has_doubt"),
 ).where(Lane.account == bindparam("account"))
-_FORBIDS = exists().where(
-    GateRow.account == BroadcastRow.account,
-    GateRow.opened_at.is_(None),
-    or_(GateRow.path.is_(None), GateRow.path == BroadcastRow.path),
-    or_(
-        GateRow.until.is_(None),
-        GateRow.kind.not_in(list(OPEN_BY_TIME)),
-        GateRow.until > bindparam("moment"),
-    ),
-)
-#: No gate forbids the calls of its path: the same as ``broadcast.gates.gate``, which decides. Two
-#: looks, because MariaDB has no index for one into a list of which the query before gives a part.
-NO_GATE = and_(
-    ~_FORBIDS.where(GateRow.broadcast_id == ""),
-    ~_FORBIDS.where(GateRow.broadcast_id == BroadcastRow.id),
-)
 _PATHS = list(SendPath)
 #: This release knows whom it goes to and how; what it does not know is for a newer one to call.
 IS_UNDERSTOOD = and_(
