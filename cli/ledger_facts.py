@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from broadcast.call.retry import RetryVerdict
 from broadcast.call.waits import Waits
 from broadcast.jobs import likeliest_first
-from broadcast.overlap import Newer
 from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.reports import SKIPS, Report, RetryGroup
 from broadcast.settings import DEMO
 from broadcast.states import BatchState
-from models.ledger.reading import history, ids, jobs, possibly_sent, recipients, reports
+from models.ledger.reading import history, ids, jobs, possibly_sent, reports
 from presentation import resend
 from presentation.blockers import Lanes
 from presentation.next_steps import Circumstances, Doubt
+
+if TYPE_CHECKING:
+    from broadcast.overlap import Newer
 
 
 def circumstances(engine: Engine, report: Report, *, waits: Waits) -> Circumstances:
@@ -94,6 +97,8 @@ def skipped(engine: Engine, report: Report) -> dict[str, list[tuple[int, str]]]:
     # An upload has none, and no list of them yet.
     if not any(report.audience[name] for name in SKIPS):
         return {}
+    from models.ledger.reading import recipients  # noqa: PLC0415 - few lists have any
+
     return {one.reason: one.lines for one in recipients.skipped(engine, report.id)}
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from broadcast.call.retry import RetryVerdict
 from broadcast.frozen import frozen
 from broadcast.gates.kinds import GateKind
 from broadcast.jobs import Job
 from broadcast.message import Message
-from broadcast.overlap import Newer
 from broadcast.reasons import Reason
 from broadcast.reports import Conflict, InFlight, Report, RetryGroup, total
 from broadcast.states import BatchState, BroadcastState
@@ -26,6 +26,9 @@ from presentation.words import (
     Speaker,
     suffix,
 )
+
+if TYPE_CHECKING:
+    from broadcast.overlap import Newer
 
 #: Most codes for which the command is written out.
 MOST_EXPLAINED = 3

@@ -6,6 +6,7 @@ Once WeChat has taken a part of a broadcast, the same list again would reach tha
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from broadcast import rest
 from broadcast.call.outcomes import content_stays_refused
@@ -13,12 +14,14 @@ from broadcast.content import PLACEHOLDER
 from broadcast.gates.kinds import GateKind
 from broadcast.media import NO_SUCH_MEDIA
 from broadcast.message import Message
-from broadcast.overlap import Newer
 from broadcast.reasons import STOPPED_JOB, Reason
 from broadcast.reports import BatchLine, Report, total
 from broadcast.states import BatchState, BroadcastState
 from presentation import reviews
 from presentation.words import FollowerCount, Shortened, suffix
+
+if TYPE_CHECKING:
+    from broadcast.overlap import Newer
 
 S = BroadcastState
 

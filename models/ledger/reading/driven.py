@@ -14,7 +14,6 @@ from models.account import Lane
 from models.batch import Batch
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.reading import next_work
 from models.ledger.reading.closed_gates import NO_GATE
 from models.ledger.rows import columns, one
 
@@ -45,6 +44,8 @@ def of(connection: Connection, place: Place, moment: datetime) -> Driven:
 
 
 def _ahead(connection: Connection, place: Place, moment: datetime) -> Ahead:
+    from models.ledger.reading import next_work  # noqa: PLC0415 - not for what has ended
+
     whose = {"account": place.account, "moment": moment}
     doubt = connection.execute(next_work.DOUBTFUL, whose).first()
     others = connection.scalars(
@@ -70,6 +71,8 @@ def _ahead(connection: Connection, place: Place, moment: datetime) -> Ahead:
 
 def _goes_first(place: Place, moment: datetime) -> ColumnElement[bool]:
     """Return what is true of a broadcast that is being called, or is called before this one."""
+    from models.ledger.reading import next_work  # noqa: PLC0415 - as above
+
     before = or_(
         BroadcastRow.priority > place.priority,
         and_(
