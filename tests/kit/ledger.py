@@ -30,7 +30,18 @@ from broadcast.reasons import Reason
 from broadcast.reports import Report
 from broadcast.states import BatchState
 from models import Base, Batch, BroadcastRow
-from models.ledger import claims, due, lanes, leases, plans, preflight, records, submits, uploads
+from models.ledger import (
+    claims,
+    due,
+    lanes,
+    leases,
+    plans,
+    preflight,
+    records,
+    results,
+    submits,
+    uploads,
+)
 from models.ledger.claims import Claim
 from models.ledger.leases import Lease
 from models.ledger.reading import next_work
@@ -266,6 +277,17 @@ def said(errcode: int, *, msg_id: int | None = None, errmsg: str = "words of WeC
         outcome=of_send(Endpoint.MASS_SEND, errcode, msg_id=msg_id), errcode=errcode, errmsg=errmsg,
         msg_id=msg_id, http_status=200,
     )  # fmt: skip
+
+
+def ended(engine: Engine) -> str:
+    """Store a broadcast of two batches, which WeChat accepted and finished; return its id."""
+    broadcast_id = broadcast(engine)
+    driver = Driver(engine)
+    for msg_id in (1, 2):
+        driver.call(said(0, msg_id=msg_id))
+    for row in batches(engine, broadcast_id):
+        results.heard(engine, row, "SEND_SUCCESS", waits=Waits())
+    return broadcast_id
 
 
 #: The reply was lost on its way.

@@ -1,14 +1,16 @@
-"""What a command imports before it does anything: the help imports no command."""
+"""What a command imports before it does anything: the help no command, the status what it shows."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from cli import commands
+from tests.kit import ledger, template
 from tests.kit.command_line import CommandLine
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,6 +33,8 @@ HEAVY = {
     "requests",
     "sqlalchemy",
 }
+#: Modules of ours. One more costs a command a millisecond; most import others in turn.
+MOST_OF_STATUS = 160
 
 
 def imported(line: CommandLine, *words: str) -> set[str]:
@@ -55,3 +59,17 @@ def test_the_help_imports_no_command_and_no_heavy_library(
 
     assert packages(found) & HEAVY == set()
     assert [name for name in found if name.startswith(f"{commands.__name__}.")] == []
+
+
+def test_the_status_imports_what_it_shows_and_little_else(tmp_path: Path) -> None:
+    line = CommandLine(tmp_path)
+    template.lay(line.database)
+    with line.ledger() as engine:
+        ledger.ended(engine)
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+
+    found = imported(line, "status")
+
+    assert packages(found) & HEAVY == {"pydantic", "sqlalchemy"}
+    ours = [name for name in found if name.partition(".")[0] in rules["root_packages"]]
+    assert len(ours) <= MOST_OF_STATUS, sorted(ours)
