@@ -17,7 +17,7 @@ from cli import exits, ledger_facts, uploading
 from cli.following import Lines, Progress, Until, follow
 from cli.wiring.run import Run
 from models.ledger.reading import reports
-from presentation import blockers, headline, next_steps, report_json
+from presentation import blockers, headline, next_steps
 from presentation import report as reporting
 
 
@@ -106,6 +106,8 @@ def show_what_remains(
 
 def show_json(run: Run, report: Report) -> None:
     """Print the object of ``--json``."""
+    from presentation import report_json  # noqa: PLC0415 - for programs
+
     run.terminal.show_json(report_json.as_json(report))
 
 

@@ -23,8 +23,8 @@ from cli.group import Command
 from cli.terminal import Plain
 from cli.wiring import letters
 from cli.wiring.run import Run
-from models.ledger.reading import dead_letters, ids, in_flight, known, outbox, reports, webhooks
-from presentation import content, headline, next_steps, report_json, words
+from models.ledger.reading import dead_letters, ids, in_flight, outbox, reports, webhooks
+from presentation import content, headline, next_steps, words
 from presentation import report as reporting
 from presentation import webhooks as presented
 from presentation.texts import Texts
@@ -150,6 +150,8 @@ def listing(
         _check_known(run, ledger, account)
     found = reports.reports(ledger, account=account, most=most)
     if as_json:
+        from presentation import report_json  # noqa: PLC0415 - for programs
+
         each = [report_json.in_a_list(report) for report in found]
         run.terminal.show_json({"broadcasts": each})
     elif not found:
@@ -163,6 +165,8 @@ def listing(
 
 def _check_known(run: Run, ledger: Engine, account: str) -> None:
     """Refuse an account that neither the ledger nor the settings have: an empty list would lie."""
+    from models.ledger.reading import known  # noqa: PLC0415 - for one account's list
+
     used = known.names(ledger)
     if not used:
         run.settings.account(account)
