@@ -52,14 +52,12 @@ def of(broadcast: HeldBroadcast, seen: list[datetime], *, opened: datetime | Non
 
 
 def read(connection: Connection, broadcast_id: str) -> First | None:
-    """Return it for a report; None where it has begun, or nobody can call it yet."""
+    """Return it for the report of a published broadcast; None where it has begun."""
     if is_begun(connection, broadcast_id):
         return None
     from models.ledger.reading import held_rows  # noqa: PLC0415 - not for what has begun
 
     broadcast = held_rows.broadcast(connection, broadcast_id)
-    if broadcast.published_at is None:
-        return None
     query = select(*columns(HeldLane, Lane)).where(Lane.account == broadcast.account)
     gates = closed_gates.of(connection, broadcast.account, broadcast_id)
     seen = attended(one(connection, query, HeldLane), gates, broadcast.path)

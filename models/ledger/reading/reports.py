@@ -71,7 +71,7 @@ def of(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Repo
         ),
         draft=drafts.of(connection, row.id),
         driven=driven.of(connection, _place(row), row.now),
-        first_call=first_calls.read(connection, row.id),
+        first_call=None if row.published_at is None else first_calls.read(connection, row.id),
     )
 
 
