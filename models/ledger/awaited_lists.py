@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, and_, insert, select, update
+from sqlalchemy import Connection, Engine, and_, insert, select
 
 from broadcast.frozen import frozen
 from broadcast.plan.submission import (
@@ -25,7 +25,7 @@ from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import flips, known_accounts, lanes, submits, upload_beat, uploads
 from models.ledger.reading import used_keys
-from models.ledger.rows import columns, first
+from models.ledger.rows import change, columns, first
 from models.ledger.transaction import read, write, write_new
 from models.upload import UploadRow
 
@@ -177,14 +177,8 @@ def begin(engine: Engine, broadcast_id: str, body: Body) -> int:
         if there is not None:
             raise BeingStoredError(is_other=there.list_digest != body.audience_digest)
         fence = int(row.version) + 1
-        connection.execute(
-            update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(version=fence)
-        )
-        connection.execute(
-            update(UploadRow)
-            .where(UploadRow.broadcast_id == broadcast_id)
-            .values(list_digest=body.audience_digest)
-        )
+        change(connection, BroadcastRow, broadcast_id, version=fence)
+        change(connection, UploadRow, broadcast_id, list_digest=body.audience_digest)
         upload_beat.alive(connection, broadcast_id, fence=fence)
         return fence
 
@@ -211,10 +205,6 @@ def stop(engine: Engine, broadcast_id: str, fence: int) -> None:
             .with_for_update()
         )
         if mine is not None:
-            connection.execute(
-                update(UploadRow)
-                .where(UploadRow.broadcast_id == broadcast_id)
-                .values(beat_at=None, list_digest=None)
-            )
+            change(connection, UploadRow, broadcast_id, beat_at=None, list_digest=None)
 
     write(engine, work)

@@ -29,6 +29,7 @@ from models.dead_letter import DeadLetterRow
 from models.engine import now
 from models.ledger import forgetting
 from models.ledger.reading import dead_letters as reading
+from models.ledger.rows import change
 from models.ledger.transaction import write, write_new
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def _came_again(connection: Connection, letter_id: str, reason: Message) -> None
             "state": LetterState.DEAD, "reason": stored_message.stored(reason),
             "broadcast_id": None, "closed_at": None, "closed_by": None,
         }  # fmt: skip
-    connection.execute(update(DeadLetterRow).where(DeadLetterRow.id == letter_id).values(values))
+    change(connection, DeadLetterRow, letter_id, **values)
 
 
 def _fitting(text: str | None, most: int) -> str | None:

@@ -30,7 +30,7 @@ from models.ledger import due, gates, lanes
 from models.ledger.gates import Closing
 from models.ledger.reading import closed_gates, held_rows
 from models.ledger.reading.closed_gates import OPEN_PHASES
-from models.ledger.rows import columns, every, first
+from models.ledger.rows import change, columns, every, first
 from models.ledger.transaction import WORKER, read, write
 
 
@@ -110,28 +110,20 @@ def seen_by_person(engine: Engine, broadcast_id: str, marks: Marks | None) -> No
     """
 
     def work(connection: Connection) -> None:
-        connection.execute(
-            update(DraftRow)
-            .where(DraftRow.broadcast_id == broadcast_id)
-            .values(seen=None if marks is None else mark.dump(marks))
-        )
+        change(connection, DraftRow, broadcast_id, seen=None if marks is None else mark.dump(marks))
 
     write(engine, work)
 
 
 def accept_seen(connection: Connection, broadcast_id: str) -> None:
     """Let go out what was seen last; what could not be read is not compared any more."""
-    connection.execute(
-        update(DraftRow).where(DraftRow.broadcast_id == broadcast_id).values(approved=DraftRow.seen)
-    )
+    change(connection, DraftRow, broadcast_id, approved=DraftRow.seen)
 
 
 def accept(connection: Connection, broadcast_id: str, marks: Marks | None) -> None:
     """Let go out what a person was shown, whatever somebody else saw meanwhile; as above."""
     approved = None if marks is None else mark.dump(marks)
-    connection.execute(
-        update(DraftRow).where(DraftRow.broadcast_id == broadcast_id).values(approved=approved)
-    )
+    change(connection, DraftRow, broadcast_id, approved=approved)
 
 
 def unread_accounts(engine: Engine, *, waits: Waits) -> Sequence[str]:
@@ -198,9 +190,7 @@ def _keep(connection: Connection, broadcast_id: str, ruling: Ruling) -> None:
     }  # fmt: skip
     if not ruling.waits:
         values["looked_at"] = moment
-    connection.execute(
-        update(DraftRow).where(DraftRow.broadcast_id == broadcast_id).values(**values)
-    )
+    change(connection, DraftRow, broadcast_id, **values)
 
 
 def _closing(

@@ -19,6 +19,7 @@ from models.engine import now
 from models.ledger.lanes import GRACE
 from models.ledger.reading import closed_gates
 from models.ledger.reading.closed_gates import OPEN_PHASES
+from models.ledger.rows import change
 
 #: Written for what waits for nothing: it stays past though the database's clock is set back, and
 #: every database can store it.
@@ -127,9 +128,7 @@ def _store(connection: Connection, account: str, found: Sequence[Due], *, moment
     changed = [row for row in found if not _is_as_good(row.stored, row.wanted, moment)]
     if changed:
         connection.execute(_STORE, [{"b_id": row.id, "due_at": row.wanted} for row in changed])
-        connection.execute(
-            update(Lane).where(Lane.account == account).values(due_changed_at=moment)
-        )
+        change(connection, Lane, account, due_changed_at=moment)
 
 
 def _is_as_good(stored: datetime | None, wanted: datetime | None, moment: datetime) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import field
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, select
 
 from broadcast.errors import BroadcastError
 from broadcast.followers import FACTS, Known, dated, undated
@@ -18,6 +18,7 @@ from broadcast.frozen import frozen
 from broadcast.sorted_openids import IDs, unpacked
 from models.follower import FollowerChunk
 from models.ledger.reading.followers import FollowerList
+from models.ledger.rows import change
 from models.ledger.transaction import read, write
 
 
@@ -69,10 +70,6 @@ def take(engine: Engine, chunk_id: int, since: Mapping[str, datetime]) -> None:
             raise ListReplacedError("error.followers.replaced")
         known = Known(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
         said = np.array([seconds.get(one, 0) for one in known.ids.tolist()], np.uint32)
-        connection.execute(
-            update(FollowerChunk)
-            .where(FollowerChunk.id == chunk_id)
-            .values(facts=dated(known, said).tobytes())
-        )
+        change(connection, FollowerChunk, chunk_id, facts=dated(known, said).tobytes())
 
     write(engine, work)

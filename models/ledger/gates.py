@@ -26,6 +26,7 @@ from models.engine import now
 from models.gate import GateRow
 from models.ledger import due, lanes, webhooks
 from models.ledger.reading import closed_gates
+from models.ledger.rows import change
 from models.ledger.transaction import WORKER, note
 
 
@@ -147,9 +148,7 @@ def open_(
             broadcast_id=gate.broadcast_id, gate=gate.kind, path=gate.path,
         )  # fmt: skip
     _moved(connection, account, [gate.broadcast_id for gate in gates], moment=moment)
-    connection.execute(
-        update(Lane).where(Lane.account == account).values(due_changed_at=moment, woken_at=None)
-    )
+    change(connection, Lane, account, due_changed_at=moment, woken_at=None)
     _refresh(connection, account, [gate.broadcast_id for gate in gates])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from sqlalchemy import Connection, Engine, insert, update
+from sqlalchemy import Connection, Engine, insert
 
 from broadcast.accounts import Account
 from broadcast.by_hand import HandCall, HandResult
@@ -15,6 +15,7 @@ from models.engine import now
 from models.hand_call import HandCallRow
 from models.ledger.known_accounts import meet
 from models.ledger.quotas import day_of
+from models.ledger.rows import change
 from models.ledger.transaction import note, write
 
 
@@ -64,14 +65,15 @@ def end_recall(
 
 
 def _end(connection: Connection, number: int, result: HandResult) -> None:
-    connection.execute(
-        update(HandCallRow)
-        .where(HandCallRow.id == number)
-        .values(
-            outcome=result.outcome, errcode=result.errcode,
-            errmsg=result.errmsg and result.errmsg[:_LONGEST_ERRMSG], ended_at=now(connection),
-        )
-    )  # fmt: skip
+    change(
+        connection,
+        HandCallRow,
+        number,
+        outcome=result.outcome,
+        errcode=result.errcode,
+        errmsg=result.errmsg and result.errmsg[:_LONGEST_ERRMSG],
+        ended_at=now(connection),
+    )
 
 
 _LONGEST_ERRMSG = 512

@@ -15,7 +15,7 @@ from models.account import AccountRow, Lane
 from models.attempt import AttemptRow
 from models.broadcast import BroadcastRow
 from models.engine import now
-from models.ledger.rows import HeldLane, columns, one
+from models.ledger.rows import HeldLane, change, columns, one
 
 #: How long a driver has a lane without renewing.
 LEASE = timedelta(seconds=6)
@@ -84,7 +84,7 @@ def wait(connection: Connection, account: str, *, until: datetime, reason: Reaso
         .values(not_before=until, wait_reason=reason)
     )
     if reason is Reason.QUOTA_TODAY:
-        connection.execute(update(Lane).where(Lane.account == account).values(day_wait_until=until))
+        change(connection, Lane, account, day_wait_until=until)
 
 
 def doubt_left(connection: Connection, account: str, at: datetime) -> None:
@@ -116,10 +116,14 @@ def lift(connection: Connection, account: str) -> None:
     A wait for another day ends now: from here on a late first call is late.
     """
     moment = now(connection)
-    connection.execute(
-        update(Lane)
-        .where(Lane.account == account)
-        .values(not_before=None, wait_reason=None, woken_at=None, due_changed_at=moment)
+    change(
+        connection,
+        Lane,
+        account,
+        not_before=None,
+        wait_reason=None,
+        woken_at=None,
+        due_changed_at=moment,
     )
     connection.execute(
         update(Lane)
@@ -137,4 +141,4 @@ def waits_for_quota(connection: Connection, account: str) -> bool:
 
 def wake(connection: Connection, account: str) -> None:
     """Let the next sweep wake the lane's driver, whenever it was woken last."""
-    connection.execute(update(Lane).where(Lane.account == account).values(woken_at=None))
+    change(connection, Lane, account, woken_at=None)

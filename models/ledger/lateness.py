@@ -5,7 +5,7 @@ People sleep: what was to go out at eight in the evening must not go out automat
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from broadcast.gates.gate import Situation
 from broadcast.gates.kinds import GateKind
@@ -17,7 +17,7 @@ from models.ledger.gates import Closing
 from models.ledger.reading import closed_gates, first_calls, held_rows
 from models.ledger.reading.closed_gates import OPEN_PHASES
 from models.ledger.reading.next_work import Work
-from models.ledger.rows import HeldBroadcast, HeldLane
+from models.ledger.rows import HeldBroadcast, HeldLane, change
 from models.ledger.transaction import WORKER
 
 
@@ -65,10 +65,12 @@ def count_silence(
     for other in _queued(connection, broadcast):
         due_since = closed_gates.last_opened_at(connection, other)
         lost = unattended(first_calls.of(other, attended, opened=due_since), broadcast.now)
-        connection.execute(
-            update(BroadcastRow)
-            .where(BroadcastRow.id == other.id)
-            .values(unattended_s=int(lost.total_seconds()), unattended_at=broadcast.now)
+        change(
+            connection,
+            BroadcastRow,
+            other.id,
+            unattended_s=int(lost.total_seconds()),
+            unattended_at=broadcast.now,
         )
 
 

@@ -32,7 +32,7 @@ from models.ledger.command import log_action, run
 from models.ledger.gates import Closing
 from models.ledger.quotas import Wanted
 from models.ledger.reading import closed_gates, suppressions
-from models.ledger.rows import HeldBroadcast
+from models.ledger.rows import HeldBroadcast, change
 from models.ledger.transaction import note, write
 
 
@@ -179,11 +179,7 @@ def prove_anew(
 def count_anew(connection: Connection, broadcast: HeldBroadcast) -> None:
     """Let the circuit breaker count from now on, after an operator resumed the broadcast."""
     counter = gates.raise_counter(connection, broadcast.account)
-    connection.execute(
-        update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast.id)
-        .values(breaker_since=counter, woken_at=None)
-    )
+    change(connection, BroadcastRow, broadcast.id, breaker_since=counter, woken_at=None)
     lanes.wake(connection, broadcast.account)
 
 
@@ -308,9 +304,7 @@ def _call_today(connection: Connection, account: str, moment: datetime) -> None:
 
 
 def _count_doubts_anew(connection: Connection, account: str) -> None:
-    connection.execute(
-        update(Lane).where(Lane.account == account).values(breaker_since=Lane.gate_counter)
-    )
+    change(connection, Lane, account, breaker_since=Lane.gate_counter)
 
 
 def _lanes(connection: Connection, account: str | None) -> list[str]:

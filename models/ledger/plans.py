@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select
 
 from broadcast import plan
 from broadcast.accounts import Account
@@ -35,7 +35,7 @@ from models.ledger.gates import Closing
 from models.ledger.quotas import Wanted
 from models.ledger.reading import closed_gates, recipients
 from models.ledger.reading.next_work import IS_UNDERSTOOD
-from models.ledger.rows import columns, first
+from models.ledger.rows import change, columns, first
 from models.ledger.transaction import WORKER, note, read, write
 
 BATCHES_AT_ONCE = 50
@@ -255,14 +255,16 @@ def _open(  # noqa: PLR0917 - what was proved, and what it leads to
     quota: plan.Quota | None,
 ) -> None:
     moment = now(connection)
-    connection.execute(
-        update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast.id)
-        .values(
-            phase=Phase.SENDING, planned=planned, calls_planned=wanted.calls, moved_at=moment,
-            version=BroadcastRow.version + 1,
-        )
-    )  # fmt: skip
+    change(
+        connection,
+        BroadcastRow,
+        broadcast.id,
+        phase=Phase.SENDING,
+        planned=planned,
+        calls_planned=wanted.calls,
+        moved_at=moment,
+        version=BroadcastRow.version + 1,
+    )
     note(
         connection, EventKind.PLANNED, who=WORKER, broadcast_id=broadcast.id, calls=wanted.calls,
         planned=planned, fit=proof.fit,

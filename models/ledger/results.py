@@ -22,7 +22,7 @@ from models.batch import Batch
 from models.engine import now
 from models.gate import GateRow
 from models.ledger import job_ends, records, transitions
-from models.ledger.rows import columns, every
+from models.ledger.rows import change, columns, every
 from models.ledger.transaction import WORKER, note, read, write, write_or_keep
 
 PAUSES = tuple(timedelta(minutes=m) for m in (3, 10, 15, 30, 60, 120, 240))
@@ -125,7 +125,7 @@ def heard(engine: Engine, asked: PolledJob, status: str | None, *, waits: Waits)
         if not is_recognised(batch.state):
             return
         if batch.state not in _POLLED:
-            connection.execute(update(Batch).where(Batch.id == batch.id).values(poll_at=None))
+            change(connection, Batch, batch.id, poll_at=None)
             return
         if batch.msg_id != asked.msg_id:
             return
@@ -152,11 +152,7 @@ def _keep(
     batch = records.lock(connection, asked.id)
     if batch.state not in _POLLED or batch.msg_id != asked.msg_id:
         return
-    connection.execute(
-        update(Batch)
-        .where(Batch.id == batch.id)
-        .values(poll_at=None, msg_status=status or batch.msg_status)
-    )
+    change(connection, Batch, batch.id, poll_at=None, msg_status=status or batch.msg_status)
     said = status or "not known"
     transitions.leave_to_a_person(connection, batch, error, said=said, msg_id=batch.msg_id)
 
@@ -185,12 +181,11 @@ def _ask_again(connection: Connection, batch_id: int, status: str | None, *, wai
     (asked,) = every(connection, query, _Asked)
     polls = asked.polls + 1
     pause = waits.scaled(PAUSES[min(polls, len(PAUSES)) - 1])
-    connection.execute(
-        update(Batch)
-        .where(Batch.id == batch_id)
-        .values(
-            polls=polls,
-            msg_status=status or asked.msg_status,
-            poll_at=now(connection) + pause if polls < MOST_POLLS else None,
-        )
+    change(
+        connection,
+        Batch,
+        batch_id,
+        polls=polls,
+        msg_status=status or asked.msg_status,
+        poll_at=now(connection) + pause if polls < MOST_POLLS else None,
     )

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Engine
 
 from broadcast.call.outcomes import content_stays_refused
 from broadcast.call.retry import RetryVerdict
@@ -32,7 +32,7 @@ from models.ledger.command import log_action, run
 from models.ledger.reading import closed_gates, held_rows, possibly_sent, retry_verdicts
 from models.ledger.reading.next_work import Work
 from models.ledger.reading.retry_verdicts import Left
-from models.ledger.rows import HeldBroadcast
+from models.ledger.rows import HeldBroadcast, change
 from models.ledger.transaction import read, write
 
 _AS_WECHAT = Waits()
@@ -176,11 +176,13 @@ def _go_on(
 def _reopen(connection: Connection, broadcast: HeldBroadcast) -> None:
     """Let the calls of a broadcast that had ended be made again."""
     moment = now(connection)
-    connection.execute(
-        update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast.id)
-        .values(
-            phase=Phase.SENDING, result=None, finished_at=None, moved_at=moment,
-            version=BroadcastRow.version + 1,
-        )
-    )  # fmt: skip
+    change(
+        connection,
+        BroadcastRow,
+        broadcast.id,
+        phase=Phase.SENDING,
+        result=None,
+        finished_at=None,
+        moved_at=moment,
+        version=BroadcastRow.version + 1,
+    )

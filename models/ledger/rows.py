@@ -10,12 +10,13 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Executable
+from sqlalchemy import ColumnElement, Connection, Executable, inspect, update
 
 from broadcast.call.path import SendPath
 from broadcast.frozen import frozen
 from broadcast.reasons import Reason
 from broadcast.states import BatchState, BroadcastState, Phase
+from models.base import Base
 
 T = TypeVar("T")
 
@@ -54,6 +55,12 @@ def every(  # noqa: PLR0917 - as above
 ) -> Sequence[T]:
     """Return all rows as *kind*s."""
     return [kind(**row) for row in connection.execute(statement, parameters).mappings()]
+
+
+def change(connection: Connection, table: type[Base], key: object, /, **values: object) -> None:
+    """Change the row of *table* whose primary key is *key*."""
+    [its_key] = inspect(table).primary_key
+    connection.execute(update(table).where(its_key == key).values(values))
 
 
 @frozen

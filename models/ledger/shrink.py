@@ -28,7 +28,7 @@ from models.ledger import due, quotas, skips, transitions
 from models.ledger.command import run
 from models.ledger.reading import held_rows, recipients
 from models.ledger.reading.untouched import SHRINKS
-from models.ledger.rows import HeldBroadcast, columns, every, one
+from models.ledger.rows import HeldBroadcast, change, columns, every, one
 from models.ledger.transaction import WORKER, note
 from models.ledger.uploads import chunk_row
 from models.recipients import ChunkRow
@@ -189,10 +189,14 @@ def _store(
         key = clientmsgid.derive(
             appid=appid, key=broadcast.key, content=broadcast.content, packed=people
         )
-        connection.execute(
-            update(Batch)
-            .where(Batch.id == batch.id)
-            .values(list=name, start=0, size=len(left[batch.n]), clientmsgid=key)
+        change(
+            connection,
+            Batch,
+            batch.id,
+            list=name,
+            start=0,
+            size=len(left[batch.n]),
+            clientmsgid=key,
         )
 
 

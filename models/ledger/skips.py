@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, insert, select, update
 
 from models.broadcast import BroadcastRow
+from models.ledger.rows import change
 from models.recipients import Skipped
 
 #: How many of a reason are shown.
@@ -44,11 +45,11 @@ def count(
 def move_figures(connection: Connection, broadcast_id: str, moved: Mapping[str, int]) -> None:
     """Take people from *planned* to the figures of their reasons: the sums stay what they were."""
     values = {reason: getattr(BroadcastRow, reason) + more for reason, more in moved.items()}
-    connection.execute(
-        update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id)
-        .values(
-            planned=BroadcastRow.planned - sum(moved.values()), version=BroadcastRow.version + 1,
-            **values,
-        )
-    )  # fmt: skip
+    change(
+        connection,
+        BroadcastRow,
+        broadcast_id,
+        planned=BroadcastRow.planned - sum(moved.values()),
+        version=BroadcastRow.version + 1,
+        **values,
+    )

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, insert, update
+from sqlalchemy import Connection, Engine, insert
 
 from broadcast import plan
 from broadcast.crashpoints import Point, passing
@@ -32,6 +32,7 @@ from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import flips, known_accounts, lanes, quotas, renewals, upload_beat
 from models.ledger.reading import known, media, used_keys
+from models.ledger.rows import change
 from models.ledger.transaction import read, snapshot, write, write_new
 
 
@@ -163,18 +164,18 @@ def publish(
         upload_beat.alive(connection, broadcast_id, fence=fence)
         if fence is not None:
             said = _said(connection, body)
-            connection.execute(
-                update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(**said)
-            )
+            change(connection, BroadcastRow, broadcast_id, **said)
         flip = flips.judged(
             connection, broadcast_id, body, figures=figures, terms=terms, quota=quota, lane=lane,
             moment=now(connection),
         )  # fmt: skip
         renewals.begin(connection, broadcast_id, body.content, appid=body.account.appid)
-        connection.execute(
-            update(BroadcastRow)
-            .where(BroadcastRow.id == broadcast_id)
-            .values(version=BroadcastRow.version + 1, **flip.values())
+        change(
+            connection,
+            BroadcastRow,
+            broadcast_id,
+            version=BroadcastRow.version + 1,
+            **flip.values(),
         )
         done = flip.finish(connection)
         passing(Point.SUBMIT_PUBLISHING)

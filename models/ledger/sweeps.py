@@ -36,6 +36,7 @@ from models.ledger import (
     uploads,
 )
 from models.ledger.reading import closed_gates
+from models.ledger.rows import change
 from models.ledger.transaction import WORKER, read, write
 
 #: A wake-up that no worker answered for this long is repeated: the broker may have lost it.
@@ -188,7 +189,7 @@ def _launch(connection: Connection, *, account: str, which: str) -> bool:
         if gate.kind is GateKind.SCHEDULE and not gate.is_closed(moment)
     ]
     gates.open_(connection, account, come, who=WORKER)
-    connection.execute(update(BroadcastRow).where(BroadcastRow.id == which).values(woken_at=moment))
+    change(connection, BroadcastRow, which, woken_at=moment)
     return bool(come)
 
 

@@ -33,7 +33,7 @@ from models.broadcast import BroadcastRow
 from models.engine import now
 from models.ledger import due, gates, lanes, quotas, webhooks
 from models.ledger.reading import closed_gates, possibly_sent
-from models.ledger.rows import HeldBatch
+from models.ledger.rows import HeldBatch, change
 from models.ledger.transaction import WORKER, note
 
 #: Its columns are those of the parameters that it is run with.
@@ -125,13 +125,16 @@ def end(connection: Connection, broadcast_id: str, result: BroadcastState) -> No
     # It finished when it came to rest, not when a poll repeated it.
     if anew or stands.result is not result:
         moment = now(connection)
-        connection.execute(
-            update(BroadcastRow)
-            .where(BroadcastRow.id == broadcast_id)
-            .values(
-                phase=Phase.ENDED, result=result, finished_at=moment, moved_at=moment, due_at=None
-            )
-        )  # fmt: skip
+        change(
+            connection,
+            BroadcastRow,
+            broadcast_id,
+            phase=Phase.ENDED,
+            result=result,
+            finished_at=moment,
+            moved_at=moment,
+            due_at=None,
+        )
         quotas.free(connection, broadcast_id)
         if anew:
             _open_what_a_resume_opens(connection, stands.account, broadcast_id)

@@ -15,6 +15,7 @@ from models.broadcast import BroadcastRow, Submission
 from models.engine import skips_locked
 from models.ledger import due, uploads
 from models.ledger.reading import ids
+from models.ledger.rows import change
 from models.ledger.transaction import write
 from models.upload import UploadRow
 
@@ -54,9 +55,7 @@ def take(connection: Connection, broadcast_id: str) -> None:
 
 def leave_the_rest(connection: Connection, broadcast_id: str) -> None:
     """Have a sweep remove what was stored of the list, of a broadcast that has just ended."""
-    connection.execute(
-        update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(due_at=due.AT_ONCE)
-    )
+    change(connection, BroadcastRow, broadcast_id, due_at=due.AT_ONCE)
 
 
 def one_with_a_rest(connection: Connection) -> str | None:

@@ -11,6 +11,7 @@ from broadcast.plan.submission import TakenOverError
 from broadcast.states import Phase
 from models.broadcast import BroadcastRow
 from models.engine import now
+from models.ledger.rows import change
 from models.upload import UploadRow
 
 #: An upload that was silent for this long is given up.
@@ -37,9 +38,7 @@ def alive(connection: Connection, broadcast_id: str, *, fence: int | None = None
     if kept.rowcount != 1:
         raise TakenOverError("error.submit.taken_over", id=broadcast_id)
     if fence is not None:
-        connection.execute(
-            update(UploadRow).where(UploadRow.broadcast_id == broadcast_id).values(beat_at=moment)
-        )
+        change(connection, UploadRow, broadcast_id, beat_at=moment)
 
 
 def await_list(connection: Connection, broadcast_id: str) -> None:
