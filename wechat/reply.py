@@ -201,16 +201,6 @@ def success(raw: RawReply) -> Payload:
     return reply
 
 
-def binary(raw: RawReply) -> bytes:
-    """Return the bytes of a file. Raises ``APIError``: WeChat refuses in JSON, with status 200."""
-    if raw.status != HTTPStatus.OK:
-        raise raw.error(TransportKind.HTTP_STATUS)
-    loaded = _load(raw.body) if raw.body.startswith(b"{") else TransportKind.NOT_JSON
-    if isinstance(loaded, Payload) and "errcode" in loaded:
-        _refuse_errcode(raw, loaded)
-    return raw.body
-
-
 def _refuse_errcode(raw: RawReply, reply: Payload) -> None:
     errcode = reply.integer("errcode") or 0
     if errcode:

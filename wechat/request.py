@@ -18,7 +18,7 @@ from urllib3.filepost import encode_multipart_formdata
 
 from wechat.deadline import Timeouts
 from wechat.errors import InvalidRequestError
-from wechat.reply import RawReply
+from wechat.reply import RawReply, success
 
 Reply = TypeVar("Reply")
 
@@ -75,6 +75,16 @@ class Request(ABC, Generic[Reply]):
     @abstractmethod
     def read(self, raw: RawReply) -> Reply:
         """Return what WeChat answered. Raises ``APIError`` and ``UnknownOutcomeError``."""
+
+
+class Deed(Request[None]):
+    """One request whose answer says no more than that it was done."""
+
+    __slots__ = ()
+
+    def read(self, raw: RawReply) -> None:
+        """Raise ``APIError`` where it was refused."""
+        success(raw)
 
 
 def multipart(files: Mapping[str, File], fields: Mapping[str, str] | None = None) -> Body:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from wechat.errors import InvalidRequestError
-from wechat.reply import INT64_MAX, RawReply, success
-from wechat.request import Body, Request, json_bytes
+from wechat.reply import INT64_MAX
+from wechat.request import Body, Deed, json_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MassDelete(Request[None]):
+class MassDelete(Deed):
     """Delete what a mass send published (POST message/mass/delete); a repeat is harmless.
 
     Either *msg_id*, with *article_idx* for one article (from 1) or None for all of them, or the
@@ -41,10 +41,6 @@ class MassDelete(Request[None]):
                 raise InvalidRequestError(field="article_idx", problem="goes with msg_id only")
             asked["article_idx"] = _positive("article_idx", self.article_idx)
         return Body(data=json_bytes(asked, name="url"))
-
-    def read(self, raw: RawReply) -> None:
-        """Return nothing: WeChat says no more than that it was done."""
-        success(raw)
 
 
 def _positive(field: str, number: int) -> int:

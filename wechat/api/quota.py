@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from wechat.errors import InvalidRequestError, TransportKind
 from wechat.redaction import NO_SECRETS
 from wechat.reply import RawReply, success
-from wechat.request import Body, Request, json_bytes
+from wechat.request import Body, Deed, Request, json_bytes
 
 #: Clearings of one month (WeChat pages "API_Call_Limits", "clearQuota").
 MOST_CLEARS: Final = 10
@@ -57,7 +57,7 @@ class QuotaGet(Request[Quota]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QuotaClear(Request[None]):
+class QuotaClear(Deed):
     """Set the calls of *cgi_path* back to none used (POST openapi/quota/clear).
 
     A repeat clears once more. Raises ``APIError``: 48006, 76003, 76021, 76022, token errors.
@@ -71,13 +71,9 @@ class QuotaClear(Request[None]):
         """Return the path."""
         return _of_path(self.cgi_path)
 
-    def read(self, raw: RawReply) -> None:
-        """Return nothing: WeChat says no more than that it was done."""
-        success(raw)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClearQuota(Request[None]):
+class ClearQuota(Deed):
     """Set the calls of every interface back to none used (POST clear_quota).
 
     A repeat clears once more. Raises ``APIError``: 48006, token errors.
@@ -91,13 +87,9 @@ class ClearQuota(Request[None]):
         """Return the AppID."""
         return Body(data=json_bytes({"appid": self.appid}, name="appid"))
 
-    def read(self, raw: RawReply) -> None:
-        """Return nothing: WeChat says no more than that it was done."""
-        success(raw)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClearQuotaBySecret(Request[None]):
+class ClearQuotaBySecret(Deed):
     """Do what :class:`ClearQuota` does without an access_token (POST clear_quota/v2).
 
     For an account whose calls for tokens are used up.
@@ -112,10 +104,6 @@ class ClearQuotaBySecret(Request[None]):
     def body(self) -> Body:
         """Return AppID and AppSecret; the secret is written when it leaves."""
         return Body(data={"appid": self.appid, "appsecret": self.secret})
-
-    def read(self, raw: RawReply) -> None:
-        """Return nothing: WeChat says no more than that it was done."""
-        success(raw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

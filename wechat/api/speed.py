@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from wechat.errors import InvalidRequestError, TransportKind
 from wechat.reply import RawReply, success
-from wechat.request import Body, Request
+from wechat.request import Body, Deed, Request
 
 #: Each level, and how many followers a minute it reaches by WeChat's page "speed/set".
 LEVELS: Final[Mapping[int, int]] = MappingProxyType(
@@ -47,7 +47,7 @@ class SpeedGet(Request[Speed]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpeedSet(Request[None]):
+class SpeedSet(Deed):
     """Set the account's speed, 0 (fastest) to 4 (POST message/mass/speed/set).
 
     Raises ``APIError``: 45083, 45084, 45085, and 89504, 89505 while the administrator has to
@@ -64,7 +64,3 @@ class SpeedSet(Request[None]):
             problem = f"must be {min(LEVELS)} to {max(LEVELS)}"
             raise InvalidRequestError(field="speed", problem=problem)
         return Body(data=b'{"speed":%d}' % self.level)
-
-    def read(self, raw: RawReply) -> None:
-        """Return nothing: WeChat says no more than that it was done."""
-        success(raw)

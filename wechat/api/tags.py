@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Literal
 from wechat.api.mass import OPENID_LENGTH
 from wechat.errors import InvalidRequestError, TransportKind
 from wechat.reply import Payload, RawReply, success
-from wechat.request import Body, Request, json_bytes
+from wechat.request import Body, Deed, Request, json_bytes
 
 #: OpenIDs of one call of batchtagging or batchuntagging; 40032 beyond.
 MOST_MEMBERS: Final = 50
@@ -64,7 +64,7 @@ class TagCreate(Request[TagInfo]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TagRename(Request[None]):
+class TagRename(Deed):
     """Give a tag another name (POST tags/update). Raises ``APIError``: 45058, 45157, 45159."""
 
     path: ClassVar[str] = "/cgi-bin/tags/update"
@@ -76,13 +76,9 @@ class TagRename(Request[None]):
         """Return id and name."""
         return _body({"tag": {"id": _own(self.tag_id), "name": _name(self.name)}})
 
-    def read(self, raw: RawReply) -> None:
-        """Return nothing: WeChat says no more than that it was done."""
-        success(raw)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TagDelete(Request[None]):
+class TagDelete(Deed):
     """Delete a tag, not its followers (POST tags/delete). Raises ``APIError``: 45057, 45058."""
 
     path: ClassVar[str] = "/cgi-bin/tags/delete"
@@ -93,13 +89,9 @@ class TagDelete(Request[None]):
         """Return the id."""
         return _body({"tag": {"id": _own(self.tag_id)}})
 
-    def read(self, raw: RawReply) -> None:
-        """Return nothing: WeChat says no more than that it was done."""
-        success(raw)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Members(Request[None]):
+class _Members(Deed):
     """Who gets or loses a tag: 1 to 50 OpenIDs. A repeat is harmless.
 
     Raises ``APIError``, of the whole call: 40003, 49003 for an OpenID of another account, 45059 for
@@ -117,10 +109,6 @@ class _Members(Request[None]):
         if any(len(openid) != OPENID_LENGTH for openid in self.openids):
             raise InvalidRequestError(field="openid_list", problem="holds what is no OpenID")
         return _body({"tagid": _own(self.tag_id), "openid_list": list(self.openids)})
-
-    def read(self, raw: RawReply) -> None:
-        """Return nothing: WeChat says no more than that it was done."""
-        success(raw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ class Download(Endpoint[bytes]):
     largest_reply_bytes: ClassVar[int] = len(PICTURE)
 
     def read(self, raw: reply.RawReply) -> bytes:
-        return reply.binary(raw)
+        return raw.body
 
 
 class Hasty(Download):

@@ -18,7 +18,7 @@ from wechat.api.quota import QuotaGet
 from wechat.api.token import ClassicToken, TokenReply
 from wechat.errors import APIError, TransportKind, UnknownOutcomeError, WeChatError
 from wechat.redaction import Secrets
-from wechat.reply import Errmsg, RawReply, binary, parse_date, parse_errmsg, payload
+from wechat.reply import Errmsg, RawReply, parse_date, parse_errmsg, payload
 from wechat.request import Request
 
 GET = MassGet(msg_id=7)
@@ -214,18 +214,6 @@ def test_a_reply_that_says_a_thing_twice_says_nothing(body: bytes) -> None:
     assert caught.value.kind is TransportKind.GARBAGE
 
 
-def test_a_file_is_its_bytes_and_a_refusal_is_json() -> None:
-    picture = b"\x89PNG\r\n" + bytes(range(256))
-    assert binary(raw(picture)) == picture
-    assert binary(raw(b"{not JSON")) == b"{not JSON"
-    assert binary(raw({"video_url": "http://x"})) == b'{"video_url": "http://x"}'
-    with pytest.raises(APIError) as caught:
-        binary(raw({"errcode": 40007, "errmsg": "invalid media_id rid: 1-2-3"}))
-    assert (caught.value.errcode, caught.value.rid) == (40007, "1-2-3")
-    with pytest.raises(UnknownOutcomeError):
-        binary(raw(picture, 502))
-
-
 def test_unknown_members_are_ignored() -> None:
     assert mass({"errcode": 0, "zhmsg": "好", "msg_id": 5, "x": [1]}).msg_id == 5
 
@@ -241,8 +229,6 @@ def test_any_bytes_are_a_reply_or_an_error_of_ours(body: bytes) -> None:
     for request in ENDPOINTS:
         with contextlib.suppress(WeChatError):
             request.read(raw(body))
-    with contextlib.suppress(WeChatError):
-        binary(raw(body))
 
 
 @pytest.mark.parametrize("cut_after", [3, 20, 60])
