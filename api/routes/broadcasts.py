@@ -183,12 +183,8 @@ def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:
     except ConflictError:
         raise ProblemError(409, "error.api.uploading") from None
     return {
-        "id": broadcast_id, "ok": not done.counts,
-        "audited": {
-            "broadcasts": done.broadcasts, "openids": done.openids, "batches": done.batches,
-            "calls": done.calls,
-        },
-        "checks": {check.value: done.counts[check] for check in audit.Check},
+        "id": broadcast_id,
+        **done.figures(),
         "findings": [
             {
                 "check": one.found.check.value, "code": one.found.value, "account": one.account,

@@ -142,15 +142,10 @@ def as_object(done: Audit, broadcast_id: str | None, texts: Texts) -> dict[str, 
     """Return the object of ``--json``: every check with its count, and the rows that were kept."""
     return {
         "id": broadcast_id,
-        "ok": not done.counts,
-        "audited": {
-            "broadcasts": done.broadcasts, "openids": done.openids, "batches": done.batches,
-            "calls": done.calls,
-        },
-        "checks": {check.value: done.counts[check] for check in Check},
+        **done.figures(),
         "findings": [_finding(finding, texts) for finding in done.findings],
         "error": None,
-    }  # fmt: skip
+    }
 
 
 def _finding(finding: Finding, texts: Texts) -> dict[str, Any]:
