@@ -89,7 +89,7 @@ def resume(
     if not newer.ask(run, before, by_resume(before), command="resume", yes=yes):
         any(ask(run, before, yes=yes) for ask in (_ask_if_late, _ask_if_refused))
     shown = operator.Shown(gates={gate.id for gate in before.gates}, draft=draft)
-    _let_go_on(run, Opener.RESUME, broadcast_id, why=why, as_json=as_json, shown=shown)
+    _let_go_on(run, broadcast_id, why=why, as_json=as_json, shown=shown)
 
 
 def _can_pause(report: Report) -> bool:
@@ -143,7 +143,6 @@ def _ask_if_refused(run: Run, report: Report, *, yes: bool) -> bool:
 
 def _let_go_on(
     run: Run,
-    opener: Opener,
     broadcast_id: str,
     *,
     why: str | None,
@@ -157,14 +156,14 @@ def _let_go_on(
 
     def control(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
         try:
-            return operator.let_go_on(
-                engine, broadcast_id, opener, who=who, why=why, quota=quota,
+            return operator.resume(
+                engine, broadcast_id, who=who, why=why, quota=quota,
                 shared_quota=account is None or account.shared_quota, shown=shown,
             )  # fmt: skip
         except PlanError as error:
             raise of_resume(error, report) from None
 
-    _steer(run, control, broadcast_id, why=why, name=opener.value, as_json=as_json)
+    _steer(run, control, broadcast_id, why=why, name=Opener.RESUME.value, as_json=as_json)
 
 
 def _account(run: Run, name: str) -> Account | None:

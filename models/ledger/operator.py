@@ -66,11 +66,11 @@ class Shown:
     draft: Marks | None
 
 
-def let_go_on(
+def resume(
     engine: Engine,
     broadcast_id: str,
-    opener: Opener,
     *,
+    opener: Opener = Opener.RESUME,
     who: str,
     why: str | None = None,
     quota: plan.Quota | None = None,
@@ -107,23 +107,6 @@ def let_go_on(
         return True
 
     return run(engine, broadcast_id, work)
-
-
-def resume(
-    engine: Engine,
-    broadcast_id: str,
-    *,
-    who: str,
-    why: str | None = None,
-    quota: plan.Quota | None = None,
-    shared_quota: bool = True,
-    shown: Shown | None = None,
-) -> bool:
-    """Open a broadcast's pause, circuit breaker and hold, as :func:`let_go_on` does."""
-    return let_go_on(
-        engine, broadcast_id, Opener.RESUME, who=who, why=why, quota=quota,
-        shared_quota=shared_quota, shown=shown,
-    )  # fmt: skip
 
 
 def _accept_draft(connection: Connection, broadcast_id: str, shown: Shown | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection, Engine, select
 
 from broadcast.accounts import Account
@@ -113,12 +115,23 @@ def cannot_be_planned(engine: Engine, account: str, broadcast_id: str, *, proble
     """Hold a broadcast of which no plan can be made here, unless another worker planned it."""
 
     def hold(connection: Connection) -> None:
+        _hold(connection, account, broadcast_id, problem=problem)
+
+    _unless_planned(engine, account, broadcast_id, hold=hold)
+
+
+def _unless_planned(
+    engine: Engine, account: str, broadcast_id: str, *, hold: Callable[[Connection], None]
+) -> None:
+    """Hold a broadcast under its lane, unless another worker planned it."""
+
+    def work(connection: Connection) -> None:
         lanes.hold(connection, account)
         phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
         if connection.scalar(phase) is Phase.PLANNING:
-            _hold(connection, account, broadcast_id, problem=problem)
+            hold(connection)
 
-    write(engine, hold)
+    write(engine, work)
 
 
 def overtaken_before_call(engine: Engine, work: Work) -> bool:
@@ -146,28 +159,22 @@ def overtaken_by_suppression(engine: Engine, account: str, broadcast_id: str) ->
     """Hold a send by WeChat's own list, of which nobody can be left out, unless it was planned."""
 
     def hold(connection: Connection) -> None:
-        lanes.hold(connection, account)
-        phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
-        if connection.scalar(phase) is Phase.PLANNING:
-            _hold_for_suppression(connection, account, broadcast_id)
+        _hold_for_suppression(connection, account, broadcast_id)
 
-    write(engine, hold)
+    _unless_planned(engine, account, broadcast_id, hold=hold)
 
 
 def tag_unanswered(engine: Engine, account: str, broadcast_id: str, *, said: NoAnswer) -> None:
     """Hold a broadcast with a tag of which WeChat does not say who has it, unless it is planned."""
 
     def hold(connection: Connection) -> None:
-        lanes.hold(connection, account)
-        phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
-        if connection.scalar(phase) is Phase.PLANNING:
-            held = Closing(
-                kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id,
-                reason=Reason.TAG_UNANSWERED, errcode=said.errcode, errmsg=storable(said).errmsg,
-            )  # fmt: skip
-            gates.close(connection, account, held)
+        held = Closing(
+            kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id,
+            reason=Reason.TAG_UNANSWERED, errcode=said.errcode, errmsg=storable(said).errmsg,
+        )  # fmt: skip
+        gates.close(connection, account, held)
 
-    write(engine, hold)
+    _unless_planned(engine, account, broadcast_id, hold=hold)
 
 
 def _hold_for_suppression(connection: Connection, account: str, broadcast_id: str) -> None:

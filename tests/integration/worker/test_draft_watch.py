@@ -15,7 +15,7 @@ from broadcast.drafts.mark import Mark, Marks
 from broadcast.drafts.watch import FRESH, Gone, Look
 from broadcast.errors import InputError
 from broadcast.gates import blockers
-from broadcast.gates.kinds import Cause, GateKind, Opener
+from broadcast.gates.kinds import Cause, GateKind
 from broadcast.reasons import Reason
 from broadcast.reports import Report
 from broadcast.states import BroadcastState
@@ -134,13 +134,13 @@ def test_a_yes_lets_out_what_its_giver_was_shown_and_not_what_somebody_else_saw_
 
     wechat.says = (Mark(title="绝密"),)
     drafts.seen_by_person(engine, which, wechat.says)
-    operator.let_go_on(engine, which, Opener.RESUME, who="tests", shown=shown)
+    operator.resume(engine, which, who="tests", shown=shown)
     held_again = driven(engine, wechat, which, after=timedelta(0))
 
     assert (reason_of(held_again), wechat.keys) == (Reason.DRAFT_EDITED, [])
     wechat.says = EDITED
     shown = operator.Shown(gates=[gate.id for gate in held_again.gates], draft=EDITED)
-    operator.let_go_on(engine, which, Opener.RESUME, who="tests", shown=shown)
+    operator.resume(engine, which, who="tests", shown=shown)
     sent = driven(engine, wechat, which, after=timedelta(0))
     assert (sent.state, len(wechat.keys)) == (BroadcastState.COMPLETED, 2)
 
@@ -152,7 +152,7 @@ def test_a_yes_does_not_lift_a_pause_that_came_while_it_was_asked_for(engine: En
     operator.pause(engine, which, who="somebody else", why="wrong price")
 
     with pytest.raises(InputError) as refused:
-        operator.let_go_on(engine, which, Opener.RESUME, who="tests", shown=shown)
+        operator.resume(engine, which, who="tests", shown=shown)
 
     assert refused.value.message_id == "error.resume.stopped_meanwhile"
     kept = driven(engine, wechat, which, after=timedelta(0))
