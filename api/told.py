@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, Final, ParamSpec
 
 import orjson
 from starlette.responses import Response
 
+from api.caller import Caller
 from broadcast.reports import Report
 from presentation import report_json
 
+P = ParamSpec("P")
 #: Batches of one broadcast in one answer.
 MOST_BATCHES: Final = 1_000
 
@@ -23,6 +25,16 @@ def as_json(
         orjson.dumps(value), status_code=status, media_type="application/json",
         headers=dict(headers or {}),
     )  # fmt: skip
+
+
+async def of(
+    caller: Caller,
+    work: Callable[Concatenate[Caller, P], Mapping[str, Any]],
+    *facts: P.args,
+    **more: P.kwargs,
+) -> Response:
+    """Return as the answer what *work* does for a caller, in a thread."""
+    return as_json(await caller.parts.threads.run(work, caller, *facts, **more))
 
 
 def broadcast(report: Report, *, after: int = 0, most: int = MOST_BATCHES) -> dict[str, Any]:

@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1", tags=["accounts"])
 )  # fmt: skip
 async def listing(caller: Reader) -> Response:
     """Return the accounts that the key is good for."""
-    return told.as_json(await caller.parts.threads.run(_accounts, caller))
+    return await told.of(caller, _accounts)
 
 
 def _accounts(caller: Caller) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _accounts(caller: Caller) -> dict[str, Any]:
 async def halt(request: Request, name: str, caller: Controller) -> Response:
     """Start no new call of an account until it is unhalted."""
     word = forms.read(Word, await bodies.read_object(request, optional=True))
-    return told.as_json(await caller.parts.threads.run(_halted, caller, name, word))
+    return await told.of(caller, _halted, name, word)
 
 
 def _halted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _halted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
 async def unhalt(request: Request, name: str, caller: Controller) -> Response:
     """Open an account's halt and its stops; no broadcast's own pause."""
     word = forms.read(Word, await bodies.read_object(request, optional=True))
-    return told.as_json(await caller.parts.threads.run(_unhalted, caller, name, word))
+    return await told.of(caller, _unhalted, name, word)
 
 
 def _unhalted(caller: Caller, name: str, word: Word) -> dict[str, Any]:

@@ -137,7 +137,7 @@ async def retry(request: Request, letter_id: str, caller: Controller) -> Respons
     """
     caller.needs(Scope.SUBMIT)
     forms.read(Nothing, await bodies.read_object(request, optional=True))
-    return told.as_json(await caller.parts.threads.run(_sent, caller, letter_id))
+    return await told.of(caller, _sent, letter_id)
 
 
 def _sent(caller: Caller, letter_id: str) -> dict[str, Any]:
@@ -196,7 +196,7 @@ async def drop_all(request: Request, caller: Controller) -> Response:
     """
     asked = forms.read(DropAll, await bodies.read_object(request))
     accounts = _accounts(caller, asked.account)
-    return told.as_json(await caller.parts.threads.run(_all_dropped, caller, accounts))
+    return await told.of(caller, _all_dropped, accounts)
 
 
 def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, 
 async def drop(request: Request, letter_id: str, caller: Controller) -> Response:
     """Put a dead letter aside: nobody wants it sent."""
     forms.read(Nothing, await bodies.read_object(request, optional=True))
-    return told.as_json(await caller.parts.threads.run(_dropped, caller, letter_id))
+    return await told.of(caller, _dropped, letter_id)
 
 
 def _dropped(caller: Caller, letter_id: str) -> dict[str, Any]:

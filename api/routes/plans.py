@@ -34,7 +34,7 @@ async def dry_run(request: Request, caller: Submitter) -> Response:
     has_key = KEY in request.headers
     key = submitting.key_of(request) if has_key else new_key()
     value = await bodies.read_object(request)
-    return told.as_json(await caller.parts.threads.run(_planned, caller, value, key=key))
+    return await told.of(caller, _planned, value, key=key)
 
 
 def _planned(caller: Caller, value: dict[str, Any], *, key: str) -> dict[str, Any]:
