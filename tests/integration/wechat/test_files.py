@@ -15,7 +15,7 @@ from tests.integration.wechat.servers import TOKEN, Request, drips, says, writes
 from wechat import reply
 from wechat.client import WeChatClient
 from wechat.deadline import Timeouts
-from wechat.errors import APIError, InvalidRequestError, TransportKind, UnknownOutcomeError
+from wechat.errors import InvalidRequestError, TransportKind, UnknownOutcomeError
 from wechat.request import Body, File, multipart
 from wechat.request import Request as Endpoint
 
@@ -97,13 +97,6 @@ def test_an_upload_arrives_byte_by_byte_with_its_name_and_fields(
 
 def test_a_file_comes_back_byte_by_byte(serve: Serve, connect: Connect) -> None:
     assert download(connect(serve(says(PICTURE)).url())) == PICTURE
-
-
-def test_a_file_that_is_refused_is_an_api_error(serve: Serve, connect: Connect) -> None:
-    server = serve(says({"errcode": 40007, "errmsg": "invalid media_id"}))
-    with pytest.raises(APIError) as caught:
-        download(connect(server.url()))
-    assert caught.value.errcode == 40007
 
 
 def test_a_reply_is_as_large_as_its_endpoint_allows(serve: Serve, connect: Connect) -> None:
