@@ -75,10 +75,6 @@ class Job:
         )
         return None if self.owner is not None else next(mine, None)
 
-    def can_be(self, broadcast_id: str, n: int) -> bool:
-        """Tell whether it can be this batch, for all that is known."""
-        return self.as_batch(broadcast_id, n) is not None
-
     def ended_before(self, batch: OurBatch) -> bool:
         """Tell whether it ended before the call: then it is that batch only if clocks differ."""
         return batch.called_at is not None and self.ended_at + _SECOND <= batch.called_at

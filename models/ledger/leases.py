@@ -28,10 +28,9 @@ from models.ledger.lanes import LEASE
 from models.ledger.reading import held_rows, possibly_sent
 from models.ledger.transaction import read, write
 
-#: Before each look at the lanes whose rows others hold. A claim holds its own for milliseconds.
+#: Before each look at the lanes whose rows others hold. A claim holds its own for milliseconds, and
+#: together they are much less than a heartbeat, of which a lease has four.
 _PAUSES_S = (0.0, 0.02, 0.08, 0.2)
-#: How long renewing waits for rows at most: much less than a heartbeat, of which a lease has four.
-WAIT_FOR_ROW_S = sum(_PAUSES_S)
 _BREAKER = CircuitBreaker()
 
 
@@ -163,7 +162,7 @@ def renew(engine: Engine, held: Iterable[Lease]) -> set[str]:
     """Renew leases; return the accounts whose lane is no longer ours.
 
     A lease that ran out is not renewed even if no other driver took the lane: what its driver
-    knows is old. A lane whose row is locked comes after the others and waits ``WAIT_FOR_ROW_S`` at
+    knows is old. A lane whose row is locked comes after the others and waits for 0.3 s at
     most: a client that was stopped in mid-transaction must cost only its own lane the lease.
     """
     left, lost = list(held), set[str]()

@@ -66,8 +66,8 @@ def test_job_that_a_batch_in_doubt_can_be_is_offered_and_not_booked_as_the_conso
     called = possibly_sent.called_at(driver.engine, broadcast_id)
 
     assert not job.of_console
-    assert job.can_be(broadcast_id, 1)
-    assert not job.can_be(broadcast_id, 2)
+    assert job.as_batch(broadcast_id, 1) is not None
+    assert job.as_batch(broadcast_id, 2) is None
     assert jobs.around(driver.engine, "default", list(called.values())) == [job]
 
 
@@ -80,7 +80,7 @@ def test_job_that_a_review_held_for_hours_can_be_the_batch_in_doubt(
 
     [job] = ended(driver.engine)
 
-    assert job.can_be(broadcast_id, 1)
+    assert job.as_batch(broadcast_id, 1) is not None
 
 
 def test_job_days_after_the_doubtful_call_is_the_consoles(
@@ -99,7 +99,7 @@ def test_job_of_the_hour_of_a_batch_that_was_sent_without_a_msg_id_is_not_the_co
     doubt(driver)
     resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(), who="a person")
     push(driver.engine, 99)
-    assert ended(driver.engine)[0].can_be(broadcast_id, 1)
+    assert ended(driver.engine)[0].as_batch(broadcast_id, 1)
 
     resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(99), who="a person")
 
@@ -116,7 +116,7 @@ def test_job_of_the_hour_of_a_batch_called_not_sent_speaks_against_that_verdict(
 
     [job] = ended(driver.engine)
 
-    assert job.can_be(broadcast_id, 1)
+    assert job.as_batch(broadcast_id, 1) is not None
 
 
 def test_job_that_a_reply_named_to_two_batches_is_offered_to_both(
