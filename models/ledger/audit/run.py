@@ -60,7 +60,7 @@ class Audit:
             self.findings.append(finding)
 
     def figures(self) -> dict[str, Any]:
-        """Return what programs are told first: how much was audited, each check with its count."""
+        """Return how much was audited, and each check with its count, for programs."""
         audited = {
             "broadcasts": self.broadcasts, "openids": self.openids, "batches": self.batches,
             "calls": self.calls,
