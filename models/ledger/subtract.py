@@ -32,6 +32,7 @@ from models.engine import now
 from models.ledger import lanes, skips, transitions, unused_lists
 from models.ledger.plans import ToPlan
 from models.ledger.reading import followers, recipients
+from models.ledger.rows import change
 from models.ledger.transaction import read, write
 from models.ledger.uploads import CHUNKS_AT_ONCE, chunk_row
 from models.recipients import ChunkRow
@@ -229,11 +230,7 @@ def _count_them_all(connection: Connection, broadcast: ToPlan, *, whole: int) ->
     """Count the people of whom nobody knew before the plan how many there are, or get it."""
     if broadcast.planned is None:
         unread = BroadcastRow.malformed + BroadcastRow.duplicate
-        connection.execute(
-            update(BroadcastRow)
-            .where(BroadcastRow.id == broadcast.id)
-            .values(read=unread + whole, planned=whole)
-        )
+        change(connection, BroadcastRow, broadcast.id, read=unread + whole, planned=whole)
 
 
 def _cancel_the_only_one(
@@ -251,6 +248,4 @@ def _cancel_the_only_one(
             ),
         )
     )  # fmt: skip
-    connection.execute(
-        update(BroadcastRow).where(BroadcastRow.id == broadcast.id).values(moved_at=now(connection))
-    )
+    change(connection, BroadcastRow, broadcast.id, moved_at=now(connection))
