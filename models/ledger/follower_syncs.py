@@ -7,13 +7,14 @@ the page that it waited for, and of two at once the second one stops, whenever t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, Select, delete, exists, insert, or_, select, update
 
 from broadcast.accounts import Account
 from broadcast.errors import BroadcastError
+from broadcast.frozen import frozen
 from models.account import AccountRow
 from models.engine import now
 from models.follower import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
@@ -38,7 +39,7 @@ class SyncLoopError(BroadcastError):
     """WeChat named a page as the next one that was asked for before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sync:
     """A pass as it is stored."""
 
@@ -66,7 +67,7 @@ class Sync:
     left: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoredPage:
     """A page that came: sorted and packed, and what WeChat said with it."""
 
@@ -81,7 +82,7 @@ class StoredPage:
     elapsed_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ended:
     """What a finished pass comes to."""
 
@@ -232,12 +233,11 @@ def finish(engine: Engine, sync: Sync, ended: Ended) -> Sync:
             )
         ).scalars()
         if sum(stored) == ended.size:
-            values = {name: getattr(ended, name) for name in Ended.__slots__}
             connection.execute(
                 update(FollowerSync)
                 .where(FollowerSync.id == sync.id, FollowerSync.finished_at.is_(None))
                 .where(FollowerSync.pages == sync.pages)
-                .values(**values, finished_at=now(connection))
+                .values(**asdict(ended), finished_at=now(connection))
             )
         return _finished(connection, sync)
 

@@ -7,7 +7,7 @@ harm; they seldom do, since taking one puts off when it is due again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from broadcast.frozen import frozen
 from broadcast.pushes.keywords import Action
 from broadcast.pushes.push import SUBSCRIBE, UNSUBSCRIBE, Push
 from models.engine import database_now, now, skips_locked
@@ -41,7 +42,7 @@ _FORGOTTEN_AT_ONCE: Final = 500
 _LONGEST_PROBLEM: Final = 512
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Due:
     """A push that is to be handled."""
 

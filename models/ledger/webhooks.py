@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from broadcast import stored_message
 from broadcast.call.waits import Waits
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.states import BroadcastState
 from broadcast.webhooks import event
@@ -34,7 +35,7 @@ from models.webhook import WebhookRow
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Taken:
     """An event that this worker is to deliver now."""
 
@@ -60,7 +61,7 @@ class Taken:
         return event.event_id(self.broadcast_id, self.version)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Receiver:
     """Whether somebody is to hear of a broadcast, and what was reported last."""
 
@@ -70,7 +71,7 @@ class _Receiver:
     notified_digest: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Notice:
     """What is reported."""
 

@@ -6,13 +6,13 @@ For a list of one chunk. Longer ones would hold the lane's row for too long, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, insert
 
 from broadcast import plan
 from broadcast.crashpoints import Point, passing
+from broadcast.frozen import frozen
 from broadcast.plan.chunk import ASKED, Chunk
 from broadcast.plan.submission import Body, Figures, Published, PublishedMeanwhileError, Terms
 from broadcast.reports import Report
@@ -37,7 +37,7 @@ class Reporter(Protocol):
         """Return the report of a broadcast from the values that were just inserted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Whole:
     """A broadcast that was stored."""
 

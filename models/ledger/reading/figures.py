@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from broadcast.call.outcomes import Outcome
 from broadcast.call.path import SendPath
 from broadcast.finish import Counts, Delivered
+from broadcast.frozen import frozen
 from broadcast.gates.gate import Gate, GateScope
 from broadcast.gates.shown import shown_state
 from broadcast.reasons import Reason
@@ -45,7 +46,7 @@ from models.ledger.reading import closed_gates, ids
 from models.ledger.rows import columns, every, first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Row:
     """A broadcast's own row, as far as a report needs it, and what its lane waits for."""
 
@@ -88,7 +89,7 @@ class Row:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Count:
     """How many batches of a broadcast are in one state."""
 
@@ -102,7 +103,7 @@ class Count:
     polled: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Figures:
     """A broadcast and what is around it."""
 

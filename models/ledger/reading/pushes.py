@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
+from broadcast.frozen import frozen
 from broadcast.jobs import Stretch
 from broadcast.reconcile import SetAside
 from models.engine import now
@@ -19,7 +19,7 @@ from models.push import IS_SET_ASIDE, PushRow
 MOST = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Heard:
     """The pushes of one account."""
 

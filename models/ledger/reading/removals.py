@@ -9,6 +9,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection, Engine, select
 
+from broadcast.frozen import frozen
 from broadcast.plan import selection as selections
 from broadcast.plan.selection import Excluded, Selection
 from broadcast.plan.subtraction import Removal
@@ -33,7 +34,7 @@ class Again:
         return iter(self.begin())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Given:
     """Lists that only the caller has: of files in the order of the exclusions, and by tag."""
 
