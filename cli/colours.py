@@ -41,8 +41,9 @@ _OF_TEXT: Final = (
 _MARKED: Final = {"check.good": "green", "check.warning": "yellow", "check.failed": "red"}
 #: What an option takes in a sentence: what stands in capitals, a number, KIND:VALUE.
 VALUE: Final = r"(?:[A-Z][A-Z_]*\b|\d+\b|[a-z]+:[A-Za-z0-9-]+)"
-#: A command of ours with its ids and options.
-COMMAND: Final = re.compile(
+#: A command of ours with its ids and options. To compile it takes longer than most lines do, and a
+#: pipe needs none: `re` does it when the first line is painted or broken.
+COMMAND: Final = (
     rf"\bbroadcast (?:{'|'.join(COMMANDS)})\b"
     r"(?: (?:\d{8}-[a-z0-9]+|@last|[A-Z][A-Z_]*\b|--account [A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
     rf"|--[a-z-]+(?: {VALUE})?))*"
@@ -51,7 +52,7 @@ COMMAND: Final = re.compile(
 
 #: A command on a line of its own, as far as a shell reads it.
 _OWN_LINE: Final = r"(?<=    )broadcast (?:.*\\\n)*.*"
-_SHOWN: Final = re.compile(rf"{_OWN_LINE}|{COMMAND.pattern}")
+_SHOWN: Final = rf"{_OWN_LINE}|{COMMAND}"
 
 
 def are_shown(stream: TextIO | None) -> bool:
@@ -66,7 +67,7 @@ def painted(text: str, what: object) -> str:
     if isinstance(what, Message) and what.id in _MARKED:
         at = text.index(text.strip()[0]) + 1
         painted_text += [_styled(text[:at], _MARKED[what.id])]
-    for command in _SHOWN.finditer(text):
+    for command in re.finditer(_SHOWN, text):
         painted_text += [_styled(text[at : command.start()], colour), _styled(command[0], "cyan")]
         at = command.end()
     return "".join([*painted_text, _styled(text[at:], colour)])

@@ -38,8 +38,8 @@ _QUOTED = r"`[^`]*`[.,;:]?"
 _COUNTED = rf"[\d,]+ [{_WIDE}]"
 #: An option with its value.
 _OPTION = rf"--[a-z-]+ {VALUE}"
-_UNIT: Final = re.compile(
-    rf"[{_OPENING}(]*(?:{_QUOTED}|(?:{COMMAND.pattern}|{_OPTION})[).,;:]*|{_COUNTED}|{_NARROW}"
+_UNIT: Final = (
+    rf"[{_OPENING}(]*(?:{_QUOTED}|(?:{COMMAND}|{_OPTION})[).,;:]*|{_COUNTED}|{_NARROW}"
     rf"|[{_WIDE}]|[{_CLOSING}])"
     rf"[{_CLOSING}]*\s*"
 )
@@ -61,7 +61,7 @@ def wrapped(text: str, width: int) -> str:
 
 def units(text: str) -> list[str]:
     """Return the pieces of *text* after which a line may end."""
-    return _UNIT.findall(text)
+    return re.findall(_UNIT, text)
 
 
 def _fitted(line: str, width: int) -> Iterator[str]:

@@ -129,7 +129,7 @@ def test_no_text_of_the_catalogue_breaks_a_command_or_is_wider_than_a_terminal(l
         if (
             max(map(cell_len, shown.split("\n"))) > 80
             or QUOTED.findall(commands) != QUOTED.findall(words)
-            or COMMAND.findall(commands) != COMMAND.findall(words)
+            or re.findall(COMMAND, commands) != re.findall(COMMAND, words)
         ):
             wrong.append((name, shown))
 
