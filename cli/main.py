@@ -41,6 +41,8 @@ def main() -> None:
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTING)
     # As for workers (worker/application.py): before a command imports numpy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # To look for plugins reads what every package says of itself; each would see our secrets.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     redaction.install()
     if _COMPLETES in os.environ:
         _complete(os.environ[_COMPLETES])
