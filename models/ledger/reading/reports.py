@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, and_, func, or_, select
 
 from broadcast.frozen import frozen
 from broadcast.gates.gate import GateScope, closed
-from broadcast.plan.submission import Published
 from broadcast.reasons import Reason
 from broadcast.reports import SKIPS, BatchLine, LaneView, Repeat, Report
 from broadcast.states import Phase
@@ -35,6 +34,9 @@ from models.ledger.reading.figures import Figures, Row
 from models.ledger.reading.untouched import IS_FIXED
 from models.ledger.rows import HeldLane, columns, every
 from models.ledger.transaction import read, snapshot
+
+if TYPE_CHECKING:
+    from broadcast.plan.submission import Published
 
 
 @frozen
