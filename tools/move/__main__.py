@@ -23,9 +23,11 @@ def main(arguments: list[str]) -> int:
     }
     if plan.reports:
         print("\n".join(plan.reports))
+    told = len(plan.reports)
     if "--dry" in arguments:
         return 1 if plan.reports else 0
     _write(plan, texts, written)
+    print("\n".join(plan.reports[told:]))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -53,6 +54,23 @@ class Plan:
     def new_attribute(self, module: str, name: str) -> str:
         """Return what *name* of *module* is called after the move."""
         return self.renames.get((module, name), name)
+
+    @cached_property
+    def texts(self) -> set[str]:
+        """The ids of texts, some of which read like the names of modules."""
+        files = [ROOT / name for name in tracked("*.po")]
+        found = (re.findall(r'^msgid "(.+)"$', file.read_text("utf-8"), re.MULTILINE) for file in files)
+        return {one for listed in found for one in listed}
+
+    @cached_property
+    def paths(self) -> dict[str, str]:
+        """From the path of each file that moves to the new one."""
+        moved = {
+            str(self.modules[old].path): str(self.path_of(new))
+            for old, new in self.moves.items()
+            if old not in self.dropped
+        }
+        return moved | self.files
 
     @cached_property
     def sources(self) -> dict[str, list[str]]:

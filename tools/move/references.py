@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
 from collections.abc import Callable
 
 from tools.move.plan import Plan
@@ -16,8 +18,7 @@ _PATH = re.compile(r"(?<![\w./-])(?:[a-z_]\w*/)+(?:[a-z_]\w*\.py)?")
 
 def renamer(plan: Plan) -> Callable[[str], str]:
     """Return what puts the new names of modules and paths into a text for people."""
-    paths = {str(plan.modules[old].path): str(plan.path_of(new)) for old, new in plan.moves.items()
-             if old not in plan.dropped}  # fmt: skip
+    paths = plan.paths
     folders = {
         path.removesuffix("__init__.py"): new.removesuffix("__init__.py").removesuffix(".py")
         for path, new in paths.items()
@@ -66,13 +67,20 @@ def _snippets(plan: Plan, one: Rewritten, rest: str) -> str:
     else:
         plan.report(one.module.name, f"a planted bug that cannot be read: {rest[:80]}")
         return rest
-    old = found[1].encode()
+    text = tomllib.loads(f'old = "{found[1]}"')["old"] if quote == '"' else found[1]
+    old = text.encode()
     at = one.edits.raw.find(old)
     if at < 0:
         plan.report(one.module.name, f"a planted bug that is not there: {found[1][:60]}")
         return rest
     after = one.edits.within((at, at + len(old)))
+    after = _written(after) if quote == '"' else after
     head, tail = rest[: found.start(1)], rest[found.end(1) :]
     for local, new in one.locals.items():
         tail = re.sub(rf"(?<![\w.]){re.escape(local)}(?!\w)", new, tail)
     return head + after + tail
+
+
+def _written(text: str) -> str:
+    """Return *text* as it stands between the quotes of a TOML string of one line."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]

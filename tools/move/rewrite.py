@@ -243,10 +243,20 @@ class Rewritten:
         return "  " + " ".join(kept) if kept else ""
 
     def _rewrite_string(self, node: ast.Constant, value: str) -> None:
-        """Rewrite a string that is a dotted name of ours, with or without ``:NAME`` at its end."""
-        if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+(:\w+)?", value):
+        """Rewrite a string that is a dotted name of ours, with or without ``:NAME`` at its end.
+
+        Also the beginning of one in an f-string, and a module's path.
+        """
+        if value in self._plan.texts:
             return
-        after = dotted(self._plan, value)
+        if value in self._plan.paths:
+            after = self._plan.paths[value]
+        elif re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+(:\w+)?", value):
+            after = dotted(self._plan, value)
+        elif re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\.", value):
+            after = dotted(self._plan, value[:-1]) + "."
+        else:
+            return
         if after != value:
             span = self.edits.span(node)
             text = self.edits.raw[slice(*span)].decode()
