@@ -10,21 +10,8 @@ RUN python -m venv /venv
 COPY requirements/app.txt requirements/
 RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
     --only-binary :all: -r requirements/app.txt
-COPY pyproject.toml README.md LICENSE celeryconfig.py ./
-COPY api api
-COPY broadcast broadcast
-COPY callback callback
-COPY cli cli
-COPY coordination coordination
-COPY examples examples
-COPY migrations migrations
-COPY models models
-COPY presentation presentation
-COPY producer producer
-COPY serving serving
-COPY simulator simulator
-COPY wechat wechat
-COPY worker worker
+# What .dockerignore lets in.
+COPY . ./
 RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps \
     --no-build-isolation --editable .
 

@@ -7,8 +7,6 @@ PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --quiet install
 # The tests start hundreds of processes, each of which would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
-# The folders with our code, for the tools that need them.
-CODE = api broadcast callback cli coordination models presentation producer serving simulator wechat worker
 
 # An environment does not survive a move of the checkout, so its place is part of the stamp's name.
 empty =
@@ -126,7 +124,7 @@ lock-check: $(DEV)  ## every supported platform and Python has wheels for them; 
 
 clean:  ## remove the environment and the caches; var/, your data, stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	find $(CODE) migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -path ./var -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment
 

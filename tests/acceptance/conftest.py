@@ -18,16 +18,13 @@ from tests.kit.command_line import CommandLine
 from tests.kit.processes import ROOT
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.system import System
+from tools.packages import INSTALLED
 
 if TYPE_CHECKING:
     from tests.servers.valkey import Valkey
 
-#: Everything that an installation is made of.
-INSTALLED = (
-    "api", "broadcast", "callback", "celeryconfig.py", "cli", "coordination", "examples",
-    "migrations", "models", "presentation", "producer", "pyproject.toml", "serving", "simulator",
-    "wechat", "worker",
-)  # fmt: skip
+#: Everything that an installation in a folder is made of.
+COPIED = (*INSTALLED, "examples", "pyproject.toml")
 UNLIMITED = {"daily_limit": 100_000, "calls_per_minute": 0}
 
 
@@ -109,7 +106,7 @@ def installation(tmp_path: Path) -> Path:
     """A copy of the checkout, whose `var/` is nobody else's."""
     copy = tmp_path / "installation"
     copy.mkdir()
-    for name in INSTALLED:
+    for name in COPIED:
         place = ROOT / name
         if place.is_dir():
             shutil.copytree(place, copy / name)

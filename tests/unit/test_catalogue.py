@@ -26,14 +26,11 @@ from broadcast.settings import Settings
 from broadcast.states import BatchState, BroadcastState
 from presentation import fixes
 from presentation.texts import LANGUAGES, LOCALE_DIR
+from tools.packages import OURS
 from wechat.errcodes import errcodes
 from wechat.errors import TransportKind
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = (
-    "api", "broadcast", "callback", "cli", "coordination", "models", "presentation", "producer",
-    "serving", "wechat", "worker",
-)  # fmt: skip
 #: They carry ids and facts; only who speaks to a person has the words.
 WORDLESS = ("broadcast", "callback", "coordination", "models", "producer", "wechat")
 #: Parts of ids that code puts together.
@@ -59,7 +56,7 @@ def catalogue(lang: str) -> dict[str, str]:
 @cache
 def code() -> dict[Path, ast.Module]:
     """Return every module of the packages."""
-    files = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
+    files = [file for package in OURS for file in sorted((ROOT / package).rglob("*.py"))]
     return {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
 
 

@@ -13,6 +13,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from presentation.texts import LANGUAGES, LOCALE_DIR
+from tools import packages
 
 ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
@@ -32,10 +33,7 @@ QUOTED = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 
-PACKAGES = [
-    "api", "broadcast", "callback", "cli", "coordination", "migrations", "models", "presentation",
-    "producer", "serving", "simulator", "wechat", "worker",
-]  # fmt: skip
+PACKAGES = (*packages.PACKAGES, "migrations")
 
 
 def retired() -> list[str]:

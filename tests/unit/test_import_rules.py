@@ -5,19 +5,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tools.packages import PACKAGES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = (
-    *("api", "broadcast", "callback", "cli", "coordination", "models", "presentation"),
-    *("producer", "serving", "simulator", "wechat", "worker"),
-)
+RULES = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
 FORBIDDEN = {
     "api": (
         *("celery", "coordination", "kombu", "redis", "requests", "wechat.client", "worker"),
@@ -58,7 +58,7 @@ FORBIDDEN = {
         *("celery", "fastapi", "redis", "requests", "sqlalchemy"),
         *("api", "broadcast", "callback", "cli", "models", "presentation", "wechat"),
     ),
-    "simulator": tuple(room for room in ROOMS if room != "simulator"),
+    "simulator": tuple(room for room in PACKAGES if room != "simulator"),
     "simulator/core": ("simulator.admin", "simulator.app", "simulator.endpoints"),
     "simulator/endpoints": ("simulator.admin", "simulator.app"),
     "wechat": (
@@ -111,11 +111,11 @@ def test_every_room_is_under_the_rules() -> None:
         if path.is_dir() and not path.name.startswith(".") and list(path.glob("*.py"))
     }
 
-    assert folders - elsewhere == set(ROOMS)
+    assert folders - elsewhere == {*PACKAGES} == {*RULES["root_packages"]}
 
 
 def _copy_of_the_tree(folder: Path) -> Path:
-    for room in ROOMS:
+    for room in PACKAGES:
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / room, folder / room, ignore=ignore)
     shutil.copy(ROOT / "pyproject.toml", folder)

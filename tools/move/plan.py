@@ -59,8 +59,8 @@ class Plan:
     def texts(self) -> set[str]:
         """The ids of texts, some of which read like the names of modules."""
         files = [ROOT / name for name in tracked("*.po")]
-        found = (re.findall(r'^msgid "(.+)"$', file.read_text("utf-8"), re.MULTILINE) for file in files)
-        return {one for listed in found for one in listed}
+        texts = "\n".join(file.read_text("utf-8") for file in files)
+        return set(re.findall(r'^msgid "(.+)"$', texts, re.MULTILINE))
 
     @cached_property
     def paths(self) -> dict[str, str]:

@@ -21,12 +21,9 @@ from pathlib import Path
 
 from coverage import CoverageData
 
+from tools.packages import OURS
 from tools.random_mutants import measuring
 
-PACKAGES = (
-    "api", "broadcast", "callback", "cli", "coordination", "models", "presentation", "producer",
-    "serving", "wechat", "worker",
-)  # fmt: skip
 #: What runs the rules and the ledger in its own process, for two processes side by side. The guards
 #: of the repository (tests/unit/*.py) run neither.
 TESTS = (
@@ -116,7 +113,7 @@ class Reach:
     def _trees(self) -> dict[str, ast.Module]:
         return {
             str(path.relative_to(self._root)): ast.parse(path.read_bytes())
-            for package in PACKAGES
+            for package in OURS
             for path in (self._root / package).rglob("*.py")
         }
 
@@ -140,7 +137,7 @@ def take(root: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     environment = {
         **os.environ, "PYTHONPATH": str(root), measuring.FOLDER: str(folder),
-        measuring.PACKAGES: " ".join(PACKAGES),
+        measuring.PACKAGES: " ".join(OURS),
         # The other way to trace forgets a line that it has seen once, whichever test it was.
         "COVERAGE_CORE": "ctrace",
     }  # fmt: skip
@@ -171,7 +168,7 @@ def combine(root: Path, folder: Path) -> None:
 def digest(root: Path) -> str:
     """Return a name for the tree: what is tested, and what tests."""
     known = hashlib.sha256()
-    for package in (*PACKAGES, "migrations", "simulator", "tests"):
+    for package in (*OURS, "migrations", "simulator", "tests"):
         for path in sorted((root / package).rglob("*.py")):
             known.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
     return known.hexdigest()[:16]

@@ -38,6 +38,7 @@ from producer.request import arguments, shape
 from tests.integration.models.test_known import sent
 from tests.integration.producer.conftest import QuotaStub, openids
 from tests.kit import ledger
+from tools.packages import OURS
 
 ROOT = Path(__file__).parents[3]
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
@@ -237,7 +238,7 @@ def test_an_app_without_an_account_finds_the_broadcast_of_the_only_one(
 
 def test_a_program_outside_of_a_checkout_must_name_its_database(tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
-    for package in ("broadcast", "models", "presentation", "producer", "worker"):
+    for package in OURS:
         shutil.copytree(ROOT / package, tmp_path / "installed" / package, ignore=ignored)
     shutil.copy(ROOT / "celeryconfig.py", tmp_path / "installed")
     variables = {"PYTHONPATH": str(tmp_path / "installed")}
