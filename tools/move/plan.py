@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+#: What is a file's name, though it reads like a module's.
+FILE = re.compile(r"\.(csv|json|log|lua|md|mo|po|py|sqlite|svg|toml|txt|yml)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +57,14 @@ class Plan:
         """Return what *name* of *module* is called after the move."""
         return self.renames.get((module, name), name)
 
+    def is_text(self, value: str) -> bool:
+        """Return whether *value* is the id of a text, or with a dot at its end begins one."""
+        if value.endswith("."):
+            return any(one.startswith(value) for one in self._texts)
+        return value in self._texts
+
     @cached_property
-    def texts(self) -> set[str]:
+    def _texts(self) -> set[str]:
         """The ids of texts, some of which read like the names of modules."""
         files = [ROOT / name for name in tracked("*.po")]
         texts = "\n".join(file.read_text("utf-8") for file in files)

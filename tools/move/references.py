@@ -7,12 +7,10 @@ import re
 import tomllib
 from collections.abc import Callable
 
-from tools.move.plan import Plan
+from tools.move.plan import FILE, Plan
 from tools.move.rewrite import Rewritten, dotted
 
 _DOTTED = re.compile(r"(?<![\w./-])[a-z_]\w*(?:\.[A-Za-z_]\w*)+(?![\w/])")
-#: What is a file's name, though it reads like a module's.
-_FILE = re.compile(r"\.(csv|json|log|lua|md|mo|po|py|sqlite|svg|toml|txt|yml)$")
 _PATH = re.compile(r"(?<![\w./-])(?:[a-z_]\w*/)+(?:[a-z_]\w*\.py)?")
 
 
@@ -32,7 +30,7 @@ def renamer(plan: Plan) -> Callable[[str], str]:
         if plan.files:
             text = moved.sub(lambda m: plan.files[m[0]], text)
         text = _PATH.sub(lambda m: paths.get(m[0]) or folders.get(m[0]) or m[0], text)
-        return _DOTTED.sub(lambda m: m[0] if _FILE.search(m[0]) else dotted(plan, m[0]), text)
+        return _DOTTED.sub(lambda m: m[0] if FILE.search(m[0]) else dotted(plan, m[0]), text)
 
     return rename
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tools.move.bindings import Import, Scope, imports_of, resolve, scope_of
 from tools.move.edits import Edits
-from tools.move.plan import Module, Plan
+from tools.move.plan import FILE, Module, Plan
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -247,7 +247,7 @@ class Rewritten:
 
         Also the beginning of one in an f-string, and a module's path.
         """
-        if value in self._plan.texts:
+        if self._plan.is_text(value) or FILE.search(value):
             return
         if value in self._plan.paths:
             after = self._plan.paths[value]
