@@ -61,7 +61,8 @@ class Plan:
         """Return whether *value* is the id of a text, or with a dot at its end begins one."""
         if value.endswith("."):
             return any(one.startswith(value) for one in self._texts)
-        return value in self._texts
+        # Some code puts what an id begins with before the rest of it.
+        return any(one == value or one.endswith(f".{value}") for one in self._texts)
 
     @cached_property
     def _texts(self) -> set[str]:

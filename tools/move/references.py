@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import tokenize
 import tomllib
 from collections.abc import Callable
 
@@ -39,7 +41,15 @@ def comments(plan: Plan, text: str) -> str:
     """Return Python *text* with the names in its comments and docstrings as they are now."""
     rename = renamer(plan)
     text = re.sub(r'"""(?:[^"\\]|\\.|"(?!""))*"""', lambda m: rename(m[0]), text)
-    return re.sub(r"(?m)#(?!.*noqa).*$", lambda m: rename(m[0]), text)
+    lines = text.splitlines(keepends=True)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT and "noqa" not in token.string:
+            row, column = token.start
+            line = lines[row - 1]
+            lines[row - 1] = (
+                line[:column] + rename(token.string) + line[column:].removeprefix(token.string)
+            )
+    return "".join(lines)
 
 
 def planted(plan: Plan, text: str, written: dict[str, Rewritten]) -> str:
